@@ -1,0 +1,113 @@
+//! What a decoder is given, and what it gives back.
+
+use std::collections::BTreeMap;
+
+use event_model::Reading;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::mapping::Mapping;
+
+/// How one source wants its payloads read: its entry in `freshet.yaml`, as far as decoders need it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Profile {
+    /// The source's name; it is also the device where nothing in a payload names one.
+    pub source: String,
+    /// The IANA time zone of times that carry none; `None` is UTC.
+    pub time_zone: Option<String>,
+    /// For the JSON formats: where device, time and metrics are. `None` is the format's default mapping.
+    pub mapping: Option<Mapping>,
+    /// Line protocol: the tags that may name the device, first present wins; empty is the documented default.
+    pub device_tags: Vec<String>,
+    /// Units of metrics whose unit the payload does not state: canonical metric name -> unit as a person writes it.
+    pub units: BTreeMap<String, String>,
+    /// The most readings that one object may hold; 0 is the default of 1000.
+    pub max_readings: usize,
+}
+
+/// What `decode` needs beside the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The source's profile.
+    pub profile: &'a Profile,
+    /// When `ingest` received the request.
+    pub received_at: Timestamp,
+}
+
+/// What `ingest` takes from a request that is well formed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Intake {
+    /// The device, where it is cheap to find and there is one only.
+    pub device: Option<String>,
+    /// The platform's own message id, equal over the platform's re-sends of one message and over nothing else.
+    pub message_id: Option<String>,
+    /// The request is a handshake that `ingest` answers itself and does not queue.
+    pub handshake: Option<Handshake>,
+}
+
+/// A subscription handshake in a request's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handshake {
+    /// Azure Event Grid: answer 200 with `{"validationResponse": code}`.
+    EventGrid {
+        /// The code to send back.
+        code: String,
+    },
+    /// AWS IoT: confirm by GET of this address, only where its host is Amazon's own.
+    AwsIot {
+        /// The address to confirm.
+        enable_url: String,
+    },
+}
+
+/// A request that cannot be read at all in its source's format; `ingest` refuses it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FormError {
+    /// 400: the body is not what its content type says, or lacks the shape of the format.
+    #[error("{0}")]
+    Malformed(String),
+    /// 415: the content type is none of the format's.
+    #[error("content type `{found}` is not one of: {expected}")]
+    UnsupportedMediaType {
+        /// What was sent; empty if nothing.
+        found: String,
+        /// What the format takes.
+        expected: String,
+    },
+    /// 405: the method is none of the format's.
+    #[error("method {found} is not one of: {expected}")]
+    MethodNotAllowed {
+        /// What was sent.
+        found: String,
+        /// What the format takes, separated by `, ` as in an `Allow` header field.
+        expected: String,
+    },
+    /// 422: well formed, but not a message of this format.
+    #[error("{0}")]
+    Unprocessable(String),
+}
+
+/// What a payload holds: readings, and what made no sense. Both may be empty (a join message).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decoded {
+    /// The readings, in the order of the payload.
+    pub readings: Vec<Reading>,
+    /// The items that could not be taken; they go to the dead letters, the readings are stored all the same.
+    pub problems: Vec<Problem>,
+    /// Tags that the format carries beside values, for the device: (device, tag, value).
+    pub tags: Vec<(String, String, String)>,
+}
+
+/// One item of a payload that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// Where: a dotted path (`uplink_message.decoded_payload.temperature`), `line 3`, `event 2`.
+    pub place: String,
+    /// Why: `expected a number, found a string`.
+    pub reason: String,
+}
+
+/// A payload of which nothing can be taken; it goes to the dead letters as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}{}{}", .0.place, if .0.place.is_empty() { "" } else { ": " }, .0.reason)]
+pub struct DecodeError(pub Problem);

@@ -1,0 +1,28 @@
+//! The CloudEvents `type` of every event: reverse DNS, entity, past tense, major version.
+//!
+//! A breaking change of an event's `data` is a new type.
+
+/// A request that `ingest` accepted, as `application/http`.
+pub const PAYLOAD_RECEIVED: &str = "dev.freshet.payload.received.v1";
+/// Readings are in the database; names streams and span, not values.
+pub const READINGS_RECORDED: &str = "dev.freshet.readings.recorded.v1";
+/// A tick came through `transform`.
+pub const PULSE_RECORDED: &str = "dev.freshet.pulse.recorded.v1";
+/// Alert transitions were recorded, and their notifications queued.
+pub const ALERTS_CHANGED: &str = "dev.freshet.alerts.changed.v1";
+/// Queued notifications have reached the time of their next attempt.
+pub const NOTIFICATIONS_DUE: &str = "dev.freshet.notifications.due.v1";
+/// A notification was given up after its last attempt.
+pub const NOTIFICATION_FAILED: &str = "dev.freshet.notification.failed.v1";
+/// The tick: what a Knative PingSource emits.
+pub const TICK: &str = "dev.knative.sources.ping";
+
+/// Every type that a Freshet stage emits.
+pub const EMITTED: [&str; 6] = [
+    PAYLOAD_RECEIVED,
+    READINGS_RECORDED,
+    PULSE_RECORDED,
+    ALERTS_CHANGED,
+    NOTIFICATIONS_DUE,
+    NOTIFICATION_FAILED,
+];

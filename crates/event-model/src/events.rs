@@ -1,0 +1,88 @@
+//! What is in the `data` of each event.
+//!
+//! `payload.received` has no type here: its `data` is the recorded request itself ([`crate::request`]).
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The media type of `payload.received` data (RFC 9112, section 10.2).
+pub const APPLICATION_HTTP: &str = "application/http";
+
+/// CloudEvents extension: the name of the payload's format.
+pub const EXT_PAYLOAD_FORMAT: &str = "payloadformat";
+/// CloudEvents extension: the key that the Broker orders by (Partitioning extension).
+pub const EXT_PARTITION_KEY: &str = "partitionkey";
+/// CloudEvents extension of `readings.recorded`: [`EVALUATION_DUE`] or [`EVALUATION_NONE`].
+///
+/// The Trigger of `alert` filters on it, so that readings which no rule watches wake nobody.
+pub const EXT_EVALUATION: &str = "evaluation";
+/// A rule watches at least one of the streams.
+pub const EVALUATION_DUE: &str = "due";
+/// No rule watches any of the streams.
+pub const EVALUATION_NONE: &str = "none";
+
+/// `readings.recorded`: what one payload stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReadingsRecorded {
+    /// The name of the source in `freshet.yaml`.
+    pub source: String,
+    /// The streams that the payload touched.
+    pub streams: Vec<StreamSpan>,
+}
+
+/// One stream and the span of time that a payload wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StreamSpan {
+    /// The stream's id in the database.
+    pub stream: i32,
+    /// The device's name.
+    pub device: String,
+    /// The channel; empty where the device has one only.
+    pub channel: String,
+    /// The earliest moment written.
+    #[schemars(with = "String")]
+    pub from: Timestamp,
+    /// The latest moment written.
+    #[schemars(with = "String")]
+    pub to: Timestamp,
+}
+
+/// `pulse.recorded`: a tick came through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PulseRecorded {
+    /// When `transform` recorded it.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+/// `alerts.changed`: transitions were recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlertsChanged {
+    /// How many transitions.
+    pub transitions: u32,
+    /// How many notifications were queued for them.
+    pub notifications: u32,
+}
+
+/// `notifications.due`: something is to be delivered now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NotificationsDue {
+    /// How many notifications are due.
+    pub due: u32,
+}
+
+/// `notification.failed`: a notification was given up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NotificationFailed {
+    /// The notification's id, which every attempt carried as its idempotency key.
+    pub notification: String,
+    /// The channel's name in `freshet.yaml`.
+    pub channel: String,
+    /// The rule's name in `freshet.yaml`.
+    pub rule: String,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// Why the last one failed.
+    pub reason: String,
+}

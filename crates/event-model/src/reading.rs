@@ -1,0 +1,127 @@
+//! A reading: one value of one metric of one channel of one device at one moment, in SenML's terms (RFC 8428).
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One measured value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reading {
+    /// The platform's own name of the device, NFC-normalised and without control characters.
+    pub device: String,
+    /// The sub-sensor within the device (`indoor`, `DS18B20-2`, an array index); empty where there is one only.
+    pub channel: String,
+    /// The canonical metric name (`temperature`, `relative_humidity`), else snake_case of the platform's name.
+    pub metric: String,
+    /// The value, in `unit`.
+    pub value: Value,
+    /// The canonical unit symbol (SenML, RFC 8428 and RFC 8798; UCUM where SenML has none); `None` if unknown.
+    pub unit: Option<String>,
+    /// When it was measured, truncated to microseconds as PostgreSQL keeps it.
+    pub observed_at: Timestamp,
+    /// Whether rules may act on it.
+    pub quality: Quality,
+    /// Why the quality is not good, or what was assumed: `time_implausible`, `assumed_unit`, `duplicate_key`, ...
+    pub flags: Vec<&'static str>,
+    /// The name of the field or path it came from, as the platform wrote it.
+    pub raw_metric: String,
+}
+
+/// A reading's value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A finite number.
+    Number(f64),
+    /// A flag; kept as 0 or 1.
+    Flag(bool),
+    /// A text without NUL.
+    Text(String),
+    /// Bytes (SenML `vd`); kept as lower-case hexadecimal text.
+    Bytes(Vec<u8>),
+}
+
+/// What kind of values a series holds; part of the series' identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueKind {
+    /// Numbers.
+    Number,
+    /// Flags, 0 or 1.
+    Flag,
+    /// Texts.
+    Text,
+    /// Bytes, in hexadecimal.
+    Bytes,
+}
+
+impl ValueKind {
+    /// The word that the database keeps.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Flag => "flag",
+            Self::Text => "text",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+impl Value {
+    /// The kind of this value.
+    pub const fn kind(&self) -> ValueKind {
+        match self {
+            Self::Number(_) => ValueKind::Number,
+            Self::Flag(_) => ValueKind::Flag,
+            Self::Text(_) => ValueKind::Text,
+            Self::Bytes(_) => ValueKind::Bytes,
+        }
+    }
+
+    /// The value as a number: flags are 0 and 1, texts and bytes have none.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Flag(flag) => Some(f64::from(u8::from(*flag))),
+            Self::Text(_) | Self::Bytes(_) => None,
+        }
+    }
+
+    /// The value as the text that the database keeps; numbers and flags have none.
+    pub fn as_text(&self) -> Option<String> {
+        match self {
+            Self::Number(_) | Self::Flag(_) => None,
+            Self::Text(text) => Some(text.clone()),
+            Self::Bytes(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+}
+
+/// How far a reading can be trusted. Rules act on `Good` only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// Nothing speaks against it.
+    #[default]
+    Good,
+    /// Its time or its value was repaired or is doubtful.
+    Uncertain,
+    /// The platform says itself that it is wrong.
+    Bad,
+}
+
+impl Quality {
+    /// The number that the database keeps: 0, 1, 2.
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Good => 0,
+            Self::Uncertain => 1,
+            Self::Bad => 2,
+        }
+    }
+}
+
+/// `time` without what is finer than a microsecond.
+pub fn truncate_to_micros(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}

@@ -1,0 +1,1 @@
+//! Units. Filled in next.

@@ -1,0 +1,1 @@
+//! Knative's broker and activator contract on one machine.

@@ -1,0 +1,1 @@
+//! freshet.yaml: parse, validate, list every mistake.

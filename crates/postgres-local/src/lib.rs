@@ -1,0 +1,1 @@
+//! A private PostgreSQL from the installed server binaries.

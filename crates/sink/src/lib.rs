@@ -1,0 +1,1 @@
+//! Where events go: HTTP to K_SINK.

@@ -1,0 +1,1 @@
+//! The shell of every service: environment, server, CloudEvents, telemetry, drain.

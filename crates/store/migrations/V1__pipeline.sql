@@ -1,0 +1,209 @@
+-- The tables of the pipeline. Rows are the truth; events only wake the next stage.
+
+create table device (
+    id            integer generated always as identity constraint device_pk primary key,
+    source        text        not null,
+    name          text        not null,
+    -- moved on at most once a minute, so that a busy device is not a hot row
+    first_seen_at timestamptz not null,
+    last_seen_at  timestamptz not null,
+    tags          jsonb       not null default '{}',
+    constraint device_name_unique unique (source, name)
+);
+comment on table device is 'One device of one source, by the name its platform gives it.';
+
+create table stream (
+    id        integer generated always as identity constraint stream_pk primary key,
+    device_id integer not null constraint stream_device_fk references device (id),
+    channel   text    not null,
+    constraint stream_channel_unique unique (device_id, channel)
+);
+comment on table stream is 'One place that measures: a device and a channel.';
+
+create table metric (
+    stream_id integer  not null constraint metric_stream_fk references stream (id),
+    position  smallint not null,
+    name      text     not null,
+    unit      text     not null default '',
+    kind      text     not null constraint metric_kind_check check (kind in ('number', 'flag', 'text', 'bytes')),
+    constraint metric_pk primary key (stream_id, position),
+    constraint metric_name_unique unique (stream_id, name, unit, kind)
+);
+comment on table metric is 'What the n-th value of a stream''s rows means. Positions count from 0 and are only ever added.';
+
+create table reading (
+    stream_id   integer     not null,
+    observed_at timestamptz not null,
+    received_at timestamptz not null,
+    receipt_id  uuid        not null,
+    revised_at  timestamptz,
+    "values"    float8[]    not null,
+    texts       text[],
+    quality     smallint[],
+    constraint reading_pk primary key (stream_id, observed_at)
+) partition by range (observed_at);
+comment on table reading is 'One row is one moment of one stream: "values" and texts by the position of their metric.';
+comment on column reading.quality is 'By position: 0 good, 1 uncertain, 2 bad; null where all are good.';
+create table reading_default partition of reading default;
+comment on table reading_default is 'Implausible times only.';
+
+create table receipt (
+    received_at timestamptz not null,
+    id          uuid        not null,
+    source      text        not null,
+    event_id    text        not null,
+    format      text        not null,
+    traceparent text,
+    outcome     text        not null constraint receipt_outcome_check
+                check (outcome in ('stored', 'no_data', 'partial', 'rejected', 'duplicate')),
+    readings    integer     not null,
+    problems    integer     not null,
+    -- the request as application/http; dropped after its retention
+    request     bytea,
+    constraint receipt_pk primary key (received_at, id)
+) partition by range (received_at);
+comment on table receipt is 'One row for each accepted payload.';
+create table receipt_default partition of receipt default;
+
+create table receipt_key (
+    source     text        not null,
+    key        text        not null,
+    expires_at timestamptz not null,
+    receipt_id uuid        not null,
+    outcome    text        not null,
+    constraint receipt_key_pk primary key (source, key)
+);
+comment on table receipt_key is 'Claimed in the transaction that stores a payload: what makes a second delivery a second delivery.';
+
+create sequence evaluation_token;
+create table evaluation_due (
+    stream_id   integer     not null constraint evaluation_due_pk primary key,
+    from_at     timestamptz not null,
+    token       bigint      not null,
+    traceparent text
+);
+comment on table evaluation_due is 'The mark: a stream that rules watch has readings that no rule has seen, the earliest at from_at.';
+
+create table alert_state (
+    rule          text        not null,
+    stream_id     integer     not null,
+    position      smallint    not null,
+    rule_hash     text        not null,
+    -- the state at checkpoint_at, which no later reading may change any more
+    checkpoint_at timestamptz not null,
+    checkpoint    jsonb       not null,
+    -- the state at the newest reading or pulse
+    status        text        not null constraint alert_state_status_check check (status in ('ok', 'pending', 'firing')),
+    since_at      timestamptz,
+    -- when time alone, without a reading, may change the state
+    deadline_at   timestamptz,
+    updated_at    timestamptz not null,
+    constraint alert_state_pk primary key (rule, stream_id, position)
+);
+create index alert_state_deadline on alert_state (deadline_at) where deadline_at is not null;
+create index alert_state_firing on alert_state (rule) where status = 'firing';
+
+create table alert_transition (
+    id            bigint generated always as identity constraint alert_transition_pk primary key,
+    rule          text        not null,
+    rule_hash     text        not null,
+    stream_id     integer     not null,
+    position      smallint    not null,
+    kind          text        not null constraint alert_transition_kind_check
+                  check (kind in ('firing', 'resolved', 'retracted')),
+    at            timestamptz not null,
+    value         float8,
+    cause         text        not null,
+    severity      text        not null,
+    labels        jsonb       not null,
+    annotations   jsonb       not null,
+    traceparent   text,
+    recorded_at   timestamptz not null,
+    -- on 'retracted': the transition that later data made untrue; on that one: who took it back
+    takes_back    bigint,
+    taken_back_by bigint
+);
+create index alert_transition_series on alert_transition (stream_id, rule, position, at);
+comment on table alert_transition is 'A transition is effective while taken_back_by is null and it is no retraction.';
+
+create table notification (
+    id              uuid        not null constraint notification_pk primary key,
+    transition_id   bigint      not null constraint notification_transition_fk references alert_transition (id),
+    channel         text        not null,
+    -- one alert on one channel: its messages go in the order of their transitions
+    alert_key       text        not null,
+    status          text        not null constraint notification_status_check
+                    check (status in ('pending', 'repeating', 'delivered', 'superseded', 'failed')),
+    attempts        integer     not null default 0,
+    next_attempt_at timestamptz not null,
+    give_up_at      timestamptz not null,
+    lease_until     timestamptz,
+    lease           uuid,
+    delivered_at    timestamptz,
+    last_error      text,
+    is_fallback     boolean     not null default false,
+    created_at      timestamptz not null,
+    constraint notification_once unique (transition_id, channel)
+);
+create index notification_due on notification (next_attempt_at) where status in ('pending', 'repeating');
+create index notification_order on notification (alert_key, channel, transition_id);
+
+create table dead_letter (
+    id           uuid        not null constraint dead_letter_pk primary key,
+    source       text        not null,
+    event_id     text        not null,
+    event_type   text        not null,
+    stage        text        not null,
+    cause        text        not null constraint dead_letter_cause_check
+                 check (cause in ('rejected', 'unavailable', 'malformed')),
+    reason       text        not null,
+    -- [{"place": "...", "reason": "..."}], one for each item that could not be taken
+    problems     jsonb       not null default '[]',
+    -- the CloudEvent: its attributes, and its data byte for byte
+    attributes   jsonb       not null,
+    data         bytea,
+    deliveries   integer     not null default 1,
+    first_at     timestamptz not null,
+    last_at      timestamptz not null,
+    replays      integer     not null default 0,
+    replayed_at  timestamptz,
+    resolved_at  timestamptz
+);
+create index dead_letter_open on dead_letter (last_at) where resolved_at is null;
+
+create table pulse (
+    at timestamptz not null constraint pulse_pk primary key
+);
+comment on table pulse is 'When ticks came through; silence counts only while pulses came.';
+
+create table active_pipeline (
+    only         boolean     not null default true constraint active_pipeline_pk primary key
+                 constraint active_pipeline_single check (only),
+    hash         text        not null,
+    activated_at timestamptz not null
+);
+comment on table active_pipeline is 'The hash of the pipeline file in force.';
+
+-- Position by position: new where it has a value, old elsewhere. Null arrays count as empty.
+create function freshet_merge(old float8[], new float8[]) returns float8[]
+    language sql immutable parallel safe
+    return (select array_agg(coalesce(n, o) order by position)
+            from unnest(old, new) with ordinality as pair (o, n, position));
+create function freshet_merge(old text[], new text[]) returns text[]
+    language sql immutable parallel safe
+    return (select array_agg(coalesce(n, o) order by position)
+            from unnest(old, new) with ordinality as pair (o, n, position));
+
+create view readings as
+select d.source, d.name as device, s.channel, m.name as metric, r.observed_at,
+       case when m.kind in ('number', 'flag') then r."values"[m.position + 1] end as value,
+       case when m.kind in ('text', 'bytes') then r.texts[m.position + 1] end as text,
+       nullif(m.unit, '') as unit, m.kind,
+       case coalesce(r.quality[m.position + 1], 0) when 0 then 'good' when 1 then 'uncertain' else 'bad' end as quality,
+       r.received_at, r.revised_at, r.receipt_id
+from device d
+join stream s on s.device_id = d.id
+join metric m on m.stream_id = s.id
+join reading r on r.stream_id = s.id
+where r."values"[m.position + 1] is not null or r.texts[m.position + 1] is not null;
+comment on view readings is 'One line per value with its names and unit; filter by source, device and metric.';

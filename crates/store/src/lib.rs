@@ -1,0 +1,1 @@
+//! PostgreSQL: migrations, the group-commit writer, the queues that are rows, queries.

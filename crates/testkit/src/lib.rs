@@ -1,0 +1,1 @@
+//! Fixtures, fakes, real servers for tests, eventually().

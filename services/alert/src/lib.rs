@@ -1,0 +1,1 @@
+//! Evaluates rules and records transitions.

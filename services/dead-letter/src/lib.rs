@@ -1,0 +1,1 @@
+//! Keeps what could not be handled, and sends it back.

@@ -1,0 +1,1 @@
+//! Takes requests from outside and queues them.

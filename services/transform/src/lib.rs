@@ -1,0 +1,1 @@
+//! Decodes payloads and stores readings.

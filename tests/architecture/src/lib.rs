@@ -1,0 +1,1 @@
+//! The dependency rules of the house, checked.
