@@ -1,0 +1,64 @@
+# The only entry point. Every target is one command; `make` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Fault switches and the simulated clock exist in test binaries only.
+TEST_FLAGS := --workspace --locked --features stage/simulation
+
+##@ Start here
+.PHONY: run test
+run: ready release ## Set up, build, and watch a burst go through the whole pipeline
+	target/release/freshet up --demo --once --fresh --idle 3s --tick 10s
+
+test: ready-test build-test ## Every test but the long ones
+	cargo test $(TEST_FLAGS)
+
+##@ Build
+.PHONY: release build-test ready ready-test
+release: ## The binaries as they are shipped
+	cargo build --release --locked --workspace --bins
+
+build-test: ## The binaries that the pipeline tests drive
+	cargo build $(TEST_FLAGS) --bins
+
+ready: ## Find or install what running needs
+	.ci/ready run
+
+ready-test: ## Find or install what the tests need
+	.ci/ready test
+
+##@ Test more
+.PHONY: test-corpus test-faults test-pipeline fuzz lint format ci
+test-corpus: build-test ## Real samples of every built format; FRESHET_CORPUS names their folder
+	cargo test $(TEST_FLAGS) --package pipeline-tests --package decoders corpus -- --nocapture
+
+test-pipeline: ready-test build-test ## The real binaries under faults; FRESHET_SEED=n replays one run
+	cargo test $(TEST_FLAGS) --package pipeline-tests
+
+test-faults: ready-test build-test ## The same with 200 seeds
+	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --package pipeline-tests seeds -- --nocapture
+
+fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
+	.ci/fuzz
+
+lint: ## Format, clippy, both without mercy
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --features stage/simulation -- --deny warnings
+
+format: ## Format the code
+	cargo fmt --all
+
+ci: lint test ## Exactly what CI runs
+
+##@ Measure
+.PHONY: bench
+bench: ready release ## One table of medians beside their budgets; also in target/bench/results.json
+	cargo run --release --locked --package bench
+
+##@ Help
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
