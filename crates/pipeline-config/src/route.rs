@@ -1,0 +1,45 @@
+//! Routes: which alerts go to which channels.
+
+use std::collections::BTreeMap;
+
+use event_model::Severity;
+use rules::Glob;
+
+/// One entry of `routes`. Every route that matches is taken, not only the first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Route {
+    /// Which alerts.
+    pub select: RouteSelector,
+    /// The channels' names; at least one.
+    pub to: Vec<String>,
+}
+
+/// Which alerts a route takes; what is absent selects all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RouteSelector {
+    /// Any of these severities; empty: all.
+    pub severity: Vec<Severity>,
+    /// The rule's name.
+    pub rule: Option<Glob>,
+    /// The source's name.
+    pub source: Option<String>,
+    /// The device's name.
+    pub device: Option<Glob>,
+    /// Labels of the rule that must be equal.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a route is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertFacts<'a> {
+    /// How bad.
+    pub severity: Severity,
+    /// The rule's name.
+    pub rule: &'a str,
+    /// The source's name.
+    pub source: &'a str,
+    /// The device's name.
+    pub device: &'a str,
+    /// The rule's labels.
+    pub labels: &'a BTreeMap<String, String>,
+}
