@@ -84,8 +84,9 @@ pub struct Slack {
 /// An Alertmanager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alertmanager {
-    /// Its base address, without `/api/v2`.
-    pub url: Setting,
+    /// The base address of each replica, without `/api/v2`; at least one. Every one is told, never a load
+    /// balancer before them (`url` in the file: one text, or a list).
+    pub urls: Vec<Setting>,
     /// How to log in there; `None`: not at all.
     pub authorization: Option<Authorization>,
 }
