@@ -1,1 +1,3 @@
-//! The freshet command.
+//! The `freshet` command.
+
+pub mod send;

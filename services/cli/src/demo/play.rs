@@ -1,0 +1,74 @@
+//! Sends the burst, each request with its source's credential, and notes where the door answered otherwise than planned.
+
+use event_model::RecordedRequest;
+use futures_util::{StreamExt, stream};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::fleet::{Fate, Planned};
+
+/// Requests under way at once.
+const CONCURRENCY: usize = 16;
+
+/// What the door answered.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Played {
+    /// Requests sent.
+    pub sent: usize,
+    /// Requests that were taken (2xx).
+    pub accepted: usize,
+    /// Requests that were refused, as planned or not.
+    pub refused: usize,
+    /// Where the answer was not the planned one.
+    pub surprises: Vec<String>,
+}
+
+/// Plays `requests` against the webhook at `base`; `key` is every source's secret.
+pub async fn play(client: &reqwest::Client, base: &str, key: &str, requests: &[Planned]) -> Played {
+    let answers = stream::iter(requests)
+        .map(|planned| async move { (planned, answer(client, base, key, planned).await) })
+        .buffered(CONCURRENCY);
+    answers
+        .fold(Played::default(), |mut played, (planned, answer)| async move {
+            played.sent += 1;
+            let status = answer.as_ref().copied().unwrap_or_default();
+            if (200..300).contains(&status) { played.accepted += 1 } else { played.refused += 1 }
+            let as_planned = match planned.fate {
+                Fate::Refused(wanted) => status == wanted,
+                _ => (200..300).contains(&status),
+            };
+            if !as_planned {
+                let found = answer.map_or_else(|error| error.to_string(), |status| status.to_string());
+                played.surprises.push(format!("{}: {:?} was planned, {found} came", planned.request.path, planned.fate));
+            }
+            played
+        })
+        .await
+}
+
+async fn answer(client: &reqwest::Client, base: &str, key: &str, planned: &Planned) -> reqwest::Result<u16> {
+    let key = if planned.authentic { key } else { "nobody's key" };
+    let request = authorized(planned.request.clone(), key);
+    let mut builder = client.post(format!("{base}{}", request.target())).body(request.body);
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    Ok(builder.send().await?.status().as_u16())
+}
+
+/// `request` with the credential that its source asks for.
+fn authorized(mut request: RecordedRequest, key: &str) -> RecordedRequest {
+    let source = request.path.split('/').nth(2).unwrap_or_default();
+    match source {
+        "orchard" => request.headers.push(("authorization".to_owned(), format!("Bearer {key}"))),
+        "weather" => request.query = format!("key={key}"),
+        "cold-store" => {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+            mac.update(&request.body);
+            let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            request.headers.push(("x-signature".to_owned(), format!("sha256={digest}")));
+        }
+        _ => request.headers.push(("x-api-key".to_owned(), key.to_owned())),
+    }
+    request
+}

@@ -1,0 +1,181 @@
+//! What there is to send: files, folders and standard input, one item after another.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use event_model::RecordedRequest;
+use thiserror::Error;
+
+use super::rows::{CsvRows, LineRows, RowBatches};
+
+/// One thing to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A recorded request: its own method, target and header fields.
+    Request(RecordedRequest),
+    /// A body alone, and what it is.
+    Body {
+        /// The media type that its file name or its rows tell.
+        content_type: &'static str,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Why an input cannot be read.
+#[derive(Debug, Error)]
+pub enum InputError {
+    /// The file or folder is not readable.
+    #[error("{}: {cause}", path.display())]
+    Unreadable {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A row of a table cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Row {
+        /// The table.
+        path: PathBuf,
+        /// Which row and why.
+        reason: String,
+    },
+    /// A `.http` file holds no recorded request.
+    #[error("{}: {cause}", path.display())]
+    Request {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: event_model::request::RequestError,
+    },
+}
+
+/// How inputs are cut into items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cutting {
+    /// Rows of a table in one request; more than one go as a JSON array.
+    pub batch: usize,
+}
+
+/// An iterator over the items of an input.
+pub type Items = Box<dyn Iterator<Item = Result<Item, InputError>> + Send>;
+
+/// The items of `path`: a folder (its files in the order of their names, folders within it too), a `.http` file,
+/// a `.csv`, `.ndjson` or `.jsonl` table, any other file as one body; `-` is NDJSON on standard input.
+///
+/// # Errors
+/// [`InputError::Unreadable`] where `path` cannot be opened; what is wrong further in comes with its item.
+pub fn items(path: &Path, cutting: Cutting) -> Result<Items, InputError> {
+    if path == Path::new("-") {
+        return Ok(lines(PathBuf::from("standard input"), BufReader::new(io::stdin()), cutting));
+    }
+    let unreadable = |cause| InputError::Unreadable { path: path.to_owned(), cause };
+    if path.is_dir() {
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+            .map_err(unreadable)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<_>>()
+            .map_err(unreadable)?;
+        entries.sort();
+        let nested: Vec<Items> =
+            entries.iter().map(|entry| items(entry, cutting)).collect::<Result<_, _>>()?;
+        return Ok(Box::new(nested.into_iter().flatten()));
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    Ok(match extension(path).as_str() {
+        "csv" => {
+            let rows = CsvRows::new(path.to_owned(), file)?;
+            Box::new(RowBatches::new(rows, cutting.batch))
+        }
+        "ndjson" | "jsonl" => lines(path.to_owned(), BufReader::new(file), cutting),
+        "http" => {
+            let mut text = Vec::new();
+            file.read_to_end(&mut text).map_err(unreadable)?;
+            Box::new(recorded_requests(path.to_owned(), &text).into_iter())
+        }
+        other => {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(unreadable)?;
+            Box::new(std::iter::once(Ok(Item::Body { content_type: media_type(other), bytes })))
+        }
+    })
+}
+
+fn lines(path: PathBuf, reader: impl BufRead + Send + 'static, cutting: Cutting) -> Items {
+    Box::new(RowBatches::new(LineRows::new(path, reader), cutting.batch))
+}
+
+/// The requests of a `.http` file; a line that begins with `###` parts two of them, as editors write it.
+fn recorded_requests(path: PathBuf, text: &[u8]) -> Vec<Result<Item, InputError>> {
+    split_at_separators(text)
+        .into_iter()
+        .map(|part| {
+            RecordedRequest::parse(part)
+                .map(Item::Request)
+                .map_err(|cause| InputError::Request { path: path.clone(), cause })
+        })
+        .collect()
+}
+
+fn split_at_separators(text: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    let (mut part_from, mut line_from) = (0, 0);
+    while line_from < text.len() {
+        let line_to = text[line_from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| line_from + at + 1);
+        if text[line_from..line_to].starts_with(b"###") {
+            parts.push(&text[part_from..line_from]);
+            part_from = line_to;
+        }
+        line_from = line_to;
+    }
+    parts.push(&text[part_from..]);
+    parts.retain(|part| !part.trim_ascii().is_empty());
+    parts
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn media_type(extension: &str) -> &'static str {
+    match extension {
+        "json" => "application/json",
+        "senml" | "senmlj" => "application/senml+json",
+        "form" => "application/x-www-form-urlencoded",
+        "lp" | "txt" => "text/plain",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Cutting, Item, items, split_at_separators};
+
+    #[test]
+    fn a_folder_gives_its_files_in_the_order_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("b.json"), "{}").unwrap();
+        std::fs::write(folder.path().join("a.http"), "POST /hooks/x HTTP/1.1\n\n1\n### next\nPOST /hooks/y HTTP/1.1\n\n2\n").unwrap();
+        let found: Vec<Item> = items(folder.path(), Cutting { batch: 1 }).unwrap().map(Result::unwrap).collect();
+        let [Item::Request(first), Item::Request(second), Item::Body { content_type, .. }] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!((first.path.as_str(), second.path.as_str()), ("/hooks/x", "/hooks/y"));
+        assert_eq!(*content_type, "application/json");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = items(Path::new("/no/such/file.csv"), Cutting { batch: 1 }).err().unwrap();
+        assert!(error.to_string().starts_with("/no/such/file.csv: "), "{error}");
+    }
+
+    #[test]
+    fn hashes_within_a_line_part_nothing() {
+        assert_eq!(split_at_separators(b"a ### b\n").len(), 1);
+    }
+}
