@@ -1,0 +1,155 @@
+//! Alertmanager's [API v2](https://prometheus.io/docs/alerting/latest/alerts_api/).
+//!
+//! Alertmanager takes an alert for over when it has not heard of it for a while, so a firing one is told again on
+//! every tick, with an end three ticks ahead: two lost ticks change nothing, and a dead pipeline shows. An alert's
+//! identity is its set of labels. Every replica is told: they share silences and notification logs, not alerts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, join_all};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Serialize;
+
+use crate::outgoing::{Answer, Outgoing, Post};
+use crate::{Attempt, Channel, News, Outcome};
+
+/// How many ticks ahead the end of a firing alert is.
+const TICKS_AHEAD: i32 = 3;
+/// How long the alert of a test stays.
+const TEST_LENGTH: SignedDuration = SignedDuration::from_mins(1);
+
+/// The replicas of one Alertmanager.
+pub struct Alertmanager {
+    outgoing: Arc<Outgoing>,
+    replicas: Vec<Url>,
+    authorization: Option<HeaderValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PostableAlert<'a> {
+    labels: BTreeMap<String, String>,
+    annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts_at: Option<Timestamp>,
+    ends_at: Timestamp,
+}
+
+impl Alertmanager {
+    /// Posts to each of `replicas` (base addresses); `authorization` is the header field's whole value.
+    pub const fn new(
+        outgoing: Arc<Outgoing>,
+        replicas: Vec<Url>,
+        authorization: Option<HeaderValue>,
+    ) -> Self {
+        Self { outgoing, replicas, authorization }
+    }
+
+    async fn tell(&self, replica: &Url, body: &[u8], now: Timestamp) -> Outcome {
+        let mut url = replica.clone();
+        url.set_path(&format!("{}/api/v2/alerts", replica.path().trim_end_matches('/')));
+        let mut headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        headers.extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
+        match self.outgoing.post(Post { url, headers, body: body.to_vec() }, now).await {
+            Ok(answer) => judge(&answer),
+            Err(outcome) => outcome,
+        }
+    }
+}
+
+impl fmt::Debug for Alertmanager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alertmanager").field("replicas", &self.replicas.len()).finish_non_exhaustive()
+    }
+}
+
+impl Channel for Alertmanager {
+    fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let (starts_at, ends_at) = span(&attempt);
+            let alert = PostableAlert {
+                labels: attempt.message.alert.all_labels(),
+                annotations: &attempt.message.alert.annotations,
+                starts_at,
+                ends_at,
+            };
+            let body = serde_json::to_vec(&[alert]).expect("texts and maps with text keys are JSON");
+            let told = self.replicas.iter().map(|replica| self.tell(replica, &body, attempt.now));
+            together(join_all(told).await)
+        })
+    }
+
+    fn forgets(&self) -> bool {
+        true
+    }
+}
+
+/// When the alert began and when it ends, as Alertmanager is to understand it.
+fn span(attempt: &Attempt<'_>) -> (Option<Timestamp>, Timestamp) {
+    let Attempt { message, now, tick } = attempt;
+    let ahead = now.checked_add(*tick * TICKS_AHEAD).unwrap_or(*now);
+    match message.news {
+        News::Firing { since } => (Some(since), ahead),
+        News::ResolvedTakenBack { since, .. } => (since, ahead),
+        News::Resolved { since, at } => (since, at),
+        News::Passed { since, at } => (Some(since), at),
+        News::FiringTakenBack { since } => (Some(since), *now),
+        News::Test { at } => (Some(at), at.checked_add(TEST_LENGTH).unwrap_or(at)),
+    }
+}
+
+/// One replica that took it is enough: another one hears of a firing alert again on the next tick, and ends by itself
+/// one that it was not told is over.
+fn together(outcomes: Vec<Outcome>) -> Outcome {
+    let mut worst = None;
+    for outcome in outcomes {
+        match (&outcome, &worst) {
+            (Outcome::Delivered, _) => return Outcome::Delivered,
+            (Outcome::Retry { .. }, _) | (Outcome::NoUse { .. }, None) => worst = Some(outcome),
+            (Outcome::NoUse { .. }, Some(_)) => {}
+        }
+    }
+    worst.unwrap_or_else(|| Outcome::no_use("the channel names no Alertmanager"))
+}
+
+fn judge(answer: &Answer) -> Outcome {
+    let reason = format!("Alertmanager answered {}", answer.status);
+    match answer.status {
+        200..=299 => Outcome::Delivered,
+        // The alert itself is refused (a label's name, most likely).
+        400 | 422 => Outcome::no_use(reason),
+        _ => Outcome::Retry { reason, after: answer.retry_after },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::{span, together};
+    use crate::message::tests::{at, firing};
+    use crate::{Attempt, News, Outcome};
+
+    #[test]
+    fn a_firing_alert_ends_three_ticks_ahead_and_a_resolved_one_when_it_did() {
+        let mut message = firing();
+        let (now, tick) = (at("2026-03-01T13:00:00Z"), SignedDuration::from_mins(5));
+        let since = Some(at("2026-03-01T12:00:00Z"));
+        assert_eq!(span(&Attempt { message: &message, now, tick }), (since, at("2026-03-01T13:15:00Z")));
+        message.news = News::Resolved { since, at: at("2026-03-01T12:40:00Z") };
+        assert_eq!(span(&Attempt { message: &message, now, tick }), (since, at("2026-03-01T12:40:00Z")));
+    }
+
+    #[test]
+    fn one_replica_that_took_it_is_enough() {
+        let (down, refused) = (Outcome::retry("down"), Outcome::no_use("no"));
+        assert_eq!(together(vec![down.clone(), Outcome::Delivered]), Outcome::Delivered);
+        assert_eq!(together(vec![refused.clone(), down.clone(), refused.clone()]), down);
+        assert_eq!(together(vec![refused.clone()]), refused);
+    }
+}

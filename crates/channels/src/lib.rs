@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+pub mod address;
+pub mod alertmanager;
+pub mod message;
+pub mod ntfy;
+pub mod open;
+pub mod outcome;
+pub mod outgoing;
+pub mod slack;
+pub mod smtp;
+pub mod webhook;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+
+pub use address::{AddressError, AddressPolicy};
+pub use message::{Alert, Message, News};
+pub use open::{OpenError, open};
+pub use outcome::Outcome;
+pub use outgoing::Outgoing;
+
+/// One place where people are told.
+pub trait Channel: Send + Sync {
+    /// Tries once, within [`outgoing::ATTEMPT_TIMEOUT`], and says itself whether a failure is worth a retry.
+    fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome>;
+
+    /// Whether the far side forgets an alert that is not told again on every tick while it fires.
+    fn forgets(&self) -> bool {
+        false
+    }
+}
+
+/// One attempt to deliver a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// What is told.
+    pub message: &'a Message,
+    /// The time of the attempt.
+    pub now: Timestamp,
+    /// The time between two ticks of the pipeline.
+    pub tick: SignedDuration,
+}

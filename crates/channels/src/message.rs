@@ -1,0 +1,309 @@
+//! What people are told, before a channel gives it its form.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use event_model::Severity;
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The longest title, in characters.
+const MAX_TITLE_CHARS: usize = 200;
+
+/// One message for one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// The idempotency key: the same in every attempt.
+    pub id: Uuid,
+    /// The message that began this alert's thread on the channel; `None`: this one does.
+    pub thread: Option<Uuid>,
+    /// What has happened.
+    pub news: News,
+    /// To which alert.
+    pub alert: Alert,
+}
+
+/// What has happened to an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It fires.
+    Firing {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It is over.
+    Resolved {
+        /// When it began, where that is known.
+        since: Option<Timestamp>,
+        /// When it ended.
+        at: Timestamp,
+    },
+    /// It began and ended before anybody could be told.
+    Passed {
+        /// When it began.
+        since: Timestamp,
+        /// When it ended.
+        at: Timestamp,
+    },
+    /// It was told that it fires; later data show that it did not.
+    FiringTakenBack {
+        /// When it was said to have begun.
+        since: Timestamp,
+    },
+    /// It was told that it is over; later data show that it was not.
+    ResolvedTakenBack {
+        /// When it began, where that is known.
+        since: Option<Timestamp>,
+        /// When it was said to have ended.
+        at: Timestamp,
+    },
+    /// Nothing: somebody tries the channel out.
+    Test {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// The alert that a message is about.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Alert {
+    /// The same for all messages about one alert: rule and series.
+    pub key: String,
+    /// The rule's name.
+    pub rule: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The source's name.
+    pub source: String,
+    /// The device's name.
+    pub device: String,
+    /// The channel of the device; empty where it has one only.
+    pub channel: String,
+    /// The metric's name.
+    pub metric: String,
+    /// The metric's unit; empty where it has none.
+    pub unit: String,
+    /// The value that decided, where one did.
+    pub value: Option<f64>,
+    /// Why, in the words of the transition.
+    pub cause: String,
+    /// The rule's labels, filled in.
+    pub labels: BTreeMap<String, String>,
+    /// The rule's annotations, filled in.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl News {
+    /// The type of the message, as the webhook names it.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Firing { .. } => "alert.firing",
+            Self::Resolved { .. } => "alert.resolved",
+            Self::Passed { .. } => "alert.passed",
+            Self::FiringTakenBack { .. } => "alert.firing_taken_back",
+            Self::ResolvedTakenBack { .. } => "alert.resolved_taken_back",
+            Self::Test { .. } => "channel.test",
+        }
+    }
+
+    /// When the alert began, where that is known.
+    pub const fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::Firing { since } | Self::Passed { since, .. } | Self::FiringTakenBack { since } => {
+                Some(since)
+            }
+            Self::Resolved { since, .. } | Self::ResolvedTakenBack { since, .. } => since,
+            Self::Test { .. } => None,
+        }
+    }
+
+    /// When it ended; of what was taken back, when it was said to have ended.
+    pub const fn ended_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Resolved { at, .. } | Self::Passed { at, .. } | Self::ResolvedTakenBack { at, .. } => {
+                Some(at)
+            }
+            Self::Firing { .. } | Self::FiringTakenBack { .. } | Self::Test { .. } => None,
+        }
+    }
+
+    /// The time of what is told.
+    pub fn at(self) -> Timestamp {
+        match self {
+            Self::Firing { since } | Self::FiringTakenBack { since } => since,
+            Self::Resolved { at, .. }
+            | Self::Passed { at, .. }
+            | Self::ResolvedTakenBack { at, .. }
+            | Self::Test { at } => at,
+        }
+    }
+
+    /// Whether the alert fires, as far as this message knows.
+    pub const fn is_firing(self) -> bool {
+        matches!(self, Self::Firing { .. } | Self::ResolvedTakenBack { .. })
+    }
+
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Firing { .. } => "FIRING",
+            Self::Resolved { .. } => "RESOLVED",
+            Self::Passed { .. } => "FIRED AND RESOLVED",
+            Self::FiringTakenBack { .. } => "TAKEN BACK",
+            Self::ResolvedTakenBack { .. } => "STILL FIRING",
+            Self::Test { .. } => "TEST",
+        }
+    }
+
+    fn sentence(self) -> String {
+        match self {
+            Self::Firing { since } => format!("Firing since {since}."),
+            Self::Resolved { since: Some(since), at } => format!("Resolved at {at}; it fired since {since}."),
+            Self::Resolved { since: None, at } => format!("Resolved at {at}."),
+            Self::Passed { since, at } => format!("Fired at {since} and resolved at {at}."),
+            Self::FiringTakenBack { since } => {
+                format!("Later data show that it did not fire at {since}: what was told is taken back.")
+            }
+            Self::ResolvedTakenBack { at, .. } => {
+                format!("Later data show that it did not end at {at}: it still fires.")
+            }
+            Self::Test { at } => format!("Somebody tried this channel out at {at}. Nothing has happened."),
+        }
+    }
+}
+
+impl Message {
+    /// A message that tries a channel out.
+    pub fn test(id: Uuid, at: Timestamp) -> Self {
+        let alert = Alert { key: "test".into(), rule: "ChannelTest".into(), ..Alert::default() };
+        Self { id, thread: None, news: News::Test { at }, alert }
+    }
+
+    /// One line: what has happened to which rule on which device. No control characters.
+    pub fn title(&self) -> String {
+        let alert = &self.alert;
+        let mut title = format!("[{}] {}", self.news.heading(), alert.rule);
+        if !alert.device.is_empty() {
+            // Writing into a String cannot fail.
+            let _ = write!(title, ": {}", alert.place());
+        }
+        title.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TITLE_CHARS).collect()
+    }
+
+    /// The whole message as plain text, a fact a line.
+    pub fn text(&self) -> String {
+        let alert = &self.alert;
+        let mut lines = Vec::with_capacity(8);
+        for name in ["summary", "description"] {
+            lines.extend(alert.annotations.get(name).cloned());
+        }
+        lines.push(self.news.sentence());
+        if let Some(value) = alert.value {
+            lines.push(format!("{}: {value} {}", alert.metric, alert.unit).trim_end().to_owned());
+        }
+        if !matches!(self.news, News::Test { .. }) {
+            lines.push(format!("Severity: {}", alert.severity.as_str()));
+        }
+        if !alert.source.is_empty() {
+            lines.push(format!("Source: {}", alert.source));
+        }
+        let others =
+            alert.annotations.iter().filter(|(name, _)| !matches!(name.as_str(), "summary" | "description"));
+        lines.extend(others.map(|(name, text)| format!("{name}: {text}")));
+        lines.join("\n")
+    }
+}
+
+impl Alert {
+    /// The device, and its channel where it has several.
+    pub fn place(&self) -> String {
+        if self.channel.is_empty() {
+            self.device.clone()
+        } else {
+            format!("{}/{}", self.device, self.channel)
+        }
+    }
+
+    /// All labels, in Prometheus' words; those of the rule do not replace the alert's identity.
+    pub fn all_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        let own = [
+            ("alertname", self.rule.as_str()),
+            ("severity", self.severity.as_str()),
+            ("source", self.source.as_str()),
+            ("device", self.device.as_str()),
+            ("channel", self.channel.as_str()),
+            ("metric", self.metric.as_str()),
+        ];
+        let own = own.into_iter().filter(|(_, value)| !value.is_empty());
+        labels.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        labels
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use event_model::Severity;
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::{Alert, Message, News};
+
+    pub(crate) fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    pub(crate) fn firing() -> Message {
+        Message {
+            id: Uuid::from_u128(7),
+            thread: None,
+            news: News::Firing { since: at("2026-03-01T12:00:00Z") },
+            alert: Alert {
+                key: "GreenhouseTooHot/12/0".into(),
+                rule: "GreenhouseTooHot".into(),
+                severity: Severity::Critical,
+                source: "greenhouse".into(),
+                device: "gh-1".into(),
+                channel: "roof".into(),
+                metric: "temperature".into(),
+                unit: "Cel".into(),
+                value: Some(31.5),
+                cause: "31.5 is above 30".into(),
+                labels: BTreeMap::from([("team".into(), "growers".into())]),
+                annotations: BTreeMap::from([("summary".into(), "gh-1 is at 31.5 Cel".into())]),
+            },
+        }
+    }
+
+    #[test]
+    fn a_message_reads_as_a_person_would_say_it() {
+        let message = firing();
+        assert_eq!(message.title(), "[FIRING] GreenhouseTooHot: gh-1/roof");
+        assert_eq!(
+            message.text(),
+            "gh-1 is at 31.5 Cel\nFiring since 2026-03-01T12:00:00Z.\ntemperature: 31.5 Cel\n\
+             Severity: critical\nSource: greenhouse"
+        );
+    }
+
+    #[test]
+    fn a_title_is_one_line_whatever_a_device_is_called() {
+        let mut message = firing();
+        message.alert.device = format!("gh\r\nBcc: all@example.com{}", "x".repeat(500));
+        let title = message.title();
+        assert!(!title.contains(['\r', '\n']));
+        assert_eq!(title.chars().count(), 200);
+    }
+
+    #[test]
+    fn the_labels_of_a_rule_do_not_replace_the_alerts_identity() {
+        let mut message = firing();
+        message.alert.labels.insert("device".into(), "other".into());
+        let labels = message.alert.all_labels();
+        assert_eq!(labels["device"], "gh-1");
+        assert_eq!(labels["alertname"], "GreenhouseTooHot");
+        assert_eq!(labels["team"], "growers");
+    }
+}

@@ -1,0 +1,119 @@
+//! [ntfy](https://docs.ntfy.sh/publish/#publish-as-json): a JSON POST to the server's base address.
+//!
+//! ntfy knows no idempotency key: a crash between sending and recording may tell twice.
+
+use std::fmt;
+use std::sync::Arc;
+
+use event_model::Severity;
+use futures_util::future::BoxFuture;
+use pipeline_config::Secret;
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::json;
+
+use crate::outgoing::{Answer, Outgoing, Post};
+use crate::{Attempt, Channel, Message, News, Outcome};
+
+/// A longer message becomes an attachment; in bytes, by ntfy's documentation.
+const MAX_MESSAGE_BYTES: usize = 4000;
+
+/// One topic of one server.
+pub struct Ntfy {
+    outgoing: Arc<Outgoing>,
+    url: Url,
+    topic: String,
+    authorization: Option<HeaderValue>,
+}
+
+/// The token holds characters that no header field can carry.
+#[derive(Debug, thiserror::Error)]
+#[error("the access token holds characters that a header field cannot carry")]
+pub struct TokenError;
+
+impl Ntfy {
+    /// Posts to the server at `url`; `token` is an access token, where the topic wants one.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn new(
+        outgoing: Arc<Outgoing>,
+        url: Url,
+        topic: String,
+        token: Option<&Secret>,
+    ) -> Result<Self, TokenError> {
+        let authorization = token.map(bearer).transpose()?;
+        Ok(Self { outgoing, url, topic, authorization })
+    }
+
+    fn post(&self, message: &Message) -> Post {
+        let body = json!({
+            "topic": self.topic,
+            "title": message.title(),
+            "message": cut(&message.text()),
+            "priority": priority(message),
+            "tags": [if message.news.is_firing() { "warning" } else { "white_check_mark" }],
+        });
+        let mut headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        headers.extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
+        Post { url: self.url.clone(), headers, body: body.to_string().into_bytes() }
+    }
+}
+
+impl fmt::Debug for Ntfy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ntfy").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Channel for Ntfy {
+    fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.outgoing.post(self.post(attempt.message), attempt.now).await {
+                Ok(answer) => judge(&answer),
+                Err(outcome) => outcome,
+            }
+        })
+    }
+}
+
+/// An `Authorization` value that logs do not show.
+pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, TokenError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| TokenError)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// ntfy's 1 (silent) to 5 (urgent).
+const fn priority(message: &Message) -> u8 {
+    match (message.news, message.alert.severity) {
+        (News::Firing { .. } | News::ResolvedTakenBack { .. }, Severity::Critical) => 5,
+        (News::Firing { .. } | News::ResolvedTakenBack { .. }, Severity::Warning) => 4,
+        _ => 3,
+    }
+}
+
+fn judge(answer: &Answer) -> Outcome {
+    let reason = format!("the ntfy server answered {}", answer.status);
+    match answer.status {
+        200..=299 => Outcome::Delivered,
+        408 | 425 | 429 | 300..=399 | 500..=599 => Outcome::Retry { reason, after: answer.retry_after },
+        _ => Outcome::no_use(reason),
+    }
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_MESSAGE_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        assert!(cut(&"ü".repeat(4000)).len() <= 4000);
+    }
+}

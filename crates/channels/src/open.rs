@@ -1,0 +1,153 @@
+//! From the pipeline file's words to a channel that delivers.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use lettre::transport::smtp::authentication::Credentials;
+use pipeline_config::channel::{self as config, Authorization, Setting};
+use pipeline_config::{Secret, SecretError, SecretRef};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use thiserror::Error;
+
+use crate::Channel;
+use crate::alertmanager::Alertmanager;
+use crate::ntfy::{Ntfy, TokenError, bearer};
+use crate::outgoing::Outgoing;
+use crate::slack::Slack;
+use crate::smtp::{MailboxError, Server, Smtp};
+use crate::webhook::{SigningKey, SigningKeyError, Webhook};
+
+/// Why a channel cannot be used. Never holds a secret.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// An address is no `http` or `https` URL.
+    #[error("the channel's address is not an http or https URL")]
+    Url,
+    /// A signing secret is none.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// A token cannot be sent.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A mail address is none.
+    #[error(transparent)]
+    Mailbox(#[from] MailboxError),
+}
+
+/// Where environment variables are looked up.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Opens a channel with its secrets as they are now. Opening connects to nothing and is cheap: it is done anew before
+/// use, because mounted secrets change.
+///
+/// # Errors
+/// [`OpenError`]
+pub fn open(
+    channel: &config::Channel,
+    outgoing: &Arc<Outgoing>,
+    lookup: Lookup<'_>,
+) -> Result<Box<dyn Channel>, OpenError> {
+    let outgoing = Arc::clone(outgoing);
+    Ok(match channel {
+        config::Channel::Webhook(webhook) => {
+            let key =
+                |secret: &SecretRef| Ok::<_, OpenError>(SigningKey::parse(secret.resolve(lookup)?.expose())?);
+            let keys = webhook.secrets.iter().map(key).collect::<Result<_, _>>()?;
+            Box::new(Webhook::new(outgoing, url(&setting(&webhook.url, lookup)?)?, keys))
+        }
+        config::Channel::Smtp(smtp) => Box::new(open_smtp(smtp, outgoing, lookup)?),
+        config::Channel::Slack(slack) => {
+            Box::new(Slack::new(outgoing, url(slack.url.resolve(lookup)?.expose())?))
+        }
+        config::Channel::Alertmanager(alertmanager) => {
+            let replica = |address: &Setting| url(&setting(address, lookup)?);
+            let replicas = alertmanager.urls.iter().map(replica).collect::<Result<_, _>>()?;
+            let authorization =
+                alertmanager.authorization.as_ref().map(|how| authorization(how, lookup)).transpose()?;
+            Box::new(Alertmanager::new(outgoing, replicas, authorization))
+        }
+        config::Channel::Ntfy(ntfy) => {
+            let token = ntfy.token.as_ref().map(|token| token.resolve(lookup)).transpose()?;
+            Box::new(Ntfy::new(outgoing, url(&ntfy.url)?, setting(&ntfy.topic, lookup)?, token.as_ref())?)
+        }
+    })
+}
+
+fn open_smtp(smtp: &config::Smtp, outgoing: Arc<Outgoing>, lookup: Lookup<'_>) -> Result<Smtp, OpenError> {
+    let login = match &smtp.login {
+        Some(login) => {
+            let password = login.password.resolve(lookup)?;
+            Some(Credentials::new(login.user.clone(), password.expose().to_owned()))
+        }
+        None => None,
+    };
+    let server = Server { host: smtp.host.clone(), port: smtp.port, tls: smtp.tls, login };
+    Ok(Smtp::new(outgoing, server, &smtp.from, &smtp.to)?)
+}
+
+fn authorization(how: &Authorization, lookup: Lookup<'_>) -> Result<HeaderValue, OpenError> {
+    match how {
+        Authorization::Bearer(token) => Ok(bearer(&token.resolve(lookup)?)?),
+        Authorization::Basic(login) => {
+            let password = login.password.resolve(lookup)?;
+            let encoded = BASE64.encode(format!("{}:{}", login.user, password.expose()));
+            let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).map_err(|_| TokenError)?;
+            value.set_sensitive(true);
+            Ok(value)
+        }
+    }
+}
+
+fn setting(setting: &Setting, lookup: Lookup<'_>) -> Result<String, SecretError> {
+    match setting {
+        Setting::Plain(text) => Ok(text.clone()),
+        Setting::Secret(secret) => secret.resolve(lookup).map(|secret: Secret| secret.expose().to_owned()),
+    }
+}
+
+/// A parse error is not repeated: the address may be a secret.
+fn url(text: &str) -> Result<Url, OpenError> {
+    let url = Url::parse(text.trim()).map_err(|_| OpenError::Url)?;
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() {
+        Ok(url)
+    } else {
+        Err(OpenError::Url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use pipeline_config::SecretRef;
+    use pipeline_config::channel::{Channel, Setting, Slack, Webhook};
+
+    use super::{OpenError, open};
+    use crate::{AddressPolicy, Outgoing};
+
+    fn error(channel: &Channel, secret: &str) -> OpenError {
+        let outgoing = Arc::new(Outgoing::new(AddressPolicy::default(), None));
+        let lookup = |name: &str| (name == "SECRET").then(|| secret.to_owned());
+        open(channel, &outgoing, &lookup).err().expect("the channel must not open")
+    }
+
+    #[test]
+    fn an_error_never_holds_the_secret() {
+        let slack = |name: &str| Channel::Slack(Slack { url: SecretRef::Env(name.into()) });
+        let webhook = Channel::Webhook(Webhook {
+            url: Setting::Plain("https://example.com".into()),
+            secrets: vec![SecretRef::Env("SECRET".into())],
+        });
+        for (channel, secret) in
+            [(slack("SECRET"), "hunter2"), (slack("SECRET"), "ftp://hunter2"), (webhook, "hunter2")]
+        {
+            assert!(!format!("{0} {0:?}", error(&channel, secret)).contains("hunter2"));
+        }
+        assert!(error(&slack("OTHER"), "x").to_string().contains("OTHER"));
+    }
+}

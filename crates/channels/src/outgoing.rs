@@ -1,0 +1,201 @@
+//! The one way out over HTTP: checked addresses, no redirects, no proxies, a time-out on everything.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::{Client, Url};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::address::{AddressError, AddressPolicy};
+use crate::outcome::{Outcome, retry_after};
+
+/// For connecting, TLS included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For one attempt in all.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of an answer is read.
+const MAX_ANSWER_BYTES: usize = 1024;
+
+/// What every channel shares: the address policy and the HTTP client.
+#[derive(Debug)]
+pub struct Outgoing {
+    addresses: AddressPolicy,
+    roots_file: Option<PathBuf>,
+    // Built at the first use: a stage that sends nothing loads no certificates.
+    client: OnceLock<Client>,
+}
+
+/// One POST.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What the far side said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What `Retry-After` asks for.
+    pub(crate) retry_after: Option<Duration>,
+    /// The beginning of the body.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Outgoing {
+    /// `roots_file`: a PEM file of certificates that are trusted beside Mozilla's.
+    pub const fn new(addresses: AddressPolicy, roots_file: Option<PathBuf>) -> Self {
+        Self { addresses, roots_file, client: OnceLock::new() }
+    }
+
+    /// Where connections may go.
+    pub const fn addresses(&self) -> &AddressPolicy {
+        &self.addresses
+    }
+
+    /// The PEM text of the certificates that are trusted beside Mozilla's; `None` where no file is named.
+    pub(crate) fn further_roots(&self) -> Result<Option<Vec<u8>>, Outcome> {
+        let Some(path) = &self.roots_file else { return Ok(None) };
+        fs::read(path).map(Some).map_err(|error| unreadable(path, &error))
+    }
+
+    /// Posts once. A failure without an answer is already judged.
+    pub(crate) async fn post(&self, post: Post, now: Timestamp) -> Result<Answer, Outcome> {
+        self.check(&post.url).await.map_err(|error| refused(&error))?;
+        let mut response = self
+            .client()?
+            .post(post.url)
+            .headers(post.headers)
+            .body(post.body)
+            .send()
+            .await
+            .map_err(|error| failed(&error))?;
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| retry_after(value, now));
+        let mut body = Vec::new();
+        // The status has been heard; what breaks off after it changes nothing.
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = MAX_ANSWER_BYTES - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if body.len() == MAX_ANSWER_BYTES {
+                break;
+            }
+        }
+        Ok(Answer { status: response.status().as_u16(), retry_after, body })
+    }
+
+    /// What the client's resolver cannot see: IP literals never reach it, and it does not know the scheme.
+    async fn check(&self, url: &Url) -> Result<(), AddressError> {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default().unwrap_or(443);
+        if url.scheme() != "https" {
+            self.addresses.permit_plain(host, port).await
+        } else if host.parse::<std::net::IpAddr>().is_ok() {
+            self.addresses.resolve(host, port).await.map(|_| ())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn client(&self) -> Result<&Client, Outcome> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = self.build()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the one place where channels build their client")]
+    fn build(&self) -> Result<Client, Outcome> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let (Some(pem), Some(path)) = (self.further_roots()?, &self.roots_file) {
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let certificate = certificate.map_err(|error| unreadable(path, &error))?;
+                roots.add(certificate).map_err(|error| unreadable(path, &error))?;
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Outcome::retry(format!("TLS cannot be set up: {error}")))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(Checked(self.addresses.clone()))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ATTEMPT_TIMEOUT)
+            .default_headers(HeaderMap::from_iter([(
+                USER_AGENT,
+                HeaderValue::from_static(concat!("freshet/", env!("CARGO_PKG_VERSION"))),
+            )]))
+            .build()
+            .map_err(|error| Outcome::retry(format!("the HTTP client cannot be built: {error}")))
+    }
+}
+
+/// The resolver of the client: it gives only addresses that were judged.
+#[derive(Debug)]
+struct Checked(AddressPolicy);
+
+impl Resolve for Checked {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0.clone();
+        Box::pin(async move {
+            // Port 0 stands for the URL's own port.
+            let addresses = policy.resolve(name.as_str(), 0).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Judges a failure that came without an answer.
+fn failed(error: &reqwest::Error) -> Outcome {
+    let mut source = std::error::Error::source(error);
+    let mut innermost = None;
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<AddressError>() {
+            return refused(error);
+        }
+        innermost = Some(cause);
+        source = cause.source();
+    }
+    // Never the error's own text: it names the URL, and some URLs are secrets.
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke off"
+    };
+    match innermost {
+        Some(cause) if !error.is_timeout() => Outcome::retry(format!("{what}: {cause}")),
+        _ => Outcome::retry(what),
+    }
+}
+
+/// Judges a refused address: a name may resolve again, but what is not allowed stays so.
+pub(crate) fn refused(error: &AddressError) -> Outcome {
+    match error {
+        AddressError::Lookup { .. } => Outcome::retry(error.to_string()),
+        AddressError::NotAllowed(_) | AddressError::Plain => Outcome::no_use(error.to_string()),
+    }
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Outcome {
+    Outcome::retry(format!("the certificates in {} cannot be used: {error}", path.display()))
+}

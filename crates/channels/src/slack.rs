@@ -1,0 +1,134 @@
+//! Slack's [incoming webhooks](https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks).
+//!
+//! Slack knows no idempotency key: a crash between sending and recording may tell twice.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::json;
+
+use crate::outgoing::{Answer, Outgoing, Post};
+use crate::{Attempt, Channel, Message, Outcome};
+
+/// The longest text of a section block, in characters, by Slack's reference.
+const MAX_SECTION_CHARS: usize = 3000;
+/// The longest text of a header block, in characters.
+const MAX_HEADER_CHARS: usize = 150;
+
+/// One incoming webhook.
+pub struct Slack {
+    outgoing: Arc<Outgoing>,
+    url: Url,
+}
+
+impl Slack {
+    /// Posts to `url`, which is itself the secret.
+    pub const fn new(outgoing: Arc<Outgoing>, url: Url) -> Self {
+        Self { outgoing, url }
+    }
+
+    fn post(&self, message: &Message) -> Post {
+        let title = message.title();
+        let body = json!({
+            // What notifications on a phone show.
+            "text": escaped(&title, MAX_SECTION_CHARS),
+            "blocks": [
+                // Plain text: Slack reads no mark-up there, and escapes nothing.
+                {"type": "header",
+                 "text": {"type": "plain_text", "emoji": false, "text": cut(&title, MAX_HEADER_CHARS)}},
+                {"type": "section", "text": {"type": "mrkdwn", "text": escaped(&message.text(), MAX_SECTION_CHARS)}},
+            ],
+        });
+        Post {
+            url: self.url.clone(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            body: body.to_string().into_bytes(),
+        }
+    }
+}
+
+impl Channel for Slack {
+    fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            match self.outgoing.post(self.post(attempt.message), attempt.now).await {
+                Ok(answer) => judge(&answer),
+                Err(outcome) => outcome,
+            }
+        })
+    }
+}
+
+/// A 4xx tells of a webhook that was removed or a channel that was archived; only 429 and 408 pass.
+fn judge(answer: &Answer) -> Outcome {
+    match answer.status {
+        200..=299 => Outcome::Delivered,
+        408 | 429 | 500..=599 => {
+            Outcome::Retry { reason: format!("Slack answered {}", answer.status), after: answer.retry_after }
+        }
+        status => Outcome::no_use(format!("Slack answered {status}{}", error_word(&answer.body))),
+    }
+}
+
+/// Slack's own word for the error (`channel_is_archived`), where the answer is such a word.
+fn error_word(body: &[u8]) -> String {
+    match std::str::from_utf8(body) {
+        Ok(word)
+            if (1..=64).contains(&word.len())
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') =>
+        {
+            format!(": {word}")
+        }
+        _ => String::new(),
+    }
+}
+
+/// `text` with Slack's three control characters escaped, cut before an escape would be split.
+fn escaped(text: &str, max_chars: usize) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut chars = 0;
+    for c in text.chars() {
+        let piece = match c {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            _ => "",
+        };
+        let length = piece.len().max(1);
+        if chars + length >= max_chars {
+            escaped.push('…');
+            break;
+        }
+        chars += length;
+        if piece.is_empty() { escaped.push(c) } else { escaped.push_str(piece) }
+    }
+    escaped
+}
+
+fn cut(text: &str, max_chars: usize) -> String {
+    text.chars().take(max_chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_SECTION_CHARS, error_word, escaped};
+
+    #[test]
+    fn mark_up_from_the_outside_is_escaped() {
+        assert_eq!(escaped("<!channel> a & b", MAX_SECTION_CHARS), "&lt;!channel&gt; a &amp; b");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_escapes() {
+        let text = escaped(&"<".repeat(5000), MAX_SECTION_CHARS);
+        assert!(text.chars().count() <= MAX_SECTION_CHARS);
+        assert!(text.ends_with("&lt;…"));
+    }
+
+    #[test]
+    fn only_a_word_of_slacks_own_is_repeated() {
+        assert_eq!(error_word(b"channel_is_archived"), ": channel_is_archived");
+        assert_eq!(error_word(b"<html>..."), "");
+    }
+}

@@ -1,0 +1,217 @@
+//! E-mail over SMTP, with STARTTLS required unless the pipeline file says otherwise (RFC 3207, RFC 8314).
+//!
+//! Mail servers know no idempotency key, though many drop a `Message-ID` that they have seen: a crash between sending
+//! and recording may tell twice. Messages of one alert refer to its first, so that mail programs show them together.
+//! A server that refuses one of several receivers refuses the message.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::future::BoxFuture;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder};
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
+};
+use lettre::transport::smtp::extension::ClientId;
+use pipeline_config::channel::Tls;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::outgoing::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Outgoing, refused};
+use crate::{Attempt, Channel, Outcome};
+
+/// A submission server and who is written to.
+pub struct Smtp {
+    outgoing: Arc<Outgoing>,
+    server: Server,
+    from: Mailbox,
+    to: Vec<Mailbox>,
+}
+
+/// A submission server.
+pub struct Server {
+    /// Its name, which its certificate must carry.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is secured.
+    pub tls: Tls,
+    /// The account, where it wants one.
+    pub login: Option<Credentials>,
+}
+
+/// Why a mail cannot be addressed.
+#[derive(Debug, Error)]
+#[error("`{0}` is not a mail address")]
+pub struct MailboxError(pub String);
+
+impl Smtp {
+    /// Writes from `from` to `to` (`Name <user@host>` or `user@host`).
+    ///
+    /// # Errors
+    /// [`MailboxError`]
+    pub fn new(
+        outgoing: Arc<Outgoing>,
+        server: Server,
+        from: &str,
+        to: &[String],
+    ) -> Result<Self, MailboxError> {
+        let to = to.iter().map(|text| mailbox(text)).collect::<Result<_, _>>()?;
+        Ok(Self { outgoing, server, from: mailbox(from)?, to })
+    }
+
+    async fn send(&self, mail: &lettre::Message) -> Result<(), Outcome> {
+        let Server { host, port, tls, login } = &self.server;
+        let addresses =
+            self.outgoing.addresses().resolve(host, *port).await.map_err(|error| refused(&error))?;
+        let mut connection = self.connect(&addresses).await?;
+        if let Some(credentials) = login {
+            if *tls == Tls::None {
+                return Err(Outcome::no_use("the password is not sent over a connection without TLS"));
+            }
+            let mechanisms = [Mechanism::Plain, Mechanism::Login];
+            connection.auth(&mechanisms, credentials).await.map_err(|error| judge(&error))?;
+        }
+        connection.send(mail.envelope(), &mail.formatted()).await.map_err(|error| judge(&error))?;
+        // The server has taken the mail; how it says good-bye does not matter.
+        let _ = connection.quit().await;
+        Ok(())
+    }
+
+    async fn connect(&self, addresses: &[SocketAddr]) -> Result<AsyncSmtpConnection, Outcome> {
+        let name = ClientId::default();
+        let tls = (self.server.tls != Tls::None).then(|| self.tls_parameters()).transpose()?;
+        let implicit = if self.server.tls == Tls::Implicit { tls.clone() } else { None };
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(addresses, Some(CONNECT_TIMEOUT), &name, implicit, None)
+                .await
+                .map_err(|error| judge(&error))?;
+        if let (Tls::StartTls, Some(tls)) = (self.server.tls, tls) {
+            connection.starttls(tls, &name).await.map_err(|error| judge(&error))?;
+        }
+        Ok(connection)
+    }
+
+    fn tls_parameters(&self) -> Result<TlsParameters, Outcome> {
+        let mut builder = TlsParametersBuilder::new(self.server.host.clone())
+            .certificate_store(CertificateStore::WebpkiRoots);
+        if let Some(pem) = self.outgoing.further_roots()? {
+            builder =
+                builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| judge(&error))?);
+        }
+        builder.build_rustls().map_err(|error| judge(&error))
+    }
+
+    fn mail(&self, attempt: &Attempt<'_>) -> Result<lettre::Message, lettre::error::Error> {
+        let message = attempt.message;
+        let id = |id: Uuid| format!("<{id}@{}>", self.from.email.domain());
+        let mut builder = lettre::Message::builder()
+            .from(self.from.clone())
+            .date(SystemTime::from(attempt.now))
+            .message_id(Some(id(message.id)))
+            .subject(message.title());
+        for to in &self.to {
+            builder = builder.to(to.clone());
+        }
+        if let Some(thread) = message.thread {
+            builder = builder.in_reply_to(id(thread)).references(id(thread));
+        }
+        builder = automatic(builder);
+        builder.header(ContentType::TEXT_PLAIN).body(message.text())
+    }
+}
+
+/// RFC 3834: no vacation notes in answer to an alert.
+fn automatic(builder: MessageBuilder) -> MessageBuilder {
+    let field = |name, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
+    builder
+        .raw_header(field("Auto-Submitted", "auto-generated"))
+        .raw_header(field("X-Auto-Response-Suppress", "All"))
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, MailboxError> {
+    text.parse().map_err(|_| MailboxError(text.to_owned()))
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Smtp").field("host", &self.server.host).finish_non_exhaustive()
+    }
+}
+
+impl Channel for Smtp {
+    fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let mail = match self.mail(&attempt) {
+                Ok(mail) => mail,
+                Err(error) => return Outcome::no_use(format!("no mail can be made of it: {error}")),
+            };
+            match tokio::time::timeout(ATTEMPT_TIMEOUT, self.send(&mail)).await {
+                Ok(Ok(())) => Outcome::Delivered,
+                Ok(Err(outcome)) => outcome,
+                Err(_) => Outcome::retry("no answer from the mail server in time"),
+            }
+        })
+    }
+}
+
+/// A 5xx reply is for good (RFC 5321, section 4.2.1). All else may pass, a server without STARTTLS too: somebody
+/// in between may have taken it away.
+fn judge(error: &SmtpError) -> Outcome {
+    let reason = format!("the mail server: {error}");
+    if error.is_permanent() { Outcome::no_use(reason) } else { Outcome::retry(reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::SignedDuration;
+    use pipeline_config::channel::Tls;
+    use uuid::Uuid;
+
+    use super::{Server, Smtp};
+    use crate::message::tests::{at, firing};
+    use crate::{AddressPolicy, Attempt, Message, Outgoing};
+
+    fn written(message: &Message) -> String {
+        let outgoing = Arc::new(Outgoing::new(AddressPolicy::default(), None));
+        let server = Server { host: "mail.example.com".into(), port: 587, tls: Tls::StartTls, login: None };
+        let smtp =
+            Smtp::new(outgoing, server, "Freshet <alerts@example.com>", &["ops@example.com".into()]).unwrap();
+        let attempt =
+            Attempt { message, now: at("2026-03-01T12:00:05Z"), tick: SignedDuration::from_mins(5) };
+        String::from_utf8(smtp.mail(&attempt).unwrap().formatted()).unwrap()
+    }
+
+    #[test]
+    fn a_mail_says_that_it_is_automatic_and_belongs_to_a_thread() {
+        let mut message = firing();
+        message.thread = Some(Uuid::from_u128(3));
+        let mail = written(&message);
+        for field in [
+            "Message-ID: <00000000-0000-0000-0000-000000000007@example.com>\r\n",
+            "References: <00000000-0000-0000-0000-000000000003@example.com>\r\n",
+            "In-Reply-To: <00000000-0000-0000-0000-000000000003@example.com>\r\n",
+            "Auto-Submitted: auto-generated\r\n",
+            "Date: Sun, 01 Mar 2026 12:00:05 +0000\r\n",
+            "Subject: [FIRING] GreenhouseTooHot: gh-1/roof\r\n",
+        ] {
+            assert!(mail.contains(field), "{field} is missing in\n{mail}");
+        }
+    }
+
+    #[test]
+    fn a_devices_name_cannot_add_a_header_field() {
+        let mut message = firing();
+        message.alert.device = "gh\r\nBcc: all@example.com\r\n\r\nbody".into();
+        let mail = written(&message);
+        let head = mail.split("\r\n\r\n").next().unwrap();
+        assert!(!head.to_ascii_lowercase().contains("\nbcc:"), "{head}");
+    }
+}
