@@ -1,5 +1,23 @@
 #![doc = include_str!("../README.md")]
 
+pub mod adopt;
+mod condition;
+pub mod evaluate;
+mod hash;
+pub mod labels;
+pub mod pulse;
+pub mod reconcile;
 pub mod rule;
+pub mod selector;
+pub mod series;
+pub mod state;
+pub mod template;
 
-pub use rule::{Condition, Glob, Rule, Selector};
+pub use adopt::{Adoption, adopt, first_checkpoint};
+pub use evaluate::{Cause, Evaluation, Horizon, Kind, Point, Transition, evaluate};
+pub use pulse::{PulseRun, Pulses};
+pub use reconcile::{Change, Recorded, reconcile};
+pub use rule::{Condition, Direction, Glob, Rule, Selector};
+pub use series::Series;
+pub use state::{Checkpoint, State, Status};
+pub use template::{Template, TemplateError};

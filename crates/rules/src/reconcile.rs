@@ -1,0 +1,85 @@
+//! What an evaluation computed against what is recorded and still effective.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use crate::evaluate::{Kind, Transition};
+
+/// A transition in the database that nothing has taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its row.
+    pub id: i64,
+    /// Which way.
+    pub kind: Kind,
+    /// When, by event time.
+    pub at: Timestamp,
+}
+
+/// What has to be done so that the effective transitions are the computed ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Change {
+    /// Later data made this one untrue.
+    TakeBack(Recorded),
+    /// This one is missing.
+    Record(Transition),
+}
+
+/// Compares the effective transitions after a checkpoint with those computed from it.
+///
+/// Both are in order of time; rows at or before the checkpoint must not be among `recorded`, because nothing computes them any
+/// more. What is taken back comes before what is recorded, so that the last row says how it stands.
+pub fn reconcile(recorded: &[Recorded], computed: &[Transition]) -> Vec<Change> {
+    let wanted: HashSet<_> = computed.iter().map(|transition| (transition.kind, transition.at)).collect();
+    let mut kept = HashSet::new();
+    // A second row of one transition, which nothing should ever write, is taken back too.
+    let untrue = recorded.iter().filter(|row| {
+        let key = (row.kind, row.at);
+        !wanted.contains(&key) || !kept.insert(key)
+    });
+    let mut changes: Vec<_> = untrue.copied().map(Change::TakeBack).collect();
+    let missing = computed.iter().filter(|transition| !kept.contains(&(transition.kind, transition.at)));
+    changes.extend(missing.copied().map(Change::Record));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{Change, Recorded, reconcile};
+    use crate::evaluate::{Cause, Kind, Transition};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn firing(second: i64) -> Transition {
+        Transition { kind: Kind::Firing, at: at(second), value: Some(1.0), cause: Cause::Breach }
+    }
+
+    fn row(id: i64, kind: Kind, second: i64) -> Recorded {
+        Recorded { id, kind, at: at(second) }
+    }
+
+    #[test]
+    fn what_is_recorded_already_needs_nothing() {
+        assert_eq!(reconcile(&[row(1, Kind::Firing, 5)], &[firing(5)]), []);
+    }
+
+    #[test]
+    fn what_is_no_longer_computed_is_taken_back_before_the_rest_is_recorded() {
+        let untrue = row(1, Kind::Firing, 5);
+        assert_eq!(
+            reconcile(&[untrue], &[firing(4)]),
+            [Change::TakeBack(untrue), Change::Record(firing(4))]
+        );
+    }
+
+    #[test]
+    fn a_row_that_is_there_twice_is_taken_back_once() {
+        let rows = [row(1, Kind::Firing, 5), row(2, Kind::Firing, 5)];
+        assert_eq!(reconcile(&rows, &[firing(5)]), [Change::TakeBack(rows[1])]);
+    }
+}

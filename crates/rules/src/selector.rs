@@ -1,0 +1,99 @@
+//! Which series a rule watches.
+
+use crate::rule::{Glob, Rule, Selector};
+use crate::series::Series;
+
+impl Rule {
+    /// Whether the rule watches this series.
+    pub fn watches(&self, series: &Series) -> bool {
+        self.metric == series.metric && self.selector.matches(series)
+    }
+}
+
+impl Selector {
+    /// Whether all that the selector names holds for the series; the metric is the rule's own matter.
+    pub fn matches(&self, series: &Series) -> bool {
+        self.source.as_ref().is_none_or(|source| *source == series.source)
+            && self.device.as_ref().is_none_or(|pattern| pattern.matches(&series.device))
+            && self.channel.as_ref().is_none_or(|channel| *channel == series.channel)
+            && self.tags.iter().all(|(tag, value)| series.tags.get(tag) == Some(value))
+    }
+}
+
+impl Glob {
+    /// Whether the whole of `text` fits; upper and lower case differ.
+    pub fn matches(&self, text: &str) -> bool {
+        let pattern: Vec<char> = self.0.chars().collect();
+        let text: Vec<char> = text.chars().collect();
+        let (mut p, mut t) = (0, 0);
+        // Where the last `*` stands and how far it has eaten: going back to the last one alone is enough, so that no
+        // pattern takes more than pattern x text steps.
+        let mut star: Option<(usize, usize)> = None;
+        while t < text.len() {
+            match pattern.get(p) {
+                Some('*') => {
+                    star = Some((p, t));
+                    p += 1;
+                }
+                Some(c) if *c == '?' || *c == text[t] => {
+                    p += 1;
+                    t += 1;
+                }
+                _ => {
+                    let Some((at, eaten)) = star else { return false };
+                    star = Some((at, eaten + 1));
+                    p = at + 1;
+                    t = eaten + 1;
+                }
+            }
+        }
+        pattern[p..].iter().all(|c| *c == '*')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Glob, Selector, Series};
+
+    #[test]
+    fn globs_match_the_whole_name() {
+        for (pattern, text, expected) in [
+            ("gh-*", "gh-12", true),
+            ("gh-*", "gh-", true),
+            ("gh-*", "xgh-1", false),
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("?", "ü", true),
+            ("??", "a", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-b-b-d", false),
+            ("**a", "bba", true),
+            ("[ab]", "a", false),
+            ("GH", "gh", false),
+        ] {
+            assert_eq!(Glob(pattern.into()).matches(text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_stars_ends_quickly() {
+        assert!(!Glob("*a".repeat(50)).matches(&"b".repeat(5_000)));
+    }
+
+    #[test]
+    fn a_selector_without_anything_selects_all_and_a_tag_must_be_equal() {
+        let series = Series {
+            source: "greenhouse".into(),
+            device: "gh-1".into(),
+            tags: [("site".into(), "north".into())].into(),
+            ..Series::default()
+        };
+        assert!(Selector::default().matches(&series));
+        let tagged = |value: &str| Selector { tags: [("site".into(), value.into())].into(), ..Selector::default() };
+        assert!(tagged("north").matches(&series));
+        assert!(!tagged("south").matches(&series));
+        let channel = Selector { channel: Some("indoor".into()), ..Selector::default() };
+        assert!(!channel.matches(&series));
+    }
+}
