@@ -1,13 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod canonical;
 pub mod channel;
 pub mod credential;
+mod duration;
+mod fields;
 pub mod mistake;
 pub mod network;
 pub mod pipeline;
+mod platform;
+mod read;
+mod report;
 pub mod route;
+mod scalar;
+pub mod schema;
 pub mod secret;
 pub mod source;
+mod suggest;
+mod units;
+mod yaml;
 
 pub use channel::Channel;
 pub use credential::Credential;
@@ -15,5 +26,6 @@ pub use mistake::{Mistake, Mistakes};
 pub use network::Network;
 pub use pipeline::Pipeline;
 pub use route::{AlertFacts, Route};
+pub use schema::schema;
 pub use secret::{Secret, SecretError, SecretRef};
 pub use source::Source;

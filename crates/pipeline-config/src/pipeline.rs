@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use rules::Rule;
 
+use crate::canonical;
 use crate::channel::Channel;
-use crate::mistake::Mistake;
+use crate::mistake::{Mistake, Mistakes};
 use crate::network::Network;
-use crate::route::Route;
+use crate::read;
+use crate::report::Report;
+use crate::route::{AlertFacts, Route};
 use crate::source::Source;
+use crate::yaml::{self, Place};
 
 /// The lateness window where the file names none: 15 minutes.
 pub const DEFAULT_LATENESS: SignedDuration = SignedDuration::from_mins(15);
@@ -39,4 +43,60 @@ pub struct Pipeline {
     pub hash: String,
     /// What will hurt, though it is no mistake.
     pub warnings: Vec<Mistake>,
+}
+
+impl Pipeline {
+    /// Reads and checks the text of a file; `file_name` is only for people.
+    ///
+    /// # Errors
+    /// [`Mistakes`]: every mistake with its line and column.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, Mistakes> {
+        let mut mistakes = Vec::new();
+        let root = yaml::load(text, &mut mistakes);
+        let report = Report::new(mistakes);
+        let pipeline = match &root {
+            Some(root) => read::pipeline(root, &report),
+            None => {
+                if report.is_clean() {
+                    report.mistake(Place::START, "the file is empty: a pipeline has at least `sources`");
+                }
+                None
+            }
+        };
+        let (mistakes, warnings) = report.finish();
+        match (pipeline, root) {
+            (Some(pipeline), Some(root)) if mistakes.is_empty() => {
+                Ok(Self { hash: canonical::hash(&root), warnings, ..pipeline })
+            }
+            _ => Err(Mistakes { file: file_name.to_owned(), mistakes, warnings }),
+        }
+    }
+
+    /// Reads and checks the bytes of a file.
+    ///
+    /// # Errors
+    /// [`Mistakes`], also where the bytes are no UTF-8.
+    pub fn from_bytes(bytes: &[u8], file_name: &str) -> Result<Self, Mistakes> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), file_name),
+            Err(error) => {
+                let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                let line = before.matches('\n').count() + 1;
+                let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+                let mistake = Mistake { line, column, text: "the file is not UTF-8".to_owned() };
+                Err(Mistakes { file: file_name.to_owned(), mistakes: vec![mistake], warnings: Vec::new() })
+            }
+        }
+    }
+
+    /// The channels that are told of an alert, each once: those of every route that takes it, else the fallback.
+    pub fn channels_for(&self, alert: AlertFacts<'_>) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.routes.iter().filter(|route| route.takes(alert)).flat_map(|route| &route.to) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        if names.is_empty() { self.fallback.iter().map(String::as_str).collect() } else { names }
+    }
 }

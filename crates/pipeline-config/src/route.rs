@@ -43,3 +43,15 @@ pub struct AlertFacts<'a> {
     /// The rule's labels.
     pub labels: &'a BTreeMap<String, String>,
 }
+
+impl Route {
+    /// Whether this route takes an alert.
+    pub fn takes(&self, alert: AlertFacts<'_>) -> bool {
+        let select = &self.select;
+        (select.severity.is_empty() || select.severity.contains(&alert.severity))
+            && select.rule.as_ref().is_none_or(|rule| rule.matches(alert.rule))
+            && select.source.as_ref().is_none_or(|source| source == alert.source)
+            && select.device.as_ref().is_none_or(|device| device.matches(alert.device))
+            && select.labels.iter().all(|(name, value)| alert.labels.get(name) == Some(value))
+    }
+}

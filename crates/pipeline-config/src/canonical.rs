@@ -1,0 +1,56 @@
+//! The canonical form of a file, for its hash: comments, spacing, quotes and the order of keys are no part of it.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::yaml::{Node, Value};
+
+/// SHA-256 of the canonical form, in lower-case hex.
+pub(crate) fn hash(root: &Node) -> String {
+    let mut hasher = Sha256::new();
+    feed(root, &mut hasher);
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Each node is a letter for its kind and a length or value, so that no two trees read the same.
+fn feed(node: &Node, hasher: &mut Sha256) {
+    match &node.value {
+        Value::Null => hasher.update(b"z"),
+        Value::Flag(flag, _) => hasher.update([b'f', u8::from(*flag)]),
+        Value::Number(number, spelling) => {
+            hasher.update(b"n");
+            hasher.update(number.to_bits().to_be_bytes());
+            text(spelling, hasher);
+        }
+        Value::Text(value) => {
+            hasher.update(b"t");
+            text(value, hasher);
+        }
+        Value::List(items) => {
+            hasher.update(b"l");
+            hasher.update((items.len() as u64).to_be_bytes());
+            items.iter().for_each(|item| feed(item, hasher));
+        }
+        Value::Map(entries) => {
+            let mut entries: Vec<_> =
+                entries.iter().filter(|entry| entry.node.value != Value::Null).collect();
+            entries.sort_by(|a, b| a.key.cmp(&b.key));
+            hasher.update(b"m");
+            hasher.update((entries.len() as u64).to_be_bytes());
+            for entry in entries {
+                text(&entry.key, hasher);
+                feed(&entry.node, hasher);
+            }
+        }
+    }
+}
+
+fn text(text: &str, hasher: &mut Sha256) {
+    hasher.update((text.len() as u64).to_be_bytes());
+    hasher.update(text.as_bytes());
+}

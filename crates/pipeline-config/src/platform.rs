@@ -1,0 +1,41 @@
+//! What the reader needs to know of the formats.
+
+/// The formats' names.
+pub(crate) fn formats() -> Vec<&'static str> {
+    vec![
+        "json",
+        "ttn_v3",
+        "chirpstack_v4",
+        "senml_json",
+        "influx_line_protocol",
+        "ecowitt",
+        "ambient_weather",
+        "cloudevents",
+        "azure_event_grid",
+        "tasmota",
+    ]
+}
+
+/// Whether a format is JSON of any shape, whose fields a mapping finds.
+pub(crate) fn takes_mapping(format: &str) -> bool {
+    matches!(format, "json" | "cloudevents" | "azure_event_grid")
+}
+
+/// Whether a format names its device by a tag.
+pub(crate) fn takes_device_tags(format: &str) -> bool {
+    format == "influx_line_protocol"
+}
+
+/// How little patience a platform has, where a slow answer loses its payload.
+///
+/// The Things Stack: community servers try once, 5 s by default in its webhook client. ChirpStack: 5 s, no retry
+/// (`integration/http.rs`). Weather stations and Tasmota send at a fixed interval and never again.
+pub(crate) fn impatience(format: &str) -> Option<&'static str> {
+    match format {
+        "ttn_v3" => Some("The Things Stack sends once and waits 5 s"),
+        "chirpstack_v4" => Some("ChirpStack sends once and waits 5 s"),
+        "ecowitt" | "ambient_weather" => Some("weather stations send once"),
+        "tasmota" => Some("Tasmota sends once"),
+        _ => None,
+    }
+}
