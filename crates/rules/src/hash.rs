@@ -25,11 +25,44 @@ impl Rule {
             condition: &self.condition,
             hold: self.hold.to_string(),
         };
-        let text = serde_json::to_vec(&essence).expect("texts, numbers and maps with text keys are always JSON");
+        let text =
+            serde_json::to_vec(&essence).expect("texts, numbers and maps with text keys are always JSON");
         Sha256::digest(text).iter().take(16).fold(String::with_capacity(32), |mut hash, byte| {
             // Writing into a String cannot fail.
             let _ = write!(hash, "{byte:02x}");
             hash
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::Severity;
+    use jiff::SignedDuration;
+
+    use crate::rule::{Condition, Glob, Rule, Selector};
+
+    #[test]
+    fn the_hash_follows_what_evaluation_depends_on_and_nothing_else() {
+        let rule = Rule {
+            name: "TooHot".into(),
+            metric: "temperature".into(),
+            selector: Selector::default(),
+            condition: Condition::Above { threshold: 30.0, clear: 28.0 },
+            hold: SignedDuration::ZERO,
+            severity: Severity::Warning,
+            labels: [].into(),
+            annotations: [].into(),
+        };
+        let louder = Rule { severity: Severity::Critical, ..rule.clone() };
+        assert_eq!(rule.hash(), louder.hash());
+        let longer = Rule { hold: SignedDuration::from_secs(1), ..rule.clone() };
+        let narrower = Rule {
+            selector: Selector { device: Some(Glob("a".into())), ..Selector::default() },
+            ..rule.clone()
+        };
+        for other in [longer, narrower] {
+            assert_ne!(rule.hash(), other.hash());
+        }
     }
 }

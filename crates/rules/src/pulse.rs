@@ -30,11 +30,7 @@ impl Pulses {
     ///
     /// A pulse is recorded when it happens, so that those to come are not before `now` (but for the time that a write takes:
     /// two gaps of slack). Once the newest run is too old to grow, the time up to there is settled without it.
-    pub fn new(
-        instants: impl IntoIterator<Item = Timestamp>,
-        tick: SignedDuration,
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(instants: impl IntoIterator<Item = Timestamp>, tick: SignedDuration, now: Timestamp) -> Self {
         let gap = widest_gap(tick);
         let mut runs: Vec<PulseRun> = Vec::new();
         for at in instants {

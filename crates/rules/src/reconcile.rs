@@ -71,10 +71,7 @@ mod tests {
     #[test]
     fn what_is_no_longer_computed_is_taken_back_before_the_rest_is_recorded() {
         let untrue = row(1, Kind::Firing, 5);
-        assert_eq!(
-            reconcile(&[untrue], &[firing(4)]),
-            [Change::TakeBack(untrue), Change::Record(firing(4))]
-        );
+        assert_eq!(reconcile(&[untrue], &[firing(4)]), [Change::TakeBack(untrue), Change::Record(firing(4))]);
     }
 
     #[test]

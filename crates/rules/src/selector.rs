@@ -90,7 +90,8 @@ mod tests {
             ..Series::default()
         };
         assert!(Selector::default().matches(&series));
-        let tagged = |value: &str| Selector { tags: [("site".into(), value.into())].into(), ..Selector::default() };
+        let tagged =
+            |value: &str| Selector { tags: [("site".into(), value.into())].into(), ..Selector::default() };
         assert!(tagged("north").matches(&series));
         assert!(!tagged("south").matches(&series));
         let channel = Selector { channel: Some("indoor".into()), ..Selector::default() };

@@ -118,7 +118,9 @@ pub fn threshold(condition: &Condition) -> String {
     match *condition {
         Condition::Above { threshold, .. } | Condition::Below { threshold, .. } => number(threshold),
         Condition::Outside { low, high, .. } => format!("{} to {}", number(low), number(high)),
-        Condition::RateOfChange { threshold, per, .. } => format!("{} per {}", number(threshold), duration(per)),
+        Condition::RateOfChange { threshold, per, .. } => {
+            format!("{} per {}", number(threshold), duration(per))
+        }
         Condition::Absent { after } => duration(after),
     }
 }
@@ -175,12 +177,17 @@ mod tests {
             tags: [("site".into(), "north".into())].into(),
             ..Series::default()
         };
-        Template::parse(text).unwrap().render(Facts { rule: &rule, series: &series, value: Some(31.200_000_000_1) })
+        Template::parse(text).unwrap().render(Facts {
+            rule: &rule,
+            series: &series,
+            value: Some(31.200_000_000_1),
+        })
     }
 
     #[test]
     fn placeholders_are_filled_in() {
-        let text = "{rule} ({severity}): {device} in {tag.site}{tag.none} at {value} {unit}, over {threshold}";
+        let text =
+            "{rule} ({severity}): {device} in {tag.site}{tag.none} at {value} {unit}, over {threshold}";
         assert_eq!(render(text), "TooHot (critical): gh-1 in north at 31.2 Cel, over 30");
         assert_eq!(render("{{ {device} }}"), "{ gh-1 }");
         assert_eq!(render(""), "");
@@ -194,7 +201,9 @@ mod tests {
         assert_eq!(parse("{tag.}"), TemplateError::Unknown("tag.".into()));
         assert_eq!(parse("{device"), TemplateError::Unclosed);
         assert_eq!(parse("device}"), TemplateError::Unopened);
-        assert!(parse("{devise}").to_string().starts_with("unknown placeholder `{devise}`; known are device, "));
+        assert!(
+            parse("{devise}").to_string().starts_with("unknown placeholder `{devise}`; known are device, ")
+        );
     }
 
     #[test]
