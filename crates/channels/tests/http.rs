@@ -1,0 +1,124 @@
+//! Webhook, Slack and ntfy against receivers on loopback, and the addresses that are refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod peers;
+
+use std::sync::Arc;
+
+use channels::ntfy::Ntfy;
+use channels::slack::Slack;
+use channels::webhook::{SigningKey, Webhook};
+use channels::{AddressPolicy, Attempt, Channel, Message, Outcome, Outgoing};
+use jiff::SignedDuration;
+use pipeline_config::Secret;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use testkit::{Received, Receiver};
+
+const SECRETS: [&str; 2] =
+    ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_Ok1cPcvTKSBIR5wGh7ZVQpJsjsGN3XqK"];
+
+async fn deliver(channel: &dyn Channel, message: &Message) -> Outcome {
+    channel.deliver(Attempt { message, now: peers::now(), tick: SignedDuration::from_mins(5) }).await
+}
+
+fn webhook(outgoing: Outgoing, url: &str) -> Webhook {
+    let keys = SECRETS.iter().map(|secret| SigningKey::parse(secret).unwrap()).collect();
+    Webhook::new(Arc::new(outgoing), url.parse().unwrap(), keys)
+}
+
+fn headers(received: &Received) -> HeaderMap {
+    let pairs = received
+        .headers
+        .iter()
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()));
+    pairs.collect()
+}
+
+#[tokio::test]
+async fn a_webhook_is_verified_by_the_standards_own_library_with_either_secret() {
+    let receiver = Receiver::start().await;
+    receiver.answer_next([500]);
+    let channel = webhook(peers::outgoing(None), &receiver.url("/hook"));
+    let message = peers::firing(7);
+    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
+    assert_eq!(deliver(&channel, &message).await, Outcome::Delivered);
+
+    let received = receiver.received();
+    assert_eq!(received.len(), 2);
+    for attempt in &received {
+        for secret in SECRETS {
+            let library = standardwebhooks::Webhook::new(secret).unwrap();
+            library.verify(&attempt.body, &headers(attempt)).unwrap();
+        }
+        assert_eq!(attempt.header("webhook-id"), Some("00000000-0000-0000-0000-000000000007"));
+    }
+    let body: Value = serde_json::from_slice(&received[1].body).unwrap();
+    assert_eq!(body["type"], "alert.firing");
+    assert_eq!(body["data"]["device"], "gewächshaus-1");
+    assert_eq!(body["data"]["value"], 31.5);
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_410_is_for_good() {
+    let receiver = Receiver::start().await;
+    receiver.answer_next([302, 404, 410]);
+    let channel = webhook(peers::outgoing(None), &receiver.url("/hook"));
+    let message = peers::firing(7);
+    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
+    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
+    assert!(matches!(deliver(&channel, &message).await, Outcome::NoUse { .. }));
+    assert_eq!(receiver.received().len(), 3);
+}
+
+#[tokio::test]
+async fn without_the_pipelines_leave_nothing_on_this_machine_is_reached() {
+    let receiver = Receiver::start().await;
+    let port = receiver.address().port();
+    let message = peers::firing(7);
+    for host in ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"] {
+        for scheme in ["http", "https"] {
+            let url = format!("{scheme}://{host}:{port}/hook");
+            let channel = webhook(Outgoing::new(AddressPolicy::default(), None), &url);
+            let outcome = deliver(&channel, &message).await;
+            assert!(matches!(outcome, Outcome::NoUse { .. }), "{url}: {outcome:?}");
+        }
+    }
+    assert_eq!(receiver.received(), []);
+}
+
+#[tokio::test]
+async fn a_connection_that_fails_is_tried_again_and_the_reason_names_no_url() {
+    let url = format!("http://127.0.0.1:{}/token-in-the-path", testkit::free_port());
+    let outcome = deliver(&webhook(peers::outgoing(None), &url), &peers::firing(7)).await;
+    let Outcome::Retry { reason, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(reason.contains("no connection") && !reason.contains("token"), "{reason}");
+}
+
+#[tokio::test]
+async fn slack_is_told_without_mark_up_from_the_outside() {
+    let receiver = Receiver::start().await;
+    receiver.answer_next([503, 404]);
+    let channel =
+        Slack::new(Arc::new(peers::outgoing(None)), receiver.url("/services/T/B/x").parse().unwrap());
+    let message = peers::firing(7);
+    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
+    assert!(matches!(deliver(&channel, &message).await, Outcome::NoUse { .. }));
+    assert_eq!(deliver(&channel, &message).await, Outcome::Delivered);
+    let body: Value = serde_json::from_slice(&receiver.received()[2].body).unwrap();
+    assert_eq!(body["text"], "[FIRING] GreenhouseTooHot: gewächshaus-1");
+    assert!(body["blocks"][1]["text"]["text"].as_str().unwrap().starts_with("it is &lt;hot&gt; &amp; dry\n"));
+}
+
+#[tokio::test]
+async fn ntfy_is_told_topic_priority_and_token() {
+    let receiver = Receiver::start().await;
+    let token = Secret::new("tk_secret");
+    let url = receiver.url("/").parse().unwrap();
+    let channel = Ntfy::new(Arc::new(peers::outgoing(None)), url, "greenhouse".into(), Some(&token)).unwrap();
+    assert_eq!(deliver(&channel, &peers::firing(7)).await, Outcome::Delivered);
+    let received = &receiver.received()[0];
+    assert_eq!((received.target.as_str(), received.header("authorization")), ("/", Some("Bearer tk_secret")));
+    let body: Value = serde_json::from_slice(&received.body).unwrap();
+    assert_eq!((&body["topic"], &body["priority"]), (&"greenhouse".into(), &5.into()));
+}

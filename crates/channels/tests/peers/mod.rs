@@ -1,0 +1,84 @@
+//! Real peers, where they are installed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use channels::{AddressPolicy, Alert, Message, News, Outgoing};
+use event_model::Severity;
+use jiff::Timestamp;
+use pipeline_config::Network;
+use pipeline_config::network::Allowed;
+use uuid::Uuid;
+
+/// A server of the test's own; killed when it is dropped.
+pub struct Peer(pub Child);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // One that has ended already needs no signal.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `Some` of `found`; else reports the running test as skipped, and fails it under CI.
+#[allow(dead_code, reason = "not every test file has a peer that may be missing")]
+pub fn need<T>(found: Option<T>, what: &str) -> Option<T> {
+    if found.is_none() {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} needs {what}, which was not found");
+        println!("skipped: {test}: {what} was not found");
+    }
+    found
+}
+
+/// The program `name`, where it is in the `PATH`.
+#[allow(dead_code, reason = "not every test file has a peer that may be missing")]
+pub fn program(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// Debian's Python, which has Debian's modules, where it has `module`.
+#[allow(dead_code, reason = "not every test file has a peer that may be missing")]
+pub fn python_with(module: &str) -> Option<PathBuf> {
+    let has = |python: &Path| {
+        let import = Command::new(python).args(["-c", &format!("import {module}")]).output();
+        import.is_ok_and(|output| output.status.success())
+    };
+    [PathBuf::from("/usr/bin/python3"), PathBuf::from("python3")].into_iter().find(|python| has(python))
+}
+
+/// A way out that may reach this machine.
+pub fn outgoing(roots_file: Option<PathBuf>) -> Outgoing {
+    let allow = vec![Allowed::Range("127.0.0.0/8".parse().unwrap()), Allowed::Host("localhost".into())];
+    Outgoing::new(AddressPolicy::new(Network { allow }), roots_file)
+}
+
+/// The time now: the peers read the system's clock.
+#[allow(clippy::disallowed_methods, reason = "the peers read the system's clock")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// An alert that fires.
+pub fn firing(id: u128) -> Message {
+    Message {
+        id: Uuid::from_u128(id),
+        thread: None,
+        news: News::Firing { since: now() },
+        alert: Alert {
+            key: "GreenhouseTooHot/1/0".into(),
+            rule: "GreenhouseTooHot".into(),
+            severity: Severity::Critical,
+            source: "greenhouse".into(),
+            device: "gewächshaus-1".into(),
+            metric: "temperature".into(),
+            unit: "Cel".into(),
+            value: Some(31.5),
+            annotations: [("summary".to_owned(), "it is <hot> & dry".to_owned())].into(),
+            ..Alert::default()
+        },
+    }
+}

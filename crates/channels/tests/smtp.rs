@@ -1,0 +1,120 @@
+//! A real mail server with STARTTLS.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod peers;
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels::smtp::{Server, Smtp};
+use channels::{Attempt, Channel, Outcome};
+use jiff::SignedDuration;
+use lettre::transport::smtp::authentication::Credentials;
+use peers::Peer;
+use pipeline_config::channel::Tls;
+use tempfile::TempDir;
+use testkit::{eventually, free_port};
+
+struct MailServer {
+    folder: TempDir,
+    port: u16,
+    _peer: Peer,
+}
+
+impl MailServer {
+    async fn start(mode: &str) -> Option<Self> {
+        let python = peers::need(peers::python_with("aiosmtpd"), "Python's aiosmtpd")?;
+        peers::need(peers::program("openssl"), "openssl")?;
+        let folder = TempDir::new().unwrap();
+        certify(folder.path());
+        let port = free_port();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smtp.py");
+        let mut command = Command::new(python);
+        command.arg(script).arg(port.to_string()).arg(folder.path());
+        command.arg(folder.path().join("cert.pem")).arg(folder.path().join("key.pem")).arg(mode);
+        let peer = Peer(command.stdin(Stdio::null()).spawn().unwrap());
+        eventually(Duration::from_secs(20), || async { TcpStream::connect(("127.0.0.1", port)) }).await;
+        Some(Self { folder, port, _peer: peer })
+    }
+
+    fn channel(&self, to: &str, password: &str, trusted: bool) -> Smtp {
+        let roots = trusted.then(|| self.folder.path().join("cert.pem"));
+        let server = Server {
+            host: "localhost".into(),
+            port: self.port,
+            tls: Tls::StartTls,
+            login: Some(Credentials::new("freshet".into(), password.into())),
+        };
+        Smtp::new(Arc::new(peers::outgoing(roots)), server, "Freshet <alerts@example.com>", &[to.into()])
+            .unwrap()
+    }
+
+    fn mail(&self, number: u32) -> Option<String> {
+        std::fs::read_to_string(self.folder.path().join(format!("{number}.eml"))).ok()
+    }
+}
+
+/// A certificate for `localhost` that is its own root.
+fn certify(folder: &Path) {
+    let status = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+async fn deliver(channel: &Smtp) -> Outcome {
+    let message = peers::firing(7);
+    channel
+        .deliver(Attempt { message: &message, now: peers::now(), tick: SignedDuration::from_mins(5) })
+        .await
+}
+
+#[tokio::test]
+async fn a_mail_goes_through_starttls_and_login() {
+    let Some(server) = MailServer::start("starttls").await else { return };
+    assert_eq!(deliver(&server.channel("ops@example.com", "s3cret", true)).await, Outcome::Delivered);
+    let mail = server.mail(1).unwrap();
+    assert!(mail.contains("Message-ID: <00000000-0000-0000-0000-000000000007@example.com>"), "{mail}");
+    assert!(mail.contains("Auto-Submitted: auto-generated"), "{mail}");
+    assert!(mail.contains("Subject: [FIRING] GreenhouseTooHot:"), "{mail}");
+}
+
+#[tokio::test]
+async fn a_mailbox_that_does_not_exist_is_no_use_and_a_busy_one_is_tried_again() {
+    let Some(server) = MailServer::start("starttls").await else { return };
+    let nobody = deliver(&server.channel("nobody@example.com", "s3cret", true)).await;
+    assert!(matches!(nobody, Outcome::NoUse { .. }), "{nobody:?}");
+    let busy = deliver(&server.channel("busy@example.com", "s3cret", true)).await;
+    assert!(matches!(busy, Outcome::Retry { .. }), "{busy:?}");
+    let stranger = deliver(&server.channel("ops@example.com", "wrong", true)).await;
+    assert!(matches!(stranger, Outcome::NoUse { .. }), "{stranger:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_a_server_without_a_trusted_certificate_or_without_starttls() {
+    let Some(server) = MailServer::start("starttls").await else { return };
+    let untrusted = deliver(&server.channel("ops@example.com", "s3cret", false)).await;
+    assert!(matches!(untrusted, Outcome::Retry { .. }), "{untrusted:?}");
+    let Some(plain) = MailServer::start("plain").await else { return };
+    let without = deliver(&plain.channel("ops@example.com", "s3cret", true)).await;
+    assert!(matches!(&without, Outcome::Retry { reason, .. } if reason.contains("STARTTLS")), "{without:?}");
+    assert_eq!((server.mail(1), plain.mail(1)), (None, None));
+}
