@@ -30,9 +30,10 @@ impl<'a> Fields<'a> {
     /// The value of `key`; a key without a value counts as absent.
     pub(crate) fn get(&self, key: &'static str) -> Option<&'a Node> {
         self.known.borrow_mut().push(key);
-        self.report.key(self.shape, key);
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        (entry.node.value != Value::Null).then_some(&entry.node)
+        let entry = self.entries.iter().find(|entry| entry.key == key);
+        let node = entry.map(|entry| &entry.node).filter(|node| node.value != Value::Null);
+        self.report.key(self.shape, key, node.is_some());
+        node
     }
 
     /// The value of `key`, which must be there.

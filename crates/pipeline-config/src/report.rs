@@ -1,6 +1,8 @@
 //! Gathers what is wrong while the reader goes on.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+#[cfg(test)]
 use std::collections::BTreeSet;
 
 use crate::mistake::Mistake;
@@ -11,8 +13,8 @@ use crate::yaml::{Node, Place};
 pub(crate) struct Report {
     mistakes: RefCell<Vec<Mistake>>,
     warnings: RefCell<Vec<Mistake>>,
-    /// (shape, key): what a test compares with the JSON Schema.
-    keys: RefCell<BTreeSet<(&'static str, &'static str)>>,
+    /// (shape, key) and whether some map had it: what tests compare with the JSON Schema and the documentation.
+    keys: RefCell<BTreeMap<(&'static str, &'static str), bool>>,
 }
 
 impl Report {
@@ -41,15 +43,21 @@ impl Report {
         self.warnings.borrow_mut().push(place.mistake(text));
     }
 
-    /// Notes that the reader knows `key` in maps of this shape.
-    pub(crate) fn key(&self, shape: &'static str, key: &'static str) {
-        self.keys.borrow_mut().insert((shape, key));
+    /// Notes that the reader knows `key` in maps of this shape, and whether this one has it.
+    pub(crate) fn key(&self, shape: &'static str, key: &'static str, present: bool) {
+        *self.keys.borrow_mut().entry((shape, key)).or_default() |= present;
     }
 
     /// Every (shape, key) that was looked for.
     #[cfg(test)]
     pub(crate) fn keys(&self) -> BTreeSet<(&'static str, &'static str)> {
-        self.keys.borrow().clone()
+        self.keys.borrow().keys().copied().collect()
+    }
+
+    /// Every (shape, key) that was looked for and never found.
+    #[cfg(test)]
+    pub(crate) fn unused(&self) -> BTreeSet<(&'static str, &'static str)> {
+        self.keys.borrow().iter().filter(|(_, present)| !**present).map(|(key, _)| *key).collect()
     }
 
     /// Mistakes and warnings in the order of the file.

@@ -101,3 +101,54 @@ enum Scalar {
     /// A flag.
     Flag(bool),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use crate::read;
+    use crate::report::Report;
+    use crate::yaml;
+
+    use super::schema;
+
+    /// What was noted while the complete example of the documentation was read.
+    fn complete() -> Report {
+        let documentation = include_str!("../../../docs/configuration.md");
+        let (_, after) = documentation.split_once("<!-- test: complete -->\n```yaml\n").unwrap();
+        let root = yaml::load(after.split_once("```").unwrap().0, &mut Vec::new()).unwrap();
+        let report = Report::default();
+        read::pipeline(&root, &report).unwrap();
+        report
+    }
+
+    /// Every key of a definition, also those of its variants.
+    fn keys<'a>(shape: &'a str, definition: &'a Value, found: &mut BTreeSet<(&'a str, &'a str)>) {
+        if let Some(Value::Object(properties)) = definition.get("properties") {
+            found.extend(properties.keys().map(|key| (shape, key.as_str())));
+        }
+        for choice in ["anyOf", "oneOf"] {
+            let variants = definition.get(choice).and_then(Value::as_array);
+            variants.into_iter().flatten().for_each(|variant| keys(shape, variant, found));
+        }
+    }
+
+    #[test]
+    fn the_reader_and_the_schema_know_the_same_keys() {
+        let report = complete();
+        let schema = schema();
+        let mut expected = BTreeSet::new();
+        keys("Pipeline", schema.as_value(), &mut expected);
+        for (shape, definition) in schema.as_value()["$defs"].as_object().unwrap() {
+            keys(shape, definition, &mut expected);
+        }
+        assert_eq!(report.keys(), expected);
+    }
+
+    #[test]
+    fn the_complete_example_uses_every_key() {
+        assert_eq!(complete().unused(), BTreeSet::new());
+    }
+}

@@ -134,16 +134,13 @@ fn rate_of_change(fields: &Fields<'_>, scale: Scale<'_>) -> Option<Condition> {
         [("either", Direction::Either), ("rising", Direction::Rising), ("falling", Direction::Falling)];
     let direction = rate.get("direction").and_then(|node| scalar::choice(node, &directions, report));
     let clear = fields.get("clear").map(|node| scalar::number(node, report));
-    if threshold.is_some_and(|threshold| threshold <= 0.0) {
-        report.mistake(
-            rate.place_of("above"),
-            "a rate of change is above 0; `direction: falling` is for falling values",
-        );
-    }
+    let place = rate.place_of("above");
     rate.close();
     let threshold = threshold?;
     let clear = clear.unwrap_or(Some(threshold))?;
-    if clear > threshold || clear < 0.0 {
+    if threshold <= 0.0 {
+        report.mistake(place, "a rate of change is above 0; `direction: falling` is for falling values");
+    } else if clear > threshold || clear < 0.0 {
         report.mistake(fields.place_of("clear"), "`clear` must lie between 0 and the threshold");
     }
     Some(Condition::RateOfChange {

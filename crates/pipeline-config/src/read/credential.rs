@@ -37,7 +37,6 @@ pub(crate) fn read(node: &Node, report: &Report) -> Option<Credential> {
     if matches!(present[..], ["header" | "query" | "path"] | []) {
         fields.get("secret");
     }
-    report.key("Credential", "secret");
     fields.close();
     credential
 }

@@ -1,0 +1,202 @@
+//! Every kind of mistake is found, at its place, with a text that says what to do.
+
+use std::fmt::Write as _;
+
+use pipeline_config::Pipeline;
+
+/// Sources to which the tests add; none of it is a mistake.
+const SOURCES: &str = "sources:\n  a:\n    format: json\n    credentials: [{bearer: {env: T}}]\n";
+
+fn mistakes(text: &str) -> Vec<String> {
+    match Pipeline::parse(text, "f") {
+        Ok(_) => Vec::new(),
+        Err(mistakes) => mistakes.mistakes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn with_rule(rule: &str) -> Vec<String> {
+    mistakes(&format!("{SOURCES}rules:\n  R: {{metric: temperature, {rule}}}\n"))
+}
+
+/// The one mistake of `text` is at `place` and says `part`.
+#[track_caller]
+fn assert_one(found: &[String], place: &str, part: &str) {
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with(&format!("{place}: ")), "{found:#?}");
+    assert!(found[0].contains(part), "{found:#?}");
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_listed_in_its_order() {
+    let text = "sources:\n  a:\n    fromat: json\n    rate: 5\nrules:\n  R:\n    metric: Temp\n    above: hot\nchanels: {}\n";
+    assert_eq!(
+        mistakes(text),
+        [
+            "3:5: `format` is missing",
+            "3:5: unknown key `fromat`; did you mean `format`?",
+            "4:11: expected a rate like `100/s`, `6000/m` or `10000/h`",
+            "7:13: the name of a metric is lower-case letters, digits and `_`, such as `soil_moisture`",
+            "8:12: expected a number, found a text",
+            "9:1: unknown key `chanels`; did you mean `channels`?",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_yaml_or_no_map_says_so() {
+    assert_one(&mistakes(""), "1:1", "the file is empty");
+    assert_one(&mistakes("- 1\n"), "1:1", "expected a map, found a list");
+    assert_one(&mistakes("sources: [\n"), "2:1", "not YAML");
+    assert_one(&mistakes(&format!("{SOURCES}---\na: 1\n")), "5:1", "second");
+    assert_one(&mistakes(&format!("{SOURCES}sources: {{}}\n")), "5:1", "`sources` is here twice");
+    assert_one(&mistakes(&format!("{SOURCES}rules: *r\n")), "5:8", "not YAML");
+    let latin1 = Pipeline::from_bytes(b"sources:\n  \xe9:\n", "f").unwrap_err();
+    assert_eq!(latin1.to_string(), "f:2:3: the file is not UTF-8");
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_repeated() {
+    let found =
+        mistakes("sources:\n  a:\n    format: json\n    credentials: [{header: X-Key, secret: hunter2}]\n");
+    assert_one(&found, "4:43", "a secret never stands in this file");
+    assert!(!found[0].contains("hunter2"));
+    let found = mistakes(&format!(
+        "{SOURCES}channels:\n  c: {{webhook: {{url: \"https://u:hunter2@example.com\"}}}}\n"
+    ));
+    assert_one(&found, "6:22", "is a secret");
+    assert!(!found[0].contains("hunter2"));
+}
+
+#[test]
+fn a_source_is_checked() {
+    let table = [
+        ("format: jsno", "no format is named `jsno`; did you mean `json`?"),
+        ("format: json, time_zone: Europe/Atlantis", "no time zone is named"),
+        ("format: json, resend_window: 5 minutes", "expected a duration like `90s`"),
+        ("format: json, max_readings: 0", "expected a whole number from 1 to 100000"),
+        ("format: tasmota, mapping: {}", "format tasmota has no use for `mapping`"),
+        ("format: json, device_tags: [host]", "format json has no use for `device_tags`"),
+        ("format: json, mapping: {device: id}", "expected a JSON pointer"),
+        (
+            "format: json, mapping: {metrics: {t: {value: /t, unit: Fahrenhiet}}}",
+            "no unit is known as `Fahrenhiet`",
+        ),
+        ("format: json, units: {t: Fahrenhiet}", "no unit is known as `Fahrenhiet`"),
+        ("format: json, events: {type: dev.knative.sources.ping}", "one of the pipeline's own"),
+        ("format: json, events: {type: a.b}, rate: 1/s", "`rate` has no meaning for `events`"),
+        ("format: json, credentials: []", "the list is empty"),
+        ("format: json, credentials: [{}]", "expected one of: header, bearer"),
+        ("format: json, credentials: [{header: 'X Key', secret: {env: A}}]", "the name of a header field"),
+        ("format: json, credentials: [{header: X-Key}]", "`secret` is missing"),
+        ("format: json, credentials: [{path: false, secret: {env: A}}]", "expected `true`"),
+        ("format: json, credentials: [{bearer: {env: A-B}}]", "the name of an environment variable"),
+        ("format: json, credentials: [{bearer: {env: A, file: b}}]", "one of `env` and `file`"),
+        ("format: json, credentials: [{basic: {user: 'a:b', password: {env: A}}}]", "holds no `:`"),
+        (
+            "format: json, credentials: [{hmac: {header: S, encoding: hax, secret: {env: A}}}]",
+            "did you mean `hex`?",
+        ),
+    ];
+    for (source, part) in table {
+        let found = mistakes(&format!("sources:\n  a: {{{source}}}\n"));
+        assert_eq!(found.len(), 1, "{source}: {found:#?}");
+        assert!(found[0].contains(part), "{source}: {found:#?}");
+    }
+    assert_one(&mistakes("sources:\n  a b: {format: json}\n"), "2:3", "the name of a source");
+}
+
+#[test]
+fn a_rule_is_checked() {
+    let table = [
+        ("", "a rule needs one of: above, below"),
+        ("above: 1, below: 0", "a rule has one condition"),
+        ("above: 30, clear: 31", "`clear` lies above"),
+        ("below: 30, clear: 29", "`clear` lies below"),
+        ("outside: [3, 1]", "the first number must be the smaller one"),
+        ("outside: [1]", "expected two numbers"),
+        ("outside: [1, 5], clear: [0, 4]", "`clear` reaches beyond"),
+        ("rate_of_change: {above: -1, per: 5m}", "a rate of change is above 0"),
+        ("rate_of_change: {above: 1}", "`per` is missing"),
+        ("absent: 0s", "expected a duration from"),
+        ("absent: 5m, for: 1m", "`for` has no meaning"),
+        ("absent: 5m, clear: 1", "`clear` has no meaning"),
+        ("above: .inf", "expected a finite number"),
+        ("above: 1, for: -5m", "expected a duration like"),
+        ("above: 1, unit: Fahrenhiet", "no unit is known"),
+        ("above: 1, severity: criticle", "did you mean `critical`?"),
+        ("above: 1, select: {source: b}", "no source is named `b`"),
+        ("above: 1, select: {device: 'gh-[0-9]'}", "`[` has no meaning in a pattern"),
+        ("above: 1, labels: {alertname: x}", "is set by Freshet itself"),
+        ("above: 1, labels: {a-b: x}", "the name of a label"),
+        ("above: 1, annotations: {s: '{devise} is hot'}", "unknown placeholder `{devise}`"),
+        ("above: 1, annotations: {s: '{device is hot'}", "without a closing"),
+    ];
+    for (rule, part) in table {
+        let found = with_rule(rule);
+        assert_eq!(found.len(), 1, "{rule}: {found:#?}");
+        assert!(found[0].contains(part), "{rule}: {found:#?}");
+    }
+}
+
+#[test]
+fn channels_routes_and_network_are_checked() {
+    let table = [
+        ("channels:\n  c: {}\n", "expected one of: webhook, smtp"),
+        ("channels:\n  c: {webhook: {url: 'ftp://a'}}\n", "expected an address like"),
+        (
+            "channels:\n  c: {slack: {url: 'https://hooks.slack.com/x'}}\n",
+            "a secret never stands in this file",
+        ),
+        ("channels:\n  c: {smtp: {host: 'a:25', from: a@b, to: [a@b]}}\n", "without scheme and port"),
+        ("channels:\n  c: {smtp: {host: a, from: a, to: [a@b]}}\n", "expected a mail address"),
+        ("channels:\n  c: {smtp: {host: a, from: a@b, to: a@b, user: x}}\n", "belong together"),
+        ("channels:\n  c: {smtp: {host: a, from: a@b, to: a@b, port: 70000}}\n", "from 1 to 65535"),
+        (
+            "channels:\n  ops: {ntfy: {topic: t}}\nroutes: [{to: [opps]}]\n",
+            "no channel is named `opps`; did you mean `ops`?",
+        ),
+        (
+            "channels:\n  ops: {ntfy: {topic: t}}\nroutes: [{to: [ops], select: {rule: R}}]\n",
+            "no rule is named `R`",
+        ),
+        ("channels:\n  ops: {ntfy: {topic: t}}\nfallback: [ops, ops]\n", "is here twice"),
+        ("network: {allow: [10.0.0.1/8]}\n", "did you mean `10.0.0.0/8`?"),
+        ("network: {allow: ['http://a']}\n", "without scheme and port"),
+        ("network: {allow: [10.0.0.0/40]}\n", "expected a range"),
+        ("lateness: 30h\n", "expected a duration from"),
+    ];
+    for (part, text) in table {
+        let found = mistakes(&format!("{SOURCES}{part}"));
+        assert_eq!(found.len(), 1, "{part}: {found:#?}");
+        assert!(found[0].contains(text), "{part}: {found:#?}");
+    }
+}
+
+#[test]
+fn what_will_hurt_is_warned_of() {
+    let text = "\
+sources:
+  a: {format: chirpstack_v4}
+rules:
+  R: {metric: temperature, above: 3}
+channels:
+  inner: {webhook: {url: 'http://127.0.0.1/x', secret: {env: S}}}
+  idle: {webhook: {url: 'https://example.com/x'}}
+routes: [{to: [inner]}]
+";
+    let warnings = Pipeline::parse(text, "f").unwrap().warnings;
+    let listed = warnings.iter().fold(String::new(), |mut all, warning| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(all, "{warning}");
+        all
+    });
+    for part in [
+        "2:3: ChirpStack sends once and waits 5 s",
+        "2:3: source `a` has no credentials",
+        "6:26: 127.0.0.1 is no public address",
+        "7:19: the webhook is not signed",
+        "7:3: channel `idle` is used by no route",
+    ] {
+        assert!(listed.contains(part), "{part} in\n{listed}");
+    }
+}
