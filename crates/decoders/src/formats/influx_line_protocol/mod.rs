@@ -1,0 +1,104 @@
+#![doc = include_str!("../influx_line_protocol.md")]
+
+mod number;
+mod parser;
+mod point;
+mod precision;
+mod reading;
+
+use event_model::RecordedRequest;
+use percent_encoding::percent_decode_str;
+
+use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::format::Decoder;
+
+pub use parser::{Parser, parse};
+pub use point::{FieldValue, Point, SyntaxError, SyntaxErrorKind};
+pub use precision::Precision;
+
+/// InfluxDB line protocol, as `/api/v2/write` takes it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InfluxLineProtocol;
+
+/// Query parameters that are credentials: user and password of version 1, and a token.
+const CREDENTIALS: [&str; 3] = ["u", "p", "token"];
+
+impl Decoder for InfluxLineProtocol {
+    fn name(&self) -> &'static str {
+        "influx_line_protocol"
+    }
+
+    /// InfluxDB answers 204 to a write; clients of version 1 take nothing else.
+    fn success_status(&self) -> u16 {
+        204
+    }
+
+    fn redact(&self, request: &mut RecordedRequest) {
+        let kept = request.query.split('&').filter(|parameter| {
+            let name = parameter.split_once('=').map_or(*parameter, |(name, _)| name);
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            !CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential))
+        });
+        request.query = kept.collect::<Vec<_>>().join("&");
+    }
+
+    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+        if request.method != "POST" {
+            return Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: "POST".into() });
+        }
+        precision(request).map_err(FormError::Malformed)?;
+        let mut first_error = None;
+        let mut device = None;
+        let mut has_point = false;
+        for line in parse(&request.body) {
+            match line {
+                Ok(point) => {
+                    let of_point = reading::device_tag(&point, profile).map(|(_, device)| device.to_owned());
+                    // Only where all points agree is there one device.
+                    device = if has_point { device.filter(|device| Some(device) == of_point.as_ref()) } else { of_point };
+                    has_point = true;
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        if has_point {
+            return Ok(Intake { device, ..Intake::default() });
+        }
+        let reason = first_error.map_or_else(
+            || "the body holds no points".to_owned(),
+            |error| format!("no line can be read; line {}: {error}", error.line),
+        );
+        Err(FormError::Malformed(reason))
+    }
+
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let precision = precision(request)
+            .map_err(|reason| DecodeError(Problem { place: "query.precision".into(), reason }))?;
+        let mut decoded = Decoded::default();
+        let mut lines = reading::Lines::new(context, precision);
+        for line in parse(&request.body) {
+            match line {
+                Ok(point) => lines.add(&point, &mut decoded),
+                Err(error) => decoded.problems.push(problem(error.line, error.to_string())),
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+fn problem(line: usize, reason: impl Into<String>) -> Problem {
+    Problem { place: format!("line {line}"), reason: reason.into() }
+}
+
+/// The precision that the query states; nanoseconds if none.
+fn precision(request: &RecordedRequest) -> Result<Precision, String> {
+    let stated = request.query.split('&').filter_map(|parameter| parameter.split_once('='));
+    let Some((_, name)) = stated.filter(|(name, _)| *name == "precision").next_back() else {
+        return Ok(Precision::default());
+    };
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    if name.is_empty() {
+        return Ok(Precision::default());
+    }
+    Precision::by_name(&name).ok_or_else(|| "the precision is none of ns, us, ms and s".to_owned())
+}

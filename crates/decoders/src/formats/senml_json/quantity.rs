@@ -1,0 +1,110 @@
+//! Which device and which metric a name and a unit mean.
+
+use crate::names;
+
+/// Quantities by unit (RFC 8428, section 12.1, and RFC 8798), for names that name a device and not a quantity.
+const QUANTITIES: &[(&str, &str)] = &[
+    ("Cel", "temperature"),
+    ("K", "temperature"),
+    ("%RH", "relative_humidity"),
+    ("%EL", "battery_level"),
+    ("EL", "battery_lifetime"),
+    ("lat", "latitude"),
+    ("lon", "longitude"),
+    ("Pa", "pressure"),
+    ("hPa", "pressure"),
+    ("V", "voltage"),
+    ("mV", "voltage"),
+    ("A", "current"),
+    ("mA", "current"),
+    ("W", "power"),
+    ("kW", "power"),
+    ("VA", "apparent_power"),
+    ("var", "reactive_power"),
+    ("J", "energy"),
+    ("Wh", "energy"),
+    ("kWh", "energy"),
+    ("Hz", "frequency"),
+    ("lx", "illuminance"),
+    ("W/m2", "solar_irradiance"),
+    ("dB", "level"),
+    ("dBm", "level"),
+    ("m", "distance"),
+    ("m/s", "speed"),
+    ("m/s2", "acceleration"),
+    ("m3", "volume"),
+    ("l", "volume"),
+    ("m3/s", "flow"),
+    ("l/s", "flow"),
+    ("kg", "mass"),
+    ("g", "mass"),
+    ("pH", "ph"),
+    ("S/m", "conductivity"),
+    ("ppm", "concentration"),
+    ("ug/m3", "concentration"),
+    ("count", "count"),
+    ("beat/min", "heart_rate"),
+    ("beats", "heart_beats"),
+];
+
+/// What a record's name says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Naming {
+    pub(super) device: String,
+    pub(super) metric: String,
+    /// The name as written, of which the metric is the canonical form.
+    pub(super) raw: String,
+}
+
+/// A base name that ends in `:` or `/` is the device and the own name its metric; otherwise the full name is the device.
+pub(super) fn name(base: &str, own: &str, unit: Option<&str>) -> Naming {
+    let device = base.strip_suffix([':', '/']);
+    match device {
+        Some(device) if !device.is_empty() && !own.is_empty() => {
+            Naming { device: device.to_owned(), metric: metric(own, unit), raw: own.to_owned() }
+        }
+        Some(device) if own.is_empty() && !device.is_empty() => Naming { raw: base.to_owned(), ..by_unit(device, unit) },
+        _ => by_unit(&format!("{base}{own}"), unit),
+    }
+}
+
+fn by_unit(device: &str, unit: Option<&str>) -> Naming {
+    let quantity = unit.and_then(|unit| QUANTITIES.iter().find(|(symbol, _)| *symbol == unit));
+    let metric = quantity.map_or("value", |(_, quantity)| quantity);
+    Naming { device: device.to_owned(), metric: metric.to_owned(), raw: device.to_owned() }
+}
+
+/// The metric of a record's own name. `battery` says what it is by its unit alone.
+fn metric(own: &str, unit: Option<&str>) -> String {
+    match (own.to_ascii_lowercase().as_str(), unit) {
+        ("battery", Some("%" | "%EL" | "/")) => "battery_level".to_owned(),
+        ("battery", Some("V" | "mV")) => "battery_voltage".to_owned(),
+        _ => names::metric(own),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn a_base_name_with_a_separator_is_the_device() {
+        let naming = name("urn:dev:ow:1:", "temp", Some("Cel"));
+        assert_eq!((naming.device.as_str(), naming.metric.as_str()), ("urn:dev:ow:1", "temperature"));
+        let naming = name("2001:db8::2/", "humidity", Some("%RH"));
+        assert_eq!((naming.device.as_str(), naming.metric.as_str()), ("2001:db8::2", "relative_humidity"));
+    }
+
+    #[test]
+    fn without_one_the_unit_says_what_is_measured() {
+        let naming = name("urn:dev:ow:1", "", Some("lat"));
+        assert_eq!((naming.device.as_str(), naming.metric.as_str()), ("urn:dev:ow:1", "latitude"));
+        assert_eq!(name("", "meter-1", None).metric, "value");
+    }
+
+    #[test]
+    fn a_battery_is_named_by_its_unit() {
+        assert_eq!(name("a:", "battery", Some("%")).metric, "battery_level");
+        assert_eq!(name("a:", "battery", Some("V")).metric, "battery_voltage");
+    }
+}

@@ -1,0 +1,204 @@
+//! What the stations' fields mean.
+//!
+//! Names and units: Ecowitt's "customized upload" protocol, Ambient Weather's custom server and device data
+//! specification, the Weather Underground PWS upload protocol. All of them send imperial units whatever the display
+//! shows; where firmware has a metric spelling of a field (`tempc`, `rainratemm`) it is taken as well.
+
+/// What becomes of one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Field {
+    /// A measured value.
+    Measured {
+        /// The canonical metric.
+        metric: &'static str,
+        /// The sub-sensor; empty for the station itself.
+        channel: String,
+        /// The unit in which the station sends it.
+        unit: &'static str,
+    },
+    /// A battery: a flag, a level from 0 to 5 or volts, depending on the sensor; only the sensor's maker knows.
+    Battery,
+    /// It describes the station: a tag of the device.
+    Tag,
+    /// It says when, who or how, not what was measured.
+    Envelope,
+    /// A field that no document names; a number in it is kept under its own name.
+    Unknown,
+}
+
+/// Looks a field up by its name.
+pub(super) fn field(name: &str) -> Field {
+    let name = name.to_ascii_lowercase();
+    let named = |table: &[Row]| table.iter().find(|row| row.0 == name).map(|row| measured(row.1, row.2, row.3));
+    match name.as_str() {
+        "passkey" | "mac" | "id" | "password" | "dateutc" | "action" | "realtime" | "rtfreq" | "interval" | "ws90_ver" => {
+            Field::Envelope
+        }
+        "stationtype" | "model" | "freq" | "softwaretype" => Field::Tag,
+        _ => named(STATION)
+            .or_else(|| named(RAIN_PIEZO))
+            .or_else(|| named(AIR))
+            .or_else(|| numbered(&name))
+            .or_else(|| is_battery(&name).then_some(Field::Battery))
+            .unwrap_or(Field::Unknown),
+    }
+}
+
+fn measured(metric: &'static str, channel: &str, unit: &'static str) -> Field {
+    Field::Measured { metric, channel: channel.to_owned(), unit }
+}
+
+/// Field, metric, channel, unit as sent.
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
+const STATION: &[Row] = &[
+    ("tempinf", "temperature", "indoor", "Far"),
+    ("tempinc", "temperature", "indoor", "Cel"),
+    ("indoortempf", "temperature", "indoor", "Far"),
+    ("tempf", "temperature", "outdoor", "Far"),
+    ("tempc", "temperature", "outdoor", "Cel"),
+    ("humidityin", "relative_humidity", "indoor", "%RH"),
+    ("indoorhumidity", "relative_humidity", "indoor", "%RH"),
+    ("humidity", "relative_humidity", "outdoor", "%RH"),
+    ("dewpointf", "dew_point", "outdoor", "Far"),
+    ("dewptf", "dew_point", "outdoor", "Far"),
+    ("dewpointinf", "dew_point", "indoor", "Far"),
+    ("windchillf", "wind_chill", "", "Far"),
+    ("tempfeelsf", "apparent_temperature", "outdoor", "Far"),
+    ("baromrelin", "pressure_sea_level", "", "inHg"),
+    ("baromrelhpa", "pressure_sea_level", "", "hPa"),
+    ("baromin", "pressure_sea_level", "", "inHg"),
+    ("baromabsin", "pressure", "", "inHg"),
+    ("baromabshpa", "pressure", "", "hPa"),
+    ("winddir", "wind_direction", "", "deg"),
+    ("winddir_avg10m", "wind_direction_10min", "", "deg"),
+    ("windgustdir", "wind_gust_direction", "", "deg"),
+    ("windspeedmph", "wind_speed", "", "mph"),
+    ("windspeedkmh", "wind_speed", "", "km/h"),
+    ("windspdmph_avg10m", "wind_speed_10min", "", "mph"),
+    ("windgustmph", "wind_gust", "", "mph"),
+    ("windgustkmh", "wind_gust", "", "km/h"),
+    ("maxdailygust", "wind_gust_max_day", "", "mph"),
+    ("maxdailygustkmh", "wind_gust_max_day", "", "km/h"),
+    ("solarradiation", "solar_irradiance", "", "W/m2"),
+    ("uv", "uv_index", "", "1"),
+    ("rainratein", "rain_rate", "", "in/h"),
+    ("rainratemm", "rain_rate", "", "mm/h"),
+    ("rainin", "rain_hour", "", "in"),
+    ("eventrainin", "rain_event", "", "in"),
+    ("eventrainmm", "rain_event", "", "mm"),
+    ("hourlyrainin", "rain_hour", "", "in"),
+    ("hourlyrainmm", "rain_hour", "", "mm"),
+    ("dailyrainin", "rain_day", "", "in"),
+    ("dailyrainmm", "rain_day", "", "mm"),
+    ("weeklyrainin", "rain_week", "", "in"),
+    ("weeklyrainmm", "rain_week", "", "mm"),
+    ("monthlyrainin", "rain_month", "", "in"),
+    ("monthlyrainmm", "rain_month", "", "mm"),
+    ("yearlyrainin", "rain_year", "", "in"),
+    ("yearlyrainmm", "rain_year", "", "mm"),
+    ("totalrainin", "rain_total", "", "in"),
+    ("totalrainmm", "rain_total", "", "mm"),
+    ("24hourrainin", "rain_24h", "", "in"),
+    ("soiltempf", "soil_temperature", "", "Far"),
+    ("bgt", "black_globe_temperature", "", "Far"),
+    ("wbgt", "wet_bulb_globe_temperature", "", "Far"),
+    ("ws90cap_volt", "voltage", "ws90cap", "V"),
+    ("runtime", "uptime", "", "s"),
+];
+
+/// The rain gauge without moving parts of the WS90 and WS85.
+const RAIN_PIEZO: &[Row] = &[
+    ("rrain_piezo", "rain_rate", "piezo", "in/h"),
+    ("erain_piezo", "rain_event", "piezo", "in"),
+    ("hrain_piezo", "rain_hour", "piezo", "in"),
+    ("drain_piezo", "rain_day", "piezo", "in"),
+    ("wrain_piezo", "rain_week", "piezo", "in"),
+    ("mrain_piezo", "rain_month", "piezo", "in"),
+    ("yrain_piezo", "rain_year", "piezo", "in"),
+];
+
+/// Air quality: Ecowitt's WH45 (`..._co2`), Ambient's AQIN (`..._aqin`) and single sensors.
+const AIR: &[Row] = &[
+    ("pm25", "pm2_5", "outdoor", "ug/m3"),
+    ("pm25_24h", "pm2_5_24h", "outdoor", "ug/m3"),
+    ("pm25_in", "pm2_5", "indoor", "ug/m3"),
+    ("pm25_in_24h", "pm2_5_24h", "indoor", "ug/m3"),
+    ("co2", "co2", "", "ppm"),
+    ("co2_24h", "co2_24h", "", "ppm"),
+    ("tf_co2", "temperature", "co2", "Far"),
+    ("humi_co2", "relative_humidity", "co2", "%RH"),
+    ("pm25_co2", "pm2_5", "co2", "ug/m3"),
+    ("pm25_24h_co2", "pm2_5_24h", "co2", "ug/m3"),
+    ("pm10_co2", "pm10", "co2", "ug/m3"),
+    ("pm10_24h_co2", "pm10_24h", "co2", "ug/m3"),
+    ("co2_in_aqin", "co2", "aqin", "ppm"),
+    ("co2_in_24h_aqin", "co2_24h", "aqin", "ppm"),
+    ("pm25_in_aqin", "pm2_5", "aqin", "ug/m3"),
+    ("pm25_in_24h_aqin", "pm2_5_24h", "aqin", "ug/m3"),
+    ("pm10_in_aqin", "pm10", "aqin", "ug/m3"),
+    ("pm10_in_24h_aqin", "pm10_24h", "aqin", "ug/m3"),
+    ("pm_in_temp_aqin", "temperature", "aqin", "Far"),
+    ("pm_in_humidity_aqin", "relative_humidity", "aqin", "%RH"),
+];
+
+/// What stands before and after a channel's number, metric, unit as sent.
+const NUMBERED: &[(&str, &str, &str, &str)] = &[
+    ("temp", "f", "temperature", "Far"),
+    ("temp", "c", "temperature", "Cel"),
+    ("humidity", "", "relative_humidity", "%RH"),
+    ("dewpoint", "f", "dew_point", "Far"),
+    ("soilmoisture", "", "soil_moisture", "%"),
+    ("soilhum", "", "soil_moisture", "%"),
+    ("soiltemp", "f", "soil_temperature", "Far"),
+    ("soiltemp", "", "soil_temperature", "Far"),
+    ("tf_ch", "", "soil_temperature", "Far"),
+    ("tf_ch", "c", "soil_temperature", "Cel"),
+    ("pm25_ch", "", "pm2_5", "ug/m3"),
+    ("pm25_avg_24h_ch", "", "pm2_5_24h", "ug/m3"),
+];
+
+/// Fields that carry the number of an additional sensor: `temp1f` is the temperature of channel `ch1`.
+fn numbered(name: &str) -> Option<Field> {
+    NUMBERED.iter().find_map(|(before, after, metric, unit)| {
+        let number = name.strip_prefix(before)?.strip_suffix(after)?;
+        let valid = (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+        valid.then(|| measured(metric, &format!("ch{number}"), unit))
+    })
+}
+
+fn is_battery(name: &str) -> bool {
+    name.contains("batt") || name.starts_with("batleak")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Field, field, measured};
+
+    #[test]
+    fn a_numbered_field_names_its_channel() {
+        assert_eq!(field("temp10f"), measured("temperature", "ch10", "Far"));
+        assert_eq!(field("soilmoisture3"), measured("soil_moisture", "ch3", "%"));
+        assert_eq!(field("tf_ch2"), measured("soil_temperature", "ch2", "Far"));
+    }
+
+    #[test]
+    fn a_name_that_only_looks_numbered_is_unknown() {
+        for name in ["tempxf", "temp1234f", "humidity1a", "soilad1", "leak_ch1", "lightning"] {
+            assert_eq!(field(name), Field::Unknown, "{name}");
+        }
+    }
+
+    #[test]
+    fn batteries_are_known_by_their_names() {
+        for name in ["wh65batt", "batt1", "battout", "leakbatt1", "leaf_batt1", "batleak1", "console_batt", "batt_co2"] {
+            assert_eq!(field(name), Field::Battery, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_station_itself_is_no_measurement() {
+        assert_eq!(field("PASSKEY"), Field::Envelope);
+        assert_eq!(field("stationtype"), Field::Tag);
+    }
+}

@@ -1,0 +1,78 @@
+use event_model::{Quality, RecordedRequest};
+use jiff::Timestamp;
+
+use super::{alias, date_utc, decode, inspect};
+use crate::decode::{Context, Decoded, FormError, Profile};
+
+fn post(form: &str) -> RecordedRequest {
+    RecordedRequest { method: "POST".into(), body: form.into(), ..RecordedRequest::default() }
+}
+
+fn decoded(form: &str) -> Decoded {
+    let profile = Profile { source: "roof".into(), ..Profile::default() };
+    let received_at: Timestamp = "2026-01-15T12:00:00Z".parse().unwrap();
+    decode("ecowitt", &post(form), Context { profile: &profile, received_at }).unwrap()
+}
+
+#[test]
+fn imperial_values_become_canonical() {
+    let decoded = decoded("PASSKEY=k&dateutc=2026-01-15+11:59:00&tempf=50&windspeedmph=10&dailyrainin=1&baromrelin=30");
+    let values: Vec<_> = decoded
+        .readings
+        .iter()
+        .map(|reading| (reading.metric.as_str(), reading.unit.as_deref().unwrap(), reading.value.as_number().unwrap()))
+        .collect();
+    assert_eq!(values[0], ("temperature", "Cel", 10.0));
+    assert_eq!(values[1], ("wind_speed", "m/s", 4.4704));
+    assert_eq!(values[2], ("rain_day", "mm", 25.4));
+    assert!(values[3].0 == "pressure_sea_level" && (values[3].2 - 1015.916_6).abs() < 1e-3);
+    assert_eq!(decoded.readings[0].device, alias("ecowitt", "k"));
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:59:00Z");
+}
+
+#[test]
+fn a_text_in_a_measured_field_is_a_problem_of_that_field() {
+    let decoded = decoded("tempf=warm&humidity=40&note=hello");
+    assert_eq!(decoded.readings.len(), 1);
+    assert_eq!(decoded.readings[0].device, "roof");
+    assert_eq!(decoded.problems.len(), 1);
+    assert_eq!((decoded.problems[0].place.as_str(), decoded.problems[0].reason.as_str()), ("tempf", "expected a number"));
+}
+
+#[test]
+fn what_firmwares_send_for_no_value_is_no_reading() {
+    let decoded = decoded("tempf=&humidity=--&winddir=null&uv=nan&rainratein=inf&batt1=0");
+    assert_eq!(decoded.readings.len(), 1);
+    assert_eq!((decoded.readings[0].metric.as_str(), decoded.readings[0].channel.as_str()), ("battery_state", "batt1"));
+    assert!(decoded.problems.is_empty());
+}
+
+#[test]
+fn a_clock_that_was_never_set_gives_the_receive_time_and_says_so() {
+    for date in ["1970-01-01+00:00:30", "2099-01-01+00:00:00", "yesterday", "2026-02-30+00:00:00"] {
+        let decoded = decoded(&format!("dateutc={date}&tempf=50"));
+        let reading = &decoded.readings[0];
+        assert_eq!(reading.observed_at.to_string(), "2026-01-15T12:00:00Z", "{date}");
+        assert_eq!((reading.quality, reading.flags.as_slice()), (Quality::Uncertain, ["time_implausible"].as_slice()));
+    }
+}
+
+#[test]
+fn times_are_read_in_the_spellings_of_the_firmwares() {
+    for text in ["2020-10-05 10:36:28", "2020-10-05T10:36:28Z", "2020-10-5 10: 36: 28"] {
+        assert_eq!(date_utc(text).unwrap().to_string(), "2020-10-05T10:36:28Z", "{text}");
+    }
+    assert_eq!(date_utc("2020-10-05"), None);
+}
+
+#[test]
+fn a_request_without_fields_is_refused() {
+    for body in ["", "   ", "hello", "=1", "\u{0}"] {
+        assert!(matches!(inspect("ecowitt", &post(body)), Err(FormError::Malformed(_))), "{body:?}");
+    }
+    let mut request = post("tempf=1");
+    request.headers.push(("content-type".into(), "application/json".into()));
+    assert!(matches!(inspect("ecowitt", &request), Err(FormError::UnsupportedMediaType { .. })));
+    request.method = "PUT".into();
+    assert!(matches!(inspect("ecowitt", &request), Err(FormError::MethodNotAllowed { .. })));
+}
