@@ -11,9 +11,10 @@ fn docs(file: &str) -> PathBuf {
 
 /// The YAML block after `<!-- test: name -->`.
 fn example(name: &str) -> String {
-    let text = fs::read_to_string(docs("configuration.md")).unwrap();
-    let (_, after) = text.split_once(&format!("<!-- test: {name} -->\n```yaml\n")).unwrap();
-    after.split_once("```").unwrap().0.to_owned()
+    let text = fs::read_to_string(docs("configuration.md")).expect("the page is there");
+    let (_, after) =
+        text.split_once(&format!("<!-- test: {name} -->\n```yaml\n")).expect("the page has the example");
+    after.split_once("```").expect("the block ends").0.to_owned()
 }
 
 /// The example as JSON: in these examples no key or value is read differently by the two.
@@ -21,7 +22,9 @@ fn as_json(yaml: &str) -> serde_json::Value {
     use saphyr::{LoadableYamlNode, Yaml};
     fn convert(node: &Yaml<'_>) -> serde_json::Value {
         if let Some(entries) = node.as_mapping() {
-            let pairs = entries.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), convert(value)));
+            let pairs = entries
+                .iter()
+                .map(|(key, value)| (key.as_str().expect("keys are text").to_owned(), convert(value)));
             return serde_json::Value::Object(pairs.collect());
         }
         if let Some(items) = node.as_vec() {
@@ -30,9 +33,9 @@ fn as_json(yaml: &str) -> serde_json::Value {
         let flag = node.as_bool().map(serde_json::Value::from);
         let whole = node.as_integer().map(serde_json::Value::from);
         let float = node.as_floating_point().map(serde_json::Value::from);
-        flag.or(whole).or(float).unwrap_or_else(|| node.as_str().unwrap().into())
+        flag.or(whole).or(float).unwrap_or_else(|| node.as_str().expect("the rest is text").into())
     }
-    convert(&Yaml::load_from_str(yaml).unwrap()[0])
+    convert(&Yaml::load_from_str(yaml).expect("the example is YAML")[0])
 }
 
 #[test]
