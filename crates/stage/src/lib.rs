@@ -1,1 +1,24 @@
-//! The shell of every service: environment, server, CloudEvents, telemetry, drain.
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod clock;
+pub mod crash;
+mod delivery;
+mod env;
+mod flow;
+mod http_client;
+mod outcome;
+mod run;
+mod server;
+mod settings;
+pub mod telemetry;
+pub mod trace;
+
+pub use app::App;
+pub use clock::Clock;
+pub use env::{ConfigErrors, ConfigMistake, Env};
+pub use http_client::{ClientError, ClientOptions, http_client, http_client_builder};
+pub use outcome::{Delivery, Outcome, Stage};
+pub use run::{Runtime, run};
+pub use server::{RunningServer, ServerOptions};
+pub use settings::Settings;

@@ -1,0 +1,211 @@
+//! One delivery: from the request to an event, from the outcome to the answer.
+
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, web};
+use cloudevents::{AttributesReader as _, Event};
+use event_model::cloudevent::{self, EventError};
+use event_model::events::EXT_PARTITION_KEY;
+use tracing::{Instrument as _, Span, field};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::flow::Flow;
+use crate::outcome::{Delivery, Outcome};
+use crate::telemetry::Metrics;
+use crate::trace;
+
+/// The Broker's own attributes, which must not come back to it.
+const BROKER_PREFIX: &str = "knative";
+
+/// What a server thread needs to take deliveries.
+#[derive(Clone)]
+pub(crate) struct Deliveries {
+    pub(crate) app: App,
+    pub(crate) clock: Clock,
+    pub(crate) flow: Flow,
+    pub(crate) metrics: Metrics,
+    pub(crate) max_event_bytes: usize,
+    pub(crate) body_timeout: Duration,
+}
+
+/// `POST /`.
+pub(crate) async fn deliver(
+    request: HttpRequest,
+    payload: web::Payload,
+    deliveries: web::Data<Deliveries>,
+) -> HttpResponse {
+    let received_at = deliveries.clock.now();
+    let body = match read_body(payload, &deliveries).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let event = match read_event(&request, &body) {
+        Ok(event) => event,
+        Err(error) => {
+            tracing::warn!(reason = %error, "a request was no CloudEvent");
+            return answer(Outcome::Malformed(error.to_string()), None);
+        }
+    };
+    let cold_start = deliveries.flow.is_cold_start();
+    if cold_start {
+        deliveries.metrics.cold_start();
+    }
+    let span = span_of(&event, &request, cold_start);
+    let traceparent = trace::traceparent_of(&span);
+    let delivery = Delivery { traceparent: traceparent.clone(), received_at };
+    let outcome = handle(&deliveries, event, delivery).instrument(span).await;
+    answer(outcome, traceparent.as_deref())
+}
+
+async fn read_body(payload: web::Payload, deliveries: &Deliveries) -> Result<web::Bytes, HttpResponse> {
+    let whole = payload.to_bytes_limited(deliveries.max_event_bytes);
+    match tokio::time::timeout(deliveries.body_timeout, whole).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(cut_off(StatusCode::BAD_REQUEST, "the body ended early")),
+        Ok(Err(_)) => {
+            Err(cut_off(StatusCode::PAYLOAD_TOO_LARGE, "the event is larger than this stage takes"))
+        }
+        Err(_) => Err(cut_off(StatusCode::BAD_REQUEST, "the body arrived too slowly")),
+    }
+}
+
+/// An answer after which the connection is closed, because the rest of the body is not read.
+fn cut_off(status: StatusCode, reason: &'static str) -> HttpResponse {
+    HttpResponse::build(status).force_close().content_type("text/plain").body(reason)
+}
+
+fn read_event(request: &HttpRequest, body: &[u8]) -> Result<Event, EventError> {
+    let mut headers = Vec::with_capacity(16);
+    for (name, value) in request.headers() {
+        match std::str::from_utf8(value.as_bytes()) {
+            Ok(value) => headers.push((name.as_str(), value)),
+            Err(_) if name.as_str().starts_with("ce-") => {
+                return Err(EventError::Value { name: name.to_string(), reason: "is not UTF-8" });
+            }
+            Err(_) => {}
+        }
+    }
+    let content_type = headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| *value);
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case(cloudevent::STRUCTURED) {
+        return cloudevent::from_structured(body);
+    }
+    cloudevent::from_binary(headers.into_iter(), body)
+}
+
+fn span_of(event: &Event, request: &HttpRequest, cold_start: bool) -> Span {
+    let span = tracing::info_span!(
+        "process",
+        otel.name = field::Empty,
+        otel.kind = "consumer",
+        otel.status_code = field::Empty,
+        messaging.operation.type = "process",
+        messaging.message.id = event.id(),
+        cloudevents.event_type = event.ty(),
+        cloudevents.event_source = event.source().as_str(),
+        faas.coldstart = cold_start,
+        ce_id = event.id(),
+        ce_type = event.ty(),
+    );
+    let header = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
+    let extension = cloudevent::extension(event, trace::TRACEPARENT);
+    // The header is the last hop's; the extension, the origin's, is all there is where a hop dropped the header.
+    trace::continue_from(&span, header.or(extension.as_deref()));
+    span.record("otel.name", format!("process {}", event.ty()));
+    span
+}
+
+async fn handle(deliveries: &Deliveries, event: Event, delivery: Delivery) -> Outcome {
+    let Some(stage) = &deliveries.app.stage else {
+        return Outcome::Rejected("this service takes no events".to_owned());
+    };
+    let started = Instant::now();
+    let cause = Cause::of(&event);
+    let outcome = cause.checked(stage(event, delivery).await);
+    let failure = (outcome.status() >= 400).then(|| outcome.word());
+    deliveries.metrics.process(&cause.event_type, failure, started.elapsed());
+    match &outcome {
+        Outcome::Malformed(reason) | Outcome::Rejected(reason) => {
+            Span::current().record("otel.status_code", "ERROR");
+            tracing::error!(reason, outcome = outcome.word(), "an event was refused");
+        }
+        Outcome::Unavailable(reason) => {
+            Span::current().record("otel.status_code", "ERROR");
+            tracing::warn!(reason, outcome = outcome.word(), "an event has to be tried again");
+        }
+        _ => {}
+    }
+    outcome
+}
+
+/// What must be known of an event after the stage has taken it.
+struct Cause {
+    event_type: String,
+    partition_key: Option<String>,
+}
+
+impl Cause {
+    fn of(event: &Event) -> Self {
+        Self {
+            event_type: event.ty().to_owned(),
+            partition_key: cloudevent::extension(event, EXT_PARTITION_KEY).map(std::borrow::Cow::into_owned),
+        }
+    }
+
+    /// The outcome, with a reply that the Broker can take: any other would go round for ever, or be lost.
+    fn checked(&self, outcome: Outcome) -> Outcome {
+        let Outcome::Reply(mut reply) = outcome else { return outcome };
+        if reply.ty() == self.event_type {
+            return Outcome::Rejected("the stage replied with the type that it consumes".to_owned());
+        }
+        let echoed: Vec<String> = reply
+            .iter_extensions()
+            .filter(|(name, _)| name.starts_with(BROKER_PREFIX))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        for name in &echoed {
+            reply.remove_extension(name);
+        }
+        if let (None, Some(key)) = (reply.extension(EXT_PARTITION_KEY), &self.partition_key) {
+            reply.set_extension(EXT_PARTITION_KEY, key.as_str());
+        }
+        if let Some(name) = cloudevent::first_unsafe_attribute(&reply) {
+            return Outcome::Rejected(format!(
+                "the attribute `{name}` of the stage's reply would not travel unchanged"
+            ));
+        }
+        Outcome::Reply(reply)
+    }
+}
+
+fn answer(outcome: Outcome, traceparent: Option<&str>) -> HttpResponse {
+    let status = StatusCode::from_u16(outcome.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = HttpResponse::build(status);
+    match outcome {
+        Outcome::Reply(event) => {
+            let (headers, body) = cloudevent::to_binary(&event);
+            for (name, value) in headers {
+                // Names and values were checked with the event's attributes.
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                    answer.insert_header((name, value));
+                }
+            }
+            if let Some(traceparent) = traceparent {
+                answer.insert_header((trace::TRACEPARENT, traceparent));
+            }
+            answer.body(body)
+        }
+        Outcome::Done | Outcome::Skip => answer.finish(),
+        Outcome::Malformed(reason) | Outcome::Rejected(reason) => {
+            answer.insert_header((CONTENT_TYPE, "text/plain; charset=utf-8")).body(reason)
+        }
+        Outcome::Unavailable(reason) => answer
+            .insert_header((RETRY_AFTER, "1"))
+            .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+            .body(reason),
+        Outcome::Overloaded => answer.insert_header((RETRY_AFTER, "1")).finish(),
+    }
+}

@@ -1,0 +1,80 @@
+//! What a stage is given, and what it answers.
+
+use std::future::Future;
+
+use cloudevents::Event;
+use jiff::Timestamp;
+
+/// What one service does with one event: decode, load, decide, encode.
+pub trait Stage: Send + Sync + 'static {
+    /// Handles one delivery. It may come again, also at the same time in another process.
+    fn handle(&self, event: Event, delivery: Delivery) -> impl Future<Output = Outcome> + Send;
+}
+
+/// What is known of a delivery beside its event.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The trace that the work belongs to (W3C Trace Context), to be kept with what is stored.
+    pub traceparent: Option<String>,
+    /// When the request came in.
+    pub received_at: Timestamp,
+}
+
+/// The answer to a delivery.
+///
+/// ```text
+///             taken ─┬─ Reply        200 + one event    the Broker publishes it, then acknowledges
+///                    ├─ Done, Skip   202, empty         the Broker acknowledges
+/// event ─ handle ────┤
+///                    ├─ Malformed    400 ┐
+///           no use ──┼─ Rejected     422 ┴ never tried again: dead letter sink
+///                    │
+///        try again ──┼─ Unavailable  503 ┐
+///                    └─ Overloaded   429 ┴ tried again, at last dead letter sink
+/// ```
+///
+/// The texts go to the Broker, which keeps them in dead letters: they carry no secret and no payload.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// 200 with this event in binary mode. The shell adds the cause's `partitionkey` where the event has none.
+    Reply(Box<Event>),
+    /// 202: everything is safe, and nobody else needs to know.
+    Done,
+    /// 202: not for this stage.
+    Skip,
+    /// 400: not an event that this stage can read.
+    Malformed(String),
+    /// 422: an event that the stage can neither take nor record.
+    Rejected(String),
+    /// 503: something that is needed is not there now.
+    Unavailable(String),
+    /// 429: too much at once.
+    Overloaded,
+}
+
+impl Outcome {
+    /// The HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Reply(_) => 200,
+            Self::Done | Self::Skip => 202,
+            Self::Malformed(_) => 400,
+            Self::Rejected(_) => 422,
+            Self::Unavailable(_) => 503,
+            Self::Overloaded => 429,
+        }
+    }
+
+    /// The bounded word that metrics and logs have for it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Reply(_) => "reply",
+            Self::Done => "done",
+            Self::Skip => "skip",
+            Self::Malformed(_) => "malformed",
+            Self::Rejected(_) => "rejected",
+            Self::Unavailable(_) => "unavailable",
+            Self::Overloaded => "overloaded",
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The HTTP server, and its orderly end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{HttpResponse, HttpServer, web};
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::delivery::{Deliveries, deliver};
+use crate::flow::Flow;
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+
+/// How long the last answers have to leave their sockets.
+const FLUSH: Duration = Duration::from_millis(20);
+/// For the head of a request; slower senders are cut off.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What a server is started with.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// The shell's settings.
+    pub settings: Settings,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where measurements go.
+    pub metrics: Metrics,
+}
+
+/// A server that takes requests until it is stopped.
+pub struct RunningServer {
+    addresses: Vec<SocketAddr>,
+    handle: ServerHandle,
+    flow: Flow,
+    app: App,
+    shutdown_timeout: Duration,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Default for ServerOptions {
+    /// Any free port of the loopback interface, as a test wants it.
+    fn default() -> Self {
+        let settings = Settings {
+            port: 0,
+            listen_address: [127, 0, 0, 1].into(),
+            server_threads: 1,
+            ..Settings::default()
+        };
+        Self { settings, clock: Clock::system(), metrics: Metrics::default() }
+    }
+}
+
+impl RunningServer {
+    /// Listens and serves `app`. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// Where the port cannot be listened on.
+    pub fn start(app: App, options: ServerOptions) -> io::Result<Self> {
+        let ServerOptions { settings, clock, metrics } = options;
+        let flow = Flow::new(settings.max_in_flight);
+        let deliveries = Deliveries {
+            app: app.clone(),
+            clock,
+            flow: flow.clone(),
+            metrics,
+            max_event_bytes: settings.max_event_bytes,
+            body_timeout: settings.body_timeout,
+        };
+        let server = HttpServer::new(move || {
+            let deliveries = deliveries.clone();
+            actix_web::App::new()
+                .app_data(web::Data::new(deliveries.clone()))
+                .wrap(from_fn(observe))
+                .configure(|config| routes(config, &deliveries))
+        })
+        .workers(settings.server_threads)
+        .worker_max_blocking_threads(1)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .disable_signals()
+        .bind_auto_h2c((settings.listen_address, settings.port))?;
+        let addresses = server.addrs();
+        let server = server.run();
+        Ok(Self {
+            addresses,
+            handle: server.handle(),
+            flow,
+            app,
+            shutdown_timeout: settings.shutdown_timeout,
+            served: tokio::spawn(server),
+        })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses.first().copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// `http://` and the address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// Not ready, accept no more, finish what is in flight, run the shutdown hook; each under the limit.
+    ///
+    /// ```text
+    /// serving ──> draining ──> idle, or the limit ──> hook, or the limit ──> closed
+    /// ```
+    pub async fn stop(self) {
+        self.flow.drain();
+        self.handle.pause().await;
+        if tokio::time::timeout(self.shutdown_timeout, self.flow.idle()).await.is_err() {
+            tracing::warn!("requests were still in flight when the time for shutting down was over");
+        }
+        tokio::time::sleep(FLUSH).await;
+        // Ungraceful: a graceful stop would wait for idle connections of senders that keep them.
+        self.handle.stop(false).await;
+        if tokio::time::timeout(self.shutdown_timeout, self.app.shut_down()).await.is_err() {
+            tracing::warn!("the service was still flushing when the time for it was over");
+        }
+        self.served.abort();
+    }
+}
+
+fn routes(config: &mut web::ServiceConfig, deliveries: &Deliveries) {
+    config.route("/healthz", web::get().to(HttpResponse::Ok)).route("/readyz", web::get().to(ready));
+    for routes in &deliveries.app.routes {
+        routes(config);
+    }
+    if deliveries.app.stage.is_some() {
+        let stage = web::resource("/")
+            .route(web::post().to(deliver))
+            .default_service(web::to(HttpResponse::MethodNotAllowed));
+        config.service(stage);
+        // Not 404, which a broker would try again.
+        config.default_service(web::to(HttpResponse::BadRequest));
+    }
+}
+
+async fn ready(deliveries: web::Data<Deliveries>) -> HttpResponse {
+    if deliveries.flow.is_draining() {
+        HttpResponse::ServiceUnavailable().finish()
+    } else {
+        HttpResponse::Ok().finish()
+    }
+}
+
+/// Counts, bounds and measures every request.
+async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let Some(deliveries) = request.app_data::<web::Data<Deliveries>>().cloned() else {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    };
+    let method = request.method().clone();
+    let mut answer = match deliveries.flow.enter() {
+        Some(in_flight) => {
+            let answer = next.call(request).await?.map_into_boxed_body();
+            drop(in_flight);
+            answer
+        }
+        None => request.into_response(overloaded()),
+    };
+    if deliveries.flow.is_draining() {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let route = answer.request().match_pattern();
+    deliveries.metrics.http_request(method.as_str(), route, answer.status().as_u16(), started.elapsed());
+    Ok(answer)
+}
+
+fn overloaded() -> HttpResponse {
+    const PROBLEM: &str = r#"{"title":"Too Many Requests","status":429,"detail":"more requests at once than this process takes"}"#;
+    HttpResponse::TooManyRequests()
+        .insert_header((RETRY_AFTER, "1"))
+        .content_type("application/problem+json")
+        .body(PROBLEM)
+}

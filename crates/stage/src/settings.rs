@@ -1,0 +1,59 @@
+//! The settings that every service has.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::env::Env;
+
+/// The shell's settings. Each field names its variable and default.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `PORT`: where to listen; 8080. 0 takes any free port.
+    pub port: u16,
+    /// `LISTEN_ADDRESS`: on which address; all of them.
+    pub listen_address: IpAddr,
+    /// `SHUTDOWN_TIMEOUT_MS`: for finishing what is in flight after SIGTERM, and again for flushing; 20 s.
+    pub shutdown_timeout: Duration,
+    /// `MAX_IN_FLIGHT`: requests at once, above which the answer is 429; 512.
+    pub max_in_flight: usize,
+    /// `MAX_EVENT_BYTES`: the largest event; 1 MiB, which is what a Kafka record holds.
+    pub max_event_bytes: usize,
+    /// `BODY_TIMEOUT_MS`: for a whole request body to arrive; 10 s.
+    pub body_timeout: Duration,
+    /// `SERVER_THREADS`: threads that serve requests; one for each core, at most 4.
+    pub server_threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            port: 8080,
+            listen_address: IpAddr::from([0, 0, 0, 0]),
+            shutdown_timeout: Duration::from_secs(20),
+            max_in_flight: 512,
+            max_event_bytes: 1024 * 1024,
+            body_timeout: Duration::from_secs(10),
+            server_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads them; mistakes are noted in `env`.
+    pub fn from_env(env: &mut Env) -> Self {
+        let default = Self::default();
+        Self {
+            port: env.number_or("PORT", default.port, 0..=u16::MAX),
+            listen_address: env.parsed("LISTEN_ADDRESS", "an IP address").unwrap_or(default.listen_address),
+            shutdown_timeout: env.millis_or("SHUTDOWN_TIMEOUT_MS", default.shutdown_timeout),
+            max_in_flight: env.number_or("MAX_IN_FLIGHT", default.max_in_flight, 1..=100_000),
+            max_event_bytes: env.number_or(
+                "MAX_EVENT_BYTES",
+                default.max_event_bytes,
+                1024..=64 * 1024 * 1024,
+            ),
+            body_timeout: env.millis_or("BODY_TIMEOUT_MS", default.body_timeout),
+            server_threads: env.number_or("SERVER_THREADS", default.server_threads, 1..=64),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The shell's own instruments.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+use super::names;
+
+/// The instruments of the shell, and the meter for those of a service. Does nothing where nothing is exported.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics(Option<Instruments>);
+
+#[derive(Debug, Clone)]
+struct Instruments {
+    meter: Meter,
+    http_request: Histogram<f64>,
+    process: Histogram<f64>,
+    cold_starts: Counter<u64>,
+}
+
+impl Metrics {
+    pub(super) fn of(provider: Option<&SdkMeterProvider>, name: &'static str) -> Self {
+        Self(provider.map(|provider| {
+            let meter = provider.meter(name);
+            let seconds = |name: &'static str| {
+                let buckets = names::DURATION_BUCKETS.to_vec();
+                meter.f64_histogram(name).with_unit("s").with_boundaries(buckets).build()
+            };
+            let cold_starts = meter.u64_counter(names::FAAS_COLDSTARTS).with_unit("{coldstart}").build();
+            // A counter whose first sample is 1 never increases, in the eyes of a rate.
+            cold_starts.add(0, &[]);
+            Instruments {
+                http_request: seconds(names::HTTP_SERVER_REQUEST_DURATION),
+                process: seconds(names::MESSAGING_PROCESS_DURATION),
+                cold_starts,
+                meter,
+            }
+        }))
+    }
+
+    /// The meter for a service's own instruments; `None` where nothing is exported.
+    pub fn meter(&self) -> Option<&Meter> {
+        self.0.as_ref().map(|instruments| &instruments.meter)
+    }
+
+    pub(crate) fn http_request(&self, method: &str, route: Option<String>, status: u16, took: Duration) {
+        let Some(instruments) = &self.0 else { return };
+        let mut attributes = vec![
+            KeyValue::new(names::HTTP_REQUEST_METHOD, known_method(method)),
+            KeyValue::new(names::HTTP_RESPONSE_STATUS_CODE, i64::from(status)),
+        ];
+        attributes.extend(route.map(|route| KeyValue::new(names::HTTP_ROUTE, route)));
+        instruments.http_request.record(took.as_secs_f64(), &attributes);
+    }
+
+    pub(crate) fn process(&self, event_type: &str, failure: Option<&'static str>, took: Duration) {
+        let Some(instruments) = &self.0 else { return };
+        let mut attributes = vec![KeyValue::new(names::CLOUDEVENTS_EVENT_TYPE, event_type.to_owned())];
+        attributes.extend(failure.map(|failure| KeyValue::new(names::ERROR_TYPE, failure)));
+        instruments.process.record(took.as_secs_f64(), &attributes);
+    }
+
+    pub(crate) fn cold_start(&self) {
+        if let Some(instruments) = &self.0 {
+            instruments.cold_starts.add(1, &[]);
+        }
+    }
+}
+
+/// The method, or the conventions' word for one that anybody could make up.
+fn known_method(method: &str) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
+}

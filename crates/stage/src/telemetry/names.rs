@@ -1,0 +1,31 @@
+//! The names of metrics, attributes and log fields: OpenTelemetry's semantic conventions, kept here alone.
+
+/// Histogram, seconds: one HTTP request, by method, route and status.
+pub const HTTP_SERVER_REQUEST_DURATION: &str = "http.server.request.duration";
+/// Histogram, seconds: the handling of one event, by event type and outcome.
+pub const MESSAGING_PROCESS_DURATION: &str = "messaging.process.duration";
+/// Counter: processes that were started for a request.
+pub const FAAS_COLDSTARTS: &str = "faas.coldstarts";
+
+/// The HTTP method.
+pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
+/// The route's pattern, never the path.
+pub const HTTP_ROUTE: &str = "http.route";
+/// The HTTP status.
+pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
+/// The one CloudEvents attribute that may be a metric's label.
+pub const CLOUDEVENTS_EVENT_TYPE: &str = "cloudevents.event_type";
+/// The bounded reason of a failure.
+pub const ERROR_TYPE: &str = "error.type";
+/// The Knative Service.
+pub const FAAS_NAME: &str = "faas.name";
+/// The Knative Revision.
+pub const FAAS_VERSION: &str = "faas.version";
+/// The process.
+pub const SERVICE_INSTANCE_ID: &str = "service.instance.id";
+/// Freshet's version.
+pub const SERVICE_VERSION: &str = "service.version";
+
+/// The bounds of the buckets that the conventions advise for durations of requests, in seconds.
+pub const DURATION_BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
