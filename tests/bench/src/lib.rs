@@ -1,1 +1,12 @@
-//! What make bench measures.
+//! What `make bench` measures: one file a question, medians of several runs, one table.
+
+pub mod binaries;
+pub mod database;
+pub mod echo;
+pub mod footprint;
+pub mod ingest;
+pub mod load;
+pub mod rules;
+pub mod start;
+pub mod table;
+pub mod write_path;

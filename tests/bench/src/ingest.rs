@@ -1,0 +1,45 @@
+//! `ingest` with 1 kB of JSON and an acknowledging sink, beside a bare actix-web echo of the same body.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::binaries::{Running, stage};
+use crate::echo;
+use crate::load::{self, post};
+use crate::table::{Table, median};
+
+const RUNS: usize = 5;
+const TIME: Duration = Duration::from_secs(3);
+const CONNECTIONS: usize = 64;
+
+/// Measures both in turn, so that a change of the machine's speed hits both.
+pub async fn beside_an_echo(table: &mut Table, database_url: &str, pipeline: &Path) {
+    let sink = Running::start(echo::command("acknowledge"));
+    sink.wait_until_listening();
+    let ingest =
+        Running::start(stage("ingest", database_url, pipeline, &format!("http://{}/", sink.address)));
+    let bare = Running::start(echo::command("echo"));
+    ingest.wait_until_listening();
+    bare.wait_until_listening();
+    let (mut rates, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let floor = load::run(bare.address, CONNECTIONS, TIME, request).await.rate();
+        let rate = load::run(ingest.address, CONNECTIONS, TIME, request).await.rate();
+        floors.push(floor);
+        rates.push(rate);
+        ratios.push(rate / floor);
+    }
+    table.tell("bare echo, 1 kB", median(floors), "requests/s");
+    table.tell("ingest, 1 kB JSON to an acknowledged sink", median(rates), "requests/s");
+    table.at_least("ingest beside the echo", median(ratios), "x", 0.5);
+}
+
+fn request(number: u64) -> Vec<u8> {
+    let body = format!(
+        r#"{{"device":"bench-{}","time":{},"temperature":21.5,"note":"{}"}}"#,
+        number % 500,
+        1_760_000_000 + number,
+        "x".repeat(930)
+    );
+    post("/hooks/bench", &[("content-type", "application/json"), ("x-api-key", "bench-key")], body.as_bytes())
+}
