@@ -22,7 +22,7 @@ mod yaml;
 
 pub use channel::Channel;
 pub use credential::Credential;
-pub use mistake::{Mistake, Mistakes};
+pub use mistake::{LoadError, Mistake, Mistakes};
 pub use network::Network;
 pub use pipeline::Pipeline;
 pub use route::{AlertFacts, Route};

@@ -1,6 +1,7 @@
 //! What is wrong with a file, and where.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -24,6 +25,22 @@ pub struct Mistakes {
     pub mistakes: Vec<Mistake>,
     /// What would hurt, beside the mistakes.
     pub warnings: Vec<Mistake>,
+}
+
+/// Why a file gives no pipeline.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has mistakes.
+    #[error(transparent)]
+    Mistakes(#[from] Mistakes),
 }
 
 impl fmt::Display for Mistake {

@@ -1,13 +1,14 @@
 //! A pipeline: all of one `freshet.yaml`, checked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::SignedDuration;
 use rules::Rule;
 
 use crate::canonical;
 use crate::channel::Channel;
-use crate::mistake::{Mistake, Mistakes};
+use crate::mistake::{LoadError, Mistake, Mistakes};
 use crate::network::Network;
 use crate::read;
 use crate::report::Report;
@@ -87,6 +88,16 @@ impl Pipeline {
                 Err(Mistakes { file: file_name.to_owned(), mistakes: vec![mistake], warnings: Vec::new() })
             }
         }
+    }
+
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        Ok(Self::from_bytes(&bytes, &path.display().to_string())?)
     }
 
     /// The channels that are told of an alert, each once: those of every route that takes it, else the fallback.

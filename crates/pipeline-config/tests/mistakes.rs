@@ -182,6 +182,7 @@ rules:
 channels:
   inner: {webhook: {url: 'http://127.0.0.1/x', secret: {env: S}}}
   idle: {webhook: {url: 'https://example.com/x'}}
+  plain: {webhook: {url: 'http://example.com/x', secret: {env: S}}}
 routes: [{to: [inner]}]
 ";
     let warnings = Pipeline::parse(text, "f").unwrap().warnings;
@@ -196,6 +197,7 @@ routes: [{to: [inner]}]
         "6:26: 127.0.0.1 is no public address",
         "7:19: the webhook is not signed",
         "7:3: channel `idle` is used by no route",
+        "8:26: plain http goes only to addresses",
     ] {
         assert!(listed.contains(part), "{part} in\n{listed}");
     }

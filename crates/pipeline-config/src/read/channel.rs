@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use crate::channel::{Alertmanager, Authorization, Channel, Login, Ntfy, Setting, Slack, Smtp, Tls, Webhook};
 use crate::fields::Fields;
-use crate::network::Network;
+use crate::network::{Allowed, Network};
 use crate::report::Report;
 use crate::scalar;
 use crate::yaml::{Entry, Node, Place};
@@ -151,6 +151,7 @@ fn plain_address(node: &Node, context: Context<'_>) -> Option<String> {
         return None;
     }
     warn_of_private(&url.host()?.to_owned(), node.place, context);
+    warn_of_plain(&url, node.place, context);
     Some(text.to_owned())
 }
 
@@ -168,10 +169,7 @@ fn host(node: &Node, context: Context<'_>) -> Option<String> {
 /// Warns where the address alone shows that every notification will be refused.
 fn warn_of_private(host: &Host<String>, place: Place, context: Context<'_>) {
     let refused = match host {
-        Host::Domain(name) => {
-            let local = name == "localhost" || name.ends_with(".localhost");
-            local && !context.network.allows_host(name)
-        }
+        Host::Domain(name) => is_private_name(name) && !is_allowed_name(name, context),
         Host::Ipv4(address) => {
             let inner = address.is_private() || address.is_loopback() || address.is_link_local();
             inner && !context.network.allows_address(IpAddr::V4(*address))
@@ -186,6 +184,30 @@ fn warn_of_private(host: &Host<String>, place: Place, context: Context<'_>) {
             format!("{host} is no public address: notifications are refused unless `network.allow` names it");
         context.report.warn(place, text);
     }
+}
+
+/// Warns of plain HTTP to a host that is not allow-listed: it would show alerts to everyone on the way.
+fn warn_of_plain(url: &Url, place: Place, context: Context<'_>) {
+    let public_name =
+        url.domain().is_some_and(|name| !is_private_name(name) && !is_allowed_name(name, context));
+    if url.scheme() == "http" && public_name {
+        context
+            .report
+            .warn(place, "plain http goes only to addresses that `network.allow` names: write https");
+    }
+}
+
+/// Names that are only ever private.
+fn is_private_name(name: &str) -> bool {
+    ["localhost", "local", "internal", "svc"]
+        .iter()
+        .any(|suffix| name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+/// Whether the list names the host, or holds a range in which its address may lie.
+fn is_allowed_name(name: &str, context: Context<'_>) -> bool {
+    context.network.allows_host(name)
+        || context.network.allow.iter().any(|allowed| matches!(allowed, Allowed::Range(_)))
 }
 
 /// A mail address, alone or as `Name <address>`.
