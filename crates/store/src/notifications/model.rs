@@ -1,0 +1,182 @@
+//! What the queue gives and takes.
+
+use std::collections::BTreeMap;
+
+use event_model::Severity;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// A right to deliver, for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it: fresh for each [`take`].
+    pub id: Uuid,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// All open notifications of one alert on one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversation {
+    /// The alert: rule and series.
+    pub alert_key: String,
+    /// The channel's name in the pipeline file.
+    pub channel: String,
+    /// In the order of their transitions; at least one.
+    pub queued: Vec<Queued>,
+}
+
+/// One open notification and its transition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queued {
+    /// Its id, which is the idempotency key of the message.
+    pub id: Uuid,
+    /// Whether it was delivered to a channel that forgets.
+    pub repeating: bool,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// A process died while it held the lease: the message may have gone out.
+    pub interrupted: bool,
+    /// When it is to be tried.
+    pub next_attempt_at: Timestamp,
+    /// When it is to be given up.
+    pub give_up_at: Timestamp,
+    /// Whether it is here because another channel gave it up.
+    pub is_fallback: bool,
+    /// What is told.
+    pub transition: Transition,
+    /// What became of the row that a retraction takes back; `None` where there is none on this channel.
+    pub taken_back: Option<TakenBack>,
+    /// The firing that this transition ends, where there is one.
+    pub firing: Option<FiringRow>,
+    /// The alert does not fire any more, whatever this transition says.
+    pub over: bool,
+}
+
+/// A transition with the names of its series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// Its id.
+    pub id: i64,
+    /// The rule's name.
+    pub rule: String,
+    /// What happened.
+    pub kind: TransitionKind,
+    /// When, by event time.
+    pub at: Timestamp,
+    /// The value that decided, where one did.
+    pub value: Option<f64>,
+    /// Why, in words.
+    pub cause: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The alert's labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations, filled in.
+    pub annotations: BTreeMap<String, String>,
+    /// The trace that it came from.
+    pub traceparent: Option<String>,
+    /// The source's name.
+    pub source: String,
+    /// The device's name.
+    pub device: String,
+    /// The channel of the device.
+    pub device_channel: String,
+    /// The metric's name.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+}
+
+/// The kind of a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransitionKind {
+    /// The alert began.
+    Firing,
+    /// It ended.
+    Resolved,
+    /// Later data made an earlier transition untrue.
+    Retracted,
+}
+
+/// The notification that a retraction is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Its transition.
+    pub transition: i64,
+    /// What was said to have happened.
+    pub kind: TransitionKind,
+    /// When.
+    pub at: Timestamp,
+    /// What became of it on this channel; `None` where it was never queued there.
+    pub status: Option<Status>,
+    /// Its id on this channel.
+    pub notification: Option<Uuid>,
+}
+
+/// The firing that a transition ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FiringRow {
+    /// When it began.
+    pub at: Timestamp,
+    /// What became of its notification on this channel.
+    pub status: Option<Status>,
+    /// The id of its notification on this channel.
+    pub notification: Option<Uuid>,
+}
+
+/// What became of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Not told yet.
+    Pending,
+    /// Told, and told again on every tick.
+    Repeating,
+    /// Told.
+    Delivered,
+    /// Told within another message, or not worth telling any more.
+    Superseded,
+    /// Given up.
+    Failed,
+}
+
+/// What is to be recorded of one notification.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// Its id.
+    pub id: Uuid,
+    /// Its transition.
+    pub transition: i64,
+    /// What became of it.
+    pub fate: Fate,
+    /// Names of channels that are told of the transition too.
+    pub fallback: Vec<String>,
+}
+
+/// What became of one notification.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// The channel has taken it.
+    Delivered,
+    /// The channel has taken it and will forget it: due again at `next`, given up after a day of failures.
+    Repeating {
+        /// When it is to be told again.
+        next: Timestamp,
+    },
+    /// It was told, and is told no more.
+    Ended,
+    /// It needs no message of its own.
+    Superseded,
+    /// It failed for now.
+    Retry {
+        /// When it is to be tried again.
+        next: Timestamp,
+        /// Why.
+        error: String,
+    },
+    /// It is given up.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
