@@ -49,7 +49,8 @@ pub async fn take(
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let (keys, channels): (Vec<&str>, Vec<&str>) = due.iter().map(|row| (row.get(0), row.get(1))).unzip();
+    let (keys, channels): (Vec<_>, Vec<_>) =
+        due.iter().map(|row| (row.get::<_, &str>(0), row.get::<_, &str>(1))).unzip();
     let rows = transaction.query(statements::OPEN_ROWS, &[&keys, &channels, &now]).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     transaction.execute(statements::LEASE_ROWS, &[&ids, &lease.id, &lease.until]).await?;
