@@ -54,7 +54,7 @@ pub(crate) async fn deliver(
         deliveries.metrics.cold_start();
     }
     let span = span_of(&event, &request, cold_start);
-    let traceparent = trace::traceparent_of(&span);
+    let traceparent = trace::traceparent_of(&span).or_else(|| incoming_traceparent(&event, &request));
     let delivery = Delivery { traceparent: traceparent.clone(), received_at };
     let outcome = handle(&deliveries, event, delivery).instrument(span).await;
     answer(outcome, traceparent.as_deref())
@@ -110,12 +110,16 @@ fn span_of(event: &Event, request: &HttpRequest, cold_start: bool) -> Span {
         ce_id = event.id(),
         ce_type = event.ty(),
     );
-    let header = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
-    let extension = cloudevent::extension(event, trace::TRACEPARENT);
-    // The header is the last hop's; the extension, the origin's, is all there is where a hop dropped the header.
-    trace::continue_from(&span, header.or(extension.as_deref()));
+    trace::continue_from(&span, incoming_traceparent(event, request).as_deref());
     span.record("otel.name", format!("process {}", event.ty()));
     span
+}
+
+/// The header is the last hop's; the extension, the origin's, is all there is where a hop dropped the header.
+fn incoming_traceparent(event: &Event, request: &HttpRequest) -> Option<String> {
+    let header = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
+    let extension = || cloudevent::extension(event, trace::TRACEPARENT).map(std::borrow::Cow::into_owned);
+    header.map(str::to_owned).or_else(extension)
 }
 
 async fn handle(deliveries: &Deliveries, event: Event, delivery: Delivery) -> Outcome {

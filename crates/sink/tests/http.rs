@@ -1,0 +1,78 @@
+//! The HTTP sink against a server that answers as it is told.
+
+use std::sync::{Arc, Mutex};
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use event_model::cloudevent;
+use sink::{HttpSink, Sink as _, SinkError};
+use stage::{App, Env, RunningServer, ServerOptions};
+
+type Taken = Arc<Mutex<Vec<(Vec<(String, String)>, Vec<u8>)>>>;
+
+/// `POST /<status>` is answered with that status.
+fn broker() -> (RunningServer, Taken) {
+    let taken = Taken::default();
+    let keep = Arc::clone(&taken);
+    let app = App::new().routes(move |config| {
+        let keep = Arc::clone(&keep);
+        config.route(
+            "/{status}",
+            web::post().to(move |status: web::Path<u16>, request: HttpRequest, body: web::Bytes| {
+                let text = |value: &actix_web::http::header::HeaderValue| value.to_str().unwrap().to_owned();
+                let headers =
+                    request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+                keep.lock().unwrap().push((headers, body.to_vec()));
+                let status = StatusCode::from_u16(*status).unwrap();
+                async move { HttpResponse::build(status).finish() }
+            }),
+        );
+    });
+    (RunningServer::start(app, ServerOptions::default()).unwrap(), taken)
+}
+
+fn sink_to(url: &str) -> HttpSink {
+    let overrides = r#"{"extensions": {"site": "north"}}"#;
+    HttpSink::from_env(&mut Env::from_pairs(&[("K_SINK", url), ("K_CE_OVERRIDES", overrides)])).unwrap()
+}
+
+#[tokio::test]
+async fn an_event_goes_out_in_binary_mode_with_its_overrides_and_trace() {
+    let (broker, taken) = broker();
+    let mut event = cloudevent::new("t", "/s", "1");
+    event.set_data("application/http", b"GET / HTTP/1.1\r\n\r\n".to_vec());
+    sink_to(&format!("{}/202", broker.url())).send(&event, Some("00-a-b-01")).await.unwrap();
+
+    let (headers, body) = taken.lock().unwrap().pop().unwrap();
+    let mut read =
+        cloudevent::from_binary(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())), &body)
+            .unwrap();
+    assert_eq!(cloudevent::extension(&read, "site").as_deref(), Some("north"));
+    read.remove_extension("site");
+    assert_eq!(read, event);
+    assert!(headers.contains(&("traceparent".to_owned(), "00-a-b-01".to_owned())));
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_final_and_anything_else_may_pass_later() {
+    let (broker, _) = broker();
+    let event = cloudevent::new("t", "/s", "1");
+    for (status, is_final) in
+        [(400, true), (413, true), (302, true), (404, false), (429, false), (503, false)]
+    {
+        let error = sink_to(&format!("{}/{status}", broker.url())).send(&event, None).await.unwrap_err();
+        assert_eq!(matches!(error, SinkError::Refused(refused) if refused == status), is_final, "{status}");
+    }
+    let url = format!("{}/202", broker.url());
+    broker.stop().await;
+    let error = sink_to(&url).send(&event, None).await.unwrap_err();
+    assert!(matches!(error, SinkError::Unavailable(..)), "{error}");
+}
+
+#[test]
+fn a_sink_without_an_address_is_a_mistake() {
+    let mut env = Env::from_pairs(&[]);
+    assert!(HttpSink::from_env(&mut env).is_none());
+    assert_eq!(env.finish().unwrap_err().to_string(), "K_SINK: is not set");
+}
