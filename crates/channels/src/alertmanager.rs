@@ -95,10 +95,10 @@ fn span(attempt: &Attempt<'_>) -> (Option<Timestamp>, Timestamp) {
     let ahead = now.checked_add(*tick * TICKS_AHEAD).unwrap_or(*now);
     match message.news {
         News::Firing { since } => (Some(since), ahead),
-        News::ResolvedTakenBack { since, .. } => (since, ahead),
+        News::StillFiring { since, .. } => (since, ahead),
         News::Resolved { since, at } => (since, at),
         News::Passed { since, at } => (Some(since), at),
-        News::FiringTakenBack { since } => (Some(since), *now),
+        News::TakenBack { .. } => (None, *now),
         News::Test { at } => (Some(at), at.checked_add(TEST_LENGTH).unwrap_or(at)),
     }
 }

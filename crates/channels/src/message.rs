@@ -46,13 +46,13 @@ pub enum News {
         /// When it ended.
         at: Timestamp,
     },
-    /// It was told that it fires; later data show that it did not.
-    FiringTakenBack {
-        /// When it was said to have begun.
-        since: Timestamp,
+    /// It was told that it fired; later data show that it did not.
+    TakenBack {
+        /// The time of what was told.
+        at: Timestamp,
     },
-    /// It was told that it is over; later data show that it was not.
-    ResolvedTakenBack {
+    /// It was told that it is over; later data show that it still fires.
+    StillFiring {
         /// When it began, where that is known.
         since: Option<Timestamp>,
         /// When it was said to have ended.
@@ -101,8 +101,8 @@ impl News {
             Self::Firing { .. } => "alert.firing",
             Self::Resolved { .. } => "alert.resolved",
             Self::Passed { .. } => "alert.passed",
-            Self::FiringTakenBack { .. } => "alert.firing_taken_back",
-            Self::ResolvedTakenBack { .. } => "alert.resolved_taken_back",
+            Self::TakenBack { .. } => "alert.taken_back",
+            Self::StillFiring { .. } => "alert.still_firing",
             Self::Test { .. } => "channel.test",
         }
     }
@@ -110,38 +110,35 @@ impl News {
     /// When the alert began, where that is known.
     pub const fn since(self) -> Option<Timestamp> {
         match self {
-            Self::Firing { since } | Self::Passed { since, .. } | Self::FiringTakenBack { since } => {
-                Some(since)
-            }
-            Self::Resolved { since, .. } | Self::ResolvedTakenBack { since, .. } => since,
-            Self::Test { .. } => None,
+            Self::Firing { since } | Self::Passed { since, .. } => Some(since),
+            Self::Resolved { since, .. } | Self::StillFiring { since, .. } => since,
+            Self::TakenBack { .. } | Self::Test { .. } => None,
         }
     }
 
     /// When it ended; of what was taken back, when it was said to have ended.
     pub const fn ended_at(self) -> Option<Timestamp> {
         match self {
-            Self::Resolved { at, .. } | Self::Passed { at, .. } | Self::ResolvedTakenBack { at, .. } => {
-                Some(at)
-            }
-            Self::Firing { .. } | Self::FiringTakenBack { .. } | Self::Test { .. } => None,
+            Self::Resolved { at, .. } | Self::Passed { at, .. } | Self::StillFiring { at, .. } => Some(at),
+            Self::Firing { .. } | Self::TakenBack { .. } | Self::Test { .. } => None,
         }
     }
 
     /// The time of what is told.
     pub fn at(self) -> Timestamp {
         match self {
-            Self::Firing { since } | Self::FiringTakenBack { since } => since,
-            Self::Resolved { at, .. }
+            Self::Firing { since } => since,
+            Self::TakenBack { at }
+            | Self::Resolved { at, .. }
             | Self::Passed { at, .. }
-            | Self::ResolvedTakenBack { at, .. }
+            | Self::StillFiring { at, .. }
             | Self::Test { at } => at,
         }
     }
 
     /// Whether the alert fires, as far as this message knows.
     pub const fn is_firing(self) -> bool {
-        matches!(self, Self::Firing { .. } | Self::ResolvedTakenBack { .. })
+        matches!(self, Self::Firing { .. } | Self::StillFiring { .. })
     }
 
     const fn heading(self) -> &'static str {
@@ -149,8 +146,8 @@ impl News {
             Self::Firing { .. } => "FIRING",
             Self::Resolved { .. } => "RESOLVED",
             Self::Passed { .. } => "FIRED AND RESOLVED",
-            Self::FiringTakenBack { .. } => "TAKEN BACK",
-            Self::ResolvedTakenBack { .. } => "STILL FIRING",
+            Self::TakenBack { .. } => "TAKEN BACK",
+            Self::StillFiring { .. } => "STILL FIRING",
             Self::Test { .. } => "TEST",
         }
     }
@@ -161,10 +158,10 @@ impl News {
             Self::Resolved { since: Some(since), at } => format!("Resolved at {at}; it fired since {since}."),
             Self::Resolved { since: None, at } => format!("Resolved at {at}."),
             Self::Passed { since, at } => format!("Fired at {since} and resolved at {at}."),
-            Self::FiringTakenBack { since } => {
-                format!("Later data show that it did not fire at {since}: what was told is taken back.")
+            Self::TakenBack { at } => {
+                format!("Later data show that it did not fire: what was told of {at} is taken back.")
             }
-            Self::ResolvedTakenBack { at, .. } => {
+            Self::StillFiring { at, .. } => {
                 format!("Later data show that it did not end at {at}: it still fires.")
             }
             Self::Test { at } => format!("Somebody tried this channel out at {at}. Nothing has happened."),

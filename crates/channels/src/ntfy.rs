@@ -88,8 +88,8 @@ pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, TokenError> {
 /// ntfy's 1 (silent) to 5 (urgent).
 const fn priority(message: &Message) -> u8 {
     match (message.news, message.alert.severity) {
-        (News::Firing { .. } | News::ResolvedTakenBack { .. }, Severity::Critical) => 5,
-        (News::Firing { .. } | News::ResolvedTakenBack { .. }, Severity::Warning) => 4,
+        (News::Firing { .. } | News::StillFiring { .. }, Severity::Critical) => 5,
+        (News::Firing { .. } | News::StillFiring { .. }, Severity::Warning) => 4,
         _ => 3,
     }
 }

@@ -1,17 +1,15 @@
 //! The one way out over HTTP: checked addresses, no redirects, no proxies, a time-out on everything.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Url};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use stage::{ClientError, ClientOptions};
 
 use crate::address::{AddressError, AddressPolicy};
 use crate::outcome::{Outcome, retry_after};
@@ -63,9 +61,12 @@ impl Outgoing {
     }
 
     /// The PEM text of the certificates that are trusted beside Mozilla's; `None` where no file is named.
-    pub(crate) fn further_roots(&self) -> Result<Option<Vec<u8>>, Outcome> {
+    pub(crate) fn further_roots(&self) -> Result<Option<String>, Outcome> {
         let Some(path) = &self.roots_file else { return Ok(None) };
-        fs::read(path).map(Some).map_err(|error| unreadable(path, &error))
+        let text = fs::read_to_string(path).map_err(|error| {
+            Outcome::retry(format!("the certificates in {} cannot be read: {error}", path.display()))
+        })?;
+        Ok(Some(text))
     }
 
     /// Posts once. A failure without an answer is already judged.
@@ -117,34 +118,21 @@ impl Outgoing {
         Ok(self.client.get_or_init(|| client))
     }
 
-    #[allow(clippy::disallowed_methods, reason = "this is the one place where channels build their client")]
     fn build(&self) -> Result<Client, Outcome> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let (Some(pem), Some(path)) = (self.further_roots()?, &self.roots_file) {
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|error| unreadable(path, &error))?;
-                roots.add(certificate).map_err(|error| unreadable(path, &error))?;
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Outcome::retry(format!("TLS cannot be set up: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Checked(self.addresses.clone()))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ATTEMPT_TIMEOUT)
-            .default_headers(HeaderMap::from_iter([(
-                USER_AGENT,
-                HeaderValue::from_static(concat!("freshet/", env!("CARGO_PKG_VERSION"))),
-            )]))
-            .build()
-            .map_err(|error| Outcome::retry(format!("the HTTP client cannot be built: {error}")))
+        let options = ClientOptions {
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: ATTEMPT_TIMEOUT,
+            extra_roots: self.further_roots()?,
+            idle_connections: 1,
+        };
+        stage::http_client_builder(&options)
+            .and_then(|builder| {
+                Ok(builder
+                    .dns_resolver(Checked(self.addresses.clone()))
+                    .user_agent(concat!("freshet/", env!("CARGO_PKG_VERSION")))
+                    .build()?)
+            })
+            .map_err(|error: ClientError| Outcome::retry(format!("no HTTP client: {error}")))
     }
 }
 
@@ -194,8 +182,4 @@ pub(crate) fn refused(error: &AddressError) -> Outcome {
         AddressError::Lookup { .. } => Outcome::retry(error.to_string()),
         AddressError::NotAllowed(_) | AddressError::Plain => Outcome::no_use(error.to_string()),
     }
-}
-
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Outcome {
-    Outcome::retry(format!("the certificates in {} cannot be used: {error}", path.display()))
 }

@@ -101,8 +101,8 @@ impl Smtp {
         let mut builder = TlsParametersBuilder::new(self.server.host.clone())
             .certificate_store(CertificateStore::WebpkiRoots);
         if let Some(pem) = self.outgoing.further_roots()? {
-            builder =
-                builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| judge(&error))?);
+            builder = builder
+                .add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(|error| judge(&error))?);
         }
         builder.build_rustls().map_err(|error| judge(&error))
     }

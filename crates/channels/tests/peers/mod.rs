@@ -11,7 +11,7 @@ use pipeline_config::network::Allowed;
 use uuid::Uuid;
 
 /// A server of the test's own; killed when it is dropped.
-pub struct Peer(pub Child);
+pub(crate) struct Peer(pub(crate) Child);
 
 impl Drop for Peer {
     fn drop(&mut self) {
@@ -23,7 +23,7 @@ impl Drop for Peer {
 
 /// `Some` of `found`; else reports the running test as skipped, and fails it under CI.
 #[allow(dead_code, reason = "not every test file has a peer that may be missing")]
-pub fn need<T>(found: Option<T>, what: &str) -> Option<T> {
+pub(crate) fn need<T>(found: Option<T>, what: &str) -> Option<T> {
     if found.is_none() {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} needs {what}, which was not found");
@@ -34,7 +34,7 @@ pub fn need<T>(found: Option<T>, what: &str) -> Option<T> {
 
 /// The program `name`, where it is in the `PATH`.
 #[allow(dead_code, reason = "not every test file has a peer that may be missing")]
-pub fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
@@ -42,7 +42,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
 
 /// Debian's Python, which has Debian's modules, where it has `module`.
 #[allow(dead_code, reason = "not every test file has a peer that may be missing")]
-pub fn python_with(module: &str) -> Option<PathBuf> {
+pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     let has = |python: &Path| {
         let import = Command::new(python).args(["-c", &format!("import {module}")]).output();
         import.is_ok_and(|output| output.status.success())
@@ -51,19 +51,19 @@ pub fn python_with(module: &str) -> Option<PathBuf> {
 }
 
 /// A way out that may reach this machine.
-pub fn outgoing(roots_file: Option<PathBuf>) -> Outgoing {
+pub(crate) fn outgoing(roots_file: Option<PathBuf>) -> Outgoing {
     let allow = vec![Allowed::Range("127.0.0.0/8".parse().unwrap()), Allowed::Host("localhost".into())];
     Outgoing::new(AddressPolicy::new(Network { allow }), roots_file)
 }
 
 /// The time now: the peers read the system's clock.
 #[allow(clippy::disallowed_methods, reason = "the peers read the system's clock")]
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// An alert that fires.
-pub fn firing(id: u128) -> Message {
+pub(crate) fn firing(id: u128) -> Message {
     Message {
         id: Uuid::from_u128(id),
         thread: None,
