@@ -93,7 +93,7 @@ pub async fn record(
     Ok(recorded)
 }
 
-/// Gives a conversation back. Where `wait_until` is set, what is still pending waits for that time.
+/// Gives a conversation back. Where `wait_until` is set, what is still open waits for that time.
 ///
 /// # Errors
 /// Whatever PostgreSQL says; then the lease runs out by itself.

@@ -38,13 +38,13 @@ pub(super) const OPEN_ROWS: &str = "
     left join alert_transition b on b.id = t.takes_back
     left join notification bn on bn.transition_id = b.id and bn.channel = n.channel
     left join lateral (
-        select e.at, en.id, en.status
+        select e.at, e.kind, en.id, en.status
         from alert_transition e
         left join notification en on en.transition_id = e.id and en.channel = n.channel
         where e.stream_id = t.stream_id and e.rule = t.rule and e.position = t.position
-          and e.kind = 'firing' and e.taken_back_by is null and e.at <= coalesce(b.at, t.at)
+          and e.kind <> 'retracted' and e.taken_back_by is null and e.at <= t.at and e.id <> t.id
         order by e.at desc, e.id desc
-        limit 1) f on t.kind <> 'firing'
+        limit 1) f on f.kind = 'firing' and t.kind <> 'firing'
     where n.status in ('pending', 'repeating')
       and not exists (select from notification h
                       where h.alert_key = n.alert_key and h.channel = n.channel
@@ -59,32 +59,32 @@ pub(super) const LEASE_ROWS: &str = "update notification set lease = $2, lease_u
 pub(super) const DELIVERED: &str = "
     update notification set status = 'delivered', attempts = attempts + 1, delivered_at = $3, last_error = null,
                             lease = null, lease_until = null
-    where id = $1 and lease = $2";
+    where id = $1 and lease = $2 and status in ('pending', 'repeating')";
 
 /// $1 id, $2 lease, $3 now, $4 next attempt, $5 when to give up.
 pub(super) const REPEATING: &str = "
     update notification set status = 'repeating', attempts = attempts + 1, delivered_at = coalesce(delivered_at, $3),
                             next_attempt_at = $4, give_up_at = $5, last_error = null
-    where id = $1 and lease = $2";
+    where id = $1 and lease = $2 and status in ('pending', 'repeating')";
 
 /// $1 id, $2 lease.
 pub(super) const ENDED: &str = "
-    update notification set status = 'delivered', lease = null, lease_until = null where id = $1 and lease = $2";
+    update notification set status = 'delivered', lease = null, lease_until = null where id = $1 and lease = $2 and status in ('pending', 'repeating')";
 
 /// $1 id, $2 lease.
 pub(super) const SUPERSEDED: &str = "
-    update notification set status = 'superseded', lease = null, lease_until = null where id = $1 and lease = $2";
+    update notification set status = 'superseded', lease = null, lease_until = null where id = $1 and lease = $2 and status in ('pending', 'repeating')";
 
 /// $1 id, $2 lease, $3 next attempt, $4 error.
 pub(super) const RETRY: &str = "
     update notification set attempts = attempts + 1, next_attempt_at = $3, last_error = $4
-    where id = $1 and lease = $2";
+    where id = $1 and lease = $2 and status in ('pending', 'repeating')";
 
 /// $1 id, $2 lease, $3 error.
 pub(super) const FAILED: &str = "
     update notification set status = 'failed', attempts = attempts + 1, last_error = $3,
                             lease = null, lease_until = null
-    where id = $1 and lease = $2";
+    where id = $1 and lease = $2 and status in ('pending', 'repeating')";
 
 /// $1 id of the row that is given up, $2 the new row's id, $3 its channel, $4 now, $5 when to give up.
 pub(super) const QUEUE_FALLBACK: &str = "
@@ -93,10 +93,9 @@ pub(super) const QUEUE_FALLBACK: &str = "
     select $2, transition_id, $3, alert_key, 'pending', $4, $5, true, $4 from notification where id = $1
     on conflict do nothing";
 
-/// $1 alert key, $2 channel, $3 lease, $4 what is still pending waits until then (may be null).
+/// $1 alert key, $2 channel, $3 lease, $4 the earliest next attempt of what is still open (may be null).
 pub(super) const RELEASE: &str = "
     update notification
     set lease = null, lease_until = null,
-        next_attempt_at = case when status = 'pending' then greatest(next_attempt_at, $4::timestamptz)
-                               else next_attempt_at end
+        next_attempt_at = greatest(next_attempt_at, $4::timestamptz)
     where alert_key = $1 and channel = $2 and lease = $3";
