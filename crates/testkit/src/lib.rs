@@ -1,1 +1,11 @@
-//! Fixtures, fakes, real servers for tests, eventually().
+#![doc = include_str!("../README.md")]
+
+mod eventually;
+mod postgres;
+mod process;
+mod receiver;
+
+pub use eventually::{Holds, eventually};
+pub use postgres::{OwnPostgres, TestDatabase, own_postgres, postgres};
+pub use process::{Process, free_port};
+pub use receiver::{Received, Receiver};

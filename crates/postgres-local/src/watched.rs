@@ -1,0 +1,54 @@
+//! A server process that never outlives its starter.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use crate::{Error, owner::Owner};
+
+/// Becomes the server; a watcher beside it waits for the end of our pipe and stops the server then.
+///
+/// `$1` is the directory to remove afterwards, or empty. The wait for the server is bounded, because a process
+/// that nobody reaps answers `kill -0` for ever.
+const SCRIPT: &str = r#"
+remove=$1; shift
+(
+    cat <&3 >/dev/null
+    kill -INT $$ 2>/dev/null
+    if [ -n "$remove" ]; then
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+            kill -0 $$ 2>/dev/null || break
+            sleep 0.1
+        done
+        rm -rf "$remove"
+    fi
+) 3<&0 >/dev/null 2>&1 &
+exec "$@" </dev/null
+"#;
+
+/// Starts `command` as `owner`, with its output at the end of the file `log`.
+pub(crate) fn spawn(
+    owner: &Owner,
+    command: &[String],
+    log: &Path,
+    remove: Option<&Path>,
+) -> Result<Child, Error> {
+    let output = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(Error::io(format!("cannot write {}", log.display())))?;
+    let errors = output.try_clone().map_err(Error::io("cannot share the log file"))?;
+    owner
+        .command("/bin/sh")
+        .arg("-c")
+        .arg(SCRIPT)
+        .arg("postgres-local")
+        .arg(remove.unwrap_or(Path::new("")))
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .map_err(Error::io("cannot start the server's process"))
+}

@@ -1,0 +1,121 @@
+use std::os::unix::fs::PermissionsExt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use postgres_local::{Instance, Options, find_binaries};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+
+const CONNECTIONS: &str = "300";
+
+/// A database of one test. It goes with the server at the end of the test process.
+#[derive(Debug, Clone)]
+pub struct TestDatabase {
+    url: String,
+}
+
+impl TestDatabase {
+    /// What `DATABASE_URL` takes.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A plain connection for the test's own statements.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn connect(&self) -> Client {
+        connect(&self.url).await
+    }
+}
+
+/// A server of one test alone, to be killed and restarted.
+#[derive(Debug)]
+pub struct OwnPostgres {
+    /// The server.
+    pub instance: Instance,
+    _directory: TempDir,
+}
+
+impl OwnPostgres {
+    /// Its one database.
+    pub fn database(&self) -> TestDatabase {
+        TestDatabase { url: self.instance.url("postgres") }
+    }
+}
+
+/// An empty database on the real server of this test process; `None` where PostgreSQL is not installed.
+///
+/// ```no_run
+/// # async fn a_fact() {
+/// let Some(database) = testkit::postgres().await else { return };
+/// # }
+/// ```
+///
+/// # Panics
+/// Where PostgreSQL is not installed and `CI` is `true`, or where it does not start.
+pub async fn postgres() -> Option<TestDatabase> {
+    static SERVER: OnceLock<Option<OwnPostgres>> = OnceLock::new();
+    static DATABASES: AtomicU32 = AtomicU32::new(0);
+    let test = test_name();
+    let server = tokio::task::spawn_blocking(move || SERVER.get_or_init(start).as_ref())
+        .await
+        .expect("starting the server panicked");
+    let Some(server) = server else {
+        report_skipped(&test);
+        return None;
+    };
+    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let admin = connect(&server.instance.url("postgres")).await;
+    // A template that nobody connects to, so that tests need not wait for each other.
+    let statement = format!("create database {name} template template0");
+    admin.batch_execute(&statement).await.expect("the server takes a new database");
+    Some(TestDatabase { url: server.instance.url(&name) })
+}
+
+/// A server of the test's own; `None` where PostgreSQL is not installed.
+///
+/// # Panics
+/// As [`postgres`].
+pub async fn own_postgres() -> Option<OwnPostgres> {
+    let test = test_name();
+    let server = tokio::task::spawn_blocking(start).await.expect("starting the server panicked");
+    if server.is_none() {
+        report_skipped(&test);
+    }
+    server
+}
+
+fn start() -> Option<OwnPostgres> {
+    find_binaries().ok()?;
+    let directory = tempfile::Builder::new()
+        .prefix("freshet-test-")
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir_in("/tmp")
+        .expect("/tmp takes a directory");
+    let options = Options::new(directory.path().join("postgres"))
+        .without_fsync()
+        .ephemeral()
+        .setting("max_connections", CONNECTIONS);
+    let instance = Instance::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    Some(OwnPostgres { instance, _directory: directory })
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the server answers");
+    tokio::spawn(connection);
+    client
+}
+
+fn report_skipped(test: &str) {
+    assert!(
+        std::env::var("CI").is_ok_and(|ci| ci == "true") == false,
+        "{test} needs PostgreSQL's server binaries, and they were not found"
+    );
+    println!("skipped: {test}: PostgreSQL's server binaries were not found");
+}
+
+/// The test harness names each test's thread after the test.
+fn test_name() -> String {
+    std::thread::current().name().unwrap_or("a test").to_owned()
+}

@@ -1,0 +1,121 @@
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+
+/// One request that a [`Receiver`] took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Header fields; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Received {
+    /// The first value of the header field `name` (in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A web server on a loopback port that remembers what it was sent. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Receiver {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    server: actix_web::dev::ServerHandle,
+}
+
+#[derive(Debug)]
+struct State {
+    received: Vec<Received>,
+    /// Used up one by one; then `usual`.
+    next: VecDeque<u16>,
+    usual: u16,
+}
+
+impl Receiver {
+    /// Starts one that answers 200.
+    ///
+    /// # Panics
+    /// Where no loopback port is free.
+    pub async fn start() -> Self {
+        let state = Arc::new(Mutex::new(State { received: Vec::new(), next: VecDeque::new(), usual: 200 }));
+        let shared = web::Data::from(Arc::clone(&state));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .app_data(web::PayloadConfig::new(16 << 20))
+                .default_service(web::to(take))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind_auto_h2c(("127.0.0.1", 0))
+        .expect("a loopback port is free");
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Self { address, state, server: handle }
+    }
+
+    /// `http://127.0.0.1:<port><path>`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers with `status` from now on.
+    pub fn answer(&self, status: u16) {
+        self.state().usual = status;
+    }
+
+    /// Answers the next requests with these statuses, one each.
+    pub fn answer_next(&self, statuses: impl IntoIterator<Item = u16>) {
+        self.state().next.extend(statuses);
+    }
+
+    /// What has come so far, in order.
+    pub fn received(&self) -> Vec<Received> {
+        self.state().received.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // The command is sent at once; the future only waits for its end.
+        drop(self.server.stop(false));
+    }
+}
+
+async fn take(request: HttpRequest, body: web::Bytes, state: web::Data<Mutex<State>>) -> HttpResponse {
+    let received = Received {
+        method: request.method().to_string(),
+        target: request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body: body.to_vec(),
+    };
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    state.received.push(received);
+    let status = state.next.pop_front().unwrap_or(state.usual);
+    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)).finish()
+}
