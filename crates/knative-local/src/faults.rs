@@ -1,0 +1,85 @@
+//! Faults of a cluster, switched on while it runs.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// The switches. All are off at the start.
+#[derive(Debug, Default)]
+pub struct Faults {
+    sink_down: AtomicBool,
+    dead_letter_sink_down: AtomicBool,
+    reorder: AtomicBool,
+    duplicate_every: AtomicU64,
+    appended: AtomicU64,
+    crash_after_answer: AtomicBool,
+    crashes: AtomicU64,
+    crashed: tokio::sync::Notify,
+}
+
+impl Faults {
+    /// Kafka is down: the ingress answers 503 and replies cannot be kept. The dead letter topic is on its own.
+    pub fn sink_down(&self, down: bool) {
+        self.sink_down.store(down, Relaxed);
+    }
+
+    /// The dead letter sink takes nothing.
+    pub fn dead_letter_sink_down(&self, down: bool) {
+        self.dead_letter_sink_down.store(down, Relaxed);
+    }
+
+    /// Every n-th append is written twice, as a producer's retry without idempotence does; 0 switches it off.
+    pub fn duplicate_every(&self, n: u64) {
+        self.duplicate_every.store(n, Relaxed);
+    }
+
+    /// Records are delivered out of order, at most five places away, ordered triggers included.
+    pub fn reorder(&self, on: bool) {
+        self.reorder.store(on, Relaxed);
+    }
+
+    /// The dispatcher crashes now: deliveries under way are cut off, everything that is not committed comes again.
+    pub fn crash(&self) {
+        self.crashes.fetch_add(1, Relaxed);
+        self.crashed.notify_waiters();
+    }
+
+    /// The dispatcher crashes once, after the next answer of a subscriber and before its reply or offset is kept.
+    pub fn crash_after_next_answer(&self) {
+        self.crash_after_answer.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_sink_down(&self) -> bool {
+        self.sink_down.load(Relaxed)
+    }
+
+    pub(crate) fn is_dead_letter_sink_down(&self) -> bool {
+        self.dead_letter_sink_down.load(Relaxed)
+    }
+
+    pub(crate) fn reorders(&self) -> bool {
+        self.reorder.load(Relaxed)
+    }
+
+    /// Whether the append that is made now is made twice.
+    pub(crate) fn duplicates_now(&self) -> bool {
+        let every = self.duplicate_every.load(Relaxed);
+        every > 0 && (self.appended.fetch_add(1, Relaxed) + 1).is_multiple_of(every)
+    }
+
+    /// Crashes if that was asked for; true where it did.
+    pub(crate) fn crashes_after_answer(&self) -> bool {
+        let due = self.crash_after_answer.swap(false, Relaxed);
+        if due {
+            self.crash();
+        }
+        due
+    }
+
+    /// How often the dispatcher has crashed; with [`Faults::crashed`] a consumer sees each crash.
+    pub(crate) fn crashes(&self) -> u64 {
+        self.crashes.load(Relaxed)
+    }
+
+    pub(crate) fn crashed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.crashed.notified()
+    }
+}
