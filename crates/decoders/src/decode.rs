@@ -111,3 +111,20 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}{}{}", .0.place, if .0.place.is_empty() { "" } else { ": " }, .0.reason)]
 pub struct DecodeError(pub Problem);
+
+/// The most readings that one object may hold where the source sets no other number.
+pub const DEFAULT_MAX_READINGS: usize = 1000;
+
+impl Profile {
+    /// The most readings that one object may hold.
+    pub const fn reading_limit(&self) -> usize {
+        if self.max_readings == 0 { DEFAULT_MAX_READINGS } else { self.max_readings }
+    }
+}
+
+impl Problem {
+    /// A problem at `place`.
+    pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { place: place.into(), reason: reason.into() }
+    }
+}

@@ -43,3 +43,13 @@ pub trait Decoder: Send + Sync {
     /// [`DecodeError`] where nothing can be taken from it.
     fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError>;
 }
+
+/// Every format that is built, in the order of their names.
+pub fn all() -> &'static [&'static dyn Decoder] {
+    crate::formats::ALL
+}
+
+/// The format that `freshet.yaml` names.
+pub fn by_name(name: &str) -> Option<&'static dyn Decoder> {
+    all().iter().copied().find(|format| format.name() == name)
+}

@@ -1,9 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 pub mod decode;
+pub mod device;
 pub mod format;
+pub mod formats;
+pub mod json;
 pub mod mapping;
+pub mod measure;
+pub mod names;
+pub mod time;
+pub mod value;
 
 pub use decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
-pub use format::Decoder;
+pub use format::{Decoder, all, by_name};
 pub use mapping::{Mapping, MetricMapping};

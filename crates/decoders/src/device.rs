@@ -1,0 +1,59 @@
+//! Device names: one spelling per device, and nothing in them that a log, a header or a database cannot hold.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// The longest name of a device or channel, in bytes.
+pub const MAX_NAME_BYTES: usize = 512;
+
+/// The device's name in Unicode NFC and without surrounding white space.
+///
+/// # Errors
+/// The reason why it names no device: control characters (NUL among them), nothing at all, or too long.
+pub fn normalise(raw: &str) -> Result<String, &'static str> {
+    let name: String = raw.trim().nfc().collect();
+    if name.is_empty() {
+        Err("the device's name is empty")
+    } else if name.chars().any(char::is_control) {
+        Err("the device's name holds a control character")
+    } else if name.len() > MAX_NAME_BYTES {
+        Err("the device's name is longer than 512 bytes")
+    } else {
+        Ok(name)
+    }
+}
+
+/// A channel's name: as [`normalise`], but control characters are left out and what is too long is cut.
+pub fn channel(raw: &str) -> String {
+    let mut name: String = raw.trim().nfc().filter(|character| !character.is_control()).collect();
+    let mut end = name.len().min(MAX_NAME_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.truncate(end);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{channel, normalise};
+
+    #[test]
+    fn composed_and_decomposed_spellings_name_one_device() {
+        assert_eq!(normalise("Pru\u{308}fstand"), normalise("Prüfstand"));
+        assert_eq!(normalise(" d'; drop table x --"), Ok("d'; drop table x --".to_owned()));
+    }
+
+    #[test]
+    fn control_characters_and_nothing_are_refused() {
+        for raw in ["a\0b", "a\nb", "", "  ", "\u{85}x\u{7f}"] {
+            assert!(normalise(raw).is_err(), "{raw:?}");
+        }
+        assert!(normalise(&"x".repeat(513)).is_err());
+    }
+
+    #[test]
+    fn a_channel_is_cut_at_a_character() {
+        assert_eq!(channel("a\0b"), "ab");
+        assert_eq!(channel(&"ü".repeat(300)).len(), 512);
+    }
+}

@@ -1,0 +1,289 @@
+//! Strict JSON (RFC 8259) as an ordered tree that forgets nothing a decoder needs to judge a payload.
+//!
+//! Unlike `serde_json::Value` it keeps a number's own spelling (an integer of 20 digits, `1e999`), the order of
+//! keys, and which key was written more than once. Nesting is bounded, so that no body can exhaust the stack.
+
+use indexmap::IndexMap;
+use json_event_parser::{JsonEvent, SliceJsonParser};
+use thiserror::Error;
+
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: usize = 96;
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Flag(bool),
+    /// A number as it is written.
+    Number(Number),
+    /// A string.
+    Text(String),
+    /// An array.
+    List(Vec<Self>),
+    /// An object.
+    Object(Object),
+}
+
+/// An object's members in the order of their first appearance.
+pub type Object = IndexMap<String, Member>;
+
+/// The value of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// The value; where the key was repeated, the last one.
+    pub node: Node,
+    /// The key was written more than once.
+    pub repeated: bool,
+}
+
+/// A number as it is written, with what a double makes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Number {
+    /// The spelling in the payload.
+    pub text: String,
+    /// The nearest double; infinite where the number is beyond a double's range.
+    pub value: f64,
+}
+
+/// Why a body is no JSON document.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum JsonError {
+    /// There is nothing but white space.
+    #[error("the body is empty")]
+    Empty,
+    /// RFC 8259, section 8.1: JSON is UTF-8.
+    #[error("the body is not UTF-8: byte {0} begins no character")]
+    NotUtf8(usize),
+    /// The text breaks the grammar.
+    #[error("not JSON: line {line}, column {column}: {reason}")]
+    Syntax {
+        /// From 1.
+        line: u64,
+        /// From 1, in characters.
+        column: u64,
+        /// What was found.
+        reason: String,
+    },
+    /// Arrays and objects nest deeper than [`MAX_DEPTH`].
+    #[error("the JSON nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+}
+
+impl Number {
+    fn new(text: &str) -> Self {
+        // RFC 8259's grammar of numbers is a part of Rust's, so that this never falls back.
+        Self { text: text.to_owned(), value: text.parse().unwrap_or(f64::NAN) }
+    }
+
+    /// Whether an integer lost digits: it has no exact double.
+    pub fn lost_digits(&self) -> bool {
+        if self.text.contains(['.', 'e', 'E']) {
+            return false;
+        }
+        // An integer beyond 128 bits has more digits than any sender means; its double is never taken as exact.
+        !self.text.parse::<i128>().is_ok_and(|exact| self.value as i128 == exact)
+    }
+}
+
+impl Node {
+    /// Reads one JSON document; a byte order mark before it is passed over.
+    ///
+    /// # Errors
+    /// [`JsonError`] where the bytes are no JSON document.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8(error.valid_up_to()))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim_ascii().is_empty() {
+            return Err(JsonError::Empty);
+        }
+        let mut parser = SliceJsonParser::new(text.as_bytes());
+        let mut builder = Builder::default();
+        loop {
+            match parser.parse_next() {
+                Ok(JsonEvent::Eof) => break,
+                Ok(event) => builder.take(event)?,
+                Err(error) => {
+                    let start = error.location().start;
+                    let reason = error.message().to_owned();
+                    return Err(JsonError::Syntax { line: start.line + 1, column: start.column + 1, reason });
+                }
+            }
+        }
+        builder.root.ok_or(JsonError::Empty)
+    }
+
+    /// What JSON calls this kind of value, with its article, for messages.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Flag(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+
+    /// The member `key` of an object; `null` counts as absent.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let node = &self.as_object()?.get(key)?.node;
+        (*node != Self::Null).then_some(node)
+    }
+
+    /// The value below `keys`, one object in the other; `null` counts as absent.
+    pub fn at(&self, keys: &[&str]) -> Option<&Self> {
+        keys.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The value that a JSON pointer (RFC 6901) names; `null` is a value.
+    pub fn pointer(&self, pointer: &str) -> Option<&Self> {
+        if pointer.is_empty() {
+            return Some(self);
+        }
+        pointer.strip_prefix('/')?.split('/').try_fold(self, |node, token| {
+            let token = token.replace("~1", "/").replace("~0", "~");
+            match node {
+                Self::Object(members) => members.get(&token).map(|member| &member.node),
+                Self::List(items) => items.get(token.parse::<usize>().ok()?),
+                _ => None,
+            }
+        })
+    }
+
+    /// The members, if it is an object.
+    pub const fn as_object(&self) -> Option<&Object> {
+        if let Self::Object(members) = self { Some(members) } else { None }
+    }
+
+    /// The elements, if it is an array.
+    pub fn as_list(&self) -> Option<&[Self]> {
+        if let Self::List(items) = self { Some(items) } else { None }
+    }
+
+    /// The text, if it is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The text of a string, or the spelling of a number: what may name a thing.
+    pub fn as_name(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(number) => Some(&number.text),
+            _ => None,
+        }
+    }
+}
+
+/// Builds the tree without recursion: the open arrays and objects lie on a stack.
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    root: Option<Node>,
+}
+
+enum Open {
+    List(Vec<Node>),
+    Object { members: Object, key: Option<String> },
+}
+
+impl Builder {
+    fn take(&mut self, event: JsonEvent<'_>) -> Result<(), JsonError> {
+        match event {
+            JsonEvent::StartArray => self.begin(Open::List(Vec::new()))?,
+            JsonEvent::StartObject => self.begin(Open::Object { members: Object::new(), key: None })?,
+            JsonEvent::ObjectKey(name) => {
+                if let Some(Open::Object { key, .. }) = self.open.last_mut() {
+                    *key = Some(name.into_owned());
+                }
+            }
+            JsonEvent::EndArray | JsonEvent::EndObject => match self.open.pop() {
+                Some(Open::List(items)) => self.place(Node::List(items)),
+                Some(Open::Object { members, .. }) => self.place(Node::Object(members)),
+                None => {}
+            },
+            JsonEvent::Null => self.place(Node::Null),
+            JsonEvent::Boolean(flag) => self.place(Node::Flag(flag)),
+            JsonEvent::Number(text) => self.place(Node::Number(Number::new(&text))),
+            JsonEvent::String(text) => self.place(Node::Text(text.into_owned())),
+            JsonEvent::Eof => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, open: Open) -> Result<(), JsonError> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(JsonError::TooDeep);
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn place(&mut self, node: Node) {
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::List(items)) => items.push(node),
+            Some(Open::Object { members, key }) => {
+                if let Some(key) = key.take() {
+                    let repeated = members.contains_key(&key);
+                    members.insert(key, Member { node, repeated });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JsonError, MAX_DEPTH, Node};
+
+    #[test]
+    fn of_a_repeated_key_the_last_wins_and_is_marked() {
+        let node = Node::parse(br#"{"a":1,"b":2,"a":3}"#).unwrap();
+        let members = node.as_object().unwrap();
+        assert!(members["a"].repeated && !members["b"].repeated);
+        assert_eq!(node.get("a").unwrap().as_name(), Some("3"));
+    }
+
+    #[test]
+    fn a_number_keeps_its_spelling() {
+        let number = |text: &str| match Node::parse(text.as_bytes()).unwrap() {
+            Node::Number(number) => number,
+            other => panic!("{other:?}"),
+        };
+        assert!(number("1e999").value.is_infinite());
+        assert!(number("12345678901234567890").lost_digits());
+        assert!(number("9007199254740993").lost_digits());
+        assert!(!number("9007199254740992").lost_digits() && !number("1e20").lost_digits());
+        assert!(number(&"9".repeat(60)).lost_digits());
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| [b"[".repeat(depth), b"]".repeat(depth)].concat();
+        assert!(Node::parse(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(Node::parse(&nested(MAX_DEPTH + 1)), Err(JsonError::TooDeep));
+        assert_eq!(Node::parse(&b"[".repeat(100_000)), Err(JsonError::TooDeep));
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        for body in ["{\"a\":1,}", "{\"a\":NaN}", "{} {}", "{\"a\":01}", "a=b", "{\"a\":0x1F}", "[1"] {
+            assert!(matches!(Node::parse(body.as_bytes()), Err(JsonError::Syntax { .. })), "{body}");
+        }
+        assert_eq!(Node::parse(b" \n"), Err(JsonError::Empty));
+        assert_eq!(Node::parse(b"{\"a\":\"\xff\"}"), Err(JsonError::NotUtf8(6)));
+        assert_eq!(Node::parse(b"\xef\xbb\xbfnull"), Ok(Node::Null));
+    }
+
+    #[test]
+    fn pointers_follow_rfc_6901() {
+        let node = Node::parse(br#"{"a/b":{"m~n":[10,20]}}"#).unwrap();
+        assert_eq!(node.pointer("/a~1b/m~0n/1").unwrap().as_name(), Some("20"));
+        assert_eq!(node.pointer("/a~1b/x"), None);
+        assert_eq!(node.pointer("a"), None);
+    }
+}

@@ -1,0 +1,192 @@
+//! From a platform's name, value and unit to a reading in our own.
+
+use event_model::{Quality, Reading, Value, units};
+
+use crate::decode::Profile;
+use crate::names;
+use crate::time::Moment;
+use crate::value::Scalar;
+
+/// One value with all that is known about it.
+#[derive(Debug, Clone)]
+pub struct Measurement<'a> {
+    /// The device, normalised.
+    pub device: &'a str,
+    /// The channel; empty where there is one only.
+    pub channel: &'a str,
+    /// The canonical metric name.
+    pub metric: &'a str,
+    /// The path of the field, as the platform wrote it.
+    pub raw_metric: String,
+    /// The value.
+    pub value: Scalar,
+    /// The unit that the payload or the source states for it, as written.
+    pub unit: Option<&'a str>,
+    /// When it was measured.
+    pub moment: Moment,
+}
+
+/// The reading, in the canonical unit; `None` where there is no value.
+///
+/// The unit is the one behind the value in its text, else the stated one, else the source's for this metric, else
+/// the table's (flag `assumed_unit`). A stated unit that is not known is kept as it is written (flag `unknown_unit`).
+///
+/// # Errors
+/// The reason, where the metric is a quantity and the value a text.
+pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option<Reading>, String> {
+    let Measurement { device, channel, metric, raw_metric, value, unit, moment } = measurement;
+    let mut reading = Reading {
+        device: device.to_owned(),
+        channel: channel.to_owned(),
+        metric: metric.to_owned(),
+        value: Value::Flag(false),
+        unit: None,
+        observed_at: moment.at,
+        quality: moment.quality,
+        flags: moment.flag.into_iter().collect(),
+        raw_metric,
+    };
+    match value {
+        Scalar::Missing => return Ok(None),
+        Scalar::Flag(flag) => reading.value = Value::Flag(flag),
+        Scalar::Text(_) if unit.is_some() || names::default_unit(metric).is_some() => {
+            return Err("expected a number, found a string".to_owned());
+        }
+        Scalar::Text(text) => reading.value = Value::Text(text),
+        Scalar::Number { value, unit: own, lost_digits } => {
+            settle(&mut reading, value, own.as_deref().or(unit), profile);
+            if lost_digits {
+                doubt(&mut reading, "lost_digits");
+            }
+        }
+    }
+    Ok(Some(reading))
+}
+
+/// Lowers a good reading to uncertain, and says why.
+pub fn doubt(reading: &mut Reading, flag: &'static str) {
+    reading.quality = reading.quality.max(Quality::Uncertain);
+    if !reading.flags.contains(&flag) {
+        reading.flags.push(flag);
+    }
+}
+
+/// Settles metric, unit and number, and judges whether such a value can be.
+fn settle(reading: &mut Reading, value: f64, stated: Option<&str>, profile: &Profile) {
+    let stated = stated.or_else(|| profile.units.get(&reading.metric).map(String::as_str));
+    if let Some(unit) = stated {
+        settle_battery(&mut reading.metric, unit);
+    }
+    let default = names::default_unit(&reading.metric);
+    let (value, unit) = match (stated, default) {
+        (Some(unit), _) => match units::canonical(value, unit, &reading.metric) {
+            Some((value, unit)) => (value, Some(unit.to_owned())),
+            None => {
+                reading.flags.push("unknown_unit");
+                (value, Some(unit.to_owned()))
+            }
+        },
+        (None, Some(unit)) => {
+            reading.flags.push("assumed_unit");
+            (value, Some(unit.to_owned()))
+        }
+        (None, None) => (value, None),
+    };
+    reading.value = Value::Number(value);
+    reading.unit = unit;
+    if let Some(flag) = implausible(&reading.metric, value, reading.unit.as_deref()) {
+        doubt(reading, flag);
+    }
+}
+
+/// `battery` alone may be volts, per cent or a level of its own; the unit tells.
+fn settle_battery(metric: &mut String, unit: &str) {
+    if metric == "battery" {
+        match units::canonical(0.0, unit, "battery_level") {
+            Some((_, "%EL")) => "battery_level".clone_into(metric),
+            Some((_, "V")) => "battery_voltage".clone_into(metric),
+            _ => {}
+        }
+    }
+}
+
+/// Values that sensors and codecs send when nothing is connected or the converter is at its end: a disconnected
+/// DS18B20 (-127), the top of the range of common probes (125), and 16 bits of ones in tenths and hundredths.
+const SENTINELS: [f64; 6] = [125.0, -127.0, 327.67, -327.68, 3276.7, -3276.8];
+
+/// Why a value can hardly be: `sentinel` or `out_of_range`. The ranges are wide, since rules act on good readings only.
+pub fn implausible(metric: &str, value: f64, unit: Option<&str>) -> Option<&'static str> {
+    let range = match unit {
+        Some("Cel") if SENTINELS.contains(&value) => return Some("sentinel"),
+        Some("Cel") => -200.0..=600.0,
+        Some("%RH") => -5.0..=110.0,
+        Some("%EL") => 0.0..=101.0,
+        Some("ppm") if metric == "co2" => 0.0..=1_000_000.0,
+        Some("lat") => -90.0..=90.0,
+        Some("lon") => -180.0..=180.0,
+        _ => return None,
+    };
+    (!range.contains(&value)).then_some("out_of_range")
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::{Quality, Reading, Value};
+    use jiff::Timestamp;
+
+    use super::{Measurement, reading};
+    use crate::decode::Profile;
+    use crate::time::Moment;
+    use crate::value::{Scalar, of_text};
+
+    fn measured(metric: &str, value: Scalar, unit: Option<&str>) -> Result<Option<Reading>, String> {
+        let mut profile = Profile::default();
+        profile.units.insert("wind_speed".into(), "mph".into());
+        let moment = Moment { at: Timestamp::UNIX_EPOCH, quality: Quality::Good, flag: None };
+        let measurement =
+            Measurement { device: "d", channel: "", metric, raw_metric: metric.into(), value, unit, moment };
+        reading(&profile, measurement)
+    }
+
+    fn outcome(metric: &str, text: &str, unit: Option<&str>) -> (String, Value, Option<String>, Quality) {
+        let reading = measured(metric, of_text(text, &[]).unwrap(), unit).unwrap().unwrap();
+        (reading.metric, reading.value, reading.unit, reading.quality)
+    }
+
+    fn good(metric: &str, value: f64, unit: Option<&str>) -> (String, Value, Option<String>, Quality) {
+        (metric.into(), Value::Number(value), unit.map(Into::into), Quality::Good)
+    }
+
+    #[test]
+    fn the_unit_nearest_to_the_value_wins() {
+        assert_eq!(outcome("temperature", "212 °F", Some("K")), good("temperature", 100.0, Some("Cel")));
+        assert_eq!(outcome("temperature", "273.15", Some("K")), good("temperature", 0.0, Some("Cel")));
+        assert_eq!(outcome("wind_speed", "100", None), good("wind_speed", 44.704, Some("m/s")));
+        assert_eq!(outcome("power", "1", None), good("power", 1.0, Some("W")));
+        assert_eq!(outcome("length", "3", Some("furlong")), good("length", 3.0, Some("furlong")));
+    }
+
+    #[test]
+    fn a_battery_is_what_its_unit_says() {
+        assert_eq!(outcome("battery", "92 %", None), good("battery_level", 92.0, Some("%EL")));
+        assert_eq!(outcome("battery", "2990 mV", None), good("battery_voltage", 2.99, Some("V")));
+        assert_eq!(outcome("battery", "3250", None), good("battery", 3250.0, None));
+    }
+
+    #[test]
+    fn values_that_can_hardly_be_are_uncertain() {
+        for value in ["125", "900", "-300", "-127"] {
+            assert_eq!(outcome("temperature", value, None).3, Quality::Uncertain, "{value}");
+        }
+        assert_eq!(outcome("counter", "125", None).3, Quality::Good);
+        assert_eq!(outcome("temperature", "85", None).3, Quality::Good);
+    }
+
+    #[test]
+    fn a_text_is_a_reading_only_where_no_quantity_is_meant() {
+        assert!(measured("event", Scalar::Text("setup".into()), None).unwrap().is_some());
+        let expected = Err("expected a number, found a string".to_owned());
+        assert_eq!(measured("temperature", Scalar::Text("warm".into()), None), expected);
+        assert_eq!(measured("temperature", Scalar::Missing, None), Ok(None));
+    }
+}
