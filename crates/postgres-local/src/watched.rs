@@ -9,9 +9,11 @@ use crate::{Error, owner::Owner};
 /// Becomes the server; a watcher beside it waits for the end of our pipe and stops the server then.
 ///
 /// `$1` is the directory to remove afterwards, or empty. The wait for the server is bounded, because a process
-/// that nobody reaps answers `kill -0` for ever.
+/// that nobody reaps answers `kill -0` for ever. The pipe is moved to 3 because a shell gives what it starts
+/// in the background an empty standard input.
 const SCRIPT: &str = r#"
 remove=$1; shift
+exec 3<&0
 (
     cat <&3 >/dev/null
     kill -INT $$ 2>/dev/null
@@ -22,8 +24,8 @@ remove=$1; shift
         done
         rm -rf "$remove"
     fi
-) 3<&0 >/dev/null 2>&1 &
-exec "$@" </dev/null
+) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
 "#;
 
 /// Starts `command` as `owner`, with its output at the end of the file `log`.
