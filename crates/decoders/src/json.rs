@@ -140,14 +140,21 @@ impl Node {
 
     /// The value that a JSON pointer (RFC 6901) names; `null` is a value.
     pub fn pointer(&self, pointer: &str) -> Option<&Self> {
+        self.find(pointer).map(|(node, _)| node)
+    }
+
+    /// The value that a JSON pointer names, and whether a key on the way to it was repeated.
+    pub fn find(&self, pointer: &str) -> Option<(&Self, bool)> {
         if pointer.is_empty() {
-            return Some(self);
+            return Some((self, false));
         }
-        pointer.strip_prefix('/')?.split('/').try_fold(self, |node, token| {
+        pointer.strip_prefix('/')?.split('/').try_fold((self, false), |(node, repeated), token| {
             let token = token.replace("~1", "/").replace("~0", "~");
             match node {
-                Self::Object(members) => members.get(&token).map(|member| &member.node),
-                Self::List(items) => items.get(token.parse::<usize>().ok()?),
+                Self::Object(members) => {
+                    members.get(&token).map(|member| (&member.node, repeated || member.repeated))
+                }
+                Self::List(items) => items.get(token.parse::<usize>().ok()?).map(|item| (item, repeated)),
                 _ => None,
             }
         })

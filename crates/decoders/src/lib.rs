@@ -2,6 +2,7 @@
 
 pub mod decode;
 pub mod device;
+pub mod form;
 pub mod format;
 pub mod formats;
 pub mod json;
@@ -10,6 +11,7 @@ pub mod measure;
 pub mod names;
 pub mod time;
 pub mod value;
+pub mod walk;
 
 pub use decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
 pub use format::{Decoder, all, by_name};

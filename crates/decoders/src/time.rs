@@ -95,15 +95,14 @@ pub fn parse(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         return Some(at);
     }
     let (text, leap) = without_leap_second(text);
-    let text = text.replacen('/', "-", 2);
-    let text = text
-        .strip_suffix(" UTC")
-        .or_else(|| text.strip_suffix(" GMT"))
-        .map_or_else(|| text.clone(), |t| format!("{t}Z"));
-    let at = text
+    let dashed = text.replacen('/', "-", 2);
+    let in_utc =
+        dashed.strip_suffix(" UTC").or_else(|| dashed.strip_suffix(" GMT")).map(|time| format!("{time}Z"));
+    let iso = in_utc.as_deref().unwrap_or(&dashed);
+    let at = iso
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| zone.to_timestamp(text.parse::<DateTime>().ok()?).ok())
+        .or_else(|| zone.to_timestamp(iso.parse::<DateTime>().ok()?).ok())
         .or_else(|| Some(rfc2822::parse(&text).ok()?.timestamp()))?;
     if leap { at.checked_add(SignedDuration::from_secs(1)).ok() } else { Some(at) }
 }

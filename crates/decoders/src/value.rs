@@ -52,7 +52,7 @@ pub fn of_text(text: &str, missing: &[String]) -> Result<Scalar, String> {
     let (digits, rest) = split_number(trimmed);
     let unit = rest.trim();
     let is_number = !digits.is_empty() && !has_leading_zero(digits);
-    if is_number && (unit.is_empty() || event_model::units::canonical(0.0, unit, "").is_some()) {
+    if is_number && (unit.is_empty() || is_unit_of(digits, rest)) {
         let value = digits
             .parse::<f64>()
             .ok()
@@ -91,6 +91,15 @@ pub fn of_node(node: &Node, missing: &[String]) -> Result<Scalar, String> {
 
 fn beyond_a_double(digits: &str) -> String {
     format!("the number {} is beyond the range of a double", digits.chars().take(40).collect::<String>())
+}
+
+/// Whether what follows `digits` is a unit. `12C` and `3A` are names of rooms and gates: a whole number needs a space
+/// before a single letter.
+fn is_unit_of(digits: &str, rest: &str) -> bool {
+    let unit = rest.trim();
+    let reads_as_name = rest.len() == 1 && rest.starts_with(char::is_alphabetic) && !digits.contains('.');
+    let begins_as_number = unit.starts_with(|first: char| first.is_ascii_digit());
+    !reads_as_name && !begins_as_number && event_model::units::canonical(0.0, unit, "").is_some()
 }
 
 /// Whether a text says that there is no value: nothing, `--`, `null`, `NaN`, `Infinity` in any spelling.
@@ -167,9 +176,20 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_number_stays_text() {
-        for raw in
-            ["00000101", "007", "21,5", "1.2.3", "12 monkeys", "0x1F", "setup", "-00.5", "12:30", "true"]
-        {
+        for raw in [
+            "00000101",
+            "007",
+            "21,5",
+            "1.2.3",
+            "12 monkeys",
+            "0x1F",
+            "setup",
+            "-00.5",
+            "12:30",
+            "true",
+            "12C",
+            "1 1",
+        ] {
             assert_eq!(text(raw), Scalar::Text(raw.to_owned()), "{raw}");
         }
         assert_eq!(text("ok\0"), Scalar::Text("ok".to_owned()));

@@ -1,0 +1,102 @@
+//! Checks of a request's form that formats share: method, content type, JSON.
+
+use event_model::RecordedRequest;
+
+use crate::decode::FormError;
+use crate::json::Node;
+
+/// The content types of JSON; any `application/*+json` counts too.
+pub const JSON: [&str; 2] = ["application/json", "text/json"];
+
+/// Refuses another method.
+///
+/// # Errors
+/// [`FormError::MethodNotAllowed`].
+pub fn expect_method(request: &RecordedRequest, allowed: &[&str]) -> Result<(), FormError> {
+    if allowed.contains(&request.method.as_str()) {
+        return Ok(());
+    }
+    Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: allowed.join(", ") })
+}
+
+/// Refuses another content type than JSON's or one of `more`. None at all is taken: small devices often send none.
+///
+/// # Errors
+/// [`FormError::UnsupportedMediaType`].
+pub fn expect_json(request: &RecordedRequest, more: &[&str]) -> Result<(), FormError> {
+    let Some(found) = request.media_type() else { return Ok(()) };
+    let is_json =
+        JSON.contains(&found.as_str()) || found.starts_with("application/") && found.ends_with("+json");
+    if is_json || more.contains(&found.as_str()) {
+        return Ok(());
+    }
+    Err(FormError::UnsupportedMediaType { found, expected: [&JSON[..1], more].concat().join(", ") })
+}
+
+/// Reads the body as JSON.
+///
+/// # Errors
+/// [`FormError::Malformed`].
+pub fn parse_json(request: &RecordedRequest) -> Result<Node, FormError> {
+    Node::parse(&request.body).map_err(|error| FormError::Malformed(error.to_string()))
+}
+
+/// Reads the body as one JSON object.
+///
+/// # Errors
+/// [`FormError::Malformed`] where it is no JSON, [`FormError::Unprocessable`] where it is another JSON value.
+pub fn parse_object(request: &RecordedRequest) -> Result<Node, FormError> {
+    let node = parse_json(request)?;
+    match node {
+        Node::Object(_) => Ok(node),
+        other => Err(FormError::Unprocessable(format!("expected a JSON object, found {}", other.kind()))),
+    }
+}
+
+/// The first value of `key` in the request's query, percent-decoded.
+pub fn query_value(request: &RecordedRequest, key: &str) -> Option<String> {
+    let pair = request.query.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name == key).then_some(value)
+    })?;
+    Some(percent_decoded(&pair.replace('+', " ")))
+}
+
+/// `text` with its percent-encoding taken off; bytes that are no UTF-8 become U+FFFD.
+pub fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::RecordedRequest;
+
+    use super::{expect_json, expect_method, query_value};
+
+    fn request(head: &str) -> RecordedRequest {
+        RecordedRequest::parse(format!("{head}\n\n").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn json_comes_under_many_content_types() {
+        for content_type in
+            ["application/json; charset=utf-8", "Application/JSON", "text/json", "application/vnd.x+json"]
+        {
+            assert!(
+                expect_json(&request(&format!("POST / HTTP/1.1\nContent-Type: {content_type}")), &[]).is_ok()
+            );
+        }
+        assert!(expect_json(&request("POST / HTTP/1.1"), &[]).is_ok());
+        assert!(expect_json(&request("POST / HTTP/1.1\nContent-Type: text/plain"), &[]).is_err());
+        assert!(expect_method(&request("GET / HTTP/1.1"), &["POST"]).is_err());
+    }
+
+    #[test]
+    fn query_values_are_decoded() {
+        assert_eq!(
+            query_value(&request("POST /x?a=1&event=u%70+x HTTP/1.1"), "event").as_deref(),
+            Some("up x")
+        );
+        assert_eq!(query_value(&request("POST /x HTTP/1.1"), "event"), None);
+    }
+}
