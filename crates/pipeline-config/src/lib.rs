@@ -17,11 +17,10 @@ pub mod schema;
 pub mod secret;
 pub mod source;
 mod suggest;
-mod units;
 mod yaml;
 
 pub use channel::Channel;
-pub use credential::Credential;
+pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use mistake::{LoadError, Mistake, Mistakes};
 pub use network::Network;
 pub use pipeline::Pipeline;

@@ -3,16 +3,16 @@
 /// The formats' names.
 pub(crate) fn formats() -> Vec<&'static str> {
     vec![
-        "json",
-        "ttn_v3",
-        "chirpstack_v4",
-        "senml_json",
-        "influx_line_protocol",
-        "ecowitt",
         "ambient_weather",
-        "cloudevents",
         "azure_event_grid",
+        "chirpstack_v4",
+        "cloudevents",
+        "ecowitt",
+        "influx_line_protocol",
+        "json",
+        "senml_json",
         "tasmota",
+        "ttn_v3",
     ]
 }
 

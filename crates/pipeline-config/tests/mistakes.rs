@@ -179,6 +179,8 @@ sources:
   a: {format: chirpstack_v4}
 rules:
   R: {metric: temperature, above: 3}
+  S: {metric: frobnication, above: 3}
+  T: {metric: temp, above: 3}
 channels:
   inner: {webhook: {url: 'http://127.0.0.1/x', secret: {env: S}}}
   idle: {webhook: {url: 'https://example.com/x'}}
@@ -194,10 +196,12 @@ routes: [{to: [inner]}]
     for part in [
         "2:3: ChirpStack sends once and waits 5 s",
         "2:3: source `a` has no credentials",
-        "6:26: 127.0.0.1 is no public address",
-        "7:19: the webhook is not signed",
-        "7:3: channel `idle` is used by no route",
-        "8:26: plain http goes only to addresses",
+        "5:7: no unit is known for `frobnication`",
+        "6:7: what platforms call `temp` is stored as `temperature`",
+        "8:26: 127.0.0.1 is no public address",
+        "9:19: the webhook is not signed",
+        "9:3: channel `idle` is used by no route",
+        "10:26: plain http goes only to addresses",
     ] {
         assert!(listed.contains(part), "{part} in\n{listed}");
     }

@@ -1,6 +1,6 @@
 //! The condition of a rule, its thresholds in the metric's canonical unit.
 
-use crate::units;
+use event_model::units;
 use jiff::SignedDuration;
 use rules::Condition;
 use rules::rule::Direction;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::units;
+use decoders::names;
+use event_model::units;
 use jiff::SignedDuration;
 use rules::labels::RESERVED;
 use rules::template::PLACEHOLDERS;
@@ -29,6 +30,9 @@ pub(crate) fn read(entry: &Entry, names: &Names<'_>, report: &Report) -> Option<
     let unit = fields.get("unit").and_then(|node| self::unit(node, metric?, report));
     let condition = condition::read(&fields, metric, unit.as_deref());
     let severity = fields.get("severity").and_then(|node| scalar::choice(node, &route::SEVERITIES, report));
+    if let (Some(metric), Some(condition)) = (metric, &condition) {
+        warn(&fields, metric, condition);
+    }
     let rule = Rule {
         name: name.unwrap_or_default().to_owned(),
         metric: metric.unwrap_or_default().to_owned(),
@@ -70,6 +74,23 @@ fn metric<'a>(node: &'a Node, report: &Report) -> Option<&'a str> {
     }
     report.mistake(node.place, METRIC_FORM);
     None
+}
+
+/// Warns of a metric that no reading will have, and of thresholds whose unit nobody knows.
+fn warn(fields: &Fields<'_>, metric: &str, condition: &Condition) {
+    let stored = names::metric(metric);
+    let needs_unit = !matches!(condition, Condition::Absent { .. }) && fields.get("unit").is_none();
+    if stored != metric {
+        let text = format!(
+            "what platforms call `{metric}` is stored as `{stored}`, unless a mapping names it `{metric}`"
+        );
+        fields.report.warn(fields.place_of("metric"), text);
+    } else if needs_unit && names::default_unit(metric).is_none() {
+        let text = format!(
+            "no unit is known for `{metric}`: its thresholds are compared with the values as they are stored"
+        );
+        fields.report.warn(fields.place_of("metric"), text);
+    }
 }
 
 fn selector(node: &Node, names: &Names<'_>, report: &Report) -> Option<Selector> {
