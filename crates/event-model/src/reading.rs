@@ -121,7 +121,22 @@ impl Quality {
     }
 }
 
-/// `time` without what is finer than a microsecond.
+/// `time` without what is finer than a microsecond; a time before 1970 becomes earlier, not later.
 pub fn truncate_to_micros(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+    let nanoseconds = time.as_nanosecond();
+    Timestamp::from_nanosecond(nanoseconds - nanoseconds.rem_euclid(1000)).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::truncate_to_micros;
+
+    #[test]
+    fn truncation_goes_towards_the_past_on_both_sides_of_the_epoch() {
+        let cut = |text: &str| truncate_to_micros(text.parse::<Timestamp>().unwrap()).to_string();
+        assert_eq!(cut("2026-01-15T12:00:00.123456789Z"), "2026-01-15T12:00:00.123456Z");
+        assert_eq!(cut("1677-09-21T00:12:43.145224193Z"), "1677-09-21T00:12:43.145224Z");
+    }
 }

@@ -44,7 +44,10 @@ impl Decoder for InfluxLineProtocol {
 
     fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
         if request.method != "POST" {
-            return Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: "POST".into() });
+            return Err(FormError::MethodNotAllowed {
+                found: request.method.clone(),
+                expected: "POST".into(),
+            });
         }
         precision(request).map_err(FormError::Malformed)?;
         let mut first_error = None;
@@ -55,7 +58,11 @@ impl Decoder for InfluxLineProtocol {
                 Ok(point) => {
                     let of_point = reading::device_tag(&point, profile).map(|(_, device)| device.to_owned());
                     // Only where all points agree is there one device.
-                    device = if has_point { device.filter(|device| Some(device) == of_point.as_ref()) } else { of_point };
+                    device = if has_point {
+                        device.filter(|device| Some(device) == of_point.as_ref())
+                    } else {
+                        of_point
+                    };
                     has_point = true;
                 }
                 Err(error) => first_error = first_error.or(Some(error)),

@@ -33,7 +33,8 @@ fn number(token: &[u8]) -> Result<FieldValue<'static>, SyntaxErrorKind> {
             text.parse().map(FieldValue::Integer).map_err(|_| SyntaxErrorKind::OutOfRange)
         }
         [digits @ .., b'u'] => {
-            let text = integer_text(digits).filter(|text| !text.starts_with('-')).ok_or(SyntaxErrorKind::Number)?;
+            let text =
+                integer_text(digits).filter(|text| !text.starts_with('-')).ok_or(SyntaxErrorKind::Number)?;
             text.parse().map(FieldValue::Unsigned).map_err(|_| SyntaxErrorKind::OutOfRange)
         }
         _ => {
@@ -58,7 +59,8 @@ fn float_text(token: &[u8]) -> Option<&str> {
     let (fraction, rest) = rest.strip_prefix(b".").map_or((0, rest), split_digits);
     let rest = match rest {
         [b'e' | b'E', exponent @ ..] => {
-            let digits = exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
+            let digits =
+                exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
             let (count, rest) = split_digits(digits);
             (count > 0).then_some(rest)?
         }

@@ -108,7 +108,8 @@ impl<'a> Parser<'a> {
             self.at += 1;
         }
         let token = &self.input[start..self.at];
-        number::unquoted(token).map_err(|kind| SyntaxError { column: start - self.line_start + 1, ..self.error(kind) })
+        number::unquoted(token)
+            .map_err(|kind| SyntaxError { column: start - self.line_start + 1, ..self.error(kind) })
     }
 
     /// A quoted string: `\"` and `\\` are escapes, so are `\n`, `\r` and `\t`; any other backslash stands for itself.
@@ -128,7 +129,8 @@ impl<'a> Parser<'a> {
                 Some(_) => end += 1,
             }
         }
-        let raw = std::str::from_utf8(&self.input[start..end]).map_err(|_| self.error(SyntaxErrorKind::NotUtf8))?;
+        let raw =
+            std::str::from_utf8(&self.input[start..end]).map_err(|_| self.error(SyntaxErrorKind::NotUtf8))?;
         for (offset, _) in raw.bytes().enumerate().filter(|(_, byte)| *byte == b'\n') {
             self.line += 1;
             self.line_start = start + offset + 1;
@@ -180,7 +182,8 @@ impl<'a> Parser<'a> {
         if start == self.at {
             return Err(self.error(missing));
         }
-        let raw = std::str::from_utf8(&self.input[start..self.at]).map_err(|_| self.error(SyntaxErrorKind::NotUtf8))?;
+        let raw = std::str::from_utf8(&self.input[start..self.at])
+            .map_err(|_| self.error(SyntaxErrorKind::NotUtf8))?;
         Ok(if escaped { Cow::Owned(unescape(raw, specials)) } else { Cow::Borrowed(raw) })
     }
 
@@ -230,7 +233,8 @@ fn unescape(raw: &str, specials: &[u8]) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut chars = raw.chars().peekable();
     while let Some(char) = chars.next() {
-        let escaped = chars.next_if(|next| char == '\\' && u8::try_from(*next).is_ok_and(|byte| specials.contains(&byte)));
+        let escaped = chars
+            .next_if(|next| char == '\\' && u8::try_from(*next).is_ok_and(|byte| specials.contains(&byte)));
         text.push(escaped.unwrap_or(char));
     }
     text

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use event_model::reading::truncate_to_micros;
 use event_model::{Quality, Reading, Value};
 use jiff::Timestamp;
 
@@ -10,8 +11,7 @@ use super::point::{FieldValue, Point};
 use super::precision::Precision;
 use super::problem;
 use crate::decode::{Context, Decoded, Profile};
-use crate::names;
-use crate::time;
+use crate::{device, time};
 
 /// The tags that name a device where the source does not say; the first present wins.
 const DEVICE_TAGS: [&str; 5] = ["device_id", "device", "sensor_id", "sensor", "host"];
@@ -64,10 +64,12 @@ impl<'a> Lines<'a> {
             return Err(format!("the point has more than {} fields", profile.reading_limit()));
         }
         let device = match device_tag(point, profile) {
-            Some((key, value)) => names::device(value).map_err(|error| format!("tag `{key}`: {error}"))?,
+            Some((key, value)) => {
+                device::normalise(value).map_err(|reason| format!("tag `{key}`: {reason}"))?
+            }
             None => profile.source.clone(),
         };
-        let (observed_at, flags) = self.observed_at(point)?;
+        let (observed_at, flag) = self.observed_at(point)?;
         let reading = |(key, value): &(Cow<'_, str>, FieldValue<'_>)| {
             let metric = format!("{}.{key}", point.measurement);
             let value = value_of(value).map_err(|reason| format!("field `{key}`: {reason}"))?;
@@ -81,21 +83,27 @@ impl<'a> Lines<'a> {
                 unit,
                 observed_at,
                 quality: Quality::Good,
-                flags: flags.clone(),
+                flags: flag.into_iter().collect(),
             })
         };
         point.fields.iter().map(reading).collect()
     }
 
     /// A timestamp is kept as sent, however far away it is; it is only flagged.
-    fn observed_at(&self, point: &Point<'_>) -> Result<(Timestamp, Vec<&'static str>), String> {
+    fn observed_at(&self, point: &Point<'_>) -> Result<(Timestamp, Option<&'static str>), String> {
+        let received_at = self.context.received_at;
         let nanoseconds = match point.timestamp {
-            Some(timestamp) => self.precision.nanoseconds(timestamp).ok_or("the timestamp is out of range")?,
-            None => self.precision.truncate(self.context.received_at.as_nanosecond()),
+            Some(timestamp) => {
+                self.precision.nanoseconds(timestamp).ok_or("the timestamp is out of range")?
+            }
+            None => self.precision.truncate(received_at.as_nanosecond()),
         };
         let at = Timestamp::from_nanosecond(nanoseconds).map_err(|_| "the timestamp is out of range")?;
-        let implausible = point.timestamp.is_some() && !time::is_plausible(at, self.context.received_at);
-        Ok((event_model::reading::truncate_to_micros(at), if implausible { vec![time::IMPLAUSIBLE] } else { vec![] }))
+        let flag = match point.timestamp {
+            None => Some(time::RECEIVED),
+            Some(_) => (!time::is_plausible(at, received_at)).then_some(time::IMPLAUSIBLE),
+        };
+        Ok((truncate_to_micros(at), flag))
     }
 
     /// The protocol has no units; the source may state one for a metric.
@@ -111,7 +119,8 @@ impl<'a> Lines<'a> {
     /// Keeps the tags that do not name the device as tags of the device, and returns them as one text.
     fn other_tags(&mut self, point: &Point<'_>, decoded: &mut Decoded, device: &str) -> String {
         let device_key = device_tag(point, self.context.profile).map(|(key, _)| key);
-        let mut others: Vec<_> = point.tags.iter().filter(|(key, _)| Some(key.as_ref()) != device_key).collect();
+        let mut others: Vec<_> =
+            point.tags.iter().filter(|(key, _)| Some(key.as_ref()) != device_key).collect();
         others.sort_unstable();
         for (key, value) in &others {
             let tag = (device.to_owned(), key.to_string(), value.to_string());

@@ -7,15 +7,19 @@ mod resolve;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
+use event_model::reading::truncate_to_micros;
 use event_model::{Quality, Reading, RecordedRequest, Value};
-use serde_json::Value as Json;
 
 use self::quantity::Naming;
 use self::record::{RecordValue, WrongField};
 use self::resolve::{Base, Resolution, Resolved};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::device;
 use crate::format::Decoder;
-use crate::{names, time, value};
+use crate::json::Node;
+use crate::measure::{self, Measurement};
+use crate::time::{self, Clock, Moment};
+use crate::value::{self, Scalar};
 
 /// SenML in JSON (RFC 8428).
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,10 +43,15 @@ impl Decoder for SenmlJson {
 
     fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
         if request.method != "POST" {
-            return Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: "POST".into() });
+            return Err(FormError::MethodNotAllowed {
+                found: request.method.clone(),
+                expected: "POST".into(),
+            });
         }
         let media_type = request.media_type();
-        if let Some(found) = media_type.filter(|found| ![SENML, SENSML, "application/json"].contains(&found.as_str())) {
+        if let Some(found) =
+            media_type.filter(|found| ![SENML, SENSML, "application/json"].contains(&found.as_str()))
+        {
             let expected = format!("{SENML}, {SENSML}, application/json");
             return Err(FormError::UnsupportedMediaType { found, expected });
         }
@@ -58,8 +67,8 @@ impl Decoder for SenmlJson {
         let mut decoded = Decoded::default();
         let mut base = Base::default();
         for (index, record) in records.iter().enumerate() {
-            let Json::Object(record) = record else {
-                let reason = format!("expected an object, found {}", record::kind(record));
+            let Node::Object(record) = record else {
+                let reason = format!("expected an object, found {}", record.kind());
                 decoded.problems.push(Problem { place: format!("[{index}]"), reason });
                 continue;
             };
@@ -75,41 +84,39 @@ impl Decoder for SenmlJson {
 }
 
 /// The body as JSON. A SensML stream that was cut off is read up to its last whole record.
-fn parse(request: &RecordedRequest) -> Result<Json, String> {
-    let parsed = serde_json::from_slice(&request.body);
-    let error = match parsed {
-        Ok(json) => return Ok(json),
-        Err(error) => error,
-    };
-    if error.is_eof() && request.media_type().as_deref() == Some(SENSML) {
+fn parse(request: &RecordedRequest) -> Result<Node, String> {
+    let parsed = Node::parse(&request.body);
+    if parsed.is_err() && request.media_type().as_deref() == Some(SENSML) {
         let open = request.body.trim_ascii_end();
         let mut closed = open.strip_suffix(b",").unwrap_or(open).to_vec();
         closed.push(b']');
-        if let Ok(json) = serde_json::from_slice(&closed) {
-            return Ok(json);
+        if let Ok(pack) = Node::parse(&closed) {
+            return Ok(pack);
         }
     }
-    Err(format!("the body is not valid JSON (line {}, column {})", error.line(), error.column()))
+    parsed.map_err(|error| error.to_string())
 }
 
 /// The records of a pack, if it is one that this version of SenML can read.
-fn check(pack: &Json) -> Result<&[Json], String> {
-    let Json::Array(records) = pack else {
-        return Err(format!("expected an array of records, found {}", record::kind(pack)));
+fn check(pack: &Node) -> Result<&[Node], String> {
+    let Node::List(records) = pack else {
+        return Err(format!("expected an array of records, found {}", pack.kind()));
     };
     if records.is_empty() {
         return Err("expected at least one record".to_owned());
     }
     let mut version = None;
     for (index, record) in records.iter().enumerate() {
-        let Json::Object(record) = record else { continue };
+        let Node::Object(record) = record else { continue };
         if let Some(label) = record::mandatory_unknown(record) {
             return Err(format!("[{index}]: the label `{label}` must be understood and is not known"));
         }
-        let Some(stated) = record.get("bver") else { continue };
-        let known = stated.as_u64().is_some_and(|stated| (1..=record::VERSION).contains(&stated));
-        if !known || version.is_some_and(|version| version != stated) {
-            return Err(format!("[{index}].bver: expected one version of at most {} in all records", record::VERSION));
+        let Some(stated) = record::version(record) else { continue };
+        if !(1.0..=record::VERSION).contains(&stated) || version.is_some_and(|version| version != stated) {
+            return Err(format!(
+                "[{index}].bver: expected one version of at most {} in all records",
+                record::VERSION
+            ));
         }
         version = Some(stated);
     }
@@ -128,7 +135,9 @@ fn take(index: usize, resolution: Resolution<'_>, context: Context<'_>, decoded:
             Err(wrong) => decoded.problems.push(at(index, wrong)),
         },
         Resolution::Silent => {}
-        Resolution::NoValue => decoded.problems.push(mistake("v", "expected a value or a sum, found neither")),
+        Resolution::NoValue => {
+            decoded.problems.push(mistake("v", "expected a value or a sum, found neither"))
+        }
         Resolution::BadName => decoded.problems.push(mistake(
             "n",
             "expected a name of letters, digits and -:./_ that begins with a letter or a digit",
@@ -139,29 +148,22 @@ fn take(index: usize, resolution: Resolution<'_>, context: Context<'_>, decoded:
 /// The reading of a record's value, and that of its sum.
 fn readings(record: &Resolved<'_>, context: Context<'_>) -> Result<Vec<Reading>, WrongField> {
     let Naming { device, metric, raw } = quantity::name(record.base_name, record.own_name, record.unit);
-    let device = names::device(&device).map_err(|error| WrongField { label: "n", reason: error.to_string() })?;
-    let seconds = record.time;
-    let observed_at = resolve::instant(seconds, context.received_at)
-        .ok_or_else(|| WrongField { label: "t", reason: "the time is out of range".to_owned() })?;
-    // A stated time is kept, however far away it is; it is only flagged.
-    let plausible = time::is_plausible(observed_at, context.received_at);
-    let flags = if plausible { Vec::new() } else { vec![time::IMPLAUSIBLE] };
+    let device = device::normalise(&device).map_err(|reason| wrong("n", reason))?;
+    let moment = moment(record.time, context)?;
     let template = Reading {
         device,
         channel: String::new(),
         metric,
         value: Value::Flag(false),
         unit: None,
-        observed_at,
-        quality: Quality::Good,
-        flags,
+        observed_at: moment.at,
+        quality: moment.quality,
+        flags: moment.flag.into_iter().collect(),
         raw_metric: raw,
     };
     let mut readings = Vec::with_capacity(2);
-    if let Some(own) = record.value
-        && let Some((value, unit)) = value_of(own, record.unit, &template.metric)?
-    {
-        readings.push(Reading { value, unit, ..template.clone() });
+    if let Some(value) = record.value {
+        readings.extend(measured(value, record.unit, &template, moment, context)?);
     }
     if let Some(sum) = record.sum {
         readings.push(Reading {
@@ -174,31 +176,54 @@ fn readings(record: &Resolved<'_>, context: Context<'_>) -> Result<Vec<Reading>,
     Ok(readings)
 }
 
-/// The value in its canonical unit; `None` where the text says that there is none.
-fn value_of(
+/// A stated time is kept, however far away it is; it is only flagged.
+fn moment(seconds: Option<f64>, context: Context<'_>) -> Result<Moment, WrongField> {
+    let Some(seconds) = seconds else { return Ok(Clock::new(context).received()) };
+    let at = resolve::instant(seconds, context.received_at)
+        .ok_or_else(|| wrong("t", "the time is out of range"))?;
+    let flag = (!time::is_plausible(at, context.received_at)).then_some(time::IMPLAUSIBLE);
+    Ok(Moment { at: truncate_to_micros(at), quality: Quality::Good, flag })
+}
+
+/// The reading of a value; `None` where its text says that there is none.
+fn measured(
     value: RecordValue<'_>,
     unit: Option<&str>,
-    metric: &str,
-) -> Result<Option<(Value, Option<String>)>, WrongField> {
-    let wrong = |label, reason: &str| WrongField { label, reason: reason.to_owned() };
-    let value = match value {
-        RecordValue::Number(number) => Value::Number(number),
-        RecordValue::Flag(flag) => Value::Flag(flag),
-        RecordValue::Text(text) if text.contains('\0') => return Err(wrong("vs", "the text holds a NUL character")),
-        RecordValue::Text(text) => match text.trim().parse::<f64>() {
-            Ok(number) if unit.is_some() && number.is_finite() => Value::Number(number),
-            _ => Value::Text(text.to_owned()),
-        },
+    template: &Reading,
+    moment: Moment,
+    context: Context<'_>,
+) -> Result<Option<Reading>, WrongField> {
+    let with = |value| Ok(Some(Reading { value, unit: unit.map(str::to_owned), ..template.clone() }));
+    let (label, scalar) = match value {
+        RecordValue::Flag(flag) => return with(Value::Flag(flag)),
         RecordValue::Data(text) => {
-            Value::Bytes(BASE64_URL.decode(text).map_err(|_| wrong("vd", "expected base64url"))?)
+            return with(Value::Bytes(
+                BASE64_URL.decode(text).map_err(|_| wrong("vd", "expected base64url"))?,
+            ));
         }
+        // A string is a string; some senders put a quantity into one, and then state its unit.
+        RecordValue::Text(text) if unit.is_none() && text.contains('\0') => {
+            return Err(wrong("vs", "the text holds a NUL character"));
+        }
+        RecordValue::Text(text) if unit.is_none() => return with(Value::Text(text.to_owned())),
+        RecordValue::Text(text) => ("vs", value::of_text(text, &[]).map_err(|reason| wrong("vs", reason))?),
+        RecordValue::Number(number) if !number.is_finite() => {
+            return Err(wrong("v", "the number is out of range"));
+        }
+        RecordValue::Number(number) => ("v", Scalar::number(number)),
     };
-    Ok(Some(match (value, unit) {
-        (Value::Number(number), Some(unit)) => {
-            let canonical = event_model::units::canonical(number, unit, metric);
-            let (number, unit) = canonical.unwrap_or((number, unit));
-            (Value::Number(number), Some(unit.to_owned()))
-        }
-        (value, unit) => (value, unit.map(str::to_owned)),
-    }))
+    let measurement = Measurement {
+        device: &template.device,
+        channel: "",
+        metric: &template.metric,
+        raw_metric: template.raw_metric.clone(),
+        value: scalar,
+        unit,
+        moment,
+    };
+    measure::reading(context.profile, measurement).map_err(|reason| wrong(label, reason))
+}
+
+fn wrong(label: &'static str, reason: impl Into<String>) -> WrongField {
+    WrongField { label, reason: reason.into() }
 }

@@ -63,7 +63,9 @@ pub(super) fn name(base: &str, own: &str, unit: Option<&str>) -> Naming {
         Some(device) if !device.is_empty() && !own.is_empty() => {
             Naming { device: device.to_owned(), metric: metric(own, unit), raw: own.to_owned() }
         }
-        Some(device) if own.is_empty() && !device.is_empty() => Naming { raw: base.to_owned(), ..by_unit(device, unit) },
+        Some(device) if own.is_empty() && !device.is_empty() => {
+            Naming { raw: base.to_owned(), ..by_unit(device, unit) }
+        }
         _ => by_unit(&format!("{base}{own}"), unit),
     }
 }

@@ -1,9 +1,9 @@
 //! One record as it is written: labels, types, and what RFC 8428 forbids.
 
-use serde_json::{Map, Value};
+use crate::json::{Node, Object};
 
 /// The version that this decoder knows; RFC 8428 is version 10 (section 4.4).
-pub(super) const VERSION: u64 = 10;
+pub(super) const VERSION: f64 = 10.0;
 
 /// A record's own fields, before the base fields are added (section 4.2).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,12 +45,18 @@ pub(super) struct WrongField {
 }
 
 /// A label of `record` that says "whoever does not know me must not read this" (section 4.4): unknown, ends in `_`.
-pub(super) fn mandatory_unknown(record: &Map<String, Value>) -> Option<&str> {
+pub(super) fn mandatory_unknown(record: &Object) -> Option<&str> {
     record.keys().map(String::as_str).find(|label| label.ends_with('_'))
 }
 
+/// The version that `record` states; NaN where it is no number.
+pub(super) fn version(record: &Object) -> Option<f64> {
+    field(record, "bver")
+        .map(|stated| if let Node::Number(number) = stated { number.value } else { f64::NAN })
+}
+
 /// Reads the base fields.
-pub(super) fn base_fields(record: &Map<String, Value>) -> Result<BaseFields<'_>, WrongField> {
+pub(super) fn base_fields(record: &Object) -> Result<BaseFields<'_>, WrongField> {
     Ok(BaseFields {
         name: text(record, "bn")?,
         time: number(record, "bt")?,
@@ -61,7 +67,7 @@ pub(super) fn base_fields(record: &Map<String, Value>) -> Result<BaseFields<'_>,
 }
 
 /// Reads the record's own fields.
-pub(super) fn own_fields(record: &Map<String, Value>) -> Result<Record<'_>, WrongField> {
+pub(super) fn own_fields(record: &Object) -> Result<Record<'_>, WrongField> {
     let values = [
         number(record, "v")?.map(RecordValue::Number),
         text(record, "vs")?.map(RecordValue::Text),
@@ -71,7 +77,10 @@ pub(super) fn own_fields(record: &Map<String, Value>) -> Result<Record<'_>, Wron
     let mut values = values.into_iter().flatten();
     let value = values.next();
     if values.next().is_some() {
-        return Err(WrongField { label: "v", reason: "expected one of v, vs, vb and vd, found several".into() });
+        return Err(WrongField {
+            label: "v",
+            reason: "expected one of v, vs, vb and vd, found several".into(),
+        });
     }
     Ok(Record {
         name: text(record, "n")?,
@@ -79,46 +88,42 @@ pub(super) fn own_fields(record: &Map<String, Value>) -> Result<Record<'_>, Wron
         time: number(record, "t")?,
         value,
         sum: number(record, "s")?,
-        is_null: ["v", "vs", "vb", "vd", "s"].iter().any(|label| record.get(*label).is_some_and(Value::is_null)),
+        is_null: ["v", "vs", "vb", "vd", "s"]
+            .iter()
+            .any(|label| record.get(*label).is_some_and(|member| member.node == Node::Null)),
     })
 }
 
-fn text<'a>(record: &'a Map<String, Value>, label: &'static str) -> Result<Option<&'a str>, WrongField> {
-    match record.get(label) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+fn text<'a>(record: &'a Object, label: &'static str) -> Result<Option<&'a str>, WrongField> {
+    match field(record, label) {
+        None => Ok(None),
+        Some(Node::Text(text)) => Ok(Some(text)),
         Some(other) => Err(wrong(label, "a string", other)),
     }
 }
 
-fn number(record: &Map<String, Value>, label: &'static str) -> Result<Option<f64>, WrongField> {
-    match record.get(label) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => Ok(number.as_f64()),
+fn number(record: &Object, label: &'static str) -> Result<Option<f64>, WrongField> {
+    match field(record, label) {
+        None => Ok(None),
+        Some(Node::Number(number)) if number.value.is_finite() => Ok(Some(number.value)),
+        Some(Node::Number(_)) => Err(WrongField { label, reason: "the number is out of range".to_owned() }),
         Some(other) => Err(wrong(label, "a number", other)),
     }
 }
 
-fn flag(record: &Map<String, Value>, label: &'static str) -> Result<Option<bool>, WrongField> {
-    match record.get(label) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+fn flag(record: &Object, label: &'static str) -> Result<Option<bool>, WrongField> {
+    match field(record, label) {
+        None => Ok(None),
+        Some(Node::Flag(flag)) => Ok(Some(*flag)),
         Some(other) => Err(wrong(label, "a boolean", other)),
     }
 }
 
-fn wrong(label: &'static str, expected: &str, found: &Value) -> WrongField {
-    WrongField { label, reason: format!("expected {expected}, found {}", kind(found)) }
+/// The value of a label; `null` counts as absent.
+fn field<'a>(record: &'a Object, label: &str) -> Option<&'a Node> {
+    record.get(label).map(|member| &member.node).filter(|node| **node != Node::Null)
 }
 
-/// What a JSON value is, as an error message says it.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
+fn wrong(label: &'static str, expected: &str, found: &Node) -> WrongField {
+    WrongField { label, reason: format!("expected {expected}, found {}", found.kind()) }
 }

@@ -22,8 +22,8 @@ pub(super) struct Resolved<'a> {
     pub(super) unit: Option<&'a str>,
     pub(super) value: Option<RecordValue<'a>>,
     pub(super) sum: Option<f64>,
-    /// Seconds, absolute or relative.
-    pub(super) time: f64,
+    /// Seconds, absolute or relative; `None` is now.
+    pub(super) time: Option<f64>,
 }
 
 /// What a record comes to.
@@ -63,7 +63,9 @@ impl<'a> Base<'a> {
         }
         // What is missing counts as zero where the other summand is there (section 4.5.4).
         let value = match record.value {
-            Some(RecordValue::Number(number)) => Some(RecordValue::Number(number + base.value.unwrap_or(0.0))),
+            Some(RecordValue::Number(number)) => {
+                Some(RecordValue::Number(number + base.value.unwrap_or(0.0)))
+            }
             None if record.sum.is_none() => base.value.map(RecordValue::Number),
             other => other,
         };
@@ -78,8 +80,18 @@ impl<'a> Base<'a> {
         if !is_name(base_name, own_name) {
             return Resolution::BadName;
         }
-        let time = base.time.unwrap_or(0.0) + record.time.unwrap_or(0.0);
-        Resolution::Measured(Resolved { base_name, own_name, unit: record.unit.or(base.unit), value, sum, time })
+        let time = match (base.time, record.time) {
+            (None, None) => None,
+            (base, own) => Some(base.unwrap_or(0.0) + own.unwrap_or(0.0)),
+        };
+        Resolution::Measured(Resolved {
+            base_name,
+            own_name,
+            unit: record.unit.or(base.unit),
+            value,
+            sum,
+            time,
+        })
     }
 }
 
@@ -101,7 +113,11 @@ pub(super) fn instant(seconds: f64, now: Timestamp) -> Option<Timestamp> {
         return None;
     }
     let duration = SignedDuration::from_micros(micros as i64);
-    if seconds < RELATIVE_BELOW { now.checked_add(duration).ok() } else { Timestamp::UNIX_EPOCH.checked_add(duration).ok() }
+    if seconds < RELATIVE_BELOW {
+        now.checked_add(duration).ok()
+    } else {
+        Timestamp::UNIX_EPOCH.checked_add(duration).ok()
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +134,8 @@ mod tests {
 
     #[test]
     fn base_value_and_base_sum_are_added() {
-        let base = BaseFields { name: Some("a"), value: Some(20.0), sum: Some(100.0), ..BaseFields::default() };
+        let base =
+            BaseFields { name: Some("a"), value: Some(20.0), sum: Some(100.0), ..BaseFields::default() };
         let record = Record { value: Some(RecordValue::Number(1.5)), sum: Some(3.0), ..Record::default() };
         let Resolution::Measured(resolved) = resolve(base, &record) else { panic!("measured") };
         assert_eq!((resolved.value, resolved.sum), (Some(RecordValue::Number(21.5)), Some(103.0)));
@@ -147,7 +164,8 @@ mod tests {
     #[test]
     fn names_begin_with_a_letter_or_a_digit() {
         for name in ["", "-a", "a b", "ü"] {
-            let record = Record { name: Some(name), value: Some(RecordValue::Flag(true)), ..Record::default() };
+            let record =
+                Record { name: Some(name), value: Some(RecordValue::Flag(true)), ..Record::default() };
             assert_eq!(resolve(BaseFields::default(), &record), Resolution::BadName, "{name:?}");
         }
     }

@@ -29,11 +29,11 @@ pub(super) enum Field {
 /// Looks a field up by its name.
 pub(super) fn field(name: &str) -> Field {
     let name = name.to_ascii_lowercase();
-    let named = |table: &[Row]| table.iter().find(|row| row.0 == name).map(|row| measured(row.1, row.2, row.3));
+    let named =
+        |table: &[Row]| table.iter().find(|row| row.0 == name).map(|row| measured(row.1, row.2, row.3));
     match name.as_str() {
-        "passkey" | "mac" | "id" | "password" | "dateutc" | "action" | "realtime" | "rtfreq" | "interval" | "ws90_ver" => {
-            Field::Envelope
-        }
+        "passkey" | "mac" | "id" | "password" | "dateutc" | "action" | "realtime" | "rtfreq" | "interval"
+        | "ws90_ver" => Field::Envelope,
         "stationtype" | "model" | "freq" | "softwaretype" => Field::Tag,
         _ => named(STATION)
             .or_else(|| named(RAIN_PIEZO))
@@ -191,7 +191,16 @@ mod tests {
 
     #[test]
     fn batteries_are_known_by_their_names() {
-        for name in ["wh65batt", "batt1", "battout", "leakbatt1", "leaf_batt1", "batleak1", "console_batt", "batt_co2"] {
+        for name in [
+            "wh65batt",
+            "batt1",
+            "battout",
+            "leakbatt1",
+            "leaf_batt1",
+            "batleak1",
+            "console_batt",
+            "batt_co2",
+        ] {
             assert_eq!(field(name), Field::Battery, "{name}");
         }
     }

@@ -23,11 +23,13 @@ pub fn alias(format: &str, secret_id: &str) -> String {
 
 fn is_alias(format: &str, text: &str) -> bool {
     let hex = text.strip_prefix(format).and_then(|rest| rest.strip_prefix('-'));
-    hex.is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+    hex.is_some_and(|hex| {
+        hex.len() == 16 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// Replaces station ids by their aliases and takes passwords away, in the query and in the body.
-pub(super) fn redact(format: &str, request: &mut RecordedRequest) {
+pub(crate) fn redact(format: &str, request: &mut RecordedRequest) {
     request.query = redacted(format, &request.query);
     // A body that is no UTF-8 is no form; its fields are still redacted, and `inspect` refuses it afterwards.
     let body = String::from_utf8_lossy(&request.body);
@@ -66,7 +68,10 @@ pub(super) fn fields(form: &str) -> Vec<(String, String)> {
 /// The alias of the station that the fields name, else the id of the Weather Underground variant.
 pub(super) fn station(format: &str, fields: &[(String, String)]) -> Option<String> {
     let find = |wanted: &str| {
-        fields.iter().find(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty()).map(|(_, value)| value)
+        fields
+            .iter()
+            .find(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty())
+            .map(|(_, value)| value)
     };
     SECRET_IDS.iter().find_map(|name| find(name)).map(|id| alias(format, id)).or_else(|| find("id").cloned())
 }

@@ -3,24 +3,28 @@
 mod fields;
 mod form;
 
-use event_model::{Quality, Reading, RecordedRequest, Value};
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use event_model::{Reading, RecordedRequest};
+use jiff::tz::TimeZone;
 
 use self::fields::Field;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem};
-use crate::names;
-use crate::time;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::measure::{self, Measurement};
+use crate::time::{self, Clock, Moment};
+use crate::value::{self, Scalar};
+use crate::{device, names};
 
 pub use form::alias;
-pub(super) use form::redact;
+pub(crate) use form::redact;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Checks method and content type, and that there are fields at all.
 pub(super) fn inspect(format: &str, request: &RecordedRequest) -> Result<Intake, FormError> {
     if !matches!(request.method.as_str(), "GET" | "POST") {
-        return Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: "GET, POST".into() });
+        return Err(FormError::MethodNotAllowed {
+            found: request.method.clone(),
+            expected: "GET, POST".into(),
+        });
     }
     if request.method == "POST"
         && let Some(found) = request.media_type().filter(|media_type| media_type != FORM)
@@ -32,30 +36,26 @@ pub(super) fn inspect(format: &str, request: &RecordedRequest) -> Result<Intake,
 }
 
 /// Reads the fields.
-pub(super) fn decode(format: &str, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(
+    format: &str,
+    request: &RecordedRequest,
+    context: Context<'_>,
+) -> Result<Decoded, DecodeError> {
     let at_body = |reason| DecodeError(Problem { place: String::new(), reason });
     let fields = fields_of(request).map_err(at_body)?;
     let device = match form::station(format, &fields) {
-        Some(station) => names::device(&station).map_err(|error| at_body(error.to_string()))?,
+        Some(station) => device::normalise(&station).map_err(|reason| at_body(reason.to_owned()))?,
         None => context.profile.source.clone(),
     };
-    let moment = moment(&fields, context.received_at);
+    let moment = moment(&fields, context);
     let mut decoded = Decoded::default();
     for (name, text) in &fields {
-        match read(name, text) {
-            Ok(Content::Reading { metric, channel, value, unit }) => decoded.readings.push(Reading {
-                device: device.clone(),
-                channel,
-                metric,
-                value: Value::Number(value),
-                unit,
-                observed_at: moment.at,
-                quality: moment.quality,
-                flags: moment.flags.clone(),
-                raw_metric: name.clone(),
-            }),
-            Ok(Content::Tag) => decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone())),
-            Ok(Content::Nothing) => {}
+        match read(context.profile, &device, moment, name, text) {
+            Ok(Some(Content::Reading(reading))) => decoded.readings.push(reading),
+            Ok(Some(Content::Tag)) => {
+                decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone()));
+            }
+            Ok(None) => {}
             Err(reason) => decoded.problems.push(Problem { place: name.clone(), reason }),
         }
     }
@@ -76,73 +76,44 @@ fn fields_of(request: &RecordedRequest) -> Result<Vec<(String, String)>, String>
 
 /// What one field holds.
 enum Content {
-    Reading { metric: String, channel: String, value: f64, unit: Option<String> },
+    Reading(Reading),
     Tag,
-    Nothing,
 }
 
-fn read(name: &str, text: &str) -> Result<Content, String> {
-    let known = fields::field(name);
-    if matches!(known, Field::Envelope) || is_missing(text) {
-        return Ok(Content::Nothing);
-    }
-    if matches!(known, Field::Tag) {
-        return Ok(if text.contains(char::is_control) { Content::Nothing } else { Content::Tag });
-    }
-    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    let Some(value) = number else {
-        // What no document names may be a text that is no measurement.
-        return if known == Field::Unknown { Ok(Content::Nothing) } else { Err("expected a number".to_owned()) };
+fn read(
+    profile: &Profile,
+    device: &str,
+    moment: Moment,
+    name: &str,
+    text: &str,
+) -> Result<Option<Content>, String> {
+    let (metric, channel, unit) = match fields::field(name) {
+        Field::Envelope => return Ok(None),
+        _ if value::is_missing(text) => return Ok(None),
+        Field::Tag => return Ok((!text.contains(char::is_control)).then_some(Content::Tag)),
+        Field::Measured { metric, channel, unit } => (metric.to_owned(), channel, Some(unit)),
+        Field::Battery => ("battery_state".to_owned(), device::channel(name), None),
+        // What no document names may also be a text that is no measurement.
+        Field::Unknown if text.parse::<f64>().is_err() => return Ok(None),
+        Field::Unknown => (names::metric(name), String::new(), None),
     };
-    Ok(match known {
-        Field::Measured { metric, channel, unit } => {
-            let (value, unit) = event_model::units::canonical(value, unit, metric).unwrap_or((value, unit));
-            Content::Reading { metric: metric.to_owned(), channel, value, unit: Some(unit.to_owned()) }
-        }
-        Field::Battery => {
-            Content::Reading { metric: "battery_state".to_owned(), channel: name.to_owned(), value, unit: None }
-        }
-        _ => Content::Reading { metric: names::snake_case(name), channel: String::new(), value, unit: None },
-    })
-}
-
-/// The spellings of "no value" that firmwares use.
-fn is_missing(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "" | "--" | "-" | "null" | "nan" | "inf" | "-inf" | "n/a" | "none")
-}
-
-/// When it was measured, and how far that can be trusted.
-struct Moment {
-    at: Timestamp,
-    quality: Quality,
-    flags: Vec<&'static str>,
+    // Not as in JSON: `winddir=005` is a number.
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    let value = Scalar::number(number.ok_or("expected a number, found another text")?);
+    let (metric, channel, raw_metric) = (metric.as_str(), channel.as_str(), name.to_owned());
+    let measurement = Measurement { device, channel, metric, raw_metric, value, unit, moment };
+    Ok(measure::reading(profile, measurement)?.map(Content::Reading))
 }
 
 /// `dateutc`, which is in UTC and says so only by its name; `now` and nothing mean the receive time.
-fn moment(fields: &[(String, String)], received_at: Timestamp) -> Moment {
-    let stated = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("dateutc")).map(|(_, value)| value.as_str());
-    let received = Moment { at: event_model::reading::truncate_to_micros(received_at), quality: Quality::Good, flags: Vec::new() };
-    match stated {
-        None | Some("" | "now") => received,
-        Some(text) => match date_utc(text).filter(|at| time::is_plausible(*at, received_at)) {
-            Some(at) => Moment { at, ..received },
-            None => Moment { quality: Quality::Uncertain, flags: vec![time::IMPLAUSIBLE], ..received },
-        },
+fn moment(fields: &[(String, String)], context: Context<'_>) -> Moment {
+    let clock = Clock::new(context);
+    let stated = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("dateutc"));
+    match stated.map(|(_, text)| text.as_str()) {
+        None | Some("" | "now") => clock.received(),
+        // Some firmwares write `10: 36: 28`.
+        Some(text) => clock.moment(time::parse(&text.replace(": ", ":"), &TimeZone::UTC)),
     }
-}
-
-/// `2021-07-01 20:34:06`, also with `T`, and with the spaces that some firmwares put into the time (`20: 34: 6`).
-fn date_utc(text: &str) -> Option<Timestamp> {
-    let (date, time) = text.trim().trim_end_matches('Z').split_once([' ', 'T'])?;
-    let numbers = |text: &str, separator| {
-        text.split(separator).map(|part| part.trim().parse::<i16>().ok()).collect::<Option<Vec<_>>>()
-    };
-    let (date, time) = (numbers(date, '-')?, numbers(time, ':')?);
-    let ([year, month, day], [hour, minute, second]) = (date.as_slice(), time.as_slice()) else { return None };
-    let small = |number: i16| i8::try_from(number).ok();
-    let (month, day, hour) = (small(*month)?, small(*day)?, small(*hour)?);
-    let civil = DateTime::new(*year, month, day, hour, small(*minute)?, small(*second)?, 0).ok()?;
-    civil.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
 }
 
 #[cfg(test)]

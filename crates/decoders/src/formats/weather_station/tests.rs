@@ -1,7 +1,7 @@
 use event_model::{Quality, RecordedRequest};
 use jiff::Timestamp;
 
-use super::{alias, date_utc, decode, inspect};
+use super::{alias, decode, inspect};
 use crate::decode::{Context, Decoded, FormError, Profile};
 
 fn post(form: &str) -> RecordedRequest {
@@ -16,11 +16,14 @@ fn decoded(form: &str) -> Decoded {
 
 #[test]
 fn imperial_values_become_canonical() {
-    let decoded = decoded("PASSKEY=k&dateutc=2026-01-15+11:59:00&tempf=50&windspeedmph=10&dailyrainin=1&baromrelin=30");
+    let decoded =
+        decoded("PASSKEY=k&dateutc=2026-01-15+11:59:00&tempf=50&windspeedmph=10&dailyrainin=1&baromrelin=30");
     let values: Vec<_> = decoded
         .readings
         .iter()
-        .map(|reading| (reading.metric.as_str(), reading.unit.as_deref().unwrap(), reading.value.as_number().unwrap()))
+        .map(|reading| {
+            (reading.metric.as_str(), reading.unit.as_deref().unwrap(), reading.value.as_number().unwrap())
+        })
         .collect();
     assert_eq!(values[0], ("temperature", "Cel", 10.0));
     assert_eq!(values[1], ("wind_speed", "m/s", 4.4704));
@@ -36,14 +39,20 @@ fn a_text_in_a_measured_field_is_a_problem_of_that_field() {
     assert_eq!(decoded.readings.len(), 1);
     assert_eq!(decoded.readings[0].device, "roof");
     assert_eq!(decoded.problems.len(), 1);
-    assert_eq!((decoded.problems[0].place.as_str(), decoded.problems[0].reason.as_str()), ("tempf", "expected a number"));
+    assert_eq!(
+        (decoded.problems[0].place.as_str(), decoded.problems[0].reason.as_str()),
+        ("tempf", "expected a number, found another text")
+    );
 }
 
 #[test]
 fn what_firmwares_send_for_no_value_is_no_reading() {
     let decoded = decoded("tempf=&humidity=--&winddir=null&uv=nan&rainratein=inf&batt1=0");
     assert_eq!(decoded.readings.len(), 1);
-    assert_eq!((decoded.readings[0].metric.as_str(), decoded.readings[0].channel.as_str()), ("battery_state", "batt1"));
+    assert_eq!(
+        (decoded.readings[0].metric.as_str(), decoded.readings[0].channel.as_str()),
+        ("battery_state", "batt1")
+    );
     assert!(decoded.problems.is_empty());
 }
 
@@ -53,16 +62,31 @@ fn a_clock_that_was_never_set_gives_the_receive_time_and_says_so() {
         let decoded = decoded(&format!("dateutc={date}&tempf=50"));
         let reading = &decoded.readings[0];
         assert_eq!(reading.observed_at.to_string(), "2026-01-15T12:00:00Z", "{date}");
-        assert_eq!((reading.quality, reading.flags.as_slice()), (Quality::Uncertain, ["time_implausible"].as_slice()));
+        assert_eq!(
+            (reading.quality, reading.flags.as_slice()),
+            (Quality::Uncertain, ["time_implausible"].as_slice())
+        );
     }
 }
 
 #[test]
 fn times_are_read_in_the_spellings_of_the_firmwares() {
-    for text in ["2020-10-05 10:36:28", "2020-10-05T10:36:28Z", "2020-10-5 10: 36: 28"] {
-        assert_eq!(date_utc(text).unwrap().to_string(), "2020-10-05T10:36:28Z", "{text}");
+    for text in
+        ["2020-10-05+10:36:28", "2020-10-05%2010%3A36%3A28", "2020-10-05T10:36:28Z", "2020-10-05+10:+36:+28"]
+    {
+        let decoded = decoded(&format!("dateutc={text}&tempf=50"));
+        assert_eq!(decoded.readings[0].observed_at.to_string(), "2020-10-05T10:36:28Z", "{text}");
     }
-    assert_eq!(date_utc("2020-10-05"), None);
+}
+
+#[test]
+fn a_station_that_says_now_gets_the_receive_time() {
+    let decoded = decoded("dateutc=now&tempf=50");
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T12:00:00Z");
+    assert_eq!(
+        (decoded.readings[0].quality, decoded.readings[0].flags.as_slice()),
+        (Quality::Good, ["time_received"].as_slice())
+    );
 }
 
 #[test]
