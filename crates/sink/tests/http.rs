@@ -1,5 +1,7 @@
 //! The HTTP sink against a server that answers as it is told.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::{Arc, Mutex};
 
 use actix_web::http::StatusCode;

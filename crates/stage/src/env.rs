@@ -47,6 +47,11 @@ impl Env {
         Self::from_fn(move |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))
     }
 
+    /// The variable as it is, for what reads variables that a file names.
+    pub fn lookup(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)
+    }
+
     /// The variable's text, if it is set.
     pub fn text(&mut self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())

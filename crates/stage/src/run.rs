@@ -26,6 +26,8 @@ pub struct Runtime {
     pub name: &'static str,
     /// The settings; [`Env::finish`] before the first use of what was read.
     pub env: Env,
+    /// The shell's settings, for services that serve routes of their own.
+    pub settings: Settings,
     /// The time.
     pub clock: Clock,
     /// The meter for instruments of its own.
@@ -65,7 +67,13 @@ async fn live(
     let telemetry = Telemetry::start(&options, &tokio::runtime::Handle::current());
     let clock = Clock::system();
     let metrics = telemetry.metrics.clone();
-    let built = build(Runtime { name, env, clock: clock.clone(), metrics: metrics.clone() });
+    let built = build(Runtime {
+        name,
+        env,
+        settings: settings.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+    });
     let app = match built {
         // A service that never called `finish` must not start on our mistakes either.
         Ok(_) if !own_mistakes.0.is_empty() => return misconfigured(name, &own_mistakes),

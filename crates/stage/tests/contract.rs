@@ -1,5 +1,7 @@
 //! Status codes, headers and bounds of every service, over a real socket within this process.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,69 @@
+//! The body: read within bounds of size and time, then decompressed within the same bound of size.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::http::{Method, Version};
+use actix_web::web::{Bytes, Payload};
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use crate::problem::Problem;
+
+/// Reads the body as it was sent.
+pub(crate) async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    bound: usize,
+    deadline: Duration,
+) -> Result<Bytes, Problem> {
+    let length =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > bound) {
+        return Err(Problem::too_large(bound));
+    }
+    let says_nothing = length.is_none() && !request.headers().contains_key(TRANSFER_ENCODING);
+    if says_nothing && request.version() <= Version::HTTP_11 && request.method() != Method::GET {
+        return Err(Problem::length_required());
+    }
+    match tokio::time::timeout(deadline, payload.to_bytes_limited(bound)).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(Problem::cut_short()),
+        Ok(Err(_)) => Err(Problem::too_large(bound)),
+        Err(_) => Err(Problem::too_slow()),
+    }
+}
+
+/// Undoes the one content coding that the request names.
+pub(crate) fn decompressed(request: &HttpRequest, body: Bytes, bound: usize) -> Result<Vec<u8>, Problem> {
+    let mut codings = request.headers().get_all(CONTENT_ENCODING);
+    let coding = codings.next().map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
+    if codings.next().is_some() {
+        return Err(Problem::unsupported_encoding());
+    }
+    match coding.as_deref() {
+        None | Some("" | "identity") => Ok(body.into()),
+        Some("gzip" | "x-gzip") => inflate(MultiGzDecoder::new(&*body), bound),
+        // RFC 9110 means zlib by `deflate`; some senders leave its frame out.
+        Some("deflate") if is_zlib(&body) => inflate(ZlibDecoder::new(&*body), bound),
+        Some("deflate") => inflate(DeflateDecoder::new(&*body), bound),
+        Some(_) => Err(Problem::unsupported_encoding()),
+    }
+}
+
+/// RFC 1950, section 2.2: the method is 8, and the first two bytes are a multiple of 31.
+fn is_zlib(body: &[u8]) -> bool {
+    matches!(body, [first, second, ..] if first & 0x0F == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
+}
+
+fn inflate(decoder: impl Read, bound: usize) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::new();
+    let one_more = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
+    let read: io::Result<usize> = decoder.take(one_more).read_to_end(&mut body);
+    match read {
+        Ok(length) if length > bound => Err(Problem::too_large(bound)),
+        Ok(_) => Ok(body),
+        Err(_) => Err(Problem::malformed("the body is not what its content encoding says")),
+    }
+}

@@ -1,0 +1,51 @@
+//! The settings of `ingest`.
+
+use std::path::Path;
+
+use pipeline_config::{LoadError, Pipeline};
+use stage::Env;
+
+use crate::sources::Sources;
+
+/// Below the 1 MiB of a Kafka record, with room for the head of the request and the event's attributes.
+const DEFAULT_MAX_BODY_BYTES: usize = 768 * 1024;
+
+/// What `ingest` is started with.
+#[derive(Debug)]
+pub struct Config {
+    /// `FRESHET_PIPELINE`: the sources of this file; `freshet.yaml`.
+    pub sources: Sources,
+    /// `MAX_BODY_BYTES`: the largest body, as sent and again after decompression; 768 KiB.
+    pub max_body_bytes: usize,
+}
+
+impl Config {
+    /// Reads them; mistakes, those in the file too, are noted in `env`.
+    pub fn from_env(env: &mut Env) -> Self {
+        let path = env.text_or("FRESHET_PIPELINE", "freshet.yaml");
+        let pipeline = Pipeline::load(Path::new(&path));
+        let sources = match pipeline {
+            Ok(pipeline) => Sources::of(&pipeline, env),
+            Err(error) => {
+                note(env, &path, &error);
+                Sources::default()
+            }
+        };
+        let max_body_bytes =
+            env.number_or("MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES, 1024..=DEFAULT_MAX_BODY_BYTES);
+        Self { sources, max_body_bytes }
+    }
+}
+
+fn note(env: &mut Env, path: &str, error: &LoadError) {
+    match error {
+        LoadError::Unreadable { source, .. } => {
+            env.mistake("FRESHET_PIPELINE", format!("names {path}, which cannot be read: {source}"));
+        }
+        LoadError::Mistakes(mistakes) => {
+            for mistake in &mistakes.mistakes {
+                env.mistake(format!("{path}:{}:{}", mistake.line, mistake.column), mistake.text.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether a request comes from somebody who may send: checked over the raw bytes, before anything is parsed.
+
+mod head;
+mod key;
+mod signature;
+
+use actix_web::HttpRequest;
+use jiff::Timestamp;
+use pipeline_config::Credential;
+use stage::Env;
+
+use key::Key;
+
+/// The credentials of one source; any one lets a request in, and none at all lets everybody in.
+pub(crate) struct Guard(Vec<Lock>);
+
+/// One credential and its secret.
+struct Lock {
+    credential: Credential,
+    key: Key,
+}
+
+/// What can be said before the body is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Let in.
+    Passed,
+    /// A signature over the body decides.
+    NeedsBody,
+    /// Not let in.
+    Refused,
+}
+
+/// How a signed request was let in.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signed {
+    /// The `webhook-id` of Standard Webhooks: the same over all re-sends of a message, and signed.
+    pub(crate) message_id: Option<String>,
+}
+
+/// What of a request is a credential, and must not go further than `ingest`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traces {
+    /// Header fields, in lower case.
+    pub(crate) headers: Vec<String>,
+    /// Parameters of the query.
+    pub(crate) parameters: Vec<String>,
+    /// Segments of the path behind the source's name, as they are in the path.
+    pub(crate) segments: Vec<String>,
+}
+
+impl Guard {
+    /// # Errors
+    /// Every secret that cannot be had or used, in words without the secret.
+    pub(crate) fn of(credentials: &[Credential], env: &Env) -> Result<Self, Vec<String>> {
+        let mut locks = Vec::with_capacity(credentials.len());
+        let mut reasons = Vec::new();
+        for credential in credentials {
+            match Key::of(credential.secret(), env) {
+                Ok(key) if signature::is_usable(credential, &key.current()) => {
+                    locks.push(Lock { credential: credential.clone(), key });
+                }
+                Ok(_) => reasons
+                    .push(format!("the secret of {} is no Standard Webhooks secret", credential.secret())),
+                Err(error) => reasons.push(error.to_string()),
+            }
+        }
+        if reasons.is_empty() { Ok(Self(locks)) } else { Err(reasons) }
+    }
+
+    /// Checks what the head of the request shows. `tail` is the path behind the source's name.
+    pub(crate) fn check_head(&self, request: &HttpRequest, tail: &str) -> Verdict {
+        if self.0.is_empty() || self.0.iter().any(|lock| head::fits(lock, request, tail)) {
+            return Verdict::Passed;
+        }
+        if self.0.iter().any(|lock| signature::is_signature(&lock.credential)) {
+            return Verdict::NeedsBody;
+        }
+        Verdict::Refused
+    }
+
+    /// Checks signatures over the body as it was sent.
+    pub(crate) fn check_body(&self, request: &HttpRequest, body: &[u8], now: Timestamp) -> Option<Signed> {
+        self.0.iter().find_map(|lock| signature::check(lock, request, body, now))
+    }
+
+    /// Whether a request that shows nothing in its head might still be a sender's handshake: one that cannot be signed
+    /// and may leave header fields out, but has the source's whole address.
+    pub(crate) fn admits_handshake(&self, request: &HttpRequest, tail: &str) -> bool {
+        let in_address =
+            |lock: &Lock| matches!(lock.credential, Credential::Query { .. } | Credential::Path { .. });
+        self.check_head(request, tail) == Verdict::Passed || !self.0.iter().all(in_address)
+    }
+
+    /// What is a credential in this request: whatever any of the source's credentials is looked for in, used or not.
+    pub(crate) fn traces(&self, tail: &str) -> Traces {
+        let mut traces = Traces::default();
+        for lock in &self.0 {
+            match &lock.credential {
+                Credential::Header { name, .. } => traces.headers.push(name.clone()),
+                Credential::Hmac(hmac) => traces.headers.push(hmac.header.clone()),
+                Credential::Query { key, .. } => traces.parameters.push(key.clone()),
+                Credential::Path { .. } => {
+                    traces.segments.extend(head::matching_segments(lock, tail).map(str::to_owned));
+                }
+                Credential::Bearer { .. }
+                | Credential::Basic { .. }
+                | Credential::StandardWebhooks { .. } => {}
+            }
+        }
+        traces
+    }
+}

@@ -1,0 +1,129 @@
+//! Subscription handshakes: what a platform asks before it sends.
+
+use std::time::Duration;
+
+use actix_web::http::header::{ALLOW, HeaderName};
+use actix_web::{HttpRequest, HttpResponse};
+use decoders::decode::Handshake;
+use reqwest::{Client, Url};
+use stage::{ClientOptions, Env, http_client};
+
+use crate::problem::{METHODS, Problem};
+
+const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
+
+/// Confirms that a destination is wanted, at the platform's own address.
+#[derive(Debug, Clone)]
+pub struct Confirmer(Client);
+
+impl Confirmer {
+    /// A confirmer with the system's resolver; mistakes are noted in `env`.
+    pub fn new(env: &mut Env) -> Option<Self> {
+        let timeout = Duration::from_secs(5);
+        let options = ClientOptions { timeout, idle_connections: 0, ..ClientOptions::default() };
+        match http_client(&options) {
+            Ok(client) => Some(Self(client)),
+            Err(error) => {
+                env.mistake("TLS", error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A confirmer with a client of its own resolver.
+    pub fn with_client(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// AWS IoT: GET of the address in the message, after which the destination is enabled.
+    async fn confirm_aws_iot(&self, address: &str) -> Result<HttpResponse, Problem> {
+        let Some(url) = aws_iot_url(address) else {
+            return Err(Problem::unprocessable(
+                "`enableUrl` is no address of AWS IoT; nothing was sent to it",
+            ));
+        };
+        match self.0.get(url).send().await {
+            Ok(answer) if answer.status().is_success() => {
+                tracing::info!("a destination of AWS IoT was confirmed");
+                Ok(HttpResponse::Ok().finish())
+            }
+            Ok(answer) => {
+                tracing::warn!(status = answer.status().as_u16(), "AWS IoT did not take the confirmation");
+                Err(Problem::unavailable("AWS IoT did not take the confirmation"))
+            }
+            Err(error) => {
+                tracing::warn!(error = %error.without_url(), "AWS IoT could not be reached for the confirmation");
+                Err(Problem::unavailable("AWS IoT could not be reached for the confirmation"))
+            }
+        }
+    }
+}
+
+/// Answers a handshake that came in a request's body.
+pub(crate) async fn answer(handshake: Handshake, confirmer: &Confirmer) -> Result<HttpResponse, Problem> {
+    match handshake {
+        // Event Grid takes 200 only (Azure: "webhook event delivery", validation handshake).
+        Handshake::EventGrid { code } => {
+            let body = serde_json::json!({ "validationResponse": code }).to_string();
+            Ok(HttpResponse::Ok().content_type("application/json").body(body))
+        }
+        Handshake::AwsIot { enable_url } => confirmer.confirm_aws_iot(&enable_url).await,
+    }
+}
+
+/// `OPTIONS`: the validation request of the CloudEvents webhook specification (section 4.1); without its header field,
+/// the methods.
+pub(crate) fn options(request: &HttpRequest) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    match request.headers().get(REQUEST_ORIGIN) {
+        Some(origin) => {
+            answer.insert_header((ALLOW, "POST"));
+            answer.insert_header((ALLOWED_ORIGIN, origin.clone()));
+            // As many as the sender likes: a source above its own rate is answered 429.
+            answer.insert_header((ALLOWED_RATE, "*"));
+        }
+        None => {
+            answer.insert_header((ALLOW, METHODS));
+        }
+    }
+    answer.finish()
+}
+
+/// The address, where it is one that confirms a destination: `https://iot.<region>.amazonaws.com/confirmdestination/...`.
+/// Any other host would make us fetch what a stranger names.
+fn aws_iot_url(address: &str) -> Option<Url> {
+    let url = Url::parse(address).ok()?;
+    let region = url.host_str()?.strip_prefix("iot.")?.strip_suffix(".amazonaws.com")?;
+    let is_region =
+        !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.port().is_none();
+    let is_confirmation = url.path().starts_with("/confirmdestination/");
+    (url.scheme() == "https" && is_region && is_plain && is_confirmation).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::aws_iot_url;
+
+    #[test]
+    fn only_amazons_own_hosts_are_confirmed() {
+        assert!(aws_iot_url("https://iot.us-east-1.amazonaws.com/confirmdestination/AYAD").is_some());
+        for address in [
+            "http://iot.us-east-1.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.us-east-1.amazonaws.com.evil.example/confirmdestination/AYAD",
+            "https://iot.us-east-1.amazonaws.com@evil.example/confirmdestination/AYAD",
+            "https://user@iot.us-east-1.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.us-east-1.amazonaws.com:8443/confirmdestination/AYAD",
+            "https://iot.evil.example/x.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.a.b.amazonaws.com/confirmdestination/AYAD",
+            "https://iot..amazonaws.com/confirmdestination/AYAD",
+            "https://169.254.169.254/confirmdestination/AYAD",
+            "https://iot.us-east-1.amazonaws.com/elsewhere",
+            "confirm me",
+        ] {
+            assert!(aws_iot_url(address).is_none(), "{address}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Takes requests from outside and queues them.
+
+use std::process::ExitCode;
+
+use ingest::{Config, Confirmer, Ingest, routes};
+use sink::HttpSink;
+use stage::{App, ConfigErrors, Runtime};
+
+fn main() -> ExitCode {
+    stage::run("ingest", build)
+}
+
+fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
+    let config = Config::from_env(&mut runtime.env);
+    let sink = HttpSink::from_env(&mut runtime.env);
+    let confirmer = Confirmer::new(&mut runtime.env);
+    runtime.env.finish()?;
+    let (Some(sink), Some(confirmer)) = (sink, confirmer) else { return Err(ConfigErrors::default()) };
+    let ingest = Ingest {
+        sources: config.sources,
+        max_body_bytes: config.max_body_bytes,
+        body_timeout: runtime.settings.body_timeout,
+        clock: runtime.clock,
+        sink,
+        confirmer,
+    };
+    Ok(App::new().routes(routes(ingest)))
+}
