@@ -1,3 +1,7 @@
 //! The `freshet` command.
 
+pub mod commands;
+pub mod failure;
+pub mod output;
+pub mod pipeline_file;
 pub mod send;

@@ -1,0 +1,80 @@
+//! `freshet check`.
+
+use std::path::PathBuf;
+
+use pipeline_config::{LoadError, Mistake, Pipeline};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output::{self, Format, printable};
+
+use super::Done;
+
+/// Check a pipeline file: print every mistake with its line and column, and warn of what will hurt
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pipeline file
+    #[arg(env = "FRESHET_PIPELINE", default_value = "freshet.yaml")]
+    file: PathBuf,
+}
+
+/// A mistake or a warning, for programs.
+#[derive(Debug, Serialize)]
+struct Finding<'a> {
+    kind: &'static str,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    text: &'a str,
+}
+
+/// Prints what was found; a file with mistakes ends badly, warnings alone do not.
+///
+/// # Errors
+/// Where the file cannot be read, or standard output not be written.
+pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let (mistakes, warnings) = match Pipeline::load(&args.file) {
+        Ok(pipeline) => (Vec::new(), pipeline.warnings),
+        Err(LoadError::Mistakes(found)) => (found.mistakes, found.warnings),
+        Err(error @ LoadError::Unreadable { .. }) => {
+            return Err(Failure::because("there is nothing to check", &error)
+                .hint("name the file: freshet check FILE"));
+        }
+    };
+    let file = args.file.display().to_string();
+    let findings: Vec<_> =
+        findings("mistake", &file, &mistakes).chain(findings("warning", &file, &warnings)).collect();
+    match format {
+        Format::Json => output::json(&findings)?,
+        Format::Table => findings.iter().try_for_each(|finding| output::write_line(&finding.to_line()))?,
+    }
+    eprintln!("{file}: {}", summary(mistakes.len(), warnings.len()));
+    Ok(if mistakes.is_empty() { Done::Well } else { Done::Badly })
+}
+
+fn findings<'a>(kind: &'static str, file: &'a str, list: &'a [Mistake]) -> impl Iterator<Item = Finding<'a>> {
+    list.iter().map(move |found| Finding {
+        kind,
+        file,
+        line: found.line,
+        column: found.column,
+        text: &found.text,
+    })
+}
+
+impl Finding<'_> {
+    /// The form that editors and compilers' users know: `file:line:column: kind: text`.
+    fn to_line(&self) -> String {
+        let Self { kind, file, line, column, text } = self;
+        format!("{file}:{line}:{column}: {kind}: {}", printable(text))
+    }
+}
+
+fn summary(mistakes: usize, warnings: usize) -> String {
+    let count = |number: usize, noun: &str| match number {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    };
+    format!("{}, {}", count(mistakes, "mistake"), count(warnings, "warning"))
+}

@@ -1,0 +1,62 @@
+//! The command line: one file a command.
+
+pub mod channel;
+pub mod check;
+pub mod schema;
+pub mod send;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::output::Format;
+
+/// Sensor readings from any platform into PostgreSQL exactly once, and people told when a threshold is crossed
+#[derive(Debug, Parser)]
+#[command(name = "freshet", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// How data are printed
+    #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORMAT")]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How a command ended that did its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// All is well: exit status 0.
+    Well,
+    /// What was looked at is not well, as printed: exit status 1.
+    Badly,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    Schema(schema::Args),
+    Send(send::Args),
+    /// Try out a channel of the pipeline file
+    #[command(subcommand)]
+    Channel(channel::Command),
+}
+
+const AFTER_HELP: &str = "\
+Data go to standard output, everything else to standard error. Exit status: 0 where all is well, 1 where it is not,
+2 where the command line is wrong.
+
+Begin with `freshet up --demo`.";
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// [`Failure`], for standard error.
+    pub async fn run(self) -> Result<Done, Failure> {
+        match self.command {
+            Command::Check(args) => check::run(&args, self.output),
+            Command::Schema(args) => schema::run(&args),
+            Command::Send(args) => send::run(&args, self.output).await,
+            Command::Channel(command) => channel::run(command, self.output).await,
+        }
+    }
+}

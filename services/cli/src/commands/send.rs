@@ -1,0 +1,200 @@
+//! `freshet send`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use event_model::event_types::PAYLOAD_RECEIVED;
+use indicatif::{ProgressBar, ProgressStyle};
+use stage::{ClientOptions, Clock};
+
+use crate::failure::Failure;
+use crate::output::{self, Format, Row};
+use crate::pipeline_file::PipelineFile;
+use crate::send::credential::Shown;
+use crate::send::input::{self, Cutting};
+use crate::send::report::{Line, Report};
+use crate::send::run::{self, Pace};
+use crate::send::target::{Envelope, Outgoing, Target};
+
+use super::Done;
+
+/// Send payloads, recorded requests or the rows of a table to a webhook or a Broker
+///
+/// INPUT is a file or a folder: `.http` files are recorded requests, the rows of `.csv`, `.ndjson` and `.jsonl` files
+/// are JSON payloads of their own, any other file is one body. `-` reads NDJSON from standard input.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to send
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// The webhook's URL; with --source only its host, to which /hooks/SOURCE is added
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    to: reqwest::Url,
+    /// Send as this source of the pipeline file, with its credential
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    #[command(flatten)]
+    pipeline: PipelineFile,
+    /// Send to this Broker instead, one CloudEvent an item; needs --source
+    #[arg(long, value_name = "URL", env = "FRESHET_BROKER", requires = "source")]
+    broker: Option<reqwest::Url>,
+    /// The type of the events that go to a Broker
+    #[arg(long, value_name = "TYPE", default_value = PAYLOAD_RECEIVED)]
+    event_type: String,
+    /// A header field for every request whose value is in an environment variable; repeatable
+    #[arg(long, value_name = "NAME=VARIABLE", value_parser = header_from_env)]
+    header_env: Vec<(String, String)>,
+    /// Requests a second; as fast as answers come if not given
+    #[arg(long, value_parser = rate)]
+    rate: Option<f64>,
+    /// Requests under way at once
+    #[arg(long, default_value_t = 8)]
+    concurrency: usize,
+    /// Rows in one request; several go as a JSON array
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Attempts after the first where there was no answer, or 429 or 503
+    #[arg(long, default_value_t = 5)]
+    retries: u32,
+    /// Seconds that one attempt may take
+    #[arg(long, default_value_t = 30)]
+    timeout: u64,
+}
+
+impl Row for Line {
+    const HEADINGS: &'static [&'static str] = &["ANSWER", "REQUESTS", "P50 MS", "P99 MS", "MAX MS"];
+
+    fn cells(&self) -> Vec<String> {
+        let milliseconds = |value: f64| format!("{value:.2}");
+        vec![
+            self.answer.clone(),
+            self.requests.to_string(),
+            milliseconds(self.p50_ms),
+            milliseconds(self.p99_ms),
+            milliseconds(self.max_ms),
+        ]
+    }
+}
+
+/// Sends; ends badly where a request was not taken.
+///
+/// # Errors
+/// Where an input, the pipeline file or the credential cannot be read.
+pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let (target, credential) = destination(args)?;
+    let options = ClientOptions { timeout: Duration::from_secs(args.timeout), ..ClientOptions::default() };
+    let client = stage::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
+    let pace = Pace {
+        rate: args.rate,
+        concurrency: args.concurrency,
+        retries: args.retries,
+        headers: args.header_env.clone(),
+    };
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {pos} sent, {per_sec}, {elapsed}")
+            .expect("the template is valid"),
+    );
+    let progress = bar.clone();
+    let mut broken_input = None;
+    let requests = requests(args, &target, credential.as_ref(), &mut broken_input)?;
+    let report = run::send(&client, requests, &pace, move || progress.inc(1)).await;
+    bar.finish_and_clear();
+    print(&report, format)?;
+    if let Some(failure) = broken_input {
+        return Err(failure);
+    }
+    Ok(if report.accepted == report.requests { Done::Well } else { Done::Badly })
+}
+
+fn print(report: &Report, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(report)?,
+        Format::Table => {
+            output::rows(format, &report.answers)?;
+            let rate = report.requests as f64 / report.seconds.max(f64::EPSILON);
+            eprintln!(
+                "{} of {} requests were taken in {:.1} s ({rate:.0}/s), with {} retries",
+                report.accepted, report.requests, report.seconds, report.retries
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Where to send, and as whom.
+fn destination(args: &Args) -> Result<(Target, Option<Shown>), Failure> {
+    let Some(name) = &args.source else {
+        return Ok((Target::Webhook { url: args.to.clone() }, None));
+    };
+    let pipeline = args.pipeline.load()?;
+    let source = pipeline.sources.get(name).ok_or_else(|| {
+        let known: Vec<_> = pipeline.sources.keys().map(String::as_str).collect();
+        Failure::new(format!("the pipeline file has no source {name}"))
+            .hint(format!("its sources are: {}", known.join(", ")))
+    })?;
+    if let Some(broker) = &args.broker {
+        let envelope = Envelope {
+            source: name.clone(),
+            event_type: args.event_type.clone(),
+            format: source.format.clone(),
+        };
+        return Ok((Target::Broker { url: broker.clone(), envelope }, None));
+    }
+    let mut url = args.to.clone();
+    url.set_path(&format!("/hooks/{name}"));
+    let credential = source.credentials.first().map(|credential| {
+        credential
+            .secret()
+            .resolve(&|variable| std::env::var(variable).ok())
+            .map(|secret| Shown::new(credential.clone(), secret))
+            .map_err(|error| Failure::because(format!("the credential of source {name} is missing"), &error))
+    });
+    Ok((Target::Webhook { url }, credential.transpose()?))
+}
+
+/// The requests one after another; an input that breaks off ends them, and is told in `broken`.
+fn requests<'a>(
+    args: &Args,
+    target: &'a Target,
+    credential: Option<&'a Shown>,
+    broken: &'a mut Option<Failure>,
+) -> Result<impl Iterator<Item = Outgoing> + 'a, Failure> {
+    let cutting = Cutting { batch: args.batch };
+    let inputs = args
+        .inputs
+        .iter()
+        .map(|path| input::items(path, cutting))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Failure::because("there is nothing to send", &error))?;
+    let clock = Clock::system();
+    Ok(inputs.into_iter().flatten().map_while(move |item| {
+        let made = item.map_err(|error| Failure::because("an input ends early", &error)).and_then(|item| {
+            target
+                .outgoing(item, clock.now())
+                .map_err(|error| Failure::because("an item cannot be sent", &error))
+        });
+        match made {
+            Ok(request) => Some(match credential {
+                Some(credential) => credential.on(request, clock.now()),
+                None => request,
+            }),
+            Err(failure) => {
+                *broken = Some(failure);
+                None
+            }
+        }
+    }))
+}
+
+fn header_from_env(text: &str) -> Result<(String, String), String> {
+    let (name, variable) = text.split_once('=').ok_or("write it as NAME=VARIABLE")?;
+    let value = std::env::var(variable).map_err(|_| format!("environment variable {variable} is not set"))?;
+    Ok((name.to_ascii_lowercase(), value))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches("/s").parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
+        _ => Err("a rate is a positive number of requests a second".to_owned()),
+    }
+}

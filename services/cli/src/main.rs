@@ -1,0 +1,26 @@
+//! The `freshet` command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::commands::{Cli, Done};
+use cli::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::because("the runtime does not start", &error))
+        .and_then(|runtime| runtime.block_on(cli.run()));
+    match result {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Badly) => ExitCode::FAILURE,
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The pipeline file that a command works with.
+
+use std::path::PathBuf;
+
+use pipeline_config::{LoadError, Pipeline};
+
+use crate::failure::Failure;
+
+/// `--pipeline`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PipelineFile {
+    /// The pipeline file
+    #[arg(
+        short,
+        long = "pipeline",
+        value_name = "FILE",
+        env = "FRESHET_PIPELINE",
+        default_value = "freshet.yaml"
+    )]
+    pub path: PathBuf,
+}
+
+impl PipelineFile {
+    /// Reads and checks it.
+    ///
+    /// # Errors
+    /// A [`Failure`] with every mistake of the file.
+    pub fn load(&self) -> Result<Pipeline, Failure> {
+        Pipeline::load(&self.path).map_err(|error| match error {
+            LoadError::Unreadable { .. } => Failure::because("the pipeline file is missing", &error)
+                .hint("name it with --pipeline FILE or the environment variable FRESHET_PIPELINE"),
+            LoadError::Mistakes(mistakes) => {
+                Failure::new(format!("{} has mistakes:\n{mistakes}", self.path.display()))
+            }
+        })
+    }
+}

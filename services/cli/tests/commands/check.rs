@@ -1,0 +1,57 @@
+//! `freshet check` and `freshet schema`.
+
+use crate::process::freshet;
+
+#[test]
+fn mistakes_are_printed_with_their_places_and_the_exit_status_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    std::fs::write(&file, "sources:\n  a:\n    fromat: json\n").unwrap();
+    let run = freshet(&["check", file.to_str().unwrap()]);
+    assert_eq!(run.status, 1);
+    let name = file.display();
+    assert_eq!(
+        run.stdout.lines().collect::<Vec<_>>(),
+        [
+            format!("{name}:3:5: mistake: `format` is missing"),
+            format!("{name}:3:5: mistake: unknown key `fromat`; did you mean `format`?"),
+            format!("{name}:2:3: warning: source `a` has no credentials: anyone may send to it"),
+        ]
+    );
+    assert_eq!(run.stderr, format!("{name}: 2 mistakes, 1 warning\n"));
+}
+
+#[test]
+fn warnings_alone_are_no_failure_and_programs_get_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    std::fs::write(&file, "sources:\n  a: {format: json}\n").unwrap();
+    let run = freshet(&["check", file.to_str().unwrap(), "-o", "json"]);
+    assert_eq!(run.status, 0);
+    let findings: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(findings[0]["kind"], "warning");
+    assert_eq!(findings[0]["line"], 2);
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let run = freshet(&["check", "/nowhere/freshet.yaml"]);
+    assert_eq!((run.status, run.stdout.as_str()), (1, ""));
+    assert!(run.stderr.contains("/nowhere/freshet.yaml cannot be read"), "{}", run.stderr);
+    assert!(run.stderr.contains("name the file: freshet check FILE"), "{}", run.stderr);
+}
+
+#[test]
+fn the_schema_is_the_published_one() {
+    let run = freshet(&["schema"]);
+    let published = include_str!("../../../../docs/freshet.schema.json");
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!((run.status, parse(&run.stdout)), (0, parse(published)));
+}
+
+#[test]
+fn a_wrong_command_line_exits_2() {
+    let run = freshet(&["chekc"]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("check"), "{}", run.stderr);
+}

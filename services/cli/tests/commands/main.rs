@@ -1,0 +1,5 @@
+//! The `freshet` command as a person runs it: what it prints, where, and how it ends.
+
+mod channel;
+mod check;
+mod process;
