@@ -13,7 +13,7 @@ use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, P
 use crate::format::Decoder;
 
 pub use parser::{Parser, parse};
-pub use point::{FieldValue, Point, SyntaxError, SyntaxErrorKind};
+pub use point::{FieldValue, Point, SyntaxError, SyntaxErrorKind, Tag};
 pub use precision::Precision;
 
 /// InfluxDB line protocol, as `/api/v2/write` takes it.
@@ -99,8 +99,8 @@ fn problem(line: usize, reason: impl Into<String>) -> Problem {
 
 /// The precision that the query states; nanoseconds if none.
 fn precision(request: &RecordedRequest) -> Result<Precision, String> {
-    let stated = request.query.split('&').filter_map(|parameter| parameter.split_once('='));
-    let Some((_, name)) = stated.filter(|(name, _)| *name == "precision").next_back() else {
+    let mut stated = request.query.split('&').filter_map(|parameter| parameter.split_once('='));
+    let Some((_, name)) = stated.rfind(|(name, _)| *name == "precision") else {
         return Ok(Precision::default());
     };
     let name = percent_decode_str(name).decode_utf8_lossy();
@@ -109,3 +109,6 @@ fn precision(request: &RecordedRequest) -> Result<Precision, String> {
     }
     Precision::by_name(&name).ok_or_else(|| "the precision is none of ns, us, ms and s".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use super::number;
-use super::point::{FieldValue, Point, SyntaxError, SyntaxErrorKind};
+use super::point::{FieldValue, Point, SyntaxError, SyntaxErrorKind, Tag};
 
 /// The points of `input`, line by line, without comments and empty lines.
 pub fn parse(input: &[u8]) -> Parser<'_> {
@@ -71,7 +71,7 @@ impl<'a> Parser<'a> {
         point().map_err(|error| SyntaxError { line, ..error })
     }
 
-    fn tags(&mut self) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, SyntaxError> {
+    fn tags(&mut self) -> Result<Vec<Tag<'a>>, SyntaxError> {
         let mut tags = Vec::new();
         while self.eat(b',') {
             let key = self.token(KEY, SyntaxErrorKind::ExpectedTagKey)?;

@@ -12,12 +12,15 @@ pub struct Point<'a> {
     /// The measurement.
     pub measurement: Cow<'a, str>,
     /// The tags in the order of the line; no key occurs twice.
-    pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub tags: Vec<Tag<'a>>,
     /// The fields in the order of the line; at least one.
     pub fields: Vec<(Cow<'a, str>, FieldValue<'a>)>,
     /// The timestamp as written, in the precision of the request.
     pub timestamp: Option<i64>,
 }
+
+/// A tag: key and value.
+pub type Tag<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 impl Point<'_> {
     /// The value of the tag `key`.

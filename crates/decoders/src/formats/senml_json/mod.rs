@@ -136,7 +136,7 @@ fn take(index: usize, resolution: Resolution<'_>, context: Context<'_>, decoded:
         },
         Resolution::Silent => {}
         Resolution::NoValue => {
-            decoded.problems.push(mistake("v", "expected a value or a sum, found neither"))
+            decoded.problems.push(mistake("v", "expected a value or a sum, found neither"));
         }
         Resolution::BadName => decoded.problems.push(mistake(
             "n",
@@ -227,3 +227,6 @@ fn measured(
 fn wrong(label: &'static str, reason: impl Into<String>) -> WrongField {
     WrongField { label, reason: reason.into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,7 @@ fn is_name(base: &str, own: &str) -> bool {
 pub(super) fn instant(seconds: f64, now: Timestamp) -> Option<Timestamp> {
     let micros = (seconds * 1e6).round();
     // 2^63 microseconds are 292,000 years; the cast is exact below.
-    if !(micros.abs() < 9.2e18) {
+    if !micros.is_finite() || micros.abs() > 9.2e18 {
         return None;
     }
     let duration = SignedDuration::from_micros(micros as i64);

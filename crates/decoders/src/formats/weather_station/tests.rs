@@ -28,7 +28,7 @@ fn imperial_values_become_canonical() {
     assert_eq!(values[0], ("temperature", "Cel", 10.0));
     assert_eq!(values[1], ("wind_speed", "m/s", 4.4704));
     assert_eq!(values[2], ("rain_day", "mm", 25.4));
-    assert!(values[3].0 == "pressure_sea_level" && (values[3].2 - 1015.916_6).abs() < 1e-3);
+    assert!(values[3].0 == "pressure_sea_level" && (values[3].2 - 1_015.916_6).abs() < 1e-3);
     assert_eq!(decoded.readings[0].device, alias("ecowitt", "k"));
     assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:59:00Z");
 }
