@@ -1,0 +1,92 @@
+use event_model::RecordedRequest;
+
+use super::InfluxLineProtocol;
+use crate::decode::{Context, Decoded, FormError, Profile};
+use crate::format::Decoder as _;
+
+fn post(query: &str, body: &str) -> RecordedRequest {
+    RecordedRequest { method: "POST".into(), query: query.into(), body: body.into(), ..RecordedRequest::default() }
+}
+
+fn decode(profile: &Profile, query: &str, body: &str) -> Decoded {
+    let received_at = "2026-01-15T12:00:00.5Z".parse().unwrap();
+    InfluxLineProtocol.decode(&post(query, body), Context { profile, received_at }).unwrap()
+}
+
+fn profile() -> Profile {
+    Profile { source: "telegraf".into(), ..Profile::default() }
+}
+
+#[test]
+fn the_query_states_the_precision() {
+    for (query, time) in [("precision=s", "1735689600"), ("precision=ms", "1735689600000"), ("", "1735689600000000000")]
+    {
+        let decoded = decode(&profile(), query, &format!("m v=1 {time}"));
+        assert_eq!(decoded.readings[0].observed_at.to_string(), "2025-01-01T00:00:00Z", "{query}");
+    }
+    let refused = InfluxLineProtocol.inspect(&post("precision=day", "m v=1"), &profile());
+    assert!(matches!(refused, Err(FormError::Malformed(_))));
+}
+
+#[test]
+fn a_point_without_a_time_gets_the_receive_time_in_the_requests_precision() {
+    let at = |query| decode(&profile(), query, "m v=1").readings[0].observed_at.to_string();
+    assert_eq!(at(""), "2026-01-15T12:00:00.5Z");
+    assert_eq!(at("precision=s"), "2026-01-15T12:00:00Z");
+}
+
+#[test]
+fn seconds_that_were_sent_as_nanoseconds_are_kept_and_flagged() {
+    let decoded = decode(&profile(), "", "m v=1 1735689600");
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "1970-01-01T00:00:01.735689Z");
+    assert_eq!(decoded.readings[0].flags, ["time_implausible"]);
+}
+
+#[test]
+fn the_first_known_tag_names_the_device_and_the_others_become_tags() {
+    let decoded = decode(&profile(), "", "m,host=h1,sensor=s1,room=north v=1");
+    assert_eq!(decoded.readings[0].device, "s1");
+    assert!(decoded.tags.contains(&("s1".into(), "room".into(), "north".into())));
+    let own = Profile { device_tags: vec!["room".into()], ..profile() };
+    assert_eq!(decode(&own, "", "m,host=h1,room=north v=1").readings[0].device, "north");
+    assert_eq!(decode(&own, "", "m,host=h1 v=1").readings[0].device, "telegraf");
+}
+
+#[test]
+fn a_source_states_the_units_that_the_protocol_lacks() {
+    let mut own = profile();
+    own.units.insert("home.temp".into(), "°F".into());
+    let decoded = decode(&own, "", "home temp=212,hum=40");
+    assert_eq!(decoded.readings[0].unit.as_deref(), Some("Cel"));
+    assert!((decoded.readings[0].value.as_number().unwrap() - 100.0).abs() < 1e-9);
+    assert_eq!(decoded.readings[1].unit, None);
+}
+
+#[test]
+fn points_that_only_other_tags_tell_apart_are_reported() {
+    let body = "home,room=hall temp=20 7000\nhome,room=kitchen temp=21 7000\nhome,room=attic temp=5 8000";
+    let decoded = decode(&profile(), "", body);
+    assert_eq!(decoded.readings.len(), 3);
+    assert_eq!(decoded.problems.len(), 1);
+    assert_eq!(decoded.problems[0].place, "line 1");
+    assert!(decoded.problems[0].reason.contains("line 2"));
+    let own = Profile { device_tags: vec!["room".into()], ..profile() };
+    assert!(decode(&own, "", body).problems.is_empty());
+}
+
+#[test]
+fn a_body_without_a_good_line_is_refused_and_a_mixed_one_is_taken() {
+    let inspect = |body| InfluxLineProtocol.inspect(&post("", body), &profile());
+    assert_eq!(inspect("m,host=a v=1\nbad\nm,host=a v=2").unwrap().device.as_deref(), Some("a"));
+    assert_eq!(inspect("m,host=a v=1\nm,host=b v=2\nm,host=a v=3").unwrap().device, None);
+    for body in ["", "# only a note\n", "bad\nworse"] {
+        assert!(matches!(inspect(body), Err(FormError::Malformed(_))), "{body:?}");
+    }
+}
+
+#[test]
+fn credentials_of_version_1_do_not_stay_in_the_query() {
+    let mut request = post("db=x&u=me&p=secret&%70=secret&Token=secret&precision=s", "m v=1");
+    InfluxLineProtocol.redact(&mut request);
+    assert_eq!(request.query, "db=x&precision=s");
+}

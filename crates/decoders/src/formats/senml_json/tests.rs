@@ -1,0 +1,101 @@
+use event_model::{RecordedRequest, Value};
+
+use super::SenmlJson;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Profile};
+use crate::format::Decoder as _;
+
+fn post(content_type: &str, body: &str) -> RecordedRequest {
+    RecordedRequest {
+        method: "POST".into(),
+        headers: vec![("content-type".into(), content_type.into())],
+        body: body.into(),
+        ..RecordedRequest::default()
+    }
+}
+
+fn decode(body: &str) -> Result<Decoded, DecodeError> {
+    let profile = Profile { source: "s".into(), ..Profile::default() };
+    let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+    SenmlJson.decode(&post("application/senml+json", body), Context { profile: &profile, received_at })
+}
+
+fn inspect(body: &str) -> Result<(), FormError> {
+    SenmlJson.inspect(&post("application/senml+json", body), &Profile::default()).map(|_| ())
+}
+
+#[test]
+fn base_fields_hold_until_they_are_set_again() {
+    let decoded = decode(
+        r#"[{"bn":"a:","bt":1735689600,"bu":"Cel","bv":20,"n":"temp","v":1},{"n":"temp","t":60,"v":2},
+            {"bn":"b/","bv":0,"n":"temp","v":3}]"#,
+    )
+    .unwrap();
+    let rows: Vec<_> = decoded
+        .readings
+        .iter()
+        .map(|reading| (reading.device.as_str(), reading.value.as_number().unwrap(), reading.observed_at.to_string()))
+        .collect();
+    assert_eq!(rows[0], ("a", 21.0, "2025-01-01T00:00:00Z".into()));
+    assert_eq!(rows[1], ("a", 22.0, "2025-01-01T00:01:00Z".into()));
+    assert_eq!(rows[2], ("b", 3.0, "2025-01-01T00:00:00Z".into()));
+}
+
+#[test]
+fn a_sum_is_a_metric_of_its_own() {
+    let decoded = decode(r#"[{"bn":"m:","n":"power","u":"W","v":230,"s":1500}]"#).unwrap();
+    let metrics: Vec<_> =
+        decoded.readings.iter().map(|reading| (reading.metric.as_str(), reading.unit.as_deref())).collect();
+    assert_eq!(metrics, [("power", Some("W")), ("power_sum", Some("W.s"))]);
+    assert_eq!(decoded.readings[1].value, Value::Number(1500.0));
+}
+
+#[test]
+fn a_bad_record_leaves_its_neighbours_alone() {
+    let decoded = decode(
+        r#"[{"n":"a","u":"V","v":1},{"n":"b","v":"x"},{"n":"c","v":1,"vs":"y"},{"n":"d"},{"n":"e f","v":1},7,
+            {"n":"g","vd":"*"},{"n":"h","u":"V","vs":"hot"},{"n":"i","v":null}]"#,
+    )
+    .unwrap();
+    assert_eq!(decoded.readings.len(), 1);
+    let places: Vec<_> = decoded.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["[1].v", "[2].v", "[3].v", "[4].n", "[5]", "[6].vd", "[7].vs"]);
+    assert_eq!(decoded.problems[0].reason, "expected a number, found a string");
+}
+
+#[test]
+fn a_base_field_of_the_wrong_type_takes_the_whole_pack_out() {
+    let error = decode(r#"[{"bn":"a:","bt":"yesterday","n":"t","v":1}]"#).unwrap_err();
+    assert_eq!(error.to_string(), "[0].bt: expected a number, found a string");
+}
+
+#[test]
+fn a_pack_of_a_later_version_is_refused() {
+    assert!(inspect(r#"[{"bver":10,"n":"a","v":1}]"#).is_ok());
+    for pack in [
+        r#"[{"bver":11,"n":"a","v":1}]"#,
+        r#"[{"bver":"5","n":"a","v":1}]"#,
+        r#"[{"bver":5,"n":"a","v":1},{"bver":6,"n":"a","v":1}]"#,
+        r#"[{"n":"a","v":1},{"n":"a","v":1,"must_":true}]"#,
+        "[]",
+        "{}",
+    ] {
+        assert!(matches!(inspect(pack), Err(FormError::Unprocessable(_))), "{pack}");
+    }
+    assert!(matches!(inspect("[{"), Err(FormError::Malformed(_))));
+}
+
+#[test]
+fn a_stream_that_was_cut_off_is_read_to_its_last_record() {
+    let body = "[{\"n\":\"a\",\"v\":1},\n{\"n\":\"b\",\"v\":2},\n";
+    assert!(SenmlJson.inspect(&post("application/sensml+json", body), &Profile::default()).is_ok());
+    assert!(SenmlJson.inspect(&post("application/senml+json", body), &Profile::default()).is_err());
+}
+
+#[test]
+fn an_explicit_far_time_is_kept_and_flagged() {
+    let decoded = decode(r#"[{"n":"a","u":"V","bt":300000000,"v":1},{"n":"a","u":"V","bt":4e9,"v":1}]"#).unwrap();
+    for reading in &decoded.readings {
+        assert_eq!(reading.flags, ["time_implausible"]);
+    }
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "1979-07-05T05:20:00Z");
+}
