@@ -96,13 +96,7 @@ impl<'a> Walk<'a> {
     pub fn add(&self, object: &Object, decoded: &mut Decoded) -> Result<(), Problem> {
         let before = decoded.readings.len();
         self.object(object, &Position::default(), decoded);
-        let limit = self.profile.reading_limit();
-        if decoded.readings.len() - before > limit {
-            decoded.readings.truncate(before);
-            let place = self.place_prefix.trim_end_matches('.');
-            return Err(Problem::new(place, format!("more than {limit} readings in one object")));
-        }
-        Ok(())
+        bound(self.profile, self.place_prefix.trim_end_matches(['.', ' ', ',']), before, decoded)
     }
 
     fn object(&self, object: &Object, position: &Position, decoded: &mut Decoded) {
@@ -176,6 +170,21 @@ impl<'a> Walk<'a> {
         }
         Ok(Some(reading))
     }
+}
+
+/// Takes all readings after the first `before` out again where one object gave more than the source allows.
+pub(crate) fn bound(
+    profile: &Profile,
+    place: &str,
+    before: usize,
+    decoded: &mut Decoded,
+) -> Result<(), Problem> {
+    let limit = profile.reading_limit();
+    if decoded.readings.len() - before <= limit {
+        return Ok(());
+    }
+    decoded.readings.truncate(before);
+    Err(Problem::new(place, format!("more than {limit} readings in one object")))
 }
 
 /// The flag of a value whose key, or a key on the way to it, was written more than once; the last one is taken.

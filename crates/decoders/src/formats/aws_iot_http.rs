@@ -1,0 +1,123 @@
+#![doc = include_str!("aws_iot_http.md")]
+
+use std::time::Duration;
+
+use event_model::RecordedRequest;
+
+use super::json::{self, Usual};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Intake, Profile};
+use crate::form;
+use crate::format::Decoder;
+use crate::json::Node;
+
+/// The HTTP action of AWS IoT Core's rules.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AwsIotHttp;
+
+/// What a rule's SQL usually calls device and time: `clientid()`, `principal()`, `topic(3) AS device`,
+/// `timestamp() AS ts`, and `user_id` of AWS's own example of a batch.
+const USUAL: Usual = Usual {
+    device: &[
+        "device",
+        "deviceid",
+        "devicename",
+        "thing",
+        "thingname",
+        "clientid",
+        "sensor",
+        "sensorid",
+        "serial",
+        "serialnumber",
+        "principal",
+        "topic",
+        "userid",
+    ],
+    time: &["time", "timestamp", "ts", "eventtime", "datetime", "measuredat", "recordedat", "observedat"],
+};
+
+const MESSAGE_TYPE: &str = "x-amz-rules-engine-message-type";
+const CONFIRMATION: &str = "DestinationConfirmation";
+
+impl Decoder for AwsIotHttp {
+    fn name(&self) -> &'static str {
+        "aws_iot_http"
+    }
+
+    fn default_resend_window(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+        form::expect_method(request, &["POST"])?;
+        if let Some(handshake) = confirmation(request)? {
+            return Ok(Intake { handshake: Some(handshake), ..Intake::default() });
+        }
+        json::inspect(request, profile, &USUAL)
+    }
+
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        json::decode(request, context, &USUAL)
+    }
+}
+
+/// The first message to a destination, which nothing follows before it is confirmed.
+fn confirmation(request: &RecordedRequest) -> Result<Option<Handshake>, FormError> {
+    let by_header = request.header(MESSAGE_TYPE) == Some(CONFIRMATION);
+    if !by_header && !contains(&request.body, CONFIRMATION) {
+        return Ok(None);
+    }
+    let body = form::parse_json(request)?;
+    let by_body = body.get("messageType").and_then(Node::as_str) == Some(CONFIRMATION);
+    if !by_header && !by_body {
+        return Ok(None);
+    }
+    match body.get("enableUrl").and_then(Node::as_str) {
+        Some(url) => Ok(Some(Handshake::AwsIot { enable_url: url.to_owned() })),
+        None => {
+            Err(FormError::Unprocessable("enableUrl: expected the address to confirm, found none".to_owned()))
+        }
+    }
+}
+
+fn contains(body: &[u8], word: &str) -> bool {
+    body.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::RecordedRequest;
+
+    use super::AwsIotHttp;
+    use crate::decode::{Context, FormError, Handshake, Profile};
+    use crate::format::Decoder;
+
+    fn request(head: &str, body: &str) -> RecordedRequest {
+        RecordedRequest::parse(format!("POST /hooks/aws HTTP/1.1\n{head}\n{body}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_confirmation_is_a_handshake_by_its_header_or_its_body() {
+        let url = "https://iot.eu-west-1.amazonaws.com/confirmdestination/abc";
+        let header = "x-amz-rules-engine-message-type: DestinationConfirmation\n";
+        let by_header = request(header, &format!("{{\"enableUrl\":\"{url}\"}}"));
+        let by_body =
+            request("", &format!("{{\"messageType\":\"DestinationConfirmation\",\"enableUrl\":\"{url}\"}}"));
+        for request in [by_header, by_body] {
+            let intake = AwsIotHttp.inspect(&request, &Profile::default()).unwrap();
+            assert_eq!(intake.handshake, Some(Handshake::AwsIot { enable_url: url.into() }));
+        }
+        let without = AwsIotHttp.inspect(&request(header, "{}"), &Profile::default());
+        assert!(matches!(without, Err(FormError::Unprocessable(_))));
+    }
+
+    #[test]
+    fn a_batch_has_one_device_per_element() {
+        let profile = Profile { source: "aws".into(), ..Profile::default() };
+        let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
+        let body = r#"[{"clientid": "a", "ts": 1768478340000, "temperature": 1}, {"topic": "x/b", "temperature": 2}]"#;
+        let decoded = AwsIotHttp.decode(&request("", body), context).unwrap();
+        let rows: Vec<_> =
+            decoded.readings.iter().map(|r| (r.device.as_str(), r.observed_at.to_string())).collect();
+        assert_eq!(rows, [("a", "2026-01-15T11:59:00Z".into()), ("x/b", "2026-01-15T12:00:00Z".into())]);
+    }
+}

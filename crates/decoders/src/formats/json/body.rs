@@ -1,0 +1,119 @@
+//! From the body to its items.
+
+use event_model::RecordedRequest;
+
+use crate::decode::{FormError, Problem};
+use crate::form;
+use crate::json::Node;
+use crate::mapping::Mapping;
+
+/// Content types of JSON documents that stand one on a line.
+const LINES: [&str; 4] =
+    ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
+
+/// A body that was read.
+pub(super) struct Body {
+    /// The document; of lines, the array of those that could be read.
+    pub(super) root: Node,
+    /// The lines that could not be read.
+    pub(super) problems: Vec<Problem>,
+    /// The numbers of the lines that could; empty for one document.
+    lines: Vec<usize>,
+}
+
+/// One item: an object, if the payload makes sense.
+pub(super) struct Found<'b> {
+    pub(super) node: &'b Node,
+    /// What stands before a path within it in a problem's place.
+    pub(super) place: String,
+}
+
+impl Body {
+    pub(super) fn read(request: &RecordedRequest) -> Result<Self, FormError> {
+        form::expect_json(request, &LINES)?;
+        if request.media_type().is_some_and(|media_type| LINES.contains(&media_type.as_str())) {
+            return Self::read_lines(&request.body);
+        }
+        let root = form::parse_json(request)?;
+        Ok(Self { root, problems: Vec::new(), lines: Vec::new() })
+    }
+
+    /// A line that is no JSON leaves the others alone, unless none is.
+    fn read_lines(body: &[u8]) -> Result<Self, FormError> {
+        let (mut nodes, mut lines, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match Node::parse(line) {
+                Ok(node) => {
+                    nodes.push(node);
+                    lines.push(index + 1);
+                }
+                Err(error) => problems.push(Problem::new(format!("line {}", index + 1), error.to_string())),
+            }
+        }
+        if nodes.is_empty() {
+            let first = problems.first().map_or("the body is empty", |problem| &problem.reason);
+            return Err(FormError::Malformed(first.to_owned()));
+        }
+        Ok(Self { root: Node::List(nodes), problems, lines })
+    }
+
+    /// The items: the elements of the mapping's array, else those of the body where it is an array, else the body.
+    pub(super) fn items(&self, mapping: Option<&Mapping>) -> Result<Vec<Found<'_>>, Problem> {
+        let pointer = mapping.and_then(|mapping| mapping.items.as_deref());
+        if let Some(pointer) = pointer {
+            if self.lines.is_empty() {
+                return items_at(&self.root, pointer, "");
+            }
+            let per_line = self.elements().map(|line| items_at(line.node, pointer, &line.place));
+            return per_line
+                .collect::<Result<Vec<_>, _>>()
+                .map(|lines| lines.into_iter().flatten().collect());
+        }
+        match self.root {
+            Node::List(_) => Ok(self.elements().collect()),
+            _ => Ok(vec![Found { node: &self.root, place: String::new() }]),
+        }
+    }
+
+    fn elements(&self) -> impl Iterator<Item = Found<'_>> {
+        self.root.as_list().unwrap_or_default().iter().enumerate().map(|(index, node)| {
+            let place = match self.lines.get(index) {
+                Some(line) => format!("line {line}, "),
+                None => format!("[{index}]."),
+            };
+            Found { node, place }
+        })
+    }
+}
+
+fn items_at<'n>(root: &'n Node, pointer: &str, place: &str) -> Result<Vec<Found<'n>>, Problem> {
+    let path = format!("{place}{}", dotted(pointer));
+    let items = match root.pointer(pointer) {
+        Some(Node::List(items)) => items,
+        Some(other) => {
+            return Err(Problem::new(path, format!("expected an array of items, found {}", other.kind())));
+        }
+        None => return Err(Problem::new(path, "expected an array of items, found nothing")),
+    };
+    let found = |(index, node)| Found { node, place: format!("{path}[{index}].") };
+    Ok(items.iter().enumerate().map(found).collect())
+}
+
+/// A JSON pointer as people write paths: `/a/b/0` is `a.b[0]`.
+pub(super) fn dotted(pointer: &str) -> String {
+    let tokens = pointer.trim_start_matches('^').split('/').skip(1);
+    let mut path = String::new();
+    for token in tokens.map(|token| token.replace("~1", "/").replace("~0", "~")) {
+        if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit()) {
+            path = format!("{path}[{token}]");
+        } else if path.is_empty() {
+            path = token;
+        } else {
+            path = format!("{path}.{token}");
+        }
+    }
+    path
+}

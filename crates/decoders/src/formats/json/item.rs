@@ -1,0 +1,150 @@
+//! One item of a payload: who measured, when, and what.
+
+use crate::decode::{Context, Decoded, Problem, Profile};
+use crate::device;
+use crate::json::Node;
+use crate::mapping::Mapping;
+use crate::names;
+use crate::time::Clock;
+use crate::walk::{DUPLICATE_KEY, Named, Walk};
+
+use super::body::dotted;
+use super::mapped::Mapped;
+
+/// The keys of an item that say who and when where no mapping does: lower case, letters and digits only, the first
+/// that is present wins.
+pub(in crate::formats) struct Usual {
+    pub(in crate::formats) device: &'static [&'static str],
+    pub(in crate::formats) time: &'static [&'static str],
+}
+
+/// An item with all that tells how to read it.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) root: &'a Node,
+    pub(super) node: &'a Node,
+    pub(super) place: &'a str,
+    pub(super) mapping: Option<&'a Mapping>,
+    pub(super) usual: &'a Usual,
+}
+
+/// A value that says something about the item.
+pub(super) struct Located<'a> {
+    pub(super) node: &'a Node,
+    /// Where it is, as a pointer.
+    pointer: String,
+    /// A key on the way to it was repeated.
+    pub(super) repeated: bool,
+}
+
+/// The device of an item.
+pub(super) struct Device {
+    pub(super) name: String,
+    pointer: Option<String>,
+    repeated: bool,
+}
+
+impl<'a> Item<'a> {
+    /// Adds the item's readings and its problems; an `Err` takes the whole item out.
+    pub(super) fn add(&self, context: Context<'_>, decoded: &mut Decoded) -> Result<(), Problem> {
+        let profile = context.profile;
+        let Node::Object(object) = self.node else {
+            let place = self.place.trim_end_matches(['.', ' ', ',']);
+            return Err(Problem::new(place, format!("expected an object, found {}", self.node.kind())));
+        };
+        let device = self.device(profile)?;
+        let time = self.time();
+        let moment = Clock::new(context).of_node(time.as_ref().map(|time| time.node));
+        let repeated = device.repeated || time.as_ref().is_some_and(|time| time.repeated);
+        let flags: &[_] = if repeated { &[DUPLICATE_KEY] } else { &[] };
+        if let Some(mapping) = self.mapping.filter(|mapping| !mapping.metrics.is_empty()) {
+            let mapped = Mapped { item: *self, mapping, profile, device: &device.name, moment, flags };
+            return mapped.add(decoded);
+        }
+        let mut taken: Vec<String> = self.named_in_mapping();
+        taken.extend(device.pointer);
+        taken.extend(time.map(|time| time.pointer));
+        let name = |parents: &[String], key: &str| {
+            if taken.contains(&pointer_to(parents, key)) { Named::Skip } else { Named::by_table(key) }
+        };
+        let walk = Walk {
+            profile,
+            device: &device.name,
+            moment,
+            raw_prefix: "",
+            place_prefix: self.place,
+            flags,
+            missing: self.mapping.map_or(&[][..], |mapping| &mapping.missing),
+            name: &name,
+        };
+        walk.add(object, decoded)
+    }
+
+    /// What a mapping without metrics points at is no reading, whether it was taken or not.
+    fn named_in_mapping(&self) -> Vec<String> {
+        let Some(mapping) = self.mapping else { return Vec::new() };
+        let single = [&mapping.channel, &mapping.message_id].into_iter().flatten();
+        mapping.device.iter().chain(&mapping.time).chain(single).cloned().collect()
+    }
+
+    /// The device: what the mapping or a usual key names, else the source.
+    pub(super) fn device(&self, profile: &Profile) -> Result<Device, Problem> {
+        let pointers = self.mapping.map_or(&[][..], |mapping| &mapping.device);
+        let Some(found) = self.first(pointers, self.usual.device) else {
+            return Ok(Device { name: profile.source.clone(), pointer: None, repeated: false });
+        };
+        let refused =
+            |reason: &str| Problem::new(format!("{}{}", self.place, dotted(&found.pointer)), reason);
+        let name = found
+            .node
+            .as_name()
+            .ok_or_else(|| refused(&format!("expected the device's name, found {}", found.node.kind())))?;
+        let name = device::normalise(name).map_err(refused)?;
+        Ok(Device { name, repeated: found.repeated, pointer: Some(found.pointer) })
+    }
+
+    fn time(&self) -> Option<Located<'a>> {
+        self.first(self.mapping.map_or(&[][..], |mapping| &mapping.time), self.usual.time)
+    }
+
+    /// The platform's message id, which a mapping alone can name.
+    pub(super) fn message_id(&self) -> Option<String> {
+        let located = self.locate(self.mapping?.message_id.as_deref()?)?;
+        Some(located.node.as_name()?.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+
+    /// The value that a pointer names, from the item, or from the body's root where it begins with `^`.
+    pub(super) fn locate(&self, pointer: &str) -> Option<Located<'a>> {
+        let (node, repeated) = match pointer.strip_prefix('^') {
+            Some(from_root) => self.root.find(from_root)?,
+            None => self.node.find(pointer)?,
+        };
+        Some(Located { node, pointer: pointer.to_owned(), repeated })
+    }
+
+    /// The first of the pointers, or of the usual keys where there are no pointers, at which something stands.
+    fn first(&self, pointers: &[String], usual: &[&str]) -> Option<Located<'a>> {
+        let is_present = |located: &Located<'_>| match located.node {
+            Node::Null => false,
+            Node::Text(text) => !text.trim().is_empty(),
+            _ => true,
+        };
+        if !pointers.is_empty() {
+            return pointers.iter().filter_map(|pointer| self.locate(pointer)).find(is_present);
+        }
+        let members = self.node.as_object()?;
+        usual.iter().find_map(|key| {
+            let mut named = members.iter().filter(|(name, _)| names::squeeze(name) == *key);
+            named.find_map(|(name, member)| {
+                let pointer = pointer_to(&[], name);
+                let located = Located { node: &member.node, pointer, repeated: member.repeated };
+                (is_present(&located) && member.node.as_name().is_some()).then_some(located)
+            })
+        })
+    }
+}
+
+fn pointer_to(parents: &[String], key: &str) -> String {
+    let keys = parents.iter().map(String::as_str).chain([key]);
+    keys.map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect()
+}

@@ -1,0 +1,103 @@
+//! The metrics that a mapping names.
+
+use event_model::Reading;
+
+use super::body::dotted;
+use super::item::Item;
+use crate::decode::{Decoded, Problem, Profile};
+use crate::device;
+use crate::json::Node;
+use crate::mapping::{Mapping, MetricMapping};
+use crate::measure::{self, Measurement};
+use crate::names;
+use crate::time::Moment;
+use crate::value;
+use crate::walk::{self, DUPLICATE_KEY};
+
+/// An item whose source says where its metrics are.
+pub(super) struct Mapped<'a> {
+    pub(super) item: Item<'a>,
+    pub(super) mapping: &'a Mapping,
+    pub(super) profile: &'a Profile,
+    pub(super) device: &'a str,
+    pub(super) moment: Moment,
+    pub(super) flags: &'a [&'static str],
+}
+
+/// One value of one metric, before it is read.
+struct Cell<'a> {
+    node: &'a Node,
+    channel: String,
+    path: String,
+    repeated: bool,
+}
+
+impl Mapped<'_> {
+    /// Adds the mapped metrics. One that is not there is a gap; one of another type is a problem.
+    pub(super) fn add(&self, decoded: &mut Decoded) -> Result<(), Problem> {
+        let before = decoded.readings.len();
+        for (metric, spec) in &self.mapping.metrics {
+            for cell in self.cells(spec) {
+                match self.reading(metric, spec, &cell) {
+                    Ok(reading) => decoded.readings.extend(reading),
+                    Err(reason) => {
+                        decoded
+                            .problems
+                            .push(Problem::new(format!("{}{}", self.item.place, cell.path), reason));
+                    }
+                }
+            }
+        }
+        let place = self.item.place.trim_end_matches(['.', ' ', ',']);
+        walk::bound(self.profile, place, before, decoded)
+    }
+
+    /// The values of a metric: one, or one for each index of an array.
+    fn cells(&self, spec: &MetricMapping) -> Vec<Cell<'_>> {
+        let Some(located) = self.item.locate(&spec.value) else { return Vec::new() };
+        let pointer = spec.channel.as_deref().or(self.mapping.channel.as_deref());
+        let channel = pointer.and_then(|pointer| self.item.locate(pointer)?.node.as_name());
+        let channel = device::channel(channel.unwrap_or_default());
+        let path = dotted(&spec.value);
+        let Node::List(elements) = located.node else {
+            return vec![Cell { node: located.node, channel, path, repeated: located.repeated }];
+        };
+        let cell = |(index, node): (usize, _)| Cell {
+            node,
+            channel: if channel.is_empty() { index.to_string() } else { format!("{channel}.{index}") },
+            path: format!("{path}[{index}]"),
+            repeated: located.repeated,
+        };
+        elements.iter().enumerate().map(cell).collect()
+    }
+
+    fn reading(
+        &self,
+        metric: &str,
+        spec: &MetricMapping,
+        cell: &Cell<'_>,
+    ) -> Result<Option<Reading>, String> {
+        let stated = spec.unit_at.as_deref().and_then(|pointer| self.item.locate(pointer)?.node.as_str());
+        let unit = stated.or(spec.unit.as_deref());
+        if matches!(cell.node, Node::Object(_) | Node::List(_)) {
+            let is_quantity = unit.is_some() || names::default_unit(metric).is_some();
+            let expected = if is_quantity { "a number" } else { "one value" };
+            return Err(format!("expected {expected}, found {}", cell.node.kind()));
+        }
+        let measurement = Measurement {
+            device: self.device,
+            channel: &cell.channel,
+            metric,
+            raw_metric: cell.path.clone(),
+            value: value::of_node(cell.node, &self.mapping.missing)?,
+            unit,
+            moment: self.moment,
+        };
+        let Some(mut reading) = measure::reading(self.profile, measurement)? else { return Ok(None) };
+        reading.flags.extend(self.flags);
+        if cell.repeated && !reading.flags.contains(&DUPLICATE_KEY) {
+            reading.flags.push(DUPLICATE_KEY);
+        }
+        Ok(Some(reading))
+    }
+}

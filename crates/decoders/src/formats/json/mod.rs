@@ -1,0 +1,125 @@
+#![doc = include_str!("../json.md")]
+
+mod body;
+mod item;
+mod mapped;
+
+use event_model::RecordedRequest;
+
+pub(super) use item::Usual;
+
+use self::body::Body;
+use self::item::Item;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::form;
+use crate::format::Decoder;
+
+/// Generic JSON with a mapping.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json;
+
+/// The keys that name device and time where a source has no mapping.
+const USUAL: Usual = Usual {
+    device: &[
+        "device",
+        "deviceid",
+        "devicename",
+        "deveui",
+        "sensor",
+        "sensorid",
+        "sensorname",
+        "thing",
+        "thingname",
+        "node",
+        "nodeid",
+        "station",
+        "stationid",
+        "serial",
+        "serialnumber",
+        "mac",
+        "macaddress",
+        "clientid",
+        "host",
+    ],
+    time: &[
+        "time",
+        "timestamp",
+        "ts",
+        "datetime",
+        "date",
+        "measuredat",
+        "observedat",
+        "recordedat",
+        "sampledat",
+        "eventtime",
+        "createdat",
+        "publishedat",
+    ],
+};
+
+impl Decoder for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+        form::expect_method(request, &["POST", "PUT"])?;
+        inspect(request, profile, &USUAL)
+    }
+
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        decode(request, context, &USUAL)
+    }
+}
+
+/// Checks that the body is JSON with objects in it, and takes the device and the message id where all items share them.
+pub(super) fn inspect(
+    request: &RecordedRequest,
+    profile: &Profile,
+    usual: &Usual,
+) -> Result<Intake, FormError> {
+    let body = Body::read(request)?;
+    let mapping = profile.mapping.as_ref();
+    let items =
+        body.items(mapping).map_err(|problem| FormError::Unprocessable(DecodeError(problem).to_string()))?;
+    if let Some(other) = items.iter().map(|item| item.node).find(|node| node.as_object().is_none()) {
+        if items.iter().all(|item| item.node.as_object().is_none()) {
+            return Err(FormError::Unprocessable(format!("expected a JSON object, found {}", other.kind())));
+        }
+    }
+    let Some(first) = items.first() else { return Ok(Intake::default()) };
+    let item = Item { root: &body.root, node: first.node, place: &first.place, mapping, usual };
+    let is_alone = items.len() == 1;
+    let of_all =
+        mapping.and_then(|mapping| mapping.message_id.as_deref()).is_some_and(|id| id.starts_with('^'));
+    Ok(Intake {
+        device: if is_alone { item.device(profile).ok().map(|device| device.name) } else { None },
+        message_id: if is_alone || of_all { item.message_id() } else { None },
+        handshake: None,
+    })
+}
+
+/// Reads every item; what makes no sense in one leaves the others alone.
+pub(super) fn decode(
+    request: &RecordedRequest,
+    context: Context<'_>,
+    usual: &Usual,
+) -> Result<Decoded, DecodeError> {
+    let refused = |reason: String| DecodeError(Problem::new("", reason));
+    let body = Body::read(request).map_err(|error| refused(error.to_string()))?;
+    let mapping = context.profile.mapping.as_ref();
+    let items = body.items(mapping).map_err(DecodeError)?;
+    let mut decoded = Decoded { problems: body.problems.clone(), ..Decoded::default() };
+    for found in &items {
+        let item = Item { root: &body.root, node: found.node, place: &found.place, mapping, usual };
+        match item.add(context, &mut decoded) {
+            Ok(()) => {}
+            Err(problem) if items.len() == 1 => return Err(DecodeError(problem)),
+            Err(problem) => decoded.problems.push(problem),
+        }
+    }
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use event_model::{Reading, RecordedRequest, Value};
+
+use super::Json;
+use crate::decode::{Context, Decoded, FormError, Intake, Profile};
+use crate::format::Decoder;
+use crate::mapping::{Mapping, MetricMapping};
+
+fn request(content_type: &str, body: &str) -> RecordedRequest {
+    RecordedRequest {
+        method: "POST".into(),
+        path: "/hooks/test".into(),
+        headers: vec![("content-type".into(), content_type.into())],
+        body: body.into(),
+        ..RecordedRequest::default()
+    }
+}
+
+fn profile(mapping: Option<Mapping>) -> Profile {
+    Profile { source: "test".into(), mapping, ..Profile::default() }
+}
+
+fn decode_as(content_type: &str, body: &str, mapping: Option<Mapping>) -> Decoded {
+    let profile = profile(mapping);
+    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
+    Json.decode(&request(content_type, body), context).unwrap()
+}
+
+fn decode(body: &str, mapping: Option<Mapping>) -> Decoded {
+    decode_as("application/json", body, mapping)
+}
+
+fn inspect(body: &str) -> Result<Intake, FormError> {
+    Json.inspect(&request("application/json", body), &profile(None))
+}
+
+fn summary(reading: &Reading) -> (String, String, String, Value, String) {
+    let Reading { device, channel, metric, value, observed_at, .. } = reading.clone();
+    (device, channel, metric, value, observed_at.to_string())
+}
+
+fn mapping() -> Mapping {
+    let metric = |value: &str, unit: Option<&str>, channel: Option<&str>| MetricMapping {
+        value: value.into(),
+        unit: unit.map(Into::into),
+        channel: channel.map(Into::into),
+        ..MetricMapping::default()
+    };
+    Mapping {
+        items: Some("/readings".into()),
+        device: vec!["/sensor/id".into(), "^/gateway".into()],
+        time: vec!["/at".into()],
+        message_id: Some("^/id".into()),
+        metrics: [
+            ("temperature".into(), metric("/t", Some("Far"), None)),
+            ("power".into(), metric("/phases", None, Some("/port"))),
+            ("mode".into(), metric("/mode", None, None)),
+        ]
+        .into(),
+        missing: vec!["NA".into(), "-999".into()],
+        ..Mapping::default()
+    }
+}
+
+#[test]
+fn without_a_mapping_usual_keys_name_device_and_time() {
+    let decoded = decode(
+        r#"{"deviceId": "d1", "ts": 1768478340, "air": {"temp": "21.5"}, "note": "ok", "on": true}"#,
+        None,
+    );
+    let at = "2026-01-15T11:59:00Z".to_owned();
+    let expected = [
+        ("d1".into(), "air".into(), "temperature".into(), Value::Number(21.5), at.clone()),
+        ("d1".into(), String::new(), "note".into(), Value::Text("ok".into()), at.clone()),
+        ("d1".into(), String::new(), "on".into(), Value::Flag(true), at),
+    ];
+    assert_eq!(decoded.readings.iter().map(summary).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn where_nothing_names_a_device_it_is_the_source() {
+    let decoded = decode(r#"[{"temp": 1}, {"device": "", "temp": 2}, {"device": 17, "temp": 3}]"#, None);
+    let devices: Vec<_> = decoded.readings.iter().map(|reading| reading.device.as_str()).collect();
+    assert_eq!(devices, ["test", "test", "17"]);
+    assert_eq!(decoded.readings[0].flags[0], "time_received");
+}
+
+#[test]
+fn a_mapping_finds_items_devices_units_arrays_and_gaps() {
+    let body = r#"{"gateway": "gw", "id": "m-1", "readings": [
+        {"sensor": {"id": "s1"}, "at": "2026-01-15T11:00:00Z", "t": 212, "phases": [1, "NA", 3], "port": "L"},
+        {"at": "2026-01-15T11:01:00Z", "t": "-999", "phases": 4, "mode": "eco"}]}"#;
+    let rows: Vec<_> = decode(body, Some(mapping())).readings.iter().map(summary).collect();
+    let (first, second) = ("2026-01-15T11:00:00Z".to_owned(), "2026-01-15T11:01:00Z".to_owned());
+    let expected = [
+        ("s1".into(), "L.0".into(), "power".into(), Value::Number(1.0), first.clone()),
+        ("s1".into(), "L.2".into(), "power".into(), Value::Number(3.0), first.clone()),
+        ("s1".into(), String::new(), "temperature".into(), Value::Number(100.0), first),
+        ("gw".into(), String::new(), "mode".into(), Value::Text("eco".into()), second.clone()),
+        ("gw".into(), String::new(), "power".into(), Value::Number(4.0), second),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_mapped_metric_of_another_type_is_a_problem_at_its_place() {
+    let body = r#"{"readings": [{"t": "warm", "phases": 1}, {"t": {"v": 1}, "mode": [{}]}]}"#;
+    let decoded = decode(body, Some(mapping()));
+    assert_eq!(decoded.readings.len(), 1);
+    let problems: Vec<_> = decoded.problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).collect();
+    let expected = [
+        "readings[0].t: expected a number, found a string",
+        "readings[1].mode[0]: expected one value, found an object",
+        "readings[1].t: expected a number, found an object",
+    ];
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn the_mapping_names_the_message_id() {
+    let intake =
+        |body: &str| Json.inspect(&request("application/json", body), &profile(Some(mapping()))).unwrap();
+    let one = intake(r#"{"id": 7, "readings": [{"sensor": {"id": "s1"}}]}"#);
+    assert_eq!((one.device.as_deref(), one.message_id.as_deref()), (Some("s1"), Some("7")));
+    assert_eq!(intake(r#"{"id": 7, "readings": []}"#), Intake::default());
+}
+
+#[test]
+fn what_has_no_item_is_refused() {
+    for body in ["null", "3", "\"x\"", "[1, 2]"] {
+        assert!(matches!(inspect(body), Err(FormError::Unprocessable(_))), "{body}");
+    }
+    assert!(matches!(inspect("{"), Err(FormError::Malformed(_))));
+    let missing = Json.inspect(&request("application/json", "{}"), &profile(Some(mapping())));
+    assert_eq!(missing.unwrap_err().to_string(), "readings: expected an array of items, found nothing");
+    let text = Json.inspect(&request("text/plain", "{}"), &profile(None));
+    assert!(matches!(text, Err(FormError::UnsupportedMediaType { .. })));
+}
+
+#[test]
+fn one_bad_item_leaves_the_others_alone() {
+    let decoded = decode(r#"[{"device": "a\u0000", "x": 1}, {"device": "b", "x": 2}, 3]"#, None);
+    assert_eq!(decoded.readings.len(), 1);
+    let problems: Vec<_> = decoded.problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).collect();
+    let expected = [
+        "[0].device: the device's name holds a control character",
+        "[2]: expected an object, found a number",
+    ];
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn lines_are_items() {
+    let body = "{\"device\":\"a\",\"x\":1}\r\n\nnonsense\n{\"device\":\"b\",\"temp\":\"warm\"}\n";
+    let decoded = decode_as("application/x-ndjson", body, None);
+    assert_eq!(decoded.readings.len(), 1);
+    let places: Vec<_> = decoded.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["line 3", "line 4, temp"]);
+}
+
+#[test]
+fn a_repeated_device_or_time_is_flagged_on_every_reading() {
+    let decoded = decode(r#"{"device": "a", "x": 1, "device": "b"}"#, None);
+    assert_eq!(decoded.readings[0].device, "b");
+    assert_eq!(decoded.readings[0].flags, ["time_received", "duplicate_key"]);
+}
