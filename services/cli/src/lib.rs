@@ -4,4 +4,5 @@ pub mod commands;
 pub mod failure;
 pub mod output;
 pub mod pipeline_file;
+pub mod preview;
 pub mod send;

@@ -4,6 +4,7 @@ pub mod channel;
 pub mod check;
 pub mod schema;
 pub mod send;
+pub mod source;
 
 use clap::{Parser, Subcommand};
 
@@ -35,6 +36,9 @@ enum Command {
     Check(check::Args),
     Schema(schema::Args),
     Send(send::Args),
+    /// Try out a source of the pipeline file
+    #[command(subcommand)]
+    Source(source::Command),
     /// Try out a channel of the pipeline file
     #[command(subcommand)]
     Channel(channel::Command),
@@ -56,6 +60,7 @@ impl Cli {
             Command::Check(args) => check::run(&args, self.output),
             Command::Schema(args) => schema::run(&args),
             Command::Send(args) => send::run(&args, self.output).await,
+            Command::Source(command) => source::run(&command, self.output),
             Command::Channel(command) => channel::run(command, self.output).await,
         }
     }

@@ -3,3 +3,4 @@
 mod channel;
 mod check;
 mod process;
+mod source;

@@ -1,0 +1,176 @@
+//! `freshet source test`.
+
+use std::path::PathBuf;
+
+use decoders::Problem;
+use event_model::{Quality, Reading, RecordedRequest, Value};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output::{self, Format, Row};
+use crate::pipeline_file::PipelineFile;
+use crate::preview::{Preview, preview};
+use crate::send::input::{self, Cutting, Item};
+
+use super::Done;
+
+/// What can be done with a source.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// `freshet source test`.
+    #[command(about = "Show what payloads would become; nothing is sent and nothing stored")]
+    Test(TestArgs),
+}
+
+/// What `freshet source test` is given.
+#[derive(Debug, clap::Args)]
+pub struct TestArgs {
+    /// The source's name in the pipeline file
+    name: String,
+    /// A body, a recorded request (.http), a table (.csv, .ndjson, .jsonl) or a folder; `-` is NDJSON on standard input
+    file: PathBuf,
+    #[command(flatten)]
+    pipeline: PipelineFile,
+    /// What a body is, where its file name does not tell
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// When it is taken to have been received; now if not given
+    #[arg(long, value_name = "TIME")]
+    received_at: Option<Timestamp>,
+}
+
+/// A reading on the screen.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct ReadingRow<'a>(&'a Reading);
+
+/// A problem on the screen.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct ProblemRow<'a>(&'a Problem);
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Where there is no such source, or the input cannot be read.
+pub fn run(command: &Command, format: Format) -> Result<Done, Failure> {
+    match command {
+        Command::Test(args) => test(args, format),
+    }
+}
+
+fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
+    let pipeline = args.pipeline.load()?;
+    let source = pipeline.sources.get(&args.name).ok_or_else(|| {
+        let known: Vec<_> = pipeline.sources.keys().map(String::as_str).collect();
+        Failure::new(format!("the pipeline file has no source {}", args.name))
+            .hint(format!("its sources are: {}", known.join(", ")))
+    })?;
+    let decoder = decoders::format::by_name(&source.format)
+        .ok_or_else(|| Failure::new(format!("the format {} is not built in", source.format)))?;
+    let received_at = args.received_at.unwrap_or_else(|| stage::Clock::system().now());
+    let unreadable = |error: &input::InputError| Failure::because("the input cannot be read", error);
+    let mut previews = Vec::new();
+    for item in input::items(&args.file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {
+        let request = args.request(item.map_err(|error| unreadable(&error))?);
+        previews.push(preview(source, decoder, request, received_at));
+    }
+    match format {
+        Format::Json => output::json(&previews)?,
+        Format::Table => print(&previews)?,
+    }
+    Ok(if previews.iter().all(Preview::is_well) { Done::Well } else { Done::Badly })
+}
+
+impl TestArgs {
+    /// The item as a request to the source's webhook.
+    fn request(&self, item: Item) -> RecordedRequest {
+        match item {
+            Item::Request(request) => request,
+            Item::Body { content_type, bytes } => RecordedRequest {
+                method: "POST".to_owned(),
+                path: format!("/hooks/{}", self.name),
+                query: String::new(),
+                headers: vec![(
+                    "content-type".to_owned(),
+                    self.content_type.clone().unwrap_or_else(|| content_type.to_owned()),
+                )],
+                body: bytes,
+            },
+        }
+    }
+}
+
+/// Readings and problems to standard output, what they amount to to standard error.
+fn print(previews: &[Preview]) -> Result<(), Failure> {
+    for refusal in previews.iter().filter_map(|preview| preview.refused.as_ref()) {
+        output::write_line(&format!(
+            "refused with {}: {}",
+            refusal.status,
+            output::printable(&refusal.reason)
+        ))?;
+    }
+    for _ in previews.iter().filter(|preview| preview.handshake) {
+        output::write_line("a subscription handshake: ingest answers it, nothing is stored")?;
+    }
+    let readings: Vec<_> = previews.iter().flat_map(|preview| &preview.readings).map(ReadingRow).collect();
+    let problems: Vec<_> = previews.iter().flat_map(|preview| &preview.problems).map(ProblemRow).collect();
+    if !readings.is_empty() {
+        output::rows(Format::Table, &readings)?;
+    }
+    if !problems.is_empty() {
+        if !readings.is_empty() {
+            output::write_line("")?;
+        }
+        output::rows(Format::Table, &problems)?;
+    }
+    eprintln!(
+        "payloads: {}, readings: {}, problems: {}, refused: {}",
+        previews.len(),
+        readings.len(),
+        problems.len(),
+        previews.iter().filter(|preview| preview.refused.is_some()).count()
+    );
+    Ok(())
+}
+
+impl Row for ReadingRow<'_> {
+    const HEADINGS: &'static [&'static str] =
+        &["DEVICE", "CHANNEL", "METRIC", "VALUE", "UNIT", "TIME", "QUALITY", "NOTES"];
+
+    fn cells(&self) -> Vec<String> {
+        let reading = self.0;
+        let value = match &reading.value {
+            Value::Number(number) => number.to_string(),
+            Value::Flag(flag) => flag.to_string(),
+            Value::Text(_) | Value::Bytes(_) => reading.value.as_text().unwrap_or_default(),
+        };
+        vec![
+            reading.device.clone(),
+            reading.channel.clone(),
+            reading.metric.clone(),
+            value,
+            reading.unit.clone().unwrap_or_default(),
+            reading.observed_at.to_string(),
+            quality(reading.quality).to_owned(),
+            reading.flags.join(","),
+        ]
+    }
+}
+
+const fn quality(quality: Quality) -> &'static str {
+    match quality {
+        Quality::Good => "good",
+        Quality::Uncertain => "uncertain",
+        Quality::Bad => "bad",
+    }
+}
+
+impl Row for ProblemRow<'_> {
+    const HEADINGS: &'static [&'static str] = &["PLACE", "PROBLEM"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.0.place.clone(), self.0.reason.clone()]
+    }
+}
