@@ -85,4 +85,7 @@ pub struct NotificationFailed {
     pub attempts: u32,
     /// Why the last one failed.
     pub reason: String,
+    /// How many further notifications were given up at the same time; the database names them.
+    #[serde(default)]
+    pub others: u32,
 }

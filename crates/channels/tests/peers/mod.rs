@@ -1,4 +1,5 @@
 //! Real peers, where they are installed.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -22,7 +23,6 @@ impl Drop for Peer {
 }
 
 /// `Some` of `found`; else reports the running test as skipped, and fails it under CI.
-#[allow(dead_code, reason = "not every test file has a peer that may be missing")]
 pub(crate) fn need<T>(found: Option<T>, what: &str) -> Option<T> {
     if found.is_none() {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
@@ -33,7 +33,6 @@ pub(crate) fn need<T>(found: Option<T>, what: &str) -> Option<T> {
 }
 
 /// The program `name`, where it is in the `PATH`.
-#[allow(dead_code, reason = "not every test file has a peer that may be missing")]
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
@@ -41,7 +40,6 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// Debian's Python, which has Debian's modules, where it has `module`.
-#[allow(dead_code, reason = "not every test file has a peer that may be missing")]
 pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     let has = |python: &Path| {
         let import = Command::new(python).args(["-c", &format!("import {module}")]).output();

@@ -1,0 +1,52 @@
+//! The settings of `notify`, beside those of the shell and of the database.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels::{AddressPolicy, Outgoing};
+use jiff::SignedDuration;
+use pipeline_config::{LoadError, Pipeline};
+use stage::Env;
+
+/// Longer than an attempt that begins at the last moment may take.
+const DEFAULT_LEASE: Duration = Duration::from_secs(60);
+
+/// What `notify` is told by its environment.
+pub struct Config {
+    /// `FRESHET_PIPELINE`: the pipeline file; `freshet.yaml`.
+    pub pipeline: Pipeline,
+    /// `SSL_CERT_FILE`: a PEM file of certificates that are trusted beside Mozilla's; none.
+    pub outgoing: Arc<Outgoing>,
+    /// `LEASE_MS`: how long a notification belongs to the process that took it, should that process die; 60 s.
+    pub lease: SignedDuration,
+}
+
+impl Config {
+    /// Reads it, and opens every channel once, so that a missing secret is found at the start; mistakes are noted in
+    /// `env`, and then there is none.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
+        let roots = env.text("SSL_CERT_FILE").map(PathBuf::from);
+        let lease = env.millis_or("LEASE_MS", DEFAULT_LEASE);
+        let pipeline = match Pipeline::load(&path) {
+            Ok(pipeline) => pipeline,
+            Err(error) => {
+                note(env, &path, &error);
+                return None;
+            }
+        };
+        let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), roots));
+        for (name, channel) in &pipeline.channels {
+            if let Err(error) = channels::open(channel, &outgoing, &|name| std::env::var(name).ok()) {
+                env.mistake(format!("channel {name}"), error.to_string());
+            }
+        }
+        let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::from_mins(1));
+        env.mistakes().is_empty().then_some(Self { pipeline, outgoing, lease })
+    }
+}
+
+fn note(env: &mut Env, path: &std::path::Path, error: &LoadError) {
+    env.mistake(path.display().to_string(), error.to_string());
+}

@@ -1,0 +1,219 @@
+//! Takes what is due, delivers it, records it: conversation by conversation, under a lease.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use channels::{Attempt, Channel, Outcome, Outgoing};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use pipeline_config::Pipeline;
+use stage::{Clock, crash, trace};
+use store::notifications::{self, Conversation, Fate, Lease, Settled};
+use store::{Database, StoreError};
+use tracing::{Instrument as _, info_span};
+use uuid::Uuid;
+
+use crate::message::message;
+use crate::plan::{Telling, plan};
+use crate::settle::{Terms, dropped, ended, settle};
+
+/// Conversations at once. Each waits for its far side most of the time.
+const AT_ONCE: u32 = 16;
+/// Nothing more is taken after this part of a delivery.
+const TAKE_WITHIN: Duration = Duration::from_secs(15);
+/// No attempt is begun later than this after its conversation was taken. With the attempt's own limit it must stay
+/// below the lease, and with [`TAKE_WITHIN`] below the stage's time-out.
+const SEND_WITHIN: Duration = Duration::from_secs(20);
+
+/// Delivers what is due.
+pub struct Deliverer {
+    /// Where the notifications are.
+    pub database: Database,
+    /// The channels and the fallback.
+    pub pipeline: Pipeline,
+    /// The way out.
+    pub outgoing: Arc<Outgoing>,
+    /// The time.
+    pub clock: Clock,
+    /// How long a conversation belongs to the process that took it.
+    pub lease: SignedDuration,
+}
+
+/// A notification that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Its id.
+    pub notification: Uuid,
+    /// The channel's name.
+    pub channel: String,
+    /// The rule's name.
+    pub rule: String,
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Why the last one failed.
+    pub reason: String,
+}
+
+impl Deliverer {
+    /// Delivers until nothing is due or the time is up; what is left is due at the next tick. Returns what was given up.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what was taken comes back when its lease runs out.
+    pub async fn deliver_due(&self) -> Result<Vec<GivenUp>, StoreError> {
+        let started = Instant::now();
+        let mut given_up = Vec::new();
+        while started.elapsed() < TAKE_WITHIN {
+            let now = self.clock.now();
+            let until = now.checked_add(self.lease).unwrap_or(now);
+            let lease = Lease { id: Uuid::new_v4(), until };
+            let mut client = self.database.client().await?;
+            let taken = notifications::take(&mut client, now, lease, AT_ONCE).await?;
+            drop(client);
+            if taken.is_empty() {
+                break;
+            }
+            crash::point("before-write");
+            let deadline = Instant::now() + SEND_WITHIN;
+            let held = taken.iter().map(|conversation| self.hold(conversation, lease, deadline));
+            for result in join_all(held).await {
+                given_up.extend(result?);
+            }
+        }
+        Ok(given_up)
+    }
+
+    async fn hold(
+        &self,
+        conversation: &Conversation,
+        lease: Lease,
+        deadline: Instant,
+    ) -> Result<Vec<GivenUp>, StoreError> {
+        let plan = plan(&conversation.queued, self.clock.now());
+        let fallback = self.fallback(&conversation.channel);
+        let mut silent: Vec<_> = plan.dropped.iter().map(|one| dropped(one, &fallback)).collect();
+        silent.extend(plan.ended.iter().map(|one| ended(one)));
+        self.record(lease, &silent).await?;
+        let mut given_up = Vec::new();
+        let mut wait_until = None;
+        for telling in &plan.tellings {
+            if Instant::now() >= deadline {
+                break;
+            }
+            let settled = self.tell(conversation, telling, &fallback).await;
+            self.record(lease, &settled).await?;
+            given_up.extend(failure(conversation, telling, &settled));
+            wait_until = settled.iter().find_map(retry_at);
+            if wait_until.is_some() {
+                break;
+            }
+        }
+        let client = self.database.client().await?;
+        notifications::release(&**client, lease, conversation, wait_until).await?;
+        Ok(given_up)
+    }
+
+    /// One attempt, within the trace that the transition came from.
+    async fn tell(&self, conversation: &Conversation, telling: &Telling<'_>, fallback: &[String]) -> Vec<Settled> {
+        let span = info_span!(
+            "notify",
+            otel.kind = "producer",
+            messaging.operation.type = "send",
+            messaging.destination.name = conversation.channel,
+            messaging.message.id = %telling.main.id,
+        );
+        trace::continue_from(&span, telling.main.transition.traceparent.as_deref());
+        async {
+            let (outcome, forgets) = match self.open(&conversation.channel) {
+                Ok(channel) if telling.known && !channel.forgets() => return known(telling),
+                Ok(channel) => (self.attempt(&*channel, conversation, telling).await, channel.forgets()),
+                Err(outcome) => (outcome, false),
+            };
+            log(conversation, telling, &outcome);
+            let terms = Terms { now: self.clock.now(), tick: self.pipeline.tick, forgets, fallback };
+            settle(telling, &outcome, &terms)
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn attempt(&self, channel: &dyn Channel, conversation: &Conversation, telling: &Telling<'_>) -> Outcome {
+        let message = message(&conversation.alert_key, telling);
+        let attempt = Attempt { message: &message, now: self.clock.now(), tick: self.pipeline.tick };
+        let outcome = channel.deliver(attempt).await;
+        crash::point("after-send");
+        outcome
+    }
+
+    /// The channel with its secrets as they are now.
+    fn open(&self, name: &str) -> Result<Box<dyn Channel>, Outcome> {
+        let Some(channel) = self.pipeline.channels.get(name) else {
+            return Err(Outcome::no_use("the pipeline file has no such channel any more"));
+        };
+        channels::open(channel, &self.outgoing, &|name| std::env::var(name).ok())
+            .map_err(|error| Outcome::retry(error.to_string()))
+    }
+
+    async fn record(&self, lease: Lease, settled: &[Settled]) -> Result<(), StoreError> {
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let mut client = self.database.client().await?;
+        let recorded = notifications::record(&mut client, self.clock.now(), lease, settled).await?;
+        if recorded < settled.len() as u64 {
+            tracing::warn!(recorded, expected = settled.len(), "a lease ran out before its notifications were recorded");
+        }
+        Ok(())
+    }
+
+    /// Who is told of what `channel` gives up.
+    fn fallback(&self, channel: &str) -> Vec<String> {
+        self.pipeline.fallback.iter().filter(|name| *name != channel).cloned().collect()
+    }
+}
+
+/// What people know already needs no message.
+fn known(telling: &Telling<'_>) -> Vec<Settled> {
+    let mut settled: Vec<_> = telling.merged.iter().chain([&telling.main]).map(|one| dropped(one, &[])).collect();
+    settled.extend(telling.ends.iter().map(|one| ended(one)));
+    settled
+}
+
+fn retry_at(settled: &Settled) -> Option<Timestamp> {
+    match settled.fate {
+        Fate::Retry { next, .. } => Some(next),
+        _ => None,
+    }
+}
+
+fn failure(conversation: &Conversation, telling: &Telling<'_>, settled: &[Settled]) -> Option<GivenUp> {
+    let main = telling.main;
+    let fate = settled.iter().find(|one| one.id == main.id).map(|one| &one.fate);
+    let Some(Fate::Failed { error }) = fate else { return None };
+    tracing::error!(
+        notification = %main.id,
+        channel = conversation.channel,
+        rule = main.transition.rule,
+        reason = error,
+        "a notification was given up"
+    );
+    Some(GivenUp {
+        notification: main.id,
+        channel: conversation.channel.clone(),
+        rule: main.transition.rule.clone(),
+        attempts: main.attempts + 1,
+        reason: error.clone(),
+    })
+}
+
+fn log(conversation: &Conversation, telling: &Telling<'_>, outcome: &Outcome) {
+    let Telling { main, news, .. } = telling;
+    let (channel, rule, news) = (conversation.channel.as_str(), main.transition.rule.as_str(), news.kind());
+    match outcome {
+        Outcome::Delivered => tracing::info!(notification = %main.id, channel, rule, news, "told"),
+        Outcome::Retry { reason, .. } => {
+            tracing::warn!(notification = %main.id, channel, rule, news, reason, "could not be told for now");
+        }
+        // Logged where it is given up.
+        Outcome::NoUse { .. } => {}
+    }
+}

@@ -1,0 +1,20 @@
+//! The `notify` service.
+
+use std::process::ExitCode;
+
+use notify::{Config, Deliverer, Notify};
+use stage::{App, ConfigErrors};
+use store::{Database, DatabaseSettings};
+
+fn main() -> ExitCode {
+    stage::run("notify", |mut runtime| {
+        let config = Config::from_env(&mut runtime.env);
+        let settings = DatabaseSettings::from_env(&mut runtime.env);
+        runtime.env.finish()?;
+        // Without a mistake there is a configuration.
+        let Config { pipeline, outgoing, lease } = config.ok_or_else(ConfigErrors::default)?;
+        let database = Database::new(&settings);
+        let deliverer = Deliverer { database, pipeline, outgoing, clock: runtime.clock, lease };
+        Ok(App::new().stage(Notify::new(deliverer)))
+    })
+}

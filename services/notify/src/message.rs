@@ -1,0 +1,39 @@
+//! From a notification to a channel's message.
+
+use channels::{Alert, Message};
+use store::notifications::Queued;
+use uuid::Uuid;
+
+use crate::plan::Telling;
+
+/// The message of `telling`, about the alert of `alert_key`.
+pub(crate) fn message(alert_key: &str, telling: &Telling<'_>) -> Message {
+    let main = telling.main;
+    let transition = &main.transition;
+    Message {
+        id: main.id,
+        thread: thread(main),
+        news: telling.news,
+        alert: Alert {
+            key: alert_key.to_owned(),
+            rule: transition.rule.clone(),
+            severity: transition.severity,
+            source: transition.source.clone(),
+            device: transition.device.clone(),
+            channel: transition.device_channel.clone(),
+            metric: transition.metric.clone(),
+            unit: transition.unit.clone(),
+            value: transition.value,
+            cause: transition.cause.clone(),
+            labels: transition.labels.clone(),
+            annotations: transition.annotations.clone(),
+        },
+    }
+}
+
+/// The message on this channel that the thread began with; where that was merged into another one, nothing is lost
+/// but the thread.
+fn thread(one: &Queued) -> Option<Uuid> {
+    let firing = one.firing.and_then(|firing| firing.notification);
+    firing.or_else(|| one.taken_back.and_then(|back| back.notification))
+}
