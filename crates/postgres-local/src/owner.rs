@@ -47,8 +47,9 @@ impl Owner {
     /// Hands `path` over to this user.
     pub(crate) fn take(&self, path: &Path) -> Result<(), Error> {
         let Some(user) = &self.other else { return Ok(()) };
-        nix::unistd::chown(path, Some(user.uid), Some(user.gid))
-            .map_err(|errno| Error::io(format!("cannot give {} to {}", path.display(), user.name))(errno.into()))
+        nix::unistd::chown(path, Some(user.uid), Some(user.gid)).map_err(|errno| {
+            Error::io(format!("cannot give {} to {}", path.display(), user.name))(errno.into())
+        })
     }
 
     /// Whether this user may enter every directory above `path`.

@@ -25,10 +25,7 @@ fn open_to_all(directory: &std::path::Path) {
 async fn count(url: &str) -> i64 {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
-    client
-        .batch_execute("create table if not exists t (n int); insert into t values (1)")
-        .await
-        .unwrap();
+    client.batch_execute("create table if not exists t (n int); insert into t values (1)").await.unwrap();
     client.query_one("select count(*) from t", &[]).await.unwrap().get(0)
 }
 
@@ -68,7 +65,8 @@ async fn the_loopback_port_asks_for_the_password() {
 async fn a_long_path_gets_its_socket_elsewhere() {
     let Some((directory, instance)) = start(|options| options) else { return };
     drop(instance);
-    let long = directory.path().join("a-directory-with-a-name-that-is-much-too-long-for-a-unix-socket/and-another");
+    let long =
+        directory.path().join("a-directory-with-a-name-that-is-much-too-long-for-a-unix-socket/and-another");
     let instance = Instance::start(&Options::new(long).without_fsync()).unwrap();
     assert_eq!(count(&instance.url("postgres")).await, 1);
 }

@@ -17,7 +17,7 @@ use tokio_postgres::{Error, Row};
 pub use mark::{Mark, active_hash, mark, marked_streams, remove_mark, try_lock};
 pub use moment::{Moments, moments};
 pub use notice::{NewNotification, channels_of, queue_notification};
-pub use pulse::{last_pulse, pulses_since};
+pub use pulse::{pulse_count, pulses_since};
 pub use state::{StateRow, delete_state, overdue_streams, states, streams_of_other_rules, upsert_state};
 pub use stream::{MetricRow, StreamRow, stream};
 pub use transition::{

@@ -1,4 +1,17 @@
-//! PostgreSQL: migrations, the group-commit writer, the queues that are rows, queries.
+#![doc = include_str!("../README.md")]
 
+pub mod active_pipeline;
 pub mod alerts;
+mod database;
+mod error;
+pub mod migrate;
 pub mod notifications;
+pub mod pulses;
+mod settings;
+mod tls;
+
+pub use database::Database;
+pub use deadpool_postgres::Client;
+pub use error::StoreError;
+pub use migrate::{MigrateError, Migrated, migrate};
+pub use settings::DatabaseSettings;

@@ -109,7 +109,7 @@ async fn connect(url: &str) -> Client {
 
 fn report_skipped(test: &str) {
     assert!(
-        std::env::var("CI").is_ok_and(|ci| ci == "true") == false,
+        !std::env::var("CI").is_ok_and(|ci| ci == "true"),
         "{test} needs PostgreSQL's server binaries, and they were not found"
     );
     println!("skipped: {test}: PostgreSQL's server binaries were not found");

@@ -4,13 +4,17 @@ use tokio_postgres::Error;
 
 use super::query;
 
-/// When the last tick came through.
+/// The newest pulse, and how many there are from `since` on: whether what was read before is still all there is.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn last_pulse(client: &impl GenericClient) -> Result<Option<Timestamp>, Error> {
-    let rows = query(client, "select max(at) from pulse", &[]).await?;
-    rows.first().map_or(Ok(None), |row| row.try_get(0))
+pub async fn pulse_count(
+    client: &impl GenericClient,
+    since: Timestamp,
+) -> Result<(Option<Timestamp>, i64), Error> {
+    let sql = "select (select max(at) from pulse), (select count(*) from pulse where at >= $1)";
+    let rows = query(client, sql, &[&since]).await?;
+    rows.first().map_or(Ok((None, 0)), |row| Ok((row.try_get(0)?, row.try_get(1)?)))
 }
 
 /// The pulses from `since` on, in order.

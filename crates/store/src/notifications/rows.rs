@@ -13,7 +13,7 @@ pub(super) fn conversations(rows: &[Row]) -> Vec<Conversation> {
         let (alert_key, channel): (String, String) = (row.get("alert_key"), row.get("channel"));
         match conversations.last_mut() {
             Some(last) if last.alert_key == alert_key && last.channel == channel => {
-                last.queued.push(queued(row))
+                last.queued.push(queued(row));
             }
             _ => conversations.push(Conversation { alert_key, channel, queued: vec![queued(row)] }),
         }

@@ -1,0 +1,26 @@
+//! The pipeline file in force.
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use tokio_postgres::Error;
+
+/// Puts the file with this hash in force: from now on only `alert` processes that have it evaluate.
+///
+/// # Errors
+/// Those of the database.
+pub async fn activate(client: &impl GenericClient, hash: &str, at: Timestamp) -> Result<(), Error> {
+    let sql = "
+        insert into active_pipeline (hash, activated_at) values ($1, $2)
+        on conflict (only) do update set hash = excluded.hash, activated_at = excluded.activated_at
+        where active_pipeline.hash <> excluded.hash";
+    client.execute(sql, &[&hash, &at]).await?;
+    Ok(())
+}
+
+/// The hash of the file in force; `None` where none was ever activated.
+///
+/// # Errors
+/// Those of the database.
+pub async fn hash(client: &impl GenericClient) -> Result<Option<String>, Error> {
+    crate::alerts::active_hash(client).await
+}

@@ -1,0 +1,48 @@
+use deadpool_postgres::PoolError;
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+
+/// Why the database did not do what it was asked. The texts carry neither values nor secrets; sources may.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// No connection in time.
+    #[error("the database gives no connection")]
+    Connect(#[from] PoolError),
+    /// The database refused a statement, or the connection broke within it.
+    #[error("the database failed")]
+    Database(#[from] tokio_postgres::Error),
+    /// The schema is older than this binary needs: `freshet migrate` has not run yet.
+    #[error("the schema is at version {found}, this binary needs {needed}: migrations have not run yet")]
+    SchemaTooOld {
+        /// The version of the schema; 0 where there is none.
+        found: i32,
+        /// The version that this binary needs.
+        needed: i32,
+    },
+    /// It took too long; whether it was done is not known.
+    #[error("the database did not answer in time")]
+    Timeout,
+    /// A stream has more metrics than one row can hold.
+    #[error("a stream has more than {limit} metrics")]
+    TooManyMetrics {
+        /// The bound.
+        limit: usize,
+    },
+}
+
+impl StoreError {
+    /// Whether the fault lies in the data, so that trying again is no use.
+    pub fn is_data_error(&self) -> bool {
+        match self {
+            Self::Database(error) => is_data_error(error),
+            Self::TooManyMetrics { .. } => true,
+            Self::Connect(_) | Self::SchemaTooOld { .. } | Self::Timeout => false,
+        }
+    }
+}
+
+/// SQLSTATE classes 21 (cardinality), 22 (data) and 23 (constraint).
+pub(crate) fn is_data_error(error: &tokio_postgres::Error) -> bool {
+    let class = |code: &SqlState| matches!(code.code().get(..2), Some("21" | "22" | "23"));
+    error.code().is_some_and(class)
+}

@@ -1,0 +1,168 @@
+//! Where the database is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stage::Env;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+const DEFAULT_POOL_SIZE: usize = 4;
+const DEFAULT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const DEFAULT_PORT: u16 = 5432;
+
+/// Where the database is, and how much of it one process takes.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// Where queries go; perhaps through a transaction pooler.
+    pub(crate) config: Config,
+    /// Past the pooler.
+    pub(crate) direct: Config,
+    pub(crate) root_certificates: Option<PathBuf>,
+    pub(crate) pool_size: usize,
+    pub(crate) acquire_timeout: Duration,
+}
+
+impl DatabaseSettings {
+    /// Reads `DATABASE_URL`, or the `PG*` variables, and what the README lists beside them. Mistakes are noted in `env`.
+    pub fn from_env(env: &mut Env) -> Self {
+        let config = match env.text("DATABASE_URL") {
+            Some(url) => parsed(env, "DATABASE_URL", &url),
+            None => from_pg_variables(env),
+        };
+        let direct = env.text("DATABASE_DIRECT_URL").map(|url| parsed(env, "DATABASE_DIRECT_URL", &url));
+        Self {
+            direct: direct.unwrap_or_else(|| config.clone()),
+            config,
+            root_certificates: env.text("PGSSLROOTCERT").map(PathBuf::from),
+            pool_size: env.number_or("DATABASE_POOL_SIZE", DEFAULT_POOL_SIZE, 1..=100),
+            acquire_timeout: env.millis_or("DATABASE_ACQUIRE_TIMEOUT_MS", DEFAULT_ACQUIRE_TIMEOUT),
+        }
+    }
+
+    /// The database at `url`, with the defaults for the rest.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn from_url(url: &str) -> Result<Self, tokio_postgres::Error> {
+        let config = parse(url)?;
+        Ok(Self {
+            direct: config.clone(),
+            config,
+            root_certificates: None,
+            pool_size: DEFAULT_POOL_SIZE,
+            acquire_timeout: DEFAULT_ACQUIRE_TIMEOUT,
+        })
+    }
+
+    /// How many connections one process may have.
+    #[must_use]
+    pub fn pool_size(mut self, connections: usize) -> Self {
+        self.pool_size = connections;
+        self
+    }
+
+    /// How long to wait for a connection.
+    #[must_use]
+    pub fn acquire_timeout(mut self, limit: Duration) -> Self {
+        self.acquire_timeout = limit;
+        self
+    }
+}
+
+fn parsed(env: &mut Env, name: &str, url: &str) -> Config {
+    parse(url).unwrap_or_else(|_| {
+        // The parser's own text may hold the password.
+        env.mistake(name, "is not a PostgreSQL connection string");
+        Config::new()
+    })
+}
+
+fn parse(url: &str) -> Result<Config, tokio_postgres::Error> {
+    // libpq's words for what happens here always: the certificate is verified wherever TLS is used.
+    let url =
+        url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    let mut config: Config = url.parse()?;
+    name_application(&mut config);
+    Ok(config)
+}
+
+fn from_pg_variables(env: &mut Env) -> Config {
+    let mut config = Config::new();
+    match env.text("PGHOST") {
+        Some(host) => config.host(host),
+        None => {
+            env.mistake("DATABASE_URL", "is not set, and neither is PGHOST");
+            &mut config
+        }
+    };
+    config.port(env.number_or("PGPORT", DEFAULT_PORT, 1..=u16::MAX));
+    config.user(env.text_or("PGUSER", "freshet"));
+    if let Some(password) = env.text("PGPASSWORD") {
+        config.password(password);
+    }
+    let user = env.text_or("PGUSER", "freshet");
+    config.dbname(env.text_or("PGDATABASE", &user));
+    match env.text_or("PGSSLMODE", "prefer").as_str() {
+        "disable" => config.ssl_mode(SslMode::Disable),
+        "allow" | "prefer" => config.ssl_mode(SslMode::Prefer),
+        "require" | "verify-ca" | "verify-full" => config.ssl_mode(SslMode::Require),
+        _ => {
+            env.mistake("PGSSLMODE", "is none of disable, prefer, require, verify-full");
+            &mut config
+        }
+    };
+    name_application(&mut config);
+    config
+}
+
+fn name_application(config: &mut Config) {
+    if config.get_application_name().is_none() {
+        config.application_name("freshet");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(DEFAULT_ACQUIRE_TIMEOUT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stage::Env;
+    use tokio_postgres::config::{Host, SslMode};
+
+    use super::DatabaseSettings;
+
+    #[test]
+    fn the_url_wins_over_the_pg_variables() {
+        let mut env = Env::from_pairs(&[
+            ("DATABASE_URL", "postgresql://a:b@db.example/c?sslmode=verify-full"),
+            ("PGHOST", "elsewhere"),
+        ]);
+        let settings = DatabaseSettings::from_env(&mut env);
+        assert_eq!(env.finish(), Ok(()));
+        assert_eq!(settings.config.get_hosts(), [Host::Tcp("db.example".into())]);
+        assert_eq!(settings.config.get_ssl_mode(), SslMode::Require);
+        assert_eq!(settings.direct, settings.config);
+    }
+
+    #[test]
+    fn every_mistake_is_listed_and_no_password_with_it() {
+        let mut env = Env::from_pairs(&[
+            ("DATABASE_URL", "postgresql://a:hunter2@host:port/x"),
+            ("DATABASE_POOL_SIZE", "0"),
+        ]);
+        DatabaseSettings::from_env(&mut env);
+        let errors = env.finish().unwrap_err().to_string();
+        assert_eq!(
+            errors,
+            "DATABASE_URL: is not a PostgreSQL connection string\nDATABASE_POOL_SIZE: is not between 1 and 100"
+        );
+    }
+
+    #[test]
+    fn without_any_address_the_start_is_refused() {
+        let mut env = Env::from_pairs(&[]);
+        DatabaseSettings::from_env(&mut env);
+        assert!(env.finish().unwrap_err().to_string().contains("neither is PGHOST"));
+    }
+}
