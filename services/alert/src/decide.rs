@@ -1,0 +1,73 @@
+//! What becomes of one series under one rule. Pure.
+
+use jiff::Timestamp;
+use rules::{
+    Change, Checkpoint, Evaluation, Horizon, Point, Recorded, Status, adopt, evaluate, first_checkpoint,
+    reconcile,
+};
+use store::alerts::StateRow;
+
+use crate::plan::{Start, Task};
+
+/// What is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Decision {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) state: StateRow,
+}
+
+/// What the database has of the alert's transitions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Past {
+    /// The effective ones after the moment that the task reads from.
+    pub(crate) effective: Vec<Recorded>,
+    /// The time of the newest effective one, read where there is no checkpoint.
+    pub(crate) newest: Option<Timestamp>,
+}
+
+/// `None` where the rule has nothing to stand on: no reading of the series counts.
+pub(crate) fn decide(
+    task: &Task<'_>,
+    points: &[Point],
+    past: &Past,
+    horizon: Horizon<'_>,
+) -> Option<Decision> {
+    let rule = &task.watch.rule;
+    let start = match task.start {
+        Start::Checkpoint(checkpoint) => checkpoint,
+        Start::First { from } => {
+            let newest = points.last().map(|point| point.at).filter(|newest| *newest >= from)?;
+            first_checkpoint(from, newest, past.newest, horizon.lateness)
+        }
+        Start::Afresh { was, since } => {
+            let adoption = adopt(rule, was, past.newest, points, horizon);
+            let at = adoption.checkpoint.at.max(since);
+            let checkpoint = Checkpoint { at, ..adoption.checkpoint };
+            let state = state_row(task, checkpoint, checkpoint.state.status, adoption.deadline);
+            let changes = adoption.transition.map(Change::Record).into_iter().collect();
+            return Some(Decision { changes, state });
+        }
+    };
+    let Evaluation { transitions, checkpoint, state: now, deadline } =
+        evaluate(rule, &start, points, horizon);
+    let first = past.effective.partition_point(|row| row.at <= start.at);
+    let changes = reconcile(&past.effective[first..], &transitions);
+    Some(Decision { changes, state: state_row(task, checkpoint, now.status, deadline) })
+}
+
+fn state_row(
+    task: &Task<'_>,
+    checkpoint: Checkpoint,
+    status: Status,
+    deadline: Option<Timestamp>,
+) -> StateRow {
+    StateRow {
+        rule: task.watch.rule.name.clone(),
+        position: task.position,
+        rule_hash: task.watch.hash.clone(),
+        checkpoint_at: checkpoint.at,
+        checkpoint: Some(checkpoint.state),
+        status,
+        deadline,
+    }
+}

@@ -1,0 +1,19 @@
+//! Evaluates rules and records what changed.
+
+use std::process::ExitCode;
+
+use alert::{Alert, Config};
+use stage::{App, ConfigErrors, Runtime};
+use store::{Database, DatabaseSettings};
+
+fn main() -> ExitCode {
+    stage::run("alert", build)
+}
+
+fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
+    let config = Config::from_env(&mut runtime.env);
+    let database = DatabaseSettings::from_env(&mut runtime.env);
+    runtime.env.finish()?;
+    let Some(config) = config else { return Err(ConfigErrors::default()) };
+    Ok(App::new().stage(Alert::new(config, Database::new(&database), runtime.clock)))
+}

@@ -1,0 +1,75 @@
+//! The stage: which streams an event is about, and what it is answered with.
+
+use cloudevents::{AttributesReader as _, Event};
+use event_model::cloudevent::{self, EventError};
+use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
+use event_model::events::{PulseRecorded, ReadingsRecorded};
+use stage::{Clock, Delivery, Outcome, Stage};
+use store::{Database, StoreError, alerts, notifications};
+
+use crate::config::Config;
+use crate::reply::{Tally, reply};
+use crate::sweep::{Scope, Sweep};
+
+/// Evaluates rules where the pipeline's rows say that they are due; an event only says when, and where to begin.
+#[derive(Debug)]
+pub struct Alert {
+    config: Config,
+    database: Database,
+    clock: Clock,
+}
+
+impl Alert {
+    /// A stage over `database`.
+    pub const fn new(config: Config, database: Database, clock: Clock) -> Self {
+        Self { config, database, clock }
+    }
+
+    async fn evaluate(&self, scope: Scope) -> Result<(Tally, u32), StoreError> {
+        let mut client = self.database.client().await?;
+        let mut tally = Tally::default();
+        if alerts::active_hash(&client).await?.as_ref() == Some(&self.config.pipeline.hash) {
+            tally = Sweep { config: &self.config, clock: &self.clock }.run(&mut client, scope).await?;
+        } else {
+            tracing::warn!("the pipeline file is not the active one; nothing is evaluated");
+        }
+        Ok((tally, notifications::due(&**client, self.clock.now()).await?))
+    }
+}
+
+impl Stage for Alert {
+    async fn handle(&self, event: Event, _delivery: Delivery) -> Outcome {
+        let scope = match Scope::of(&event) {
+            Ok(Some(scope)) => scope,
+            Ok(None) => return Outcome::Skip,
+            Err(error) => return Outcome::Malformed(error.to_string()),
+        };
+        let (tally, due) = match self.evaluate(scope).await {
+            Ok(came_to) => came_to,
+            Err(error) => return Outcome::Unavailable(error.to_string()),
+        };
+        match reply(&event, tally, due, self.clock.now()) {
+            Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
+            Ok(None) => Outcome::Done,
+            Err(error) => Outcome::Rejected(error.to_string()),
+        }
+    }
+}
+
+impl Scope {
+    /// What an event asks for; `None` where it is not meant for this stage.
+    fn of(event: &Event) -> Result<Option<Self>, EventError> {
+        Ok(match event.ty() {
+            READINGS_RECORDED => {
+                let data: ReadingsRecorded = cloudevent::json(event)?;
+                let streams = data.streams.into_iter().map(|span| span.stream).collect();
+                Some(Self { streams, other_rules: false })
+            }
+            PULSE_RECORDED => {
+                let PulseRecorded { at: _ } = cloudevent::json(event)?;
+                Some(Self { streams: Vec::new(), other_rules: true })
+            }
+            _ => None,
+        })
+    }
+}
