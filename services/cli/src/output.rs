@@ -70,14 +70,15 @@ pub fn table<R: Row>(rows: &[R]) -> String {
 
 /// A text that cannot steer a terminal: control characters are shown as `\u{..}`.
 pub fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut clean, c| {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
         if c.is_control() {
-            clean.extend(c.escape_default())
+            clean.extend(c.escape_default());
         } else {
-            clean.push(c)
+            clean.push(c);
         }
-        clean
-    })
+    }
+    clean
 }
 
 #[cfg(test)]

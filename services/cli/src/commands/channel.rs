@@ -69,7 +69,7 @@ async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let delivered = reason.is_none();
     match (&reason, format) {
         (_, Format::Json) => {
-            output::json(&Answer { channel: name, kind: settings.kind(), delivered, reason })?
+            output::json(&Answer { channel: name, kind: settings.kind(), delivered, reason })?;
         }
         (None, Format::Table) => output::write_line(&format!("{name}: delivered"))?,
         (Some(reason), Format::Table) => {

@@ -2,6 +2,7 @@
 
 pub mod channel;
 pub mod check;
+pub mod migrate;
 pub mod schema;
 pub mod send;
 pub mod source;
@@ -35,7 +36,8 @@ pub enum Done {
 enum Command {
     Check(check::Args),
     Schema(schema::Args),
-    Send(send::Args),
+    Send(Box<send::Args>),
+    Migrate(migrate::Args),
     /// Try out a source of the pipeline file
     #[command(subcommand)]
     Source(source::Command),
@@ -60,6 +62,7 @@ impl Cli {
             Command::Check(args) => check::run(&args, self.output),
             Command::Schema(args) => schema::run(&args),
             Command::Send(args) => send::run(&args, self.output).await,
+            Command::Migrate(args) => migrate::run(&args, self.output).await,
             Command::Source(command) => source::run(&command, self.output),
             Command::Channel(command) => channel::run(command, self.output).await,
         }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use event_model::topology::{SLOW_TICK_TIMER, TICK_TIMER};
+use event_model::topology::TICK_TIMER;
 use knative_local::{LocalKnative, Running};
 use pipeline_config::Pipeline;
 use postgres_local::{Instance, Options};
@@ -16,7 +16,6 @@ use crate::failure::Failure;
 use crate::pipeline_file::PipelineFile;
 use crate::up::directory::StateDirectory;
 use crate::up::house::{self, House};
-use crate::up::idle;
 use crate::up::screen::Screen;
 
 use super::Done;
@@ -104,6 +103,7 @@ async fn with_database(
         binaries: args.bin_dir.clone().map_or_else(house::beside_this_program, Ok)?,
         pipeline: pipeline_path.to_owned(),
         database_url: database_url.clone(),
+        environment: stage_play.as_ref().map(demo::Play::environment).unwrap_or_default(),
         listen: SocketAddr::from((args.address, args.port)),
         idle: args.idle,
         tick,
@@ -154,4 +154,12 @@ async fn live(
     screen.show(&running.stats());
     screen.close();
     over.unwrap_or(Ok(Done::Well))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::because(format!("{} has no place", path.display()), &error))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    pipeline_config::parse_duration(text).ok_or_else(|| "write a duration like 90s, 10m or 2h".to_owned())
 }

@@ -2,5 +2,6 @@
 
 mod channel;
 mod check;
+mod migrate;
 mod process;
 mod source;

@@ -23,6 +23,7 @@ pub(crate) fn freshet_with(arguments: &[&str], variables: &[(&str, &str)]) -> Ru
         .args(arguments)
         .env_remove("FRESHET_PIPELINE")
         .env_remove("DATABASE_URL")
+        .env_remove("PGHOST")
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()

@@ -1,0 +1,42 @@
+//! `freshet migrate`.
+
+use serde::Serialize;
+
+use crate::database;
+use crate::failure::Failure;
+use crate::output::{self, Format};
+
+use super::Done;
+
+/// Bring the database's schema up to date; safe to run twice at once
+///
+/// The database is that of `DATABASE_URL` or of the `PG*` variables; `DATABASE_DIRECT_URL` names the way past a
+/// transaction pooler.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// What was done, for programs.
+#[derive(Debug, Serialize)]
+struct Answer {
+    applied: Vec<String>,
+    version: i32,
+}
+
+/// Applies what is missing.
+///
+/// # Errors
+/// Where the database cannot be reached or refuses a migration.
+pub async fn run(_: &Args, format: Format) -> Result<Done, Failure> {
+    let settings = database::settings()?;
+    let migrated = store::migrate(&settings).await.map_err(|error| {
+        Failure::because("the schema is not up to date", &error).hint("what was applied before stays; run it again")
+    })?;
+    match format {
+        Format::Json => output::json(&Answer { applied: migrated.applied, version: migrated.version })?,
+        Format::Table => {
+            migrated.applied.iter().try_for_each(|name| output::write_line(&format!("applied {name}")))?;
+            output::write_line(&format!("the schema is at version {}", migrated.version))?;
+        }
+    }
+    Ok(Done::Well)
+}
