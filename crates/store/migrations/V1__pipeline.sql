@@ -177,8 +177,8 @@ create table pulse (
 comment on table pulse is 'When ticks came through; silence counts only while pulses came.';
 
 create table active_pipeline (
-    only         boolean     not null default true constraint active_pipeline_pk primary key
-                 constraint active_pipeline_single check (only),
+    singleton    boolean     not null default true constraint active_pipeline_pk primary key
+                 constraint active_pipeline_single check (singleton),
     hash         text        not null,
     activated_at timestamptz not null
 );
