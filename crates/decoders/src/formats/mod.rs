@@ -2,10 +2,14 @@
 
 pub mod ambient_weather;
 pub mod aws_iot_http;
+pub mod azure_event_grid;
+pub mod cloudevents;
 pub mod ecowitt;
 pub mod influx_line_protocol;
 pub mod json;
+mod lorawan;
 pub mod senml_json;
+pub mod ttn_v3;
 pub mod weather_station;
 
 use crate::format::Decoder;
@@ -14,8 +18,11 @@ use crate::format::Decoder;
 pub(crate) static ALL: &[&dyn Decoder] = &[
     &ambient_weather::AmbientWeather,
     &aws_iot_http::AwsIotHttp,
+    &azure_event_grid::AzureEventGrid,
+    &cloudevents::CloudEvents,
     &ecowitt::Ecowitt,
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,
     &senml_json::SenmlJson,
+    &ttn_v3::TtnV3,
 ];

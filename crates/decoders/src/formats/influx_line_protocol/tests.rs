@@ -5,7 +5,12 @@ use crate::decode::{Context, Decoded, FormError, Profile};
 use crate::format::Decoder as _;
 
 fn post(query: &str, body: &str) -> RecordedRequest {
-    RecordedRequest { method: "POST".into(), query: query.into(), body: body.into(), ..RecordedRequest::default() }
+    RecordedRequest {
+        method: "POST".into(),
+        query: query.into(),
+        body: body.into(),
+        ..RecordedRequest::default()
+    }
 }
 
 fn decode(profile: &Profile, query: &str, body: &str) -> Decoded {
@@ -19,7 +24,8 @@ fn profile() -> Profile {
 
 #[test]
 fn the_query_states_the_precision() {
-    for (query, time) in [("precision=s", "1735689600"), ("precision=ms", "1735689600000"), ("", "1735689600000000000")]
+    for (query, time) in
+        [("precision=s", "1735689600"), ("precision=ms", "1735689600000"), ("", "1735689600000000000")]
     {
         let decoded = decode(&profile(), query, &format!("m v=1 {time}"));
         assert_eq!(decoded.readings[0].observed_at.to_string(), "2025-01-01T00:00:00Z", "{query}");

@@ -29,6 +29,11 @@ pub(super) struct Found<'b> {
 }
 
 impl Body {
+    /// A document that came in an envelope.
+    pub(super) fn of(root: Node) -> Self {
+        Self { root, problems: Vec::new(), lines: Vec::new() }
+    }
+
     pub(super) fn read(request: &RecordedRequest) -> Result<Self, FormError> {
         form::expect_json(request, &LINES)?;
         if request.media_type().is_some_and(|media_type| LINES.contains(&media_type.as_str())) {

@@ -1,11 +1,13 @@
 #![doc = include_str!("../json.md")]
 
 mod body;
+mod embedded;
 mod item;
 mod mapped;
 
 use event_model::RecordedRequest;
 
+pub(super) use embedded::{Envelope, read};
 pub(super) use item::Usual;
 
 use self::body::Body;

@@ -33,7 +33,9 @@ fn base_fields_hold_until_they_are_set_again() {
     let rows: Vec<_> = decoded
         .readings
         .iter()
-        .map(|reading| (reading.device.as_str(), reading.value.as_number().unwrap(), reading.observed_at.to_string()))
+        .map(|reading| {
+            (reading.device.as_str(), reading.value.as_number().unwrap(), reading.observed_at.to_string())
+        })
         .collect();
     assert_eq!(rows[0], ("a", 21.0, "2025-01-01T00:00:00Z".into()));
     assert_eq!(rows[1], ("a", 22.0, "2025-01-01T00:01:00Z".into()));
@@ -93,7 +95,8 @@ fn a_stream_that_was_cut_off_is_read_to_its_last_record() {
 
 #[test]
 fn an_explicit_far_time_is_kept_and_flagged() {
-    let decoded = decode(r#"[{"n":"a","u":"V","bt":300000000,"v":1},{"n":"a","u":"V","bt":4e9,"v":1}]"#).unwrap();
+    let decoded =
+        decode(r#"[{"n":"a","u":"V","bt":300000000,"v":1},{"n":"a","u":"V","bt":4e9,"v":1}]"#).unwrap();
     for reading in &decoded.readings {
         assert_eq!(reading.flags, ["time_implausible"]);
     }

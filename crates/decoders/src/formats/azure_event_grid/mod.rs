@@ -1,0 +1,125 @@
+#![doc = include_str!("../azure_event_grid.md")]
+
+mod event;
+mod telemetry;
+
+use event_model::RecordedRequest;
+
+use self::event::GridEvent;
+use super::cloudevents;
+use super::json::{self, Envelope};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Intake, Problem, Profile};
+use crate::format::Decoder;
+use crate::json::Node;
+use crate::time::Clock;
+
+/// Azure Event Grid, with the telemetry of IoT Hub.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AzureEventGrid;
+
+const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
+const TELEMETRY: &str = "Microsoft.Devices.DeviceTelemetry";
+/// Events about devices and subscriptions, not by sensors.
+const ABOUT: [&str; 2] = ["Microsoft.Devices.", "Microsoft.EventGrid."];
+
+impl Decoder for AzureEventGrid {
+    fn name(&self) -> &'static str {
+        "azure_event_grid"
+    }
+
+    fn kept_headers(&self) -> &'static [&'static str] {
+        cloudevents::HEADERS
+    }
+
+    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+        let events = events(request)?;
+        if let Some(Err(problem)) = events.first()
+            && events.iter().all(Result::is_err)
+        {
+            return Err(FormError::Malformed(format!("{}: {}", problem.place, problem.reason)));
+        }
+        let [Ok(event)] = events.as_slice() else { return Ok(Intake::default()) };
+        let code = (event.kind == VALIDATION).then(|| event.data.get("validationCode")?.as_str()).flatten();
+        Ok(Intake {
+            device: telemetry::device(event)
+                .filter(|_| !cloudevents::names_device(profile))
+                .map(str::to_owned),
+            message_id: Some(event.id.clone()),
+            handshake: code.map(|code| Handshake::EventGrid { code: code.to_owned() }),
+        })
+    }
+
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let events = events(request)
+            .map_err(|error| DecodeError(Problem { place: String::new(), reason: error.to_string() }))?;
+        let mut decoded = Decoded::default();
+        for event in events {
+            if let Err(problem) = event.and_then(|event| take(&event, context, &mut decoded)) {
+                decoded.problems.push(problem);
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+/// The events of a request, in Event Grid's own schema or as CloudEvents; one that cannot be read is a problem.
+fn events(request: &RecordedRequest) -> Result<Vec<Result<GridEvent, Problem>>, FormError> {
+    let media_type = request.media_type();
+    let is_cloudevents =
+        media_type.as_deref().is_some_and(|found| found.starts_with("application/cloudevents"));
+    if is_cloudevents || cloudevents::is_binary(request) {
+        let events = cloudevents::events(request)?.events;
+        let read = |(index, event): (usize, Result<_, _>)| {
+            let place = place(index);
+            event
+                .map_err(|error: event_model::cloudevent::EventError| error.to_string())
+                .and_then(|event| GridEvent::of_cloudevent(&event, &place))
+                .map_err(|reason| Problem { place, reason })
+        };
+        return Ok(events.into_iter().enumerate().map(read).collect());
+    }
+    if request.method != "POST" {
+        return Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: "POST".into() });
+    }
+    if let Some(found) = media_type.filter(|found| found != "application/json") {
+        let expected =
+            "application/json, application/cloudevents+json, application/cloudevents-batch+json".into();
+        return Err(FormError::UnsupportedMediaType { found, expected });
+    }
+    let items = match Node::parse(&request.body).map_err(|error| FormError::Malformed(error.to_string()))? {
+        Node::List(items) => items,
+        item @ Node::Object(_) => vec![item],
+        other => {
+            return Err(FormError::Malformed(format!("expected an array of events, found {}", other.kind())));
+        }
+    };
+    if items.is_empty() {
+        return Err(FormError::Malformed("expected at least one event".to_owned()));
+    }
+    let read = |(index, item)| {
+        let place = place(index);
+        GridEvent::of_item(&item, &place).map_err(|reason| Problem { place, reason })
+    };
+    Ok(items.into_iter().enumerate().map(read).collect())
+}
+
+fn place(index: usize) -> String {
+    format!("event {}", index + 1)
+}
+
+fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decoded) -> Result<(), Problem> {
+    let clock = Clock::new(context);
+    if event.kind == TELEMETRY {
+        return telemetry::take(event, context, decoded);
+    }
+    if ABOUT.iter().any(|prefix| event.kind.starts_with(prefix)) {
+        return Ok(());
+    }
+    let place = format!("{}: data", event.place);
+    let time = event.time.as_deref().map(|time| clock.of_text(time));
+    let envelope = Envelope { device: telemetry::device(event), time, place: &place };
+    json::read(event.data.clone(), envelope, context, decoded)
+}
+
+#[cfg(test)]
+mod tests;

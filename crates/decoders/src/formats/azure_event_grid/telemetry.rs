@@ -1,0 +1,52 @@
+//! Telemetry of IoT Hub (`Microsoft.Devices.DeviceTelemetry`): what a device sent, in an envelope of properties.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::event::GridEvent;
+use super::json::{self, Envelope};
+use crate::decode::{Context, Decoded, Problem};
+use crate::json::Node;
+use crate::{device, time::Clock};
+
+/// The device: as IoT Hub authenticated it, else as the data or the subject (`devices/<name>`) say.
+pub(super) fn device(event: &GridEvent) -> Option<&str> {
+    let authenticated =
+        event.data.at(&["systemProperties", "iothub-connection-device-id"]).and_then(Node::as_str);
+    let stated = || event.data.get("deviceId").and_then(Node::as_str);
+    let subject = event.subject.strip_prefix("devices/").unwrap_or(&event.subject);
+    authenticated.or_else(stated).or(Some(subject)).filter(|name| !name.trim().is_empty())
+}
+
+/// Reads the body of a telemetry event.
+pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decoded) -> Result<(), Problem> {
+    let place = format!("{}: data.body", event.place);
+    let device = device(event);
+    let body = body(event).map_err(|reason| Problem { place: place.clone(), reason })?;
+    let enqueued = event.data.at(&["systemProperties", "iothub-enqueuedtime"]).and_then(Node::as_str);
+    let time = enqueued.or(event.time.as_deref()).map(|time| Clock::new(context).of_text(time));
+    json::read(body, Envelope { device, time, place: &place }, context, decoded)?;
+    let named = device.and_then(|name| device::normalise(name).ok());
+    if let (Some(device), Some(properties)) = (named, event.data.get("properties").and_then(Node::as_object))
+    {
+        for (name, member) in properties {
+            if let Some(value) = member.node.as_name().filter(|value| !value.contains(char::is_control)) {
+                decoded.tags.push((device.clone(), name.clone(), value.to_owned()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The body as JSON. IoT Hub encodes it in Base64 unless the device declared JSON in UTF-8.
+fn body(event: &GridEvent) -> Result<Node, String> {
+    match event.data.get("body") {
+        None => Err("expected the body of the message, found nothing".to_owned()),
+        Some(Node::Text(text)) => {
+            let bytes =
+                STANDARD.decode(text.trim()).map_err(|_| "expected JSON or Base64, found another text")?;
+            Node::parse(&bytes).map_err(|error| format!("the decoded body: {error}"))
+        }
+        Some(body) => Ok(body.clone()),
+    }
+}

@@ -1,0 +1,89 @@
+use event_model::RecordedRequest;
+
+use super::AzureEventGrid;
+use crate::decode::{Context, Decoded, FormError, Handshake, Profile};
+use crate::format::Decoder as _;
+
+fn post(content_type: &str, body: &str) -> RecordedRequest {
+    RecordedRequest {
+        method: "POST".into(),
+        headers: vec![("content-type".into(), content_type.into())],
+        body: body.into(),
+        ..RecordedRequest::default()
+    }
+}
+
+fn decode(request: &RecordedRequest) -> Decoded {
+    let profile = Profile { source: "s".into(), ..Profile::default() };
+    let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+    AzureEventGrid.decode(request, Context { profile: &profile, received_at }).unwrap()
+}
+
+fn telemetry(body: &str) -> String {
+    format!(
+        r#"{{"id":"e1","subject":"devices/by-subject","eventType":"Microsoft.Devices.DeviceTelemetry",
+            "eventTime":"2026-01-15T11:00:01Z","data":{{"body":{body},"properties":{{"room":"north"}},
+            "systemProperties":{{"iothub-connection-device-id":"d1","iothub-enqueuedtime":"2026-01-15T11:00:00.48Z"}}}}}}"#
+    )
+}
+
+#[test]
+fn telemetry_is_of_the_device_that_iot_hub_authenticated() {
+    let decoded = decode(&post("application/json", &format!("[{}]", telemetry(r#"{"temperature":21.5}"#))));
+    let reading = &decoded.readings[0];
+    assert_eq!((reading.device.as_str(), reading.metric.as_str()), ("d1", "temperature"));
+    assert_eq!(reading.observed_at.to_string(), "2026-01-15T11:00:00.48Z");
+    assert_eq!(decoded.tags, [("d1".into(), "room".into(), "north".into())]);
+}
+
+#[test]
+fn a_body_in_base64_is_decoded() {
+    // {"humidity":40}
+    let decoded = decode(&post("application/json", &format!("[{}]", telemetry(r#""eyJodW1pZGl0eSI6NDB9""#))));
+    assert_eq!(decoded.readings[0].metric, "relative_humidity");
+}
+
+#[test]
+fn a_body_that_is_neither_json_nor_base64_is_a_problem_of_its_event() {
+    let body = format!("[{},{}]", telemetry(r#""not base64!""#), telemetry(r#"{"temperature":1}"#));
+    let decoded = decode(&post("application/json", &body));
+    assert_eq!(decoded.readings.len(), 1);
+    assert_eq!(decoded.problems[0].place, "event 1: data.body");
+}
+
+#[test]
+fn the_validation_is_a_handshake() {
+    let body = r#"[{"id":"1","subject":"","eventType":"Microsoft.EventGrid.SubscriptionValidationEvent",
+        "eventTime":"2026-01-15T11:00:00Z","data":{"validationCode":"512d","validationUrl":"https://example.com"}}]"#;
+    let intake = AzureEventGrid.inspect(&post("application/json", body), &Profile::default()).unwrap();
+    assert_eq!(intake.handshake, Some(Handshake::EventGrid { code: "512d".into() }));
+}
+
+#[test]
+fn the_cloudevents_schema_says_the_same() {
+    let body = telemetry(r#"{"temperature":21.5}"#)
+        .replace("eventType", "type")
+        .replace("eventTime", "time")
+        .replace(r#""id":"e1""#, r#""id":"e1","specversion":"1.0","source":"/hub""#);
+    let decoded = decode(&post("application/cloudevents+json", &body));
+    assert_eq!(decoded.readings[0].device, "d1");
+    assert_eq!(decoded, decode(&post("application/cloudevents-batch+json", &format!("[{body}]"))));
+}
+
+#[test]
+fn events_about_devices_are_taken_without_readings() {
+    let body = r#"[{"id":"1","subject":"devices/a","eventType":"Microsoft.Devices.DeviceConnected","data":{"n":1}}]"#;
+    let request = post("application/json", body);
+    let intake = AzureEventGrid.inspect(&request, &Profile::default()).unwrap();
+    assert_eq!((intake.device.as_deref(), intake.message_id.as_deref()), (Some("a"), Some("1")));
+    assert_eq!(decode(&request), Decoded::default());
+}
+
+#[test]
+fn what_is_no_delivery_is_refused() {
+    let inspect = |content_type, body| AzureEventGrid.inspect(&post(content_type, body), &Profile::default());
+    for body in ["", "7", "[]", "[7]", r#"[{"id":"1"}]"#, "[{"] {
+        assert!(matches!(inspect("application/json", body), Err(FormError::Malformed(_))), "{body}");
+    }
+    assert!(matches!(inspect("text/plain", "[]"), Err(FormError::UnsupportedMediaType { .. })));
+}

@@ -1,0 +1,142 @@
+#![doc = include_str!("cloudevents.md")]
+
+use cloudevents::{AttributesReader as _, Event};
+use event_model::RecordedRequest;
+use event_model::cloudevent::{self, EventError};
+
+use super::json::{self, Envelope};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::format::Decoder;
+use crate::json::Node;
+use crate::time::Clock;
+
+/// CloudEvents 1.0 over HTTP.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CloudEvents;
+
+/// The header fields of binary mode that a reading depends on.
+pub(super) const HEADERS: &[&str] =
+    &["ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "ce-time", "ce-dataschema"];
+
+/// The events of a request, and whether they came as a batch.
+pub(super) struct Events {
+    pub(super) events: Vec<Result<Event, EventError>>,
+    pub(super) is_batch: bool,
+}
+
+impl Decoder for CloudEvents {
+    fn name(&self) -> &'static str {
+        "cloudevents"
+    }
+
+    fn kept_headers(&self) -> &'static [&'static str] {
+        HEADERS
+    }
+
+    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+        let events = events(request)?;
+        refuse_without_an_event(&events)?;
+        let [Ok(event)] = events.events.as_slice() else { return Ok(Intake::default()) };
+        Ok(Intake {
+            device: (!names_device(profile)).then(|| device(event).to_owned()),
+            message_id: Some(format!("{} {}", event.source(), event.id())),
+            handshake: None,
+        })
+    }
+
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let Events { events, is_batch } = events(request)
+            .map_err(|error| DecodeError(Problem { place: String::new(), reason: error.to_string() }))?;
+        let mut decoded = Decoded::default();
+        for (index, event) in events.iter().enumerate() {
+            let place = if is_batch { format!("event {}", index + 1) } else { String::new() };
+            let taken = match event {
+                Ok(event) => take(event, &place, context, &mut decoded),
+                Err(error) => Err(Problem { place, reason: error.to_string() }),
+            };
+            match taken {
+                Err(problem) if !is_batch => return Err(DecodeError(problem)),
+                Err(problem) => decoded.problems.push(problem),
+                Ok(()) => {}
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+/// Reads the events in whatever mode they came.
+pub(super) fn events(request: &RecordedRequest) -> Result<Events, FormError> {
+    if request.method != "POST" {
+        return Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: "POST".into() });
+    }
+    let malformed = |error: EventError| FormError::Malformed(error.to_string());
+    let media_type = request.media_type().unwrap_or_default();
+    match media_type.as_str() {
+        cloudevent::STRUCTURED => {
+            let event = cloudevent::from_structured(&request.body).map_err(malformed)?;
+            Ok(Events { events: vec![Ok(event)], is_batch: false })
+        }
+        cloudevent::BATCH => {
+            let events = cloudevent::batch(&request.body).map_err(malformed)?;
+            Ok(Events { events, is_batch: true })
+        }
+        other if other.starts_with("application/cloudevents") || !is_binary(request) => {
+            let expected =
+                format!("{}, {}, or ce-* header fields", cloudevent::STRUCTURED, cloudevent::BATCH);
+            Err(FormError::UnsupportedMediaType { found: other.to_owned(), expected })
+        }
+        _ => {
+            let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let event = cloudevent::from_binary_percent_encoded(headers, &request.body).map_err(malformed)?;
+            Ok(Events { events: vec![Ok(event)], is_batch: false })
+        }
+    }
+}
+
+/// Whether the request carries an event in binary mode.
+pub(super) fn is_binary(request: &RecordedRequest) -> bool {
+    request.headers.iter().any(|(name, _)| name.starts_with("ce-"))
+}
+
+/// A batch may hold bad events, but not only those.
+pub(super) fn refuse_without_an_event(events: &Events) -> Result<(), FormError> {
+    let mut errors = events.events.iter().map(|event| event.as_ref().err());
+    match errors.next() {
+        Some(Some(first)) if errors.all(|error| error.is_some()) => {
+            Err(FormError::Malformed(first.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the source's mapping looks for the device in the data.
+pub(super) fn names_device(profile: &Profile) -> bool {
+    profile.mapping.as_ref().is_some_and(|mapping| !mapping.device.is_empty())
+}
+
+/// What the event is about: its subject, else its source.
+pub(super) fn device(event: &Event) -> &str {
+    event.subject().filter(|subject| !subject.trim().is_empty()).unwrap_or_else(|| event.source())
+}
+
+fn take(event: &Event, place: &str, context: Context<'_>, decoded: &mut Decoded) -> Result<(), Problem> {
+    let place = if place.is_empty() { "data".to_owned() } else { format!("{place}: data") };
+    let Some(data) = data(event).map_err(|reason| Problem { place: place.clone(), reason })? else {
+        return Ok(());
+    };
+    let time = cloudevent::time(event).map(|at| Clock::new(context).moment(Some(at)));
+    let envelope = Envelope { device: Some(device(event)), time, place: &place };
+    json::read(data, envelope, context, decoded)
+}
+
+/// The event's data as JSON; `None` where there is none, or it is of another type.
+pub(super) fn data(event: &Event) -> Result<Option<Node>, String> {
+    if event.datacontenttype().is_some_and(|content_type| !cloudevent::is_json(content_type)) {
+        return Ok(None);
+    }
+    let Some(bytes) = cloudevent::bytes(event) else { return Ok(None) };
+    Node::parse(&bytes).map(Some).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

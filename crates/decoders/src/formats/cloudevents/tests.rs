@@ -1,0 +1,119 @@
+use event_model::RecordedRequest;
+
+use super::CloudEvents;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Profile};
+use crate::format::Decoder as _;
+
+fn post(headers: &[(&str, &str)], body: &str) -> RecordedRequest {
+    RecordedRequest {
+        method: "POST".into(),
+        headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        body: body.into(),
+        ..RecordedRequest::default()
+    }
+}
+
+const STRUCTURED: (&str, &str) = ("content-type", "application/cloudevents+json; charset=utf-8");
+const BATCH: (&str, &str) = ("content-type", "application/cloudevents-batch+json");
+
+fn decode(request: &RecordedRequest) -> Result<Decoded, DecodeError> {
+    let profile = Profile { source: "s".into(), ..Profile::default() };
+    CloudEvents
+        .decode(request, Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() })
+}
+
+fn inspect(request: &RecordedRequest) -> Result<crate::Intake, FormError> {
+    CloudEvents.inspect(request, &Profile::default())
+}
+
+fn event(more: &str) -> String {
+    format!(r#"{{"specversion":"1.0","id":"1","source":"/site","type":"com.example.reading"{more}}}"#)
+}
+
+#[test]
+fn one_event_says_the_same_in_both_modes() {
+    let structured = post(
+        &[STRUCTURED],
+        &event(r#","subject":"gh 1","time":"2026-01-15T11:00:00Z","data":{"temperature":21.5}"#),
+    );
+    let binary = post(
+        &[
+            ("content-type", "application/json"),
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-source", "/site"),
+            ("ce-type", "com.example.reading"),
+            ("ce-subject", "gh%201"),
+            ("ce-time", "2026-01-15T11:00:00Z"),
+        ],
+        r#"{"temperature":21.5}"#,
+    );
+    assert_eq!(inspect(&structured), inspect(&binary));
+    assert_eq!(inspect(&binary).unwrap().message_id.as_deref(), Some("/site 1"));
+    let decoded = decode(&structured).unwrap();
+    assert_eq!(decoded, decode(&binary).unwrap());
+    assert_eq!(decoded.readings[0].device, "gh 1");
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:00:00Z");
+    assert!(!decoded.readings[0].flags.contains(&"time_received"));
+}
+
+#[test]
+fn a_bad_event_of_a_batch_is_a_problem_of_its_own() {
+    let body = format!(
+        "[{},{},{}]",
+        event(r#","data_base64":"no base64""#),
+        event(r#","data":{"humidity":40}"#),
+        event(r#","data":7"#),
+    );
+    let request = post(&[BATCH], &body);
+    assert!(inspect(&request).is_ok());
+    let decoded = decode(&request).unwrap();
+    assert_eq!(decoded.readings.len(), 1);
+    let places: Vec<_> = decoded.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["event 1", "event 3: data"]);
+}
+
+#[test]
+fn what_is_no_event_at_all_is_refused() {
+    let wrong_version = event("").replace("1.0", "0.3");
+    for (content_type, body) in [
+        (STRUCTURED, wrong_version.as_str()),
+        (STRUCTURED, "{"),
+        (STRUCTURED, r#"{"specversion":"1.0","id":"","source":"/a","type":"b"}"#),
+        (BATCH, "{}"),
+        (BATCH, "[7]"),
+    ] {
+        assert!(matches!(inspect(&post(&[content_type], body)), Err(FormError::Malformed(_))), "{body}");
+    }
+    for content_type in ["application/json", "application/cloudevents+xml", "text/plain"] {
+        let refused = inspect(&post(&[("content-type", content_type)], "{}"));
+        assert!(matches!(refused, Err(FormError::UnsupportedMediaType { .. })), "{content_type}");
+    }
+}
+
+#[test]
+fn an_event_without_json_holds_no_reading() {
+    for more in [
+        "",
+        r#","datacontenttype":"text/plain","data":"hello""#,
+        r#","datacontenttype":"image/png","data_base64":"AAAA""#,
+    ] {
+        let decoded = decode(&post(&[STRUCTURED], &event(more))).unwrap();
+        assert_eq!(decoded, Decoded::default(), "{more}");
+    }
+}
+
+#[test]
+fn data_that_breaks_its_content_type_is_a_problem_with_its_place() {
+    let request = post(
+        &[
+            ("content-type", "application/json"),
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-source", "/site"),
+            ("ce-type", "t"),
+        ],
+        "{\"a\":",
+    );
+    assert!(decode(&request).unwrap_err().to_string().starts_with("data: not JSON"));
+}

@@ -1,0 +1,70 @@
+//! JSON within an envelope that says itself who measured and when: the data of a CloudEvent, the body of a message
+//! that an IoT hub passes on.
+
+use super::USUAL;
+use super::body::Body;
+use super::item::Item;
+use crate::decode::{Context, Decoded, Problem};
+use crate::device;
+use crate::json::Node;
+use crate::measure;
+use crate::time::{self, Moment};
+
+/// What the envelope says about its content.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::formats) struct Envelope<'a> {
+    /// The device, unless the source's mapping finds it in the content.
+    pub(in crate::formats) device: Option<&'a str>,
+    /// The time of what has none of its own.
+    pub(in crate::formats) time: Option<Moment>,
+    /// Where the content stands, for problems: `event 2: data`.
+    pub(in crate::formats) place: &'a str,
+}
+
+/// Reads the content of an envelope as the format `json` reads a body, by the source's mapping if it has one.
+///
+/// # Errors
+/// The problem, where nothing can be taken; nothing was added then.
+pub(in crate::formats) fn read(
+    content: Node,
+    envelope: Envelope<'_>,
+    context: Context<'_>,
+    decoded: &mut Decoded,
+) -> Result<(), Problem> {
+    let mapping = context.profile.mapping.as_ref();
+    let within = |problem: Problem| {
+        let dot = if problem.place.is_empty() || problem.place.starts_with('[') { "" } else { "." };
+        Problem::new(format!("{}{dot}{}", envelope.place, problem.place), problem.reason)
+    };
+    let is_mapped = mapping.is_some_and(|mapping| !mapping.device.is_empty());
+    let device = envelope.device.filter(|_| !is_mapped).map(device::normalise).transpose();
+    let device = device.map_err(|reason| within(Problem::new("", reason)))?;
+    let body = Body::of(content);
+    let items = body.items(mapping).map_err(within)?;
+    let mut inner = Decoded::default();
+    for found in &items {
+        let item = Item { root: &body.root, node: found.node, place: &found.place, mapping, usual: &USUAL };
+        match item.add(context, &mut inner) {
+            Ok(()) => {}
+            Err(problem) if items.len() == 1 => return Err(within(problem)),
+            Err(problem) => inner.problems.push(problem),
+        }
+    }
+    for mut reading in inner.readings {
+        if let Some(device) = &device {
+            reading.device.clone_from(device);
+        }
+        if let Some(moment) = envelope.time.filter(|_| reading.flags.contains(&time::RECEIVED)) {
+            reading.observed_at = moment.at;
+            reading.flags.retain(|flag| *flag != time::RECEIVED);
+            match moment.flag {
+                Some(flag) if moment.quality > reading.quality => measure::doubt(&mut reading, flag),
+                Some(flag) => reading.flags.push(flag),
+                None => {}
+            }
+        }
+        decoded.readings.push(reading);
+    }
+    decoded.problems.extend(inner.problems.into_iter().map(within));
+    Ok(())
+}

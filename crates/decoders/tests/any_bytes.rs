@@ -1,0 +1,91 @@
+//! No format panics, whatever comes in, and none keeps a reading that the database could not.
+
+use decoders::{Context, Profile, all};
+use event_model::{RecordedRequest, Value};
+use proptest::prelude::*;
+
+const CONTENT_TYPES: [&str; 10] = [
+    "",
+    "application/json",
+    "application/senml+json",
+    "application/sensml+json",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+    "application/x-www-form-urlencoded",
+    "application/x-ndjson",
+    "text/plain",
+    "application/octet-stream",
+];
+
+/// Bodies that come far: valid ones of each format, some of whose bytes are then changed.
+const SEEDS: [&str; 8] = [
+    r#"[{"bn":"urn:dev:a:","bt":1.7e9,"bu":"Cel","n":"temp","v":21.5,"s":3},{"n":"b","vs":"x"},{"n":"c","vd":"aGkK"}]"#,
+    "m,host=a,room=b temp=21.5,n=3i,u=4u,f=t,s=\"a\\\"b\" 1700000000000000000\nm v=1\n",
+    "PASSKEY=AB%3ACD&dateutc=2024-01-01+00:00:00&tempf=50&soilmoisture1=3&batt1=0&leak_ch1=1&x=y",
+    r#"{"specversion":"1.0","id":"1","source":"/a","type":"t","time":"2024-01-01T00:00:00Z","data":{"a":[1,{"b":2}]}}"#,
+    r#"[{"id":"1","eventType":"Microsoft.Devices.DeviceTelemetry","data":{"body":"eyJhIjoxfQ==","systemProperties":{}}}]"#,
+    r#"{"end_device_ids":{"dev_eui":"00","device_id":"d"},"uplink_message":{"decoded_payload":{"temperature":1}}}"#,
+    r#"{"deviceInfo":{"devEui":"00"},"time":"2024-01-01T00:00:00+00:00","object":{"temperature":"21 °C"}}"#,
+    r#"{"Time":"2024-01-01T00:00:00","DS18B20-1":{"Id":"0","Temperature":1},"ENERGY":{"Total":1,"Power":[1,2]},"TempUnit":"F"}"#,
+];
+
+fn check(request: &RecordedRequest) -> Result<(), TestCaseError> {
+    let profile = Profile { source: "source".into(), ..Profile::default() };
+    let received_at = "2026-01-15T12:00:00Z".parse().expect("a time");
+    for format in all() {
+        let mut request = request.clone();
+        format.redact(&mut request);
+        let _ = format.inspect(&request, &profile);
+        let Ok(decoded) = format.decode(&request, Context { profile: &profile, received_at }) else {
+            continue;
+        };
+        for reading in decoded.readings {
+            let names = [&reading.device, &reading.channel, &reading.metric];
+            prop_assert!(names.iter().all(|name| !name.contains('\0')), "{}: {reading:?}", format.name());
+            prop_assert!(
+                !reading.device.is_empty() && !reading.metric.is_empty(),
+                "{}: {reading:?}",
+                format.name()
+            );
+            let storable = match &reading.value {
+                Value::Number(number) => number.is_finite(),
+                Value::Text(text) => !text.contains('\0'),
+                Value::Flag(_) | Value::Bytes(_) => true,
+            };
+            prop_assert!(storable, "{}: {reading:?}", format.name());
+            prop_assert_eq!(reading.observed_at.as_nanosecond() % 1000, 0);
+        }
+    }
+    Ok(())
+}
+
+fn request(content_type: &str, query: String, body: Vec<u8>) -> RecordedRequest {
+    let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    headers.retain(|(_, value)| !value.is_empty());
+    RecordedRequest { method: "POST".into(), path: "/hooks/source".into(), query, headers, body }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bodies_are_taken_or_refused(
+        content_type in prop::sample::select(CONTENT_TYPES.as_slice()),
+        query in "[ -~]{0,40}",
+        body in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        check(&request(content_type, query, body))?;
+    }
+
+    #[test]
+    fn changed_payloads_are_taken_or_refused(
+        content_type in prop::sample::select(CONTENT_TYPES.as_slice()),
+        seed in prop::sample::select(SEEDS.as_slice()),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut body = seed.as_bytes().to_vec();
+        for (index, byte) in changes {
+            let at = index.index(body.len());
+            body[at] = byte;
+        }
+        check(&request(content_type, "event=up&precision=s".into(), body))?;
+    }
+}
