@@ -11,7 +11,7 @@ use tokio_postgres::Error;
 pub async fn activate(client: &impl GenericClient, hash: &str, at: Timestamp) -> Result<(), Error> {
     let sql = "
         insert into active_pipeline (hash, activated_at) values ($1, $2)
-        on conflict (only) do update set hash = excluded.hash, activated_at = excluded.activated_at
+        on conflict (singleton) do update set hash = excluded.hash, activated_at = excluded.activated_at
         where active_pipeline.hash <> excluded.hash";
     client.execute(sql, &[&hash, &at]).await?;
     Ok(())
