@@ -10,7 +10,7 @@ TEST_FLAGS := --workspace --locked --features stage/simulation
 ##@ Start here
 .PHONY: run test
 run: ready release ## Set up, build, and watch a burst go through the whole pipeline
-	target/release/freshet up --demo --once --fresh --idle 3s --tick 10s
+	target/release/freshet up --demo --once --idle 3s
 
 test: ready-test build-test ## Every test but the long ones
 	cargo test $(TEST_FLAGS)
