@@ -4,6 +4,7 @@
 pub(crate) fn formats() -> Vec<&'static str> {
     vec![
         "ambient_weather",
+        "aws_iot_http",
         "azure_event_grid",
         "chirpstack_v4",
         "cloudevents",
@@ -18,7 +19,7 @@ pub(crate) fn formats() -> Vec<&'static str> {
 
 /// Whether a format is JSON of any shape, whose fields a mapping finds.
 pub(crate) fn takes_mapping(format: &str) -> bool {
-    matches!(format, "json" | "cloudevents" | "azure_event_grid")
+    matches!(format, "json" | "aws_iot_http" | "cloudevents" | "azure_event_grid")
 }
 
 /// Whether a format names its device by a tag.

@@ -11,7 +11,7 @@ mod rule;
 mod secret;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
@@ -28,16 +28,18 @@ use reference::Names;
 /// Reads the whole file. Where mistakes were noted the result is of no use.
 pub(crate) fn pipeline(root: &Node, report: &Report) -> Option<Pipeline> {
     let fields = Fields::of(root, "Pipeline", report)?;
-    let names = Names {
+    let mut names = Names {
         sources: reference::declared(fields.get("sources")),
         rules: reference::declared(fields.get("rules")),
         channels: reference::declared(fields.get("channels")),
+        metrics: BTreeSet::new(),
     };
     let network = fields.get("network").map_or_else(Network::default, |node| network::read(node, report));
     let mut sources = BTreeMap::new();
     for entry in fields.require("sources").map_or(&[][..], |node| scalar::entries(node, report)) {
         sources.extend(source::read(entry, report).map(|source| (entry.key.clone(), source)));
     }
+    names.metrics = sources.values().flat_map(source::own_metrics).collect();
     let mut rules = Vec::new();
     for entry in fields.get("rules").map_or(&[][..], |node| scalar::entries(node, report)) {
         rules.extend(rule::read(entry, &names, report));

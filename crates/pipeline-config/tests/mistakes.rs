@@ -28,14 +28,14 @@ fn assert_one(found: &[String], place: &str, part: &str) {
 
 #[test]
 fn all_mistakes_of_a_file_are_listed_in_its_order() {
-    let text = "sources:\n  a:\n    fromat: json\n    rate: 5\nrules:\n  R:\n    metric: Temp\n    above: hot\nchanels: {}\n";
+    let text = "sources:\n  a:\n    fromat: json\n    rate: 5\nrules:\n  R:\n    metric: ''\n    above: hot\nchanels: {}\n";
     assert_eq!(
         mistakes(text),
         [
             "3:5: `format` is missing",
             "3:5: unknown key `fromat`; did you mean `format`?",
             "4:11: expected a rate like `100/s`, `6000/m` or `10000/h`",
-            "7:13: the name of a metric is lower-case letters, digits and `_`, such as `soil_moisture`",
+            "7:13: expected a text of 1 to 4096 bytes",
             "8:12: expected a number, found a text",
             "9:1: unknown key `chanels`; did you mean `channels`?",
         ]

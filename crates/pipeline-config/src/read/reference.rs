@@ -12,6 +12,8 @@ pub(crate) struct Names<'a> {
     pub(crate) sources: BTreeSet<&'a str>,
     pub(crate) rules: BTreeSet<&'a str>,
     pub(crate) channels: BTreeSet<&'a str>,
+    /// Metrics that a source names itself, in a mapping or with their unit.
+    pub(crate) metrics: BTreeSet<String>,
 }
 
 /// The keys of a section.

@@ -20,7 +20,7 @@ use super::{condition, route};
 
 /// What a metric's name should look like.
 pub(crate) const METRIC_FORM: &str =
-    "the name of a metric is lower-case letters, digits and `_`, such as `soil_moisture`";
+    "the name of a metric is 1 to 200 characters, such as `soil_moisture` or `weather.temperature`";
 
 /// The entry.
 pub(crate) fn read(entry: &Entry, names: &Names<'_>, report: &Report) -> Option<Rule> {
@@ -31,7 +31,7 @@ pub(crate) fn read(entry: &Entry, names: &Names<'_>, report: &Report) -> Option<
     let condition = condition::read(&fields, metric, unit.as_deref());
     let severity = fields.get("severity").and_then(|node| scalar::choice(node, &route::SEVERITIES, report));
     if let (Some(metric), Some(condition)) = (metric, &condition) {
-        warn(&fields, metric, condition);
+        warn(&fields, metric, condition, names);
     }
     let rule = Rule {
         name: name.unwrap_or_default().to_owned(),
@@ -47,11 +47,9 @@ pub(crate) fn read(entry: &Entry, names: &Names<'_>, report: &Report) -> Option<
     name.and(metric).map(|_| rule)
 }
 
-/// Whether a text can name a metric.
+/// Whether a text can name a metric. Line protocol names it as the sender does, so that nearly anything can.
 pub(crate) fn is_metric(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.len() <= 100
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    !name.is_empty() && name.len() <= 200 && !name.chars().any(char::is_control)
 }
 
 /// A unit that can be converted for this metric.
@@ -77,20 +75,23 @@ fn metric<'a>(node: &'a Node, report: &Report) -> Option<&'a str> {
 }
 
 /// Warns of a metric that no reading will have, and of thresholds whose unit nobody knows.
-fn warn(fields: &Fields<'_>, metric: &str, condition: &Condition) {
-    let stored = names::metric(metric);
-    let needs_unit = !matches!(condition, Condition::Absent { .. }) && fields.get("unit").is_none();
-    if stored != metric {
-        let text = format!(
-            "what platforms call `{metric}` is stored as `{stored}`, unless a mapping names it `{metric}`"
-        );
-        fields.report.warn(fields.place_of("metric"), text);
-    } else if needs_unit && names::default_unit(metric).is_none() {
-        let text = format!(
-            "no unit is known for `{metric}`: its thresholds are compared with the values as they are stored"
-        );
-        fields.report.warn(fields.place_of("metric"), text);
+fn warn(fields: &Fields<'_>, metric: &str, condition: &Condition, names: &Names<'_>) {
+    if names.metrics.contains(metric) {
+        return;
     }
+    let stored = names::metric(metric);
+    let is_alias = stored != metric && stored != names::snake_case(metric);
+    let needs_unit = !matches!(condition, Condition::Absent { .. }) && fields.get("unit").is_none();
+    let text = if is_alias {
+        format!("what platforms call `{metric}` is stored as `{stored}`")
+    } else if needs_unit && names::default_unit(metric).is_none() {
+        format!(
+            "no unit is known for `{metric}`: its thresholds are compared with the values as they are stored"
+        )
+    } else {
+        return;
+    };
+    fields.report.warn(fields.place_of("metric"), text);
 }
 
 fn selector(node: &Node, names: &Names<'_>, report: &Report) -> Option<Selector> {

@@ -35,6 +35,12 @@ pub(crate) fn read(entry: &Entry, report: &Report) -> Option<Source> {
     name.and(format).map(|_| source)
 }
 
+/// The metrics whose names or units the source states itself.
+pub(crate) fn own_metrics(source: &Source) -> Vec<String> {
+    let mapped = source.profile.mapping.iter().flat_map(|mapping| mapping.metrics.keys());
+    source.profile.units.keys().chain(mapped).cloned().collect()
+}
+
 fn format(node: &Node, report: &Report) -> Option<&'static str> {
     let name = scalar::text(node, report)?;
     let known = platform::formats();

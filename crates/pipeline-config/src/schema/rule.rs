@@ -16,7 +16,7 @@ use super::{Duration, OneOrMany, Scalar};
 ])))]
 pub(super) struct Rule {
     /// The metric that it watches.
-    #[schemars(regex(pattern = r"^[a-z][a-z0-9_]*$"))]
+    #[schemars(length(min = 1, max = 200))]
     metric: String,
     /// The alert begins at a value above this.
     above: Option<f64>,

@@ -25,7 +25,7 @@ pub(super) struct Source {
     /// The most requests that are taken (`100/s`, `/m` or `/h`); more are answered 429.
     #[schemars(regex(pattern = r"^[1-9][0-9]*/[smh]$"))]
     rate: Option<String>,
-    /// Where things are in the JSON; formats `json`, `cloudevents` and `azure_event_grid`.
+    /// Where things are in the JSON; formats `json`, `aws_iot_http`, `cloudevents` and `azure_event_grid`.
     mapping: Option<Mapping>,
     /// Format `influx_line_protocol`: the tags that may name the device; the first that is present wins.
     device_tags: Option<Vec<String>>,
