@@ -113,7 +113,12 @@ impl Deliverer {
     }
 
     /// One attempt, within the trace that the transition came from.
-    async fn tell(&self, conversation: &Conversation, telling: &Telling<'_>, fallback: &[String]) -> Vec<Settled> {
+    async fn tell(
+        &self,
+        conversation: &Conversation,
+        telling: &Telling<'_>,
+        fallback: &[String],
+    ) -> Vec<Settled> {
         let span = info_span!(
             "notify",
             otel.kind = "producer",
@@ -136,7 +141,12 @@ impl Deliverer {
         .await
     }
 
-    async fn attempt(&self, channel: &dyn Channel, conversation: &Conversation, telling: &Telling<'_>) -> Outcome {
+    async fn attempt(
+        &self,
+        channel: &dyn Channel,
+        conversation: &Conversation,
+        telling: &Telling<'_>,
+    ) -> Outcome {
         let message = message(&conversation.alert_key, telling);
         let attempt = Attempt { message: &message, now: self.clock.now(), tick: self.pipeline.tick };
         let outcome = channel.deliver(attempt).await;
@@ -160,7 +170,11 @@ impl Deliverer {
         let mut client = self.database.client().await?;
         let recorded = notifications::record(&mut client, self.clock.now(), lease, settled).await?;
         if recorded < settled.len() as u64 {
-            tracing::warn!(recorded, expected = settled.len(), "a lease ran out before its notifications were recorded");
+            tracing::warn!(
+                recorded,
+                expected = settled.len(),
+                "a lease ran out before its notifications were recorded"
+            );
         }
         Ok(())
     }
@@ -173,7 +187,8 @@ impl Deliverer {
 
 /// What people know already needs no message.
 fn known(telling: &Telling<'_>) -> Vec<Settled> {
-    let mut settled: Vec<_> = telling.merged.iter().chain([&telling.main]).map(|one| dropped(one, &[])).collect();
+    let mut settled: Vec<_> =
+        telling.merged.iter().chain([&telling.main]).map(|one| dropped(one, &[])).collect();
     settled.extend(telling.ends.iter().map(|one| ended(one)));
     settled
 }

@@ -50,7 +50,8 @@ pub fn plan(queued: &[Queued], now: Timestamp) -> Plan<'_> {
         if moved.iter().any(|(retraction, _)| retraction.id == one.id) {
             continue;
         }
-        let retraction = moved.iter().find(|(_, again)| again.id == one.id).map(|(retraction, _)| *retraction);
+        let retraction =
+            moved.iter().find(|(_, again)| again.id == one.id).map(|(retraction, _)| *retraction);
         match news(one) {
             Some(news) => plan.tell(one, news, retraction),
             None => plan.dropped.push(one),
@@ -125,7 +126,8 @@ fn moved<'a>(pending: &[&'a Queued]) -> Vec<(&'a Queued, &'a Queued)> {
     for again in pending {
         let takes_back_the_same = |retraction: &&&'a Queued| {
             let same = |back: TakenBack| back.kind == again.transition.kind && was_told(&back);
-            retraction.taken_back.is_some_and(same) && pairs.iter().all(|(taken, _)| taken.id != retraction.id)
+            retraction.taken_back.is_some_and(same)
+                && pairs.iter().all(|(taken, _)| taken.id != retraction.id)
         };
         let retraction = pending.iter().find(takes_back_the_same).copied();
         pairs.extend(retraction.map(|retraction| (retraction, *again)));

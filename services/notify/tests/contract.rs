@@ -1,0 +1,190 @@
+//! The stage over a real database and receivers on loopback.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod world;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use stage::Outcome;
+use testkit::Received;
+use world::World;
+
+fn kinds(received: &[Received]) -> Vec<String> {
+    let bodies = received.iter().map(|request| serde_json::from_slice::<Value>(&request.body).unwrap());
+    bodies.map(|body| body["type"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_firing_alert_is_told_and_recorded_under_one_id() {
+    let Some(world) = World::start().await else { return };
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(world.wake().await, Outcome::Done);
+
+    let received = world.ops.received();
+    assert_eq!(kinds(&received), ["alert.firing"]);
+    let id = store::notifications::id_of(firing, "ops").to_string();
+    assert_eq!(received[0].header("webhook-id"), Some(id.as_str()));
+    assert_eq!(world.statuses("ops").await, ["delivered"]);
+}
+
+#[tokio::test]
+async fn messages_of_one_alert_keep_their_order_through_a_failure() {
+    let Some(world) = World::start().await else { return };
+    world.ops.answer(500);
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(world.statuses("ops").await, ["pending"]);
+    world.ops.answer(200);
+    // Not due yet.
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(world.ops.received().len(), 1);
+
+    world.clock.advance(Duration::from_secs(10));
+    assert_eq!(world.wake().await, Outcome::Done);
+    let resolved = world.transition("resolved", 5, None).await;
+    world.queue(resolved, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(kinds(&world.ops.received()), ["alert.firing", "alert.firing", "alert.resolved"]);
+    assert_eq!(world.statuses("ops").await, ["delivered", "delivered"]);
+    let ids: Vec<_> =
+        world.ops.received().iter().map(|one| one.header("webhook-id").unwrap().to_owned()).collect();
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn an_alert_that_resolved_before_it_was_told_is_one_message() {
+    let Some(world) = World::start().await else { return };
+    for (kind, minute) in [("firing", 0), ("resolved", 5)] {
+        let transition = world.transition(kind, minute, None).await;
+        world.queue(transition, "ops").await;
+    }
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(kinds(&world.ops.received()), ["alert.passed"]);
+    assert_eq!(world.statuses("ops").await, ["superseded", "delivered"]);
+}
+
+#[tokio::test]
+async fn what_is_given_up_goes_to_the_fallback_and_is_announced_once() {
+    let Some(world) = World::start().await else { return };
+    world.ops.answer(410);
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "ops").await;
+    let Outcome::Reply(event) = world.wake().await else { panic!("expected a reply") };
+    let failed: event_model::events::NotificationFailed = event_model::cloudevent::json(&event).unwrap();
+    assert_eq!((failed.channel.as_str(), failed.attempts, failed.others), ("ops", 1, 0));
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(
+        (world.statuses("ops").await, world.statuses("spare").await),
+        (vec!["failed".into()], vec!["delivered".into()])
+    );
+
+    // Who heard there that it fires hears there that it is over.
+    world.ops.answer(200);
+    let resolved = world.transition("resolved", 5, None).await;
+    world.queue(resolved, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(kinds(&world.spare.received()), ["alert.firing", "alert.resolved"]);
+    assert_eq!(kinds(&world.ops.received()), ["alert.firing", "alert.resolved"]);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_down_is_tried_for_a_day_and_no_longer() {
+    let Some(world) = World::start().await else { return };
+    world.ops.answer(503);
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "ops").await;
+    let mut hours = 0;
+    while world.statuses("ops").await == ["pending"] {
+        world.wake().await;
+        world.clock.advance(Duration::from_secs(3600));
+        hours += 1;
+        assert!(hours <= 26, "still not given up");
+    }
+    assert!(hours >= 23, "given up after {hours} h");
+    assert_eq!(world.statuses("ops").await, ["failed"]);
+}
+
+#[tokio::test]
+async fn alertmanager_is_told_again_on_every_tick_until_it_is_over() {
+    let Some(world) = World::start().await else { return };
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "prometheus").await;
+    for _ in 0..3 {
+        assert_eq!(world.wake().await, Outcome::Done);
+        world.clock.advance(Duration::from_secs(300));
+    }
+    assert_eq!(world.statuses("prometheus").await, ["repeating"]);
+    let resolved = world.transition("resolved", 14, None).await;
+    world.queue(resolved, "prometheus").await;
+    for _ in 0..2 {
+        assert_eq!(world.wake().await, Outcome::Done);
+        world.clock.advance(Duration::from_secs(300));
+    }
+    assert_eq!(world.statuses("prometheus").await, ["delivered", "delivered"]);
+    let alerts = world.prometheus.received();
+    let alert = |index: usize| serde_json::from_slice::<Value>(&alerts[index].body).unwrap()[0].clone();
+    assert_eq!(alerts.len(), 4);
+    assert_eq!(alert(0)["endsAt"], "2026-03-01T12:15:00Z");
+    assert_eq!(alert(2)["endsAt"], "2026-03-01T12:25:00Z");
+    assert_eq!(alert(3)["endsAt"], "2026-03-01T12:14:00Z");
+    assert_eq!(alert(3)["labels"]["alertname"], "TooHot");
+}
+
+#[tokio::test]
+async fn what_was_told_is_taken_back_and_what_was_not_is_forgotten() {
+    let Some(world) = World::start().await else { return };
+    let told = world.transition("firing", 0, None).await;
+    world.queue(told, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    let taken_back = world.transition("retracted", 0, Some(told)).await;
+    world.queue(taken_back, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(kinds(&world.ops.received()), ["alert.firing", "alert.taken_back"]);
+
+    let untold = world.transition("firing", 7, None).await;
+    let forgotten = world.transition("retracted", 7, Some(untold)).await;
+    world.queue(untold, "ops").await;
+    world.queue(forgotten, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(world.ops.received().len(), 2);
+    assert_eq!(world.statuses("ops").await, ["delivered", "delivered", "superseded", "superseded"]);
+}
+
+#[tokio::test]
+async fn a_conversation_that_somebody_holds_is_left_alone_until_the_lease_runs_out() {
+    let Some(world) = World::start().await else { return };
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "ops").await;
+    world.die_holding_everything().await;
+    let resolved = world.transition("resolved", 1, None).await;
+    world.queue(resolved, "ops").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert!(world.ops.received().is_empty());
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(kinds(&world.ops.received()), ["alert.passed"]);
+}
+
+#[tokio::test]
+async fn two_processes_tell_each_alert_once() {
+    let Some(world) = World::start().await else { return };
+    for minute in 0..40 {
+        let firing = world.transition_of(minute, "firing").await;
+        world.queue(firing, "ops").await;
+    }
+    let (one, other) = tokio::join!(world.wake(), world.wake());
+    assert_eq!((one, other), (Outcome::Done, Outcome::Done));
+    assert_eq!(world.ops.received().len(), 40);
+}
+
+#[tokio::test]
+async fn an_event_of_another_type_is_skipped_and_a_missing_database_is_unavailable() {
+    let Some(world) = World::start().await else { return };
+    assert_eq!(world.wake_with("dev.freshet.pulse.recorded.v1").await, Outcome::Skip);
+    world.database.close();
+    assert!(matches!(world.wake().await, Outcome::Unavailable(_)));
+}

@@ -1,0 +1,138 @@
+//! A database with one series, three receivers, and the stage between them.
+
+use std::sync::Arc;
+
+use channels::{AddressPolicy, Outgoing};
+use event_model::cloudevent;
+use event_model::event_types::ALERTS_CHANGED;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use notify::{Deliverer, Notify};
+use pipeline_config::Pipeline;
+use stage::{Clock, Delivery, Outcome, Stage as _};
+use store::alerts::{NewNotification, queue_notification};
+use store::notifications::{self, Lease};
+use store::{Database, DatabaseSettings};
+use testkit::Receiver;
+use uuid::Uuid;
+
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+pub(crate) struct World {
+    pub(crate) ops: Receiver,
+    pub(crate) spare: Receiver,
+    pub(crate) prometheus: Receiver,
+    pub(crate) clock: Clock,
+    pub(crate) database: Database,
+    notify: Notify,
+}
+
+fn start() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+impl World {
+    /// `None` where PostgreSQL is not installed.
+    pub(crate) async fn start() -> Option<Self> {
+        let place = testkit::postgres().await?;
+        let settings = DatabaseSettings::from_url(place.url()).unwrap();
+        store::migrate(&settings).await.unwrap();
+        let database = Database::new(&settings);
+        let client = database.client().await.unwrap();
+        let series = "
+            insert into device (source, name, first_seen_at, last_seen_at) values ('greenhouse', 'gh-1', now(), now());
+            insert into stream (device_id, channel) values (1, '');
+            insert into metric (stream_id, position, name, unit, kind) values (1, 0, 'temperature', 'Cel', 'number')";
+        client.batch_execute(series).await.unwrap();
+        let (ops, spare, prometheus) =
+            (Receiver::start().await, Receiver::start().await, Receiver::start().await);
+        let pipeline = pipeline(&ops, &spare, &prometheus);
+        let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), None));
+        let clock = Clock::manual(start());
+        let deliverer =
+            Deliverer { database: database.clone(), pipeline, outgoing, clock: clock.clone(), lease: LEASE };
+        Some(Self { ops, spare, prometheus, clock, database, notify: Notify::new(deliverer) })
+    }
+
+    /// One event, as `alert` replies it.
+    pub(crate) async fn wake(&self) -> Outcome {
+        self.wake_with(ALERTS_CHANGED).await
+    }
+
+    pub(crate) async fn wake_with(&self, event_type: &str) -> Outcome {
+        let event = cloudevent::new(event_type, "/stages/alert", &Uuid::new_v4().to_string());
+        self.notify.handle(event, Delivery { traceparent: None, received_at: self.clock.now() }).await
+    }
+
+    /// Records a transition of the series `minute` minutes after the start; a retraction names what it takes back.
+    pub(crate) async fn transition(&self, kind: &str, minute: i64, takes_back: Option<i64>) -> i64 {
+        let id = self.insert("TooHot", kind, minute, takes_back).await;
+        let client = self.database.client().await.unwrap();
+        let mark = "update alert_transition set taken_back_by = $1 where id = $2";
+        client.execute(mark, &[&id, &takes_back]).await.unwrap();
+        id
+    }
+
+    /// The same for a rule of its own, and so for an alert of its own.
+    pub(crate) async fn transition_of(&self, rule: i64, kind: &str) -> i64 {
+        self.insert(&format!("Rule{rule}"), kind, 0, None).await
+    }
+
+    async fn insert(&self, rule: &str, kind: &str, minute: i64, takes_back: Option<i64>) -> i64 {
+        let client = self.database.client().await.unwrap();
+        let insert = "
+            insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
+                                          annotations, recorded_at, takes_back)
+            values ($1, 'hash', 1, 0, $2, $3, 31.5, 'breach', 'warning', '{}', '{}', $3, $4)
+            returning id";
+        let at = start().checked_add(minute.minutes()).unwrap();
+        client.query_one(insert, &[&rule, &kind, &at, &takes_back]).await.unwrap().get(0)
+    }
+
+    /// Queues it as `alert` does.
+    pub(crate) async fn queue(&self, transition: i64, channel: &str) {
+        let client = self.database.client().await.unwrap();
+        let rule: String = client
+            .query_one("select rule from alert_transition where id = $1", &[&transition])
+            .await
+            .unwrap()
+            .get(0);
+        let alert_key = format!("{rule}/1/0");
+        let new = NewNotification {
+            transition,
+            channel,
+            alert_key: &alert_key,
+            is_fallback: false,
+            at: self.clock.now(),
+        };
+        queue_notification(&client, new).await.unwrap();
+    }
+
+    /// Takes what is due, and never comes back to it.
+    pub(crate) async fn die_holding_everything(&self) {
+        let mut client = self.database.client().await.unwrap();
+        let now = self.clock.now();
+        let lease = Lease { id: Uuid::new_v4(), until: now.checked_add(LEASE).unwrap() };
+        assert_eq!(notifications::take(&mut client, now, lease, 10).await.unwrap().len(), 1);
+    }
+
+    /// What became of a channel's notifications, in the order of their transitions.
+    pub(crate) async fn statuses(&self, channel: &str) -> Vec<String> {
+        let client = self.database.client().await.unwrap();
+        let select = "select status from notification where channel = $1 order by transition_id";
+        client.query(select, &[&channel]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+}
+
+fn pipeline(ops: &Receiver, spare: &Receiver, prometheus: &Receiver) -> Pipeline {
+    let text = format!(
+        "sources:\n  greenhouse:\n    format: json\n    credentials: [{{header: X-Key, secret: {{env: KEY}}}}]\n\
+         network:\n  allow: [127.0.0.0/8]\n\
+         channels:\n  ops:\n    webhook: {{url: '{}'}}\n  spare:\n    webhook: {{url: '{}'}}\n  \
+         prometheus:\n    alertmanager: {{url: '{}'}}\n\
+         fallback: [spare]\ntick: 5m\n",
+        ops.url("/"),
+        spare.url("/"),
+        prometheus.url("")
+    );
+    Pipeline::parse(&text, "test.yaml").unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
