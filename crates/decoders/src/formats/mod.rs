@@ -3,6 +3,7 @@
 pub mod ambient_weather;
 pub mod aws_iot_http;
 pub mod azure_event_grid;
+pub mod chirpstack_v4;
 pub mod cloudevents;
 pub mod ecowitt;
 pub mod influx_line_protocol;
@@ -20,6 +21,7 @@ pub(crate) static ALL: &[&dyn Decoder] = &[
     &aws_iot_http::AwsIotHttp,
     &azure_event_grid::AzureEventGrid,
     &cloudevents::CloudEvents,
+    &chirpstack_v4::ChirpstackV4,
     &ecowitt::Ecowitt,
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,

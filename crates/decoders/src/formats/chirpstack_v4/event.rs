@@ -1,0 +1,79 @@
+//! The envelope of an event: its kind, its device, its time.
+
+use event_model::RecordedRequest;
+
+use super::{eui_or_name, legacy};
+use crate::form;
+use crate::json::Node;
+use crate::time::{Clock, Moment};
+
+/// Why a JSON object is no event of ChirpStack.
+pub(super) const NOT_ONE: &str = "expected an event of ChirpStack with deviceInfo, found none";
+
+/// What an event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A frame of the device.
+    Up,
+    /// A frame in the shape of version 3.
+    LegacyUp,
+    /// The device's answer to a status request.
+    Status,
+    /// `join`, `ack`, `txack`, `log`, `location`, `integration`, or what a later version adds.
+    Other,
+}
+
+/// An event.
+pub(super) struct Event<'b> {
+    pub(super) kind: Kind,
+    body: &'b Node,
+}
+
+impl<'b> Event<'b> {
+    /// The event in a body. Its kind is in the query (`?event=up`); where a proxy took that away, the fields tell.
+    pub(super) fn of(request: &RecordedRequest, body: &'b Node) -> Option<Self> {
+        let is_object = |field: &str| body.get(field).is_some_and(|node| node.as_object().is_some());
+        if !is_object("deviceInfo") {
+            return legacy::is_one(body).then(|| Self { kind: legacy::kind(request, body), body });
+        }
+        let kind = match form::query_value(request, "event").as_deref() {
+            Some("up") => Kind::Up,
+            Some("status") => Kind::Status,
+            Some(_) => Kind::Other,
+            None if body.get("margin").is_some() || body.get("batteryLevel").is_some() => Kind::Status,
+            // The ack, the location and the integration event have no frame in them.
+            None if body.get("txInfo").is_some()
+                || body.get("rxInfo").is_some()
+                || body.get("fPort").is_some() =>
+            {
+                Kind::Up
+            }
+            None => Kind::Other,
+        };
+        Some(Self { kind, body })
+    }
+
+    /// The DevEUI in lower case; `None` where there is none.
+    pub(super) fn device(&self) -> Result<Option<String>, &'static str> {
+        match self.body.at(&["deviceInfo", "devEui"]).and_then(Node::as_str) {
+            Some(eui) if !eui.trim().is_empty() => eui_or_name(eui).map(Some),
+            _ => legacy::device(self.body),
+        }
+    }
+
+    /// When the network server received the frame; in version 3 when a gateway did.
+    pub(super) fn moment(&self, clock: &Clock) -> Moment {
+        clock.of_node(self.body.get("time").or_else(|| legacy::time(self.body)))
+    }
+
+    /// The tags that the device has in ChirpStack.
+    pub(super) fn tags(&self, device: &str) -> Vec<(String, String, String)> {
+        let tags = self.body.at(&["deviceInfo", "tags"]).or_else(|| self.body.get("tags"));
+        let tags = tags.and_then(Node::as_object).into_iter().flatten();
+        tags.filter_map(|(key, member)| {
+            Some((device.to_owned(), key.clone(), member.node.as_name()?.to_owned()))
+        })
+        .filter(|(_, key, value)| !key.contains('\0') && !value.contains('\0'))
+        .collect()
+    }
+}

@@ -1,0 +1,126 @@
+#![doc = include_str!("../chirpstack_v4.md")]
+
+mod event;
+mod legacy;
+
+use event_model::RecordedRequest;
+
+use self::event::{Event, Kind};
+use super::lorawan;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::device;
+use crate::form;
+use crate::format::Decoder;
+use crate::json::Node;
+use crate::measure::{self, Measurement};
+use crate::time::{Clock, Moment};
+use crate::value;
+use crate::walk::Walk;
+
+/// ChirpStack's HTTP integration, version 4, JSON.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChirpstackV4;
+
+impl Decoder for ChirpstackV4 {
+    fn name(&self) -> &'static str {
+        "chirpstack_v4"
+    }
+
+    fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
+        form::expect_method(request, &["POST"])?;
+        form::expect_json(request, &[])?;
+        let body = form::parse_object(request)?;
+        let event =
+            Event::of(request, &body).ok_or_else(|| FormError::Unprocessable(event::NOT_ONE.to_owned()))?;
+        Ok(Intake {
+            device: event.device().ok().flatten(),
+            message_id: body.get("deduplicationId").and_then(Node::as_str).map(str::to_owned),
+            handshake: None,
+        })
+    }
+
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let refused = |place: &str, reason: &str| DecodeError(Problem::new(place, reason));
+        let body = form::parse_object(request).map_err(|error| refused("", &error.to_string()))?;
+        let event = Event::of(request, &body).ok_or_else(|| refused("", event::NOT_ONE))?;
+        let device = event.device().map_err(|reason| refused("deviceInfo.devEui", reason))?;
+        let device = device.unwrap_or_else(|| context.profile.source.clone());
+        let mut decoded = Decoded { tags: event.tags(&device), ..Decoded::default() };
+        let frame = Frame { device: &device, context, moment: event.moment(&Clock::new(context)) };
+        match event.kind {
+            Kind::Up => frame.object(&body, "object", &mut decoded)?,
+            Kind::LegacyUp => legacy::decode(&frame, &body, &mut decoded)?,
+            Kind::Status => frame.status(&body, &mut decoded),
+            Kind::Other => {}
+        }
+        Ok(decoded)
+    }
+}
+
+/// One event of one device.
+struct Frame<'a> {
+    device: &'a str,
+    context: Context<'a>,
+    moment: Moment,
+}
+
+impl Frame<'_> {
+    /// What the device profile's codec decoded.
+    fn object(&self, body: &Node, field: &str, decoded: &mut Decoded) -> Result<(), DecodeError> {
+        match body.get(field) {
+            None => Ok(()),
+            Some(Node::Object(object)) => {
+                let walk = Walk {
+                    place_prefix: &format!("{field}."),
+                    name: &lorawan::name_field,
+                    ..Walk::by_table(self.context.profile, self.device, self.moment)
+                };
+                walk.add(object, decoded).map_err(DecodeError)
+            }
+            Some(other) => {
+                decoded
+                    .problems
+                    .push(Problem::new(field, format!("expected an object, found {}", other.kind())));
+                Ok(())
+            }
+        }
+    }
+
+    /// `DevStatusAns`: the margin of the link and the battery, which is none of either on a device with a plug.
+    fn status(&self, body: &Node, decoded: &mut Decoded) {
+        let is_set = |field: &str| body.get(field) == Some(&Node::Flag(true));
+        let no_battery = is_set("externalPowerSource") || is_set("batteryLevelUnavailable");
+        for (field, metric, unit) in
+            [("margin", "link_margin", "dB"), ("batteryLevel", "battery_level", "%EL")]
+        {
+            if field == "batteryLevel" && no_battery {
+                continue;
+            }
+            let Some(node) = body.get(field) else { continue };
+            let reading = value::of_node(node, &[]).and_then(|value| {
+                let measurement = Measurement {
+                    device: self.device,
+                    channel: "",
+                    metric,
+                    raw_metric: field.to_owned(),
+                    value,
+                    unit: Some(unit),
+                    moment: self.moment,
+                };
+                measure::reading(self.context.profile, measurement)
+            });
+            match reading {
+                Ok(reading) => decoded.readings.extend(reading),
+                Err(reason) => decoded.problems.push(Problem::new(field, reason)),
+            }
+        }
+    }
+}
+
+/// A DevEUI as text: hexadecimal in version 4.
+fn eui_or_name(text: &str) -> Result<String, &'static str> {
+    lorawan::dev_eui(text).map_or_else(|| device::normalise(text), Ok)
+}
+
+#[cfg(test)]
+mod tests;
