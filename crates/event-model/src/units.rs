@@ -102,8 +102,8 @@ const KEPT: &[&str] = &[
 /// A value in the unit that a person or a platform writes, as (value, symbol) in the canonical unit.
 ///
 /// `metric` is the canonical metric name; it decides what a unit alone does not say: `%` is `%RH` of humidity and
-/// `%EL` of a battery, `ppb` of CO2, NO2 and O3 is kept as `ppm`, `mg/m3` of particles as `ug/m3`, directions are
-/// kept within 0 to 360. `None`: the unit is not known.
+/// `%EL` of a battery, `ppb` of CO2, NO2 and O3 is kept as `ppm`, `mg/m3` of particles as `ug/m3`, the energy of one
+/// reporting period stays in `Wh`, directions are kept within 0 to 360. `None`: the unit is not known.
 pub fn canonical(value: f64, unit: &str, metric: &str) -> Option<(f64, &'static str)> {
     let unit = unit.trim();
     if let Some(converted) = by_metric(value, unit, metric) {
@@ -117,7 +117,7 @@ pub fn canonical(value: f64, unit: &str, metric: &str) -> Option<(f64, &'static 
 
 /// Whether `unit` is a symbol in which values are kept.
 pub fn is_canonical(unit: &str) -> bool {
-    KEPT.contains(&unit) || CONVERSIONS.iter().any(|conversion| conversion.to == unit)
+    unit == "Wh" || KEPT.contains(&unit) || CONVERSIONS.iter().any(|conversion| conversion.to == unit)
 }
 
 /// What the unit means for this metric only.
@@ -136,6 +136,7 @@ fn by_metric(value: f64, unit: &str, metric: &str) -> Option<(f64, &'static str)
         "61" => Some((value, "ppb")),
         "mg/m3" | "mg/m³" | "GP" if metric.starts_with("pm") => Some((value * 1000.0, "ug/m3")),
         "mg/m³" | "GP" => Some((value, "mg/m3")),
+        "Wh" | "WHR" if metric == "energy_period" => Some((value, "Wh")),
         "MMT" | "mm" if matches!(metric, "distance" | "level" | "depth") => Some((value / 1000.0, "m")),
         _ => None,
     }

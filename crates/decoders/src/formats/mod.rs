@@ -10,6 +10,7 @@ pub mod influx_line_protocol;
 pub mod json;
 mod lorawan;
 pub mod senml_json;
+pub mod tasmota;
 pub mod ttn_v3;
 pub mod weather_station;
 
@@ -26,5 +27,6 @@ pub(crate) static ALL: &[&dyn Decoder] = &[
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,
     &senml_json::SenmlJson,
+    &tasmota::Tasmota,
     &ttn_v3::TtnV3,
 ];

@@ -1,0 +1,103 @@
+#![doc = include_str!("../tasmota.md")]
+
+mod fields;
+mod topic;
+
+use event_model::RecordedRequest;
+
+use self::fields::Units;
+use self::topic::Topic;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::device;
+use crate::form;
+use crate::format::Decoder;
+use crate::json::{Node, Object};
+use crate::time::Clock;
+use crate::walk::Walk;
+
+/// Tasmota's telemetry (`tele/<topic>/SENSOR`).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tasmota;
+
+impl Decoder for Tasmota {
+    fn name(&self) -> &'static str {
+        "tasmota"
+    }
+
+    fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
+        form::expect_method(request, &["POST", "PUT"])?;
+        form::expect_json(request, &["text/plain"])?;
+        let body = Body::read(request)?;
+        let device = body.topic.device.as_deref().and_then(|topic| device::normalise(topic).ok());
+        Ok(Intake { device, ..Intake::default() })
+    }
+
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let refused = |place: &str, reason: &str| DecodeError(Problem::new(place, reason));
+        let body = Body::read(request).map_err(|error| refused("", &error.to_string()))?;
+        let device = match &body.topic.device {
+            Some(topic) => device::normalise(topic).map_err(|reason| refused("topic", reason))?,
+            None => context.profile.source.clone(),
+        };
+        let mut decoded = Decoded::default();
+        let Some((place, sensors)) = body.sensors() else { return Ok(decoded) };
+        let clock = Clock::new(context);
+        let units = Units::of(sensors);
+        let walk = Walk {
+            place_prefix: place,
+            name: &|parents, key| units.name_field(parents, key),
+            ..Walk::by_table(
+                context.profile,
+                &device,
+                clock.of_node(sensors.get("Time").map(|member| &member.node)),
+            )
+        };
+        walk.add(sensors, &mut decoded).map_err(DecodeError)?;
+        Ok(decoded)
+    }
+}
+
+/// What was posted: a message, and the topic it came under.
+struct Body {
+    topic: Topic,
+    message: Node,
+}
+
+impl Body {
+    /// The message alone, with its topic in the path or the query; or a bridge's `{"topic": ..., "payload": ...}`.
+    fn read(request: &RecordedRequest) -> Result<Self, FormError> {
+        let mut message = form::parse_object(request)?;
+        let mut topic = form::query_value(request, "topic");
+        let bridged = message.get("topic").and_then(Node::as_str).map(str::to_owned);
+        if let (Some(bridged), Some(payload)) = (bridged, message.get("payload")) {
+            message = match payload {
+                Node::Object(_) => payload.clone(),
+                Node::Text(text) => Node::parse(text.as_bytes())
+                    .map_err(|error| FormError::Malformed(format!("payload: {error}")))?,
+                other => {
+                    return Err(FormError::Unprocessable(format!(
+                        "payload: expected an object, found {}",
+                        other.kind()
+                    )));
+                }
+            };
+            topic = Some(bridged);
+        }
+        let topic = topic.map_or_else(|| Topic::of_path(&request.path), |topic| Topic::of(&topic));
+        Ok(Self { topic, message })
+    }
+
+    /// The object with the sensors, and its place; `None` where the message has none (STATE, LWT, results).
+    fn sensors(&self) -> Option<(&'static str, &Object)> {
+        if let Some(status) = self.message.get("StatusSNS").and_then(Node::as_object) {
+            return Some(("StatusSNS.", status));
+        }
+        let is_state =
+            ["Wifi", "UptimeSec", "StatusSTS", "Status"].iter().any(|key| self.message.get(key).is_some());
+        let sensors = self.message.as_object()?;
+        (self.topic.is_sensor && !is_state).then_some(("", sensors))
+    }
+}
+
+#[cfg(test)]
+mod tests;

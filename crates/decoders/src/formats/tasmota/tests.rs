@@ -1,0 +1,91 @@
+use event_model::{RecordedRequest, Value};
+
+use super::Tasmota;
+use crate::decode::{Context, Decoded, FormError, Profile};
+use crate::format::Decoder;
+
+fn request(path: &str, body: &str) -> RecordedRequest {
+    let head = format!("POST {path} HTTP/1.1\ncontent-type: application/json\n\n");
+    RecordedRequest::parse(format!("{head}{body}").as_bytes()).unwrap()
+}
+
+fn decode(path: &str, body: &str) -> Decoded {
+    let profile =
+        Profile { source: "home".into(), time_zone: Some("Europe/Berlin".into()), ..Profile::default() };
+    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
+    Tasmota.decode(&request(path, body), context).unwrap()
+}
+
+fn rows(decoded: &Decoded) -> Vec<(&str, &str, Value, Option<&str>)> {
+    let readings = decoded.readings.iter();
+    readings.map(|r| (r.channel.as_str(), r.metric.as_str(), r.value.clone(), r.unit.as_deref())).collect()
+}
+
+const SENSOR: &str = "/hooks/home/tele/plug/SENSOR";
+
+#[test]
+fn sensors_are_channels_and_times_are_local() {
+    let body = r#"{"Time":"2026-01-15T12:30:00","DS18B20-1":{"Id":"0000","Temperature":50},
+        "BME280":{"Humidity":40,"Pressure":29.92,"SeaPressure":30},"Switch1":"ON","TempUnit":"F","PressureUnit":"inHg"}"#;
+    let decoded = decode(SENSOR, body);
+    assert_eq!(decoded.readings[0].device, "plug");
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:30:00Z");
+    let expected = [
+        ("DS18B20-1", "temperature", Value::Number(10.0), Some("Cel")),
+        ("BME280", "relative_humidity", Value::Number(40.0), Some("%RH")),
+        ("BME280", "pressure", Value::Number(29.92 * 33.863_886_666_7), Some("hPa")),
+        ("BME280", "pressure_sea_level", Value::Number(30.0 * 33.863_886_666_7), Some("hPa")),
+        ("", "switch1", Value::Text("ON".into()), None),
+    ];
+    assert_eq!(rows(&decoded), expected);
+}
+
+#[test]
+fn energy_has_its_own_names_and_a_channel_per_phase() {
+    let body = r#"{"Time":"2026-01-15T12:30:00+01:00","ENERGY":{"TotalStartTime":"2018-11-14T18:39:40","Total":6.3,
+        "Today":0.9,"Period":217,"Power":[10,20],"Voltage":230}}"#;
+    let decoded = decode(SENSOR, body);
+    let expected = [
+        ("ENERGY", "energy_total", Value::Number(6.3), Some("kWh")),
+        ("ENERGY", "energy_today", Value::Number(0.9), Some("kWh")),
+        ("ENERGY", "energy_period", Value::Number(217.0), Some("Wh")),
+        ("ENERGY.0", "power", Value::Number(10.0), Some("W")),
+        ("ENERGY.1", "power", Value::Number(20.0), Some("W")),
+        ("ENERGY", "voltage", Value::Number(230.0), Some("V")),
+    ];
+    assert_eq!(rows(&decoded), expected);
+}
+
+#[test]
+fn the_answer_to_a_status_request_is_unwrapped() {
+    let body = r#"{"StatusSNS":{"Time":"2026-01-15T12:30:00","AM2301":{"Temperature":21}}}"#;
+    let decoded = decode("/hooks/home/stat/plug/STATUS8", body);
+    assert_eq!(rows(&decoded), [("AM2301", "temperature", Value::Number(21.0), Some("Cel"))]);
+}
+
+#[test]
+fn a_bridges_message_brings_its_topic() {
+    let inner = r#"{"Time":"2026-01-15T12:30:00","AM2301":{"Temperature":21}}"#;
+    let text = serde_json::to_string(inner).unwrap();
+    for payload in [inner, text.as_str()] {
+        let body = format!(r#"{{"topic":"tele/cellar/SENSOR","payload":{payload}}}"#);
+        assert_eq!(decode("/hooks/home", &body).readings[0].device, "cellar");
+    }
+    assert_eq!(decode("/hooks/home?topic=tele/attic/SENSOR", inner).readings[0].device, "attic");
+    assert_eq!(decode("/hooks/home", inner).readings[0].device, "home");
+}
+
+#[test]
+fn state_messages_give_no_reading() {
+    let state = r#"{"Time":"2026-01-15T12:30:00","Uptime":"1T00:00:00","UptimeSec":86400,"POWER":"ON","Wifi":{"RSSI":90}}"#;
+    assert_eq!(decode("/hooks/home/tele/plug/STATE", state), Decoded::default());
+    assert_eq!(decode("/hooks/home", state), Decoded::default());
+    assert_eq!(decode("/hooks/home/stat/plug/RESULT", r#"{"POWER":"ON"}"#), Decoded::default());
+}
+
+#[test]
+fn broken_json_as_the_documentation_prints_it_is_refused() {
+    let body = r#"{"Time":"2018-08-18T16:13:47","MCP230XX": "D0":0,"D1":0}}"#;
+    let refused = Tasmota.inspect(&request(SENSOR, body), &Profile::default());
+    assert!(matches!(refused, Err(FormError::Malformed(_))));
+}
