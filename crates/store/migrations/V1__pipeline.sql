@@ -44,6 +44,17 @@ create table reading (
 ) partition by range (observed_at);
 comment on table reading is 'One row is one moment of one stream: "values" and texts by the position of their metric.';
 comment on column reading.quality is 'By position: 0 good, 1 uncertain, 2 bad; null where all are good.';
+-- What the writer hands over, many at once.
+create type reading_row as (
+    stream_id   integer,
+    observed_at timestamptz,
+    received_at timestamptz,
+    receipt_id  uuid,
+    revised_at  timestamptz,
+    "values"    float8[],
+    texts       text[],
+    quality     smallint[]
+);
 create table reading_default partition of reading default;
 comment on table reading_default is 'Implausible times only.';
 
@@ -183,16 +194,6 @@ create table active_pipeline (
     activated_at timestamptz not null
 );
 comment on table active_pipeline is 'The hash of the pipeline file in force.';
-
--- Position by position: new where it has a value, old elsewhere. Null arrays count as empty.
-create function freshet_merge(old float8[], new float8[]) returns float8[]
-    language sql immutable parallel safe
-    return (select array_agg(coalesce(n, o) order by position)
-            from unnest(old, new) with ordinality as pair (o, n, position));
-create function freshet_merge(old text[], new text[]) returns text[]
-    language sql immutable parallel safe
-    return (select array_agg(coalesce(n, o) order by position)
-            from unnest(old, new) with ordinality as pair (o, n, position));
 
 create view readings as
 select d.source, d.name as device, s.channel, m.name as metric, r.observed_at,

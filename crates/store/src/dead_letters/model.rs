@@ -1,0 +1,175 @@
+use event_model::cloudevent::{self, EventError};
+use event_model::ids;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio_postgres::types::Json;
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+/// An event that could not be handled, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The event.
+    pub event: DeadEvent,
+    /// The stage that could not handle it.
+    pub stage: String,
+    /// What kind of failure.
+    pub cause: Cause,
+    /// Why, for people.
+    pub reason: String,
+    /// The items that could not be taken; empty where it was the event as a whole.
+    pub problems: Vec<DeadProblem>,
+    /// When it failed.
+    pub at: Timestamp,
+}
+
+/// A CloudEvent as the table keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadEvent {
+    /// Its `source`.
+    pub source: String,
+    /// Its `id`.
+    pub id: String,
+    /// Its `type`.
+    pub event_type: String,
+    /// All attributes and extensions, by name.
+    pub attributes: Map<String, Value>,
+    /// Its data, byte for byte.
+    pub data: Option<Vec<u8>>,
+}
+
+/// One item of a payload that made no sense.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadProblem {
+    /// Where in the payload.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why an event was dead-lettered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// Its content makes no sense; it waits for a person.
+    Rejected,
+    /// Something else was not there through all retries; it is sent back by itself.
+    Unavailable,
+    /// It is no event that the stage can read.
+    Malformed,
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Those too that were sent back.
+    pub resolved_too: bool,
+    /// Only those of this cause.
+    pub cause: Option<Cause>,
+}
+
+/// A dead letter with its history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredLetter {
+    /// Its id.
+    pub id: Uuid,
+    /// The letter; `at` is when it failed last.
+    pub letter: DeadLetter,
+    /// How often it failed.
+    pub deliveries: i32,
+    /// When it failed first.
+    pub first_at: Timestamp,
+    /// How often it was sent back.
+    pub replays: i32,
+    /// When it was sent back last.
+    pub replayed_at: Option<Timestamp>,
+    /// Set while it counts as dealt with.
+    pub resolved_at: Option<Timestamp>,
+}
+
+impl DeadLetter {
+    /// The same for the same event at the same stage.
+    pub fn id(&self) -> Uuid {
+        ids::derive("dead-letter", &[&self.stage, &self.event.source, &self.event.id])
+    }
+}
+
+impl DeadEvent {
+    /// What the table keeps of an event.
+    pub fn of(event: &cloudevents::Event) -> Self {
+        use cloudevents::AttributesReader as _;
+        let (headers, data) = cloudevent::to_binary(event);
+        let attributes = headers.into_iter().map(|(name, value)| {
+            let attribute = name.strip_prefix("ce-").unwrap_or("datacontenttype").to_owned();
+            (attribute, Value::String(value))
+        });
+        Self {
+            source: event.source().clone(),
+            id: event.id().to_owned(),
+            event_type: event.ty().to_owned(),
+            attributes: attributes.collect(),
+            data: event.data().map(|_| data),
+        }
+    }
+
+    /// The event again.
+    ///
+    /// # Errors
+    /// [`EventError`] where the kept attributes are those of no valid event.
+    pub fn to_event(&self) -> Result<cloudevents::Event, EventError> {
+        let headers: Vec<(String, &str)> = self
+            .attributes
+            .iter()
+            .filter_map(|(name, value)| {
+                let header =
+                    if name == "datacontenttype" { "content-type".to_owned() } else { format!("ce-{name}") };
+                Some((header, value.as_str()?))
+            })
+            .collect();
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), *value));
+        cloudevent::from_binary(headers, self.data.as_deref().unwrap_or_default())
+    }
+}
+
+impl Cause {
+    /// The word that the table keeps.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::Malformed => "malformed",
+        }
+    }
+
+    /// The cause of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Rejected, Self::Unavailable, Self::Malformed].into_iter().find(|cause| cause.as_str() == name)
+    }
+}
+
+impl StoredLetter {
+    pub(super) fn read(row: &Row) -> Result<Self, Error> {
+        let Json(problems): Json<Vec<DeadProblem>> = row.try_get("problems")?;
+        let Json(attributes): Json<Map<String, Value>> = row.try_get("attributes")?;
+        // The table's check constraint names no other causes.
+        let cause = Cause::by_name(row.try_get("cause")?).unwrap_or(Cause::Rejected);
+        let event = DeadEvent {
+            source: row.try_get("source")?,
+            id: row.try_get("event_id")?,
+            event_type: row.try_get("event_type")?,
+            attributes,
+            data: row.try_get("data")?,
+        };
+        let (stage, reason, at) = (row.try_get("stage")?, row.try_get("reason")?, row.try_get("last_at")?);
+        Ok(Self {
+            id: row.try_get("id")?,
+            letter: DeadLetter { event, stage, cause, reason, problems, at },
+            deliveries: row.try_get("deliveries")?,
+            first_at: row.try_get("first_at")?,
+            replays: row.try_get("replays")?,
+            replayed_at: row.try_get("replayed_at")?,
+            resolved_at: row.try_get("resolved_at")?,
+        })
+    }
+}

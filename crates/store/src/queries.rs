@@ -1,0 +1,204 @@
+//! What the `freshet` command shows.
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio_postgres::{Error, Row};
+
+/// A device as `freshet devices` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceRow {
+    /// The source's name.
+    pub source: String,
+    /// The device's name.
+    pub device: String,
+    /// When its first payload came.
+    pub first_seen_at: Timestamp,
+    /// When its last payload came, to the minute.
+    pub last_seen_at: Timestamp,
+    /// Tags of source and device.
+    pub tags: serde_json::Value,
+    /// How many series it has.
+    pub series: i64,
+}
+
+/// A value as `freshet readings` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ValueRow {
+    /// The source's name.
+    pub source: String,
+    /// The device's name.
+    pub device: String,
+    /// The channel; empty where the device has one only.
+    pub channel: String,
+    /// The canonical metric.
+    pub metric: String,
+    /// When it was measured.
+    pub observed_at: Timestamp,
+    /// The number, or a flag as 0 or 1.
+    pub value: Option<f64>,
+    /// The text, or bytes in hexadecimal.
+    pub text: Option<String>,
+    /// The unit's symbol.
+    pub unit: Option<String>,
+    /// `number`, `flag`, `text` or `bytes`.
+    pub kind: String,
+    /// `good`, `uncertain` or `bad`.
+    pub quality: String,
+    /// When its payload was received.
+    pub received_at: Timestamp,
+    /// When another value took the place of an earlier one in this moment.
+    pub revised_at: Option<Timestamp>,
+}
+
+/// Which values.
+#[derive(Debug, Clone, Default)]
+pub struct ValueFilter<'a> {
+    /// The source; `None` is any.
+    pub source: Option<&'a str>,
+    /// The device.
+    pub device: &'a str,
+    /// The metric; `None` is any.
+    pub metric: Option<&'a str>,
+    /// Measured at or after.
+    pub from: Option<Timestamp>,
+    /// Measured before.
+    pub until: Option<Timestamp>,
+}
+
+/// An alert as `freshet alerts` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertRow {
+    /// The rule's name.
+    pub rule: String,
+    /// `pending`, `firing` or `ok`.
+    pub status: String,
+    /// Since when, by event time.
+    pub since_at: Option<Timestamp>,
+    /// The source's name.
+    pub source: String,
+    /// The device's name.
+    pub device: String,
+    /// The channel.
+    pub channel: String,
+    /// The metric.
+    pub metric: String,
+    /// The severity's word when it fired last.
+    pub severity: Option<String>,
+    /// The value that made it fire last.
+    pub value: Option<f64>,
+    /// The unit.
+    pub unit: String,
+    /// How many of its notifications are not delivered yet.
+    pub undelivered: i64,
+}
+
+/// All devices, or those not seen since `silent_since`; the longest silent first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn devices(
+    client: &impl GenericClient,
+    silent_since: Option<Timestamp>,
+    limit: i64,
+) -> Result<Vec<DeviceRow>, Error> {
+    let sql = "
+        select d.source, d.name, d.first_seen_at, d.last_seen_at, d.tags,
+               (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = d.id)
+        from device d where $1::timestamptz is null or d.last_seen_at < $1
+        order by d.last_seen_at, d.source, d.name limit $2";
+    let rows = client.query(sql, &[&silent_since, &limit]).await?;
+    rows.iter().map(device).collect()
+}
+
+/// The newest values of a device, newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn values(
+    client: &impl GenericClient,
+    filter: &ValueFilter<'_>,
+    limit: i64,
+) -> Result<Vec<ValueRow>, Error> {
+    let sql = "
+        select source, device, channel, metric, observed_at, value, text, unit, kind, quality, received_at, revised_at
+        from readings
+        where device = $1 and ($2::text is null or source = $2) and ($3::text is null or metric = $3)
+          and observed_at >= coalesce($4, '-infinity'::timestamptz) and observed_at < coalesce($5, 'infinity'::timestamptz)
+        order by observed_at desc, source, channel, metric limit $6";
+    let ValueFilter { source, device, metric, from, until } = filter;
+    let rows = client.query(sql, &[device, source, metric, from, until, &limit]).await?;
+    rows.iter().map(value).collect()
+}
+
+/// The alerts that are pending or firing, or all that rules know of; the newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn alerts(
+    client: &impl GenericClient,
+    quiet_too: bool,
+    limit: i64,
+) -> Result<Vec<AlertRow>, Error> {
+    let sql = "
+        select a.rule, a.status, a.since_at, d.source, d.name, s.channel, m.name, t.severity, t.value, m.unit,
+               (select count(*) from notification n where n.status = 'pending'
+                and n.alert_key = a.rule || '/' || a.stream_id || '/' || a.position)
+        from alert_state a
+        join stream s on s.id = a.stream_id
+        join device d on d.id = s.device_id
+        join metric m on m.stream_id = a.stream_id and m.position = a.position
+        left join lateral (
+            select severity, value from alert_transition t
+            where t.stream_id = a.stream_id and t.rule = a.rule and t.position = a.position
+              and t.kind = 'firing' and t.taken_back_by is null
+            order by t.at desc limit 1) t on true
+        where $1 or a.status <> 'ok'
+        order by a.since_at desc nulls last, a.rule, d.source, d.name limit $2";
+    let rows = client.query(sql, &[&quiet_too, &limit]).await?;
+    rows.iter().map(alert).collect()
+}
+
+fn device(row: &Row) -> Result<DeviceRow, Error> {
+    Ok(DeviceRow {
+        source: row.try_get(0)?,
+        device: row.try_get(1)?,
+        first_seen_at: row.try_get(2)?,
+        last_seen_at: row.try_get(3)?,
+        tags: row.try_get(4)?,
+        series: row.try_get(5)?,
+    })
+}
+
+fn value(row: &Row) -> Result<ValueRow, Error> {
+    Ok(ValueRow {
+        source: row.try_get(0)?,
+        device: row.try_get(1)?,
+        channel: row.try_get(2)?,
+        metric: row.try_get(3)?,
+        observed_at: row.try_get(4)?,
+        value: row.try_get(5)?,
+        text: row.try_get(6)?,
+        unit: row.try_get(7)?,
+        kind: row.try_get(8)?,
+        quality: row.try_get(9)?,
+        received_at: row.try_get(10)?,
+        revised_at: row.try_get(11)?,
+    })
+}
+
+fn alert(row: &Row) -> Result<AlertRow, Error> {
+    Ok(AlertRow {
+        rule: row.try_get(0)?,
+        status: row.try_get(1)?,
+        since_at: row.try_get(2)?,
+        source: row.try_get(3)?,
+        device: row.try_get(4)?,
+        channel: row.try_get(5)?,
+        metric: row.try_get(6)?,
+        severity: row.try_get(7)?,
+        value: row.try_get(8)?,
+        unit: row.try_get(9)?,
+        undelivered: row.try_get(10)?,
+    })
+}
