@@ -105,7 +105,8 @@ impl RecordedRequest {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             method: head.method.unwrap_or("POST").to_ascii_uppercase(),
-            path: path.to_owned(),
+            // RFC 9112, section 3.2.1: a client sends an empty path as `/`.
+            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
             query: query.to_owned(),
             headers,
             body: bytes[body_at..].to_vec(),
@@ -117,7 +118,7 @@ impl RecordedRequest {
 fn without_authority(target: &str) -> &str {
     let Some((scheme, rest)) = target.split_once("://") else { return target };
     if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
-        rest.find('/').map_or("/", |at| &rest[at..])
+        rest.find(['/', '?']).map_or("/", |at| &rest[at..])
     } else {
         target
     }
@@ -147,6 +148,15 @@ mod tests {
         assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/hooks/x"));
         assert_eq!(request.header("x-a"), Some("b"));
         assert_eq!(request.body, b"body\n");
+    }
+
+    #[test]
+    fn a_target_without_a_path_is_the_root() {
+        for target in ["?a=b", "http://localhost?a=b", "http://localhost/?a=b"] {
+            let request =
+                RecordedRequest::parse(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+            assert_eq!((request.path.as_str(), request.query.as_str()), ("/", "a=b"), "{target}");
+        }
     }
 
     #[test]
