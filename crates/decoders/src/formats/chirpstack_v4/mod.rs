@@ -2,6 +2,7 @@
 
 mod event;
 mod legacy;
+mod protobuf;
 
 use event_model::RecordedRequest;
 
@@ -17,7 +18,7 @@ use crate::time::{Clock, Moment};
 use crate::value;
 use crate::walk::Walk;
 
-/// ChirpStack's HTTP integration, version 4, JSON.
+/// ChirpStack's HTTP integration, version 4, JSON or Protocol Buffers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ChirpstackV4;
 
@@ -28,8 +29,7 @@ impl Decoder for ChirpstackV4 {
 
     fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
         form::expect_method(request, &["POST"])?;
-        form::expect_json(request, &[])?;
-        let body = form::parse_object(request)?;
+        let body = read(request)?;
         let event =
             Event::of(request, &body).ok_or_else(|| FormError::Unprocessable(event::NOT_ONE.to_owned()))?;
         Ok(Intake {
@@ -41,7 +41,7 @@ impl Decoder for ChirpstackV4 {
 
     fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |place: &str, reason: &str| DecodeError(Problem::new(place, reason));
-        let body = form::parse_object(request).map_err(|error| refused("", &error.to_string()))?;
+        let body = read(request).map_err(|error| refused("", &error.to_string()))?;
         let event = Event::of(request, &body).ok_or_else(|| refused("", event::NOT_ONE))?;
         let device = event.device().map_err(|reason| refused("deviceInfo.devEui", reason))?;
         let device = device.unwrap_or_else(|| context.profile.source.clone());
@@ -115,6 +115,15 @@ impl Frame<'_> {
             }
         }
     }
+}
+
+/// The body as JSON has it, whichever encoding the integration was set to.
+fn read(request: &RecordedRequest) -> Result<Node, FormError> {
+    form::expect_json(request, &protobuf::CONTENT_TYPES)?;
+    if request.media_type().is_some_and(|media_type| protobuf::CONTENT_TYPES.contains(&media_type.as_str())) {
+        return protobuf::read(request);
+    }
+    form::parse_object(request)
 }
 
 /// A DevEUI as text: hexadecimal in version 4.
