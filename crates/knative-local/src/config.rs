@@ -13,7 +13,7 @@ mod check;
 mod millis;
 
 pub use check::ConfigError;
-pub(crate) use check::check;
+pub(crate) use check::{FORBIDDEN_PORTS, check};
 
 /// One broker with everything around it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

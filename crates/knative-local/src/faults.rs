@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use tokio::sync::watch;
+
 /// The switches. All are off at the start.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -11,8 +13,7 @@ pub struct Faults {
     duplicate_every: AtomicU64,
     appended: AtomicU64,
     crash_after_answer: AtomicBool,
-    crashes: AtomicU64,
-    crashed: tokio::sync::Notify,
+    crashes: watch::Sender<u64>,
 }
 
 impl Faults {
@@ -38,8 +39,7 @@ impl Faults {
 
     /// The dispatcher crashes now: deliveries under way are cut off, everything that is not committed comes again.
     pub fn crash(&self) {
-        self.crashes.fetch_add(1, Relaxed);
-        self.crashed.notify_waiters();
+        self.crashes.send_modify(|crashes| *crashes += 1);
     }
 
     /// The dispatcher crashes once, after the next answer of a subscriber and before its reply or offset is kept.
@@ -74,12 +74,8 @@ impl Faults {
         due
     }
 
-    /// How often the dispatcher has crashed; with [`Faults::crashed`] a consumer sees each crash.
-    pub(crate) fn crashes(&self) -> u64 {
-        self.crashes.load(Relaxed)
-    }
-
-    pub(crate) fn crashed(&self) -> tokio::sync::futures::Notified<'_> {
-        self.crashed.notified()
+    /// Changes with each crash of the dispatcher.
+    pub(crate) fn crashes(&self) -> watch::Receiver<u64> {
+        self.crashes.subscribe()
     }
 }

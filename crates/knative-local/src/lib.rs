@@ -1,14 +1,33 @@
-//! Knative's broker and activator contract on one machine.
+#![doc = include_str!("../README.md")]
 
+mod activator;
+mod broker;
 pub mod config;
+pub mod control;
+mod dead_letter;
+mod delivery;
 pub mod faults;
+mod http;
+mod ingress;
+mod java_uri;
+mod log;
+mod record;
+mod reply;
+mod running;
+mod server;
 pub mod stats;
+mod stop;
 pub mod strict;
+mod subscriber;
+mod timer;
+mod trigger;
 
 pub use config::{
-    BROKER_URL, Backoff, Config, ConfigError, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, Readiness,
-    ServiceSpec, Subscriber, TimerSpec, TriggerSpec,
+    BROKER_URL, Backoff, Config, ConfigError, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order,
+    Readiness, ServiceSpec, Subscriber, TimerSpec, TriggerSpec,
 };
 pub use faults::Faults;
+pub use log::LogError;
+pub use running::{LocalKnative, Now, Running, StartError, TickError};
 pub use stats::{ServiceStats, Stats, TriggerStats};
 pub use strict::{Rule, Violation};

@@ -1,0 +1,171 @@
+//! One process from its start to its end.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use hyper::Request;
+use tokio::net::TcpStream;
+use tokio::process::Child;
+use tokio::time::Instant;
+
+use super::port::{self, Reservation};
+use super::process::Process;
+use super::{HttpClient, Service};
+use crate::config::Readiness;
+use crate::http::full;
+use crate::strict::Rule;
+
+/// Between two readiness probes.
+const PROBE_EVERY: Duration = Duration::from_millis(2);
+/// A process that never gets ready is given up after this, as `progressDeadline` would, much sooner.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// After a failed start, doubled up to the cap: CrashLoopBackOff.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const BACKOFF_CAP: Duration = Duration::from_secs(10);
+/// A file of output is put aside at this size.
+const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Starts a process that the gate counts as starting, and stays with it to its end.
+pub(super) async fn run(service: Arc<Service>) {
+    let failed = service.counters.failed_starts.load(Relaxed);
+    if let Some(exponent) = failed.checked_sub(1) {
+        let factor = 1 << exponent.min(10);
+        tokio::select! {
+            () = tokio::time::sleep((FIRST_BACKOFF * factor).min(BACKOFF_CAP)) => {}
+            () = service.closed() => return service.gate.start_failed(),
+        }
+    }
+    match start(&service).await {
+        Ok((child, process, reservation)) => {
+            service.counters.failed_starts.store(0, Relaxed);
+            serve(&service, child, &process).await;
+            drop(reservation);
+        }
+        Err(reason) => {
+            service.counters.failed_starts.fetch_add(1, Relaxed);
+            tracing::error!(service = service.spec.name, reason, "a process did not start");
+            service.gate.start_failed();
+        }
+    }
+}
+
+/// A process that is ready.
+async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Reservation), String> {
+    let started = Instant::now();
+    let spec = &service.spec;
+    let reservation = port::reserve().map_err(|error| error.to_string())?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, reservation.port));
+    let mut child = spawn(service, reservation.port).await.map_err(|error| error.to_string())?;
+    let pid = child.id().ok_or("it ended at once")?;
+    service.counters.starts.fetch_add(1, Relaxed);
+    let ready = tokio::select! {
+        () = until_ready(&service.activation.client, &spec.readiness, address) => Ok(()),
+        status = child.wait() => Err(format!("it ended at once: {}", describe(status))),
+        () = service.closed() => Err("the broker is stopping".to_owned()),
+        () = tokio::time::sleep(START_TIMEOUT) => Err("it does not listen on PORT".to_owned()),
+    };
+    if let Err(reason) = ready {
+        // Dropping the child kills it.
+        service.activation.leftovers.remove(pid);
+        return Err(reason);
+    }
+    let took = started.elapsed();
+    if took > service.activation.start_limit {
+        let detail = format!("{} ms", took.as_millis());
+        service.activation.strict.add(&spec.name, Rule::ListensInTime, detail);
+    }
+    tokio::time::sleep(spec.cold_delay).await;
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    service.counters.last_cold_start_micros.store(micros, Relaxed);
+    Ok((child, Arc::new(Process::new(pid, address, started)), reservation))
+}
+
+async fn spawn(service: &Service, port: u16) -> io::Result<Child> {
+    let spec = &service.spec;
+    let activation = &service.activation;
+    let revision = format!("{}-{}", spec.name, uuid::Uuid::now_v7().simple());
+    let output = output(&activation.logs, &spec.name)?;
+    let mut command = activation.spawner.command(&spec.program);
+    command
+        .args(&spec.args)
+        .envs(&spec.env)
+        .env("PORT", port.to_string())
+        .env("K_SERVICE", &spec.name)
+        .env("K_CONFIGURATION", &spec.name)
+        .env("K_REVISION", &revision)
+        .stdout(Stdio::from(output.try_clone()?))
+        .stderr(Stdio::from(output));
+    let child = activation.spawner.spawn(command).await?;
+    if let Some(pid) = child.id() {
+        activation.leftovers.add(pid, &revision)?;
+    }
+    Ok(child)
+}
+
+fn output(folder: &Path, service: &str) -> io::Result<File> {
+    let path = folder.join(format!("{service}.log"));
+    if std::fs::metadata(&path).is_ok_and(|file| file.len() > MAX_LOG_BYTES) {
+        std::fs::rename(&path, folder.join(format!("{service}.log.old")))?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+async fn until_ready(client: &HttpClient, readiness: &Readiness, address: SocketAddr) {
+    loop {
+        let ready = match readiness {
+            Readiness::Tcp => TcpStream::connect(address).await.is_ok(),
+            Readiness::Http(path) => {
+                let request = Request::get(format!("http://{address}{path}")).body(full(bytes::Bytes::new()));
+                match request {
+                    Ok(request) => client.send(request).await.is_ok_and(|answer| answer.status.is_success()),
+                    Err(_) => false,
+                }
+            }
+        };
+        if ready {
+            return;
+        }
+        tokio::time::sleep(PROBE_EVERY).await;
+    }
+}
+
+async fn serve(service: &Service, mut child: Child, process: &Arc<Process>) {
+    service.gate.serve(process.clone());
+    tokio::select! {
+        status = child.wait() => {
+            if !process.was_killed() {
+                tracing::warn!(service = service.spec.name, status = describe(status), "a process ended by itself");
+            }
+        }
+        grace = process.stopped() => end(service, &mut child, process, grace).await,
+    }
+    let ran = u64::try_from(process.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    service.counters.ended_process_micros.fetch_add(ran, Relaxed);
+    service.activation.leftovers.remove(process.pid);
+    service.gate.gone(process);
+}
+
+async fn end(service: &Service, child: &mut Child, process: &Process, grace: Duration) {
+    let strict = &service.activation.strict;
+    process.terminate();
+    match tokio::time::timeout(grace, child.wait()).await {
+        Ok(Ok(status)) if status.success() || process.was_killed() => {}
+        Ok(status) => strict.add(&service.spec.name, Rule::EndsOnSigterm, describe(status)),
+        Err(_) => {
+            strict.add(&service.spec.name, Rule::EndsOnSigterm, format!("still there after {grace:?}"));
+            process.kill();
+            // It is gone when this returns; how, is known.
+            let _ = child.wait().await;
+        }
+    }
+}
+
+fn describe(status: io::Result<ExitStatus>) -> String {
+    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+}

@@ -1,0 +1,53 @@
+//! A free port for a process, held until the process has it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+
+use tokio::net::TcpSocket;
+
+use crate::config::FORBIDDEN_PORTS;
+
+/// Below the ports that the kernel gives to outgoing connections: a probe that connects to a port of its own would
+/// otherwise take itself for the server.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// A port that nobody else is given while this lives. The socket never listens, and lets a listener with
+/// `SO_REUSEADDR` (every server's default) bind beside it.
+pub(super) struct Reservation {
+    pub(super) port: u16,
+    _socket: TcpSocket,
+}
+
+pub(super) fn reserve() -> io::Result<Reservation> {
+    // Brokers that run side by side start at different places.
+    let offset = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or_default();
+    for _ in 0..COUNT {
+        let port = FIRST + NEXT.fetch_add(1, Relaxed).wrapping_add(offset) % COUNT;
+        if FORBIDDEN_PORTS.contains(&port) {
+            continue;
+        }
+        let socket = TcpSocket::new_v4()?;
+        if socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok() {
+            // Only after the bind: before it, a port that another process holds in this way would seem free.
+            socket.set_reuseaddr(true)?;
+            return Ok(Reservation { port, _socket: socket });
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port between 20000 and 31999 is free"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reserve;
+
+    #[tokio::test]
+    async fn a_server_can_listen_on_a_reserved_port_and_a_second_reservation_cannot_have_it() {
+        let reservation = reserve().unwrap();
+        assert_ne!(reserve().unwrap().port, reservation.port);
+        std::net::TcpListener::bind(("0.0.0.0", reservation.port)).unwrap();
+    }
+}
