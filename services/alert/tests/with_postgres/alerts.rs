@@ -1,0 +1,137 @@
+//! What becomes of readings and pulses.
+
+use cloudevents::AttributesReader as _;
+use event_model::event_types::ALERTS_CHANGED;
+use stage::Outcome;
+
+use crate::world::{World, at, pipeline};
+
+const TOO_HOT: &str =
+    "{TooHot: {metric: temperature, above: 30, clear: 28, severity: critical, labels: {team: growers},
+                                 annotations: {summary: '{device} in {tag.site} is at {value} {unit}'}}}";
+const SILENT: &str = "{Silent: {metric: temperature, absent: 10m}}";
+
+fn transitions(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
+    expected.iter().map(|(kind, second)| ((*kind).to_owned(), *second)).collect()
+}
+
+#[tokio::test]
+async fn a_crossed_threshold_is_recorded_and_queued_once_for_each_channel_of_its_routes() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    world.store("gh-1", 0, 31.25).await;
+    let stream = world.store("gh-1", 60, 27.0).await;
+    let Outcome::Reply(reply) = world.readings(&alert, &[stream]).await else { panic!("no reply") };
+    assert_eq!(reply.ty(), ALERTS_CHANGED);
+    assert_eq!(world.recorded().await, ["firing breach boss+ops", "resolved cleared boss+ops"]);
+    let sql = "select labels, annotations, severity, value from alert_transition order by id limit 1";
+    let row = world.sql.query_one(sql, &[]).await.unwrap();
+    let labels: serde_json::Value = row.get(0);
+    let annotations: serde_json::Value = row.get(1);
+    assert_eq!(
+        labels,
+        serde_json::json!({"alertname": "TooHot", "severity": "critical", "source": "greenhouse", "device": "gh-1",
+                           "metric": "temperature", "team": "growers"})
+    );
+    assert_eq!(annotations, serde_json::json!({"summary": "gh-1 in north is at 31.25 Cel"}));
+    assert_eq!((row.get::<_, &str>(2), row.get::<_, f64>(3)), ("critical", 31.25));
+    assert_eq!(world.count("evaluation_due").await, 0);
+}
+
+#[tokio::test]
+async fn the_same_event_twice_changes_nothing_more() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    let stream = world.store("gh-1", 0, 31.0).await;
+    for _ in 0..2 {
+        world.readings(&alert, &[stream]).await;
+    }
+    world.store("gh-1", 0, 31.0).await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.recorded().await, ["firing breach boss+ops"]);
+}
+
+#[tokio::test]
+async fn a_late_reading_takes_a_firing_back_on_the_channels_that_it_went_to() {
+    let Some(mut world) = World::new().await else { return };
+    let rules = "{Hot: {metric: temperature, above: 30, clear: 28, for: 10m}}";
+    let alert = world.process(&pipeline(rules)).await;
+    world.at(700);
+    world.store("gh-1", 0, 31.0).await;
+    let stream = world.store("gh-1", 700, 31.0).await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 600)]));
+    world.store("gh-1", 300, 20.0).await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.effective("gh-1").await, []);
+    assert_eq!(world.recorded().await, ["firing breach ops", "retracted late_data ops"]);
+    world.pulse(&alert, 1_200).await;
+    assert_eq!(world.effective("gh-1").await, []);
+    world.pulse(&alert, 1_300).await;
+    assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 1_300)]));
+}
+
+#[tokio::test]
+async fn a_silent_device_is_reported_by_the_pulse_and_again_heard_by_its_next_reading() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(SILENT)).await;
+    let stream = world.store("gh-1", 0, 20.0).await;
+    world.readings(&alert, &[stream]).await;
+    for second in [0, 300] {
+        assert_eq!(world.pulse(&alert, second).await, Outcome::Done);
+    }
+    assert!(matches!(world.pulse(&alert, 600).await, Outcome::Reply(_)));
+    world.store("gh-1", 700, 20.0).await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 600), ("resolved", 700)]));
+    assert_eq!(world.recorded().await, ["firing silence ops", "resolved returned ops"]);
+}
+
+#[tokio::test]
+async fn no_device_is_reported_silent_because_the_pipeline_was_down() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(SILENT)).await;
+    let stream = world.store("gh-1", 10, 20.0).await;
+    world.readings(&alert, &[stream]).await;
+    for second in [0, 300, 90_000, 90_300] {
+        world.pulse(&alert, second).await;
+    }
+    // The platform sends what it kept; the device itself was never silent.
+    for second in (310..90_300).step_by(300) {
+        world.store("gh-1", second, 20.0).await;
+    }
+    world.readings(&alert, &[stream]).await;
+    world.pulse(&alert, 90_600).await;
+    assert_eq!(world.count("alert_transition").await, 0);
+    world.pulse(&alert, 90_900).await;
+    assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 90_610)]));
+}
+
+#[tokio::test]
+async fn a_clock_in_the_future_and_a_doubtful_value_move_nothing() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    let stream = world.store("gh-1", 2_000_000_000, 99.0).await;
+    world.store("gh-1", 30, 99.0).await;
+    world.sql.execute("update reading set quality = '{1}' where observed_at = $1", &[&at(30)]).await.unwrap();
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.count("alert_state").await, 0);
+    world.store("gh-1", 60, 31.0).await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 60)]));
+}
+
+#[tokio::test]
+async fn a_firing_hold_is_not_taken_back_when_the_newest_pulse_is_long_ago() {
+    let Some(mut world) = World::new().await else { return };
+    let rules = "{Hot: {metric: temperature, above: 30, clear: 28, for: 10m}}";
+    let alert = world.process(&pipeline(rules)).await;
+    let stream = world.store("gh-1", 0, 31.0).await;
+    world.readings(&alert, &[stream]).await;
+    world.pulse(&alert, 700).await;
+    assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 600)]));
+    world.at(90_000);
+    world.store("gh-1", 100, 31.0).await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.recorded().await, ["firing breach ops"]);
+}

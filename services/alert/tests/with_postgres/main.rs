@@ -1,0 +1,9 @@
+//! The stage over a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod alerts;
+mod arrival;
+mod changes;
+mod work;
+mod world;

@@ -1,0 +1,197 @@
+//! A database with readings and pulses, a clock that stands still, and `alert` processes.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+
+use alert::{Alert, Config};
+use event_model::cloudevent;
+use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
+use jiff::Timestamp;
+use serde_json::json;
+use stage::{Clock, Delivery, Env, Outcome, Stage as _};
+use store::{Database, DatabaseSettings, active_pipeline, migrate, pulses};
+use testkit::TestDatabase;
+use tokio_postgres::Client;
+
+pub(crate) struct World {
+    pub(crate) sql: Client,
+    database: TestDatabase,
+    clock: Clock,
+    events: u32,
+    streams: HashMap<String, i32>,
+}
+
+/// A pipeline with these rules, two channels, and a route for each severity.
+pub(crate) fn pipeline(rules: &str) -> String {
+    format!(
+        "
+sources:
+  greenhouse: {{format: json, credentials: [{{bearer: {{env: TOKEN}}}}], tags: {{site: north}}}}
+rules: {rules}
+channels:
+  ops: {{webhook: {{url: 'https://hooks.example.com/ops'}}}}
+  boss: {{webhook: {{url: 'https://hooks.example.com/boss'}}}}
+routes:
+  - {{to: [ops]}}
+  - {{select: {{severity: critical}}, to: [boss]}}
+"
+    )
+}
+
+/// Seconds after an arbitrary beginning.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_775_000_000 + second).unwrap()
+}
+
+impl World {
+    /// `None` where PostgreSQL is not installed.
+    pub(crate) async fn new() -> Option<Self> {
+        let database = testkit::postgres().await?;
+        migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
+        let sql = database.connect().await;
+        Some(Self { sql, database, clock: Clock::manual(at(0)), events: 0, streams: HashMap::new() })
+    }
+
+    /// A process that has this file, which is now in force.
+    pub(crate) async fn process(&self, pipeline: &str) -> Alert {
+        let config = config(pipeline, &[]);
+        self.activate(&config.pipeline.hash).await;
+        self.process_of(config)
+    }
+
+    pub(crate) fn process_of(&self, config: Config) -> Alert {
+        let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
+        Alert::new(config, Database::new(&settings), self.clock.clone())
+    }
+
+    pub(crate) async fn activate(&self, hash: &str) {
+        let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
+        let client = Database::new(&settings).client().await.unwrap();
+        active_pipeline::activate(&client, hash, at(0)).await.unwrap();
+    }
+
+    /// The clock only goes forward.
+    pub(crate) fn at(&self, second: i64) {
+        if let Ok(ahead) = at(second).duration_since(self.clock.now()).try_into() {
+            self.clock.advance(ahead);
+        }
+    }
+
+    /// A reading is stored and its stream marked, as `transform` does it.
+    pub(crate) async fn store(&mut self, device: &str, second: i64, value: f64) -> i32 {
+        let stream = self.stream(device).await;
+        let sql = r#"insert into reading (stream_id, observed_at, received_at, receipt_id, "values")
+                     values ($1, $2, $3, gen_random_uuid(), array[$4::float8])
+                     on conflict (stream_id, observed_at) do update set "values" = excluded."values""#;
+        self.sql.execute(sql, &[&stream, &at(second), &self.clock.now(), &value]).await.unwrap();
+        let sql = "insert into evaluation_due (stream_id, from_at, token)
+                   values ($1, $2, nextval('evaluation_token'))
+                   on conflict (stream_id) do update
+                   set from_at = least(evaluation_due.from_at, excluded.from_at), token = excluded.token";
+        self.sql.execute(sql, &[&stream, &at(second)]).await.unwrap();
+        stream
+    }
+
+    async fn stream(&mut self, device: &str) -> i32 {
+        if let Some(stream) = self.streams.get(device) {
+            return *stream;
+        }
+        let sql = "with d as (insert into device (source, name, first_seen_at, last_seen_at)
+                              values ('greenhouse', $1, $2, $2) returning id),
+                        s as (insert into stream (device_id, channel) select id, '' from d returning id),
+                        m as (insert into metric (stream_id, position, name, unit, kind)
+                              select id, 0, 'temperature', 'Cel', 'number' from s)
+                   select id from s";
+        let stream: i32 = self.sql.query_one(sql, &[&device, &at(0)]).await.unwrap().get(0);
+        self.streams.insert(device.to_owned(), stream);
+        stream
+    }
+
+    pub(crate) async fn other_connection(&self) -> Client {
+        self.database.connect().await
+    }
+
+    /// The event of a payload that touched these streams.
+    pub(crate) async fn readings(&mut self, alert: &Alert, streams: &[i32]) -> Outcome {
+        self.handle(alert, streams, None).await
+    }
+
+    /// A tick comes through at this second.
+    pub(crate) async fn pulse(&mut self, alert: &Alert, second: i64) -> Outcome {
+        self.record_pulse(second).await;
+        self.handle(alert, &[], Some(second)).await
+    }
+
+    pub(crate) async fn record_pulse(&self, second: i64) {
+        self.at(second);
+        let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
+        let client = Database::new(&settings).client().await.unwrap();
+        pulses::record(&client, at(second)).await.unwrap();
+    }
+
+    async fn handle(&mut self, alert: &Alert, streams: &[i32], pulse: Option<i64>) -> Outcome {
+        self.events += 1;
+        let event = event(self.events, streams, pulse);
+        alert.handle(event, Delivery { traceparent: None, received_at: self.clock.now() }).await
+    }
+
+    /// The effective transitions of a device, in seconds after the beginning.
+    pub(crate) async fn effective(&self, device: &str) -> Vec<(String, i64)> {
+        let sql = "select t.kind, t.at from alert_transition t
+                   join stream s on s.id = t.stream_id join device d on d.id = s.device_id
+                   where d.name = $1 and t.kind <> 'retracted' and t.taken_back_by is null order by t.at, t.id";
+        let rows = self.sql.query(sql, &[&device]).await.unwrap();
+        let seconds = |time: Timestamp| time.as_second() - at(0).as_second();
+        rows.iter().map(|row| (row.get(0), seconds(row.get(1)))).collect()
+    }
+
+    /// The same with their rules, in the order of the alphabet.
+    pub(crate) async fn effective_by_rule(&self, device: &str) -> Vec<(String, String, i64)> {
+        let sql = "select t.rule, t.kind, t.at from alert_transition t
+                   join stream s on s.id = t.stream_id join device d on d.id = s.device_id
+                   where d.name = $1 and t.kind <> 'retracted' and t.taken_back_by is null";
+        let rows = self.sql.query(sql, &[&device]).await.unwrap();
+        let seconds = |time: Timestamp| time.as_second() - at(0).as_second();
+        let mut found: Vec<_> =
+            rows.iter().map(|row| (row.get(0), row.get(1), seconds(row.get(2)))).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// All transitions in the order in which they were recorded, with their causes and channels.
+    pub(crate) async fn recorded(&self) -> Vec<String> {
+        let sql = "select concat_ws(' ', t.kind, t.cause, string_agg(n.channel, '+' order by n.channel))
+                   from alert_transition t left join notification n on n.transition_id = t.id
+                   group by t.id order by t.id";
+        self.sql.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    pub(crate) async fn count(&self, of: &str) -> i64 {
+        self.sql.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get(0)
+    }
+}
+
+pub(crate) fn config(pipeline: &str, settings: &[(&str, &str)]) -> Config {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(pipeline.as_bytes()).unwrap();
+    let mut pairs = vec![("FRESHET_PIPELINE", file.path().to_str().unwrap())];
+    pairs.extend(settings);
+    let mut env = Env::from_pairs(&pairs);
+    let config = Config::from_env(&mut env);
+    env.finish().unwrap_or_else(|errors| panic!("{errors}"));
+    config.unwrap()
+}
+
+pub(crate) fn event(number: u32, streams: &[i32], pulse: Option<i64>) -> cloudevents::Event {
+    let (event_type, data) = match pulse {
+        Some(second) => (PULSE_RECORDED, json!({"at": at(second)})),
+        None => {
+            let span = |stream: &i32| json!({"stream": stream, "device": "d", "channel": "", "from": at(0), "to": at(0)});
+            let streams: Vec<_> = streams.iter().map(span).collect();
+            (READINGS_RECORDED, json!({"source": "greenhouse", "streams": streams}))
+        }
+    };
+    let mut event = cloudevent::new(event_type, "/stages/transform", &number.to_string());
+    cloudevent::set_json(&mut event, &data).unwrap();
+    event
+}
