@@ -11,6 +11,7 @@ use event_model::events::EXT_PARTITION_KEY;
 use tracing::{Instrument as _, Span, field};
 
 use crate::app::App;
+use crate::body::{self, BodyFault};
 use crate::clock::Clock;
 use crate::flow::Flow;
 use crate::outcome::{Delivery, Outcome};
@@ -34,13 +35,14 @@ pub(crate) struct Deliveries {
 /// `POST /`.
 pub(crate) async fn deliver(
     request: HttpRequest,
-    payload: web::Payload,
+    mut payload: web::Payload,
     deliveries: web::Data<Deliveries>,
 ) -> HttpResponse {
     let received_at = deliveries.clock.now();
-    let body = match read_body(payload, &deliveries).await {
+    let body = body::read(&mut payload, deliveries.max_event_bytes, deliveries.body_timeout).await;
+    let body = match body {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(fault) => return body::close_unread(refusal(fault), payload),
     };
     let event = match read_event(&request, &body) {
         Ok(event) => event,
@@ -60,21 +62,13 @@ pub(crate) async fn deliver(
     answer(outcome, traceparent.as_deref())
 }
 
-async fn read_body(payload: web::Payload, deliveries: &Deliveries) -> Result<web::Bytes, HttpResponse> {
-    let whole = payload.to_bytes_limited(deliveries.max_event_bytes);
-    match tokio::time::timeout(deliveries.body_timeout, whole).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => Err(cut_off(StatusCode::BAD_REQUEST, "the body ended early")),
-        Ok(Err(_)) => {
-            Err(cut_off(StatusCode::PAYLOAD_TOO_LARGE, "the event is larger than this stage takes"))
-        }
-        Err(_) => Err(cut_off(StatusCode::BAD_REQUEST, "the body arrived too slowly")),
-    }
-}
-
-/// An answer after which the connection is closed, because the rest of the body is not read.
-fn cut_off(status: StatusCode, reason: &'static str) -> HttpResponse {
-    HttpResponse::build(status).force_close().content_type("text/plain").body(reason)
+/// What a sender is told whose body was not read to its end.
+fn refusal(fault: BodyFault) -> HttpResponse {
+    let status = match fault {
+        BodyFault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyFault::TooSlow | BodyFault::CutShort => StatusCode::BAD_REQUEST,
+    };
+    HttpResponse::build(status).content_type("text/plain").body(fault.to_string())
 }
 
 fn read_event(request: &HttpRequest, body: &[u8]) -> Result<Event, EventError> {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+pub mod body;
 mod clock;
 pub mod crash;
 mod delivery;

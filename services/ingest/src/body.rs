@@ -8,15 +8,16 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODIN
 use actix_web::http::{Method, Version};
 use actix_web::web::{Bytes, Payload};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use stage::body::BodyFault;
 
 use crate::problem::Problem;
 
 /// Reads the body as it was sent.
 pub(crate) async fn read(
     request: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
     bound: usize,
-    deadline: Duration,
+    limit: Duration,
 ) -> Result<Bytes, Problem> {
     let length =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -27,12 +28,11 @@ pub(crate) async fn read(
     if says_nothing && request.version() <= Version::HTTP_11 && request.method() != Method::GET {
         return Err(Problem::length_required());
     }
-    match tokio::time::timeout(deadline, payload.to_bytes_limited(bound)).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => Err(Problem::cut_short()),
-        Ok(Err(_)) => Err(Problem::too_large(bound)),
-        Err(_) => Err(Problem::too_slow()),
-    }
+    stage::body::read(payload, bound, limit).await.map_err(|fault| match fault {
+        BodyFault::TooLarge => Problem::too_large(bound),
+        BodyFault::TooSlow => Problem::too_slow(),
+        BodyFault::CutShort => Problem::cut_short(),
+    })
 }
 
 /// Undoes the one content coding that the request names.

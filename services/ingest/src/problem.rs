@@ -106,6 +106,11 @@ impl Problem {
         &self.detail
     }
 
+    /// Whether the connection has to end here.
+    pub(crate) fn closes(&self) -> bool {
+        self.closes
+    }
+
     /// The answer.
     pub(crate) fn answer(self) -> HttpResponse {
         let body = serde_json::json!({
@@ -117,9 +122,6 @@ impl Problem {
         let mut answer = HttpResponse::build(self.status);
         if let Some(header) = self.header {
             answer.insert_header(header);
-        }
-        if self.closes {
-            answer.force_close();
         }
         answer.content_type("application/problem+json").body(body.to_string())
     }

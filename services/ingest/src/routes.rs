@@ -10,6 +10,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use sink::{Sink, SinkError};
+use stage::body::close_unread;
 use stage::{Clock, trace};
 use tracing::{Instrument as _, Span, field};
 
@@ -53,7 +54,7 @@ pub fn routes<S: Sink + 'static>(
 
 async fn hook<S: Sink + 'static>(
     request: HttpRequest,
-    payload: web::Payload,
+    mut payload: web::Payload,
     ingest: web::Data<Ingest<S>>,
 ) -> HttpResponse {
     let span = tracing::info_span!(
@@ -70,7 +71,7 @@ async fn hook<S: Sink + 'static>(
     let parent = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
     trace::continue_from(&span, parent);
     let answer = async {
-        match ingest.take(&request, payload).await {
+        match ingest.take(&request, &mut payload).await {
             Ok(answer) => answer,
             Err(problem) => {
                 tracing::warn!(
@@ -78,7 +79,7 @@ async fn hook<S: Sink + 'static>(
                     reason = problem.detail(),
                     "a request was not taken"
                 );
-                problem.answer()
+                if problem.closes() { close_unread(problem.answer(), payload) } else { problem.answer() }
             }
         }
     }
@@ -93,7 +94,7 @@ async fn hook<S: Sink + 'static>(
 
 impl<S: Sink> Ingest<S> {
     /// Find the source, check who sends, check the form, queue.
-    async fn take(&self, request: &HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    async fn take(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<HttpResponse, Problem> {
         let received_at = self.clock.now();
         let (name, tail) = address(request).ok_or_else(Problem::not_found)?;
         let source = self.sources.get(&name).ok_or_else(Problem::not_found)?;
@@ -133,7 +134,7 @@ impl<S: Sink> Ingest<S> {
     async fn authenticated_body(
         &self,
         request: &HttpRequest,
-        payload: web::Payload,
+        payload: &mut web::Payload,
         source: &Intake,
         tail: &str,
         now: Timestamp,
