@@ -123,8 +123,9 @@ impl Profile {
 }
 
 impl Problem {
-    /// A problem at `place`.
+    /// A problem at `place`. Keys of a payload stand in places, so that NUL, which no database keeps, is replaced.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { place: place.into(), reason: reason.into() }
+        let storable = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+        Self { place: storable(place.into()), reason: storable(reason.into()) }
     }
 }

@@ -44,7 +44,7 @@ pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option
         observed_at: moment.at,
         quality: moment.quality,
         flags: moment.flag.into_iter().collect(),
-        raw_metric,
+        raw_metric: raw_metric.replace('\0', "\u{fffd}"),
     };
     match value {
         Scalar::Missing => return Ok(None),

@@ -196,7 +196,7 @@ mod tests {
         assert_close(212.0, "°F", "temperature", (100.0, "Cel"));
         assert_close(-40.0, "Far", "temperature", (-40.0, "Cel"));
         assert_close(0.0, "K", "temperature", (-273.15, "Cel"));
-        assert_close(29.92, "inHg", "pressure", (1013.207_489_067, "hPa"));
+        assert_close(29.92, "inHg", "pressure", (1_013.207_489_067, "hPa"));
         assert_close(101_325.0, "Pa", "pressure", (1013.25, "hPa"));
         assert_close(100.0, "km/h", "wind_speed", (27.777_777_777_8, "m/s"));
         assert_close(1.0, "kn", "wind_speed", (0.514_444_444_444, "m/s"));

@@ -1,7 +1,7 @@
 //! What a sample's payload became, beside what it is worth.
 
 use decoders::decode::Handshake;
-use decoders::{Context, Decoded, Decoder, Profile};
+use decoders::{Context, Decoded, Decoder, Intake, Profile};
 use event_model::{Reading, Value};
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -13,6 +13,8 @@ use crate::sample::Sample;
 enum Fate {
     Refused(String),
     Handshake(Handshake),
+    /// It was taken for another device's or another message.
+    Mistaken(String),
     Decoded(Decoded),
 }
 
@@ -32,6 +34,9 @@ fn run(format: &dyn Decoder, sample: &Sample) -> Fate {
             if let Some(handshake) = intake.handshake {
                 return Fate::Handshake(handshake);
             }
+            if let Err(reason) = intake_as_told(&intake, sample) {
+                return Fate::Mistaken(reason);
+            }
         }
     }
     match format.decode(&request, Context { profile: &profile, received_at: sample.received_at }) {
@@ -40,9 +45,24 @@ fn run(format: &dyn Decoder, sample: &Sample) -> Fate {
     }
 }
 
+/// Where a sample states device and message id, `ingest` has to find the same in it.
+fn intake_as_told(intake: &Intake, sample: &Sample) -> Result<(), String> {
+    let format = sample.meta["format"].as_str().expect("a format");
+    let told = sample.meta["device"].as_str().map(|name| device(format, Some(name)));
+    if told.is_some() && intake.device != told {
+        return Err(format!("device {told:?} expected, found {:?}", intake.device));
+    }
+    let told = sample.meta["message_id"].as_str();
+    if told.is_some() && intake.message_id.as_deref() != told {
+        return Err(format!("message id {told:?} expected, found {:?}", intake.message_id));
+    }
+    Ok(())
+}
+
 fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
     let verdict = sample.meta["verdict"].as_str().expect("a verdict");
     match (verdict, fate) {
+        (_, Fate::Mistaken(reason)) => Err(reason.clone()),
         (verdict, Fate::Refused(_)) if verdict.starts_with("reject_") => Ok(()),
         // A rejection may come as a dead letter with its reason.
         (verdict, Fate::Decoded(decoded)) if verdict.starts_with("reject_") => {
@@ -68,12 +88,12 @@ fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
 fn handshake_as_told(handshake: &Handshake, sample: &Sample) -> Result<(), String> {
     let expected = match handshake {
         Handshake::EventGrid { code } => {
-            sample.meta["response"]["json"]["validationResponse"] == Json::from(code.as_str())
+            sample.meta["response"]["json"]["validationResponse"] == code.as_str()
         }
         Handshake::AwsIot { enable_url } => {
             let body: Json =
                 serde_json::from_slice(&sample.request.body).map_err(|error| error.to_string())?;
-            body["enableUrl"] == Json::from(enable_url.as_str())
+            body["enableUrl"] == enable_url.as_str()
         }
     };
     if expected { Ok(()) } else { Err(format!("another handshake: {handshake:?}")) }

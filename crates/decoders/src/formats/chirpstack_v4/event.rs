@@ -36,19 +36,14 @@ impl<'b> Event<'b> {
         if !is_object("deviceInfo") {
             return legacy::is_one(body).then(|| Self { kind: legacy::kind(request, body), body });
         }
+        let has = |fields: &[&str]| fields.iter().any(|field| body.get(field).is_some());
         let kind = match form::query_value(request, "event").as_deref() {
             Some("up") => Kind::Up,
             Some("status") => Kind::Status,
-            Some(_) => Kind::Other,
-            None if body.get("margin").is_some() || body.get("batteryLevel").is_some() => Kind::Status,
-            // The ack, the location and the integration event have no frame in them.
-            None if body.get("txInfo").is_some()
-                || body.get("rxInfo").is_some()
-                || body.get("fPort").is_some() =>
-            {
-                Kind::Up
-            }
-            None => Kind::Other,
+            None if has(&["margin", "batteryLevel"]) => Kind::Status,
+            // Of the other events none has a frame's port or what received it.
+            None if has(&["fPort", "rxInfo"]) => Kind::Up,
+            _ => Kind::Other,
         };
         Some(Self { kind, body })
     }

@@ -33,12 +33,9 @@ pub(super) fn device(body: &Node) -> Result<Option<String>, &'static str> {
     let Some(eui) = body.get("devEUI").and_then(Node::as_str).filter(|eui| !eui.trim().is_empty()) else {
         return Ok(None);
     };
-    if lorawan::dev_eui(eui).is_none() {
-        if let Ok(bytes) =
-            STANDARD.decode(eui).map_err(drop).and_then(|bytes| <[u8; 8]>::try_from(bytes).map_err(drop))
-        {
-            return Ok(Some(format!("{:016x}", u64::from_be_bytes(bytes))));
-        }
+    let bytes = STANDARD.decode(eui).ok().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    if let (Some(bytes), None) = (bytes, lorawan::dev_eui(eui)) {
+        return Ok(Some(format!("{:016x}", u64::from_be_bytes(bytes))));
     }
     eui_or_name(eui).map(Some)
 }

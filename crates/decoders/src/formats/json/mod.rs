@@ -84,10 +84,9 @@ pub(super) fn inspect(
     let mapping = profile.mapping.as_ref();
     let items =
         body.items(mapping).map_err(|problem| FormError::Unprocessable(DecodeError(problem).to_string()))?;
-    if let Some(other) = items.iter().map(|item| item.node).find(|node| node.as_object().is_none()) {
-        if items.iter().all(|item| item.node.as_object().is_none()) {
-            return Err(FormError::Unprocessable(format!("expected a JSON object, found {}", other.kind())));
-        }
+    let is_object = |item: &body::Found<'_>| item.node.as_object().is_some();
+    if let Some(first) = items.first().filter(|_| !items.iter().any(is_object)) {
+        return Err(FormError::Unprocessable(format!("expected a JSON object, found {}", first.node.kind())));
     }
     let Some(first) = items.first() else { return Ok(Intake::default()) };
     let item = Item { root: &body.root, node: first.node, place: &first.place, mapping, usual };

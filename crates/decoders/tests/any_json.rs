@@ -1,0 +1,156 @@
+//! No JSON format panics on any JSON, with any mapping; what it keeps can be kept; reading it again gives the same.
+
+use std::collections::BTreeMap;
+
+use decoders::{Context, Mapping, MetricMapping, Profile, all};
+use event_model::{RecordedRequest, Value};
+use proptest::prelude::*;
+use serde_json::{Map, Value as Json, json};
+
+/// Keys that formats look for, and some that none does.
+const KEYS: [&str; 34] = [
+    "device",
+    "time",
+    "temperature",
+    "battery",
+    "raw",
+    "a/b",
+    "",
+    "nul\0",
+    "Größe",
+    "end_device_ids",
+    "dev_eui",
+    "device_id",
+    "application_ids",
+    "uplink_message",
+    "uplink_normalized",
+    "decoded_payload",
+    "normalized_payload",
+    "settings",
+    "received_at",
+    "air",
+    "data",
+    "deviceInfo",
+    "devEui",
+    "devEUI",
+    "object",
+    "objectJSON",
+    "margin",
+    "batteryLevel",
+    "StatusSNS",
+    "ENERGY",
+    "Power",
+    "TempUnit",
+    "topic",
+    "payload",
+];
+
+const TEXTS: [&str; 14] = [
+    "",
+    "21.5",
+    "30.11 °C",
+    "007",
+    "--",
+    "NaN",
+    "1e999",
+    "warm",
+    "70B3D57ED0000001",
+    "2026-01-15T11:59:60Z",
+    "0001-01-01T00:00:00Z",
+    "{\"x\":[1]}",
+    "x\0y",
+    "tele/a/SENSOR",
+];
+
+const POINTERS: [&str; 8] = ["", "/", "/a~1b", "/device", "^/time", "/temperature/0", "/raw", "no pointer"];
+
+fn any_json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<f64>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        prop::sample::select(TEXTS.as_slice()).prop_map(Json::from),
+        any::<String>().prop_map(Json::from),
+    ];
+    leaf.prop_recursive(6, 60, 8, |inner| {
+        let key = prop::sample::select(KEYS.as_slice()).prop_map(str::to_owned);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..10).prop_map(Json::from),
+            prop::collection::vec((key, inner), 0..8)
+                .prop_map(|members| Json::Object(members.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn any_mapping() -> impl Strategy<Value = Mapping> {
+    let pointer = || prop::sample::select(POINTERS.as_slice()).prop_map(str::to_owned);
+    let metric = (pointer(), prop::option::of(pointer()), prop::option::of(pointer())).prop_map(
+        |(value, unit_at, channel)| MetricMapping { value, unit: Some("Far".into()), unit_at, channel },
+    );
+    (
+        prop::option::of(pointer()),
+        prop::collection::vec(pointer(), 0..3),
+        prop::collection::vec(pointer(), 0..3),
+        prop::option::of(pointer()),
+        prop::option::of(metric),
+    )
+        .prop_map(|(items, device, time, message_id, metric)| Mapping {
+            items,
+            device,
+            channel: message_id.clone(),
+            time,
+            message_id,
+            metrics: metric
+                .into_iter()
+                .map(|metric| ("temperature".to_owned(), metric))
+                .collect::<BTreeMap<_, _>>(),
+            missing: vec!["NA".into()],
+        })
+}
+
+fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
+    let request = RecordedRequest {
+        method: "POST".into(),
+        path: "/hooks/source".into(),
+        query: "event=up".into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: body.to_string().into_bytes(),
+    };
+    let profile = Profile { source: "source".into(), mapping, max_readings: 50, ..Profile::default() };
+    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().expect("a time") };
+    for format in all() {
+        let _ = format.inspect(&request, &profile);
+        let Ok(decoded) = format.decode(&request, context) else { continue };
+        for reading in &decoded.readings {
+            let names = [&reading.device, &reading.channel, &reading.metric, &reading.raw_metric];
+            prop_assert!(names.iter().all(|name| !name.contains('\0')), "{}: {reading:?}", format.name());
+            prop_assert!(!matches!(reading.value, Value::Number(number) if !number.is_finite()));
+        }
+        for problem in &decoded.problems {
+            prop_assert!(!problem.place.contains('\0') && !problem.reason.contains('\0'), "{problem:?}");
+        }
+        prop_assert_eq!(Ok(decoded), format.decode(&request, context), "{}", format.name());
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_taken_or_refused(body in any_json()) {
+        check(&body, None)?;
+    }
+
+    #[test]
+    fn any_mapping_of_any_json_is_taken_or_refused(body in any_json(), mapping in any_mapping()) {
+        check(&body, Some(mapping))?;
+    }
+
+    #[test]
+    fn any_values_in_the_envelopes_of_the_formats_are_taken_or_refused(values in any_json()) {
+        check(&json!({"end_device_ids": {"device_id": "d"}, "uplink_message": {"decoded_payload": values, "settings": values}}), None)?;
+        check(&json!({"end_device_ids": {"device_id": "d"}, "uplink_message": {"normalized_payload": [values]}}), None)?;
+        check(&json!({"deviceInfo": {"devEui": "d"}, "object": values, "margin": values, "time": values}), None)?;
+        check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
+    }
+}
