@@ -14,7 +14,7 @@ use deadpool_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
-pub use mark::{Mark, active_hash, mark, marked_streams, remove_mark, try_lock};
+pub use mark::{Mark, active_hash, is_due, mark, marked_streams, remove_mark, try_lock};
 pub use moment::{Moments, moments};
 pub use notice::{NewNotification, channels_of, queue_notification};
 pub use pulse::{pulse_count, pulses_since};

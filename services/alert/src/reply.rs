@@ -20,7 +20,7 @@ pub(crate) struct Tally {
     pub(crate) notifications: u32,
     /// Streams evaluated.
     pub(crate) streams: u32,
-    /// More streams wait than one event may evaluate.
+    /// More streams wait than one event may evaluate, and going on is of use.
     pub(crate) more: bool,
 }
 
@@ -34,8 +34,8 @@ pub(crate) fn reply(
     due: u32,
     now: Timestamp,
 ) -> Result<Option<Event>, EventError> {
-    let Tally { transitions, notifications, streams, more } = tally;
-    if more && streams > 0 {
+    let Tally { transitions, notifications, more, .. } = tally;
+    if more {
         if cause.ty() == PULSE_RECORDED {
             let data = ReadingsRecorded { source: String::new(), streams: Vec::new() };
             let mut event = effect(cause, READINGS_RECORDED, now, &data)?;

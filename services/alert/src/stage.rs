@@ -6,10 +6,15 @@ use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
 use event_model::events::{PulseRecorded, ReadingsRecorded};
 use stage::{Clock, Delivery, Outcome, Stage};
 use store::{Database, StoreError, alerts, notifications};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::reply::{Tally, reply};
 use crate::sweep::{Scope, Sweep};
+
+/// Every event looks for all that is due, so that many at once would do the same work, each with a connection of the small pool.
+const SWEEPS_AT_ONCE: usize = 2;
 
 /// Evaluates rules where the pipeline's rows say that they are due; an event only says when, and where to begin.
 #[derive(Debug)]
@@ -17,15 +22,21 @@ pub struct Alert {
     config: Config,
     database: Database,
     clock: Clock,
+    turns: Semaphore,
 }
 
 impl Alert {
     /// A stage over `database`.
     pub const fn new(config: Config, database: Database, clock: Clock) -> Self {
-        Self { config, database, clock }
+        Self { config, database, clock, turns: Semaphore::const_new(SWEEPS_AT_ONCE) }
     }
 
+    /// An event that does not get its turn in time goes round once more: its streams are marked, and whoever has the turn may
+    /// have looked for marks before they were.
     async fn evaluate(&self, scope: Scope) -> Result<(Tally, u32), StoreError> {
+        let Ok(_turn) = timeout(self.config.event_budget, self.turns.acquire()).await else {
+            return Ok((Tally { more: true, ..Tally::default() }, 0));
+        };
         let mut client = self.database.client().await?;
         let mut tally = Tally::default();
         if alerts::active_hash(&client).await?.as_ref() == Some(&self.config.pipeline.hash) {

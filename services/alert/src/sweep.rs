@@ -11,6 +11,9 @@ use crate::pulses::PulseCache;
 use crate::reply::Tally;
 use crate::visit::{Visit, Visited};
 
+/// A stream that is marked faster than it is evaluated does not hold up the others.
+const VISITS: usize = 5;
+
 /// How an event's streams are swept.
 #[derive(Debug)]
 pub(crate) struct Sweep<'a> {
@@ -37,27 +40,43 @@ impl Sweep<'_> {
         let streams = self.streams(client, scope).await?;
         let mut tally = Tally { more: streams.len() > self.config.max_streams, ..Tally::default() };
         for stream in streams.into_iter().take(self.config.max_streams) {
-            loop {
-                if begun.elapsed() > self.config.event_budget {
-                    tally.more = true;
-                    return Ok(tally);
+            if begun.elapsed() > self.config.event_budget {
+                tally.more = true;
+                break;
+            }
+            match self.settle(client, stream, &mut pulses, &mut tally).await {
+                Err(error) if error.is_data_error() => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(stream, error, "a stream could not be evaluated");
                 }
-                match self.visit(client, stream, &mut pulses).await {
-                    Ok(visited) if !tally.add(visited) => break,
-                    Ok(_) => {}
-                    Err(error) if error.is_data_error() => {
-                        tracing::error!(
-                            stream,
-                            error = &error as &dyn std::error::Error,
-                            "a stream could not be evaluated"
-                        );
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                }
+                settled => settled?,
             }
         }
+        // Where all are taken by others, going on is their business.
+        tally.more &= tally.streams > 0;
         Ok(tally)
+    }
+
+    /// Visits a stream until nothing came for it while it was taken.
+    async fn settle(
+        &self,
+        client: &mut Client,
+        stream: i32,
+        pulses: &mut PulseCache,
+        tally: &mut Tally,
+    ) -> Result<(), StoreError> {
+        for _ in 0..VISITS {
+            let visited = self.visit(client, stream, pulses).await?;
+            let Visited::Done { written, deadline } = visited else { return Ok(()) };
+            tally.transitions += written.transitions;
+            tally.notifications += written.notifications;
+            tally.streams += 1;
+            if !alerts::is_due(client, stream, deadline).await? {
+                return Ok(());
+            }
+        }
+        tally.more = true;
+        Ok(())
     }
 
     async fn visit(
@@ -98,16 +117,5 @@ impl Sweep<'_> {
         let mut seen = BTreeSet::new();
         streams.retain(|stream| seen.insert(*stream));
         Ok(streams)
-    }
-}
-
-impl Tally {
-    /// Counts a visit; says whether the stream is to be visited again.
-    fn add(&mut self, visited: Visited) -> bool {
-        let Visited::Done { written, again } = visited else { return false };
-        self.transitions += written.transitions;
-        self.notifications += written.notifications;
-        self.streams += 1;
-        again
     }
 }

@@ -22,8 +22,8 @@ pub(crate) enum Visited {
     /// Evaluated.
     Done {
         written: Written,
-        /// The stream was marked again meanwhile.
-        again: bool,
+        /// When a pulse may change one of its series.
+        deadline: Option<Timestamp>,
     },
 }
 
@@ -45,20 +45,19 @@ impl Visit<'_> {
         let states = alerts::states(self.transaction, self.stream).await?;
         let nothing_to_do = mark.is_none() && states.is_empty();
         let stream = if nothing_to_do { None } else { alerts::stream(self.transaction, self.stream).await? };
-        let written = match stream {
-            Some(stream) => {
-                let plan = Plan::new(self.watches, self.pipeline, &stream, (states, mark.as_ref()));
-                let decisions = self.decide(&plan, pulses).await?;
-                crash::point("before-write");
-                self.write(&plan, decisions, mark.as_ref()).await?
-            }
-            None => Written::default(),
-        };
-        let again = match &mark {
-            Some(mark) => !alerts::remove_mark(self.transaction, self.stream, mark).await?,
-            None => false,
-        };
-        Ok(Visited::Done { written, again })
+        let mut written = Written::default();
+        let mut deadline = None;
+        if let Some(stream) = stream {
+            let plan = Plan::new(self.watches, self.pipeline, &stream, (states, mark.as_ref()));
+            let decisions = self.decide(&plan, pulses).await?;
+            deadline = decisions.iter().filter_map(|(_, decision)| decision.state.deadline).min();
+            crash::point("before-write");
+            written = self.write(&plan, decisions, mark.as_ref()).await?;
+        }
+        if let Some(mark) = &mark {
+            alerts::remove_mark(self.transaction, self.stream, mark).await?;
+        }
+        Ok(Visited::Done { written, deadline })
     }
 
     async fn decide<'p>(

@@ -60,11 +60,30 @@ pub async fn mark(transaction: &impl GenericClient, stream: i32) -> Result<Optio
     mark.transpose()
 }
 
-/// Removes the mark unless it was renewed since it was read; says whether it is gone.
+/// Removes the mark unless it was renewed since it was read.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn remove_mark(transaction: &impl GenericClient, stream: i32, mark: &Mark) -> Result<bool, Error> {
+pub async fn remove_mark(transaction: &impl GenericClient, stream: i32, mark: &Mark) -> Result<(), Error> {
     let sql = "delete from evaluation_due where stream_id = $1 and token = $2";
-    Ok(execute(transaction, sql, &[&stream, &mark.token]).await? == 1)
+    execute(transaction, sql, &[&stream, &mark.token]).await?;
+    Ok(())
+}
+
+/// Whether the stream is marked, or a pulse has come that is not before `deadline`.
+///
+/// Asked after the lock was let go: whoever came for the stream meanwhile found it taken and went on.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_due(
+    client: &impl GenericClient,
+    stream: i32,
+    deadline: Option<Timestamp>,
+) -> Result<bool, Error> {
+    let sql = "
+        select exists (select from evaluation_due where stream_id = $1)
+            or coalesce((select max(at) from pulse) >= $2, false)";
+    let rows = query(client, sql, &[&stream, &deadline]).await?;
+    rows.first().map_or(Ok(false), |row| row.try_get(0))
 }
