@@ -1,0 +1,104 @@
+//! What is remembered of one device.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use event_model::Reading;
+use event_model::reading::ValueKind;
+use jiff::Timestamp;
+
+use super::Tags;
+
+/// How long a device's `last_seen_at` stands before it is moved on, in microseconds.
+const SEEN_INTERVAL: i64 = 60_000_000;
+
+/// What a metric is told apart by within its stream.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MetricKey<'a> {
+    pub(super) name: &'a str,
+    /// Empty if unknown.
+    pub(super) unit: &'a str,
+    pub(super) kind: ValueKind,
+}
+
+impl<'a> MetricKey<'a> {
+    pub(super) fn of(reading: &'a Reading) -> Self {
+        Self {
+            name: &reading.metric,
+            unit: reading.unit.as_deref().unwrap_or_default(),
+            kind: reading.value.kind(),
+        }
+    }
+}
+
+/// A device as a payload needs it.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) name: &'a str,
+    pub(super) tags: Tags,
+    pub(super) channels: BTreeMap<&'a str, BTreeSet<MetricKey<'a>>>,
+}
+
+/// One position of a stream's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Metric {
+    pub(super) name: String,
+    pub(super) unit: String,
+    pub(super) kind: String,
+}
+
+impl Metric {
+    pub(super) fn is(&self, key: &MetricKey<'_>) -> bool {
+        self.name == key.name && self.unit == key.unit && self.kind == key.kind.as_str()
+    }
+}
+
+/// A stream of the device; metrics by position.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Channel {
+    pub(super) stream: i32,
+    pub(super) metrics: Vec<Metric>,
+}
+
+impl Channel {
+    pub(super) fn position(&self, key: &MetricKey<'_>) -> Option<usize> {
+        self.metrics.iter().position(|metric| metric.is(key))
+    }
+}
+
+/// What the database said of the device last; tags, streams and metrics are only ever added.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) id: i32,
+    pub(super) tags: Tags,
+    pub(super) channels: BTreeMap<String, Channel>,
+    /// Microseconds since the epoch.
+    last_seen: AtomicI64,
+}
+
+impl Device {
+    pub(super) fn new(
+        id: i32,
+        tags: Tags,
+        channels: BTreeMap<String, Channel>,
+        last_seen: Timestamp,
+    ) -> Self {
+        Self { id, tags, channels, last_seen: AtomicI64::new(last_seen.as_microsecond()) }
+    }
+
+    pub(super) fn has_all(&self, wanted: &Wanted<'_>) -> bool {
+        wanted.tags.iter().all(|(tag, value)| self.tags.get(tag) == Some(value))
+            && wanted.channels.iter().all(|(name, keys)| {
+                let channel = self.channels.get(*name);
+                channel.is_some_and(|channel| keys.iter().all(|key| channel.position(key).is_some()))
+            })
+    }
+
+    /// Whether `last_seen_at` is to be moved on to `at`; says so to one caller a minute.
+    pub(super) fn is_news(&self, at: Timestamp) -> bool {
+        let at = at.as_microsecond();
+        let last = self.last_seen.load(Ordering::Relaxed);
+        at.saturating_sub(last) >= SEEN_INTERVAL
+            && self.last_seen.compare_exchange(last, at, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}

@@ -1,0 +1,85 @@
+//! Payloads side by side: what PostgreSQL would refuse to touch twice in one statement is settled here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::payload::Payload;
+use crate::ReadingRow;
+use crate::dead_letters::DeadLetter;
+use crate::partitions::{Month, Table};
+
+/// The months whose partitions the payloads need.
+pub(super) fn months(payloads: &[&Payload]) -> BTreeSet<Month> {
+    let mut months = BTreeSet::new();
+    for payload in payloads {
+        let received_at = payload.receipt.received_at;
+        months.extend(Month::of(Table::Receipt, received_at, received_at));
+        months.extend(
+            payload.rows.iter().filter_map(|row| Month::of(Table::Reading, row.observed_at, received_at)),
+        );
+    }
+    months
+}
+
+/// The rows in the order of their keys, one for each moment of a stream.
+pub(super) fn rows(payloads: &[&Payload]) -> Vec<ReadingRow> {
+    let mut rows: Vec<&ReadingRow> = payloads.iter().flat_map(|payload| &payload.rows).collect();
+    rows.sort_by_key(|row| row.key());
+    let mut settled: Vec<ReadingRow> = Vec::with_capacity(rows.len());
+    for row in rows {
+        match settled.last_mut() {
+            Some(last) if last.key() == row.key() => *last = last.merged_with(row),
+            _ => settled.push(row.clone()),
+        }
+    }
+    settled
+}
+
+/// A stream's mark as the table keeps it.
+#[derive(Debug, PartialEq)]
+pub(super) struct MarkRow<'a> {
+    pub(super) stream_id: i32,
+    pub(super) from_at: Timestamp,
+    pub(super) traceparent: Option<&'a str>,
+}
+
+/// The marks in the order of their streams, one for each, from the earliest moment that any payload names.
+pub(super) fn marks<'a>(payloads: &[&'a Payload]) -> Vec<MarkRow<'a>> {
+    let mut marks: BTreeMap<i32, MarkRow<'a>> = BTreeMap::new();
+    for payload in payloads {
+        let traceparent = payload.receipt.traceparent.as_deref();
+        for mark in &payload.marks {
+            let row = marks.entry(mark.stream_id).or_insert(MarkRow {
+                stream_id: mark.stream_id,
+                from_at: mark.from_at,
+                traceparent,
+            });
+            row.from_at = row.from_at.min(mark.from_at);
+            row.traceparent = traceparent.or(row.traceparent);
+        }
+    }
+    marks.into_values().collect()
+}
+
+/// The dead letters in the order of their ids.
+pub(super) fn letters<'a>(payloads: &[&'a Payload]) -> BTreeMap<Uuid, &'a DeadLetter> {
+    payloads
+        .iter()
+        .filter_map(|payload| payload.dead_letter.as_ref())
+        .map(|letter| (letter.id(), letter))
+        .collect()
+}
+
+/// The devices that were seen, each with its latest time.
+pub(super) fn seen(payloads: &[&Payload]) -> BTreeMap<i32, Timestamp> {
+    let mut seen = BTreeMap::new();
+    for payload in payloads {
+        for device in &payload.seen {
+            let at = seen.entry(*device).or_insert(payload.receipt.received_at);
+            *at = payload.receipt.received_at.max(*at);
+        }
+    }
+    seen
+}

@@ -1,0 +1,96 @@
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::ReadingRow;
+use crate::dead_letters::DeadLetter;
+
+/// All that one accepted payload leaves in the database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payload {
+    /// What makes a second delivery a second delivery.
+    pub claim: Claim,
+    /// That it was accepted, and what came of it.
+    pub receipt: Receipt,
+    /// Its moments.
+    pub rows: Vec<ReadingRow>,
+    /// Streams of it that rules watch.
+    pub marks: Vec<EvaluationMark>,
+    /// What of it could not be taken.
+    pub dead_letter: Option<DeadLetter>,
+    /// Devices whose `last_seen_at` is moved on to the receive time.
+    pub seen: Vec<i32>,
+}
+
+/// A key that one payload of a source may claim until it expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The source's name.
+    pub source: String,
+    /// `id:` and the event's id, or `body:` and a hash.
+    pub key: String,
+    /// From when on the same key is another payload.
+    pub expires_at: Timestamp,
+}
+
+impl Claim {
+    pub(super) fn identity(&self) -> (String, String) {
+        (self.source.clone(), self.key.clone())
+    }
+}
+
+/// One row of `receipt`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receipt {
+    /// Derived from the event, so that a second delivery has the same.
+    pub id: Uuid,
+    /// When `ingest` received the payload.
+    pub received_at: Timestamp,
+    /// The id of its event.
+    pub event_id: String,
+    /// The format's name.
+    pub format: String,
+    /// The trace that it came with.
+    pub traceparent: Option<String>,
+    /// What came of it.
+    pub outcome: ReceiptOutcome,
+    /// How many readings.
+    pub readings: usize,
+    /// How many items could not be taken.
+    pub problems: usize,
+    /// The request as `application/http`.
+    pub request: Vec<u8>,
+}
+
+/// What came of a payload. Only `Stored` ends it: after a replay of the others they are looked at afresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptOutcome {
+    /// All of it was stored.
+    Stored,
+    /// It held no readings, and was not meant to.
+    NoData,
+    /// Part of it was stored, part dead-lettered.
+    Partial,
+    /// All of it was dead-lettered.
+    Rejected,
+}
+
+impl ReceiptOutcome {
+    /// The word that the table keeps.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::NoData => "no_data",
+            Self::Partial => "partial",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// "Evaluate this stream from here on."
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvaluationMark {
+    /// The stream.
+    pub stream_id: i32,
+    /// The earliest moment that no rule has seen.
+    pub from_at: Timestamp,
+}

@@ -1,0 +1,88 @@
+//! The writer's SQL. Every statement takes its rows in key order, and the tables are always taken in the same order:
+//! two writers wait for each other, never in a circle.
+
+/// $1 sources, $2 keys, $3 expiries, $4 receive times, $5 receipts, $6 outcomes. Returns the places of those claimed.
+///
+/// A key may be claimed again when it has expired, when what held it was not stored whole, or when what held it was
+/// received so much later that this one cannot be its repetition.
+pub(super) const CLAIM: &str = "
+    with wanted as materialized (
+        select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])
+             with ordinality as wanted (source, key, expires_at, received_at, receipt_id, outcome, place)),
+    claimed as (
+        insert into receipt_key as held (source, key, expires_at, receipt_id, outcome)
+        select source, key, expires_at, receipt_id, outcome from wanted order by source, key
+        on conflict (source, key) do update
+        set expires_at = greatest(held.expires_at, excluded.expires_at), receipt_id = excluded.receipt_id,
+            outcome = excluded.outcome
+        where held.outcome <> 'stored'
+           or held.expires_at <= (select received_at from wanted where wanted.receipt_id = excluded.receipt_id)
+           or held.expires_at - excluded.expires_at
+              >= excluded.expires_at - (select received_at from wanted where wanted.receipt_id = excluded.receipt_id)
+        returning source, key)
+    select place from wanted join claimed using (source, key)";
+
+/// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems,
+/// $10 requests.
+pub(super) const RECEIPTS: &str = "
+    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request)
+    select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                         $8::integer[], $9::integer[], $10::bytea[])
+    on conflict (received_at, id) do update
+    set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems";
+
+/// $1 rows in key order. Returns the keys of those that were not there.
+pub(super) const NEW_ROWS: &str = r#"
+    insert into reading (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality)
+    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality
+    from unnest($1::reading_row[])
+    on conflict (stream_id, observed_at) do nothing
+    returning stream_id, observed_at"#;
+
+/// $1 streams, $2 moments, in key order.
+pub(super) const EXISTING_ROWS: &str = r#"
+    select r.stream_id, r.observed_at, r.received_at, r.receipt_id, r.revised_at, r."values", r.texts, r.quality
+    from unnest($1::integer[], $2::timestamptz[]) as key (stream_id, observed_at)
+    join reading r on r.stream_id = key.stream_id and r.observed_at = key.observed_at
+    order by r.stream_id, r.observed_at
+    for update of r"#;
+
+/// $1 rows, which are locked already.
+pub(super) const REVISE_ROWS: &str = r#"
+    update reading r
+    set received_at = new.received_at, receipt_id = new.receipt_id, revised_at = new.revised_at,
+        "values" = new."values", texts = new.texts, quality = new.quality
+    from unnest($1::reading_row[]) as new
+    where r.stream_id = new.stream_id and r.observed_at = new.observed_at"#;
+
+/// $1 streams in order, $2 from when, $3 traces. The fresh token tells whoever evaluates that there is more to see.
+pub(super) const MARKS: &str = "
+    insert into evaluation_due (stream_id, from_at, token, traceparent)
+    select stream_id, from_at, nextval('evaluation_token'), traceparent
+    from unnest($1::integer[], $2::timestamptz[], $3::text[]) as mark (stream_id, from_at, traceparent)
+    on conflict (stream_id) do update
+    set from_at = least(evaluation_due.from_at, excluded.from_at), token = excluded.token,
+        traceparent = coalesce(excluded.traceparent, evaluation_due.traceparent)";
+
+/// $1 ids in order, $2 sources, $3 event ids, $4 types, $5 stages, $6 causes, $7 reasons, $8 problems, $9 attributes,
+/// $10 data, $11 when. One that is there already failed once more.
+pub(super) const DEAD_LETTERS: &str = "
+    insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data,
+                             first_at, last_at)
+    select id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at, at
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
+                $9::jsonb[], $10::bytea[], $11::timestamptz[])
+         as letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at)
+    on conflict (id) do update
+    set cause = excluded.cause, reason = excluded.reason, problems = excluded.problems,
+        deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
+        resolved_at = null";
+
+/// $1 devices, $2 times. A device that somebody else holds was seen by them.
+pub(super) const SEEN: &str = "
+    with free as materialized (
+        select id from device where id = any($1) order by id for no key update skip locked)
+    update device d set last_seen_at = greatest(d.last_seen_at, seen.at)
+    from unnest($1::integer[], $2::timestamptz[]) as seen (id, at)
+    join free using (id)
+    where d.id = seen.id";
