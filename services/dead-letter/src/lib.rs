@@ -1,1 +1,9 @@
-//! Keeps what could not be handled, and sends it back.
+#![doc = include_str!("../README.md")]
+
+pub mod api;
+mod letter;
+pub mod send_back;
+pub mod stage;
+
+pub use send_back::{SendError, Sender};
+pub use stage::DeadLetters;

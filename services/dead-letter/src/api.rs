@@ -1,0 +1,157 @@
+//! The cluster-local HTTP interface: list, show, send back.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /dead-letters?state=open&cause=rejected&limit=100` | `{"dead_letters": [...]}`, the one that failed last first |
+//! | `GET /dead-letters/{id}` | the same with the event's attributes and data |
+//! | `POST /dead-letters/{id}/replay` | 202 when the sink has taken the event back |
+//!
+//! Errors are problem+json (RFC 9457).
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::StoreError;
+use store::dead_letters::{self, Cause, Filter, StoredLetter};
+use uuid::Uuid;
+
+use crate::send_back::{SendError, Sender};
+
+const DEFAULT_LIMIT: u16 = 100;
+const MAX_LIMIT: u16 = 1000;
+
+#[derive(Debug, Deserialize)]
+struct Query {
+    #[serde(default)]
+    state: State,
+    cause: Option<String>,
+    limit: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    #[default]
+    Open,
+    All,
+}
+
+/// The routes, over `sender`.
+pub fn routes(sender: Arc<Sender>) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
+    move |config| {
+        config
+            .app_data(web::Data::from(Arc::clone(&sender)))
+            .route("/dead-letters", web::get().to(list))
+            .route("/dead-letters/{id}", web::get().to(show))
+            .route("/dead-letters/{id}/replay", web::post().to(replay));
+    }
+}
+
+async fn list(sender: web::Data<Sender>, query: Result<web::Query<Query>, actix_web::Error>) -> HttpResponse {
+    let Ok(web::Query(query)) = query else {
+        return problem(StatusCode::BAD_REQUEST, "the query takes state=open|all, cause and limit");
+    };
+    let cause = match query.cause.as_deref().map(Cause::by_name) {
+        Some(None) => {
+            return problem(StatusCode::BAD_REQUEST, "the cause is rejected, unavailable or malformed");
+        }
+        Some(cause) => cause,
+        None => None,
+    };
+    let filter = Filter { resolved_too: matches!(query.state, State::All), cause };
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    match load(&sender, filter, limit).await {
+        Ok(letters) => {
+            let letters: Vec<_> = letters.iter().map(summary).collect();
+            HttpResponse::Ok().json(json!({ "dead_letters": letters }))
+        }
+        Err(error) => unavailable(&error.to_string()),
+    }
+}
+
+async fn show(sender: web::Data<Sender>, id: web::Path<String>) -> HttpResponse {
+    match find(&sender, &id).await {
+        Ok(Some(letter)) => HttpResponse::Ok().json(whole(&letter)),
+        Ok(None) => not_found(),
+        Err(error) => unavailable(&error.to_string()),
+    }
+}
+
+async fn replay(sender: web::Data<Sender>, id: web::Path<String>) -> HttpResponse {
+    let letter = match find(&sender, &id).await {
+        Ok(Some(letter)) => letter,
+        Ok(None) => return not_found(),
+        Err(error) => return unavailable(&error.to_string()),
+    };
+    match sender.send(&letter).await {
+        Ok(at) => HttpResponse::Accepted().json(json!({ "id": letter.id, "replayed_at": at })),
+        Err(SendError::Refused(reason)) => problem(StatusCode::BAD_GATEWAY, &reason),
+        Err(error) => unavailable(&error.to_string()),
+    }
+}
+
+async fn load(sender: &Sender, filter: Filter, limit: u16) -> Result<Vec<StoredLetter>, StoreError> {
+    let client = sender.database.client().await?;
+    Ok(dead_letters::list(&client, filter, limit).await?)
+}
+
+/// What is no id names no dead letter.
+async fn find(sender: &Sender, id: &str) -> Result<Option<StoredLetter>, StoreError> {
+    let Ok(id) = id.parse::<Uuid>() else { return Ok(None) };
+    let client = sender.database.client().await?;
+    Ok(dead_letters::get(&client, id).await?)
+}
+
+fn summary(stored: &StoredLetter) -> Value {
+    let letter = &stored.letter;
+    json!({
+        "id": stored.id,
+        "stage": letter.stage,
+        "cause": letter.cause,
+        "reason": letter.reason,
+        "problems": letter.problems,
+        "source": letter.event.source,
+        "event_id": letter.event.id,
+        "event_type": letter.event.event_type,
+        "deliveries": stored.deliveries,
+        "first_at": stored.first_at,
+        "last_at": letter.at,
+        "replays": stored.replays,
+        "replayed_at": stored.replayed_at,
+        "resolved_at": stored.resolved_at,
+    })
+}
+
+fn whole(stored: &StoredLetter) -> Value {
+    let mut shown = summary(stored);
+    let event = &stored.letter.event;
+    shown["attributes"] = Value::Object(event.attributes.clone());
+    match event.data.as_deref().map(|data| (data, std::str::from_utf8(data))) {
+        Some((_, Ok(text))) => shown["data"] = text.into(),
+        Some((data, Err(_))) => shown["data_base64"] = BASE64.encode(data).into(),
+        None => {}
+    }
+    shown
+}
+
+fn not_found() -> HttpResponse {
+    problem(StatusCode::NOT_FOUND, "there is no such dead letter")
+}
+
+fn unavailable(detail: &str) -> HttpResponse {
+    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+    answer.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("5"));
+    answer
+}
+
+fn problem(status: StatusCode, detail: &str) -> HttpResponse {
+    let title = status.canonical_reason().unwrap_or_default();
+    let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    HttpResponse::build(status).content_type("application/problem+json").body(body.to_string())
+}

@@ -1,0 +1,106 @@
+//! Sends dead letters back to where events come from.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use sink::{HttpSink, Sink as _, SinkError};
+use stage::{Clock, crash};
+use store::dead_letters::{self, StoredLetter};
+use store::{Database, StoreError};
+use thiserror::Error;
+
+/// How often one event is sent back without a person.
+pub const MAX_REPLAYS: i32 = 20;
+/// Events at once.
+const AT_ONCE: u16 = 16;
+/// No further events are taken after this part of a delivery.
+const TAKE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Sends dead letters back.
+pub struct Sender {
+    /// Where they are.
+    pub database: Database,
+    /// Where they go.
+    pub sink: HttpSink,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why sending back ended early.
+#[derive(Debug, Error)]
+pub enum SendError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sink takes nothing now.
+    #[error(transparent)]
+    Unavailable(SinkError),
+    /// The sink does not take this event, now or later.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Sender {
+    /// Sends back what failed only because something was unavailable, until there is no more or the time is up.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`SendError::Store`], [`SendError::Unavailable`]; what was not recorded is sent again.
+    pub async fn send_back_unavailable(&self) -> Result<usize, SendError> {
+        let started = Instant::now();
+        let mut sent = 0;
+        while started.elapsed() < TAKE_WITHIN {
+            let client = self.database.client().await?;
+            let letters =
+                dead_letters::to_send_back(&client, MAX_REPLAYS, AT_ONCE).await.map_err(StoreError::from)?;
+            drop(client);
+            if letters.is_empty() {
+                break;
+            }
+            crash::point("before-write");
+            for result in join_all(letters.iter().map(|letter| self.send(letter))).await {
+                match result {
+                    Ok(_) => sent += 1,
+                    Err(SendError::Refused(reason)) => {
+                        tracing::error!(reason, "a dead letter cannot be sent back")
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Sends one dead letter back as it was, and records when.
+    ///
+    /// # Errors
+    /// [`SendError`]; a refused one then waits for a person.
+    pub async fn send(&self, letter: &StoredLetter) -> Result<Timestamp, SendError> {
+        let sent = match letter.letter.event.to_event() {
+            Ok(event) => {
+                let traceparent = event_model::cloudevent::extension(&event, stage::trace::TRACEPARENT);
+                self.sink.send(&event, traceparent.as_deref()).await
+            }
+            Err(error) => return self.refuse(letter, error.to_string()).await,
+        };
+        match sent {
+            Ok(()) => {
+                let now = self.clock.now();
+                let client = self.database.client().await?;
+                dead_letters::mark_replayed(&client, letter.id, now).await.map_err(StoreError::from)?;
+                tracing::info!(dead_letter = %letter.id, stage = letter.letter.stage, "sent back");
+                Ok(now)
+            }
+            Err(refusal @ SinkError::Refused(_)) => self.refuse(letter, refusal.to_string()).await,
+            Err(unavailable) => Err(SendError::Unavailable(unavailable)),
+        }
+    }
+
+    async fn refuse(&self, letter: &StoredLetter, reason: String) -> Result<Timestamp, SendError> {
+        let reason = format!("it cannot be sent back: {reason}");
+        let client = self.database.client().await?;
+        dead_letters::mark_refused(&client, letter.id, &reason).await.map_err(StoreError::from)?;
+        Err(SendError::Refused(reason))
+    }
+}

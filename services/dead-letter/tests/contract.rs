@@ -1,0 +1,205 @@
+//! The stage and its HTTP interface over a real database and a sink on loopback.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{App, test};
+use cloudevents::Event;
+use dead_letter::{DeadLetters, Sender, api};
+use event_model::cloudevent;
+use event_model::event_types::{PAYLOAD_RECEIVED, TICK};
+use serde_json::Value;
+use sink::{HttpSink, Overrides};
+use stage::{ClientOptions, Clock, Delivery, Outcome, Stage as _};
+use store::dead_letters::{self, Filter, StoredLetter};
+use store::{Database, DatabaseSettings};
+use testkit::Receiver;
+
+struct World {
+    broker: Receiver,
+    database: Database,
+    sender: Arc<Sender>,
+    stage: DeadLetters,
+}
+
+impl World {
+    /// `None` where PostgreSQL is not installed.
+    async fn start() -> Option<Self> {
+        let place = testkit::postgres().await?;
+        let settings = DatabaseSettings::from_url(place.url()).unwrap();
+        store::migrate(&settings).await.unwrap();
+        let (database, broker) = (Database::new(&settings), Receiver::start().await);
+        let url = broker.url("/freshet/default").parse().unwrap();
+        let sink = HttpSink::new(url, &ClientOptions::default(), Overrides::default()).unwrap();
+        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+        let sender = Arc::new(Sender { database: database.clone(), sink, clock });
+        Some(Self { broker, database, stage: DeadLetters::new(Arc::clone(&sender)), sender })
+    }
+
+    async fn deliver(&self, event: Event) -> Outcome {
+        self.stage.handle(event, Delivery { traceparent: None, received_at: self.sender.clock.now() }).await
+    }
+
+    async fn slow_tick(&self) -> Outcome {
+        self.deliver(cloudevent::new(TICK, "/apis/v1/namespaces/freshet/pingsources/slow-tick", "t")).await
+    }
+
+    async fn kept(&self, resolved_too: bool) -> Vec<StoredLetter> {
+        let client = self.database.client().await.unwrap();
+        dead_letters::list(&client, Filter { resolved_too, cause: None }, 100).await.unwrap()
+    }
+
+    async fn request(&self, request: test::TestRequest) -> (StatusCode, Value) {
+        let app = test::init_service(App::new().configure(api::routes(Arc::clone(&self.sender)))).await;
+        let answer = test::call_service(&app, request.to_request()).await;
+        (answer.status(), test::read_body_json(answer).await)
+    }
+}
+
+/// A payload that `transform` answered with `code`, or not at all.
+fn dead(code: Option<&str>) -> Event {
+    let fields = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "up-1-abc"),
+        ("ce-source", "/sources/greenhouse"),
+        ("ce-type", PAYLOAD_RECEIVED),
+        ("ce-time", "2026-03-01T11:59:00.25Z"),
+        ("ce-partitionkey", "gh-1"),
+        ("ce-payloadformat", "json"),
+        ("ce-knativeerrordest", "http://transform.freshet.svc.cluster.local/"),
+        ("ce-knativekafkaoffset", "7"),
+        ("content-type", "application/http"),
+    ];
+    let code = code.map(|code| ("ce-knativeerrorcode", code));
+    cloudevent::from_binary(fields.into_iter().chain(code), b"POST /hooks/greenhouse HTTP/1.1\r\n\r\n{}")
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_same_dead_letter_twice_is_one_row() {
+    let Some(world) = World::start().await else { return };
+    for _ in 0..2 {
+        assert_eq!(world.deliver(dead(Some("422"))).await, Outcome::Done);
+    }
+    let kept = world.kept(false).await;
+    assert_eq!((kept.len(), kept[0].deliveries), (1, 2));
+    assert_eq!(kept[0].letter.reason, "transform answered 422");
+}
+
+#[tokio::test]
+async fn what_was_unavailable_goes_back_as_it_was_once_a_failure() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(None)).await;
+    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.slow_tick().await, Outcome::Done);
+
+    let sent = world.broker.received();
+    assert_eq!(sent.len(), 1);
+    for (field, value) in [
+        ("ce-id", Some("up-1-abc")),
+        ("ce-source", Some("/sources/greenhouse")),
+        ("ce-time", Some("2026-03-01T11:59:00.25Z")),
+        ("ce-partitionkey", Some("gh-1")),
+        ("ce-payloadformat", Some("json")),
+        ("content-type", Some("application/http")),
+        ("ce-knativeerrordest", None),
+        ("ce-knativekafkaoffset", None),
+    ] {
+        assert_eq!(sent[0].header(field), value, "{field}");
+    }
+    assert_eq!(sent[0].body, b"POST /hooks/greenhouse HTTP/1.1\r\n\r\n{}");
+    assert!(world.kept(false).await.is_empty());
+
+    // It fails again: it is open again, and goes back again.
+    world.deliver(dead(Some("503"))).await;
+    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.broker.received().len(), 2);
+    assert_eq!(world.kept(true).await[0].replays, 2);
+}
+
+#[tokio::test]
+async fn what_keeps_failing_waits_for_a_person_in_the_end() {
+    let Some(world) = World::start().await else { return };
+    for _ in 0..25 {
+        world.deliver(dead(Some("503"))).await;
+        assert_eq!(world.slow_tick().await, Outcome::Done);
+    }
+    assert_eq!(world.broker.received().len(), 20);
+    assert_eq!(world.kept(false).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_rejected_is_not_sent_back_by_itself() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(Some("422"))).await;
+    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert!(world.broker.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_sink_that_is_down_leaves_everything_as_it_was() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(None)).await;
+    world.broker.answer(503);
+    assert!(matches!(world.slow_tick().await, Outcome::Unavailable(_)));
+    let kept = world.kept(false).await;
+    assert_eq!((kept.len(), kept[0].replays), (1, 0));
+}
+
+#[tokio::test]
+async fn a_sink_that_refuses_one_event_does_not_stop_the_others() {
+    let Some(world) = World::start().await else { return };
+    world.broker.answer_next([400]);
+    world.deliver(dead(None)).await;
+    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.broker.received().len(), 1);
+    assert_eq!(world.kept(false).await[0].letter.cause, dead_letters::Cause::Rejected);
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_unavailable_and_a_dead_tick_is_not_kept() {
+    let Some(world) = World::start().await else { return };
+    let mut tick = cloudevent::new(TICK, "/apis/v1/namespaces/freshet/pingsources/tick", "t");
+    tick.set_extension("knativeerrordest", "http://transform/");
+    assert_eq!(world.deliver(tick).await, Outcome::Done);
+    assert!(world.kept(true).await.is_empty());
+    world.database.close();
+    assert!(matches!(world.deliver(dead(None)).await, Outcome::Unavailable(_)));
+}
+
+#[actix_web::test]
+async fn a_person_lists_shows_and_sends_back() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(Some("422"))).await;
+    let (status, listed) = world.request(test::TestRequest::get().uri("/dead-letters?cause=rejected")).await;
+    assert_eq!((status, listed["dead_letters"].as_array().unwrap().len()), (StatusCode::OK, 1));
+    let id = listed["dead_letters"][0]["id"].as_str().unwrap().to_owned();
+
+    let (_, shown) = world.request(test::TestRequest::get().uri(&format!("/dead-letters/{id}"))).await;
+    assert_eq!(shown["attributes"]["partitionkey"], "gh-1");
+    assert_eq!(shown["data"], "POST /hooks/greenhouse HTTP/1.1\r\n\r\n{}");
+
+    let replay = || test::TestRequest::post().uri(&format!("/dead-letters/{id}/replay"));
+    world.broker.answer_next([503]);
+    assert_eq!(world.request(replay()).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.request(replay()).await.0, StatusCode::ACCEPTED);
+    assert_eq!(world.broker.received()[1].header("ce-id"), Some("up-1-abc"));
+    let (_, listed) = world.request(test::TestRequest::get().uri("/dead-letters")).await;
+    assert!(listed["dead_letters"].as_array().unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn what_is_asked_wrongly_gets_a_problem() {
+    let Some(world) = World::start().await else { return };
+    for (path, expected) in [
+        ("/dead-letters?limit=many", StatusCode::BAD_REQUEST),
+        ("/dead-letters?cause=bad", StatusCode::BAD_REQUEST),
+        ("/dead-letters/7", StatusCode::NOT_FOUND),
+        ("/dead-letters/00000000-0000-0000-0000-000000000000", StatusCode::NOT_FOUND),
+    ] {
+        let (status, problem) = world.request(test::TestRequest::get().uri(path)).await;
+        assert_eq!((status, &problem["status"]), (expected, &Value::from(expected.as_u16())), "{path}");
+    }
+}
