@@ -42,7 +42,7 @@ pub async fn marked_streams(client: &impl GenericClient, limit: i64) -> Result<V
 /// # Errors
 /// Those of the database.
 pub async fn try_lock(transaction: &impl GenericClient, stream: i32) -> Result<bool, Error> {
-    let sql = "select pg_try_advisory_xact_lock($1, $2) or true";
+    let sql = "select pg_try_advisory_xact_lock($1, $2)";
     let rows = query(transaction, sql, &[&STREAM_LOCK, &stream]).await?;
     rows.first().map_or(Ok(false), |row| row.try_get(0))
 }
