@@ -13,7 +13,7 @@ pub(crate) const DURATION_FORM: &str = "a duration like `90s`, `10m`, `2h` or `1
 pub(crate) const RATE_FORM: &str = "a rate like `100/s`, `6000/m` or `10000/h`";
 
 /// Reads a duration: one or more whole numbers, each with `ms`, `s`, `m`, `h` or `d` (`1h30m`).
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     while !rest.is_empty() {

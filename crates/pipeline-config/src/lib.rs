@@ -21,6 +21,7 @@ mod yaml;
 
 pub use channel::Channel;
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
+pub use duration::parse as parse_duration;
 pub use mistake::{LoadError, Mistake, Mistakes};
 pub use network::Network;
 pub use pipeline::Pipeline;

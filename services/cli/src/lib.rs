@@ -2,8 +2,11 @@
 
 pub mod commands;
 pub mod database;
+pub mod demo;
 pub mod failure;
 pub mod output;
 pub mod pipeline_file;
 pub mod preview;
 pub mod send;
+pub mod up;
+pub mod words;

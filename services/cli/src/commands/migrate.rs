@@ -29,7 +29,8 @@ struct Answer {
 pub async fn run(_: &Args, format: Format) -> Result<Done, Failure> {
     let settings = database::settings()?;
     let migrated = store::migrate(&settings).await.map_err(|error| {
-        Failure::because("the schema is not up to date", &error).hint("what was applied before stays; run it again")
+        Failure::because("the schema is not up to date", &error)
+            .hint("what was applied before stays; run it again")
     })?;
     match format {
         Format::Json => output::json(&Answer { applied: migrated.applied, version: migrated.version })?,

@@ -1,11 +1,16 @@
 //! The command line: one file a command.
 
+pub mod alerts;
 pub mod channel;
 pub mod check;
+pub mod dead_letters;
+pub mod devices;
 pub mod migrate;
+pub mod readings;
 pub mod schema;
 pub mod send;
 pub mod source;
+pub mod up;
 
 use clap::{Parser, Subcommand};
 
@@ -34,10 +39,17 @@ pub enum Done {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(Box<up::Args>),
     Check(check::Args),
     Schema(schema::Args),
     Send(Box<send::Args>),
     Migrate(migrate::Args),
+    Devices(devices::Args),
+    Readings(readings::Args),
+    Alerts(alerts::Args),
+    /// Look at what could not be taken, and send it back
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
     /// Try out a source of the pipeline file
     #[command(subcommand)]
     Source(source::Command),
@@ -47,8 +59,8 @@ enum Command {
 }
 
 const AFTER_HELP: &str = "\
-Data go to standard output, everything else to standard error. Exit status: 0 where all is well, 1 where it is not,
-2 where the command line is wrong.
+Data go to standard output, everything else to standard error. Exit status: 0 where all is well, 1 where it \
+is not, 2 where the command line is wrong.
 
 Begin with `freshet up --demo`.";
 
@@ -59,10 +71,15 @@ impl Cli {
     /// [`Failure`], for standard error.
     pub async fn run(self) -> Result<Done, Failure> {
         match self.command {
+            Command::Up(args) => up::run(&args).await,
             Command::Check(args) => check::run(&args, self.output),
             Command::Schema(args) => schema::run(&args),
             Command::Send(args) => send::run(&args, self.output).await,
             Command::Migrate(args) => migrate::run(&args, self.output).await,
+            Command::Devices(args) => devices::run(&args, self.output).await,
+            Command::Readings(args) => readings::run(&args, self.output).await,
+            Command::Alerts(args) => alerts::run(&args, self.output).await,
+            Command::DeadLetters(command) => dead_letters::run(command, self.output).await,
             Command::Source(command) => source::run(&command, self.output),
             Command::Channel(command) => channel::run(command, self.output).await,
         }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_model::topology::TICK_TIMER;
@@ -9,8 +10,9 @@ use knative_local::{LocalKnative, Running};
 use pipeline_config::Pipeline;
 use postgres_local::{Instance, Options};
 use stage::Clock;
-use store::Database;
+use store::{Database, DatabaseSettings};
 
+use crate::database;
 use crate::demo;
 use crate::failure::Failure;
 use crate::pipeline_file::PipelineFile;
@@ -71,7 +73,8 @@ pub async fn run(args: &Args) -> Result<Done, Failure> {
     }
     let mut postgres = start_postgres(&directory).await?;
     let result = with_database(args, &directory, &pipeline, &pipeline_path, &postgres, stage_play).await;
-    tokio::task::block_in_place(|| postgres.stop()).map_err(|error| Failure::because("PostgreSQL does not stop", &error))?;
+    tokio::task::block_in_place(|| postgres.stop())
+        .map_err(|error| Failure::because("PostgreSQL does not stop", &error))?;
     result
 }
 
@@ -92,12 +95,9 @@ async fn with_database(
     stage_play: Option<demo::Play>,
 ) -> Result<Done, Failure> {
     let database_url = postgres.url("postgres");
-    store::migrate(&database_url).await.map_err(|error| Failure::because("the migration failed", &error))?;
-    let database = Database::connect(&database_url).map_err(|error| Failure::because("the database", &error))?;
-    store::active_pipeline::activate(&database, &pipeline.hash, Clock::system().now())
-        .await
-        .map_err(|error| Failure::because("the pipeline cannot be activated", &error))?;
-    let tick = (!pipeline.rules.is_empty() || !pipeline.channels.is_empty()).then(|| pipeline.tick.unsigned_abs());
+    prepare(&database_url, pipeline).await?;
+    let tick =
+        (!pipeline.rules.is_empty() || !pipeline.channels.is_empty()).then(|| pipeline.tick.unsigned_abs());
     let house = House {
         state: directory.broker(),
         binaries: args.bin_dir.clone().map_or_else(house::beside_this_program, Ok)?,
@@ -109,12 +109,24 @@ async fn with_database(
         tick,
         slow_tick: args.slow_tick,
     };
-    let running = LocalKnative::start(house.config()?)
+    let clock = Clock::system();
+    let running = LocalKnative::start(house.config()?, Arc::new(move || clock.now()))
         .await
         .map_err(|error| Failure::because("the local broker does not start", &error))?;
     let result = live(args, &running, &database_url, tick.unwrap_or(TICK_TIMER.every), stage_play).await;
     running.stop().await;
     result
+}
+
+/// Brings the schema up to date and puts the pipeline file in force.
+async fn prepare(database_url: &str, pipeline: &Pipeline) -> Result<(), Failure> {
+    let settings = DatabaseSettings::from_url(database_url)
+        .map_err(|error| Failure::because("the database's address is wrong", &error))?;
+    store::migrate(&settings).await.map_err(|error| Failure::because("the migration failed", &error))?;
+    let client = Database::new(&settings).client().await.map_err(|error| database::failed(&error))?;
+    store::active_pipeline::activate(&client, &pipeline.hash, Clock::system().now())
+        .await
+        .map_err(|error| Failure::because("the pipeline cannot be put in force", &error))
 }
 
 /// Shows what happens until it is time to end.
@@ -157,7 +169,8 @@ async fn live(
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::because(format!("{} has no place", path.display()), &error))
+    std::path::absolute(path)
+        .map_err(|error| Failure::because(format!("{} has no place", path.display()), &error))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

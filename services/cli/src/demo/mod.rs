@@ -6,6 +6,9 @@
 pub mod clock_face;
 pub mod fleet;
 pub mod ledger;
+mod perform;
 pub mod platforms;
 pub mod play;
 pub mod receiver;
+
+pub use perform::Play;

@@ -123,7 +123,10 @@ fn split_at_separators(text: &[u8]) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     let (mut part_from, mut line_from) = (0, 0);
     while line_from < text.len() {
-        let line_to = text[line_from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| line_from + at + 1);
+        let line_to = text[line_from..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(text.len(), |at| line_from + at + 1);
         if text[line_from..line_to].starts_with(b"###") {
             parts.push(&text[part_from..line_from]);
             part_from = line_to;
@@ -159,9 +162,15 @@ mod tests {
     fn a_folder_gives_its_files_in_the_order_of_their_names() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("b.json"), "{}").unwrap();
-        std::fs::write(folder.path().join("a.http"), "POST /hooks/x HTTP/1.1\n\n1\n### next\nPOST /hooks/y HTTP/1.1\n\n2\n").unwrap();
-        let found: Vec<Item> = items(folder.path(), Cutting { batch: 1 }).unwrap().map(Result::unwrap).collect();
-        let [Item::Request(first), Item::Request(second), Item::Body { content_type, .. }] = found.as_slice() else {
+        std::fs::write(
+            folder.path().join("a.http"),
+            "POST /hooks/x HTTP/1.1\n\n1\n### next\nPOST /hooks/y HTTP/1.1\n\n2\n",
+        )
+        .unwrap();
+        let found: Vec<Item> =
+            items(folder.path(), Cutting { batch: 1 }).unwrap().map(Result::unwrap).collect();
+        let [Item::Request(first), Item::Request(second), Item::Body { content_type, .. }] = found.as_slice()
+        else {
             panic!("{found:?}");
         };
         assert_eq!((first.path.as_str(), second.path.as_str()), ("/hooks/x", "/hooks/y"));

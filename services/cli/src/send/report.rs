@@ -67,7 +67,8 @@ impl Tally {
 
     /// Closes the books after `elapsed`.
     pub fn report(mut self, elapsed: Duration) -> Report {
-        let accepted = self.latencies.iter().filter(|(answer, _)| answer.is_success()).map(|(_, all)| all.len()).sum();
+        let accepted =
+            self.latencies.iter().filter(|(answer, _)| answer.is_success()).map(|(_, all)| all.len()).sum();
         let requests = self.latencies.values().map(Vec::len).sum();
         let answers = self.latencies.iter_mut().map(|(answer, latencies)| line(*answer, latencies)).collect();
         Report { answers, requests, accepted, retries: self.retries, seconds: elapsed.as_secs_f64() }

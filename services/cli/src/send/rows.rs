@@ -35,7 +35,9 @@ impl<R: Read> Iterator for CsvRows<R> {
     fn next(&mut self) -> Option<Self::Item> {
         let row = match self.rows.next()? {
             Ok(row) => row,
-            Err(error) => return Some(Err(InputError::Row { path: self.path.clone(), reason: error.to_string() })),
+            Err(error) => {
+                return Some(Err(InputError::Row { path: self.path.clone(), reason: error.to_string() }));
+            }
         };
         let object: serde_json::Map<String, serde_json::Value> =
             self.names.iter().zip(&row).map(|(name, value)| (name.to_owned(), value.into())).collect();
@@ -113,7 +115,10 @@ mod tests {
     use super::{CsvRows, LineRows, RowBatches};
     use crate::send::input::Item;
 
-    fn bodies(rows: impl Iterator<Item = Result<String, crate::send::input::InputError>>, size: usize) -> Vec<String> {
+    fn bodies(
+        rows: impl Iterator<Item = Result<String, crate::send::input::InputError>>,
+        size: usize,
+    ) -> Vec<String> {
         RowBatches::new(rows, size)
             .map(|item| match item.unwrap() {
                 Item::Body { bytes, .. } => String::from_utf8(bytes).unwrap(),

@@ -122,9 +122,10 @@ fn to_broker(
             .build()?
     } else {
         let (content_type, bytes) = match item {
-            Item::Request(request) => {
-                (request.header("content-type").unwrap_or("application/octet-stream").to_owned(), request.body)
-            }
+            Item::Request(request) => (
+                request.header("content-type").unwrap_or("application/octet-stream").to_owned(),
+                request.body,
+            ),
             Item::Body { content_type, bytes } => (content_type.to_owned(), bytes),
         };
         builder.data(content_type, bytes).build()?

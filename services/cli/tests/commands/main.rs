@@ -2,6 +2,8 @@
 
 mod channel;
 mod check;
+mod dead_letters;
 mod migrate;
 mod process;
+mod rows;
 mod source;

@@ -1,0 +1,125 @@
+//! `freshet dead-letters`.
+
+mod list;
+mod replay;
+mod show;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use store::Client;
+use store::dead_letters::{self, Cause, DeadProblem, Filter, StoredLetter};
+use uuid::Uuid;
+
+use crate::database;
+use crate::failure::Failure;
+use crate::output::{Format, Row};
+
+use super::Done;
+
+/// What can be done with dead letters.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// `freshet dead-letters list`.
+    #[command(about = "List what could not be taken, the newest first")]
+    List(list::Args),
+    /// `freshet dead-letters show`.
+    #[command(about = "Show a dead letter: why, where, and the request as it came")]
+    Show(show::Args),
+    /// `freshet dead-letters replay`.
+    #[command(about = "Send the original event back to the Broker")]
+    Replay(replay::Args),
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Where the database or the Broker cannot be asked.
+pub async fn run(command: Command, format: Format) -> Result<Done, Failure> {
+    match command {
+        Command::List(args) => list::run(&args, format).await,
+        Command::Show(args) => show::run(&args, format).await,
+        Command::Replay(args) => replay::run(&args, format).await,
+    }
+}
+
+/// A dead letter without its event: a line on the screen, and for programs.
+#[derive(Debug, Serialize)]
+struct Line {
+    id: Uuid,
+    stage: String,
+    cause: Cause,
+    reason: String,
+    problems: Vec<DeadProblem>,
+    source: String,
+    event_id: String,
+    event_type: String,
+    deliveries: i32,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    replays: i32,
+    replayed_at: Option<Timestamp>,
+    resolved_at: Option<Timestamp>,
+}
+
+impl Line {
+    fn of(stored: &StoredLetter) -> Self {
+        let letter = &stored.letter;
+        Self {
+            id: stored.id,
+            stage: letter.stage.clone(),
+            cause: letter.cause,
+            reason: letter.reason.clone(),
+            problems: letter.problems.clone(),
+            source: letter.event.source.clone(),
+            event_id: letter.event.id.clone(),
+            event_type: letter.event.event_type.clone(),
+            deliveries: stored.deliveries,
+            first_at: stored.first_at,
+            last_at: letter.at,
+            replays: stored.replays,
+            replayed_at: stored.replayed_at,
+            resolved_at: stored.resolved_at,
+        }
+    }
+}
+
+impl Row for Line {
+    const HEADINGS: &'static [&'static str] =
+        &["ID", "LAST FAILED", "STAGE", "CAUSE", "SOURCE", "TIMES", "REASON"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            seconds(self.last_at),
+            self.stage.clone(),
+            self.cause.as_str().to_owned(),
+            self.source.clone(),
+            self.deliveries.to_string(),
+            self.reason.clone(),
+        ]
+    }
+}
+
+/// What was stored under `id`.
+async fn stored(client: &Client, id: Uuid) -> Result<StoredLetter, Failure> {
+    let found = dead_letters::get(client, id).await.map_err(|error| database::failed(&error.into()))?;
+    found.ok_or_else(|| {
+        Failure::new(format!("there is no dead letter {id}"))
+            .hint("`freshet dead-letters list --all` lists them")
+    })
+}
+
+/// Up to `limit` letters.
+async fn listed(client: &Client, filter: Filter, limit: u16) -> Result<Vec<StoredLetter>, Failure> {
+    dead_letters::list(client, filter, limit).await.map_err(|error| database::failed(&error.into()))
+}
+
+/// The cause that `--cause` names.
+fn cause(name: &str) -> Result<Cause, String> {
+    Cause::by_name(name).ok_or_else(|| "expected rejected, unavailable or malformed".to_owned())
+}
+
+/// A time without what is finer than a second.
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,35 @@
+//! `freshet dead-letters list`.
+
+use store::dead_letters::{Cause, Filter};
+
+use crate::commands::Done;
+use crate::database;
+use crate::failure::Failure;
+use crate::output::{self, Format};
+use crate::words;
+
+use super::Line;
+
+/// What `freshet dead-letters list` is given.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Also those that were sent back
+    #[arg(long)]
+    all: bool,
+    /// Only of this cause: rejected, unavailable or malformed
+    #[arg(long, value_parser = super::cause)]
+    cause: Option<Cause>,
+    /// How many at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    limit: u16,
+}
+
+/// Prints the list.
+pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let client = database::client().await?;
+    let filter = Filter { resolved_too: args.all, cause: args.cause };
+    let lines: Vec<_> = super::listed(&client, filter, args.limit).await?.iter().map(Line::of).collect();
+    output::rows(format, &lines)?;
+    words::say_if_cut(lines.len(), u32::from(args.limit));
+    Ok(Done::Well)
+}

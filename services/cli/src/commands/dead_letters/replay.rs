@@ -1,0 +1,102 @@
+//! `freshet dead-letters replay`.
+
+use event_model::cloudevent;
+use serde::Serialize;
+use stage::{ClientOptions, Clock};
+use store::Client;
+use store::dead_letters::{self, Cause, DeadEvent, Filter, StoredLetter};
+use uuid::Uuid;
+
+use crate::commands::Done;
+use crate::database;
+use crate::failure::Failure;
+use crate::output::{self, Format, Row};
+
+/// What `freshet dead-letters replay` is given.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The ids, as `freshet dead-letters list` prints them
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    ids: Vec<Uuid>,
+    /// All that are open
+    #[arg(long)]
+    all: bool,
+    /// With --all: only of this cause: rejected, unavailable or malformed
+    #[arg(long, requires = "all", value_parser = super::cause)]
+    cause: Option<Cause>,
+    /// The Broker's ingress
+    #[arg(long, value_name = "URL", env = "FRESHET_BROKER")]
+    broker: reqwest::Url,
+}
+
+/// How many `--all` sends at most; what is left is sent by the next run.
+const BATCH: u16 = 1000;
+
+/// What became of one replay.
+#[derive(Debug, Serialize)]
+struct Answer {
+    id: Uuid,
+    sent: bool,
+    reason: String,
+}
+
+/// Sends them one after another; one that the Broker does not take stays as it is.
+pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let client = database::client().await?;
+    let http = stage::http_client(&ClientOptions::default())
+        .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
+    let mut answers = Vec::new();
+    for stored in chosen(args, &client).await? {
+        let refused = send(&http, &args.broker, &stored.letter.event).await.err();
+        if refused.is_none() {
+            dead_letters::mark_replayed(&client, stored.id, Clock::system().now())
+                .await
+                .map_err(|error| database::failed(&error.into()))?;
+        }
+        answers.push(Answer { id: stored.id, sent: refused.is_none(), reason: refused.unwrap_or_default() });
+    }
+    output::rows(format, &answers)?;
+    let sent = answers.iter().filter(|answer| answer.sent).count();
+    eprintln!("{sent} of {} sent back", answers.len());
+    Ok(if sent == answers.len() { Done::Well } else { Done::Badly })
+}
+
+/// The letters to send, all of them known before the first is sent.
+async fn chosen(args: &Args, client: &Client) -> Result<Vec<StoredLetter>, Failure> {
+    if args.all {
+        let filter = Filter { resolved_too: false, cause: args.cause };
+        let mut letters = super::listed(client, filter, BATCH).await?;
+        // The oldest first: the order in which they came.
+        letters.reverse();
+        return Ok(letters);
+    }
+    let mut letters = Vec::with_capacity(args.ids.len());
+    for id in &args.ids {
+        letters.push(super::stored(client, *id).await?);
+    }
+    Ok(letters)
+}
+
+/// Posts the event as it was, in binary mode; the reason where the Broker did not take it.
+async fn send(http: &reqwest::Client, broker: &reqwest::Url, event: &DeadEvent) -> Result<(), String> {
+    let event = event.to_event().map_err(|error| format!("it is no valid event: {error}"))?;
+    let (headers, body) = cloudevent::to_binary(&event);
+    let mut request = http.post(broker.clone()).body(body);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    match request.send().await {
+        Ok(response) if response.status().is_success() => Ok(()),
+        Ok(response) => Err(format!("the Broker answered {}", response.status().as_u16())),
+        Err(error) if error.is_timeout() => Err("the Broker did not answer in time".to_owned()),
+        Err(_) => Err("the Broker cannot be reached".to_owned()),
+    }
+}
+
+impl Row for Answer {
+    const HEADINGS: &'static [&'static str] = &["ID", "SENT", "REASON"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.id.to_string(), if self.sent { "yes" } else { "no" }.to_owned(), self.reason.clone()]
+    }
+}

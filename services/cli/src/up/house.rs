@@ -1,0 +1,129 @@
+//! The table of stages and subscriptions as what `knative-local` runs.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use event_model::topology::{self, Filter, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
+use knative_local::{
+    BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec, Subscriber,
+    TimerSpec, TriggerSpec,
+};
+
+use crate::failure::Failure;
+
+/// The Kubernetes namespace that the local broker emulates.
+const NAMESPACE: &str = "default";
+/// The stage that is the dead letter sink's reader.
+const DEAD_LETTER: &str = "dead-letter";
+
+/// What a local pipeline is made of.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// Where the broker keeps its log.
+    pub state: PathBuf,
+    /// The folder of the stages' binaries.
+    pub binaries: PathBuf,
+    /// The pipeline file.
+    pub pipeline: PathBuf,
+    /// How the stages reach PostgreSQL.
+    pub database_url: String,
+    /// More environment for every stage; the stages have this program's own as well.
+    pub environment: Vec<(String, String)>,
+    /// Where requests from outside are taken.
+    pub listen: SocketAddr,
+    /// How long a stage stays without a request.
+    pub idle: Duration,
+    /// The time between two ticks; `None` where neither a rule nor a channel needs them.
+    pub tick: Option<Duration>,
+    /// The time between two slow ticks.
+    pub slow_tick: Duration,
+}
+
+impl House {
+    /// The configuration of the local broker.
+    ///
+    /// # Errors
+    /// Where a stage's binary is missing.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let services = STAGES.iter().map(|stage| self.service(stage)).collect::<Result<_, _>>()?;
+        Ok(Config {
+            namespace: NAMESPACE.to_owned(),
+            services,
+            triggers: SUBSCRIPTIONS.iter().map(trigger).collect(),
+            dead_letter_topic: Some(DeadLetterTopic {
+                subscriber: Subscriber::Service(DEAD_LETTER.to_owned()),
+                timeout: Duration::from_secs(65),
+                backoff_delay: Duration::from_millis(500),
+                backoff_cap: Duration::from_secs(30),
+            }),
+            timers: vec![
+                TimerSpec { name: TICK_TIMER.name.to_owned(), every: self.tick },
+                TimerSpec { name: SLOW_TICK_TIMER.name.to_owned(), every: Some(self.slow_tick) },
+            ],
+            ..Config::new(&self.state)
+        })
+    }
+
+    fn service(&self, stage: &StageSpec) -> Result<ServiceSpec, Failure> {
+        let program = self.binaries.join(stage.name);
+        if !program.exists() {
+            return Err(Failure::new(format!("the stage {} is missing: {}", stage.name, program.display()))
+                .hint("build every stage (make release), or name their folder with --bin-dir"));
+        }
+        let spec = ServiceSpec::new(stage.name, program);
+        let own = [
+            ("DATABASE_URL".to_owned(), self.database_url.clone()),
+            ("FRESHET_PIPELINE".to_owned(), self.pipeline.display().to_string()),
+            ("K_SINK".to_owned(), BROKER_URL.to_owned()),
+        ];
+        Ok(ServiceSpec {
+            env: self.environment.iter().cloned().chain(own).collect(),
+            listen: if stage.public { self.listen } else { spec.listen },
+            container_concurrency: stage.container_concurrency,
+            // One machine, one process a stage; its own threads use the cores.
+            max_scale: 1,
+            timeout: stage.timeout,
+            idle: self.idle,
+            ..spec
+        })
+    }
+}
+
+fn trigger(subscription: &Subscription) -> TriggerSpec {
+    let filter = subscription.filter.iter().map(|(attribute, filter)| {
+        let value = match filter {
+            Filter::Exactly(text) => (*text).to_owned(),
+            Filter::Timer(name) => topology::timer_source(NAMESPACE, name),
+        };
+        ((*attribute).to_owned(), value)
+    });
+    TriggerSpec {
+        filter: filter.collect(),
+        order: match subscription.order {
+            topology::Order::Unordered => Order::Unordered,
+            topology::Order::Ordered => Order::Ordered,
+        },
+        delivery: DeliverySpec {
+            timeout: subscription.delivery.timeout,
+            retry: subscription.delivery.retry,
+            backoff: Backoff::Exponential,
+            backoff_delay: subscription.delivery.backoff_delay,
+        },
+        dead_letter_sink: Some(DeadLetterSink::Topic),
+        ..TriggerSpec::new(subscription.name, Subscriber::Service(subscription.stage.to_owned()))
+    }
+}
+
+/// The folder of the stages' binaries where none is named: beside this program.
+///
+/// # Errors
+/// Where this program's own path is unknown.
+pub fn beside_this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .ok()
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_owned)
+        .ok_or_else(|| Failure::new("this program does not know its own path").hint("name the stages' folder with --bin-dir"))
+}

@@ -1,0 +1,9 @@
+//! `freshet up`: the whole pipeline on one machine.
+//!
+//! [`directory`] is where it keeps its state, [`house`] turns the table of stages into what `knative-local` runs,
+//! [`screen`] shows the stages go 0 → 1 → 0, [`idle`] says what an idle hour costs.
+
+pub mod directory;
+pub mod house;
+pub mod idle;
+pub mod screen;

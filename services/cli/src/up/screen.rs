@@ -1,0 +1,90 @@
+//! Shows the stages while they come and go: on a terminal one line for each, kept up to date; elsewhere a line for each change.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+
+use event_model::topology::STAGES;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use knative_local::{ServiceStats, Stats};
+
+/// Where the stages are shown.
+pub enum Screen {
+    /// A terminal.
+    Terminal {
+        /// The lines, by stage.
+        lines: BTreeMap<&'static str, ProgressBar>,
+        /// All of them.
+        all: MultiProgress,
+    },
+    /// A file or a pipe: what was told last, by stage.
+    Lines(BTreeMap<String, u32>),
+}
+
+impl Screen {
+    /// Lines on standard error, as it is.
+    pub fn open() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines(BTreeMap::new());
+        }
+        let all = MultiProgress::new();
+        let style = ProgressStyle::with_template("{prefix:>12}  {msg}").expect("the template is valid");
+        let lines = STAGES
+            .iter()
+            .map(|stage| {
+                let line = all.add(ProgressBar::new_spinner().with_style(style.clone()).with_prefix(stage.name));
+                (stage.name, line)
+            })
+            .collect();
+        Self::Terminal { lines, all }
+    }
+
+    /// Shows `stats`.
+    pub fn show(&mut self, stats: &Stats) {
+        match self {
+            Self::Terminal { lines, .. } => {
+                for (name, line) in lines {
+                    let stage = stats.services.get(*name).copied().unwrap_or_default();
+                    line.set_message(text(&stage));
+                }
+            }
+            Self::Lines(told) => {
+                for (name, stage) in &stats.services {
+                    let before = told.insert(name.clone(), stage.processes).unwrap_or(0);
+                    if before != stage.processes {
+                        eprintln!("{name}: {before} -> {}  {}", stage.processes, text(stage));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A line beside the stages.
+    pub fn say(&self, line: &str) {
+        match self {
+            Self::Terminal { all, .. } => {
+                // A terminal that cannot be written has nobody who reads it.
+                let _ = all.println(line);
+            }
+            Self::Lines(_) => eprintln!("{line}"),
+        }
+    }
+
+    /// Leaves the lines as they are.
+    pub fn close(self) {
+        if let Self::Terminal { lines, .. } = self {
+            lines.values().for_each(ProgressBar::abandon);
+        }
+    }
+}
+
+fn text(stage: &ServiceStats) -> String {
+    let processes = match stage.processes {
+        0 => "0 processes".to_owned(),
+        1 => "1 process".to_owned(),
+        number => format!("{number} processes"),
+    };
+    format!(
+        "{processes:<12} {:>8} events {:>5} errors   last cold start {:.0} ms",
+        stage.requests, stage.errors, stage.last_cold_start_ms
+    )
+}

@@ -1,0 +1,85 @@
+//! `freshet devices`, `freshet readings` and `freshet alerts` over a real database.
+
+use testkit::TestDatabase;
+
+use crate::process::{Run, freshet_with};
+
+/// A database with two devices, three values and one firing alert; `None` where PostgreSQL is not installed.
+pub(crate) async fn database() -> Option<TestDatabase> {
+    let database = testkit::postgres().await?;
+    let migrated = freshet_with(&["migrate"], &[("DATABASE_URL", database.url())]);
+    assert_eq!(migrated.status, 0, "{}", migrated.stderr);
+    let rows = "
+        insert into device (source, name, first_seen_at, last_seen_at, tags) values
+            ('greenhouse', 'gh-1', '2026-03-01T10:00Z', '2026-03-01T12:00Z', '{\"site\": \"north\"}'),
+            ('greenhouse', 'gh-2', '2026-03-01T10:00Z', now(), '{}');
+        insert into stream (device_id, channel) select id, '' from device order by id;
+        insert into metric (stream_id, position, name, unit, kind) values
+            (1, 0, 'temperature', 'Cel', 'number'), (1, 1, 'door_open', '', 'flag'), (2, 0, 'temperature', 'Cel', 'number');
+        insert into reading (stream_id, observed_at, received_at, receipt_id, \"values\") values
+            (1, '2026-03-01T11:59Z', '2026-03-01T11:59Z', gen_random_uuid(), '{30.5, 0}'),
+            (1, '2026-03-01T12:00Z', '2026-03-01T12:00Z', gen_random_uuid(), '{31.5, 1}');
+        insert into alert_state (rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at, updated_at)
+            values ('TooHot', 1, 0, 'h', '2026-03-01T11:45Z', '{}', 'firing', '2026-03-01T12:00Z', '2026-03-01T12:00Z'),
+                   ('TooHot', 2, 0, 'h', '2026-03-01T11:45Z', '{}', 'ok', null, '2026-03-01T12:00Z');
+        insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels, annotations, recorded_at)
+            values ('TooHot', 'h', 1, 0, 'firing', '2026-03-01T12:00Z', 31.5, 'breach', 'critical', '{}', '{}', now());";
+    database.connect().await.batch_execute(rows).await.expect("the rows fit the schema");
+    Some(database)
+}
+
+fn run(database: &TestDatabase, arguments: &[&str]) -> Run {
+    let run = freshet_with(arguments, &[("DATABASE_URL", database.url())]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    run
+}
+
+#[tokio::test]
+async fn silent_devices_are_listed_first_or_alone() {
+    let Some(database) = database().await else { return };
+    let all = run(&database, &["devices"]).stdout;
+    let lines: Vec<_> = all.lines().collect();
+    assert_eq!(lines.len(), 3, "{all}");
+    assert!(lines[1].starts_with("greenhouse  gh-1    2026-03-01T12:00:00Z"), "{all}");
+    assert!(lines[1].ends_with("site=north"), "{all}");
+    let silent = run(&database, &["devices", "--silent", "1h", "-o", "json"]).stdout;
+    let silent: serde_json::Value = serde_json::from_str(&silent).unwrap();
+    assert_eq!((silent.as_array().unwrap().len(), &silent[0]["device"]), (1, &"gh-1".into()));
+}
+
+#[tokio::test]
+async fn readings_are_printed_newest_first_in_words_for_their_kind() {
+    let Some(database) = database().await else { return };
+    let printed = run(&database, &["readings", "gh-1", "--metric", "door_open"]).stdout;
+    let lines: Vec<Vec<_>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[1], ["2026-03-01T12:00:00Z", "greenhouse", "door_open", "true", "good"]);
+    assert_eq!(lines[2], ["2026-03-01T11:59:00Z", "greenhouse", "door_open", "false", "good"]);
+    let cut = run(
+        &database,
+        &["readings", "gh-1", "--limit", "1", "--until", "2026-03-01T12:00:00Z", "-o", "json"],
+    );
+    assert!(cut.stderr.contains("--limit shows more"), "{}", cut.stderr);
+    let values: serde_json::Value = serde_json::from_str(&cut.stdout).unwrap();
+    assert_eq!(
+        (values.as_array().unwrap().len(), &values[0]["observed_at"]),
+        (1, &"2026-03-01T11:59:00Z".into())
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_device_has_no_readings_and_a_hint() {
+    let Some(database) = database().await else { return };
+    let printed = run(&database, &["readings", "gh-9"]);
+    assert!(printed.stderr.contains("`freshet devices` lists the devices"), "{}", printed.stderr);
+}
+
+#[tokio::test]
+async fn alerts_shows_what_is_not_well_and_with_all_the_rest() {
+    let Some(database) = database().await else { return };
+    let firing: serde_json::Value =
+        serde_json::from_str(&run(&database, &["alerts", "-o", "json"]).stdout).unwrap();
+    assert_eq!(firing.as_array().unwrap().len(), 1);
+    assert_eq!((&firing[0]["rule"], &firing[0]["severity"]), (&"TooHot".into(), &"critical".into()));
+    let all = run(&database, &["alerts", "--all"]).stdout;
+    assert_eq!(all.lines().count(), 3, "{all}");
+}
