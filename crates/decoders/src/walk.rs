@@ -3,6 +3,8 @@
 //! The last segment of a value's path is its name, the path before it its channel; an array gives one channel per
 //! index. `{"air": {"temps": [20, 21]}}` is `temps` of the channels `air.0` and `air.1`.
 
+use std::collections::HashSet;
+
 use event_model::Reading;
 
 use crate::decode::{Decoded, Problem, Profile};
@@ -96,6 +98,7 @@ impl<'a> Walk<'a> {
     pub fn add(&self, object: &Object, decoded: &mut Decoded) -> Result<(), Problem> {
         let before = decoded.readings.len();
         self.object(object, &Position::default(), decoded);
+        tell_apart(&mut decoded.readings[before..]);
         bound(self.profile, self.place_prefix.trim_end_matches(['.', ' ', ',']), before, decoded)
     }
 
@@ -169,6 +172,19 @@ impl<'a> Walk<'a> {
             reading.flags.push(DUPLICATE_KEY);
         }
         Ok(Some(reading))
+    }
+}
+
+/// Two fields that the table knows under one name (`temp` and `temperature`) are two series: the later one keeps its own.
+fn tell_apart(readings: &mut [Reading]) {
+    let mut seen = HashSet::with_capacity(readings.len());
+    for reading in readings {
+        if !seen.insert((reading.channel.clone(), reading.metric.clone())) {
+            let own = reading.raw_metric.rsplit('.').next().unwrap_or_default();
+            let own = own.split('[').next().unwrap_or_default();
+            reading.metric = names::snake_case(own);
+            seen.insert((reading.channel.clone(), reading.metric.clone()));
+        }
     }
 }
 
@@ -252,6 +268,12 @@ mod tests {
         assert_eq!(decoded.readings[0].flags, ["duplicate_key"]);
         assert_eq!(decoded.readings[0].value, Value::Number(2.0));
         assert!(decoded.readings[1].flags.is_empty());
+    }
+
+    #[test]
+    fn two_fields_of_one_name_are_told_apart() {
+        let expected = [row("", "temperature", "temperature"), row("", "temp_c", "temp_C")];
+        assert_eq!(named(r#"{"temperature": 1, "temp_C": 2}"#), expected);
     }
 
     #[test]
