@@ -111,8 +111,10 @@ pub fn canonical(value: f64, unit: &str, metric: &str) -> Option<(f64, &'static 
     }
     let conversion = find(unit)?;
     let converted = conversion.apply(value);
-    let turned = conversion.to == "deg" && metric.ends_with("direction");
-    Some((if turned { converted.rem_euclid(360.0) } else { converted }, conversion.to))
+    // 360 is north to those who write 0 for calm air.
+    let is_turned =
+        conversion.to == "deg" && metric.ends_with("direction") && !(0.0..=360.0).contains(&converted);
+    Some((if is_turned { converted.rem_euclid(360.0) } else { converted }, conversion.to))
 }
 
 /// Whether `unit` is a symbol in which values are kept.
@@ -215,6 +217,7 @@ mod tests {
         assert_close(0.02, "mg/m3", "pm10", (20.0, "ug/m3"));
         assert_close(0.02, "mg/m3", "ammonia", (0.02, "mg/m3"));
         assert_close(-90.0, "°", "wind_direction", (270.0, "deg"));
+        assert_close(360.0, "deg", "wind_direction", (360.0, "deg"));
         assert_close(-5.0, "°", "pitch", (-5.0, "deg"));
     }
 
