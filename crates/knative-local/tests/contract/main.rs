@@ -1,0 +1,13 @@
+//! Section by section: what the Kafka Broker and Knative Serving do, the local broker does too.
+
+mod activator;
+mod dead_letters;
+mod delivery;
+mod durability;
+mod faults;
+mod house;
+mod ingress;
+mod order;
+mod replies;
+mod subscriber;
+mod timer;
