@@ -1,20 +1,10 @@
 //! What the reader needs to know of the formats.
 
-/// The formats' names.
+/// The formats' names, in the order of the alphabet.
 pub(crate) fn formats() -> Vec<&'static str> {
-    vec![
-        "ambient_weather",
-        "aws_iot_http",
-        "azure_event_grid",
-        "chirpstack_v4",
-        "cloudevents",
-        "ecowitt",
-        "influx_line_protocol",
-        "json",
-        "senml_json",
-        "tasmota",
-        "ttn_v3",
-    ]
+    let mut names: Vec<_> = decoders::format::all().iter().map(|decoder| decoder.name()).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Whether a format is JSON of any shape, whose fields a mapping finds.

@@ -66,6 +66,15 @@ fn both_examples_fit_the_schema() {
     }
 }
 
+#[test]
+fn the_reference_names_every_format() {
+    let text = fs::read_to_string(docs("configuration.md")).unwrap();
+    let row = text.lines().find(|line| line.starts_with("| `format` |")).unwrap();
+    for decoder in decoders::format::all() {
+        assert!(row.contains(&format!("`{}`", decoder.name())), "{}", decoder.name());
+    }
+}
+
 /// Written anew where `FRESHET_BLESS` is set.
 #[test]
 fn the_published_schema_is_the_generated_one() {
