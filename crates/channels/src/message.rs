@@ -86,7 +86,7 @@ pub struct Alert {
     pub unit: String,
     /// The value that decided, where one did.
     pub value: Option<f64>,
-    /// Why, in the words of the transition.
+    /// Why, in the transition's word (`breach`, `silence`, `rule_removed`).
     pub cause: String,
     /// The rule's labels, filled in.
     pub labels: BTreeMap<String, String>,
@@ -195,6 +195,7 @@ impl Message {
             lines.extend(alert.annotations.get(name).cloned());
         }
         lines.push(self.news.sentence());
+        lines.extend(alert.reason().map(str::to_owned));
         if let Some(value) = alert.value {
             lines.push(format!("{}: {value} {}", alert.metric, alert.unit).trim_end().to_owned());
         }
@@ -218,6 +219,15 @@ impl Alert {
             self.device.clone()
         } else {
             format!("{}/{}", self.device, self.channel)
+        }
+    }
+
+    /// The cause in a sentence, where it is not what people expect.
+    fn reason(&self) -> Option<&'static str> {
+        match self.cause.as_str() {
+            "rule_changed" => Some("The rule was changed."),
+            "rule_removed" => Some("The rule was removed."),
+            _ => None,
         }
     }
 
@@ -267,7 +277,7 @@ pub(crate) mod tests {
                 metric: "temperature".into(),
                 unit: "Cel".into(),
                 value: Some(31.5),
-                cause: "31.5 is above 30".into(),
+                cause: "breach".into(),
                 labels: BTreeMap::from([("team".into(), "growers".into())]),
                 annotations: BTreeMap::from([("summary".into(), "gh-1 is at 31.5 Cel".into())]),
             },

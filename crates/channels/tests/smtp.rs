@@ -35,7 +35,7 @@ impl MailServer {
         let mut command = Command::new(python);
         command.arg(script).arg(port.to_string()).arg(folder.path());
         command.arg(folder.path().join("cert.pem")).arg(folder.path().join("key.pem")).arg(mode);
-        let peer = Peer(command.stdin(Stdio::null()).spawn().unwrap());
+        let peer = Peer(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         eventually(Duration::from_secs(20), || async { TcpStream::connect(("127.0.0.1", port)) }).await;
         Some(Self { folder, port, _peer: peer })
     }

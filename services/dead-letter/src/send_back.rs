@@ -63,7 +63,7 @@ impl Sender {
                 match result {
                     Ok(_) => sent += 1,
                     Err(SendError::Refused(reason)) => {
-                        tracing::error!(reason, "a dead letter cannot be sent back")
+                        tracing::error!(reason, "a dead letter cannot be sent back");
                     }
                     Err(error) => return Err(error),
                 }

@@ -40,7 +40,7 @@ impl DeadLetters {
                 crash::point("after-commit");
                 Outcome::Done
             }
-            Err(error) => refused(error.into()),
+            Err(error) => refused(&error.into()),
         }
     }
 
@@ -67,7 +67,7 @@ impl Stage for DeadLetters {
     }
 }
 
-fn refused(error: store::StoreError) -> Outcome {
+fn refused(error: &store::StoreError) -> Outcome {
     if error.is_data_error() {
         Outcome::Rejected(error.to_string())
     } else {

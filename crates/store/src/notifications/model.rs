@@ -66,7 +66,7 @@ pub struct Transition {
     pub at: Timestamp,
     /// The value that decided, where one did.
     pub value: Option<f64>,
-    /// Why, in words.
+    /// Why, in a word.
     pub cause: String,
     /// How bad it is.
     pub severity: Severity,
