@@ -2,7 +2,6 @@
 //!
 //! The whole configuration reads from JSON, durations in milliseconds, so that a broker can run as a process.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,9 +10,13 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod millis;
+mod service;
+mod trigger;
 
 pub use check::ConfigError;
 pub(crate) use check::{FORBIDDEN_PORTS, check};
+pub use service::{BROKER_URL, Readiness, ServiceSpec};
+pub use trigger::{Backoff, DeadLetterSink, DeliverySpec, Order, Subscriber, TriggerSpec};
 
 /// One broker with everything around it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,152 +64,6 @@ pub struct Config {
     /// itself between a subscriber's answer and the record of it.
     #[serde(default)]
     pub crash_dir: Option<PathBuf>,
-}
-
-/// One Knative Service: a program that is started when a request comes and stopped when none does.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceSpec {
-    /// The Service's name: `K_SERVICE`.
-    pub name: String,
-    /// The program.
-    pub program: PathBuf,
-    /// Its arguments.
-    #[serde(default)]
-    pub args: Vec<String>,
-    /// Its environment, on top of the broker's own. [`BROKER_URL`] in a value becomes the broker's address.
-    /// `PORT` and `K_*` of the container contract are refused.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// Where requests for it are taken; port 0 takes a free one.
-    #[serde(default = "loopback")]
-    pub listen: SocketAddr,
-    /// `containerConcurrency`: requests that one process is given at once; 0 is no limit.
-    #[serde(default)]
-    pub container_concurrency: u32,
-    /// `min-scale`: processes that run without any request.
-    #[serde(default)]
-    pub min_scale: u32,
-    /// `max-scale`: processes at once, at least 1.
-    #[serde(default = "default_max_scale")]
-    pub max_scale: u32,
-    /// `timeoutSeconds` of one request, a cold start and queueing included; also what a process gets for its end.
-    #[serde(default = "default_timeout", with = "millis", rename = "timeout_ms")]
-    pub timeout: Duration,
-    /// How long a process stays without a request.
-    #[serde(default = "default_idle", with = "millis", rename = "idle_ms")]
-    pub idle: Duration,
-    /// What a cold start costs on top of the program's own start, as a cluster would take for a pod.
-    #[serde(default, with = "millis", rename = "cold_delay_ms")]
-    pub cold_delay: Duration,
-    /// How a started process is known to be ready.
-    #[serde(default)]
-    pub readiness: Readiness,
-}
-
-/// In a value of [`ServiceSpec::env`]: the broker's address, which is known only once it listens.
-pub const BROKER_URL: &str = "${BROKER_URL}";
-
-/// A readiness probe; both are tried every few milliseconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Readiness {
-    /// The port takes a connection: Knative's default.
-    #[default]
-    Tcp,
-    /// A GET of this path is answered with 2xx.
-    Http(String),
-}
-
-/// Who is delivered to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subscriber {
-    /// A Service of this broker's configuration.
-    Service(String),
-    /// An `http://` address.
-    Url(String),
-}
-
-/// One Trigger.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TriggerSpec {
-    /// Its name, which keeps its offsets over a restart.
-    pub name: String,
-    /// `spec.filter.attributes`: all must be equal; an empty value is ignored.
-    #[serde(default)]
-    pub filter: BTreeMap<String, String>,
-    /// Who is delivered to.
-    pub subscriber: Subscriber,
-    /// `kafka.eventing.knative.dev/delivery.order`.
-    #[serde(default)]
-    pub order: Order,
-    /// `spec.delivery` without its dead letter sink.
-    #[serde(default)]
-    pub delivery: DeliverySpec,
-    /// `spec.delivery.deadLetterSink`; without one an event that nobody takes is lost, and counted as such.
-    #[serde(default)]
-    pub dead_letter_sink: Option<DeadLetterSink>,
-}
-
-/// The order of delivery.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// Many at once: the next 50 are fetched while fewer than 50 are under way.
-    #[default]
-    Unordered,
-    /// One at a time a partition.
-    Ordered,
-}
-
-/// How one event is tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeliverySpec {
-    /// Of one attempt.
-    #[serde(with = "millis", rename = "timeout_ms")]
-    pub timeout: Duration,
-    /// Attempts after the first.
-    pub retry: u32,
-    /// How the waits grow.
-    pub backoff: Backoff,
-    /// Factor of every wait. As on the Kafka Broker, zero means no retries at all.
-    #[serde(with = "millis", rename = "backoff_delay_ms")]
-    pub backoff_delay: Duration,
-}
-
-impl Default for DeliverySpec {
-    /// What eventing-kafka-broker does for a Trigger of class `Kafka` without a delivery block.
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(600),
-            retry: 0,
-            backoff: Backoff::Exponential,
-            backoff_delay: Duration::from_millis(200),
-        }
-    }
-}
-
-/// The n-th wait, n from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Backoff {
-    /// delay x 2^n: the first wait is twice the delay.
-    Exponential,
-    /// delay x n.
-    Linear,
-}
-
-/// Where an event goes that its subscriber did not take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeadLetterSink {
-    /// The configuration's [`DeadLetterTopic`]: nothing is lost.
-    Topic,
-    /// Tried like the Trigger's own subscriber; what it does not take is lost.
-    Subscriber(Subscriber),
 }
 
 /// A KafkaSink with a KafkaSource behind it: a durable topic, delivered without end.
@@ -267,40 +124,6 @@ impl Config {
     }
 }
 
-impl ServiceSpec {
-    /// A service of `program` with the defaults: no concurrency limit, one process at most, 300 s, 5 s of idle time.
-    pub fn new(name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            program: program.into(),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            listen: loopback(),
-            container_concurrency: 0,
-            min_scale: 0,
-            max_scale: default_max_scale(),
-            timeout: default_timeout(),
-            idle: default_idle(),
-            cold_delay: Duration::ZERO,
-            readiness: Readiness::Tcp,
-        }
-    }
-}
-
-impl TriggerSpec {
-    /// A trigger that takes every event.
-    pub fn new(name: impl Into<String>, subscriber: Subscriber) -> Self {
-        Self {
-            name: name.into(),
-            filter: BTreeMap::new(),
-            subscriber,
-            order: Order::Unordered,
-            delivery: DeliverySpec::default(),
-            dead_letter_sink: None,
-        }
-    }
-}
-
 fn default_name() -> String {
     "default".to_owned()
 }
@@ -323,16 +146,4 @@ fn one() -> f64 {
 
 fn default_start_limit() -> Duration {
     Duration::from_secs(2)
-}
-
-fn default_max_scale() -> u32 {
-    1
-}
-
-fn default_timeout() -> Duration {
-    Duration::from_secs(300)
-}
-
-fn default_idle() -> Duration {
-    Duration::from_secs(5)
 }

@@ -15,6 +15,7 @@ mod record;
 mod reply;
 mod running;
 mod server;
+mod start;
 pub mod stats;
 mod stop;
 pub mod strict;
@@ -28,6 +29,7 @@ pub use config::{
 };
 pub use faults::Faults;
 pub use log::LogError;
-pub use running::{LocalKnative, Now, Running, StartError, TickError};
+pub use running::{Now, Running, TickError};
+pub use start::{LocalKnative, StartError};
 pub use stats::{ServiceStats, Stats, TriggerStats};
 pub use strict::{Rule, Violation};

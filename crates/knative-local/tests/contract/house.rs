@@ -99,7 +99,9 @@ pub(crate) fn trigger(name: &str, url: &str) -> TriggerSpec {
 pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let target = test.parent().and_then(|deps| deps.parent()).expect("a test lies in target/<profile>/deps");
-    target.join("examples").join(name)
+    let path = target.join("examples").join(name);
+    assert!(path.exists(), "{} is missing: `cargo test -p knative-local` builds it", path.display());
+    path
 }
 
 /// A service that is the example `subscriber`.
