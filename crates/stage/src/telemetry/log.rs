@@ -10,7 +10,7 @@ use std::io::Write as _;
 use opentelemetry::trace::TraceContextExt as _;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer;
@@ -44,6 +44,19 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         fields.0.retain(|name, _| REPEATED.contains(&name.as_str()));
         if let (false, Some(span)) = (fields.0.is_empty(), context.span(id)) {
             span.extensions_mut().insert(SpanFields(fields.0));
+        }
+    }
+
+    /// A field that is only known later, such as the id of an event that the span itself makes.
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        values.record(&mut fields);
+        fields.0.retain(|name, _| REPEATED.contains(&name.as_str()));
+        let (false, Some(span)) = (fields.0.is_empty(), context.span(id)) else { return };
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<SpanFields>() {
+            Some(SpanFields(known)) => known.extend(fields.0),
+            None => extensions.insert(SpanFields(fields.0)),
         }
     }
 
