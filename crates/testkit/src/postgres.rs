@@ -58,9 +58,10 @@ pub async fn postgres() -> Option<TestDatabase> {
     static SERVER: OnceLock<Option<OwnPostgres>> = OnceLock::new();
     static DATABASES: AtomicU32 = AtomicU32::new(0);
     let test = test_name();
-    let server = tokio::task::spawn_blocking(move || SERVER.get_or_init(start).as_ref())
-        .await
-        .expect("starting the server panicked");
+    let server =
+        tokio::task::spawn_blocking(move || SERVER.get_or_init(|| start(Options::ephemeral)).as_ref())
+            .await
+            .expect("starting the server panicked");
     let Some(server) = server else {
         report_skipped(&test);
         return None;
@@ -79,14 +80,17 @@ pub async fn postgres() -> Option<TestDatabase> {
 /// As [`postgres`].
 pub async fn own_postgres() -> Option<OwnPostgres> {
     let test = test_name();
-    let server = tokio::task::spawn_blocking(start).await.expect("starting the server panicked");
+    let server = tokio::task::spawn_blocking(|| start(std::convert::identity))
+        .await
+        .expect("starting the server panicked");
     if server.is_none() {
         report_skipped(&test);
     }
     server
 }
 
-fn start() -> Option<OwnPostgres> {
+/// A static is never dropped: the server of all tests removes its files itself, a test's own is restarted.
+fn start(adjust: impl FnOnce(Options) -> Options) -> Option<OwnPostgres> {
     find_binaries().ok()?;
     let directory = tempfile::Builder::new()
         .prefix("freshet-test-")
@@ -95,9 +99,8 @@ fn start() -> Option<OwnPostgres> {
         .expect("/tmp takes a directory");
     let options = Options::new(directory.path().join("postgres"))
         .without_fsync()
-        .ephemeral()
         .setting("max_connections", CONNECTIONS);
-    let instance = Instance::start(&options).unwrap_or_else(|error| panic!("{error}"));
+    let instance = Instance::start(&adjust(options)).unwrap_or_else(|error| panic!("{error}"));
     Some(OwnPostgres { instance, _directory: directory })
 }
 

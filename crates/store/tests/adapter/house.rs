@@ -1,0 +1,107 @@
+//! A migrated database, and payloads to write into it.
+
+use std::time::Duration;
+
+use event_model::{Quality, Reading, Value, ids};
+use jiff::Timestamp;
+use store::{
+    Claim, Database, DatabaseSettings, EvaluationMark, Payload, Receipt, ReceiptOutcome, Sighting, Streams,
+    Tags, Writer,
+};
+use testkit::TestDatabase;
+
+/// One process's view of a database.
+pub(crate) struct House {
+    pub(crate) settings: DatabaseSettings,
+    pub(crate) database: Database,
+    pub(crate) streams: Streams,
+    pub(crate) writer: Writer,
+    pub(crate) client: tokio_postgres::Client,
+}
+
+impl House {
+    /// `None` where there is no server.
+    pub(crate) async fn build() -> Option<Self> {
+        let database = testkit::postgres().await?;
+        Some(Self::on(&database).await)
+    }
+
+    pub(crate) async fn on(database: &TestDatabase) -> Self {
+        let settings =
+            DatabaseSettings::from_url(database.url()).unwrap().acquire_timeout(Duration::from_secs(2));
+        store::migrate(&settings).await.unwrap();
+        let (database, client) = (Database::new(&settings), database.connect().await);
+        let streams = Streams::new(database.clone());
+        let writer = Writer::start(&database);
+        Self { settings, database, streams, writer, client }
+    }
+
+    /// The payload `id` of the source `test`, received at `received_at`.
+    pub(crate) async fn payload(&self, id: &str, received_at: Timestamp, readings: &[Reading]) -> Payload {
+        let receipt_id = ids::of_receipt("/sources/test", id);
+        let sighting = Sighting {
+            source: "test",
+            source_tags: &Tags::new(),
+            device_tags: &[],
+            received_at,
+            receipt_id,
+            readings,
+        };
+        let located = self.streams.locate(&sighting).await.unwrap();
+        Payload {
+            claim: Claim {
+                source: "test".into(),
+                key: format!("id:{id}"),
+                expires_at: received_at + Duration::from_secs(30 * 24 * 3600),
+            },
+            receipt: Receipt {
+                id: receipt_id,
+                received_at,
+                event_id: id.to_owned(),
+                format: "json".into(),
+                traceparent: None,
+                outcome: ReceiptOutcome::Stored,
+                readings: readings.len(),
+                problems: 0,
+                request: b"POST / HTTP/1.1\r\n\r\n".to_vec(),
+            },
+            marks: located
+                .streams
+                .iter()
+                .map(|stream| EvaluationMark { stream_id: stream.id, from_at: stream.span().0 })
+                .collect(),
+            rows: located.streams.into_iter().flat_map(|stream| stream.rows).collect(),
+            dead_letter: None,
+            seen: located.seen,
+        }
+    }
+
+    pub(crate) async fn count(&self, of: &str) -> i64 {
+        self.client.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get(0)
+    }
+
+    /// The values of `device` in the view, in order.
+    pub(crate) async fn values(&self, device: &str) -> Vec<(String, f64)> {
+        let sql = "select metric, value from readings where device = $1 order by observed_at, metric";
+        let rows = self.client.query(sql, &[&device]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(crate) fn reading(device: &str, metric: &str, value: f64, observed_at: Timestamp) -> Reading {
+    Reading {
+        device: device.to_owned(),
+        channel: String::new(),
+        metric: metric.to_owned(),
+        value: Value::Number(value),
+        unit: Some("Cel".to_owned()),
+        observed_at,
+        quality: Quality::Good,
+        flags: Vec::new(),
+        raw_metric: metric.to_owned(),
+    }
+}

@@ -1,0 +1,54 @@
+use store::migrate::{needed_version, version};
+use store::{Database, DatabaseSettings, StoreError, migrate};
+
+#[tokio::test]
+async fn two_processes_migrate_at_once_and_one_of_them_has_nothing_to_do() {
+    let Some(database) = testkit::postgres().await else { return };
+    let settings = DatabaseSettings::from_url(database.url()).unwrap();
+    let (first, second) = tokio::join!(migrate(&settings), migrate(&settings));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let mut applied = [first.applied.len(), second.applied.len()];
+    applied.sort_unstable();
+    assert_eq!(applied, [0, 1]);
+    assert_eq!((first.version, second.version), (needed_version(), needed_version()));
+}
+
+#[tokio::test]
+async fn tables_of_others_in_the_same_database_stay_as_they_are() {
+    let Some(database) = testkit::postgres().await else { return };
+    let client = database.connect().await;
+    client.batch_execute("create table theirs (n int); insert into theirs values (1)").await.unwrap();
+    let settings = DatabaseSettings::from_url(database.url()).unwrap();
+    migrate(&settings).await.unwrap();
+    assert_eq!(migrate(&settings).await.unwrap().applied, Vec::<String>::new());
+    assert_eq!(version(&client).await.unwrap(), needed_version());
+    let theirs: i64 = client.query_one("select count(*) from theirs", &[]).await.unwrap().get(0);
+    assert_eq!(theirs, 1);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_old_is_refused_until_it_is_migrated() {
+    let Some(database) = testkit::postgres().await else { return };
+    let settings = DatabaseSettings::from_url(database.url()).unwrap();
+    let pool = Database::new(&settings);
+    let error = pool.client().await.unwrap_err();
+    assert!(matches!(error, StoreError::SchemaTooOld { found: 0, .. }), "{error:?}");
+    assert!(!error.is_data_error());
+    migrate(&settings).await.unwrap();
+    assert!(pool.client().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_pipeline_in_force_is_the_last_one_activated() {
+    let Some(database) = testkit::postgres().await else { return };
+    let settings = DatabaseSettings::from_url(database.url()).unwrap();
+    migrate(&settings).await.unwrap();
+    let client = Database::new(&settings).client().await.unwrap();
+    assert_eq!(store::active_pipeline::hash(&client).await.unwrap(), None);
+    for hash in ["a", "b", "b"] {
+        store::active_pipeline::activate(&client, hash, crate::house::at("2024-05-01T00:00:00Z"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(store::active_pipeline::hash(&client).await.unwrap().as_deref(), Some("b"));
+}

@@ -1,0 +1,63 @@
+use crate::house::{House, at, reading};
+
+#[tokio::test]
+async fn a_month_is_made_when_a_payload_needs_it() {
+    let Some(house) = House::build().await else { return };
+    let received = at("2024-06-02T00:00:00Z");
+    let readings = [
+        reading("d", "t", 1.0, at("2024-05-31T23:59:59Z")),
+        reading("d", "t", 2.0, at("2024-06-01T00:00:00Z")),
+    ];
+    house.writer.write(house.payload("1", received, &readings).await).await.unwrap();
+    assert_eq!(house.count("reading_2024_05").await, 1);
+    assert_eq!(house.count("reading_2024_06").await, 1);
+    assert_eq!(house.count("receipt_2024_06").await, 1);
+    assert_eq!(house.count("reading_default").await, 0);
+}
+
+#[tokio::test]
+async fn implausible_times_stay_in_the_default_partition() {
+    let Some(house) = House::build().await else { return };
+    let received = at("2024-06-02T00:00:00Z");
+    let readings = [
+        reading("d", "t", 1.0, at("1998-05-31T00:00:00Z")),
+        reading("d", "t", 2.0, at("2031-06-01T00:00:00Z")),
+    ];
+    house.writer.write(house.payload("1", received, &readings).await).await.unwrap();
+    assert_eq!(house.count("reading_default").await, 2);
+    assert_eq!(house.values("d").await.len(), 2);
+}
+
+#[tokio::test]
+async fn rows_that_fell_into_the_default_partition_move_when_their_month_is_made() {
+    let Some(house) = House::build().await else { return };
+    // Far ahead when it came; its month came true later.
+    let early = [reading("d", "t", 1.0, at("2024-07-15T00:00:00Z"))];
+    house.writer.write(house.payload("1", at("2024-06-02T00:00:00Z"), &early).await).await.unwrap();
+    assert_eq!(house.count("reading_default").await, 1);
+    let now = at("2024-07-20T00:00:00Z");
+    house.writer.write(house.payload("2", now, &[reading("d", "t", 2.0, now)]).await).await.unwrap();
+    assert_eq!(house.count("reading_default").await, 0);
+    assert_eq!(house.count("reading_2024_07").await, 2);
+    // The moved row is found by its key again.
+    let again = [reading("d", "t", 3.0, at("2024-07-15T00:00:00Z"))];
+    house.writer.write(house.payload("3", now, &again).await).await.unwrap();
+    assert_eq!(house.values("d").await, [("t".into(), 3.0), ("t".into(), 2.0)]);
+}
+
+#[tokio::test]
+async fn many_processes_that_need_the_same_new_month_make_it_once() {
+    let Some(first) = House::build().await else { return };
+    let received = at("2024-06-02T00:00:00Z");
+    let mut writes = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        // A writer of its own is what another process would have.
+        let writer = store::Writer::start(&store::Database::new(&first.settings));
+        let moment = at("2023-01-05T00:00:00Z") + std::time::Duration::from_secs(n);
+        let payload = first.payload(&n.to_string(), received, &[reading("d", "t", 1.0, moment)]).await;
+        writes.spawn(async move { writer.write(payload).await });
+    }
+    let written = writes.join_all().await;
+    assert!(written.iter().all(Result::is_ok), "{written:?}");
+    assert_eq!(first.count("reading_2023_01").await, 6);
+}
