@@ -1,4 +1,4 @@
-//! The settings of `transform`, beside those of the shell and of the database.
+//! The settings of this stage, beside those of the shell and of the database.
 
 use std::path::PathBuf;
 

@@ -71,7 +71,7 @@ fn claim(facts: Facts<'_>, decoded: &Decoded) -> Claim {
     let Facts { event, payload, .. } = facts;
     let window = payload.source.resend_window.unwrap_or_else(|| payload.decoder.default_resend_window());
     let has_own_id = payload.source.events.is_some() || Uuid::parse_str(event.id()).is_err();
-    let has_own_time = decoded.readings.iter().any(|reading| reading.observed_at != payload.received_at);
+    let has_own_time = decoded.readings.iter().any(|reading| !reading.flags.contains(&decoders::time::RECEIVED));
     let source = payload.name.to_owned();
     if window.is_zero() || has_own_id || has_own_time || decoded.readings.is_empty() {
         let expires_at = payload.received_at.saturating_add(ID_LIFETIME).unwrap_or(Timestamp::MAX);

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
-pub mod entry;
-pub mod payload;
-pub mod reply;
-pub mod stage;
-pub mod watch;
+mod content;
+mod origin;
+mod record;
+mod repetition;
+mod reply;
+mod stage;
+mod watch;
 
 pub use config::Config;
 pub use stage::Transform;

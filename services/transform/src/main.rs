@@ -1,19 +1,19 @@
-//! The `transform` service.
+//! Decodes payloads and stores readings.
 
 use std::process::ExitCode;
 
-use stage::{App, ConfigErrors};
+use stage::{App, ConfigErrors, Runtime};
 use store::{Database, DatabaseSettings};
 use transform::{Config, Transform};
 
 fn main() -> ExitCode {
-    stage::run("transform", |mut runtime| {
-        let config = Config::from_env(&mut runtime.env);
-        let settings = DatabaseSettings::from_env(&mut runtime.env);
-        runtime.env.finish()?;
-        // Without a mistake there is a configuration.
-        let Config { pipeline } = config.ok_or_else(ConfigErrors::default)?;
-        let database = Database::new(&settings);
-        Ok(App::new().stage(Transform::new(pipeline, database, runtime.clock)))
-    })
+    stage::run("transform", build)
+}
+
+fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
+    let config = Config::from_env(&mut runtime.env);
+    let database = DatabaseSettings::from_env(&mut runtime.env);
+    runtime.env.finish()?;
+    let Some(config) = config else { return Err(ConfigErrors::default()) };
+    Ok(App::new().stage(Transform::new(config.pipeline, Database::new(&database), runtime.clock)))
 }

@@ -1,4 +1,4 @@
-//! What the next stages are told.
+//! Encode, the answer.
 
 use cloudevents::Event;
 use event_model::cloudevent::{self, EventError};
@@ -9,34 +9,44 @@ use event_model::events::{
 use jiff::Timestamp;
 use store::Located;
 
-/// The `source` of its events.
 const SOURCE: &str = "/stages/transform";
+/// An event stays far below what a record holds. Streams beyond this are marked all the same, and `alert` evaluates
+/// whatever is marked.
+const MAX_STREAMS: usize = 1000;
 
-/// `readings.recorded`: the streams that a payload touched, and the spans that it wrote.
-///
-/// # Errors
-/// [`EventError`] where the event cannot be built.
-pub fn readings_recorded(cause: &Event, source: &str, located: &Located, watched: bool) -> Result<Event, EventError> {
-    let streams = located
-        .streams
-        .iter()
-        .map(|stream| {
-            let (from, to) = stream.span();
-            StreamSpan { stream: stream.id, device: stream.device.clone(), channel: stream.channel.clone(), from, to }
-        })
-        .collect();
+/// `readings.recorded`; `None` where there was no reading.
+pub(crate) fn readings_recorded(
+    cause: &Event,
+    source: &str,
+    located: &Located,
+    (received_at, is_due): (Timestamp, bool),
+) -> Result<Option<Event>, EventError> {
+    if located.streams.is_empty() {
+        return Ok(None);
+    }
+    let streams = located.streams.iter().take(MAX_STREAMS).map(|stream| {
+        let (from, to) = stream.span();
+        StreamSpan {
+            stream: stream.id,
+            device: stream.device.clone(),
+            channel: stream.channel.clone(),
+            from,
+            to,
+        }
+    });
+    let data = ReadingsRecorded { source: source.to_owned(), streams: streams.collect() };
     let mut event = cloudevent::effect(cause, READINGS_RECORDED, SOURCE);
-    event.set_extension(EXT_EVALUATION, if watched { EVALUATION_DUE } else { EVALUATION_NONE });
-    cloudevent::set_json(&mut event, &ReadingsRecorded { source: source.to_owned(), streams })?;
-    Ok(event)
+    event.set_extension(EXT_EVALUATION, if is_due { EVALUATION_DUE } else { EVALUATION_NONE });
+    // Not the time now: a second delivery is answered with the same event.
+    cloudevent::set_time(&mut event, received_at);
+    cloudevent::set_json(&mut event, &data)?;
+    Ok(Some(event))
 }
 
 /// `pulse.recorded`.
-///
-/// # Errors
-/// [`EventError`] where the event cannot be built.
-pub fn pulse_recorded(cause: &Event, at: Timestamp) -> Result<Event, EventError> {
+pub(crate) fn pulse_recorded(cause: &Event, at: Timestamp) -> Result<Event, EventError> {
     let mut event = cloudevent::effect(cause, PULSE_RECORDED, SOURCE);
+    cloudevent::set_time(&mut event, at);
     cloudevent::set_json(&mut event, &PulseRecorded { at })?;
     Ok(event)
 }

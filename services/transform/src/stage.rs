@@ -1,18 +1,23 @@
-//! The stage: decode, find the streams, decide what is watched, write, tell.
+//! The stage: decode -> load -> decide -> encode.
+
+use std::error::Error;
 
 use cloudevents::{AttributesReader as _, Event};
-use decoders::{Context, DecodeError, Decoded};
+use event_model::cloudevent::EventError;
 use event_model::event_types::TICK;
+use event_model::ids;
+use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use stage::{Clock, Delivery, Outcome, Stage, crash};
 use store::{Database, Located, Sighting, StoreError, Streams, WriteError, Writer, pulses};
 
-use crate::entry::{self, Facts};
-use crate::payload::{self, Payload, PayloadError};
-use crate::reply;
-use crate::watch;
+use crate::content::Content;
+use crate::origin::{Origin, OriginError};
+use crate::record::{self, Parts};
+use crate::{reply, watch};
 
-/// Stores what payloads hold, and records the pulse.
+/// Stores what payloads hold.
+#[derive(Debug)]
 pub struct Transform {
     pipeline: Pipeline,
     database: Database,
@@ -22,99 +27,101 @@ pub struct Transform {
 }
 
 impl Transform {
-    /// A stage over `database`, which is first connected to when an event needs it.
+    /// A stage over `database`. Must be called within a Tokio runtime.
     pub fn new(pipeline: Pipeline, database: Database, clock: Clock) -> Self {
-        let (streams, writer) = (Streams::new(database.clone()), Writer::start(&database));
+        let streams = Streams::new(database.clone());
+        let writer = Writer::start(&database);
         Self { pipeline, database, streams, writer, clock }
+    }
+
+    async fn take(&self, event: &Event, delivery: Delivery) -> Result<Option<Event>, Failure> {
+        let origin = Origin::of(event, &self.pipeline, delivery.received_at)?;
+        let content = Content::of(&origin);
+        let located = self.locate(event, &origin, &content).await?;
+        let marks = watch::marks(&self.pipeline, origin.name, &located.streams);
+        let answer = (origin.received_at, !marks.is_empty());
+        let reply = reply::readings_recorded(event, origin.name, &located, answer)?;
+        let traceparent = delivery.traceparent;
+        let now = self.clock.now();
+        let parts = Parts { event, origin: &origin, content: &content, marks, traceparent, now };
+        let payload = record::payload(parts, located);
+        crash::point("before-write");
+        let written = self.writer.write(payload).await?;
+        crash::point("after-commit");
+        tracing::debug!(source = origin.name, ?written, outcome = content.outcome.as_str(), "written");
+        Ok(reply)
+    }
+
+    async fn locate(
+        &self,
+        event: &Event,
+        origin: &Origin<'_>,
+        content: &Content,
+    ) -> Result<Located, StoreError> {
+        let sighting = Sighting {
+            source: origin.name,
+            source_tags: &origin.source.tags,
+            device_tags: &content.decoded.tags,
+            received_at: origin.received_at,
+            receipt_id: ids::of_receipt(event.source(), event.id()),
+            readings: &content.decoded.readings,
+        };
+        self.streams.locate(&sighting).await
+    }
+
+    async fn tick(&self, event: &Event) -> Result<Option<Event>, Failure> {
+        let at: Timestamp = self.clock.now();
+        let client = self.database.client().await?;
+        crash::point("before-write");
+        pulses::record(&client, at).await.map_err(StoreError::from)?;
+        crash::point("after-commit");
+        Ok(Some(reply::pulse_recorded(event, at)?))
     }
 }
 
 impl Stage for Transform {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
-        if event.ty() == TICK {
-            return self.pulse(&event).await;
-        }
-        match payload::open(&self.pipeline, &event, &delivery) {
-            Ok(payload) => self.store(&event, &delivery, &payload).await,
-            Err(PayloadError::NotOurs) => Outcome::Skip,
-            Err(error @ PayloadError::UnknownSource(_)) => Outcome::Rejected(error.to_string()),
-            Err(error @ (PayloadError::Request(_) | PayloadError::NoData)) => Outcome::Malformed(error.to_string()),
+        let taken =
+            if event.ty() == TICK { self.tick(&event).await } else { self.take(&event, delivery).await };
+        match taken {
+            Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
+            Ok(None) => Outcome::Done,
+            Err(failure) => failure.outcome(),
         }
     }
 }
 
-impl Transform {
-    async fn pulse(&self, event: &Event) -> Outcome {
-        // The time at which it came through, not the one at which it was sent: ticks that waited are one pulse.
-        let now = event_model::reading::truncate_to_micros(self.clock.now());
-        let recorded = async {
-            let client = self.database.client().await?;
-            pulses::record(&client, now).await.map_err(StoreError::from)
-        };
-        match recorded.await {
-            Ok(()) => replied(reply::pulse_recorded(event, now)),
-            Err(error) => unavailable(&error),
+/// Why an event was not taken.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Reply(#[from] EventError),
+}
+
+impl Failure {
+    /// The answer; what the database said goes to the log alone, for it may quote values.
+    fn outcome(&self) -> Outcome {
+        let text = self.to_string();
+        match self {
+            Self::Origin(OriginError::NotForUs) => Outcome::Skip,
+            Self::Origin(OriginError::UnknownSource(_)) | Self::Reply(_) => Outcome::Rejected(text),
+            Self::Origin(OriginError::NoSource | OriginError::Request(_)) => Outcome::Malformed(text),
+            Self::Store(error) if error.is_data_error() => self.logged(Outcome::Rejected(text)),
+            Self::Write(WriteError::Data(_)) => self.logged(Outcome::Rejected(text)),
+            Self::Store(_) | Self::Write(_) => self.logged(Outcome::Unavailable(text)),
         }
     }
 
-    async fn store(&self, event: &Event, delivery: &Delivery, payload: &Payload<'_>) -> Outcome {
-        let context = Context { profile: &payload.source.profile, received_at: payload.received_at };
-        let decoded = payload.decoder.decode(&payload.request, context);
-        let (decoded, whole) = match decoded {
-            Ok(decoded) => (decoded, None),
-            Err(DecodeError(problem)) => (Decoded::default(), Some(problem)),
-        };
-        let receipt_id = event_model::ids::of_receipt(event.source(), event.id());
-        let sighting = Sighting {
-            source: payload.name,
-            source_tags: &payload.source.tags,
-            device_tags: &decoded.tags,
-            received_at: payload.received_at,
-            receipt_id,
-            readings: &decoded.readings,
-        };
-        let located = match self.streams.locate(&sighting).await {
-            Ok(located) => located,
-            Err(error) if error.is_data_error() => return Outcome::Rejected(error.to_string()),
-            Err(error) => return unavailable(&error),
-        };
-        let marks = watch::marks(&self.pipeline.rules, payload.name, &located);
-        let watched = !marks.is_empty();
-        let facts = Facts { event, delivery, payload, receipt_id, now: self.clock.now() };
-        let entry = entry::write(facts, &located, marks, &decoded, whole);
-        crash::point("before-write");
-        // A duplicate is answered as the first delivery was: whoever missed that answer needs this one.
-        if let Err(error) = self.writer.write(entry).await {
-            return refused(&error);
-        }
-        crash::point("after-commit");
-        tell(event, payload, &located, watched)
-    }
-}
-
-fn tell(event: &Event, payload: &Payload<'_>, located: &Located, watched: bool) -> Outcome {
-    if located.streams.is_empty() {
-        return Outcome::Done;
-    }
-    replied(reply::readings_recorded(event, payload.name, located, watched))
-}
-
-fn replied(event: Result<Event, event_model::cloudevent::EventError>) -> Outcome {
-    match event {
-        Ok(event) => Outcome::Reply(Box::new(event)),
-        Err(error) => Outcome::Rejected(error.to_string()),
-    }
-}
-
-fn unavailable(error: &StoreError) -> Outcome {
-    tracing::warn!(error = error as &dyn std::error::Error, "the database did not take an event");
-    Outcome::Unavailable(error.to_string())
-}
-
-fn refused(error: &WriteError) -> Outcome {
-    tracing::warn!(error = error as &dyn std::error::Error, "a payload was not written");
-    match error {
-        WriteError::Data(_) => Outcome::Rejected(error.to_string()),
-        WriteError::Unavailable(_) | WriteError::Twin | WriteError::Closed => Outcome::Unavailable(error.to_string()),
+    fn logged(&self, outcome: Outcome) -> Outcome {
+        let causes = std::iter::successors(self.source(), |error| error.source());
+        let chain: Vec<String> = causes.map(ToString::to_string).collect();
+        tracing::error!(error = %self, causes = chain.join(": "), "not written");
+        outcome
     }
 }

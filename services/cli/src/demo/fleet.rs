@@ -17,8 +17,10 @@ pub enum Fate {
     NoReadings,
     /// It is accepted, and nothing of it makes sense: a dead letter.
     DeadLetter,
-    /// It is accepted and was stored before: nothing changes.
+    /// It is accepted and was stored before, as its platform's message id says: nothing is written.
     Again,
+    /// It is accepted and was stored before, though nothing says so: it gets a receipt, and its readings change nothing.
+    AgainAsNew,
     /// It is refused at the door with this status.
     Refused(u16),
 }
@@ -151,7 +153,11 @@ fn repeat_some(requests: &mut Vec<Planned>) {
     let again: Vec<_> = requests
         .iter()
         .step_by(11)
-        .map(|planned| Planned { fate: Fate::Again, ..planned.clone() })
+        .map(|planned| {
+            let has_id = platforms::WITH_MESSAGE_ID.iter().any(|path| planned.request.path == *path);
+            let fate = if has_id { Fate::Again } else { Fate::AgainAsNew };
+            Planned { fate, ..planned.clone() }
+        })
         .collect();
     requests.extend(again);
 }
@@ -180,17 +186,25 @@ fn mishaps(clock: ClockFace) -> Vec<Planned> {
     mistyped.headers = vec![("content-type".to_owned(), "image/png".to_owned())];
     all.push(planned(mistyped, Fate::Refused(415)));
     // one line of ten is broken; the nine others are stored
-    let (lines, mut readings) = changed(platforms::line_protocol(0..10, at, |_| 25.0), "temperature=25", "temperature=");
+    let (lines, mut readings) =
+        changed(platforms::line_protocol(0..10, at, |_| 25.0), "temperature=25", "temperature=");
     readings.remove(0);
     all.push(planned(lines, Fate::Partial(readings)));
     // a temperature that is no number; the door's state is stored
     let (mut warm, mut readings) = platforms::cold_store(1, at, 4.0);
-    warm.body = format!(r#"{{"fridge":{{"id":"fridge-01"}},"at":{},"temp_f":{{"raw":1}},"door":{{"open":false}}}}"#, at.as_millisecond()).into_bytes();
+    warm.body = format!(
+        r#"{{"fridge":{{"id":"fridge-01"}},"at":{},"temp_f":{{"raw":1}},"door":{{"open":false}}}}"#,
+        at.as_millisecond()
+    )
+    .into_bytes();
     readings.remove(0);
     all.push(planned(warm, Fate::Partial(readings)));
-    // a SenML version that nobody knows yet
-    let (senml, _) = changed(platforms::senml(0, at, 1.0), r#"{"bn""#, r#"{"bver":99,"bn""#);
-    all.push(planned(senml, Fate::DeadLetter));
+    // a temperature that is no number, and nothing else
+    let (mut nonsense, _) = platforms::cold_store(2, at, 4.0);
+    nonsense.body =
+        format!(r#"{{"fridge":{{"id":"fridge-02"}},"at":{},"temp_f":[[]]}}"#, at.as_millisecond())
+            .into_bytes();
+    all.push(planned(nonsense, Fate::DeadLetter));
     all
 }
 
@@ -214,9 +228,14 @@ mod tests {
     #[test]
     fn a_changed_body_really_is_changed() {
         let fleet = Fleet::plan(ClockFace::ending_before("2026-03-01T12:00:00Z".parse().unwrap()));
-        let bodies: Vec<_> =
-            fleet.requests.iter().rev().take(3).map(|planned| String::from_utf8_lossy(&planned.request.body)).collect();
-        assert!(bodies[0].contains("bver"), "{}", bodies[0]);
+        let bodies: Vec<_> = fleet
+            .requests
+            .iter()
+            .rev()
+            .take(3)
+            .map(|planned| String::from_utf8_lossy(&planned.request.body))
+            .collect();
+        assert!(bodies[0].contains("[[]]"), "{}", bodies[0]);
         assert!(bodies[2].contains("temperature= "), "{}", bodies[2]);
     }
 }

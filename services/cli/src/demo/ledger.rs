@@ -34,10 +34,15 @@ impl Entry {
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn compare(client: &Client, fleet: &Fleet, since: Timestamp, told: usize) -> Result<Vec<Entry>, Error> {
+pub async fn compare(
+    client: &Client,
+    fleet: &Fleet,
+    since: Timestamp,
+    told: usize,
+) -> Result<Vec<Entry>, Error> {
     let mut entries = readings(client, fleet, since).await?;
     entries.extend(payloads(client, fleet, since).await?);
-    entries.push(transitions(client, fleet, since).await?);
+    entries.extend(transitions(client, fleet, since).await?);
     entries.extend(notifications(client, since, told).await?);
     Ok(entries)
 }
@@ -77,7 +82,8 @@ async fn readings(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Ve
 
 /// Receipts by outcome, and open dead letters.
 async fn payloads(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Vec<Entry>, Error> {
-    let count = |wanted: fn(&Fate) -> bool| fleet.requests.iter().filter(|planned| wanted(&planned.fate)).count();
+    let count =
+        |wanted: fn(&Fate) -> bool| fleet.requests.iter().filter(|planned| wanted(&planned.fate)).count();
     let row = client
         .query_one(
             "select count(*) filter (where outcome = 'stored'), count(*) filter (where outcome = 'no_data'),
@@ -91,7 +97,12 @@ async fn payloads(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Ve
     let partial = count(|fate| matches!(fate, Fate::Partial(_)));
     let rejected = count(|fate| matches!(fate, Fate::DeadLetter));
     Ok(vec![
-        Entry::new("payloads stored", count(|fate| matches!(fate, Fate::Stored(_))), found(0)),
+        // A payload sent again is a payload of its own where its platform gives it no id; its readings are the same.
+        Entry::new(
+            "payloads stored",
+            count(|fate| matches!(fate, Fate::Stored(_) | Fate::AgainAsNew)),
+            found(0),
+        ),
         Entry::new("payloads without readings", count(|fate| matches!(fate, Fate::NoReadings)), found(1)),
         Entry::new("payloads stored in part", partial, found(2)),
         Entry::new("payloads rejected", rejected, found(3)),
@@ -99,8 +110,8 @@ async fn payloads(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Ve
     ])
 }
 
-/// The transitions in force.
-async fn transitions(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Entry, Error> {
+/// The transitions in force: each one planned, and whatever else was found.
+async fn transitions(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Vec<Entry>, Error> {
     let rows = client
         .query(
             "select t.rule, d.name, t.kind, t.at from alert_transition t
@@ -109,26 +120,29 @@ async fn transitions(client: &Client, fleet: &Fleet, since: Timestamp) -> Result
             &[&since],
         )
         .await?;
-    let text = |rule: &str, device: &str, kind: &str, at: Option<Timestamp>| match at {
-        Some(at) => format!("{rule} {device} {kind} {at}"),
-        None => format!("{rule} {device} {kind}"),
-    };
-    let timeless = |rule: &str| fleet.transitions.iter().any(|expected| expected.rule == rule && expected.at.is_none());
-    let mut planned: Vec<String> = fleet
+    let mut found: BTreeMap<String, Timestamp> =
+        rows.iter().map(|row| (what(row.get(0), row.get(1), row.get(2)), row.get(3))).collect();
+    let mut entries: Vec<Entry> = fleet
         .transitions
         .iter()
-        .map(|ExpectedTransition { rule, device, kind, at }| text(rule, device, kind, *at))
-        .collect();
-    let mut found: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let rule: &str = row.get(0);
-            text(rule, row.get(1), row.get(2), (!timeless(rule)).then(|| row.get(3)))
+        .map(|ExpectedTransition { rule, device, kind, at }| {
+            let name = what(rule, device, kind);
+            let happened = found.remove(&name);
+            let text = |time: Option<Timestamp>| match (time, at) {
+                (None, _) => "never".to_owned(),
+                (Some(_), None) => "in due time".to_owned(),
+                (Some(time), Some(_)) => time.to_string(),
+            };
+            let planned = at.map_or_else(|| "in due time".to_owned(), |at| at.to_string());
+            Entry::new(name, planned, text(happened))
         })
         .collect();
-    planned.sort_unstable();
-    found.sort_unstable();
-    Ok(Entry::new("alert transitions", planned.join("\n"), found.join("\n")))
+    entries.extend(found.into_iter().map(|(name, at)| Entry::new(name, "never", at)));
+    Ok(entries)
+}
+
+fn what(rule: &str, device: &str, kind: &str) -> String {
+    format!("alert: {rule} {device} {kind}")
 }
 
 /// Every notification was told, and nobody was told what no row says.

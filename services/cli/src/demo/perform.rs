@@ -49,12 +49,15 @@ impl Play {
         let pipeline = directory.path().join("freshet.yaml");
         std::fs::write(&pipeline, PIPELINE)
             .map_err(|error| Failure::because("the demo's pipeline file cannot be written", &error))?;
-        let receiver =
-            Receiver::start().map_err(|error| Failure::because("the demo's receiver does not start", &error))?;
+        let receiver = Receiver::start()
+            .map_err(|error| Failure::because("the demo's receiver does not start", &error))?;
         Ok(Self {
             pipeline,
             key: Uuid::new_v4().simple().to_string(),
-            signing_secret: format!("whsec_{}", BASE64.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat())),
+            signing_secret: format!(
+                "whsec_{}",
+                BASE64.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat())
+            ),
             receiver,
         })
     }
@@ -97,7 +100,12 @@ impl Play {
         close(&played, &entries, rest)
     }
 
-    async fn until_sums_agree(&self, database: &Client, fleet: &Fleet, since: Timestamp) -> Result<Vec<Entry>, Failure> {
+    async fn until_sums_agree(
+        &self,
+        database: &Client,
+        fleet: &Fleet,
+        since: Timestamp,
+    ) -> Result<Vec<Entry>, Failure> {
         let begin = Instant::now();
         loop {
             let entries = ledger::compare(database, fleet, since, self.receiver.received())
@@ -184,7 +192,11 @@ fn close(played: &Played, entries: &[Entry], rest: Rest) -> Result<Done, Failure
     for surprise in &played.surprises {
         output::write_line(&format!("surprise: {surprise}"))?;
     }
-    let zero = if rest.at_zero { "every stage came to 0 processes, between ticks too" } else { "a stage did NOT come to 0 processes" };
+    let zero = if rest.at_zero {
+        "every stage came to 0 processes, between ticks too"
+    } else {
+        "a stage did NOT come to 0 processes"
+    };
     output::write_line(&format!(
         "{zero}; an idle hour costs {:.0} process-seconds with a tick every {} s",
         rest.idle_hour,

@@ -15,6 +15,9 @@ pub struct Expected {
     pub value: f64,
 }
 
+/// The webhooks of the platforms that give a message an id of its own.
+pub const WITH_MESSAGE_ID: [&str; 2] = ["/hooks/farm", "/hooks/orchard"];
+
 /// A payload and what must come of it.
 pub type Payload = (RecordedRequest, Vec<Expected>);
 
@@ -109,12 +112,22 @@ pub fn ecowitt(station: usize, at: Timestamp, fahrenheit: f64, humidity: u32) ->
 }
 
 /// InfluxDB line protocol, several racks in one request; times in seconds.
-pub fn line_protocol(racks: std::ops::Range<usize>, at: Timestamp, temperature: impl Fn(usize) -> f64) -> Payload {
+pub fn line_protocol(
+    racks: std::ops::Range<usize>,
+    at: Timestamp,
+    temperature: impl Fn(usize) -> f64,
+) -> Payload {
     let lines: Vec<String> = racks
         .clone()
-        .map(|rack| format!("climate,device=rack-{rack:02} temperature={} {}", temperature(rack), at.as_second()))
+        .map(|rack| {
+            format!("climate,device=rack-{rack:02} temperature={} {}", temperature(rack), at.as_second())
+        })
         .collect();
-    let readings = racks.map(|rack| Expected { source: "racks", metric: "temperature", value: temperature(rack) });
+    let readings = racks.map(|rack| Expected {
+        source: "racks",
+        metric: "climate.temperature",
+        value: temperature(rack),
+    });
     (post("/hooks/racks?precision=s".to_owned(), "text/plain", lines.join("\n")), readings.collect())
 }
 

@@ -32,14 +32,20 @@ pub async fn play(client: &reqwest::Client, base: &str, key: &str, requests: &[P
         .fold(Played::default(), |mut played, (planned, answer)| async move {
             played.sent += 1;
             let status = answer.as_ref().copied().unwrap_or_default();
-            if (200..300).contains(&status) { played.accepted += 1 } else { played.refused += 1 }
+            if (200..300).contains(&status) {
+                played.accepted += 1
+            } else {
+                played.refused += 1
+            }
             let as_planned = match planned.fate {
                 Fate::Refused(wanted) => status == wanted,
                 _ => (200..300).contains(&status),
             };
             if !as_planned {
                 let found = answer.map_or_else(|error| error.to_string(), |status| status.to_string());
-                played.surprises.push(format!("{}: {:?} was planned, {found} came", planned.request.path, planned.fate));
+                played
+                    .surprises
+                    .push(format!("{}: {:?} was planned, {found} came", planned.request.path, planned.fate));
             }
             played
         })
@@ -63,9 +69,11 @@ fn authorized(mut request: RecordedRequest, key: &str) -> RecordedRequest {
         "orchard" => request.headers.push(("authorization".to_owned(), format!("Bearer {key}"))),
         "weather" => request.query = format!("key={key}"),
         "cold-store" => {
-            let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+            let mut mac =
+                Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
             mac.update(&request.body);
-            let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest: String =
+                mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
             request.headers.push(("x-signature".to_owned(), format!("sha256={digest}")));
         }
         _ => request.headers.push(("x-api-key".to_owned(), key.to_owned())),

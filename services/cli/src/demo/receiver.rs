@@ -28,7 +28,8 @@ impl Receiver {
         .workers(1)
         .disable_signals()
         .bind(("127.0.0.1", 0))?;
-        let address = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address was bound"))?;
+        let address =
+            server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address was bound"))?;
         let running = server.run();
         let handle = running.handle();
         tokio::spawn(running);

@@ -75,7 +75,12 @@ mod tests {
     fn a_second_taker_is_refused_until_the_first_lets_go() {
         let folder = tempfile::tempdir().unwrap();
         let first = StateDirectory::take(folder.path()).unwrap();
-        assert!(StateDirectory::take(folder.path()).unwrap_err().to_string().contains("another `freshet up` runs in"));
+        assert!(
+            StateDirectory::take(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("another `freshet up` runs in")
+        );
         drop(first);
         StateDirectory::take(folder.path()).unwrap();
     }

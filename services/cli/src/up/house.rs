@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use event_model::topology::{self, Filter, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
+use event_model::topology::{
+    self, Filter, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
+};
 use knative_local::{
-    BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec, Subscriber,
-    TimerSpec, TriggerSpec,
+    BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec,
+    Subscriber, TimerSpec, TriggerSpec,
 };
 
 use crate::failure::Failure;
@@ -120,10 +122,7 @@ fn trigger(subscription: &Subscription) -> TriggerSpec {
 /// # Errors
 /// Where this program's own path is unknown.
 pub fn beside_this_program() -> Result<PathBuf, Failure> {
-    std::env::current_exe()
-        .ok()
-        .as_deref()
-        .and_then(Path::parent)
-        .map(Path::to_owned)
-        .ok_or_else(|| Failure::new("this program does not know its own path").hint("name the stages' folder with --bin-dir"))
+    std::env::current_exe().ok().as_deref().and_then(Path::parent).map(Path::to_owned).ok_or_else(|| {
+        Failure::new("this program does not know its own path").hint("name the stages' folder with --bin-dir")
+    })
 }

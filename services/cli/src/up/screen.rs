@@ -31,7 +31,8 @@ impl Screen {
         let lines = STAGES
             .iter()
             .map(|stage| {
-                let line = all.add(ProgressBar::new_spinner().with_style(style.clone()).with_prefix(stage.name));
+                let line =
+                    all.add(ProgressBar::new_spinner().with_style(style.clone()).with_prefix(stage.name));
                 (stage.name, line)
             })
             .collect();

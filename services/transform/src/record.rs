@@ -1,0 +1,71 @@
+//! Encode, the database: all that a payload leaves there.
+
+use cloudevents::{AttributesReader as _, Event};
+use event_model::ids;
+use jiff::Timestamp;
+use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
+use store::{EvaluationMark, Located, Payload, Receipt};
+
+use crate::content::Content;
+use crate::origin::Origin;
+use crate::repetition::claim;
+
+/// The stage's name in dead letters.
+const STAGE: &str = "transform";
+
+/// What a record is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) origin: &'a Origin<'a>,
+    pub(crate) content: &'a Content,
+    pub(crate) marks: Vec<EvaluationMark>,
+    pub(crate) traceparent: Option<String>,
+    /// Now, for what failed.
+    pub(crate) now: Timestamp,
+}
+
+/// The payload as the writer takes it; the rows of `located` move into it.
+pub(crate) fn payload(parts: Parts<'_>, located: Located) -> Payload {
+    let Parts { event, origin, content, marks, traceparent, now } = parts;
+    let decoded = &content.decoded;
+    Payload {
+        claim: claim(event, origin, &decoded.readings),
+        receipt: Receipt {
+            id: ids::of_receipt(event.source(), event.id()),
+            received_at: origin.received_at,
+            event_id: event.id().to_owned(),
+            format: origin.decoder.name().to_owned(),
+            traceparent,
+            outcome: content.outcome,
+            readings: decoded.readings.len(),
+            problems: decoded.problems.len(),
+            request: origin.request.to_bytes(),
+        },
+        rows: located.streams.into_iter().flat_map(|stream| stream.rows).collect(),
+        marks,
+        dead_letter: (!decoded.problems.is_empty()).then(|| dead_letter(event, content, now)),
+        seen: located.seen,
+    }
+}
+
+fn dead_letter(event: &Event, content: &Content, now: Timestamp) -> DeadLetter {
+    let problems = content.decoded.problems.iter();
+    DeadLetter {
+        event: DeadEvent::of(event),
+        stage: STAGE.to_owned(),
+        cause: Cause::Rejected,
+        // PostgreSQL's texts hold no NUL, and a payload may be quoted.
+        reason: without_nul(&content.reason()),
+        problems: problems
+            .map(|problem| DeadProblem {
+                place: without_nul(&problem.place),
+                reason: without_nul(&problem.reason),
+            })
+            .collect(),
+        at: now,
+    }
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
