@@ -11,6 +11,7 @@ use pipeline_config::Pipeline;
 use postgres_local::{Instance, Options};
 use stage::Clock;
 use store::{Database, DatabaseSettings};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::database;
 use crate::demo;
@@ -119,7 +120,10 @@ async fn with_database(
 }
 
 /// Brings the schema up to date and puts the pipeline file in force.
-async fn prepare(database_url: &str, pipeline: &Pipeline) -> Result<(), Failure> {
+///
+/// # Errors
+/// Where the database does not answer, or refuses a migration.
+pub async fn prepare(database_url: &str, pipeline: &Pipeline) -> Result<(), Failure> {
     let settings = DatabaseSettings::from_url(database_url)
         .map_err(|error| Failure::because("the database's address is wrong", &error))?;
     store::migrate(&settings).await.map_err(|error| Failure::because("the migration failed", &error))?;
@@ -143,6 +147,8 @@ async fn live(
     screen.say(&format!("database: psql '{database_url}'"));
     let mut refresh = tokio::time::interval(REFRESH);
     let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut terminated = signal(SignalKind::terminate())
+        .map_err(|error| Failure::because("SIGTERM cannot be listened for", &error))?;
     let played = async {
         match stage_play {
             Some(play) => Some(play.perform(&webhook, database_url, running, tick).await),
@@ -155,6 +161,7 @@ async fn live(
         tokio::select! {
             _ = refresh.tick() => screen.show(&running.stats()),
             _ = &mut ctrl_c => break,
+            _ = terminated.recv() => break,
             verdict = &mut played, if over.is_none() => {
                 over = verdict;
                 if args.once || matches!(over, Some(Err(_))) {
