@@ -14,6 +14,8 @@ use thiserror::Error;
 
 /// How far ahead of our clock the `time` of somebody else's event may be and still count as its receive time.
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
+/// How old such an event may be; brokers keep none for longer.
+const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The path under which `ingest` takes a source's requests, without the source.
 const SOURCE_PREFIX: &str = "/sources/";
 
@@ -60,9 +62,7 @@ impl<'a> Origin<'a> {
         let (name, source) =
             pipeline.sources.iter().find(|(_, source)| names_type(source)).ok_or(OriginError::NotForUs)?;
         let received_at = cloudevent::time(event)
-            .filter(|time| {
-                time.duration_since(delivered_at).unsigned_abs() <= CLOCK_SKEW || *time < delivered_at
-            })
+            .filter(|time| *time >= delivered_at - OLDEST && *time <= delivered_at + CLOCK_SKEW)
             .unwrap_or(delivered_at);
         Ok(Self { name, source, decoder: decoder(name, source)?, request: as_request(event), received_at })
     }

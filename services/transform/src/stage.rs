@@ -119,7 +119,7 @@ impl Failure {
     }
 
     fn logged(&self, outcome: Outcome) -> Outcome {
-        let causes = std::iter::successors(self.source(), |error| error.source());
+        let causes = std::iter::successors(self.source(), |error: &&dyn Error| (*error).source());
         let chain: Vec<String> = causes.map(ToString::to_string).collect();
         tracing::error!(error = %self, causes = chain.join(": "), "not written");
         outcome

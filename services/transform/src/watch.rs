@@ -68,7 +68,7 @@ channels:
             (stream("barn", "temperature", "north"), false),
         ] {
             assert_eq!(
-                marks(&pipeline, "greenhouse", &[stream.clone()]).len(),
+                marks(&pipeline, "greenhouse", std::slice::from_ref(&stream)).len(),
                 usize::from(watched),
                 "{stream:?}"
             );

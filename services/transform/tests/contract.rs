@@ -1,0 +1,190 @@
+//! What the stage answers, over a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::time::Duration;
+
+use cloudevents::{AttributesReader as _, Event};
+use event_model::cloudevent;
+use event_model::event_types::{PAYLOAD_RECEIVED, PULSE_RECORDED, READINGS_RECORDED, TICK};
+use event_model::events::{APPLICATION_HTTP, PulseRecorded, ReadingsRecorded};
+use jiff::Timestamp;
+use pipeline_config::Pipeline;
+use stage::{Clock, Delivery, Outcome, Stage as _};
+use store::{Database, DatabaseSettings};
+use transform::Transform;
+
+const NOW: &str = "2026-03-01T10:00:00Z";
+const PIPELINE: &str = "
+sources:
+  greenhouse:
+    format: json
+    credentials: [{bearer: {env: TOKEN}}]
+    tags: {site: north}
+  twice:
+    format: json
+    credentials: [{bearer: {env: TOKEN}}]
+    resend_window: 60s
+  factory:
+    format: json
+    events: {type: com.example.reading}
+rules:
+  TooHot: {metric: temperature, above: 30, select: {device: 'gh-*'}}
+channels:
+  ops: {webhook: {url: 'https://hooks.example.com/x'}}
+";
+
+struct House {
+    stage: Transform,
+    client: tokio_postgres::Client,
+}
+
+impl House {
+    async fn build() -> Option<Self> {
+        let database = testkit::postgres().await?;
+        let settings = DatabaseSettings::from_url(database.url()).unwrap();
+        store::migrate(&settings).await.unwrap();
+        Some(Self { stage: stage_over(&settings), client: database.connect().await })
+    }
+
+    async fn count(&self, of: &str) -> i64 {
+        self.client.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get(0)
+    }
+
+    async fn handle(&self, event: Event) -> Outcome {
+        self.stage.handle(event, delivery()).await
+    }
+}
+
+fn stage_over(settings: &DatabaseSettings) -> Transform {
+    let pipeline = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();
+    Transform::new(pipeline, Database::new(settings), Clock::manual(now()))
+}
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn delivery() -> Delivery {
+    Delivery { traceparent: None, received_at: now() }
+}
+
+/// What `ingest` makes of this body.
+fn payload(source: &str, id: &str, body: &str) -> Event {
+    let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), id);
+    cloudevent::set_time(&mut event, now());
+    event.set_extension("partitionkey", "d1");
+    let request = format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
+    event.set_data(APPLICATION_HTTP, request.into_bytes());
+    event
+}
+
+fn reply(outcome: Outcome) -> Event {
+    match outcome {
+        Outcome::Reply(event) => *event,
+        other => panic!("no reply but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn readings_are_stored_and_named_in_the_reply() {
+    let Some(house) = House::build().await else { return };
+    let body = r#"{"device":"gh-1","time":"2026-03-01T09:59:00Z","temperature":31.5,"humidity":40}"#;
+    let event = reply(house.handle(payload("greenhouse", "1", body)).await);
+    assert_eq!((event.ty(), event.source().as_str()), (READINGS_RECORDED, "/stages/transform"));
+    assert_eq!(cloudevent::extension(&event, "evaluation").as_deref(), Some("due"));
+    assert_eq!(cloudevent::extension(&event, "partitionkey").as_deref(), Some("d1"));
+    let data: ReadingsRecorded = cloudevent::json(&event).unwrap();
+    assert_eq!((data.source.as_str(), data.streams[0].device.as_str()), ("greenhouse", "gh-1"));
+    assert_eq!(data.streams[0].from.to_string(), "2026-03-01T09:59:00Z");
+    assert_eq!(house.count("readings where source = 'greenhouse' and device = 'gh-1'").await, 2);
+    assert_eq!(house.count("evaluation_due").await, 1);
+    assert_eq!(
+        house.count("receipt where outcome = 'stored' and readings = 2 and request is not null").await,
+        1
+    );
+    assert_eq!(house.count(r#"device where tags = '{"site": "north"}'"#).await, 1);
+}
+
+#[tokio::test]
+async fn a_second_delivery_stores_nothing_and_is_answered_with_the_same_event() {
+    let Some(house) = House::build().await else { return };
+    let event = || payload("greenhouse", "1", r#"{"device":"gh-1","temperature":31.5}"#);
+    let first = reply(house.handle(event()).await);
+    let second = reply(house.handle(event()).await);
+    assert_eq!(first, second);
+    assert_eq!((house.count("receipt").await, house.count("reading").await), (1, 1));
+}
+
+#[tokio::test]
+async fn readings_that_no_rule_watches_wake_nobody() {
+    let Some(house) = House::build().await else { return };
+    let event =
+        reply(house.handle(payload("greenhouse", "1", r#"{"device":"barn","temperature":31.5}"#)).await);
+    assert_eq!(cloudevent::extension(&event, "evaluation").as_deref(), Some("none"));
+    assert_eq!(house.count("evaluation_due").await, 0);
+}
+
+#[tokio::test]
+async fn a_payload_of_which_nothing_can_be_taken_is_dead_lettered_here() {
+    let Some(house) = House::build().await else { return };
+    let outcome = house.handle(payload("greenhouse", "1", "42")).await;
+    assert_eq!(outcome, Outcome::Done);
+    assert_eq!(house.count("receipt where outcome = 'rejected' and readings = 0 and problems = 1").await, 1);
+    assert_eq!(house.count("dead_letter where stage = 'transform' and cause = 'rejected'").await, 1);
+}
+
+#[tokio::test]
+async fn an_equal_body_without_id_and_time_is_a_repetition_within_the_sources_window() {
+    let Some(house) = House::build().await else { return };
+    let body = r#"{"device":"gh-1","temperature":31.5}"#;
+    for (source, rows) in [("twice", 1), ("greenhouse", 2)] {
+        for (id, second) in [("1", 0), ("2", 5)] {
+            let mut event = payload(source, id, body);
+            cloudevent::set_time(&mut event, now() + Duration::from_secs(second));
+            reply(house.handle(event).await);
+        }
+        assert_eq!(house.count(&format!("readings where source = '{source}'")).await, rows, "{source}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_somebody_else_is_taken_by_the_source_that_names_its_type() {
+    let Some(house) = House::build().await else { return };
+    let mut event = cloudevent::new("com.example.reading", "/plant/7", "a");
+    cloudevent::set_json(&mut event, &serde_json::json!({"device": "press", "pressure": 3.5})).unwrap();
+    reply(house.handle(event).await);
+    assert_eq!(house.count("readings where source = 'factory' and device = 'press'").await, 1);
+    assert_eq!(house.handle(cloudevent::new("com.example.other", "/plant/7", "a")).await, Outcome::Skip);
+}
+
+#[tokio::test]
+async fn a_tick_records_a_pulse() {
+    let Some(house) = House::build().await else { return };
+    let tick = || cloudevent::new(TICK, "/apis/v1/namespaces/default/pingsources/tick", "1");
+    let event = reply(house.handle(tick()).await);
+    assert_eq!(event.ty(), PULSE_RECORDED);
+    assert_eq!(cloudevent::json::<PulseRecorded>(&event).unwrap().at, now());
+    reply(house.handle(tick()).await);
+    assert_eq!(house.count("pulse").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_no_payload_is_refused_by_what_is_wrong_with_it() {
+    let Some(house) = House::build().await else { return };
+    let mut no_request = payload("greenhouse", "1", "{}");
+    no_request.set_data(APPLICATION_HTTP, b"hello".to_vec());
+    assert_eq!(house.handle(no_request).await.status(), 400);
+    let elsewhere = cloudevent::new(PAYLOAD_RECEIVED, "/somewhere/else", "1");
+    assert_eq!(house.handle(elsewhere).await.status(), 400);
+    assert_eq!(house.handle(payload("removed", "1", "{}")).await.status(), 422);
+    assert_eq!(house.count("receipt").await, 0);
+}
+
+#[tokio::test]
+async fn without_a_database_a_payload_is_to_come_again() {
+    let nowhere = DatabaseSettings::from_url("postgresql://nobody@127.0.0.1:1/none").unwrap();
+    let stage = stage_over(&nowhere.acquire_timeout(Duration::from_millis(300)));
+    let event = payload("greenhouse", "1", r#"{"device":"gh-1","temperature":31.5}"#);
+    assert_eq!(stage.handle(event, delivery()).await.status(), 503);
+}
