@@ -13,4 +13,5 @@
 
 pub mod checker;
 pub mod random;
+pub mod stand;
 pub mod traffic;

@@ -1,0 +1,48 @@
+//! One payload through the whole house, from the webhook to the notification.
+
+use std::time::Duration;
+
+use pipeline_tests::stand::{Plan, Stand};
+use testkit::{Receiver, eventually};
+
+const PIPELINE: &str = "
+sources:
+  field:
+    format: json
+    credentials: [{header: X-Api-Key, secret: {env: STAND_KEY}}]
+rules:
+  TooHot: {metric: temperature, above: 30}
+channels:
+  desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
+routes: [{to: [desk]}]
+network: {allow: [127.0.0.1]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hot_reading_becomes_a_row_a_transition_and_a_message() {
+    let desk = Receiver::start().await;
+    let mut plan = Plan::new(PIPELINE);
+    plan.environment = vec![
+        ("DESK_URL".to_owned(), desk.url("/alerts")),
+        ("DESK_SECRET".to_owned(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+    ];
+    let Some(stand) = Stand::up(plan).await else { return };
+    stand.post_until_taken("field", br#"{"device": "f-1", "temperature": 31.5}"#.to_vec()).await;
+    eventually(Duration::from_secs(20), || async { !desk.received().is_empty() }).await;
+    stand.rest().await;
+
+    let row = stand
+        .database()
+        .await
+        .query_one(
+            "select (select count(*) from readings where value = 31.5),
+                    (select count(*) from alert_transition where kind = 'firing'),
+                    (select count(*) from notification where status = 'delivered')",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!((row.get(0), row.get(1), row.get(2)), (1_i64, 1_i64, 1_i64));
+    assert_eq!(desk.received().len(), 1);
+    stand.down().await;
+}
