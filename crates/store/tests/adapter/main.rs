@@ -5,4 +5,5 @@ mod house;
 mod migrations;
 mod partitions;
 mod streams;
+mod tls;
 mod writing;
