@@ -3,8 +3,10 @@
 //! `payload.received` has no type here: its `data` is the recorded request itself ([`crate::request`]).
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
+
+use crate::event_types;
 
 /// The media type of `payload.received` data (RFC 9112, section 10.2).
 pub const APPLICATION_HTTP: &str = "application/http";
@@ -21,6 +23,19 @@ pub const EXT_EVALUATION: &str = "evaluation";
 pub const EVALUATION_DUE: &str = "due";
 /// No rule watches any of the streams.
 pub const EVALUATION_NONE: &str = "none";
+
+/// The JSON Schema of the data of `event_type`; `None` for types that are not ours and for `payload.received`, whose
+/// data is no JSON.
+pub fn schema_of(event_type: &str) -> Option<Schema> {
+    Some(match event_type {
+        event_types::READINGS_RECORDED => schema_for!(ReadingsRecorded),
+        event_types::PULSE_RECORDED => schema_for!(PulseRecorded),
+        event_types::ALERTS_CHANGED => schema_for!(AlertsChanged),
+        event_types::NOTIFICATIONS_DUE => schema_for!(NotificationsDue),
+        event_types::NOTIFICATION_FAILED => schema_for!(NotificationFailed),
+        _ => return None,
+    })
+}
 
 /// `readings.recorded`: what one payload stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,10 +56,10 @@ pub struct StreamSpan {
     /// The channel; empty where the device has one only.
     pub channel: String,
     /// The earliest moment written.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "date_time")]
     pub from: Timestamp,
     /// The latest moment written.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "date_time")]
     pub to: Timestamp,
 }
 
@@ -52,7 +67,7 @@ pub struct StreamSpan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PulseRecorded {
     /// When `transform` recorded it.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "date_time")]
     pub at: Timestamp,
 }
 
@@ -88,4 +103,9 @@ pub struct NotificationFailed {
     /// How many further notifications were given up at the same time; the database names them.
     #[serde(default)]
     pub others: u32,
+}
+
+/// An RFC 3339 time.
+fn date_time(_: &mut schemars::SchemaGenerator) -> Schema {
+    schemars::json_schema!({"type": "string", "format": "date-time"})
 }
