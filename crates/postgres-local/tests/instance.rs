@@ -1,5 +1,7 @@
 //! The real server: started, crashed, taken up again, left behind.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use postgres_local::{Error, Instance, Options, find_binaries};
 use tokio_postgres::NoTls;
 

@@ -40,10 +40,14 @@ create table reading (
     "values"    float8[]    not null,
     texts       text[],
     quality     smallint[],
+    received_ats timestamptz[],
+    receipt_ids  uuid[],
     constraint reading_pk primary key (stream_id, observed_at)
 ) partition by range (observed_at);
 comment on table reading is 'One row is one moment of one stream: "values" and texts by the position of their metric.';
-comment on column reading.quality is 'By position: 0 good, 1 uncertain, 2 bad; null where all are good.';
+comment on column reading.receipt_ids is
+    'By position, as received_ats: where the values came with different payloads; null where all came with receipt_id.';
+comment on column reading.quality is 'By position: 0 or null good, 1 uncertain, 2 bad; null where all are good.';
 -- What the writer hands over, many at once.
 create type reading_row as (
     stream_id   integer,
@@ -53,7 +57,9 @@ create type reading_row as (
     revised_at  timestamptz,
     "values"    float8[],
     texts       text[],
-    quality     smallint[]
+    quality     smallint[],
+    received_ats timestamptz[],
+    receipt_ids  uuid[]
 );
 create table reading_default partition of reading default;
 comment on table reading_default is 'Implausible times only.';
@@ -201,7 +207,8 @@ select d.source, d.name as device, s.channel, m.name as metric, r.observed_at,
        case when m.kind in ('text', 'bytes') then r.texts[m.position + 1] end as text,
        nullif(m.unit, '') as unit, m.kind,
        case coalesce(r.quality[m.position + 1], 0) when 0 then 'good' when 1 then 'uncertain' else 'bad' end as quality,
-       r.received_at, r.revised_at, r.receipt_id
+       coalesce(r.received_ats[m.position + 1], r.received_at) as received_at, r.revised_at,
+       coalesce(r.receipt_ids[m.position + 1], r.receipt_id) as receipt_id
 from device d
 join stream s on s.device_id = d.id
 join metric m on m.stream_id = s.id

@@ -14,9 +14,9 @@ pub struct ReadingRow {
     pub stream_id: i32,
     /// The moment.
     pub observed_at: Timestamp,
-    /// When the newest payload that says something of it was received.
+    /// When the newest payload that gave one of its values was received.
     pub received_at: Timestamp,
-    /// That payload.
+    /// That payload's receipt.
     pub receipt_id: Uuid,
     /// When a payload was received that gave a value other than one before.
     pub revised_at: Option<Timestamp>,
@@ -26,6 +26,10 @@ pub struct ReadingRow {
     pub texts: Option<Vec<Option<String>>>,
     /// [`Quality::code`] of each value; `None` where all are good.
     pub quality: Option<Vec<Option<i16>>>,
+    /// When each value was received; `None` where all came with `receipt_id`.
+    pub received_ats: Option<Vec<Option<Timestamp>>>,
+    /// The receipt of each value; `None` where all came with `receipt_id`.
+    pub receipt_ids: Option<Vec<Option<Uuid>>>,
 }
 
 /// What stands at one position.
@@ -34,6 +38,18 @@ struct Cell {
     number: Option<f64>,
     text: Option<String>,
     quality: i16,
+    /// When it was received, and with which payload: what decides between two.
+    origin: (Timestamp, Uuid),
+}
+
+impl Cell {
+    fn has_the_value_of(&self, other: &Self) -> bool {
+        (self.number, &self.text) == (other.number, &other.text)
+    }
+
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        self.has_the_value_of(other) && self.quality == other.quality
+    }
 }
 
 impl ReadingRow {
@@ -48,6 +64,8 @@ impl ReadingRow {
             values: Vec::new(),
             texts: None,
             quality: None,
+            received_ats: None,
+            receipt_ids: None,
         }
     }
 
@@ -59,35 +77,40 @@ impl ReadingRow {
     /// Puts a reading at its metric's position; what was there before is forgotten.
     pub fn set(&mut self, position: usize, reading: &Reading) {
         let (number, text) = (reading.value.as_number(), reading.value.as_text());
-        self.put(position, Cell { number, text, quality: reading.quality.code() });
+        let origin = (self.received_at, self.receipt_id);
+        self.put(position, Cell { number, text, quality: reading.quality.code(), origin });
     }
 
     /// Two accounts of the same moment as one. Position by position the one that was received later wins (the
     /// larger receipt id where they came at once), in whichever order they are merged.
     #[must_use]
     pub fn merged_with(&self, other: &Self) -> Self {
-        let order = |row: &Self| (row.received_at, row.receipt_id);
-        let (earlier, later) = if order(self) <= order(other) { (self, other) } else { (other, self) };
-        let mut merged = earlier.clone();
-        merged.received_at = later.received_at;
-        merged.receipt_id = later.receipt_id;
-        merged.revised_at = earlier.revised_at.max(later.revised_at);
-        for position in 0..later.width() {
-            let Some(cell) = later.cell(position) else { continue };
-            let differs = |old: Cell| (old.number, old.text) != (cell.number, cell.text.clone());
-            if earlier.cell(position).is_some_and(differs) {
-                merged.revised_at = merged.revised_at.max(Some(later.received_at));
+        let mut revised_at = self.revised_at.max(other.revised_at);
+        let width = self.width().max(other.width());
+        let cells = (0..width).map(|position| match (self.cell(position), other.cell(position)) {
+            (Some(one), Some(another)) => {
+                let (earlier, later) =
+                    if one.origin <= another.origin { (one, another) } else { (another, one) };
+                if !later.has_the_value_of(&earlier) {
+                    revised_at = revised_at.max(Some(later.origin.0));
+                }
+                // What was only said again keeps its first origin.
+                Some(if later.says_the_same_as(&earlier) { earlier } else { later })
             }
-            merged.put(position, cell);
-        }
-        merged
+            (one, another) => one.or(another),
+        });
+        let cells: Vec<Option<Cell>> = cells.collect();
+        Self { revised_at, ..self.of_cells(cells) }
     }
 
     /// Whether both say the same of the moment, whoever said it.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let width = self.width().max(other.width());
         self.revised_at == other.revised_at
-            && (0..width).all(|position| self.cell(position) == other.cell(position))
+            && (0..width).all(|position| match (self.cell(position), other.cell(position)) {
+                (Some(one), Some(another)) => one.says_the_same_as(&another),
+                (one, another) => one.is_none() && another.is_none(),
+            })
     }
 
     pub(crate) fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
@@ -100,6 +123,8 @@ impl ReadingRow {
             values: row.try_get(5)?,
             texts: row.try_get(6)?,
             quality: row.try_get(7)?,
+            received_ats: row.try_get(8)?,
+            receipt_ids: row.try_get(9)?,
         })
     }
 
@@ -114,7 +139,32 @@ impl ReadingRow {
             return None;
         }
         let quality = self.quality.as_ref().and_then(|codes| codes.get(position).copied().flatten());
-        Some(Cell { number, text, quality: quality.unwrap_or(Quality::Good.code()) })
+        let received_at = self.received_ats.as_ref().and_then(|times| times.get(position).copied().flatten());
+        let receipt_id = self.receipt_ids.as_ref().and_then(|ids| ids.get(position).copied().flatten());
+        Some(Cell {
+            number,
+            text,
+            quality: quality.unwrap_or(Quality::Good.code()),
+            origin: (received_at.unwrap_or(self.received_at), receipt_id.unwrap_or(self.receipt_id)),
+        })
+    }
+
+    /// The row of the same moment with these cells.
+    fn of_cells(&self, cells: Vec<Option<Cell>>) -> Self {
+        let origins: Vec<_> = cells.iter().map(|cell| cell.as_ref().map(|cell| cell.origin)).collect();
+        let own = (self.received_at, self.receipt_id);
+        let newest = origins.iter().copied().flatten().max().unwrap_or(own);
+        let mut row = Self::new(self.stream_id, self.observed_at, newest.0, newest.1);
+        if origins.iter().flatten().any(|origin| *origin != newest) {
+            row.received_ats = Some(origins.iter().map(|origin| origin.map(|(at, _)| at)).collect());
+            row.receipt_ids = Some(origins.iter().map(|origin| origin.map(|(_, id)| id)).collect());
+        }
+        for (position, cell) in cells.into_iter().enumerate() {
+            if let Some(cell) = cell {
+                row.put(position, cell);
+            }
+        }
+        row
     }
 
     fn put(&mut self, position: usize, cell: Cell) {
@@ -178,6 +228,16 @@ mod tests {
     }
 
     #[test]
+    fn each_value_is_weighed_by_when_it_came_itself() {
+        let rows = [row(1, 1, &[Some(1.0)]), row(2, 2, &[Some(2.0)]), row(3, 3, &[None, Some(3.0)])];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let merged = rows[order[0]].merged_with(&rows[order[1]]).merged_with(&rows[order[2]]);
+            assert_eq!(merged.values, [Some(2.0), Some(3.0)], "{order:?}");
+            assert_eq!(merged.receipt_ids, Some(vec![Some(Uuid::from_u128(2)), Some(Uuid::from_u128(3))]));
+        }
+    }
+
+    #[test]
     fn of_two_received_at_once_the_larger_receipt_id_wins() {
         let merged = merged_both_ways(&row(1, 2, &[Some(2.0)]), &row(1, 1, &[Some(1.0)]));
         assert_eq!(merged.values, [Some(2.0)]);
@@ -195,7 +255,7 @@ mod tests {
         let mut bad = row(1, 1, &[Some(1.0), Some(5.0)]);
         bad.quality = Some(vec![Some(2), Some(1)]);
         let merged = merged_both_ways(&bad, &row(2, 2, &[Some(1.5)]));
-        assert_eq!(merged.quality, Some(vec![Some(0), Some(1)]));
+        assert_eq!(merged.quality, Some(vec![None, Some(1)]), "none is good");
     }
 
     #[test]

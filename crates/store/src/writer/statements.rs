@@ -33,15 +33,17 @@ pub(super) const RECEIPTS: &str = "
 
 /// $1 rows in key order. Returns the keys of those that were not there.
 pub(super) const NEW_ROWS: &str = r#"
-    insert into reading (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality)
-    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality
+    insert into reading (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
+                         received_ats, receipt_ids)
+    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
     from unnest($1::reading_row[])
     on conflict (stream_id, observed_at) do nothing
     returning stream_id, observed_at"#;
 
 /// $1 streams, $2 moments, in key order.
 pub(super) const EXISTING_ROWS: &str = r#"
-    select r.stream_id, r.observed_at, r.received_at, r.receipt_id, r.revised_at, r."values", r.texts, r.quality
+    select r.stream_id, r.observed_at, r.received_at, r.receipt_id, r.revised_at, r."values", r.texts, r.quality,
+           r.received_ats, r.receipt_ids
     from unnest($1::integer[], $2::timestamptz[]) as key (stream_id, observed_at)
     join reading r on r.stream_id = key.stream_id and r.observed_at = key.observed_at
     order by r.stream_id, r.observed_at
@@ -51,7 +53,8 @@ pub(super) const EXISTING_ROWS: &str = r#"
 pub(super) const REVISE_ROWS: &str = r#"
     update reading r
     set received_at = new.received_at, receipt_id = new.receipt_id, revised_at = new.revised_at,
-        "values" = new."values", texts = new.texts, quality = new.quality
+        "values" = new."values", texts = new.texts, quality = new.quality,
+        received_ats = new.received_ats, receipt_ids = new.receipt_ids
     from unnest($1::reading_row[]) as new
     where r.stream_id = new.stream_id and r.observed_at = new.observed_at"#;
 

@@ -1,5 +1,7 @@
 //! The store on a real server.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod faults;
 mod house;
 mod migrations;
