@@ -19,6 +19,8 @@ pub struct Profile {
     pub mapping: Option<Mapping>,
     /// Line protocol: the tags that may name the device, first present wins; empty is the documented default.
     pub device_tags: Vec<String>,
+    /// Line protocol: the tags whose values, joined by `.`, are the channel; empty is no channel.
+    pub channel_tags: Vec<String>,
     /// Units of metrics whose unit the payload does not state: canonical metric name -> unit as a person writes it.
     pub units: BTreeMap<String, String>,
     /// The most readings that one object may hold; 0 is the default of 1000.

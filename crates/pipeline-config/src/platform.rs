@@ -12,8 +12,8 @@ pub(crate) fn takes_mapping(format: &str) -> bool {
     matches!(format, "json" | "aws_iot_http" | "cloudevents" | "azure_event_grid")
 }
 
-/// Whether a format names its device by a tag.
-pub(crate) fn takes_device_tags(format: &str) -> bool {
+/// Whether a format has tags, which may name device and channel.
+pub(crate) fn has_tags(format: &str) -> bool {
     format == "influx_line_protocol"
 }
 

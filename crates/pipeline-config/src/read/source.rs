@@ -63,10 +63,10 @@ fn credentials(fields: &Fields<'_>) -> Vec<crate::Credential> {
 fn profile(entry: &Entry, format: Option<&'static str>, fields: &Fields<'_>) -> Profile {
     let report = fields.report;
     let mapping = fields.get("mapping").and_then(|node| mapping::read(node, report));
-    let device_tags = fields.get("device_tags").map_or(&[][..], |node| scalar::list(node, report));
     for (key, takes) in [
         ("mapping", platform::takes_mapping as fn(&str) -> bool),
-        ("device_tags", platform::takes_device_tags),
+        ("device_tags", platform::has_tags),
+        ("channel_tags", platform::has_tags),
     ] {
         if let (Some(format), Some(_)) = (format.filter(|format| !takes(format)), fields.get(key)) {
             report.mistake(fields.place_of(key), format!("format {format} has no use for `{key}`"));
@@ -76,16 +76,19 @@ fn profile(entry: &Entry, format: Option<&'static str>, fields: &Fields<'_>) -> 
         source: entry.key.clone(),
         time_zone: fields.get("time_zone").and_then(|node| time_zone(node, report)),
         mapping,
-        device_tags: device_tags
-            .iter()
-            .filter_map(|tag| scalar::text(tag, report).map(str::to_owned))
-            .collect(),
+        device_tags: texts("device_tags", fields),
+        channel_tags: texts("channel_tags", fields),
         units: fields.get("units").map_or_else(BTreeMap::new, |node| units(node, report)),
         max_readings: fields
             .get("max_readings")
             .and_then(|node| scalar::whole(node, 1, 100_000, report))
             .map_or(0, |count| count as usize),
     }
+}
+
+fn texts(key: &'static str, fields: &Fields<'_>) -> Vec<String> {
+    let list = fields.get(key).map_or(&[][..], |node| scalar::list(node, fields.report));
+    list.iter().filter_map(|node| scalar::text(node, fields.report).map(str::to_owned)).collect()
 }
 
 fn time_zone(node: &Node, report: &Report) -> Option<String> {

@@ -29,6 +29,8 @@ pub(super) struct Source {
     mapping: Option<Mapping>,
     /// Format `influx_line_protocol`: the tags that may name the device; the first that is present wins.
     device_tags: Option<Vec<String>>,
+    /// Format `influx_line_protocol`: the tags whose values, joined by `.`, are the channel.
+    channel_tags: Option<Vec<String>>,
     /// Units of metrics whose unit the payload does not state.
     units: Option<BTreeMap<String, String>>,
     /// The most readings that one object may hold; 1000 where absent.

@@ -26,8 +26,14 @@ pub(super) fn device_tag<'p>(point: &'p Point<'_>, profile: &'p Profile) -> Opti
     }
 }
 
-/// Which reading a point gives: device, metric and time.
-type Key = (String, String, Timestamp);
+/// The values of the tags that tell a device's series apart: Telegraf's `cpu=cpu0`.
+fn channel(point: &Point<'_>, profile: &Profile) -> String {
+    let values: Vec<&str> = profile.channel_tags.iter().filter_map(|key| point.tag(key)).collect();
+    device::channel(&values.join("."))
+}
+
+/// Which reading a point gives: device, channel, metric and time.
+type Key = (String, String, String, Timestamp);
 
 /// Takes the points of one payload, one after the other.
 pub(super) struct Lines<'a> {
@@ -69,6 +75,7 @@ impl<'a> Lines<'a> {
             }
             None => profile.source.clone(),
         };
+        let channel = channel(point, profile);
         let (observed_at, flag) = self.observed_at(point)?;
         let reading = |(key, value): &(Cow<'_, str>, FieldValue<'_>)| {
             let metric = format!("{}.{key}", point.measurement);
@@ -76,7 +83,7 @@ impl<'a> Lines<'a> {
             let (value, unit) = self.in_canonical_unit(value, &metric);
             Ok(Reading {
                 device: device.clone(),
-                channel: String::new(),
+                channel: channel.clone(),
                 raw_metric: metric.clone(),
                 metric,
                 value,
@@ -133,7 +140,8 @@ impl<'a> Lines<'a> {
 
     /// Reports a reading that this one takes the place of although its tags were others.
     fn note_overwritten(&mut self, line: usize, tags: &str, reading: &Reading, decoded: &mut Decoded) {
-        let key = (reading.device.clone(), reading.metric.clone(), reading.observed_at);
+        let key =
+            (reading.device.clone(), reading.channel.clone(), reading.metric.clone(), reading.observed_at);
         let earlier = self.seen.insert(key, (line, tags.to_owned()));
         let Some((earlier_line, earlier_tags)) = earlier else { return };
         if earlier_tags == tags || !self.overwritten.insert(earlier_line) {
@@ -142,8 +150,8 @@ impl<'a> Lines<'a> {
         decoded.problems.push(problem(
             earlier_line,
             format!(
-                "line {line} has the same device, metric and time, and only its tags are others; name the tag that \
-                 tells them apart in the source's device_tags"
+                "line {line} has the same device, channel, metric and time, and only its tags are others; name the \
+                 tag that tells them apart in the source's channel_tags or device_tags"
             ),
         ));
     }

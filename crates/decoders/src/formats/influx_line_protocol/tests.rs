@@ -78,6 +78,11 @@ fn points_that_only_other_tags_tell_apart_are_reported() {
     assert!(decoded.problems[0].reason.contains("line 2"));
     let own = Profile { device_tags: vec!["room".into()], ..profile() };
     assert!(decode(&own, "", body).problems.is_empty());
+    let own = Profile { channel_tags: vec!["floor".into(), "room".into()], ..profile() };
+    let decoded = decode(&own, "", body);
+    assert!(decoded.problems.is_empty());
+    let channels: Vec<_> = decoded.readings.iter().map(|reading| reading.channel.as_str()).collect();
+    assert_eq!(channels, ["hall", "kitchen", "attic"]);
 }
 
 #[test]
