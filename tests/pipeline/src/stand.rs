@@ -203,7 +203,10 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
 }
 
 /// The folder of the binaries that `make build-test` makes: that of this test.
-fn binaries() -> PathBuf {
+///
+/// # Panics
+/// If the test's own path is unknown.
+pub fn binaries() -> PathBuf {
     let own = std::env::current_exe().expect("a running test has a path");
     own.ancestors().nth(2).expect("tests run in a folder below the binaries").to_owned()
 }
