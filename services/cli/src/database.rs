@@ -1,24 +1,42 @@
-//! The database that a command works with: the one that the services use.
+//! The database that a command works with: the one that the environment names, else that of the `freshet up` which
+//! runs in this folder.
 
 use stage::Env;
 use store::{Client, Database, DatabaseSettings};
 
 use crate::failure::Failure;
+use crate::up::addresses;
 
 /// What to do where no database can be reached.
-const HINT: &str = "set DATABASE_URL (postgresql://user@host/database) to the database that the services use";
+const HINT: &str = "set DATABASE_URL (postgresql://user@host/database) to the database that the services use, \
+    or be in the folder where `freshet up` runs";
 
-/// Where the database is, from `DATABASE_URL` or the `PG*` variables.
+/// Where the database is: from `DATABASE_URL` or the `PG*` variables; without them that of a running `freshet up`.
 ///
 /// # Errors
-/// Where they are missing or wrong.
+/// Where they are wrong, or there is neither.
 pub fn settings() -> Result<DatabaseSettings, Failure> {
+    if !is_named()
+        && let Some(url) = addresses::database_url()
+    {
+        return DatabaseSettings::from_url(&url).map(|settings| settings.pool_size(1)).map_err(|error| {
+            Failure::because("the address that `freshet up` left is wrong", &error).hint(HINT)
+        });
+    }
     let mut env = Env::process();
     let settings = DatabaseSettings::from_env(&mut env);
     match env.finish() {
         Ok(()) => Ok(settings.pool_size(1)),
         Err(mistakes) => Err(Failure::new(format!("the database is not known: {mistakes}")).hint(HINT)),
     }
+}
+
+/// Whether the environment names a database.
+fn is_named() -> bool {
+    std::env::vars_os().any(|(name, _)| {
+        let name = name.to_string_lossy();
+        name == "DATABASE_URL" || name.starts_with("PG")
+    })
 }
 
 /// A connection.

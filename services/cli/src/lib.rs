@@ -1,5 +1,6 @@
 //! The `freshet` command.
 
+pub mod broker;
 pub mod commands;
 pub mod database;
 pub mod demo;

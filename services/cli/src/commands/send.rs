@@ -7,6 +7,7 @@ use event_model::event_types::PAYLOAD_RECEIVED;
 use indicatif::{ProgressBar, ProgressStyle};
 use stage::{ClientOptions, Clock};
 
+use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::PipelineFile;
@@ -35,9 +36,9 @@ pub struct Args {
     source: Option<String>,
     #[command(flatten)]
     pipeline: PipelineFile,
-    /// Send to this Broker instead, one CloudEvent an item; needs --source
+    /// Send to this Broker instead, one CloudEvent an item; `up` is that of the `freshet up` in this folder; needs --source
     #[arg(long, value_name = "URL", env = "FRESHET_BROKER", requires = "source")]
-    broker: Option<reqwest::Url>,
+    broker: Option<Broker>,
     /// The type of the events that go to a Broker
     #[arg(long, value_name = "TYPE", default_value = PAYLOAD_RECEIVED)]
     event_type: String,
@@ -138,7 +139,7 @@ fn destination(args: &Args) -> Result<(Target, Option<Shown>), Failure> {
             event_type: args.event_type.clone(),
             format: source.format.clone(),
         };
-        return Ok((Target::Broker { url: broker.clone(), envelope }, None));
+        return Ok((Target::Broker { url: broker.clone().url()?, envelope }, None));
     }
     let mut url = args.to.clone();
     url.set_path(&format!("/hooks/{name}"));

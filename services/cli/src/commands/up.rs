@@ -17,6 +17,7 @@ use crate::database;
 use crate::demo;
 use crate::failure::Failure;
 use crate::pipeline_file::PipelineFile;
+use crate::up::addresses::Addresses;
 use crate::up::directory::StateDirectory;
 use crate::up::house::{self, House};
 use crate::up::screen::Screen;
@@ -114,7 +115,12 @@ async fn with_database(
     let running = LocalKnative::start(house.config()?, Arc::new(move || clock.now()))
         .await
         .map_err(|error| Failure::because("the local broker does not start", &error))?;
-    let result = live(args, &running, &database_url, tick.unwrap_or(TICK_TIMER.every), stage_play).await;
+    let result = match Addresses::publish(directory.path(), &database_url, &running.broker_url()) {
+        Ok(_addresses) => {
+            live(args, &running, &database_url, tick.unwrap_or(TICK_TIMER.every), stage_play).await
+        }
+        Err(failure) => Err(failure),
+    };
     running.stop().await;
     result
 }

@@ -1,8 +1,9 @@
 //! `freshet up`: the whole pipeline on one machine.
 //!
-//! [`directory`] is where it keeps its state, [`house`] turns the table of stages into what `knative-local` runs,
+//! [`directory`] is where it keeps its state, [`addresses`] lets other commands find it, [`house`] turns the table of stages into what `knative-local` runs,
 //! [`screen`] shows the stages go 0 → 1 → 0, [`idle`] says what an idle hour costs.
 
+pub mod addresses;
 pub mod directory;
 pub mod house;
 pub mod idle;

@@ -7,6 +7,7 @@ use store::Client;
 use store::dead_letters::{self, Cause, DeadEvent, Filter, StoredLetter};
 use uuid::Uuid;
 
+use crate::broker::Broker;
 use crate::commands::Done;
 use crate::database;
 use crate::failure::Failure;
@@ -24,9 +25,9 @@ pub struct Args {
     /// With --all: only of this cause: rejected, unavailable or malformed
     #[arg(long, requires = "all", value_parser = super::cause)]
     cause: Option<Cause>,
-    /// The Broker's ingress
+    /// The Broker's ingress; that of the `freshet up` which runs in this folder if not given
     #[arg(long, value_name = "URL", env = "FRESHET_BROKER")]
-    broker: reqwest::Url,
+    broker: Option<Broker>,
 }
 
 /// How many `--all` sends at most; what is left is sent by the next run.
@@ -42,12 +43,13 @@ struct Answer {
 
 /// Sends them one after another; one that the Broker does not take stays as it is.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let broker = args.broker.clone().unwrap_or_default().url()?;
     let client = database::client().await?;
     let http = stage::http_client(&ClientOptions::default())
         .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
     let mut answers = Vec::new();
     for stored in chosen(args, &client).await? {
-        let refused = send(&http, &args.broker, &stored.letter.event).await.err();
+        let refused = send(&http, &broker, &stored.letter.event).await.err();
         if refused.is_none() {
             dead_letters::mark_replayed(&client, stored.id, Clock::system().now())
                 .await

@@ -1,0 +1,87 @@
+//! Where a running `freshet up` is reached: two files in its state directory, so that other commands find it.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+const DATABASE: &str = "database-url";
+const BROKER: &str = "broker-url";
+/// Where commands look: the default state directory, and the demo's in it.
+const PLACES: [&str; 2] = [".freshet", ".freshet/demo"];
+
+/// The files of a running `freshet up`. They go when it is dropped.
+#[derive(Debug)]
+pub struct Addresses {
+    state_directory: PathBuf,
+}
+
+impl Addresses {
+    /// Writes them, readable for their owner alone.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn publish(state_directory: &Path, database_url: &str, broker_url: &str) -> Result<Self, Failure> {
+        let published = Self { state_directory: state_directory.to_owned() };
+        for (name, url) in [(DATABASE, database_url), (BROKER, broker_url)] {
+            let file = state_directory.join(name);
+            write_private(&file, url)
+                .map_err(|error| Failure::because(format!("{} cannot be written", file.display()), &error))?;
+        }
+        Ok(published)
+    }
+}
+
+impl Drop for Addresses {
+    fn drop(&mut self) {
+        for name in [DATABASE, BROKER] {
+            // Whoever removed it was faster; nothing else can be done at the end.
+            let _ = fs::remove_file(self.state_directory.join(name));
+        }
+    }
+}
+
+/// The database of the `freshet up` that runs in this folder.
+pub fn database_url() -> Option<String> {
+    read(DATABASE)
+}
+
+/// The Broker of the `freshet up` that runs in this folder.
+pub fn broker_url() -> Option<String> {
+    read(BROKER)
+}
+
+fn read(name: &str) -> Option<String> {
+    PLACES.iter().find_map(|place| fs::read_to_string(Path::new(place).join(name)).ok())
+}
+
+/// A file that an earlier run left behind may have had other permissions: it is replaced, not written into.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::Addresses;
+
+    #[test]
+    fn the_addresses_are_private_and_go_with_their_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("database-url");
+        std::fs::write(&file, "left by one that was killed").unwrap();
+        let addresses =
+            Addresses::publish(folder.path(), "postgresql:///x", "http://127.0.0.1:1/ns/b").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "postgresql:///x");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(addresses);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
