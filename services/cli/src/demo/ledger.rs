@@ -20,7 +20,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(what: impl Into<String>, planned: impl ToString, found: impl ToString) -> Self {
+    fn new(what: impl Into<String>, planned: &dyn ToString, found: &dyn ToString) -> Self {
         Self { what: what.into(), planned: planned.to_string(), found: found.to_string() }
     }
 
@@ -71,11 +71,11 @@ async fn readings(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Ve
         .into_iter()
         .map(|(series, sum)| {
             let stored = found.remove(&series).unwrap_or_default();
-            Entry::new(format!("stored: {} {}", series.0, series.1), text(sum), text(stored))
+            Entry::new(format!("stored: {} {}", series.0, series.1), &text(sum), &text(stored))
         })
         .collect();
     entries.extend(found.into_iter().map(|((source, metric), sum)| {
-        Entry::new(format!("stored: {source} {metric}"), text((0, 0.0)), text(sum))
+        Entry::new(format!("stored: {source} {metric}"), &text((0, 0.0)), &text(sum))
     }));
     Ok(entries)
 }
@@ -100,13 +100,13 @@ async fn payloads(client: &Client, fleet: &Fleet, since: Timestamp) -> Result<Ve
         // A payload sent again is a payload of its own where its platform gives it no id; its readings are the same.
         Entry::new(
             "payloads stored",
-            count(|fate| matches!(fate, Fate::Stored(_) | Fate::AgainAsNew)),
-            found(0),
+            &count(|fate| matches!(fate, Fate::Stored(_) | Fate::AgainAsNew)),
+            &found(0),
         ),
-        Entry::new("payloads without readings", count(|fate| matches!(fate, Fate::NoReadings)), found(1)),
-        Entry::new("payloads stored in part", partial, found(2)),
-        Entry::new("payloads rejected", rejected, found(3)),
-        Entry::new("dead letters", partial + rejected, found(4)),
+        Entry::new("payloads without readings", &count(|fate| matches!(fate, Fate::NoReadings)), &found(1)),
+        Entry::new("payloads stored in part", &partial, &found(2)),
+        Entry::new("payloads rejected", &rejected, &found(3)),
+        Entry::new("dead letters", &(partial + rejected), &found(4)),
     ])
 }
 
@@ -134,10 +134,10 @@ async fn transitions(client: &Client, fleet: &Fleet, since: Timestamp) -> Result
                 (Some(time), Some(_)) => time.to_string(),
             };
             let planned = at.map_or_else(|| "in due time".to_owned(), |at| at.to_string());
-            Entry::new(name, planned, text(happened))
+            Entry::new(name, &planned, &text(happened))
         })
         .collect();
-    entries.extend(found.into_iter().map(|(name, at)| Entry::new(name, "never", at)));
+    entries.extend(found.into_iter().map(|(name, at)| Entry::new(name, &"never", &at)));
     Ok(entries)
 }
 
@@ -155,7 +155,7 @@ async fn notifications(client: &Client, since: Timestamp, told: usize) -> Result
         )
         .await?;
     Ok(vec![
-        Entry::new("notifications not told", 0, row.get::<_, i64>(0)),
-        Entry::new("notifications told", row.get::<_, i64>(1), told),
+        Entry::new("notifications not told", &0, &row.get::<_, i64>(0)),
+        Entry::new("notifications told", &row.get::<_, i64>(1), &told),
     ])
 }

@@ -25,8 +25,8 @@ fn expected<const N: usize>(source: &'static str, values: [(&'static str, f64); 
     values.into_iter().map(|(metric, value)| Expected { source, metric, value }).collect()
 }
 
-fn post(path: String, content_type: &str, body: String) -> RecordedRequest {
-    let (path, query) = path.split_once('?').map_or((path.as_str(), ""), |(path, query)| (path, query));
+fn post(target: &str, content_type: &str, body: String) -> RecordedRequest {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     RecordedRequest {
         method: "POST".to_owned(),
         path: path.to_owned(),
@@ -57,7 +57,7 @@ pub fn things_stack(device: usize, at: Timestamp, moisture: f64, temperature: f6
         },
     });
     (
-        post("/hooks/farm".to_owned(), "application/json", body.to_string()),
+        post("/hooks/farm", "application/json", body.to_string()),
         expected("farm", [("soil_moisture", moisture), ("soil_temperature", temperature)]),
     )
 }
@@ -74,7 +74,7 @@ pub fn things_stack_join(device: usize, at: Timestamp) -> Payload {
         "received_at": at.to_string(),
         "join_accept": {"session_key_id": "AXA50AAAAAAAAAAAAAAAAA==", "received_at": at.to_string()},
     });
-    (post("/hooks/farm".to_owned(), "application/json", body.to_string()), Vec::new())
+    (post("/hooks/farm", "application/json", body.to_string()), Vec::new())
 }
 
 /// ChirpStack v4: an uplink of a climate sensor.
@@ -91,7 +91,7 @@ pub fn chirpstack(device: usize, at: Timestamp, temperature: f64, humidity: f64)
         "object": {"temperature": temperature, "humidity": humidity},
     });
     (
-        post("/hooks/orchard?event=up".to_owned(), "application/json", body.to_string()),
+        post("/hooks/orchard?event=up", "application/json", body.to_string()),
         expected("orchard", [("temperature", temperature), ("relative_humidity", humidity)]),
     )
 }
@@ -103,7 +103,7 @@ pub fn ecowitt(station: usize, at: Timestamp, fahrenheit: f64, humidity: u32) ->
         at.strftime("%Y-%m-%d+%H:%M:%S"),
     );
     (
-        post("/hooks/weather".to_owned(), "application/x-www-form-urlencoded", body),
+        post("/hooks/weather", "application/x-www-form-urlencoded", body),
         expected(
             "weather",
             [("temperature", (fahrenheit - 32.0) * 5.0 / 9.0), ("relative_humidity", f64::from(humidity))],
@@ -128,7 +128,7 @@ pub fn line_protocol(
         metric: "climate.temperature",
         value: temperature(rack),
     });
-    (post("/hooks/racks?precision=s".to_owned(), "text/plain", lines.join("\n")), readings.collect())
+    (post("/hooks/racks?precision=s", "text/plain", lines.join("\n")), readings.collect())
 }
 
 /// SenML (RFC 8428): a buoy on the river.
@@ -138,7 +138,7 @@ pub fn senml(buoy: usize, at: Timestamp, temperature: f64) -> Payload {
         {"n": "voltage", "u": "V", "v": 3.5},
     ]);
     (
-        post("/hooks/river".to_owned(), "application/senml+json", body.to_string()),
+        post("/hooks/river", "application/senml+json", body.to_string()),
         expected("river", [("temperature", temperature), ("voltage", 3.5)]),
     )
 }
@@ -147,7 +147,7 @@ pub fn senml(buoy: usize, at: Timestamp, temperature: f64) -> Payload {
 pub fn tasmota(plug: usize, at: Timestamp, watts: f64) -> Payload {
     let body = json!({"Time": at.strftime("%Y-%m-%dT%H:%M:%S").to_string(), "ENERGY": {"Power": watts, "Voltage": 230}});
     (
-        post(format!("/hooks/plugs/tele/plug-{plug:02}/SENSOR"), "application/json", body.to_string()),
+        post(&format!("/hooks/plugs/tele/plug-{plug:02}/SENSOR"), "application/json", body.to_string()),
         expected("plugs", [("power", watts), ("voltage", 230.0)]),
     )
 }
@@ -157,7 +157,7 @@ pub fn cold_store(fridge: usize, at: Timestamp, celsius: f64) -> Payload {
     let fahrenheit = celsius * 9.0 / 5.0 + 32.0;
     let body = json!({"fridge": {"id": format!("fridge-{fridge:02}")}, "at": at.as_millisecond(), "temp_f": fahrenheit, "door": {"open": false}});
     (
-        post("/hooks/cold-store".to_owned(), "application/json", body.to_string()),
+        post("/hooks/cold-store", "application/json", body.to_string()),
         expected("cold-store", [("temperature", (fahrenheit - 32.0) * 5.0 / 9.0), ("door_open", 0.0)]),
     )
 }

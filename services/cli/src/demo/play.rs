@@ -32,11 +32,8 @@ pub async fn play(client: &reqwest::Client, base: &str, key: &str, requests: &[P
         .fold(Played::default(), |mut played, (planned, answer)| async move {
             played.sent += 1;
             let status = answer.as_ref().copied().unwrap_or_default();
-            if (200..300).contains(&status) {
-                played.accepted += 1
-            } else {
-                played.refused += 1
-            }
+            let count = if (200..300).contains(&status) { &mut played.accepted } else { &mut played.refused };
+            *count += 1;
             let as_planned = match planned.fate {
                 Fate::Refused(wanted) => status == wanted,
                 _ => (200..300).contains(&status),

@@ -93,7 +93,7 @@ pub fn items(path: &Path, cutting: Cutting) -> Result<Items, InputError> {
         "http" => {
             let mut text = Vec::new();
             file.read_to_end(&mut text).map_err(unreadable)?;
-            Box::new(recorded_requests(path.to_owned(), &text).into_iter())
+            Box::new(recorded_requests(path, &text).into_iter())
         }
         other => {
             let mut bytes = Vec::new();
@@ -108,13 +108,13 @@ fn lines(path: PathBuf, reader: impl BufRead + Send + 'static, cutting: Cutting)
 }
 
 /// The requests of a `.http` file; a line that begins with `###` parts two of them, as editors write it.
-fn recorded_requests(path: PathBuf, text: &[u8]) -> Vec<Result<Item, InputError>> {
+fn recorded_requests(path: &Path, text: &[u8]) -> Vec<Result<Item, InputError>> {
     split_at_separators(text)
         .into_iter()
         .map(|part| {
             RecordedRequest::parse(part)
                 .map(Item::Request)
-                .map_err(|cause| InputError::Request { path: path.clone(), cause })
+                .map_err(|cause| InputError::Request { path: path.to_owned(), cause })
         })
         .collect()
 }
