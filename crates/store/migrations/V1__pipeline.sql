@@ -83,11 +83,12 @@ comment on table receipt is 'One row for each accepted payload.';
 create table receipt_default partition of receipt default;
 
 create table receipt_key (
-    source     text        not null,
-    key        text        not null,
-    expires_at timestamptz not null,
-    receipt_id uuid        not null,
-    outcome    text        not null,
+    source      text        not null,
+    key         text        not null,
+    received_at timestamptz not null,
+    expires_at  timestamptz not null,
+    receipt_id  uuid        not null,
+    outcome     text        not null,
     constraint receipt_key_pk primary key (source, key)
 );
 comment on table receipt_key is 'Claimed in the transaction that stores a payload: what makes a second delivery a second delivery.';

@@ -159,8 +159,8 @@ impl Worker {
             self.partitions.ensure(&mut client, &batch::months(&payloads)).await?;
             Ok::<_, StoreError>(client)
         };
-        let mut client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let written = tokio::time::timeout(LIMIT, transaction::write(&mut client, &payloads)).await;
+        let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
+        let written = tokio::time::timeout(LIMIT, transaction::write(&client, &payloads)).await;
         match written {
             Ok(written) => Ok(written?),
             Err(_) => {

@@ -132,8 +132,8 @@ async fn bare_upsert(database: &Database, batch: usize) -> f64 {
 
 const BARE: &str = "
 with key as (
-    insert into receipt_key (source, key, expires_at, receipt_id, outcome)
-    select 'bench', 'id:' || event_id, '2026-08-01', id, 'stored' from unnest($1::uuid[], $2::text[]) as e (id, event_id)
+    insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
+    select 'bench', 'id:' || event_id, '2026-07-01', '2026-08-01', id, 'stored' from unnest($1::uuid[], $2::text[]) as e (id, event_id)
     on conflict (source, key) do nothing
 ), receipt as (
     insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, request)

@@ -1,26 +1,20 @@
 //! The writer's SQL. Every statement takes its rows in key order, and the tables are always taken in the same order:
 //! two writers wait for each other, never in a circle.
 
-/// $1 sources, $2 keys, $3 expiries, $4 receive times, $5 receipts, $6 outcomes. Returns the places of those claimed.
+/// $1 sources, $2 keys, $3 receive times, $4 expiries, $5 receipts, $6 outcomes. Returns the receipts whose keys were free.
 ///
-/// A key may be claimed again when it has expired, when what held it was not stored whole, or when what held it was
+/// A key is free again when it has expired, when what held it was not stored whole, or when what held it was
 /// received so much later that this one cannot be its repetition.
 pub(super) const CLAIM: &str = "
-    with wanted as materialized (
-        select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])
-             with ordinality as wanted (source, key, expires_at, received_at, receipt_id, outcome, place)),
-    claimed as (
-        insert into receipt_key as held (source, key, expires_at, receipt_id, outcome)
-        select source, key, expires_at, receipt_id, outcome from wanted order by source, key
-        on conflict (source, key) do update
-        set expires_at = greatest(held.expires_at, excluded.expires_at), receipt_id = excluded.receipt_id,
-            outcome = excluded.outcome
-        where held.outcome <> 'stored'
-           or held.expires_at <= (select received_at from wanted where wanted.receipt_id = excluded.receipt_id)
-           or held.expires_at - excluded.expires_at
-              >= excluded.expires_at - (select received_at from wanted where wanted.receipt_id = excluded.receipt_id)
-        returning source, key)
-    select place from wanted join claimed using (source, key)";
+    insert into receipt_key as held (source, key, received_at, expires_at, receipt_id, outcome)
+    select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])
+                  as wanted (source, key) order by source, key
+    on conflict (source, key) do update
+    set received_at = greatest(held.received_at, excluded.received_at),
+        expires_at = greatest(held.expires_at, excluded.expires_at),
+        receipt_id = excluded.receipt_id, outcome = excluded.outcome
+    where held.outcome <> 'stored' or held.expires_at <= excluded.received_at or held.received_at >= excluded.expires_at
+    returning receipt_id";
 
 /// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems,
 /// $10 requests.

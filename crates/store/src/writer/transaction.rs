@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::Client;
 use futures_util::try_join;
 use jiff::Timestamp;
-use tokio_postgres::Error;
 use tokio_postgres::types::Json;
+use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
 use super::payload::{Payload, Receipt};
@@ -16,61 +16,120 @@ use crate::dead_letters::DeadLetter;
 
 /// Writes the payloads, whose claims differ; what became of each, in their order.
 ///
-/// After the claim nothing waits for the answer of what was sent before: the statements travel together.
-pub(super) async fn write(client: &mut Client, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
-    let transaction = client.transaction().await?;
-    let written = claim(&transaction, payloads).await?;
-    let fresh: Vec<&Payload> = payloads
-        .iter()
-        .zip(&written)
-        .filter(|(_, written)| **written == Written::Stored)
-        .map(|(payload, _)| *payload)
-        .collect();
-    if !fresh.is_empty() {
-        try_join!(
-            receipts(&transaction, &fresh),
-            readings(&transaction, &fresh),
-            marks(&transaction, &fresh),
-            letters(&transaction, &fresh),
-            seen(&transaction, &fresh),
-        )?;
+/// ```text
+/// begin, claim, write all ──┬─ every key was free ──> commit
+///  (one round trip)    ^    └─ some were not ──> roll back ─┐
+///                      └──────── without the duplicates ────┘
+/// ```
+///
+/// Duplicates are rare, and a round trip costs as much as a hundred rows: nothing waits for the claim's answer.
+pub(super) async fn write(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
+    let statements = Prepared::on(client).await?;
+    let mut duplicates: HashSet<Uuid> = HashSet::new();
+    loop {
+        let open: Vec<&Payload> =
+            payloads.iter().filter(|payload| !duplicates.contains(&payload.receipt.id)).copied().collect();
+        if open.is_empty() {
+            break;
+        }
+        let free = match attempt(client, &statements, &open).await {
+            Ok(free) => free,
+            Err(error) => {
+                roll_back(client).await;
+                return Err(error);
+            }
+        };
+        let taken = open.iter().map(|payload| payload.receipt.id).filter(|id| !free.contains(id));
+        let known = duplicates.len();
+        duplicates.extend(taken);
+        if duplicates.len() == known {
+            client.batch_execute("commit").await?;
+            break;
+        }
+        client.batch_execute("rollback").await?;
     }
-    transaction.commit().await?;
-    Ok(written)
+    let is_duplicate = |payload: &&Payload| duplicates.contains(&payload.receipt.id);
+    Ok(payloads
+        .iter()
+        .map(|payload| if is_duplicate(payload) { Written::Duplicate } else { Written::Stored })
+        .collect())
 }
 
-async fn claim(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
-    let statement = transaction.prepare_cached(statements::CLAIM).await?;
+/// Everything but the commit; the receipts whose keys were free.
+async fn attempt(
+    client: &Client,
+    statements: &Prepared,
+    payloads: &[&Payload],
+) -> Result<HashSet<Uuid>, Error> {
+    // Sent in this order, which is that of the locks.
+    let (_, free, ..) = try_join!(
+        client.batch_execute("begin"),
+        claim(client, &statements.claim, payloads),
+        receipts(client, &statements.receipts, payloads),
+        readings(client, &statements.new_rows, payloads),
+        marks(client, &statements.marks, payloads),
+        letters(client, &statements.dead_letters, payloads),
+        seen(client, &statements.seen, payloads),
+    )?;
+    Ok(free)
+}
+
+/// After an error, which is told already. What is still on its way is answered before; a connection on which even
+/// this fails is closed, and the pool drops it.
+async fn roll_back(client: &Client) {
+    if let Err(error) = client.batch_execute("rollback").await {
+        tracing::debug!(%error, "not rolled back");
+    }
+}
+
+/// Statements that every batch may need, prepared once a connection.
+struct Prepared {
+    claim: Statement,
+    receipts: Statement,
+    new_rows: Statement,
+    marks: Statement,
+    dead_letters: Statement,
+    seen: Statement,
+}
+
+impl Prepared {
+    async fn on(client: &Client) -> Result<Self, Error> {
+        let (claim, receipts, new_rows, marks, dead_letters, seen) = try_join!(
+            client.prepare_cached(statements::CLAIM),
+            client.prepare_cached(statements::RECEIPTS),
+            client.prepare_cached(statements::NEW_ROWS),
+            client.prepare_cached(statements::MARKS),
+            client.prepare_cached(statements::DEAD_LETTERS),
+            client.prepare_cached(statements::SEEN),
+        )?;
+        Ok(Self { claim, receipts, new_rows, marks, dead_letters, seen })
+    }
+}
+
+async fn claim(
+    client: &Client,
+    statement: &Statement,
+    payloads: &[&Payload],
+) -> Result<HashSet<Uuid>, Error> {
     let claims = || payloads.iter().map(|payload| &payload.claim);
     let receipts = || payloads.iter().map(|payload| &payload.receipt);
     let sources: Vec<&str> = claims().map(|claim| claim.source.as_str()).collect();
     let keys: Vec<&str> = claims().map(|claim| claim.key.as_str()).collect();
-    let expiries: Vec<Timestamp> = claims().map(|claim| claim.expires_at).collect();
     let received: Vec<Timestamp> = receipts().map(|receipt| receipt.received_at).collect();
+    let expiries: Vec<Timestamp> = claims().map(|claim| claim.expires_at).collect();
     let ids: Vec<Uuid> = receipts().map(|receipt| receipt.id).collect();
     let outcomes: Vec<&str> = receipts().map(|receipt| receipt.outcome.as_str()).collect();
-    let rows =
-        transaction.query(&statement, &[&sources, &keys, &expiries, &received, &ids, &outcomes]).await?;
-    let mut written = vec![Written::Duplicate; payloads.len()];
-    for row in rows {
-        let place: i64 = row.try_get(0)?;
-        // Ordinality counts from 1.
-        let index = usize::try_from(place - 1).ok();
-        if let Some(written) = index.and_then(|index| written.get_mut(index)) {
-            *written = Written::Stored;
-        }
-    }
-    Ok(written)
+    let rows = client.query(statement, &[&sources, &keys, &received, &expiries, &ids, &outcomes]).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }
 
-async fn receipts(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Result<(), Error> {
-    let statement = transaction.prepare_cached(statements::RECEIPTS).await?;
+async fn receipts(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     let receipts = || payloads.iter().map(|payload| &payload.receipt);
     let texts = |f: fn(&Receipt) -> &str| receipts().map(f).collect::<Vec<&str>>();
-    transaction
+    client
         .execute(
-            &statement,
+            statement,
             &[
                 &receipts().map(|receipt| receipt.received_at).collect::<Vec<_>>(),
                 &receipts().map(|receipt| receipt.id).collect::<Vec<_>>(),
@@ -89,26 +148,25 @@ async fn receipts(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Resul
 }
 
 /// Inserts what is new. What is there is locked, merged, and written again only where that changes it.
-async fn readings(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Result<(), Error> {
+async fn readings(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
     let rows = batch::rows(payloads);
     if rows.is_empty() {
         return Ok(());
     }
-    let statement = transaction.prepare_cached(statements::NEW_ROWS).await?;
-    let inserted = transaction.query(&statement, &[&rows]).await?;
+    let inserted = client.query(statement, &[&rows]).await?;
     if inserted.len() == rows.len() {
         return Ok(());
     }
     let inserted: HashSet<(i32, Timestamp)> =
         inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?;
     let known: Vec<ReadingRow> = rows.into_iter().filter(|row| !inserted.contains(&row.key())).collect();
-    revise(transaction, &known).await
+    revise(client, &known).await
 }
 
 /// Its statements are planned afresh each time: a plan that is kept from when the tables were small would read them whole.
-async fn revise(transaction: &Transaction<'_>, rows: &[ReadingRow]) -> Result<(), Error> {
+async fn revise(client: &Client, rows: &[ReadingRow]) -> Result<(), Error> {
     let (streams, moments): (Vec<i32>, Vec<Timestamp>) = rows.iter().map(ReadingRow::key).unzip();
-    let existing = transaction.query(statements::EXISTING_ROWS, &[&streams, &moments]).await?;
+    let existing = client.query(statements::EXISTING_ROWS, &[&streams, &moments]).await?;
     let mut revised = Vec::new();
     let mut rows = rows.iter();
     for existing in &existing {
@@ -123,33 +181,31 @@ async fn revise(transaction: &Transaction<'_>, rows: &[ReadingRow]) -> Result<()
     if revised.is_empty() {
         return Ok(());
     }
-    transaction.execute(statements::REVISE_ROWS, &[&revised]).await?;
+    client.execute(statements::REVISE_ROWS, &[&revised]).await?;
     Ok(())
 }
 
-async fn marks(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Result<(), Error> {
+async fn marks(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
     let marks = batch::marks(payloads);
     if marks.is_empty() {
         return Ok(());
     }
-    let statement = transaction.prepare_cached(statements::MARKS).await?;
     let streams: Vec<i32> = marks.iter().map(|mark| mark.stream_id).collect();
     let from: Vec<Timestamp> = marks.iter().map(|mark| mark.from_at).collect();
     let traces: Vec<Option<&str>> = marks.iter().map(|mark| mark.traceparent).collect();
-    transaction.execute(&statement, &[&streams, &from, &traces]).await?;
+    client.execute(statement, &[&streams, &from, &traces]).await?;
     Ok(())
 }
 
-async fn letters(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Result<(), Error> {
+async fn letters(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
     let letters = batch::letters(payloads);
     if letters.is_empty() {
         return Ok(());
     }
-    let statement = transaction.prepare_cached(statements::DEAD_LETTERS).await?;
     let texts = |f: fn(&DeadLetter) -> &str| letters.values().map(|letter| f(letter)).collect::<Vec<&str>>();
-    transaction
+    client
         .execute(
-            &statement,
+            statement,
             &[
                 &letters.keys().collect::<Vec<_>>(),
                 &texts(|letter| &letter.event.source),
@@ -168,12 +224,11 @@ async fn letters(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Result
     Ok(())
 }
 
-async fn seen(transaction: &Transaction<'_>, payloads: &[&Payload]) -> Result<(), Error> {
+async fn seen(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
     let (devices, times): (Vec<i32>, Vec<Timestamp>) = batch::seen(payloads).into_iter().unzip();
     if devices.is_empty() {
         return Ok(());
     }
-    let statement = transaction.prepare_cached(statements::SEEN).await?;
-    transaction.execute(&statement, &[&devices, &times]).await?;
+    client.execute(statement, &[&devices, &times]).await?;
     Ok(())
 }
