@@ -8,4 +8,5 @@ mod migrations;
 mod partitions;
 mod streams;
 mod tls;
+mod view;
 mod writing;
