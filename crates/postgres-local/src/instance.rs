@@ -1,5 +1,4 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
@@ -7,17 +6,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::binaries::{Binaries, find_binaries};
+use crate::files::{Socket, make_private, write_private};
 use crate::owner::Owner;
 use crate::{Error, Options, watched};
 
 /// The file name of a socket is `.s.PGSQL.<port>`; without TCP the port only names it.
 const SOCKET_PORT: u16 = 5432;
-/// The longest path of a Unix socket on Linux and macOS is 103 bytes; `/.s.PGSQL.65535` is 15 of them.
-const LONGEST_SOCKET_DIRECTORY: usize = 88;
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
@@ -37,22 +34,6 @@ pub struct Instance {
     server: Option<Child>,
 }
 
-#[derive(Debug)]
-enum Socket {
-    Inside(PathBuf),
-    /// Where the path of the directory is too long for a socket.
-    Elsewhere(TempDir),
-}
-
-impl Socket {
-    fn directory(&self) -> &Path {
-        match self {
-            Self::Inside(path) => path,
-            Self::Elsewhere(directory) => directory.path(),
-        }
-    }
-}
-
 impl Instance {
     /// Starts a server and waits until it takes connections. A server that an earlier process left behind in
     /// the same directory is stopped first; what a crash left behind is recovered.
@@ -67,7 +48,7 @@ impl Instance {
         let options = Options { directory: directory.clone(), ..options.clone() };
         make_private(&owner, &directory)?;
         owner.check_reach(&directory.join("data"))?;
-        let socket = socket_directory(&owner, &directory)?;
+        let socket = Socket::choose(&owner, &directory)?;
         let mut instance = Self { options, owner, binaries, socket, server: None };
         instance.initialise()?;
         instance.stop_left_over();
@@ -284,34 +265,6 @@ fn ended_within(server: &mut Child, limit: Duration) -> Result<bool, Error> {
         sleep(POLL);
     }
     Ok(false)
-}
-
-fn socket_directory(owner: &Owner, directory: &Path) -> Result<Socket, Error> {
-    let inside = directory.join("socket");
-    if inside.as_os_str().len() <= LONGEST_SOCKET_DIRECTORY {
-        make_private(owner, &inside)?;
-        return Ok(Socket::Inside(inside));
-    }
-    let elsewhere = tempfile::Builder::new()
-        .prefix("freshet-")
-        .tempdir_in("/tmp")
-        .map_err(Error::io("cannot make a directory for the socket in /tmp"))?;
-    make_private(owner, elsewhere.path())?;
-    Ok(Socket::Elsewhere(elsewhere))
-}
-
-fn make_private(owner: &Owner, directory: &Path) -> Result<(), Error> {
-    let what = || format!("cannot make {}", directory.display());
-    fs::create_dir_all(directory).map_err(Error::io(what()))?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(Error::io(what()))?;
-    owner.take(directory)
-}
-
-fn write_private(owner: &Owner, path: &Path, text: &str) -> Result<(), Error> {
-    let what = || format!("cannot write {}", path.display());
-    fs::write(path, text).map_err(Error::io(what()))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Error::io(what()))?;
-    owner.take(path)
 }
 
 fn last_words(output: &Output) -> String {

@@ -2,6 +2,7 @@
 
 mod binaries;
 mod error;
+mod files;
 mod instance;
 mod options;
 mod owner;

@@ -1,4 +1,3 @@
-use std::os::unix::fs::PermissionsExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -92,14 +91,9 @@ pub async fn own_postgres() -> Option<OwnPostgres> {
 /// A static is never dropped: the server of all tests removes its files itself, a test's own is restarted.
 fn start(adjust: impl FnOnce(Options) -> Options) -> Option<OwnPostgres> {
     find_binaries().ok()?;
-    let directory = tempfile::Builder::new()
-        .prefix("freshet-test-")
-        .permissions(std::fs::Permissions::from_mode(0o755))
-        .tempdir_in("/tmp")
-        .expect("/tmp takes a directory");
-    let options = Options::new(directory.path().join("postgres"))
-        .without_fsync()
-        .setting("max_connections", CONNECTIONS);
+    let directory =
+        tempfile::Builder::new().prefix("freshet-test-").tempdir_in("/tmp").expect("/tmp takes a directory");
+    let options = Options::new(directory.path()).without_fsync().setting("max_connections", CONNECTIONS);
     let instance = Instance::start(&adjust(options)).unwrap_or_else(|error| panic!("{error}"));
     Some(OwnPostgres { instance, _directory: directory })
 }
