@@ -31,8 +31,8 @@ ready-test: ## Find or install what the tests need
 
 ##@ Test more
 .PHONY: test-corpus test-faults test-pipeline fuzz lint format ci
-test-corpus: build-test ## Real samples of every built format; FRESHET_CORPUS names their folder
-	cargo test $(TEST_FLAGS) --package pipeline-tests --package decoders corpus -- --nocapture
+test-corpus: ## Real samples of every built format; FRESHET_CORPUS names their folder
+	cargo test $(TEST_FLAGS) --test corpus -- --nocapture
 
 test-pipeline: ready-test build-test ## The real binaries under faults; FRESHET_SEED=n replays one run
 	cargo test $(TEST_FLAGS) --package pipeline-tests
@@ -55,7 +55,7 @@ ci: lint test ## Exactly what CI runs
 ##@ Measure
 .PHONY: bench
 bench: ready release ## One table of medians beside their budgets; also in target/bench/results.json
-	cargo run --release --locked --package bench
+	target/release/bench
 
 ##@ Help
 .PHONY: help

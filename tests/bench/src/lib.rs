@@ -6,6 +6,8 @@ pub mod echo;
 pub mod footprint;
 pub mod ingest;
 pub mod load;
+pub mod pipeline;
+pub mod probe;
 pub mod rules;
 pub mod start;
 pub mod table;

@@ -29,10 +29,15 @@ impl Answers {
 
     /// The latency below which `share` (0 ..= 1) of the answers stayed.
     pub fn latency(&mut self, share: f64) -> Duration {
-        self.latencies.sort_unstable();
-        let rank = (share * self.latencies.len().saturating_sub(1) as f64).round() as usize;
-        self.latencies.get(rank).copied().unwrap_or_default()
+        latency(&mut self.latencies, share)
     }
+}
+
+/// The one of `latencies` below which `share` (0 ..= 1) of them stay; sorts them.
+pub fn latency(latencies: &mut [Duration], share: f64) -> Duration {
+    latencies.sort_unstable();
+    let rank = (share * latencies.len().saturating_sub(1) as f64).round() as usize;
+    latencies.get(rank).copied().unwrap_or_default()
 }
 
 /// Sends what `request` makes of each number over `connections` connections for `time`.

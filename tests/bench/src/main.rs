@@ -17,16 +17,32 @@ fn main() -> std::io::Result<()> {
     }
 }
 
+/// In turn: all of it, or what the names in `FRESHET_BENCH` ask for.
 async fn measure() -> std::io::Result<()> {
     let pipeline = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/pipeline.yaml"));
+    let chosen = std::env::var("FRESHET_BENCH").ok();
+    let wants = |name: &str| chosen.as_ref().is_none_or(|chosen| chosen.split(',').any(|one| one == name));
     let mut table = Table::default();
     let database = Database::start();
-    footprint::image(&mut table);
-    start::to_listening(&mut table, &database.url(), &pipeline);
-    start::to_first_row(&mut table, &database.url(), &pipeline).await;
-    footprint::memory(&mut table, &database.url(), &pipeline).await;
-    rules::readings_per_second(&mut table);
-    ingest::beside_an_echo(&mut table, &database.url(), &pipeline).await;
-    write_path::beside_the_bare_upsert(&mut table, &database, &pipeline).await;
+    if wants("footprint") {
+        footprint::image(&mut table);
+        footprint::memory(&mut table, &database.url(), &pipeline).await;
+    }
+    if wants("start") {
+        start::to_listening(&mut table, &database.url(), &pipeline);
+        start::to_first_row(&mut table, &database.url(), &pipeline).await;
+    }
+    if wants("rules") {
+        rules::readings_per_second(&mut table);
+    }
+    if wants("ingest") {
+        ingest::beside_an_echo(&mut table, &database.url(), &pipeline).await;
+    }
+    if wants("transform") {
+        write_path::beside_the_bare_upsert(&mut table, &database, &pipeline).await;
+    }
+    if wants("pipeline") {
+        bench::pipeline::webhook_to_row(&mut table, &pipeline).await;
+    }
     table.close(Path::new("target/bench"))
 }
