@@ -47,6 +47,13 @@ impl Clock {
         }
     }
 
+    /// Sets a manual clock; any other clock goes its own way.
+    pub fn set(&self, now: Timestamp) {
+        if let Source::Manual(micros) = &self.0 {
+            micros.store(now.as_microsecond(), Ordering::SeqCst);
+        }
+    }
+
     /// Moves a manual clock forward; any other clock goes its own way.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(micros) = &self.0 {

@@ -7,14 +7,16 @@ use crate::origin::Origin;
 
 /// What a payload holds, and what is to be said of it.
 #[derive(Debug)]
-pub(crate) struct Content {
-    pub(crate) decoded: Decoded,
-    pub(crate) outcome: ReceiptOutcome,
+pub struct Content {
+    /// Readings and problems.
+    pub decoded: Decoded,
+    /// What the receipt says of them.
+    pub outcome: ReceiptOutcome,
 }
 
 impl Content {
     /// Decodes the request. A payload of which nothing can be taken is one problem.
-    pub(crate) fn of(origin: &Origin<'_>) -> Self {
+    pub fn of(origin: &Origin<'_>) -> Self {
         let context = Context { profile: &origin.source.profile, received_at: origin.received_at };
         let decoded = origin
             .decoder
@@ -30,7 +32,7 @@ impl Content {
     }
 
     /// One line for people: the first problem, and how many more there are.
-    pub(crate) fn reason(&self) -> String {
+    pub fn reason(&self) -> String {
         let Some(Problem { place, reason }) = self.decoded.problems.first() else { return String::new() };
         let separator = if place.is_empty() { "" } else { ": " };
         match self.decoded.problems.len() {

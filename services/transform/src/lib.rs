@@ -10,4 +10,6 @@ mod stage;
 mod watch;
 
 pub use config::Config;
+pub use content::Content;
+pub use origin::{Origin, OriginError};
 pub use stage::Transform;

@@ -20,19 +20,22 @@ const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 const SOURCE_PREFIX: &str = "/sources/";
 
 /// An event with its source and request.
-pub(crate) struct Origin<'a> {
+pub struct Origin<'a> {
     /// The source's name.
-    pub(crate) name: &'a str,
-    pub(crate) source: &'a Source,
-    pub(crate) decoder: &'static dyn Decoder,
-    pub(crate) request: RecordedRequest,
+    pub name: &'a str,
+    /// What the pipeline file says of it.
+    pub source: &'a Source,
+    /// Its format.
+    pub decoder: &'static dyn Decoder,
+    /// The request, without its credentials.
+    pub request: RecordedRequest,
     /// When `ingest` received it, or what comes nearest for an event of somebody else.
-    pub(crate) received_at: Timestamp,
+    pub received_at: Timestamp,
 }
 
 /// Why an event leads nowhere.
 #[derive(Debug, Error)]
-pub(crate) enum OriginError {
+pub enum OriginError {
     /// Its type is none that concerns this stage.
     #[error("no source takes events of this type")]
     NotForUs,
@@ -49,11 +52,10 @@ pub(crate) enum OriginError {
 
 impl<'a> Origin<'a> {
     /// Reads the envelope of `event`, which was delivered at `delivered_at`.
-    pub(crate) fn of(
-        event: &Event,
-        pipeline: &'a Pipeline,
-        delivered_at: Timestamp,
-    ) -> Result<Self, OriginError> {
+    ///
+    /// # Errors
+    /// [`OriginError`] where the event leads nowhere.
+    pub fn of(event: &Event, pipeline: &'a Pipeline, delivered_at: Timestamp) -> Result<Self, OriginError> {
         if event.ty() == PAYLOAD_RECEIVED {
             return Self::of_payload(event, pipeline, delivered_at);
         }

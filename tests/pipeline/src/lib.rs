@@ -11,7 +11,11 @@
 //!
 //! [`traffic`] writes the payloads, [`checker`] reads the database with SQL of its own; neither uses the pipeline's code.
 
+pub mod burst;
 pub mod checker;
+pub mod farm;
+pub mod messages;
+pub mod oracle;
 pub mod random;
 pub mod stand;
 pub mod traffic;

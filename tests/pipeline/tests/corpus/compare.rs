@@ -1,60 +1,55 @@
 //! What a sample's payload became, beside what it is worth.
 
-use decoders::decode::Handshake;
-use decoders::{Context, Decoded, Decoder, Intake, Profile};
-use event_model::{Reading, Value};
+use cloudevents::{AttributesReader as _, Event};
+use decoders::Decoded;
+use event_model::{Reading, Value, cloudevent};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
+use crate::door::{Door, Entry};
 use crate::sample::Sample;
 
 /// What became of a payload.
 enum Fate {
     Refused(String),
-    Handshake(Handshake),
+    Handshake(Json),
     /// It was taken for another device's or another message.
     Mistaken(String),
     Decoded(Decoded),
 }
 
-/// Runs a sample and compares; the error names it.
-pub(crate) fn check(format: &dyn Decoder, sample: &Sample) -> Result<(), String> {
-    let fate = run(format, sample);
-    compare(&fate, sample).map_err(|reason| format!("{}: {reason}", sample.name))
+/// Sends a sample and compares; the error names it.
+pub(crate) async fn check(door: &Door, sample: &Sample) -> Result<(), String> {
+    let entry = door.send(&sample.request, sample.received_at).await;
+    compare(&fate(door, &entry, sample), sample).map_err(|reason| format!("{}: {reason}", sample.name))
 }
 
-fn run(format: &dyn Decoder, sample: &Sample) -> Fate {
-    let profile = Profile { source: format.name().to_owned(), ..Profile::default() };
-    let mut request = sample.request.clone();
-    format.redact(&mut request);
-    match format.inspect(&request, &profile) {
-        Err(error) => return Fate::Refused(error.to_string()),
-        Ok(intake) => {
-            if let Some(handshake) = intake.handshake {
-                return Fate::Handshake(handshake);
-            }
-            if let Err(reason) = intake_as_told(&intake, sample) {
-                return Fate::Mistaken(reason);
-            }
+fn fate(door: &Door, entry: &Entry, sample: &Sample) -> Fate {
+    match &entry.event {
+        Some(event) => match as_told(event, sample) {
+            Ok(()) => Fate::Decoded(door.content(event).0.decoded),
+            Err(reason) => Fate::Mistaken(reason),
+        },
+        // The answer is the handshake's; where Amazon is to be asked, nobody was found under its name.
+        None if entry.status == 200 || entry.answer.contains("AWS IoT could not be reached") => {
+            Fate::Handshake(serde_json::from_str(&entry.answer).unwrap_or_default())
         }
-    }
-    match format.decode(&request, Context { profile: &profile, received_at: sample.received_at }) {
-        Err(error) => Fate::Refused(error.to_string()),
-        Ok(decoded) => Fate::Decoded(decoded),
+        None => Fate::Refused(format!("{} {}", entry.status, entry.answer)),
     }
 }
 
 /// Where a sample states device and message id, `ingest` has to find the same in it.
-fn intake_as_told(intake: &Intake, sample: &Sample) -> Result<(), String> {
+fn as_told(event: &Event, sample: &Sample) -> Result<(), String> {
     let format = sample.meta["format"].as_str().expect("a format");
+    let key = cloudevent::extension(event, "partitionkey");
     let told = sample.meta["device"].as_str().map(|name| device(format, Some(name)));
-    if told.is_some() && intake.device != told {
-        return Err(format!("device {told:?} expected, found {:?}", intake.device));
+    if told.as_deref().is_some_and(cloudevent::is_safe) && key.as_deref() != told.as_deref() {
+        return Err(format!("device {told:?} expected, found {key:?}"));
     }
-    let told = sample.meta["message_id"].as_str();
-    if told.is_some() && intake.message_id.as_deref() != told {
-        return Err(format!("message id {told:?} expected, found {:?}", intake.message_id));
+    let told = sample.meta["message_id"].as_str().filter(|id| cloudevent::is_safe(id));
+    if told.is_some_and(|id| !event.id().starts_with(&format!("{id}-"))) {
+        return Err(format!("message id {told:?} expected, found {}", event.id()));
     }
     Ok(())
 }
@@ -69,7 +64,7 @@ fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
             let is_rejected = decoded.readings.is_empty() && !decoded.problems.is_empty();
             if is_rejected { Ok(()) } else { Err(format!("{verdict}, but it was accepted")) }
         }
-        ("handshake", Fate::Handshake(handshake)) => handshake_as_told(handshake, sample),
+        ("handshake", Fate::Handshake(answer)) => handshake_as_told(answer, sample),
         ("accept" | "accept_no_data", Fate::Decoded(decoded)) if !decoded.problems.is_empty() => {
             Err(format!("problems where there are none: {:?}", decoded.problems))
         }
@@ -85,18 +80,14 @@ fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
     }
 }
 
-fn handshake_as_told(handshake: &Handshake, sample: &Sample) -> Result<(), String> {
-    let expected = match handshake {
-        Handshake::EventGrid { code } => {
-            sample.meta["response"]["json"]["validationResponse"] == code.as_str()
-        }
-        Handshake::AwsIot { enable_url } => {
-            let body: Json =
-                serde_json::from_slice(&sample.request.body).map_err(|error| error.to_string())?;
-            body["enableUrl"] == enable_url.as_str()
-        }
-    };
-    if expected { Ok(()) } else { Err(format!("another handshake: {handshake:?}")) }
+/// Event Grid is answered in the body; AWS IoT at its own address, which `ingest`'s own tests look into.
+fn handshake_as_told(answer: &Json, sample: &Sample) -> Result<(), String> {
+    let expected = &sample.meta["response"]["json"]["validationResponse"];
+    if expected.is_null() || answer["validationResponse"] == *expected {
+        Ok(())
+    } else {
+        Err(format!("another answer: {answer}"))
+    }
 }
 
 fn readings_as_told(decoded: &Decoded, sample: &Sample) -> Result<(), String> {
@@ -108,7 +99,9 @@ fn readings_as_told(decoded: &Decoded, sample: &Sample) -> Result<(), String> {
         };
         left.remove(at);
     }
-    let may_have_more = sample.meta["expected_is"] == "subset";
+    // The vectors of signatures say nothing about what is signed.
+    let is_any_body = sample.meta["format"] == "standard_webhooks_signature";
+    let may_have_more = is_any_body || sample.meta["expected_is"] == "subset";
     if left.is_empty() || may_have_more {
         Ok(())
     } else {
@@ -143,7 +136,6 @@ fn device(format: &str, expected: Option<&str>) -> String {
             format!("{format}-{first:016x}")
         }
         (_, Some(device)) => device.to_owned(),
-        ("generic_json_nasty", None) => "json".to_owned(),
         (format, None) => format.to_owned(),
     }
 }

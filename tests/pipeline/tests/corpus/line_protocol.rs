@@ -2,51 +2,58 @@
 //!
 //! The file is `influx_line_protocol/_corpus.jsonl` in the folder that `FRESHET_CORPUS` names.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use decoders::formats::influx_line_protocol::{FieldValue, Point, Precision, SyntaxError, parse};
+use decoders::formats::influx_line_protocol::{FieldValue, Point, Precision, parse};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-#[test]
-fn every_published_case_parses_as_its_authors_say() {
-    let Some(folder) = std::env::var_os("FRESHET_CORPUS") else {
-        println!("skipped: every_published_case_parses_as_its_authors_say: FRESHET_CORPUS names no folder");
-        return;
-    };
-    let file = PathBuf::from(folder).join("influx_line_protocol/_corpus.jsonl");
-    let text = std::fs::read_to_string(&file).expect("the corpus holds the line-protocol cases");
-    let cases: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect();
-    let unmet: Vec<String> = cases.iter().filter_map(|case| check(case).err()).collect();
-    println!(
-        "line protocol: {} cases, {} met, {} not met",
-        cases.len(),
-        cases.len() - unmet.len(),
-        unmet.len()
-    );
-    assert!(!cases.is_empty() && unmet.is_empty(), "{}", unmet.join("\n"));
+use crate::door::Door;
+use crate::{Tally, suites};
+
+/// Each case through `ingest`; what is queued parses as its authors say, and what is no line protocol is refused or
+/// becomes a problem.
+pub(crate) async fn cases(door: &Door, corpus: &Path) -> Tally {
+    let cases = suites::lines(&corpus.join("influx_line_protocol/_corpus.jsonl"));
+    let mut unmet = Vec::new();
+    for case in &cases {
+        unmet.extend(check(door, case).await.err());
+    }
+    Tally { name: "influx_line_protocol/_corpus".to_owned(), samples: cases.len(), unmet, is_built: true }
 }
 
-fn check(case: &Value) -> Result<(), String> {
-    let input = input(case);
-    let precision =
-        Precision::by_name(case["precision"].as_str().expect("a precision").trim_start_matches('1'))
-            .expect("a known precision");
+async fn check(door: &Door, case: &Value) -> Result<(), String> {
+    let precision = case["precision"].as_str().expect("a precision").trim_start_matches('1');
     let default = case["default_time_ns"].as_i64().expect("a default time");
-    let parsed: Result<Vec<Point<'_>>, SyntaxError> = parse(&input).collect();
-    let found = parsed.map_err(|error| error.to_string()).and_then(|points| {
-        points.iter().map(|point| as_case(point, precision, default)).collect::<Result<Vec<Value>, String>>()
-    });
-    let text = String::from_utf8_lossy(&input);
-    match (case.get("result"), found) {
-        (Some(expected), Ok(points)) if same(expected, &Value::Array(points.clone())) => Ok(()),
-        (Some(expected), found) => Err(format!("{text:?}: expected {expected}, found {found:?}")),
-        (None, Ok(points)) => {
-            Err(format!("{text:?}: expected the error {}, found {points:?}", case["error"]))
-        }
-        (None, Err(_)) => Ok(()),
+    let mut request = suites::post("influx_line_protocol", "text/plain", input(case));
+    request.query = format!("precision={precision}");
+    let at = Timestamp::from_nanosecond(i128::from(default)).expect("a default time is a time");
+    let entry = door.send(&request, at).await;
+    let text = String::from_utf8_lossy(&request.body);
+    let Some(event) = &entry.event else {
+        let is_refusal = case.get("result").is_none_or(|points| points == &json!([]));
+        return if is_refusal {
+            Ok(())
+        } else {
+            Err(format!("{text:?}: answered {}: {}", entry.status, entry.answer))
+        };
+    };
+    let (content, queued) = door.content(event);
+    let Some(expected) = case.get("result") else {
+        let is_told = !content.decoded.problems.is_empty();
+        return if is_told { Ok(()) } else { Err(format!("{text:?}: it was taken without a problem")) };
+    };
+    let precision = Precision::by_name(precision).expect("a known precision");
+    let points = parse(&queued.body)
+        .map(|point| {
+            point.map_err(|error| error.to_string()).and_then(|point| as_case(&point, precision, default))
+        })
+        .collect::<Result<Vec<Value>, String>>();
+    match points {
+        Ok(points) if same(expected, &Value::Array(points.clone())) => Ok(()),
+        found => Err(format!("{text:?}: expected {expected}, found {found:?}")),
     }
 }
 

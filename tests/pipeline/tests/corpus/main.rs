@@ -1,143 +1,116 @@
-//! Every sample of the corpus through redaction, form check and decoder.
+//! Every sample of the corpus through `ingest` and decoder, as a platform sends it.
 //!
 //! The corpus is the folder that `FRESHET_CORPUS` names: `<format>/<name>.meta.json` says what was posted and what it
-//! is worth, and names the payload beside it. Without the variable each test says by its name that it was skipped.
-//! Expectations that a specification contradicts are listed in `tests/disputed.txt`.
+//! is worth, and names the payload beside it. Without the variable the test says by its name that it was skipped.
+//! Expectations that a specification contradicts are listed in `disputed.txt`.
 
 mod compare;
+mod door;
+mod line_protocol;
 mod sample;
+mod suites;
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use decoders::json::Node;
-use decoders::{Context, Profile, by_name};
-use event_model::RecordedRequest;
-use jiff::Timestamp;
+use door::Door;
 use sample::Sample;
 
-/// The corpus' name of a format, and ours.
-const FORMATS: [(&str, &str); 11] = [
-    ("ambient_weather", "ambient_weather"),
-    ("aws_iot_http", "aws_iot_http"),
-    ("azure_event_grid", "azure_event_grid"),
-    ("chirpstack_v4", "chirpstack_v4"),
-    ("cloudevents", "cloudevents"),
-    ("ecowitt", "ecowitt"),
-    ("generic_json_nasty", "json"),
-    ("influx_line_protocol", "influx_line_protocol"),
-    ("senml_json", "senml_json"),
-    ("tasmota", "tasmota"),
-    ("ttn_v3", "ttn_v3"),
-];
-
-fn corpus(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("FRESHET_CORPUS").map(PathBuf::from);
-    if folder.is_none() {
-        println!("skipped: {test}: FRESHET_CORPUS names no folder");
-    }
-    folder
+/// What became of the samples of one kind.
+pub(crate) struct Tally {
+    pub(crate) name: String,
+    pub(crate) samples: usize,
+    pub(crate) unmet: Vec<String>,
+    pub(crate) is_built: bool,
 }
 
-/// The disputed samples: `format/name` at the start of a line.
-fn disputed() -> Vec<&'static str> {
-    let lines = include_str!("../disputed.txt").lines();
-    lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next()).collect()
-}
-
-#[test]
-fn every_sample_meets_its_verdict_and_expected_readings() {
-    let Some(folder) = corpus("every_sample_meets_its_verdict_and_expected_readings") else { return };
-    let disputed = disputed();
-    let (mut total, mut unmet) = (0, Vec::new());
-    println!("{:<24}{:>8}{:>8}{:>8}{:>10}", "format", "samples", "met", "not met", "not built");
-    for (theirs, ours) in FORMATS {
-        let samples = Sample::all(&folder.join(theirs));
-        let failures: Vec<String> = match by_name(ours) {
-            Some(format) => {
-                samples.iter().filter_map(|sample| compare::check(format, sample).err()).collect()
-            }
-            None => Vec::new(),
-        };
-        let not_built = if by_name(ours).is_none() { samples.len() } else { 0 };
-        let met = samples.len() - failures.len() - not_built;
-        println!("{theirs:<24}{:>8}{met:>8}{:>8}{not_built:>10}", samples.len(), failures.len());
-        total += samples.len();
-        unmet.extend(failures);
-    }
-    let (disputes, defects): (Vec<_>, Vec<_>) = unmet
-        .into_iter()
-        .partition(|failure| disputed.iter().any(|name| failure.starts_with(&format!("{name}:"))));
-    disputes.iter().for_each(|dispute| println!("disputed: {dispute}"));
-    assert!(disputes.len() * 50 <= total, "more than 2 % of the expectations are disputed");
-    assert!(defects.is_empty(), "\n{}", defects.join("\n"));
-}
-
-#[test]
-fn the_json_parser_accepts_and_rejects_as_its_test_suite_says() {
-    let Some(folder) = corpus("the_json_parser_accepts_and_rejects_as_its_test_suite_says") else { return };
-    let cases = lines(&folder.join("generic_json_nasty/_jsontestsuite.jsonl"));
-    let wrong: Vec<String> = cases
-        .iter()
-        .filter_map(|case| {
-            let body = STANDARD.decode(case["body_base64"].as_str()?).ok()?;
-            let accepted = Node::parse(&body).is_ok();
-            let expected = case["expect"].as_str()?;
-            let agrees = expected == "either" || accepted == (expected == "accept");
-            (!agrees).then(|| format!("{}: accepted is {accepted}", case["id"]))
-        })
-        .collect();
-    println!(
-        "JSON parser: {} cases, {} met, {} not met",
-        cases.len(),
-        cases.len() - wrong.len(),
-        wrong.len()
-    );
-    assert!(!cases.is_empty() && wrong.is_empty(), "\n{}", wrong.join("\n"));
-}
-
-/// Consecutive uplinks whose formatter changes in the middle: no frame is refused, none is taken for another.
-#[test]
-fn a_sequence_of_uplinks_is_read_through_a_change_of_its_formatter() {
-    let Some(folder) = corpus("a_sequence_of_uplinks_is_read_through_a_change_of_its_formatter") else {
+#[tokio::test]
+async fn every_sample_meets_its_verdict_and_expected_readings() {
+    let Some(corpus) = std::env::var_os("FRESHET_CORPUS").map(PathBuf::from) else {
+        println!(
+            "skipped: every_sample_meets_its_verdict_and_expected_readings: FRESHET_CORPUS names no folder"
+        );
         return;
     };
-    let file = folder.join("ttn_v3/_sequence.jsonl");
-    let text = std::fs::read_to_string(&file).expect("the corpus holds the sequence");
-    let format = by_name("ttn_v3").expect("ttn_v3 is built");
-    let profile = Profile { source: "ttn_v3".to_owned(), ..Profile::default() };
-    let received_at: Timestamp = "2026-01-15T12:00:00Z".parse().expect("a time");
-    let mut with_readings = 0;
-    for line in text.lines() {
-        let request = RecordedRequest {
-            method: "POST".to_owned(),
-            path: "/hooks/ttn_v3".to_owned(),
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: line.as_bytes().to_vec(),
-            ..RecordedRequest::default()
-        };
-        let message: serde_json::Value = serde_json::from_str(line).expect("a message is JSON");
-        let has_values = message["uplink_message"]["decoded_payload"].is_object();
-        let device = message["end_device_ids"]["dev_eui"].as_str().expect("an EUI").to_lowercase();
-        let intake = format.inspect(&request, &profile).expect("a message is well formed");
-        assert_eq!(intake.device.as_deref(), Some(device.as_str()));
-        let decoded =
-            format.decode(&request, Context { profile: &profile, received_at }).expect("a message decodes");
-        assert!(decoded.problems.is_empty(), "{:?}", decoded.problems);
-        assert_eq!(!decoded.readings.is_empty(), has_values);
-        let metrics: Vec<_> = decoded.readings.iter().map(|reading| reading.metric.as_str()).collect();
-        if has_values {
-            let expected = ["battery_voltage", "temperature", "soil_ec", "soil_temperature", "soil_moisture"];
-            assert_eq!(metrics, expected);
-            with_readings += 1;
-        }
+    let folders = folders(&corpus);
+    let door = Door::open(&pipeline(&folders));
+    let mut tallies = Vec::new();
+    for name in &folders {
+        tallies.push(tally(&door, &corpus, name).await);
     }
-    println!("sequence: {} messages, {with_readings} with readings", text.lines().count());
-    assert_eq!((text.lines().count(), with_readings), (48, 2));
+    tallies.push(suites::json(&door, &corpus).await);
+    tallies.push(suites::sequence(&door, &corpus).await);
+    tallies.push(line_protocol::cases(&door, &corpus).await);
+    door.close().await;
+    judge(&tallies);
 }
 
-fn lines(file: &Path) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(file).expect("the corpus holds the file");
-    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+/// The kinds of samples that the corpus has.
+fn folders(corpus: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(corpus).expect("FRESHET_CORPUS names a folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("a readable folder"))
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().expect("a plain name"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Our format for a kind of samples.
+fn format(kind: &str) -> Option<&'static str> {
+    let name = match kind {
+        "generic_json_nasty" | "standard_webhooks_signature" => "json",
+        other => other,
+    };
+    decoders::by_name(name).map(decoders::Decoder::name)
+}
+
+/// A source for each kind whose format is built.
+fn pipeline(kinds: &[String]) -> String {
+    let mut yaml = "sources:\n".to_owned();
+    for kind in kinds {
+        let Some(format) = format(kind) else { continue };
+        let credentials = match kind.as_str() {
+            "standard_webhooks_signature" => {
+                ", credentials: [{standard_webhooks: {secret: {env: SIGNING_SECRET}}}]"
+            }
+            _ => "",
+        };
+        yaml.push_str(&format!("  {kind}: {{format: {format}{credentials}}}\n"));
+    }
+    yaml
+}
+
+async fn tally(door: &Door, corpus: &Path, kind: &str) -> Tally {
+    let samples = Sample::all(&corpus.join(kind));
+    let mut unmet = Vec::new();
+    let is_built = format(kind).is_some();
+    for sample in samples.iter().filter(|_| is_built) {
+        unmet.extend(compare::check(door, sample).await.err());
+    }
+    Tally { name: kind.to_owned(), samples: samples.len(), unmet, is_built }
+}
+
+/// Prints a line for each kind; fails where a sample is not met that is not disputed.
+fn judge(tallies: &[Tally]) {
+    let disputed: Vec<&str> = include_str!("disputed.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let is_disputed =
+        |failure: &&String| disputed.iter().any(|name| failure.starts_with(&format!("{name}:")));
+    let failures = || tallies.iter().flat_map(|tally| &tally.unmet);
+    failures().filter(is_disputed).for_each(|dispute| println!("disputed: {dispute}"));
+    println!("{:<40}{:>8}{:>8}{:>8}{:>10}", "format", "samples", "met", "not met", "not built");
+    for Tally { name, samples, unmet, is_built } in tallies {
+        let not_built = if *is_built { 0 } else { *samples };
+        let met = samples - unmet.len() - not_built;
+        println!("{name:<40}{samples:>8}{met:>8}{:>8}{not_built:>10}", unmet.len());
+    }
+    let total: usize = tallies.iter().filter(|tally| tally.is_built).map(|tally| tally.samples).sum();
+    assert!(total > 0, "the corpus is empty");
+    assert!(failures().filter(is_disputed).count() * 50 <= total, "more than 2 % are disputed");
+    let defects: Vec<_> = failures().filter(|failure| !is_disputed(failure)).map(String::as_str).collect();
+    assert!(defects.is_empty(), "\n{}", defects.join("\n"));
 }

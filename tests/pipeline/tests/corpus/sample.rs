@@ -37,13 +37,19 @@ impl Sample {
         let payload_file = meta["payload_file"].as_str().expect("a payload file");
         let payload = std::fs::read(file.with_file_name(payload_file)).expect("a readable payload");
         let stem = file.file_name().expect("a file name").to_string_lossy().replace(".meta.json", "");
-        // Lines without a timestamp get the time at which their authors ran them.
-        let received_at =
-            meta["default_time"].as_str().or(meta["received_at"].as_str()).expect("a receive time");
+        // Lines without a timestamp get the time at which their authors ran them; a signature is checked in its own time.
+        let received_at = match meta["verify_at"].as_i64() {
+            Some(second) => Timestamp::from_second(second),
+            None => meta["default_time"]
+                .as_str()
+                .or(meta["received_at"].as_str())
+                .expect("a receive time")
+                .parse(),
+        };
         Self {
             name: format!("{format}/{stem}"),
             request: request(&meta, payload, format),
-            received_at: received_at.parse().expect("a time"),
+            received_at: received_at.expect("a time"),
             meta,
         }
     }
@@ -66,7 +72,10 @@ fn request(meta: &Value, payload: Vec<u8>, format: &str) -> RecordedRequest {
     let in_query = method == "GET";
     let query =
         if in_query { String::from_utf8(payload.clone()).expect("a query is text") } else { pairs.join("&") };
-    let path = meta["path"].as_str().map_or_else(|| format!("/hooks/{format}"), str::to_owned);
+    let path = match meta["path"].as_str() {
+        Some(path) if path.starts_with("/hooks/") => path.to_owned(),
+        path => format!("/hooks/{format}{}", path.unwrap_or_default()),
+    };
     let body = if in_query { Vec::new() } else { payload };
     RecordedRequest { method, path, query: query.trim().to_owned(), headers, body }
 }

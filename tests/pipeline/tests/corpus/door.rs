@@ -1,0 +1,106 @@
+//! The way of a payload in one process: over HTTP to `ingest`, whose sink keeps what it is given, and on to what
+//! `transform` makes of it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloudevents::Event;
+use event_model::RecordedRequest;
+use ingest::{Confirmer, Ingest, Sources, routes};
+use jiff::Timestamp;
+use pipeline_config::Pipeline;
+use sink::{Sink, SinkError};
+use stage::{App, ClientOptions, Clock, Env, RunningServer, ServerOptions};
+use transform::{Content, Origin};
+
+/// The secret of the published signatures.
+pub(crate) const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// What `ingest` bounds bodies to unless it is told otherwise.
+const MAX_BODY: usize = 768 * 1024;
+/// For a whole body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<Event>>>);
+
+impl Sink for Kept {
+    async fn send(&self, event: &Event, _: Option<&str>) -> Result<(), SinkError> {
+        self.0.lock().expect("no holder panics").push(event.clone());
+        Ok(())
+    }
+}
+
+/// What a payload was answered, and the event that it became.
+pub(crate) struct Entry {
+    pub(crate) status: u16,
+    pub(crate) answer: String,
+    pub(crate) event: Option<Event>,
+}
+
+/// `ingest`, open.
+pub(crate) struct Door {
+    pipeline: Pipeline,
+    kept: Kept,
+    clock: Clock,
+    server: RunningServer,
+    client: reqwest::Client,
+}
+
+impl Door {
+    pub(crate) fn open(yaml: &str) -> Self {
+        let pipeline = Pipeline::parse(yaml, "corpus.yaml").unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let mut env = Env::from_pairs(&[("SIGNING_SECRET", SIGNING_SECRET)]);
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let kept = Kept::default();
+        let ingest = Ingest {
+            sources: Sources::of(&pipeline, &mut env),
+            max_body_bytes: MAX_BODY,
+            body_timeout: BODY_TIMEOUT,
+            clock: clock.clone(),
+            sink: kept.clone(),
+            confirmer: Confirmer::with_client(nobody_at_amazon()),
+        };
+        env.finish().expect("every secret is given");
+        let options = ServerOptions { clock: clock.clone(), ..ServerOptions::default() };
+        let server = RunningServer::start(App::new().routes(routes(ingest)), options)
+            .expect("a loopback port is free");
+        let client = stage::http_client(&ClientOptions::default()).expect("a client can be built");
+        Self { pipeline, kept, clock, server, client }
+    }
+
+    /// Sends `request` at this time.
+    pub(crate) async fn send(&self, request: &RecordedRequest, at: Timestamp) -> Entry {
+        self.clock.set(at);
+        let method = request.method.parse().expect("a method");
+        let url = format!("{}{}", self.server.url(), request.target());
+        let mut builder = self.client.request(method, url).body(request.body.clone());
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let answer = builder.send().await.expect("ingest answers");
+        let status = answer.status().as_u16();
+        let answer = answer.text().await.expect("an answer is whole");
+        Entry { status, answer, event: self.kept.0.lock().expect("no holder panics").pop() }
+    }
+
+    /// What `transform` makes of an event, and the request in it.
+    pub(crate) fn content(&self, event: &Event) -> (Content, RecordedRequest) {
+        let origin = Origin::of(event, &self.pipeline, self.clock.now())
+            .unwrap_or_else(|error| panic!("ingest's event leads nowhere: {error}"));
+        (Content::of(&origin), origin.request)
+    }
+
+    pub(crate) async fn close(self) {
+        self.server.stop().await;
+    }
+}
+
+/// Amazon's hosts, at a port that nobody listens on: tests fetch nothing from outside.
+fn nobody_at_amazon() -> reqwest::Client {
+    let closed = std::net::SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
+    stage::http_client_builder(&ClientOptions::default())
+        .expect("a client can be built")
+        .resolve("iot.us-east-1.amazonaws.com", closed)
+        .build()
+        .expect("a client can be built")
+}
