@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Url};
-use stage::{ClientError, ClientOptions};
+use stage::{ClientError, ClientOptions, trace};
 
 use crate::address::{AddressError, AddressPolicy};
 use crate::outcome::{Outcome, retry_after};
@@ -69,9 +69,12 @@ impl Outgoing {
         Ok(Some(text))
     }
 
-    /// Posts once. A failure without an answer is already judged.
-    pub(crate) async fn post(&self, post: Post, now: Timestamp) -> Result<Answer, Outcome> {
+    /// Posts once, within the trace of the reading that caused it. A failure without an answer is already judged.
+    pub(crate) async fn post(&self, mut post: Post, now: Timestamp) -> Result<Answer, Outcome> {
         self.check(&post.url).await.map_err(|error| refused(&error))?;
+        if let Some(Ok(traceparent)) = trace::current_traceparent().map(HeaderValue::try_from) {
+            post.headers.insert(trace::TRACEPARENT, traceparent);
+        }
         let mut response = self
             .client()?
             .post(post.url)
