@@ -1,0 +1,116 @@
+//! The state of rules is rows: it outlives processes, scale to zero, and a crash of PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use jiff::{Timestamp, ToSpan};
+use pipeline_tests::oracle::stored;
+use pipeline_tests::stand::{PATIENCE, Plan, Stand};
+use testkit::eventually;
+
+const PIPELINE: &str = "
+tick: 5m
+sources:
+  field:
+    format: json
+    credentials: [{header: X-Api-Key, secret: {env: STAND_KEY}}]
+rules:
+  Warm: {metric: temperature, above: 30, clear: 28, for: 10m}
+  Hot: {metric: temperature, above: 35, clear: 33}
+  Falls: {metric: temperature, rate_of_change: {above: 5, per: 10m, direction: falling}}
+";
+const START: &str = "2026-03-01T00:00:00Z";
+
+struct Place {
+    stand: Stand,
+    start: Timestamp,
+}
+
+impl Place {
+    async fn open() -> Option<Self> {
+        let start = START.parse().unwrap();
+        let mut plan = Plan::new(PIPELINE);
+        plan.clock = Some(start);
+        Some(Self { stand: Stand::up(plan).await?, start })
+    }
+
+    fn clock(&self, minute: i64) {
+        self.stand.set_clock(self.start + minute.minutes());
+    }
+
+    async fn measure(&self, minute: i64, value: f64) {
+        self.clock(minute);
+        let time = self.start + minute.minutes();
+        let body = format!(r#"{{"device": "d", "time": "{time}", "temperature": {value}}}"#);
+        self.stand.post_until_taken("field", body.into_bytes()).await;
+        self.stand.rest().await;
+    }
+
+    async fn tick(&self, minute: i64) {
+        self.clock(minute);
+        self.stand.tick().await;
+    }
+
+    /// What `rule` did, in minutes.
+    async fn did(&self, rule: &str) -> Vec<(bool, i64)> {
+        let all = stored(&self.stand.database().await).await.unwrap();
+        let of = all.get(&(rule.to_owned(), "d".to_owned())).cloned().unwrap_or_default();
+        let start = self.start.as_microsecond();
+        of.into_iter().map(|(fires, at)| (fires, (at - start) / 60_000_000)).collect()
+    }
+
+    async fn scaled_to_zero(&self) {
+        let running = |stage: &&str| self.stand.running.stats().services[*stage].processes > 0;
+        eventually(PATIENCE, || async {
+            !["ingest", "transform", "alert", "notify"].iter().any(|s| running(&s))
+        })
+        .await;
+    }
+
+    fn kill_all(&self) {
+        for stage in ["ingest", "transform", "alert", "notify"] {
+            self.stand.running.kill(stage);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_time_that_ends_while_nothing_runs_is_decided_on_the_pulse() {
+    let Some(place) = Place::open().await else { return };
+    place.measure(1, 31.0).await;
+    place.scaled_to_zero().await;
+    place.tick(6).await;
+    assert_eq!(place.did("Warm").await, []);
+    place.scaled_to_zero().await;
+    place.tick(11).await;
+    assert_eq!(place.did("Warm").await, [(true, 11)]);
+    place.scaled_to_zero().await;
+    // Still above the clear threshold: only a process that forgot would end or begin anything.
+    place.measure(14, 29.0).await;
+    assert_eq!(place.did("Warm").await, [(true, 11)]);
+    place.measure(15, 28.0).await;
+    assert_eq!(place.did("Warm").await, [(true, 11), (false, 15)]);
+    place.stand.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold_times_hysteresis_and_rates_outlive_killed_processes_and_a_crash_of_the_database() {
+    let Some(mut place) = Place::open().await else { return };
+    place.measure(1, 36.0).await;
+    place.kill_all();
+    // No longer above the threshold, but above where it ends.
+    place.measure(4, 35.0).await;
+    assert_eq!(place.did("Hot").await, [(true, 1)]);
+    place.stand.postgres.instance.kill().unwrap();
+    place.stand.postgres.instance.restart().unwrap();
+    place.kill_all();
+    place.tick(8).await;
+    assert_eq!(place.did("Warm").await, []);
+    place.tick(12).await;
+    assert_eq!(place.did("Warm").await, [(true, 11)]);
+    place.kill_all();
+    // From 35 to 27 in ten minutes: the reading before it was seen by a process that is gone.
+    place.measure(14, 27.0).await;
+    assert_eq!(place.did("Hot").await, [(true, 1), (false, 14)]);
+    assert_eq!(place.did("Warm").await, [(true, 11), (false, 14)]);
+    assert_eq!(place.did("Falls").await, [(true, 14)]);
+    place.stand.down().await;
+}

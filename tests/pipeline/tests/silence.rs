@@ -1,0 +1,129 @@
+//! No device is reported silent because the pipeline was down; one that really is silent afterwards is.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use pipeline_tests::oracle::stored;
+use pipeline_tests::stand::{Plan, Stand};
+
+const PIPELINE: &str = "
+tick: 5m
+sources:
+  field:
+    format: json
+    credentials: [{header: X-Api-Key, secret: {env: STAND_KEY}}]
+rules:
+  Silent: {metric: temperature, absent: 30m}
+";
+const DEVICES: [&str; 4] = ["barn", "field", "roof", "well"];
+const TICK: SignedDuration = SignedDuration::from_mins(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_without_ticks_make_nobody_silent() {
+    let Some(mut day) = Day::begin().await else { return };
+    day.live(12, &DEVICES).await;
+    day.pass(SignedDuration::from_hours(7));
+    day.nobody_is_silent().await;
+    day.ends_with_one_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_away_makes_nobody_silent() {
+    let Some(mut day) = Day::begin().await else { return };
+    day.live(12, &DEVICES).await;
+    day.stand.postgres.instance.kill().unwrap();
+    for _ in 0..10 {
+        day.pass(SignedDuration::from_mins(20));
+        day.stand.running.tick("tick").await.unwrap();
+        // Senders go on; what they send waits in the queue.
+        for device in DEVICES {
+            day.post(device).await;
+        }
+    }
+    day.stand.postgres.instance.restart().unwrap();
+    day.stand.rest().await;
+    day.nobody_is_silent().await;
+    day.ends_with_one_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stages_that_were_killed_make_nobody_silent() {
+    let Some(mut day) = Day::begin().await else { return };
+    day.live(12, &DEVICES).await;
+    for stage in ["ingest", "transform", "alert"] {
+        day.stand.running.kill(stage);
+        day.stand.crash_at(stage, "after-commit");
+        day.pass(SignedDuration::from_hours(2));
+        day.live(7, &DEVICES).await;
+        day.stand.running.kill(stage);
+        day.live(2, &DEVICES).await;
+    }
+    assert!(
+        day.stand.has_crashed("transform", "after-commit") && day.stand.has_crashed("alert", "after-commit")
+    );
+    day.nobody_is_silent().await;
+    day.ends_with_one_silent().await;
+}
+
+/// A simulated day on which devices report at every tick, if the pipeline is up.
+struct Day {
+    stand: Stand,
+    now: Timestamp,
+}
+
+impl Day {
+    /// `None` where PostgreSQL is not installed.
+    async fn begin() -> Option<Self> {
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        let mut plan = Plan::new(PIPELINE);
+        plan.clock = Some(now);
+        Some(Self { stand: Stand::up(plan).await?, now })
+    }
+
+    fn pass(&mut self, time: SignedDuration) {
+        self.now = self.now.checked_add(time).unwrap();
+        self.stand.set_clock(self.now);
+    }
+
+    async fn post(&self, device: &str) {
+        let body = format!(r#"{{"device": "{device}", "time": "{}", "temperature": 20}}"#, self.now);
+        self.stand.post_until_taken("field", body.into_bytes()).await;
+    }
+
+    /// The tick comes before the readings of its time.
+    async fn live(&mut self, ticks: u32, devices: &[&str]) {
+        for _ in 0..ticks {
+            self.pass(TICK);
+            self.stand.tick().await;
+            for device in devices {
+                self.post(device).await;
+            }
+            self.stand.rest().await;
+        }
+    }
+
+    /// And nobody was for a moment: what was taken back was told too.
+    async fn nobody_is_silent(&self) {
+        let sql = "select count(*) from alert_transition";
+        let count: i64 = self.stand.database().await.query_one(sql, &[]).await.unwrap().get(0);
+        assert_eq!(count, 0, "somebody was reported silent by {}", self.now);
+    }
+
+    /// All come back but one, which has its whole time anew.
+    async fn ends_with_one_silent(mut self) {
+        self.pass(TICK);
+        let back = self.now;
+        self.stand.tick().await;
+        // The pipeline was up one tick before, or not.
+        self.live(4, &DEVICES[1..]).await;
+        self.nobody_is_silent().await;
+        self.live(3, &DEVICES[1..]).await;
+        let found = stored(&self.stand.database().await).await.unwrap();
+        let silent: Vec<_> =
+            found.iter().map(|((_, device), transitions)| (device.as_str(), transitions)).collect();
+        let [(device, transitions)] = silent[..] else { panic!("{silent:?}") };
+        let [(true, at)] = transitions[..] else { panic!("{transitions:?}") };
+        let whole = (back - TICK + 30.minutes()).as_microsecond()..=(back + 30.minutes()).as_microsecond();
+        assert!(device == DEVICES[0] && whole.contains(&at), "{device} at {at}");
+        self.stand.down().await;
+    }
+}
