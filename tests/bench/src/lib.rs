@@ -1,6 +1,7 @@
 //! What `make bench` measures: one file a question, medians of several runs, one table.
 
 pub mod binaries;
+pub mod burst;
 pub mod database;
 pub mod echo;
 pub mod footprint;

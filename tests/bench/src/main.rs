@@ -44,5 +44,8 @@ async fn measure() -> std::io::Result<()> {
     if wants("pipeline") {
         bench::pipeline::webhook_to_row(&mut table, &pipeline).await;
     }
+    if wants("burst") {
+        bench::burst::real_tables(&mut table).await;
+    }
     table.close(Path::new("target/bench"))
 }

@@ -120,15 +120,22 @@ async fn until_stored(client: &Client, wanted: u64) -> u64 {
 }
 
 /// A running `freshet up` on a state directory of its own.
-struct House {
+pub(crate) struct House {
     child: Child,
-    webhook: SocketAddr,
+    pub(crate) webhook: SocketAddr,
     database_url: String,
     state: tempfile::TempDir,
 }
 
 impl House {
     async fn start(pipeline: &Path) -> Self {
+        let house = Self::up(pipeline).await;
+        house.warm().await;
+        house
+    }
+
+    /// One that has taken nothing yet.
+    pub(crate) async fn up(pipeline: &Path) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory can be made");
         let port = free_port();
         let child = Command::new(binaries::path("freshet"))
@@ -136,6 +143,7 @@ impl House {
             .arg(state.path())
             .env("FRESHET_PIPELINE", pipeline)
             .env("BENCH_KEY", "bench-key")
+            .env("STAND_KEY", "bench-key")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -143,7 +151,6 @@ impl House {
         let webhook = SocketAddr::from(([127, 0, 0, 1], port));
         let mut house = Self { child, webhook, database_url: String::new(), state };
         house.database_url = house.wait_for_database_url().await;
-        house.warm().await;
         house
     }
 
@@ -172,7 +179,7 @@ impl House {
         assert_eq!(stored, DEVICES, "every accepted request is one receipt");
     }
 
-    async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         let (client, connection) =
             tokio_postgres::connect(&self.database_url, NoTls).await.expect("PostgreSQL answers");
         tokio::spawn(connection);
