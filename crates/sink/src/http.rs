@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cloudevents::Event;
@@ -19,9 +21,19 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_millis(2500);
 /// Posts events in binary mode.
 #[derive(Debug, Clone)]
 pub struct HttpSink {
-    client: Client,
+    lanes: Arc<[Client]>,
     url: Url,
     overrides: Overrides,
+}
+
+/// Connections of one thread each: the thread that sends also reads the answer, and none has to wake another.
+const LANES: usize = 4;
+
+thread_local! {
+    static LANE: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed) % LANES
+    };
 }
 
 impl HttpSink {
@@ -30,7 +42,13 @@ impl HttpSink {
     /// # Errors
     /// [`ClientError`].
     pub fn new(url: Url, options: &ClientOptions, overrides: Overrides) -> Result<Self, ClientError> {
-        Ok(Self { client: http_client(options)?, url, overrides })
+        let lanes = (0..LANES).map(|_| http_client(options)).collect::<Result<_, _>>()?;
+        Ok(Self { lanes, url, overrides })
+    }
+
+    /// The client of this thread.
+    fn client(&self) -> &Client {
+        &self.lanes[LANE.with(|lane| *lane)]
     }
 
     /// The sink that `K_SINK` names; mistakes are noted in `env`, which then gives `None`.
@@ -70,7 +88,7 @@ impl Sink for HttpSink {
             Cow::Owned(event)
         };
         let (fields, body) = cloudevent::to_binary(&event);
-        let request = self.client.post(self.url.clone()).headers(headers(fields, traceparent)).body(body);
+        let request = self.client().post(self.url.clone()).headers(headers(fields, traceparent)).body(body);
         match request.send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) if may_pass_later(answer.status()) => {

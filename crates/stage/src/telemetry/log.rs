@@ -39,9 +39,8 @@ impl Lines {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut fields = Fields::default();
+        let mut fields = RepeatedFields::default();
         attributes.record(&mut fields);
-        fields.0.retain(|name, _| REPEATED.contains(&name.as_str()));
         if let (false, Some(span)) = (fields.0.is_empty(), context.span(id)) {
             span.extensions_mut().insert(SpanFields(fields.0));
         }
@@ -49,9 +48,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
 
     /// A field that is only known later, such as the id of an event that the span itself makes.
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
+        let mut fields = RepeatedFields::default();
         values.record(&mut fields);
-        fields.0.retain(|name, _| REPEATED.contains(&name.as_str()));
         let (false, Some(span)) = (fields.0.is_empty(), context.span(id)) else { return };
         let mut extensions = span.extensions_mut();
         match extensions.get_mut::<SpanFields>() {
@@ -93,6 +91,24 @@ impl Lines {
         }
         if let Some(revision) = &self.revision {
             line.insert("revision".to_owned(), revision.as_str().into());
+        }
+    }
+}
+
+/// Of a span's fields those that its lines repeat. The others cost nothing: most spans never have a line.
+#[derive(Default)]
+struct RepeatedFields(Map<String, Value>);
+
+impl Visit for RepeatedFields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if REPEATED.contains(&field.name()) {
+            self.0.insert(field.name().to_owned(), value.into());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if REPEATED.contains(&field.name()) {
+            self.0.insert(field.name().to_owned(), format!("{value:?}").into());
         }
     }
 }
