@@ -58,9 +58,9 @@ impl Place {
     }
 
     async fn scaled_to_zero(&self) {
-        let running = |stage: &&str| self.stand.running.stats().services[*stage].processes > 0;
+        let running = |stage: &str| self.stand.running.stats().services[stage].processes > 0;
         eventually(PATIENCE, || async {
-            !["ingest", "transform", "alert", "notify"].iter().any(|s| running(&s))
+            !["ingest", "transform", "alert", "notify"].iter().any(|stage| running(stage))
         })
         .await;
     }

@@ -3,7 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use pipeline_tests::oracle::stored;
-use pipeline_tests::stand::{Plan, Stand};
+use pipeline_tests::stand::{PATIENCE, Plan, Stand};
+use testkit::eventually;
 
 const PIPELINE: &str = "
 tick: 5m
@@ -43,6 +44,28 @@ async fn a_database_that_was_away_makes_nobody_silent() {
     day.stand.rest().await;
     day.nobody_is_silent().await;
     day.ends_with_one_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_waits_among_the_dead_letters_makes_nobody_silent() {
+    let Some(mut day) = Day::begin().await else { return };
+    day.live(6, &DEVICES).await;
+    day.live(4, &DEVICES[1..]).await;
+    // Away for longer than every retry, but not for long enough that ticks would tell.
+    day.stand.postgres.instance.kill().unwrap();
+    day.pass(SignedDuration::from_mins(3));
+    day.post(DEVICES[0]).await;
+    let given_up = || day.stand.running.stats().triggers["transform-payloads"].dead_lettered > 0;
+    eventually(PATIENCE, || async { given_up() }).await;
+    day.stand.postgres.instance.restart().unwrap();
+    day.stand.rest().await;
+    day.pass(SignedDuration::from_mins(-3));
+    day.live(3, &DEVICES[1..]).await;
+    day.nobody_is_silent().await;
+    day.stand.slow_tick().await;
+    day.live(3, &DEVICES[1..]).await;
+    day.nobody_is_silent().await;
+    day.stand.down().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
