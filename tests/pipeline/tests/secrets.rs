@@ -1,5 +1,7 @@
 //! No credential, of whichever kind, comes further than `ingest`: not into the queue, the database, a log or a trace.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! One trace from the webhook to the notification.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use pipeline_tests::stand::{KEY, Plan, Stand};

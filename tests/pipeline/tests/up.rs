@@ -1,5 +1,7 @@
 //! `freshet up` as a person runs it: it ends without a trace, goes on where it stopped, and is alone in its folder.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::{ExitStatus, Output};
 use std::time::Duration;
