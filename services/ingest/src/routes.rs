@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use sink::{Sink, SinkError};
 use stage::body::close_unread;
-use stage::{Clock, trace};
+use stage::{Clock, crash, trace};
 use tracing::{Instrument as _, Span, field};
 
 use crate::body;
@@ -156,8 +156,12 @@ impl<S: Sink> Ingest<S> {
         use cloudevents::AttributesReader as _;
         let event = payload_received(request, facts);
         Span::current().record("ce_id", event.id());
+        crash::point("before-write");
         match self.sink.send(&event, facts.traceparent).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                crash::point("after-commit");
+                Ok(())
+            }
             Err(error) => {
                 let is_final = matches!(error, SinkError::Refused(_));
                 let error: &(dyn std::error::Error + 'static) = &error;

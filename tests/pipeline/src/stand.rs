@@ -67,7 +67,9 @@ impl Stand {
         std::fs::write(&pipeline, &plan.pipeline).expect("the folder takes a file");
         std::fs::create_dir(folder.path().join("crash")).expect("the folder takes a folder");
         let database_url = postgres.database().url().to_owned();
-        cli::commands::up::prepare(&database_url, &load(&pipeline)).await.expect("the schema is brought up to date");
+        cli::commands::up::prepare(&database_url, &load(&pipeline))
+            .await
+            .expect("the schema is brought up to date");
         if let Some(now) = plan.clock {
             set_clock(folder.path(), now);
         }
@@ -126,6 +128,12 @@ impl Stand {
         std::fs::write(folder.join(point), "").expect("the crash folder takes a file");
     }
 
+    /// Takes the order of [`Stand::crash_at`] back, where nobody has followed it.
+    pub fn crash_no_more_at(&self, stage: &str, point: &str) {
+        // Not there: it has happened, or was never asked for.
+        let _ = std::fs::remove_file(crash_folder(self.folder.path(), stage).join(point));
+    }
+
     /// Whether the crash that was asked for has happened.
     pub fn has_crashed(&self, stage: &str, point: &str) -> bool {
         !crash_folder(self.folder.path(), stage).join(point).exists()
@@ -148,7 +156,11 @@ impl Stand {
     /// # Panics
     /// If that takes longer than [`PATIENCE`].
     pub async fn rest(&self) {
-        assert!(self.running.wait_quiet(PATIENCE).await, "the pipeline did not come to rest: {:?}", self.running.stats());
+        assert!(
+            self.running.wait_quiet(PATIENCE).await,
+            "the pipeline did not come to rest: {:?}",
+            self.running.stats()
+        );
     }
 
     /// Stops everything, and says where a stage broke the delivery contract.
@@ -164,7 +176,8 @@ impl Stand {
 }
 
 fn load(pipeline: &Path) -> pipeline_config::Pipeline {
-    pipeline_config::Pipeline::load(pipeline).unwrap_or_else(|error| panic!("the test's pipeline file: {error}"))
+    pipeline_config::Pipeline::load(pipeline)
+        .unwrap_or_else(|error| panic!("the test's pipeline file: {error}"))
 }
 
 fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Config {
