@@ -45,7 +45,7 @@ fn seeds() -> Vec<u64> {
     let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("seeds are whole numbers"));
     match number("FRESHET_SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("FRESHET_SEEDS").unwrap_or(8)).collect(),
+        None => (1..=number("FRESHET_SEEDS").unwrap_or(6)).collect(),
     }
 }
 
