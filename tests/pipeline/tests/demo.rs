@@ -8,12 +8,23 @@ use postgres_local::find_binaries;
 fn the_demos_sums_agree_and_every_stage_comes_to_zero() {
     if find_binaries().is_err() {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL's server binaries were not found");
-        println!("skipped: the_demos_sums_agree_and_every_stage_comes_to_zero: PostgreSQL's server binaries were not found");
+        println!(
+            "skipped: the_demos_sums_agree_and_every_stage_comes_to_zero: PostgreSQL's server binaries were not found"
+        );
         return;
     }
     let state = tempfile::tempdir().unwrap();
     let output = Command::new(pipeline_tests::stand::binaries().join("freshet"))
-        .args(["up", "--demo", "--once", "--idle", "2s", "--port", &testkit::free_port().to_string(), "--state-dir"])
+        .args([
+            "up",
+            "--demo",
+            "--once",
+            "--idle",
+            "2s",
+            "--port",
+            &testkit::free_port().to_string(),
+            "--state-dir",
+        ])
         .arg(state.path())
         .output()
         .unwrap();
