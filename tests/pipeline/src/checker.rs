@@ -82,14 +82,24 @@ async fn dead_letters(client: &Client, sent: &[Sent], found: &mut Vec<String>) -
         let wanted = (i64::from(broken > 0), broken);
         let absent_is_fine = *answer == Answer::Unknown && letters == 0;
         if !(absent_is_fine || (letters, problems) == wanted && reasoned) {
-            found.push(format!("{}: {wanted:?} dead letters and problems wanted, {letters} and {problems} found", payload.mark));
+            found.push(format!(
+                "{}: {wanted:?} dead letters and problems wanted, {letters} and {problems} found",
+                payload.mark
+            ));
         }
     }
     let left = client
-        .query("select event_type, reason from dead_letter where cause <> 'rejected' and resolved_at is null", &[])
+        .query(
+            "select event_type, reason from dead_letter where cause <> 'rejected' and resolved_at is null",
+            &[],
+        )
         .await?;
     found.extend(left.iter().map(|row| {
-        format!("a dead letter that was only unavailable is left: {} {}", row.get::<_, &str>(0), row.get::<_, &str>(1))
+        format!(
+            "a dead letter that was only unavailable is left: {} {}",
+            row.get::<_, &str>(0),
+            row.get::<_, &str>(1)
+        )
     }));
     Ok(())
 }
@@ -97,10 +107,17 @@ async fn dead_letters(client: &Client, sent: &[Sent], found: &mut Vec<String>) -
 /// Invariant 5, as far as rows tell it.
 async fn notifications(client: &Client, found: &mut Vec<String>) -> Result<(), Error> {
     let doubled = client
-        .query("select transition_id, channel, count(*) from notification group by 1, 2 having count(*) > 1", &[])
+        .query(
+            "select transition_id, channel, count(*) from notification group by 1, 2 having count(*) > 1",
+            &[],
+        )
         .await?;
     found.extend(doubled.iter().map(|row| {
-        format!("transition {} has {} notifications on one channel", row.get::<_, i64>(0), row.get::<_, i64>(2))
+        format!(
+            "transition {} has {} notifications on one channel",
+            row.get::<_, i64>(0),
+            row.get::<_, i64>(2)
+        )
     }));
     let untold = client
         .query("select alert_key, status from notification where status not in ('delivered', 'repeating', 'superseded')", &[])

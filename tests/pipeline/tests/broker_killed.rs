@@ -1,4 +1,5 @@
 //! `freshet up` killed in the middle of traffic: the next one on the same folder goes on, and nothing is lost or doubled.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Outages that are longer than every retry: what was accepted is stored afterwards, and nobody does anything for it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
