@@ -35,10 +35,10 @@ test-corpus: ## Real samples of every built format; FRESHET_CORPUS names their f
 	cargo test $(TEST_FLAGS) --test corpus -- --nocapture
 
 test-pipeline: ready-test build-test ## The real binaries under faults; FRESHET_SEED=n replays one run
-	cargo test $(TEST_FLAGS) --package pipeline-tests
+	cargo test $(TEST_FLAGS) $(patsubst tests/pipeline/tests/%.rs,--test %,$(wildcard tests/pipeline/tests/*.rs))
 
 test-faults: ready-test build-test ## The same with 200 seeds
-	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --package pipeline-tests seeds -- --nocapture
+	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
 
 fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
 	.ci/fuzz
