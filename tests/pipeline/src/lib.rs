@@ -14,6 +14,7 @@
 pub mod burst;
 pub mod checker;
 pub mod farm;
+pub mod left_behind;
 pub mod messages;
 pub mod oracle;
 pub mod random;

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pipeline_tests::checker::{self, Answer, Sent};
 use pipeline_tests::farm::payloads_of;
+use pipeline_tests::left_behind::left_behind;
 use pipeline_tests::random::Random;
 use pipeline_tests::stand::binaries;
 use pipeline_tests::traffic::Payload;
@@ -158,19 +159,4 @@ async fn post(client: &reqwest::Client, webhook: &str, payload: Payload) -> Sent
         _ => Answer::Unknown,
     };
     (payload, answer)
-}
-
-/// The processes that work in the folder, or were told of it.
-fn left_behind(folder: &Path) -> Vec<String> {
-    let folder = folder.to_str().unwrap();
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    processes
-        .filter_map(|process| {
-            let told =
-                ["cmdline", "environ"].map(|file| std::fs::read(process.join(file)).unwrap_or_default());
-            let told = String::from_utf8_lossy(&told.concat()).replace('\0', " ");
-            let works_in = std::fs::read_link(process.join("cwd")).is_ok_and(|path| path.starts_with(folder));
-            (works_in || told.contains(folder)).then_some(told)
-        })
-        .collect()
 }

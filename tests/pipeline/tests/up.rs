@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pipeline_tests::left_behind::left_behind;
 use pipeline_tests::stand::binaries;
 use testkit::{eventually, free_port};
 use tokio::process::{Child, Command};
@@ -127,19 +128,4 @@ fn command(folder: &Path) -> Command {
 
 async fn freshet(folder: &Path, arguments: &[&str]) -> Output {
     command(folder).args(arguments).env("FIELD_KEY", "up-key-1f").output().await.unwrap()
-}
-
-/// The processes that work in the folder, or were told of it.
-fn left_behind(folder: &Path) -> Vec<String> {
-    let folder = folder.to_str().unwrap();
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    processes
-        .filter_map(|process| {
-            let told =
-                ["cmdline", "environ"].map(|file| std::fs::read(process.join(file)).unwrap_or_default());
-            let told = String::from_utf8_lossy(&told.concat()).replace('\0', " ");
-            let works_in = std::fs::read_link(process.join("cwd")).is_ok_and(|path| path.starts_with(folder));
-            (works_in || told.contains(folder)).then_some(told)
-        })
-        .collect()
 }
