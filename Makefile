@@ -16,9 +16,12 @@ test: ready-test build-test ## Every test but the long ones
 	cargo test $(TEST_FLAGS)
 
 ##@ Build
-.PHONY: release build-test ready ready-test
+.PHONY: release static build-test ready ready-test
 release: ## The binaries as they are shipped
 	cargo build --release --locked --workspace --bins
+
+static: ## The same for images that hold nothing else; CARGO_PROFILE chooses another profile
+	k8s/build
 
 build-test: ## The binaries that the pipeline tests drive
 	cargo build $(TEST_FLAGS) --bins
