@@ -1,0 +1,75 @@
+{{/* The pipeline file as it is mounted: that of the values, and the source of `helm test`. */}}
+{{- define "freshet.pipeline" -}}
+{{- $pipeline := deepCopy .Values.pipeline -}}
+{{- if .Values.pipelineFile -}}
+{{- $pipeline = fromYaml .Values.pipelineFile -}}
+{{- with $pipeline.Error -}}
+{{- fail (printf "pipelineFile is no YAML: %s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.helmTest.enabled -}}
+{{- $sources := $pipeline.sources | default dict -}}
+{{- $credential := dict "bearer" (dict "env" "FRESHET_TEST_TOKEN") -}}
+{{- $_ := set $sources "helm-test" (dict "format" "json" "credentials" (list $credential)) -}}
+{{- $_ := set $pipeline "sources" $sources -}}
+{{- end -}}
+{{- toYaml $pipeline -}}
+{{- end -}}
+
+{{/* The names of the variables that a part of the pipeline refers to with `{env: NAME}`, as a list under `names`. */}}
+{{- define "freshet.envNames" -}}
+{{- $names := list -}}
+{{- if kindIs "map" . -}}
+{{- range $key, $value := . -}}
+{{- if and (eq $key "env") (kindIs "string" $value) -}}
+{{- $names = append $names $value -}}
+{{- else if ne $key "tags" -}}
+{{- $names = concat $names (include "freshet.envNames" $value | fromYaml).names -}}
+{{- end -}}
+{{- end -}}
+{{- else if kindIs "slice" . -}}
+{{- range . -}}
+{{- $names = concat $names (include "freshet.envNames" . | fromYaml).names -}}
+{{- end -}}
+{{- end -}}
+{{- dict "names" ($names | uniq | sortAlpha) | toYaml -}}
+{{- end -}}
+
+{{/* Milliseconds of a duration as the pipeline file writes it. */}}
+{{- define "freshet.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 -}}
+{{- $total := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h|d)" (toString .) -1 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- $total = add $total (mul (trimSuffix $unit . | atoi) (get $units $unit)) -}}
+{{- end -}}
+{{- $total -}}
+{{- end -}}
+
+{{/* The cron line of a timer that comes once in a duration, in whole steps of a minute, an hour or a day. */}}
+{{- define "freshet.cron" -}}
+{{- $text := toString . -}}
+{{- $milliseconds := include "freshet.milliseconds" $text | int64 -}}
+{{- $seconds := div $milliseconds 1000 | int64 -}}
+{{- $minutes := div $seconds 60 | int64 -}}
+{{- $hours := div $minutes 60 | int64 -}}
+{{- if and (gt $seconds 0) (eq $milliseconds (mul $seconds 1000)) (lt $seconds 60) (eq (mod 60 $seconds) 0) -}}
+*/{{ $seconds }} * * * * *
+{{- else if and (gt $minutes 0) (eq $milliseconds (mul $minutes 60000)) (lt $minutes 60) (eq (mod 60 $minutes) 0) -}}
+*/{{ $minutes }} * * * *
+{{- else if and (gt $hours 0) (eq $milliseconds (mul $hours 3600000)) (lt $hours 24) (eq (mod 24 $hours) 0) -}}
+0 */{{ $hours }} * * *
+{{- else if eq $milliseconds (mul 24 3600000) -}}
+0 0 * * *
+{{- else -}}
+{{- fail (printf "pipeline.tick: %s does not divide a minute, an hour or a day evenly, so that no cron line says it; take 30s, 1m, 5m, 10m, 15m, 30m or 1h" $text) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The name of the Trigger of a source of foreign events, which is also its consumer group: (list $ "source"). */}}
+{{- define "freshet.eventsName" -}}
+{{- $source := index . 1 -}}
+{{- $plain := regexReplaceAll "[^a-z0-9]+" (lower $source) "-" | trunc 10 | trimSuffix "-" | trimPrefix "-" -}}
+{{- $hash := sha256sum $source | trunc 6 -}}
+{{- printf "%s-in-%s-%s" (include "freshet.fullname" (index . 0)) $plain $hash | replace "--" "-" -}}
+{{- end -}}
