@@ -1,5 +1,150 @@
+{{/* What no schema can say: sums that must hold, and settings that need or exclude each other. Every mistake at once. */}}
 {{- define "freshet.refusals" -}}
-{{- if not .Values.database.existingSecret -}}
-{{- fail "database.existingSecret is not set: name the Secret that holds the database's URL (key `uri`, or database.key)" -}}
+{{- include "freshet.capabilities" . -}}
+{{- $mistakes := list -}}
+{{- range list "freshet.refusals.pipeline" "freshet.refusals.connections" "freshet.refusals.kafka" "freshet.refusals.delivery" "freshet.refusals.sums" "freshet.refusals.stages" -}}
+{{- range (include . $ | fromYaml).mistakes -}}
+{{- $mistakes = append $mistakes . -}}
 {{- end -}}
+{{- end -}}
+{{- if $mistakes -}}
+{{- fail (printf "\n\n  - %s\n" (join "\n  - " $mistakes)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "freshet.refusals.pipeline" -}}
+{{- $mistakes := list -}}
+{{- if and .Values.pipeline .Values.pipelineFile -}}
+{{- $mistakes = append $mistakes "pipeline and pipelineFile are both set: the pipeline is one or the other" -}}
+{{- end -}}
+{{- $own := .Values.pipeline -}}
+{{- if .Values.pipelineFile -}}{{- $own = fromYaml .Values.pipelineFile -}}{{- end -}}
+{{- if hasKey ($own.sources | default dict) "helm-test" -}}
+{{- $mistakes = append $mistakes "pipeline.sources.helm-test: the name belongs to the chart; take another, or helmTest.enabled=false" -}}
+{{- end -}}
+{{- if and (not $own.sources) (not .Values.helmTest.enabled) -}}
+{{- $mistakes = append $mistakes "pipeline.sources is empty: there is nothing to take in" -}}
+{{- end -}}
+{{- if not .Values.extraEnvFrom -}}
+{{- range (include "freshet.envNames" (list ($own.sources | default dict) ($own.channels | default dict)) | fromYaml).names -}}
+{{- if not (hasKey $.Values.secretEnv .) -}}
+{{- $mistakes = append $mistakes (printf "the pipeline names {env: %s}, which no stage would have: add secretEnv.%s={secret: ..., key: ...}, or extraEnvFrom" . .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "mistakes" $mistakes | toYaml -}}
+{{- end -}}
+
+{{- define "freshet.refusals.connections" -}}
+{{- $mistakes := list -}}
+{{- if not .Values.database.existingSecret -}}
+{{- $mistakes = append $mistakes "database.existingSecret is not set: name the Secret that holds the database's URL (its key is database.key, `uri`)" -}}
+{{- end -}}
+{{- if and (not .Values.broker.create) (not .Values.broker.name) -}}
+{{- $mistakes = append $mistakes "broker.create is false and broker.name is not set: name the Broker of this namespace" -}}
+{{- end -}}
+{{- if and .Values.broker.topicConfig (or .Values.broker.externalTopic (ne .Values.broker.class "Kafka")) -}}
+{{- $mistakes = append $mistakes "broker.topicConfig is for a topic that the Broker makes itself: broker.class=Kafka and broker.externalTopic=false" -}}
+{{- end -}}
+{{- dict "mistakes" $mistakes | toYaml -}}
+{{- end -}}
+
+{{- define "freshet.refusals.kafka" -}}
+{{- $mistakes := list -}}
+{{- $kafka := .Values.kafka -}}
+{{- $security := $kafka.security -}}
+{{- $why := list -}}
+{{- if and .Values.broker.create (eq .Values.broker.class "Kafka") -}}{{- $why = append $why "the Broker of class Kafka" -}}{{- end -}}
+{{- if eq (include "freshet.deadLetters.sink" .) "kafka" -}}{{- $why = append $why "dead letters in Kafka" -}}{{- end -}}
+{{- if .Values.kafkaWay.enabled -}}{{- $why = append $why "the Kafka way" -}}{{- end -}}
+{{- if and $why (not $kafka.bootstrapServers) -}}
+{{- $mistakes = append $mistakes (printf "kafka.bootstrapServers is not set, and is needed for %s" (join " and " $why)) -}}
+{{- end -}}
+{{- if and (hasPrefix "SASL_" $security.protocol) (not (and $security.saslMechanism $security.existingSecret)) -}}
+{{- $mistakes = append $mistakes (printf "kafka.security.protocol %s needs saslMechanism and existingSecret" $security.protocol) -}}
+{{- end -}}
+{{- if and (or $security.ca $security.clientCertificate) (not $security.existingSecret) -}}
+{{- $mistakes = append $mistakes "kafka.security.ca and clientCertificate say what is in kafka.security.existingSecret, which is not set" -}}
+{{- end -}}
+{{- $way := .Values.kafkaWay -}}
+{{- if and $way.enabled (gt (int $way.worker.replicas) (int $way.partitions)) -}}
+{{- $mistakes = append $mistakes (printf "kafkaWay.worker.replicas is %d, but a topic of %d partitions has no work for more than %d" (int $way.worker.replicas) (int $way.partitions) (int $way.partitions)) -}}
+{{- end -}}
+{{- $topics := list (include "freshet.broker.topic" .) (include "freshet.deadLetters.topic" .) (include "freshet.kafkaWay.topic" .) -}}
+{{- if lt (len (uniq $topics)) 3 -}}
+{{- $mistakes = append $mistakes "broker.topic, deadLetters.topic and kafkaWay.topic are three different topics" -}}
+{{- end -}}
+{{- if and (not $way.enabled) (not $way.drained) (lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .))) -}}
+{{- $mistakes = append $mistakes "this release takes the Kafka way now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with kafkaWay.enabled=false and kafkaWay.drained=true" -}}
+{{- end -}}
+{{- dict "mistakes" $mistakes | toYaml -}}
+{{- end -}}
+
+{{- define "freshet.refusals.delivery" -}}
+{{- $mistakes := list -}}
+{{- $delivery := .Values.delivery -}}
+{{- range $stage, $own := .Values.stages -}}
+{{- if gt (add (int $own.timeoutSeconds) 5) (int $delivery.timeoutSeconds) -}}
+{{- $mistakes = append $mistakes (printf "delivery.timeoutSeconds (%d) must be at least 5 s more than stages.%s.timeoutSeconds (%d), so that the stage always answers first" (int $delivery.timeoutSeconds) $stage (int $own.timeoutSeconds)) -}}
+{{- end -}}
+{{- end -}}
+{{- $doublings := 2 -}}
+{{- range until (int $delivery.retry) -}}{{- $doublings = mul $doublings 2 -}}{{- end -}}
+{{- $waits := div (mul (int $delivery.backoffDelayMs) (sub $doublings 2)) 1000 -}}
+{{- $total := add $waits (mul (int $delivery.timeoutSeconds) (add (int $delivery.retry) 1)) -}}
+{{- if gt (int $total) 1800 -}}
+{{- $mistakes = append $mistakes (printf "delivery: %d attempts of up to %d s and %d s of waits between them are %d s for one event that fails, and as long a Kafka partition may stand still; keep it under 1800 s" (add (int $delivery.retry) 1) (int $delivery.timeoutSeconds) $waits $total) -}}
+{{- end -}}
+{{- $subscriptions := (.Files.Get "files/topology.yaml" | fromYaml).subscriptions -}}
+{{- range $name, $order := $delivery.orders -}}
+{{- if not (hasKey $subscriptions $name) -}}
+{{- $mistakes = append $mistakes (printf "delivery.orders.%s: there is no such subscription, only %s" $name (keys $subscriptions | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (ne .Values.broker.class "Kafka") (or (eq $delivery.order "ordered") (has "ordered" (values $delivery.orders))) -}}
+{{- $mistakes = append $mistakes (printf "delivery.order: the class %s keeps no order; take unordered, or the class Kafka" .Values.broker.class) -}}
+{{- end -}}
+{{- dict "mistakes" $mistakes | toYaml -}}
+{{- end -}}
+
+{{- define "freshet.refusals.sums" -}}
+{{- $mistakes := list -}}
+{{- $database := .Values.database -}}
+{{- $pods := 0 -}}
+{{- range $stage, $traits := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
+{{- if $traits.database -}}{{- $pods = add $pods (int (index $.Values.stages $stage).maxScale) -}}{{- end -}}
+{{- end -}}
+{{- if .Values.kafkaWay.enabled -}}{{- $pods = add $pods (int .Values.kafkaWay.worker.replicas) -}}{{- end -}}
+{{- $wanted := add (mul $pods (int $database.poolSize)) (int $database.reservedConnections) -}}
+{{- if gt (int $wanted) (int $database.maxConnections) -}}
+{{- $mistakes = append $mistakes (printf "database: at most %d pods x poolSize %d + reservedConnections %d = %d connections, but maxConnections is %d: lower stages.*.maxScale or database.poolSize, or put a pooler in front of the server" $pods (int $database.poolSize) (int $database.reservedConnections) $wanted (int $database.maxConnections)) -}}
+{{- end -}}
+{{- $limits := .Values.limits -}}
+{{- $room := 65536 -}}
+{{- if gt (add (int $limits.maxBodyBytes) $room) (int $limits.maxRecordBytes) -}}
+{{- $mistakes = append $mistakes (printf "limits: a body of maxBodyBytes %d and %d bytes for its head and attributes are more than maxRecordBytes %d: Kafka would refuse the record for ever" (int $limits.maxBodyBytes) $room (int $limits.maxRecordBytes)) -}}
+{{- end -}}
+{{- dict "mistakes" $mistakes | toYaml -}}
+{{- end -}}
+
+{{- define "freshet.refusals.stages" -}}
+{{- $mistakes := list -}}
+{{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "WAKE_AHEAD_URLS" "FRESHET_TEST_TOKEN" -}}
+{{- $processes := merge (dict "kafkaWay.worker" .Values.kafkaWay.worker) -}}
+{{- range $stage, $settings := .Values.stages -}}
+{{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}
+{{- if gt (int $settings.minScale) (int $settings.maxScale) -}}
+{{- $mistakes = append $mistakes (printf "stages.%s: minScale %d is more than maxScale %d" $stage (int $settings.minScale) (int $settings.maxScale)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $place, $settings := $processes -}}
+{{- range $name, $_ := $settings.env -}}
+{{- if or (eq $name "K_SINK") (hasPrefix "KAFKA_" $name) -}}
+{{- $mistakes = append $mistakes (printf "%s.env.%s: a pipeline goes one way, through the Broker or the Kafka way, never both; broker, kafka and kafkaWay say which" $place $name) -}}
+{{- else if has $name $own -}}
+{{- $mistakes = append $mistakes (printf "%s.env.%s: the chart sets it itself" $place $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "mistakes" $mistakes | toYaml -}}
 {{- end -}}

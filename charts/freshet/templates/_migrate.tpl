@@ -1,0 +1,16 @@
+{{/* The topics that the migration Job makes where they are missing, as a list of NAME:PARTITIONS:REPLICATION under `topics`. */}}
+{{- define "freshet.migrate.topics" -}}
+{{- $topics := list -}}
+{{- if .Values.kafka.createTopics -}}
+{{- if and .Values.broker.create (eq .Values.broker.class "Kafka") .Values.broker.externalTopic -}}
+{{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.broker.topic" .) (int .Values.broker.partitions) (int .Values.broker.replicationFactor)) -}}
+{{- end -}}
+{{- if eq (include "freshet.deadLetters.sink" .) "kafka" -}}
+{{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.deadLetters.topic" .) (int .Values.deadLetters.partitions) (int .Values.deadLetters.replicationFactor)) -}}
+{{- end -}}
+{{- if .Values.kafkaWay.enabled -}}
+{{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.kafkaWay.topic" .) (int .Values.kafkaWay.partitions) (int .Values.kafkaWay.replicationFactor)) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "topics" $topics | toYaml -}}
+{{- end -}}

@@ -1,0 +1,74 @@
+{{- define "freshet.namespace" -}}
+- namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ . }}}}
+{{- end -}}
+
+{{/* Who reaches a stage: the gateway and the activator at the queue-proxy, the autoscaler and a monitor at its metrics. */}}
+{{- define "freshet.ingressRules" -}}
+{{- $policy := .Values.networkPolicy -}}
+- from:
+    {{- include "freshet.namespace" $policy.servingNamespace | nindent 4 }}
+    {{- include "freshet.namespace" $policy.gatewayNamespace | nindent 4 }}
+  ports:
+    - {port: 8012}
+    - {port: 8013}
+    - {port: 8112}
+- from:
+    {{- include "freshet.namespace" $policy.servingNamespace | nindent 4 }}
+  ports:
+    - {port: 9090}
+{{- with $policy.monitoringNamespace }}
+- from:
+    {{- include "freshet.namespace" . | nindent 4 }}
+  ports:
+    - {port: 9091}
+{{- end }}
+{{- end -}}
+
+{{- define "freshet.egressTo" -}}
+- ports:
+    {{- range .ports }}
+    - {port: {{ int . }}}
+    {{- end }}
+  {{- with .peers }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* What a component reaches: (dict "root" $ "database" bool "broker" bool "kafka" bool "stages" bool "people" bool). */}}
+{{- define "freshet.egressRules" -}}
+{{- $policy := .root.Values.networkPolicy -}}
+- ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+{{- if .database }}
+{{ include "freshet.egressTo" (dict "ports" $policy.databasePorts "peers" $policy.database) }}
+{{- end }}
+{{- if .kafka }}
+{{ include "freshet.egressTo" (dict "ports" $policy.kafkaPorts "peers" $policy.kafka) }}
+{{- end }}
+{{- if .root.Values.telemetry.otlpEndpoint }}
+{{ include "freshet.egressTo" (dict "ports" (list $policy.otlpPort) "peers" $policy.otlp) }}
+{{- end }}
+{{- if .broker }}
+- to:
+    {{- include "freshet.namespace" .root.Values.knative.eventingNamespace | nindent 4 }}
+{{- end }}
+{{- if .stages }}
+- to:
+    {{- include "freshet.namespace" $policy.servingNamespace | nindent 4 }}
+    {{- include "freshet.namespace" $policy.gatewayNamespace | nindent 4 }}
+{{- end }}
+{{- if .people }}
+- to:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+    - ipBlock:
+        cidr: ::/0
+        except: [fc00::/7, fe80::/10]
+{{- with $policy.notifyEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+{{- end -}}
