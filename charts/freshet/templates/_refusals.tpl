@@ -129,7 +129,7 @@
 
 {{- define "freshet.refusals.stages" -}}
 {{- $mistakes := list -}}
-{{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "WAKE_AHEAD_URLS" "FRESHET_TEST_TOKEN" -}}
+{{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "WAKE_AHEAD_URLS" "WAKE_AHEAD_WATCHED_URLS" "FRESHET_TEST_TOKEN" -}}
 {{- $processes := merge (dict "kafkaWay.worker" .Values.kafkaWay.worker) -}}
 {{- range $stage, $settings := .Values.stages -}}
 {{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}

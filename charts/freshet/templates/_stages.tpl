@@ -7,20 +7,19 @@ yes
 {{- end -}}
 {{- end -}}
 
-{{/* Whom a stage wakes: only whom its own work surely needs. (dict "root" $ "stage" "..." "next" list "pipeline" map) */}}
+{{/* Whom a stage wakes: (list $ "stage"). On the Kafka way the worker does what the Service `transform` does, and always runs. */}}
 {{- define "freshet.env.wakeAhead" -}}
-{{- $root := .root -}}
-{{- $urls := list -}}
-{{- range .next -}}
-{{- $needed := true -}}
-{{- if eq . "transform" -}}{{- $needed = not $root.Values.kafkaWay.enabled -}}{{- end -}}
-{{- if eq . "alert" -}}{{- $needed = $.pipeline.rules -}}{{- end -}}
-{{- if eq . "notify" -}}{{- $needed = and $.pipeline.rules $.pipeline.channels -}}{{- end -}}
-{{- if $needed -}}{{- $urls = append $urls (include "freshet.stage.url" (list $root .)) -}}{{- end -}}
+{{- $root := index . 0 -}}
+{{- $stage := index . 1 -}}
+{{- $urls := dict -}}
+{{- range ($root.Files.Get "files/topology.yaml" | fromYaml).wakes -}}
+{{- if and $root.Values.wakeAhead.enabled (eq .stage $stage) (not (and (eq .next "transform") $root.Values.kafkaWay.enabled)) -}}
+{{- $_ := set $urls .variable (append (get $urls .variable | default list) (include "freshet.stage.url" (list $root .next))) -}}
 {{- end -}}
-{{- if and $root.Values.wakeAhead.enabled $urls }}
-- name: WAKE_AHEAD_URLS
-  value: {{ join "," $urls | quote }}
+{{- end -}}
+{{- range $variable, $addresses := $urls }}
+- name: {{ $variable }}
+  value: {{ join "," $addresses | quote }}
 {{- end }}
 {{- end -}}
 
