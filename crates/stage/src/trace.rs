@@ -1,9 +1,16 @@
 //! W3C Trace Context: what comes in with a request becomes the parent of its span, and goes out with what it causes.
+//!
+//! Where nothing is exported, spans have no ids of their own, which nobody would ever look up: a span then carries the
+//! context that came in, or a fresh one, and that goes out.
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
-use tracing::Span;
+use tracing::span::Id;
+use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::registry::LookupSpan as _;
+use uuid::Uuid;
 
 /// The header field, and the name of the CloudEvents extension.
 pub const TRACEPARENT: &str = "traceparent";
@@ -15,18 +22,62 @@ pub fn current_traceparent() -> Option<String> {
 
 /// The `traceparent` of `span`.
 pub fn traceparent_of(span: &Span) -> Option<String> {
-    let context = span.context();
-    let span_context = context.span().span_context().clone();
-    span_context.is_valid().then(|| format(&span_context))
+    context_of(span).map(|context| format(&context))
 }
 
 /// Makes the trace that `traceparent` names the parent of `span`. A text that is no `traceparent` is ignored, as the
 /// specification asks: the span then begins a trace of its own.
 pub fn continue_from(span: &Span, traceparent: Option<&str>) {
-    if let Some(parent) = traceparent.and_then(parse) {
+    let parent = traceparent.and_then(parse);
+    if is_carrying(span) {
+        with_registry(span, |registry, id| {
+            if let Some(span) = registry.span(id) {
+                span.extensions_mut().replace(Carried(parent.unwrap_or_else(fresh)));
+            }
+        });
+    } else if let Some(parent) = parent {
         // Fails only for a span that has begun or is switched off; it then has no parent, and nothing is lost.
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
+}
+
+/// The context that `span` gives to what it causes.
+pub(crate) fn context_of(span: &Span) -> Option<SpanContext> {
+    if is_carrying(span) {
+        return with_registry(span, |registry, id| {
+            registry
+                .span(id)?
+                .scope()
+                .find_map(|span| span.extensions().get().map(|Carried(context)| context.clone()))
+        })?;
+    }
+    let context = span.context();
+    let span_context = context.span().span_context().clone();
+    span_context.is_valid().then_some(span_context)
+}
+
+/// Takes the place of the layer that records spans, where nothing is exported: with it spans are made, whatever the log's
+/// filter is, and carry their context.
+pub(crate) struct Carrying;
+
+impl<S: Subscriber> Layer<S> for Carrying {}
+
+/// What a span carries where nothing is exported; the spans within it share it.
+struct Carried(SpanContext);
+
+fn is_carrying(span: &Span) -> bool {
+    span.with_subscriber(|(_, dispatch)| dispatch.downcast_ref::<Carrying>().is_some()).unwrap_or(false)
+}
+
+fn with_registry<T>(span: &Span, look: impl FnOnce(&Registry, &Id) -> T) -> Option<T> {
+    span.with_subscriber(|(id, dispatch)| Some(look(dispatch.downcast_ref()?, id)))?
+}
+
+/// Sampled, so that whoever records further on records it.
+fn fresh() -> SpanContext {
+    let (trace, span) = (Uuid::new_v4(), Uuid::new_v4().as_u64_pair().1);
+    let (trace, span) = (TraceId::from(trace.as_u128()), SpanId::from(span));
+    SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
 }
 
 fn format(span: &SpanContext) -> String {

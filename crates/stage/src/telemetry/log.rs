@@ -7,17 +7,16 @@
 use std::fmt;
 use std::io::Write as _;
 
-use opentelemetry::trace::TraceContextExt as _;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
+use crate::trace;
 
 /// The fields of a span that every line within it repeats.
 const REPEATED: [&str; 2] = ["ce_id", "ce_type"];
@@ -82,12 +81,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
 
 impl Lines {
     fn add_trace(&self, line: &mut Map<String, Value>) {
-        let context = tracing::Span::current().context();
-        let span = context.span();
-        let span = span.span_context();
-        if span.is_valid() {
-            line.insert("trace_id".to_owned(), span.trace_id().to_string().into());
-            line.insert("span_id".to_owned(), span.span_id().to_string().into());
+        if let Some(context) = trace::context_of(&tracing::Span::current()) {
+            line.insert("trace_id".to_owned(), context.trace_id().to_string().into());
+            line.insert("span_id".to_owned(), context.span_id().to_string().into());
         }
         if let Some(revision) = &self.revision {
             line.insert("revision".to_owned(), revision.as_str().into());

@@ -1,7 +1,7 @@
 //! Logs on stdout always; traces and metrics by OTLP where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
 //!
 //! Spans are made in any case, so that every log line has its trace and every outgoing request its `traceparent`.
-//! Without an endpoint no exporter, no thread and no client is made for them.
+//! Without an endpoint they are not recorded, which would be a good part of an event's cost: they only carry their trace.
 
 mod export_client;
 mod log;
@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub use metrics::Metrics;
 
 use crate::env::Env;
+use crate::trace::Carrying;
 
 /// What telemetry needs from the environment.
 #[derive(Debug, Clone)]
@@ -56,8 +57,7 @@ impl Options {
 /// The running telemetry of a process.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
-    tracer: SdkTracerProvider,
-    meter: Option<SdkMeterProvider>,
+    providers: Option<(SdkTracerProvider, SdkMeterProvider)>,
     pub(crate) metrics: Metrics,
 }
 
@@ -70,29 +70,33 @@ impl Telemetry {
             Some(Err(error)) => (None, Some(error)),
             None => (None, None),
         };
-        let (tracer, meter) = otlp::providers(exporters, options);
-        let metrics = Metrics::of(meter.as_ref(), options.name);
-        let spans = tracing_opentelemetry::layer()
-            .with_tracer(tracer.tracer(options.name))
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(EnvFilter::new(format!("info,{QUIET}")));
+        let providers = exporters.map(|exporters| otlp::providers(exporters, options));
+        let metrics = Metrics::of(providers.as_ref().map(|(_, meter)| meter), options.name);
+        let spans = match &providers {
+            Some((tracer, _)) => tracing_opentelemetry::layer()
+                .with_tracer(tracer.tracer(options.name))
+                .with_location(false)
+                .with_threads(false)
+                .with_target(false)
+                .with_tracked_inactivity(false)
+                .boxed(),
+            None => Carrying.boxed(),
+        };
+        let spans = spans.with_filter(EnvFilter::new(format!("info,{QUIET}")));
         let lines = log::Lines::new(options.revision.clone()).with_filter(EnvFilter::new(&options.filter));
         // A second start in one process (tests) keeps the first subscriber.
         let _ = tracing_subscriber::registry().with(spans).with(lines).try_init();
         if let Some(error) = failure {
             tracing::error!(error = %error, "traces and metrics are not exported");
         }
-        Self { tracer, meter, metrics }
+        Self { providers, metrics }
     }
 
     /// Sends what is still held; gives up after `limit`. Blocks.
     pub(crate) fn shut_down(self, limit: Duration) {
         // What cannot be sent at the very end is lost, and there is nobody left to tell.
-        let _ = self.tracer.shutdown_with_timeout(limit);
-        if let Some(meter) = self.meter {
+        if let Some((tracer, meter)) = self.providers {
+            let _ = tracer.shutdown_with_timeout(limit);
             let _ = meter.shutdown_with_timeout(limit);
         }
     }

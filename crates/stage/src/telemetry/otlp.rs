@@ -62,19 +62,14 @@ pub(super) fn exporters(
     Ok(Exporters { spans, metrics })
 }
 
-/// The providers; without exporters spans have ids and go nowhere, and there are no metrics at all.
-pub(super) fn providers(
-    exporters: Option<Exporters>,
-    options: &Options,
-) -> (SdkTracerProvider, Option<SdkMeterProvider>) {
-    let Some(Exporters { spans, metrics }) = exporters else {
-        return (SdkTracerProvider::builder().with_resource(Resource::builder_empty().build()).build(), None);
-    };
+/// The providers over `exporters`.
+pub(super) fn providers(exporters: Exporters, options: &Options) -> (SdkTracerProvider, SdkMeterProvider) {
+    let Exporters { spans, metrics } = exporters;
     let resource = resource(options);
     let tracer =
         SdkTracerProvider::builder().with_resource(resource.clone()).with_batch_exporter(spans).build();
     let reader = PeriodicReader::builder(metrics).with_interval(METRICS_INTERVAL).build();
-    (tracer, Some(SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build()))
+    (tracer, SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build())
 }
 
 fn resource(options: &Options) -> Resource {
