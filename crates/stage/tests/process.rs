@@ -123,6 +123,34 @@ async fn a_termination_in_the_middle_of_a_request_answers_it_flushes_and_exits_w
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_goes_on_where_nothing_is_exported_whatever_the_log_shows() {
+    for filter in ["info", "off"] {
+        let mut process =
+            Process::start(slow_echo().env("RUST_LOG", format!("{filter},stage=info")).env("DELAY_MS", "1"));
+        let address = process.line_with("is listening")["address"].as_str().unwrap().to_owned();
+        let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+        let echo = async |traceparent: Option<String>| {
+            let request = client
+                .post(format!("http://{address}/"))
+                .header("ce-specversion", "1.0")
+                .header("ce-id", "e-1")
+                .header("ce-source", "/test")
+                .header("ce-type", "com.example.said");
+            let request = match traceparent {
+                Some(traceparent) => request.header("traceparent", traceparent),
+                None => request,
+            };
+            let answer = request.body("hello").send().await.unwrap();
+            answer.headers()["traceparent"].to_str().unwrap().to_owned()
+        };
+        let given = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        assert_eq!(echo(Some(given.clone())).await, given, "{filter}");
+        let (one, another) = (echo(None).await, echo(None).await);
+        assert_ne!(one[3..35], another[3..35], "each that comes without a trace begins one");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_is_away_does_not_keep_a_process_from_ending() {
     let mut process = Process::start(slow_echo().env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
     process.line_with("is listening");
