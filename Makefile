@@ -16,12 +16,15 @@ test: ready-test build-test ## Every test but the long ones
 	cargo test $(TEST_FLAGS)
 
 ##@ Build
-.PHONY: release static build-test ready ready-test
+.PHONY: release static images build-test ready ready-test
 release: ## The binaries as they are shipped
 	cargo build --release --locked --workspace --bins
 
 static: ## The same for images that hold nothing else; CARGO_PROFILE chooses another profile
 	k8s/build
+
+images: ## An image of each; needs a Docker engine. REGISTRY and TAG name them
+	k8s/images
 
 build-test: ## The binaries that the pipeline tests drive
 	cargo build $(TEST_FLAGS) --bins
@@ -31,6 +34,17 @@ ready: ## Find or install what running needs
 
 ready-test: ## Find or install what the tests need
 	.ci/ready test
+
+##@ Kubernetes
+.PHONY: kind dev test-skaffold
+kind: ## A cluster on this machine with all that the chart expects; needs a Docker engine
+	k8s/kind/up
+
+dev: ## skaffold dev: the pipeline on a cluster, built anew at each edit. PROFILE=load builds on the host
+	k8s/dev/run $(PROFILE)
+
+test-skaffold: ## Seconds from an edit to the answering revision, and their parts
+	k8s/skaffold-time
 
 ##@ Test more
 .PHONY: test-corpus test-faults test-pipeline fuzz lint format ci
