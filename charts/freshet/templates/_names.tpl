@@ -80,3 +80,8 @@ http://{{ $host }}.{{ .Values.knative.eventingNamespace }}.svc.{{ .Values.knativ
 {{- define "freshet.deadLetters.sink" -}}
 {{- .Values.deadLetters.sink | default (ternary "kafka" "service" (eq .Values.broker.class "Kafka")) -}}
 {{- end -}}
+
+{{/* A value as text: Helm reads whole numbers of a file as floats, which print as 1e+06. */}}
+{{- define "freshet.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ toString . }}{{- end -}}
+{{- end -}}

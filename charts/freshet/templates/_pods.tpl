@@ -10,7 +10,7 @@
 {{- if $own.digest -}}
 {{- printf "%s@%s" $repository $own.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $repository (toString ($own.tag | default $image.tag | default $root.Chart.AppVersion)) -}}
+{{- printf "%s:%s" $repository (include "freshet.text" ($own.tag | default $image.tag | default $root.Chart.AppVersion)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -31,7 +31,7 @@ seccompProfile:
 {{- define "freshet.env.own" -}}
 {{- range $name, $value := . }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "freshet.text" $value | quote }}
 {{- end }}
 {{- end -}}
 
