@@ -41,7 +41,7 @@ LABEL org.opencontainers.image.title="freshet ${SERVICE}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build --chmod=0555 /out/${SERVICE:?name a binary} /service
+COPY --from=build --chmod=0555 /out/${SERVICE:?required} /service
 # Numeric, so that `runAsNonRoot` can be checked.
 USER 65532:65532
 ENTRYPOINT ["/service"]
