@@ -8,6 +8,8 @@ pub mod failure;
 pub mod output;
 pub mod pipeline_file;
 pub mod preview;
+pub mod round_trip;
 pub mod send;
+pub mod topic;
 pub mod up;
 pub mod words;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pipeline_config::{LoadError, Pipeline};
+use pipeline_config::{LoadError, Pipeline, Source};
 
 use crate::failure::Failure;
 
@@ -34,4 +34,16 @@ impl PipelineFile {
             }
         })
     }
+}
+
+/// The source of this name.
+///
+/// # Errors
+/// Where there is none, with the names that there are.
+pub fn source<'a>(pipeline: &'a Pipeline, name: &str) -> Result<&'a Source, Failure> {
+    pipeline.sources.get(name).ok_or_else(|| {
+        let known: Vec<_> = pipeline.sources.keys().map(String::as_str).collect();
+        Failure::new(format!("the pipeline file has no source {name}"))
+            .hint(format!("its sources are: {}", known.join(", ")))
+    })
 }

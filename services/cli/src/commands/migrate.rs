@@ -5,15 +5,21 @@ use serde::Serialize;
 use crate::database;
 use crate::failure::Failure;
 use crate::output::{self, Format};
+use crate::topic::Topic;
 
 use super::Done;
 
 /// Bring the database's schema up to date; safe to run twice at once
 ///
 /// The database is that of `DATABASE_URL` or of the `PG*` variables; `DATABASE_DIRECT_URL` names the way past a
-/// transaction pooler.
+/// transaction pooler. Topics are made after the migrations, through the Kafka of `KAFKA_BOOTSTRAP_SERVERS`; one that
+/// exists stays as it is.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Also make this Kafka topic, if it is missing; repeatable
+    #[arg(long = "topic", value_name = "NAME:PARTITIONS:REPLICATION")]
+    topics: Vec<Topic>,
+}
 
 /// What was done, for programs.
 #[derive(Debug, Serialize)]
@@ -26,7 +32,10 @@ struct Answer {
 ///
 /// # Errors
 /// Where the database cannot be reached or refuses a migration.
-pub async fn run(_: &Args, format: Format) -> Result<Done, Failure> {
+pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    if !args.topics.is_empty() {
+        return Err(Failure::new("this build cannot make topics"));
+    }
     let settings = database::settings()?;
     let migrated = store::migrate(&settings).await.map_err(|error| {
         Failure::because("the schema is not up to date", &error)

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+pub mod activate;
 pub mod alerts;
 pub mod channel;
 pub mod check;
@@ -7,10 +8,13 @@ pub mod dead_letters;
 pub mod devices;
 pub mod migrate;
 pub mod readings;
+pub mod round_trip;
 pub mod schema;
 pub mod send;
 pub mod source;
 pub mod up;
+
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -44,6 +48,8 @@ enum Command {
     Schema(schema::Args),
     Send(Box<send::Args>),
     Migrate(migrate::Args),
+    Activate(activate::Args),
+    RoundTrip(round_trip::Args),
     Devices(devices::Args),
     Readings(readings::Args),
     Alerts(alerts::Args),
@@ -76,6 +82,8 @@ impl Cli {
             Command::Schema(args) => schema::run(&args),
             Command::Send(args) => send::run(&args, self.output).await,
             Command::Migrate(args) => migrate::run(&args, self.output).await,
+            Command::Activate(args) => activate::run(&args, self.output).await,
+            Command::RoundTrip(args) => round_trip::run(&args, self.output).await,
             Command::Devices(args) => devices::run(&args, self.output).await,
             Command::Readings(args) => readings::run(&args, self.output).await,
             Command::Alerts(args) => alerts::run(&args, self.output).await,
@@ -84,4 +92,12 @@ impl Cli {
             Command::Channel(command) => channel::run(command, self.output).await,
         }
     }
+}
+
+/// A duration as `freshet.yaml` writes them, or a number of seconds, for `value_parser`.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    pipeline_config::parse_duration(text).ok_or_else(|| "expected a duration like 90s, 10m or 2h".to_owned())
 }

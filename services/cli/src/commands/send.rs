@@ -10,7 +10,7 @@ use stage::{ClientOptions, Clock};
 use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::output::{self, Format, Row};
-use crate::pipeline_file::PipelineFile;
+use crate::pipeline_file::{self, PipelineFile};
 use crate::send::credential::Shown;
 use crate::send::input::{self, Cutting};
 use crate::send::report::{Line, Report};
@@ -128,11 +128,7 @@ fn destination(args: &Args) -> Result<(Target, Option<Shown>), Failure> {
         return Ok((Target::Webhook { url: args.to.clone() }, None));
     };
     let pipeline = args.pipeline.load()?;
-    let source = pipeline.sources.get(name).ok_or_else(|| {
-        let known: Vec<_> = pipeline.sources.keys().map(String::as_str).collect();
-        Failure::new(format!("the pipeline file has no source {name}"))
-            .hint(format!("its sources are: {}", known.join(", ")))
-    })?;
+    let source = pipeline_file::source(&pipeline, name)?;
     if let Some(broker) = &args.broker {
         let envelope = Envelope {
             source: name.clone(),
@@ -143,14 +139,7 @@ fn destination(args: &Args) -> Result<(Target, Option<Shown>), Failure> {
     }
     let mut url = args.to.clone();
     url.set_path(&format!("/hooks/{name}"));
-    let credential = source.credentials.first().map(|credential| {
-        credential
-            .secret()
-            .resolve(&|variable| std::env::var(variable).ok())
-            .map(|secret| Shown::new(credential.clone(), secret))
-            .map_err(|error| Failure::because(format!("the credential of source {name} is missing"), &error))
-    });
-    Ok((Target::Webhook { url }, credential.transpose()?))
+    Ok((Target::Webhook { url }, Shown::of(source)?))
 }
 
 /// The requests one after another; an input that breaks off ends them, and is told in `broken`.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::{self, Format, Row};
-use crate::pipeline_file::PipelineFile;
+use crate::pipeline_file::{self, PipelineFile};
 use crate::preview::{Preview, preview};
 use crate::send::input::{self, Cutting, Item};
 
@@ -62,11 +62,7 @@ pub fn run(command: &Command, format: Format) -> Result<Done, Failure> {
 
 fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
-    let source = pipeline.sources.get(&args.name).ok_or_else(|| {
-        let known: Vec<_> = pipeline.sources.keys().map(String::as_str).collect();
-        Failure::new(format!("the pipeline file has no source {}", args.name))
-            .hint(format!("its sources are: {}", known.join(", ")))
-    })?;
+    let source = pipeline_file::source(&pipeline, &args.name)?;
     let decoder = decoders::format::by_name(&source.format)
         .ok_or_else(|| Failure::new(format!("the format {} is not built in", source.format)))?;
     let received_at = args.received_at.unwrap_or_else(|| stage::Clock::system().now());

@@ -4,9 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use pipeline_config::credential::Encoding;
-use pipeline_config::{Credential, Secret};
+use pipeline_config::{Credential, Secret, Source};
 use sha2::Sha256;
 use uuid::Uuid;
+
+use crate::failure::Failure;
 
 use super::target::Outgoing;
 
@@ -21,6 +23,21 @@ impl Shown {
     /// A credential of the pipeline file and what its reference resolved to.
     pub fn new(credential: Credential, secret: Secret) -> Self {
         Self { credential, secret }
+    }
+
+    /// The first credential of `source`, with its secret from where the pipeline file says; `None` where anyone may send.
+    ///
+    /// # Errors
+    /// Where the secret is not there.
+    pub fn of(source: &Source) -> Result<Option<Self>, Failure> {
+        let Some(credential) = source.credentials.first() else { return Ok(None) };
+        match credential.secret().resolve(&|variable| std::env::var(variable).ok()) {
+            Ok(secret) => Ok(Some(Self::new(credential.clone(), secret))),
+            Err(error) => {
+                let message = format!("the credential of source {} is missing", source.profile.source);
+                Err(Failure::because(message, &error))
+            }
+        }
     }
 
     /// `request` with the credential. `now` is the time that Standard Webhooks sign.

@@ -1,0 +1,86 @@
+//! `freshet activate`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use stage::Clock;
+use store::{Client, Database, StoreError, active_pipeline};
+use tokio::time::Instant;
+
+use crate::database;
+use crate::failure::Failure;
+use crate::output::{self, Format};
+use crate::pipeline_file::PipelineFile;
+
+use super::Done;
+
+/// Put a pipeline file in force: from now on only alert processes that have it evaluate rules
+///
+/// Waits until the database answers and its schema is new enough, so that it may run beside the migrations.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pipeline file
+    #[arg(env = "FRESHET_PIPELINE", default_value = "freshet.yaml")]
+    file: PathBuf,
+    /// How long to wait for the database and its schema, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = super::duration)]
+    timeout: Duration,
+}
+
+/// The time between two looks at the database.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What was done, for programs.
+#[derive(Debug, Serialize)]
+struct Answer {
+    hash: String,
+    was_in_force: bool,
+}
+
+/// Waits, then activates.
+///
+/// # Errors
+/// Where the file has mistakes, or the database or its schema is not there in time.
+pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let pipeline = PipelineFile { path: args.file.clone() }.load()?;
+    let client = ready(&Database::new(&database::settings()?), args.timeout).await?;
+    let failed = |error: tokio_postgres::Error| database::failed(&error.into());
+    let before = active_pipeline::hash(&client).await.map_err(failed)?;
+    active_pipeline::activate(&client, &pipeline.hash, Clock::system().now()).await.map_err(failed)?;
+    let answer = Answer { was_in_force: before.as_ref() == Some(&pipeline.hash), hash: pipeline.hash };
+    match format {
+        Format::Json => output::json(&answer)?,
+        Format::Table => output::write_line(&answer.sentence())?,
+    }
+    Ok(Done::Well)
+}
+
+/// A connection, as soon as the schema is new enough.
+async fn ready(database: &Database, timeout: Duration) -> Result<Client, Failure> {
+    let deadline = Instant::now() + timeout;
+    let mut told = String::new();
+    loop {
+        let error = match database.client().await {
+            Ok(client) => return Ok(client),
+            Err(error @ (StoreError::Connect(_) | StoreError::SchemaTooOld { .. })) => error,
+            Err(error) => return Err(database::failed(&error)),
+        };
+        if Instant::now() + PAUSE > deadline {
+            return Err(database::failed(&error));
+        }
+        let reason = error.to_string();
+        if reason != told {
+            eprintln!("waiting: {reason}");
+            told = reason;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl Answer {
+    fn sentence(&self) -> String {
+        let what = if self.was_in_force { "was in force already" } else { "is in force" };
+        format!("the pipeline {} {what}", self.hash)
+    }
+}
