@@ -75,6 +75,25 @@ impl Delivery {
     }
 }
 
+/// Whom a stage wakes while it works, so that they start side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wake {
+    /// The stage that is at work.
+    pub stage: &'static str,
+    /// Its variable that holds the other's address.
+    pub variable: &'static str,
+    /// The stage that will be needed.
+    pub next: &'static str,
+}
+
+/// Every wake: `alert` where a rule watches what came, `notify` where there is somebody to tell.
+pub const WAKES: [Wake; 4] = [
+    Wake { stage: "ingest", variable: "WAKE_AHEAD_URLS", next: "transform" },
+    Wake { stage: "ingest", variable: "WAKE_AHEAD_WATCHED_URLS", next: "alert" },
+    Wake { stage: "transform", variable: "WAKE_AHEAD_URLS", next: "alert" },
+    Wake { stage: "alert", variable: "WAKE_AHEAD_URLS", next: "notify" },
+];
+
 /// A timer: a PingSource on the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {

@@ -47,7 +47,7 @@ async fn answer(request: HttpRequest, body: web::Bytes) -> HttpResponse {
         }
         return HttpResponse::Accepted().finish();
     }
-    let environment = ["PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"]
+    let environment = ["PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION", "NEXT"]
         .map(|name| format!("{name}={}", variable::<String>(name).unwrap_or_default()));
     HttpResponse::Ok().body(format!("{} {} {}", request.uri(), environment.join(" "), body.len()))
 }

@@ -15,7 +15,7 @@ mod trigger;
 
 pub use check::ConfigError;
 pub(crate) use check::{FORBIDDEN_PORTS, check};
-pub use service::{BROKER_URL, Readiness, ServiceSpec};
+pub use service::{BROKER_URL, Readiness, ServiceSpec, service_url};
 pub use trigger::{Backoff, DeadLetterSink, DeliverySpec, Order, Subscriber, TriggerSpec};
 
 /// One broker with everything around it.

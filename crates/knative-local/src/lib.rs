@@ -25,7 +25,7 @@ mod trigger;
 
 pub use config::{
     BROKER_URL, Backoff, Config, ConfigError, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order,
-    Readiness, ServiceSpec, Subscriber, TimerSpec, TriggerSpec,
+    Readiness, ServiceSpec, Subscriber, TimerSpec, TriggerSpec, service_url,
 };
 pub use faults::Faults;
 pub use log::LogError;

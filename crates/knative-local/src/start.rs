@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::activator::{Activation, Leftovers, Service, Spawner};
 use crate::broker::Broker;
-use crate::config::{BROKER_URL, Config, ConfigError, DeliverySpec, ServiceSpec};
+use crate::config::{BROKER_URL, Config, ConfigError, DeliverySpec, ServiceSpec, service_url};
 use crate::delivery::{Retries, Terms};
 use crate::faults::Faults;
 use crate::http::HttpClient;
@@ -119,11 +119,16 @@ impl Starting {
         let mut bound = Vec::new();
         for spec in &self.config.services {
             let (listener, address) = listen(spec.listen)?;
-            bound.push((listener, address, with_broker_url(spec, &broker_url)));
+            bound.push((listener, address, spec));
         }
+        let mut addresses = vec![(BROKER_URL.to_owned(), broker_url)];
+        addresses.extend(
+            bound.iter().map(|(_, address, spec)| (service_url(&spec.name), format!("http://{address}"))),
+        );
         // Consumers join before anything can be appended.
         let mut services = BTreeMap::new();
         for (listener, address, spec) in bound {
+            let spec = with_addresses(spec, &addresses);
             let service = Service::start(spec, address, self.activation.clone());
             listeners.push((listener, Role::Service(service.clone())));
             services.insert(service.spec.name.clone(), service);
@@ -215,10 +220,12 @@ async fn retain(parts: Arc<Parts>, every: Duration, mut stop: watch::Receiver<bo
     }
 }
 
-fn with_broker_url(spec: &ServiceSpec, url: &str) -> ServiceSpec {
+fn with_addresses(spec: &ServiceSpec, addresses: &[(String, String)]) -> ServiceSpec {
     let mut spec = spec.clone();
     for value in spec.env.values_mut() {
-        *value = value.replace(BROKER_URL, url);
+        for (name, url) in addresses {
+            *value = value.replace(name, url);
+        }
     }
     spec
 }

@@ -14,6 +14,7 @@ mod server;
 mod settings;
 pub mod telemetry;
 pub mod trace;
+mod wake;
 
 pub use app::App;
 pub use clock::Clock;
@@ -23,3 +24,4 @@ pub use outcome::{Delivery, Outcome, Stage};
 pub use run::{Runtime, run};
 pub use server::{RunningServer, ServerOptions};
 pub use settings::Settings;
+pub use wake::{Turn, WakeAhead};

@@ -4,7 +4,7 @@ use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::{self, EventError};
 use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
 use event_model::events::{PulseRecorded, ReadingsRecorded};
-use stage::{Clock, Delivery, Outcome, Stage};
+use stage::{Clock, Delivery, Outcome, Stage, WakeAhead};
 use store::{Database, StoreError, alerts, notifications};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -23,12 +23,20 @@ pub struct Alert {
     database: Database,
     clock: Clock,
     turns: Semaphore,
+    wake_ahead: WakeAhead,
 }
 
 impl Alert {
     /// A stage over `database`.
-    pub const fn new(config: Config, database: Database, clock: Clock) -> Self {
-        Self { config, database, clock, turns: Semaphore::const_new(SWEEPS_AT_ONCE) }
+    pub fn new(config: Config, database: Database, clock: Clock) -> Self {
+        let (turns, wake_ahead) = (Semaphore::new(SWEEPS_AT_ONCE), WakeAhead::default());
+        Self { config, database, clock, turns, wake_ahead }
+    }
+
+    /// Wakes these stages while it commits a transition that somebody is told of.
+    #[must_use]
+    pub fn waking(self, wake_ahead: WakeAhead) -> Self {
+        Self { wake_ahead, ..self }
     }
 
     /// An event that does not get its turn in time goes round once more: its streams are marked, and whoever has the turn may
@@ -40,7 +48,8 @@ impl Alert {
         let mut client = self.database.client().await?;
         let mut tally = Tally::default();
         if alerts::active_hash(&client).await?.as_ref() == Some(&self.config.pipeline.hash) {
-            tally = Sweep { config: &self.config, clock: &self.clock }.run(&mut client, scope).await?;
+            let sweep = Sweep { config: &self.config, clock: &self.clock, wake_ahead: &self.wake_ahead };
+            tally = sweep.run(&mut client, scope).await?;
         } else {
             tracing::warn!("the pipeline file is not the active one; nothing is evaluated");
         }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use stage::{Clock, crash};
+use stage::{Clock, WakeAhead, crash};
 use store::{Client, StoreError, alerts};
 
 use crate::config::Config;
 use crate::pulses::PulseCache;
 use crate::reply::Tally;
 use crate::visit::{Visit, Visited};
+use crate::write::Written;
 
 /// A stream that is marked faster than it is evaluated does not hold up the others.
 const VISITS: usize = 5;
@@ -19,6 +20,7 @@ const VISITS: usize = 5;
 pub(crate) struct Sweep<'a> {
     pub(crate) config: &'a Config,
     pub(crate) clock: &'a Clock,
+    pub(crate) wake_ahead: &'a WakeAhead,
 }
 
 /// Where an event asks to begin, and whether it also looks for states that other rules have left.
@@ -94,6 +96,9 @@ impl Sweep<'_> {
             now: self.clock.now(),
         };
         let visited = visit.run(pulses).await?;
+        if let Visited::Done { written: Written { notifications: 1.., .. }, .. } = visited {
+            self.wake_ahead.send();
+        }
         transaction.commit().await?;
         crash::point("after-commit");
         Ok(visited)

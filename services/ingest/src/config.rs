@@ -5,6 +5,7 @@ use std::path::Path;
 use pipeline_config::{LoadError, Pipeline};
 use stage::Env;
 
+use crate::ahead::Ahead;
 use crate::sources::Sources;
 
 /// Below the 1 MiB of a Kafka record, with room for the head of the request and the event's attributes.
@@ -15,6 +16,8 @@ const DEFAULT_MAX_BODY_BYTES: usize = 768 * 1024;
 pub struct Config {
     /// `FRESHET_PIPELINE`: the sources of this file; `freshet.yaml`.
     pub sources: Sources,
+    /// `WAKE_AHEAD_URLS`, `WAKE_AHEAD_WATCHED_URLS`: who starts while a request is queued; nobody.
+    pub ahead: Ahead,
     /// `MAX_BODY_BYTES`: the largest body, as sent and again after decompression; 768 KiB.
     pub max_body_bytes: usize,
 }
@@ -24,16 +27,16 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let path = env.text_or("FRESHET_PIPELINE", "freshet.yaml");
         let pipeline = Pipeline::load(Path::new(&path));
-        let sources = match pipeline {
-            Ok(pipeline) => Sources::of(&pipeline, env),
+        let (sources, ahead) = match pipeline {
+            Ok(pipeline) => (Sources::of(&pipeline, env), Ahead::from_env(env, &pipeline)),
             Err(error) => {
                 note(env, &path, &error);
-                Sources::default()
+                (Sources::default(), Ahead::default())
             }
         };
         let max_body_bytes =
             env.number_or("MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES, 1024..=DEFAULT_MAX_BODY_BYTES);
-        Self { sources, max_body_bytes }
+        Self { sources, ahead, max_body_bytes }
     }
 }
 

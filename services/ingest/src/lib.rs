@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ahead;
 mod body;
 mod config;
 mod credentials;
@@ -11,6 +12,7 @@ mod recorded;
 mod routes;
 mod sources;
 
+pub use ahead::Ahead;
 pub use config::Config;
 pub use handshake::Confirmer;
 pub use routes::{Ingest, routes};

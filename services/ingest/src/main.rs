@@ -18,6 +18,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let (Some(sink), Some(confirmer)) = (sink, confirmer) else { return Err(ConfigErrors::default()) };
     let ingest = Ingest {
         sources: config.sources,
+        ahead: config.ahead,
         max_body_bytes: config.max_body_bytes,
         body_timeout: runtime.settings.body_timeout,
         clock: runtime.clock,

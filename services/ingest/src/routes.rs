@@ -14,6 +14,7 @@ use stage::body::close_unread;
 use stage::{Clock, crash, trace};
 use tracing::{Instrument as _, Span, field};
 
+use crate::ahead::Ahead;
 use crate::body;
 use crate::credentials::{Signed, Verdict};
 use crate::event::{Facts, payload_received};
@@ -26,6 +27,8 @@ use crate::sources::{Intake, Sources};
 pub struct Ingest<S> {
     /// The sources.
     pub sources: Sources,
+    /// Who starts while a request is queued.
+    pub ahead: Ahead,
     /// The largest body, as sent and again after decompression.
     pub max_body_bytes: usize,
     /// For a whole body to arrive.
@@ -116,6 +119,7 @@ impl<S: Sink> Ingest<S> {
         if let Some(handshake) = found.handshake {
             return handshake::answer(handshake, &self.confirmer).await;
         }
+        self.ahead.wake(&recorded, source, received_at);
         let traceparent = trace::current_traceparent();
         let facts = Facts {
             source: &name,

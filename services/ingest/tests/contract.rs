@@ -207,3 +207,43 @@ async fn a_webhook_of_cloudevents_may_ask_whether_it_is_welcome() {
     assert_eq!(world.status(world.request("OPTIONS", "/hooks/nobody")).await, 404);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn the_stages_that_a_request_needs_are_woken_once_while_it_is_queued() {
+    let transform = testkit::Receiver::start().await;
+    let alert = testkit::Receiver::start().await;
+    let yaml = "
+sources:
+  open: {format: senml_json}
+rules:
+  TooHot: {metric: temperature, above: 30}
+channels:
+  ops: {webhook: {url: 'https://hooks.example.com/x'}}
+";
+    let environment =
+        [("WAKE_AHEAD_URLS", transform.url("")), ("WAKE_AHEAD_WATCHED_URLS", alert.url(""))];
+    let environment = environment.each_ref().map(|(name, url)| (*name, url.as_str()));
+    let world = World::start_with(yaml, &environment);
+    let malformed = world.request("POST", "/hooks/open").header("content-type", "application/senml+json");
+    assert_eq!(world.status(malformed.body("{")).await, 400);
+    for _ in 0..3 {
+        assert_eq!(world.status(world.post("/hooks/open")).await, 202);
+    }
+    for stage in [&transform, &alert] {
+        testkit::eventually(Duration::from_secs(10), || async { !stage.received().is_empty() }).await;
+        let paths: Vec<_> = stage.received().into_iter().map(|request| request.target).collect();
+        assert_eq!(paths, ["/healthz"]);
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_answers_fails_no_request() {
+    let dead = format!("http://127.0.0.1:{}", testkit::free_port());
+    let world = World::start_with(YAML, &[("WAKE_AHEAD_URLS", &dead), ("WAKE_AHEAD_WATCHED_URLS", &dead)]);
+    for _ in 0..3 {
+        assert_eq!(world.status(world.post("/hooks/open")).await, 202);
+    }
+    assert_eq!(world.queue.take().len(), 3);
+    world.stop().await;
+}

@@ -8,7 +8,7 @@ use event_model::event_types::TICK;
 use event_model::ids;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use stage::{Clock, Delivery, Outcome, Stage, crash};
+use stage::{Clock, Delivery, Outcome, Stage, WakeAhead, crash};
 use store::{Database, Located, Sighting, StoreError, Streams, WriteError, Writer, pulses};
 
 use crate::content::Content;
@@ -24,6 +24,7 @@ pub struct Transform {
     streams: Streams,
     writer: Writer,
     clock: Clock,
+    wake_ahead: WakeAhead,
 }
 
 impl Transform {
@@ -31,7 +32,13 @@ impl Transform {
     pub fn new(pipeline: Pipeline, database: Database, clock: Clock) -> Self {
         let streams = Streams::new(database.clone());
         let writer = Writer::start(&database);
-        Self { pipeline, database, streams, writer, clock }
+        Self { pipeline, database, streams, writer, clock, wake_ahead: WakeAhead::default() }
+    }
+
+    /// Wakes these stages while it writes what a rule watches.
+    #[must_use]
+    pub fn waking(self, wake_ahead: WakeAhead) -> Self {
+        Self { wake_ahead, ..self }
     }
 
     async fn take(&self, event: &Event, delivery: Delivery) -> Result<Option<Event>, Failure> {
@@ -39,7 +46,11 @@ impl Transform {
         let content = Content::of(&origin);
         let located = self.locate(event, &origin, &content).await?;
         let marks = watch::marks(&self.pipeline, origin.name, &located.streams);
-        let answer = (origin.received_at, !marks.is_empty());
+        let is_watched = !marks.is_empty();
+        if is_watched {
+            self.wake_ahead.send();
+        }
+        let answer = (origin.received_at, is_watched);
         let reply = reply::readings_recorded(event, origin.name, &located, answer)?;
         let traceparent = delivery.traceparent;
         let now = self.clock.now();

@@ -44,5 +44,7 @@ async fn a_hot_reading_becomes_a_row_a_transition_and_a_message() {
         .unwrap();
     assert_eq!((row.get(0), row.get(1), row.get(2)), (1_i64, 1_i64, 1_i64));
     assert_eq!(desk.received().len(), 1);
+    // `ingest` has told it while `transform` was still to start.
+    assert_eq!(stand.running.stats().services["alert"].woken, 1);
     stand.down().await;
 }

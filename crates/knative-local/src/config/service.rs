@@ -20,7 +20,8 @@ pub struct ServiceSpec {
     /// Its arguments.
     #[serde(default)]
     pub args: Vec<String>,
-    /// Its environment, on top of the broker's own. [`BROKER_URL`] in a value becomes the broker's address.
+    /// Its environment, on top of the broker's own. [`BROKER_URL`] in a value becomes the broker's address, and what
+    /// [`service_url`] gives the address of that service.
     /// `PORT` and `K_*` of the container contract are refused.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -52,6 +53,11 @@ pub struct ServiceSpec {
 
 /// In a value of [`ServiceSpec::env`]: the broker's address, which is known only once it listens.
 pub const BROKER_URL: &str = "${BROKER_URL}";
+
+/// In a value of [`ServiceSpec::env`]: the address of a service, at which requests start its process.
+pub fn service_url(name: &str) -> String {
+    format!("${{SERVICE_URL:{name}}}")
+}
 
 /// A readiness probe; both are tried every few milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use knative_local::{Rule, Running, Subscriber, TriggerSpec};
+use knative_local::{Rule, Running, Subscriber, TriggerSpec, service_url};
 use testkit::eventually;
 
 use crate::house::{BUDGET, Event, House, quiet, rules, service, start};
@@ -27,7 +27,7 @@ async fn a_service_goes_from_zero_to_one_to_zero() {
         house.client.post(format!("{url}/a?b=c")).body("12345").send().await.unwrap().text().await.unwrap();
     assert!(text.starts_with("/a?b=c PORT=2"), "{text}");
     assert!(text.contains("K_SERVICE=hello K_CONFIGURATION=hello K_REVISION=hello-"), "{text}");
-    assert!(text.ends_with(" 5"), "{text}");
+    assert!(text.ends_with("NEXT= 5"), "{text}");
     assert_eq!(processes(&running, "hello"), 1);
     at_zero(&running, "hello").await;
     house.client.get(&url).send().await.unwrap();
@@ -176,4 +176,24 @@ async fn a_trigger_wakes_its_service_and_a_stop_leaves_nothing_running() {
     let pid = running.pids("stage")[0];
     running.stop().await;
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_at_the_address_of_another_starts_it_and_is_no_request() {
+    let house = House::new();
+    let mut config = house.config();
+    let mut first = service("first");
+    first.env.insert("NEXT".to_owned(), format!("{}/x", service_url("second")));
+    config.services = vec![first, service("second")];
+    let running = start(config).await;
+    let first = running.service_url("first").unwrap();
+    let text = house.client.get(&first).send().await.unwrap().text().await.unwrap();
+    let second = running.service_url("second").unwrap();
+    assert!(text.ends_with(&format!("NEXT={second}/x 0")), "{text}");
+    assert_eq!(house.client.get(format!("{second}/healthz")).send().await.unwrap().status(), 200);
+    let woken = running.stats().services["second"];
+    assert_eq!((woken.starts, woken.woken, woken.requests), (1, 1, 0));
+    let asked = running.stats().services["first"];
+    assert_eq!((asked.starts, asked.woken, asked.requests), (1, 0, 1));
+    running.stop().await;
 }

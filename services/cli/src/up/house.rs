@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use event_model::topology::{
-    self, Filter, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
+    self, Filter, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER, WAKES,
 };
 use knative_local::{
     BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec,
-    Subscriber, TimerSpec, TriggerSpec,
+    Subscriber, TimerSpec, TriggerSpec, service_url,
 };
 
 use crate::failure::Failure;
@@ -79,8 +79,11 @@ impl House {
             ("FRESHET_PIPELINE".to_owned(), self.pipeline.display().to_string()),
             ("K_SINK".to_owned(), BROKER_URL.to_owned()),
         ];
+        let wakes = WAKES.iter().filter(|wake| wake.stage == stage.name);
+        let wakes = wakes.map(|wake| (wake.variable.to_owned(), service_url(wake.next)));
         Ok(ServiceSpec {
-            env: self.environment.iter().cloned().chain(own).collect(),
+            // Who sets a wake's variable to nothing has it off.
+            env: wakes.chain(self.environment.iter().cloned()).chain(own).collect(),
             listen: if stage.public { self.listen } else { spec.listen },
             container_concurrency: stage.container_concurrency,
             // One machine, one process a stage; its own threads use the cores.

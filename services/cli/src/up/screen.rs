@@ -84,8 +84,12 @@ fn text(stage: &ServiceStats) -> String {
         1 => "1 process".to_owned(),
         number => format!("{number} processes"),
     };
+    let woken = match stage.woken {
+        0 => String::new(),
+        times => format!(", {times} of {} starts woken ahead", stage.starts),
+    };
     format!(
-        "{processes:<12} {:>8} events {:>5} errors   last cold start {:.0} ms",
+        "{processes:<12} {:>8} events {:>5} errors   last cold start {:.0} ms{woken}",
         stage.requests, stage.errors, stage.last_cold_start_ms
     )
 }

@@ -14,7 +14,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::Event;
 use event_model::{RecordedRequest, cloudevent};
-use ingest::{Confirmer, Ingest, Sources, routes};
+use ingest::{Ahead, Confirmer, Ingest, Sources, routes};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use reqwest::{Client, RequestBuilder};
@@ -96,11 +96,26 @@ impl World {
         Self::start_at(yaml, NOW.parse().unwrap(), None)
     }
 
+    /// With more environment.
+    pub fn start_with(yaml: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_as(yaml, environment, NOW.parse().unwrap(), None)
+    }
+
     pub fn start_at(yaml: &str, now: Timestamp, confirmer: Option<Confirmer>) -> Self {
+        Self::start_as(yaml, &[], now, confirmer)
+    }
+
+    fn start_as(
+        yaml: &str,
+        environment: &[(&str, &str)],
+        now: Timestamp,
+        confirmer: Option<Confirmer>,
+    ) -> Self {
         let (queue, sink) = Queue::start();
         let sink_url = sink.url();
         let mut variables = vec![("K_SINK", sink_url.as_str())];
         variables.extend(SECRETS);
+        variables.extend(environment);
         let mut env = Env::from_pairs(&variables);
         let pipeline = Pipeline::parse(yaml, "test.yaml").unwrap();
         let clock = Clock::manual(now);
@@ -108,6 +123,7 @@ impl World {
         options.settings.body_timeout = std::time::Duration::from_millis(200);
         let ingest = Ingest {
             sources: Sources::of(&pipeline, &mut env),
+            ahead: Ahead::from_env(&mut env, &pipeline),
             max_body_bytes: MAX_BODY,
             body_timeout: options.settings.body_timeout,
             clock: clock.clone(),

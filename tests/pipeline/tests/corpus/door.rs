@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloudevents::Event;
 use event_model::RecordedRequest;
-use ingest::{Confirmer, Ingest, Sources, routes};
+use ingest::{Ahead, Confirmer, Ingest, Sources, routes};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use sink::{Sink, SinkError};
@@ -54,6 +54,7 @@ impl Door {
         let kept = Kept::default();
         let ingest = Ingest {
             sources: Sources::of(&pipeline, &mut env),
+            ahead: Ahead::default(),
             max_body_bytes: MAX_BODY,
             body_timeout: BODY_TIMEOUT,
             clock: clock.clone(),

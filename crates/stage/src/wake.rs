@@ -1,0 +1,152 @@
+//! Wake ahead: a stage that is at work tells the next ones that they will be needed, so that they start side by side.
+//!
+//! ```text
+//! without    ingest starts ── transform starts ── alert starts ── notify starts
+//! with       ingest starts ─┬ transform starts ─┬ notify starts
+//!                           └ alert starts ─────┘
+//! ```
+//!
+//! It is a hint: nobody waits for it, and no event is ever the worse for one that got lost. It is sent for an event, never at a
+//! process's start: the pod that a rollout starts gets no event, and so wakes nobody.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::Url;
+
+use crate::env::Env;
+use crate::http_client::{ClientError, ClientOptions, http_client};
+
+/// A stage that was woken stays for at least this long: no need to do it again.
+const PAUSE: Duration = Duration::from_secs(30);
+/// The request stands until the stage has started; a start that takes longer is not hurried by it.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const PATH: &str = "healthz";
+
+/// The stages that come next, to be woken at most every 30 s. Clones count together; the default wakes nobody.
+#[derive(Debug, Clone, Default)]
+pub struct WakeAhead(Option<Arc<Next>>);
+
+#[derive(Debug)]
+struct Next {
+    urls: Vec<Url>,
+    begun: Instant,
+    /// Milliseconds since `begun` until which nobody is woken again.
+    rests_until: AtomicU64,
+}
+
+/// One's turn to wake the next stages; nobody else has one within the next 30 s.
+#[derive(Debug)]
+pub struct Turn(Arc<Next>);
+
+impl WakeAhead {
+    /// The base addresses that the variable `name` lists, separated by commas. Where it is not set nobody is woken.
+    pub fn from_env(env: &mut Env, name: &str) -> Self {
+        let text = env.text(name).unwrap_or_default();
+        let mut urls = Vec::new();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match address(entry) {
+                Some(url) => urls.push(url),
+                None => env.mistake(name, "is not a list of http or https URLs, separated by commas"),
+            }
+        }
+        Self::new(urls)
+    }
+
+    fn new(urls: Vec<Url>) -> Self {
+        let next = Next { urls, begun: Instant::now(), rests_until: AtomicU64::new(0) };
+        Self((!next.urls.is_empty()).then(|| Arc::new(next)))
+    }
+
+    /// Wakes the next stages, unless that was done within the last 30 s. Returns at once. Must be called within a Tokio runtime.
+    pub fn send(&self) {
+        if let Some(turn) = self.turn() {
+            tokio::spawn(turn.send());
+        }
+    }
+
+    /// The turn to wake the next stages, for who has to find out first whether they are needed.
+    pub fn turn(&self) -> Option<Turn> {
+        let next = self.0.as_ref()?;
+        next.claim().then(|| Turn(Arc::clone(next)))
+    }
+}
+
+impl Turn {
+    /// Wakes the stages, and returns when each has answered or did not.
+    pub async fn send(self) {
+        let client = match client() {
+            Ok(client) => client,
+            Err(error) => return tracing::debug!(%error, "the next stages were not woken"),
+        };
+        let requests = self.0.urls.iter().map(|url| async {
+            match client.get(url.clone()).send().await {
+                Ok(answer) => tracing::debug!(status = answer.status().as_u16(), "a next stage is awake"),
+                Err(error) => {
+                    tracing::debug!(error = %error.without_url(), "a next stage was not woken");
+                }
+            }
+        });
+        futures_util::future::join_all(requests).await;
+    }
+}
+
+impl Next {
+    fn claim(&self) -> bool {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let now = millis(self.begun.elapsed());
+        let rests_until = self.rests_until.load(Ordering::Relaxed);
+        let until = now.saturating_add(millis(PAUSE));
+        now >= rests_until
+            && self
+                .rests_until
+                .compare_exchange(rests_until, until, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}
+
+/// For one request each; kept no longer, since the next is half a minute away at least.
+fn client() -> Result<reqwest::Client, ClientError> {
+    http_client(&ClientOptions { timeout: TIMEOUT, idle_connections: 0, ..ClientOptions::default() })
+}
+
+fn address(base: &str) -> Option<Url> {
+    let url: Url = format!("{}/{PATH}", base.trim_end_matches('/')).parse().ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WakeAhead;
+    use crate::env::Env;
+
+    fn named(urls: &str) -> (WakeAhead, Env) {
+        let mut env = Env::from_pairs(&[("WAKE_AHEAD_URLS", urls)]);
+        (WakeAhead::from_env(&mut env, "WAKE_AHEAD_URLS"), env)
+    }
+
+    #[test]
+    fn there_is_one_turn_within_the_pause() {
+        let (wake, _) = named("http://transform.default.svc.cluster.local, http://alert/");
+        let turn = wake.turn().unwrap();
+        let urls: Vec<_> = turn.0.urls.iter().map(reqwest::Url::as_str).collect();
+        assert_eq!(urls, ["http://transform.default.svc.cluster.local/healthz", "http://alert/healthz"]);
+        assert!(wake.turn().is_none());
+        assert!(wake.clone().turn().is_none());
+    }
+
+    #[test]
+    fn who_names_nobody_wakes_nobody() {
+        let (wake, mut env) = named(" , ");
+        assert!(wake.turn().is_none());
+        env.finish().unwrap();
+        assert!(WakeAhead::default().turn().is_none());
+    }
+
+    #[test]
+    fn what_is_no_address_is_a_mistake() {
+        let (_, mut env) = named("http://alert,alert");
+        assert!(env.finish().unwrap_err().to_string().starts_with("WAKE_AHEAD_URLS: is not a list"));
+    }
+}
