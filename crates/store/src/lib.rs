@@ -7,6 +7,7 @@ pub mod dead_letters;
 mod error;
 pub mod migrate;
 pub mod notifications;
+pub mod overview;
 mod partitions;
 pub mod pulses;
 pub mod queries;
@@ -23,4 +24,7 @@ pub use migrate::{MigrateError, Migrated, migrate};
 pub use row::ReadingRow;
 pub use settings::DatabaseSettings;
 pub use streams::{Located, LocatedStream, Sighting, Streams, Tags};
-pub use writer::{Claim, EvaluationMark, Payload, Receipt, ReceiptOutcome, WriteError, Writer, Written};
+pub use writer::{
+    Claim, EvaluationMark, KeptRequest, Payload, Receipt, ReceiptOutcome, RecordPlace, WriteError, Writer,
+    Written,
+};

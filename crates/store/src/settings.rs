@@ -56,6 +56,11 @@ impl DatabaseSettings {
     }
 
     /// How many connections one process may have.
+    pub fn connections(&self) -> usize {
+        self.pool_size
+    }
+
+    /// Sets how many connections one process may have.
     #[must_use]
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;

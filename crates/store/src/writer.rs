@@ -13,6 +13,7 @@ mod batch;
 mod payload;
 mod statements;
 mod transaction;
+mod whole;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::partitions::Partitions;
 use crate::{Database, StoreError};
 
-pub use payload::{Claim, EvaluationMark, Payload, Receipt, ReceiptOutcome};
+pub use payload::{Claim, EvaluationMark, KeptRequest, Payload, Receipt, ReceiptOutcome, RecordPlace};
 
 /// Transactions on their way at once; each has its connection.
 const WORKERS: usize = 2;
@@ -70,6 +71,8 @@ pub enum WriteError {
 #[derive(Debug, Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Waiting>,
+    /// For what comes as a batch already.
+    direct: Arc<Worker>,
 }
 
 #[derive(Debug)]
@@ -83,12 +86,11 @@ impl Writer {
     pub fn start(database: &Database) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
-        let partitions = Arc::new(Partitions::default());
+        let worker = Arc::new(Worker { database: database.clone(), partitions: Partitions::default() });
         for _ in 0..WORKERS {
-            let worker = Worker { database: database.clone(), partitions: Arc::clone(&partitions) };
-            tokio::spawn(worker.run(Arc::clone(&waiting)));
+            tokio::spawn(Arc::clone(&worker).run(Arc::clone(&waiting)));
         }
-        Self { queue }
+        Self { queue, direct: worker }
     }
 
     /// Writes a payload; returns after the commit that holds it.
@@ -102,13 +104,14 @@ impl Writer {
     }
 }
 
+#[derive(Debug)]
 struct Worker {
     database: Database,
-    partitions: Arc<Partitions>,
+    partitions: Partitions,
 }
 
 impl Worker {
-    async fn run(self, queue: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    async fn run(self: Arc<Self>, queue: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
         let mut waiting = Vec::with_capacity(BATCH);
         loop {
             // Whoever waits for the queue holds it; the other worker is writing, or next.

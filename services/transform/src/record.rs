@@ -4,14 +4,14 @@ use cloudevents::{AttributesReader as _, Event};
 use event_model::ids;
 use jiff::Timestamp;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
-use store::{EvaluationMark, Located, Payload, Receipt};
+use store::{EvaluationMark, KeptRequest, Located, Payload, Receipt, RecordPlace};
 
 use crate::content::Content;
 use crate::origin::Origin;
 use crate::repetition::claim;
 
 /// The stage's name in dead letters.
-const STAGE: &str = "transform";
+pub(crate) const STAGE: &str = "transform";
 
 /// What a record is made of.
 pub(crate) struct Parts<'a> {
@@ -22,11 +22,13 @@ pub(crate) struct Parts<'a> {
     pub(crate) traceparent: Option<String>,
     /// Now, for what failed.
     pub(crate) now: Timestamp,
+    /// The Kafka record that keeps the request; `None` where the receipt is to keep it.
+    pub(crate) place: Option<RecordPlace>,
 }
 
 /// The payload as the writer takes it; the rows of `located` move into it.
 pub(crate) fn payload(parts: Parts<'_>, located: Located) -> Payload {
-    let Parts { event, origin, content, marks, traceparent, now } = parts;
+    let Parts { event, origin, content, marks, traceparent, now, place } = parts;
     let decoded = &content.decoded;
     Payload {
         claim: claim(event, origin, &decoded.readings),
@@ -39,7 +41,7 @@ pub(crate) fn payload(parts: Parts<'_>, located: Located) -> Payload {
             outcome: content.outcome,
             readings: decoded.readings.len(),
             problems: decoded.problems.len(),
-            request: origin.request.to_bytes(),
+            request: place.map_or_else(|| KeptRequest::Here(origin.request.to_bytes()), KeptRequest::Record),
         },
         rows: located.streams.into_iter().flat_map(|stream| stream.rows).collect(),
         marks,

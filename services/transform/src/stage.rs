@@ -54,7 +54,7 @@ impl Transform {
         let reply = reply::readings_recorded(event, origin.name, &located, answer)?;
         let traceparent = delivery.traceparent;
         let now = self.clock.now();
-        let parts = Parts { event, origin: &origin, content: &content, marks, traceparent, now };
+        let parts = Parts { event, origin: &origin, content: &content, marks, traceparent, now, place: None };
         let payload = record::payload(parts, located);
         crash::point("before-write");
         let written = self.writer.write(payload).await?;

@@ -7,6 +7,8 @@ use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
+use crate::RecordPlace;
+
 /// An event that could not be handled, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
@@ -95,7 +97,25 @@ impl DeadLetter {
     }
 }
 
+/// The type that is kept of what is no event.
+const NO_EVENT: &str = "unknown";
+
 impl DeadEvent {
+    /// What the table keeps of a Kafka record that holds no event: its headers as attributes. It is named by its place,
+    /// so that reading it again is the same dead letter.
+    pub fn of_record(place: &RecordPlace, headers: &[(&str, &[u8])], value: Option<&[u8]>) -> Self {
+        // JSON in PostgreSQL holds no NUL.
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+        let attribute = |(name, value): &(&str, &[u8])| (text(name.as_bytes()), Value::String(text(value)));
+        Self {
+            source: format!("/topics/{}", place.topic),
+            id: format!("{}-{}", place.partition, place.offset),
+            event_type: NO_EVENT.to_owned(),
+            attributes: headers.iter().map(attribute).collect(),
+            data: value.map(<[u8]>::to_vec),
+        }
+    }
+
     /// What the table keeps of an event.
     pub fn of(event: &cloudevents::Event) -> Self {
         use cloudevents::AttributesReader as _;

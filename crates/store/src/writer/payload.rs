@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -57,8 +59,49 @@ pub struct Receipt {
     pub readings: usize,
     /// How many items could not be taken.
     pub problems: usize,
-    /// The request as `application/http`.
-    pub request: Vec<u8>,
+    /// Where its request is kept.
+    pub request: KeptRequest,
+}
+
+/// Where the request of a payload is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptRequest {
+    /// In the receipt, as `application/http`.
+    Here(Vec<u8>),
+    /// In the Kafka record that it came with.
+    Record(RecordPlace),
+}
+
+/// A Kafka record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+impl KeptRequest {
+    /// How many bytes of it the receipt holds.
+    pub(super) fn len(&self) -> usize {
+        self.bytes().map_or(0, <[u8]>::len)
+    }
+
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Here(bytes) => Some(bytes),
+            Self::Record(_) => None,
+        }
+    }
+
+    pub(super) fn record(&self) -> Option<&RecordPlace> {
+        match self {
+            Self::Here(_) => None,
+            Self::Record(place) => Some(place),
+        }
+    }
 }
 
 /// What came of a payload. Only `Stored` ends it: after a replay of the others they are looked at afresh.

@@ -17,11 +17,12 @@ pub(super) const CLAIM: &str = "
     returning receipt_id";
 
 /// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems,
-/// $10 requests.
+/// $10 requests, $11 topics, $12 partitions, $13 offsets of the records that hold the others.
 pub(super) const RECEIPTS: &str = "
-    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request)
+    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
+                         record_topic, record_partition, record_offset)
     select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::integer[], $9::integer[], $10::bytea[])
+                         $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[])
     on conflict (received_at, id) do update
     set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems";
 

@@ -126,6 +126,7 @@ async fn claim(
 async fn receipts(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     let receipts = || payloads.iter().map(|payload| &payload.receipt);
+    let records = || receipts().map(|receipt| receipt.request.record());
     let texts = |f: fn(&Receipt) -> &str| receipts().map(f).collect::<Vec<&str>>();
     client
         .execute(
@@ -140,7 +141,10 @@ async fn receipts(client: &Client, statement: &Statement, payloads: &[&Payload])
                 &texts(|receipt| receipt.outcome.as_str()),
                 &receipts().map(|receipt| count(receipt.readings)).collect::<Vec<_>>(),
                 &receipts().map(|receipt| count(receipt.problems)).collect::<Vec<_>>(),
-                &receipts().map(|receipt| receipt.request.as_slice()).collect::<Vec<_>>(),
+                &receipts().map(|receipt| receipt.request.bytes()).collect::<Vec<_>>(),
+                &records().map(|record| record.map(|record| &*record.topic)).collect::<Vec<_>>(),
+                &records().map(|record| record.map(|record| record.partition)).collect::<Vec<_>>(),
+                &records().map(|record| record.map(|record| record.offset)).collect::<Vec<_>>(),
             ],
         )
         .await?;

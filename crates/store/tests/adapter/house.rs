@@ -5,8 +5,8 @@ use std::time::Duration;
 use event_model::{Quality, Reading, Value, ids};
 use jiff::Timestamp;
 use store::{
-    Claim, Database, DatabaseSettings, EvaluationMark, Payload, Receipt, ReceiptOutcome, Sighting, Streams,
-    Tags, Writer,
+    Claim, Database, DatabaseSettings, EvaluationMark, KeptRequest, Payload, Receipt, ReceiptOutcome,
+    Sighting, Streams, Tags, Writer,
 };
 use testkit::TestDatabase;
 
@@ -63,7 +63,7 @@ impl House {
                 outcome: ReceiptOutcome::Stored,
                 readings: readings.len(),
                 problems: 0,
-                request: b"POST / HTTP/1.1\r\n\r\n".to_vec(),
+                request: KeptRequest::Here(b"POST / HTTP/1.1\r\n\r\n".to_vec()),
             },
             marks: located
                 .streams

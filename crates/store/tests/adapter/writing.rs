@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use event_model::cloudevent;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
-use store::{Database, Payload, ReceiptOutcome, Writer, Written};
+use store::{Database, KeptRequest, Payload, ReceiptOutcome, RecordPlace, Writer, Written};
 use tokio::task::JoinSet;
 
 use crate::house::{House, at, reading};
@@ -19,6 +19,22 @@ async fn a_redelivery_stores_no_second_row() {
     assert_eq!(house.writer.write(payload).await.unwrap(), Written::Duplicate);
     assert_eq!(house.client.query_one(token, &[]).await.unwrap().get::<_, i64>(0), before);
     assert_eq!((house.count("receipt").await, house.count("reading").await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_batch_is_written_as_one_and_says_where_its_requests_are() {
+    let Some(house) = House::build().await else { return };
+    let mut batch = Vec::new();
+    for (offset, id) in ["1", "2", "1"].into_iter().enumerate() {
+        let mut payload = house.payload(id, at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
+        let (topic, offset) = ("payloads".into(), i64::try_from(offset).unwrap());
+        payload.receipt.request = KeptRequest::Record(RecordPlace { topic, partition: 3, offset });
+        batch.push(payload);
+    }
+    let written: Vec<_> = house.writer.write_all(batch).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(written, [Written::Stored, Written::Stored, Written::Duplicate]);
+    let places = "receipt where request is null and record_topic = 'payloads' and record_partition = 3 and record_offset < 2";
+    assert_eq!((house.count(places).await, house.count("reading").await), (2, 1));
 }
 
 #[tokio::test]

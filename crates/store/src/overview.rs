@@ -1,0 +1,99 @@
+//! What `freshet status` and `freshet drain` count. Rows outlive pods, so that these figures do too.
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Error;
+
+/// What the tables tell of each stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// Rows of `receipt` since the asked time: payloads that `transform` has seen.
+    pub receipts: i64,
+    /// Those of them that were not stored whole.
+    pub faulty_receipts: i64,
+    /// When the newest payload of all was received.
+    pub newest_receipt_at: Option<Timestamp>,
+    /// Rows of `evaluation_due`: streams that no rule has looked at yet.
+    pub marks: i64,
+    /// Rows of `alert_transition` since the asked time.
+    pub transitions: i64,
+    /// Rows of `notification` that were delivered since the asked time.
+    pub delivered: i64,
+    /// Those that were queued since the asked time and given up.
+    pub given_up: i64,
+    /// Notifications that are due now, leased ones included.
+    pub due: i64,
+    /// Notifications that wait for a later attempt.
+    pub retrying: i64,
+    /// The newest pulse.
+    pub newest_pulse_at: Option<Timestamp>,
+    /// Dead letters by the stage that failed.
+    pub letters: Vec<StageLetters>,
+}
+
+/// The dead letters of one stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageLetters {
+    /// The stage.
+    pub stage: String,
+    /// Those that failed since the asked time.
+    pub since: i64,
+    /// Those that are open.
+    pub open: i64,
+    /// Of the open ones those that are sent back by themselves.
+    pub to_send_back: i64,
+}
+
+/// Counts; `since` bounds what grows without end.
+///
+/// # Errors
+/// Those of the database.
+pub async fn overview(
+    client: &impl GenericClient,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Overview, Error> {
+    let sql = "
+        select count(*), count(*) filter (where outcome in ('partial', 'rejected')),
+               (select max(received_at) from receipt), (select count(*) from evaluation_due),
+               (select count(*) from alert_transition where recorded_at >= $1), (select max(at) from pulse)
+        from receipt where received_at >= $1";
+    let row = client.query_one(sql, &[&since]).await?;
+    let sql = "
+        select count(*) filter (where status = 'delivered' and delivered_at >= $1),
+               count(*) filter (where status = 'failed' and created_at >= $1),
+               count(*) filter (where status = 'pending' and next_attempt_at <= $2),
+               count(*) filter (where status = 'pending' and next_attempt_at > $2)
+        from notification";
+    let told = client.query_one(sql, &[&since, &now]).await?;
+    Ok(Overview {
+        receipts: row.try_get(0)?,
+        faulty_receipts: row.try_get(1)?,
+        newest_receipt_at: row.try_get(2)?,
+        marks: row.try_get(3)?,
+        transitions: row.try_get(4)?,
+        newest_pulse_at: row.try_get(5)?,
+        delivered: told.try_get(0)?,
+        given_up: told.try_get(1)?,
+        due: told.try_get(2)?,
+        retrying: told.try_get(3)?,
+        letters: letters(client, since).await?,
+    })
+}
+
+async fn letters(client: &impl GenericClient, since: Timestamp) -> Result<Vec<StageLetters>, Error> {
+    let sql = "
+        select stage, count(*) filter (where last_at >= $1), count(*) filter (where resolved_at is null),
+               count(*) filter (where resolved_at is null and cause = 'unavailable')
+        from dead_letter where last_at >= $1 or resolved_at is null group by stage order by stage";
+    let read = |row: &tokio_postgres::Row| {
+        Ok(StageLetters {
+            stage: row.try_get(0)?,
+            since: row.try_get(1)?,
+            open: row.try_get(2)?,
+            to_send_back: row.try_get(3)?,
+        })
+    };
+    client.query(sql, &[&since]).await?.iter().map(read).collect()
+}
