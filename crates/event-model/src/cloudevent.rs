@@ -1,4 +1,4 @@
-//! CloudEvents 1.0, strictly: the JSON event format, its batches, and the HTTP binding's binary mode.
+//! CloudEvents 1.0, strictly: the JSON event format, its batches, the HTTP binding's binary mode, and the Kafka binding.
 //!
 //! The type is the SDK's [`Event`]; its own readers are not used, because they accept empty ids and sources, keep
 //! percent-encoding, compare content types by case, and turn JSON data into Base64. Here data stays the bytes that
@@ -7,6 +7,7 @@
 
 mod attributes;
 mod binary;
+mod kafka;
 mod structured;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 pub use binary::{from_binary, from_binary_percent_encoded, to_binary};
+pub use kafka::{KafkaRecord, from_kafka, to_kafka};
 pub use structured::{batch, from_structured, to_structured};
 
 use crate::events::EXT_PARTITION_KEY;
