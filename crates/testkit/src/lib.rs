@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod eventually;
+mod kafka;
 mod postgres;
 mod process;
 mod receiver;
 
 pub use eventually::{Holds, eventually};
+pub use kafka::{OwnKafka, TestKafka, kafka, own_kafka};
 pub use postgres::{OwnPostgres, TestDatabase, own_postgres, postgres};
 pub use process::{Process, free_port};
 pub use receiver::{Received, Receiver};

@@ -113,6 +113,6 @@ fn report_skipped(test: &str) {
 }
 
 /// The test harness names each test's thread after the test.
-fn test_name() -> String {
+pub(crate) fn test_name() -> String {
     std::thread::current().name().unwrap_or("a test").to_owned()
 }

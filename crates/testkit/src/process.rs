@@ -29,8 +29,17 @@ impl Process {
     /// # Panics
     /// Where it cannot be run.
     pub fn spawn(binary: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::spawn_with(binary, &[], environment)
+    }
+
+    /// The same with arguments.
+    ///
+    /// # Panics
+    /// As [`Process::spawn`].
+    pub fn spawn_with(binary: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let child = Command::new(binary)
+            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("PORT", port.to_string())
