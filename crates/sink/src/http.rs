@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use cloudevents::Event;
 use event_model::cloudevent;
@@ -13,10 +12,7 @@ use reqwest::{Client, StatusCode, Url};
 use stage::{ClientError, ClientOptions, Env, http_client, trace};
 
 use crate::overrides::Overrides;
-use crate::{Sink, SinkError};
-
-/// The time that a sender outside is left waiting, at most.
-const DEFAULT_TIMEOUT: Duration = Duration::from_millis(2500);
+use crate::{DEFAULT_TIMEOUT, Sink, SinkError};
 
 /// Posts events in binary mode.
 #[derive(Debug, Clone)]
@@ -94,7 +90,7 @@ impl Sink for HttpSink {
             Ok(answer) if may_pass_later(answer.status()) => {
                 Err(SinkError::Unavailable(format!("it answered {}", answer.status().as_u16()), None))
             }
-            Ok(answer) => Err(SinkError::Refused(answer.status().as_u16())),
+            Ok(answer) => Err(SinkError::Refused(format!("it answered {}", answer.status().as_u16()))),
             Err(error) => {
                 let what =
                     if error.is_timeout() { "it did not answer in time" } else { "it could not be reached" };

@@ -1,16 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod either;
 mod http;
+pub mod kafka;
 mod overrides;
 
 use std::error::Error;
 use std::future::Future;
+use std::time::Duration;
 
 use cloudevents::Event;
 use thiserror::Error as ThisError;
 
+pub use either::EitherSink;
 pub use http::HttpSink;
+pub use kafka::KafkaSink;
 pub use overrides::{Overrides, OverridesError};
+
+/// The time that a sender outside is left waiting, at most.
+const DEFAULT_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Takes events and keeps them.
 pub trait Sink: Send + Sync {
@@ -25,9 +33,9 @@ pub trait Sink: Send + Sync {
 /// Why an event was not taken.
 #[derive(Debug, ThisError)]
 pub enum SinkError {
-    /// The sink refused this event with this HTTP status; sending it again is no use.
-    #[error("the sink refused the event with status {0}")]
-    Refused(u16),
+    /// The sink does not take this event, and says why; sending it again is no use.
+    #[error("the sink refused the event: {0}")]
+    Refused(String),
     /// The sink could not take it now; sending it again may work.
     #[error("the sink is unavailable: {0}")]
     Unavailable(String, #[source] Option<Box<dyn Error + Send + Sync>>),

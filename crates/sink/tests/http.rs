@@ -64,7 +64,8 @@ async fn a_refusal_is_final_and_anything_else_may_pass_later() {
         [(400, true), (413, true), (302, true), (404, false), (429, false), (503, false)]
     {
         let error = sink_to(&format!("{}/{status}", broker.url())).send(&event, None).await.unwrap_err();
-        assert_eq!(matches!(error, SinkError::Refused(refused) if refused == status), is_final, "{status}");
+        let refused = format!("it answered {status}");
+        assert_eq!(matches!(error, SinkError::Refused(ref reason) if *reason == refused), is_final, "{status}");
     }
     let url = format!("{}/202", broker.url());
     broker.stop().await;
