@@ -8,6 +8,7 @@ mod repetition;
 mod reply;
 mod stage;
 mod watch;
+pub mod worker;
 
 pub use config::Config;
 pub use content::Content;

@@ -9,10 +9,10 @@ use event_model::events::{
 use jiff::Timestamp;
 use store::Located;
 
-const SOURCE: &str = "/stages/transform";
+pub(crate) const SOURCE: &str = "/stages/transform";
 /// An event stays far below what a record holds. Streams beyond this are marked all the same, and `alert` evaluates
 /// whatever is marked.
-const MAX_STREAMS: usize = 1000;
+pub(crate) const MAX_STREAMS: usize = 1000;
 
 /// `readings.recorded`; `None` where there was no reading.
 pub(crate) fn readings_recorded(

@@ -1,0 +1,68 @@
+//! The settings of the worker, beside those of the stage.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use sink::HttpSink;
+use sink::kafka::KafkaSettings;
+use stage::Env;
+
+/// After this long without a sign of life, Kafka gives a worker's partitions to the others.
+const DEFAULT_SESSION: Duration = Duration::from_secs(10);
+/// Records in one batch.
+const DEFAULT_BATCH: usize = 1000;
+
+/// What `transform --worker` is told by its environment.
+#[derive(Debug)]
+pub struct WorkerConfig {
+    /// `KAFKA_TOPIC`: what is read.
+    pub topic: String,
+    /// `KAFKA_GROUP`: the consumer group; `freshet-transform`.
+    pub group: String,
+    /// `KAFKA_SESSION_TIMEOUT_MS`: how soon a dead worker's partitions go to others; 10 s.
+    pub session: Duration,
+    /// `WORKER_BATCH_RECORDS`: records in one batch; 1000.
+    pub batch: usize,
+    /// Where Kafka is.
+    pub kafka: KafkaSettings,
+    /// `K_SINK`: where `readings.recorded` go.
+    pub sink: HttpSink,
+}
+
+impl WorkerConfig {
+    /// Reads it; mistakes are noted in `env`, and then there is none.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let topic = env.required("KAFKA_TOPIC");
+        let group = env.text_or("KAFKA_GROUP", "freshet-transform");
+        let session = env.millis_or("KAFKA_SESSION_TIMEOUT_MS", DEFAULT_SESSION);
+        let batch = env.number_or("WORKER_BATCH_RECORDS", DEFAULT_BATCH, 1..=10_000);
+        let kafka = KafkaSettings::from_env(env);
+        let sink = HttpSink::from_env(env);
+        Some(Self { topic, group, session, batch, kafka: kafka?, sink: sink? })
+    }
+
+    /// What the consumer is told.
+    pub(super) fn consumer(&self) -> ClientConfig {
+        let session = self.session.as_millis();
+        let mut config = self.kafka.client_config();
+        config
+            .set("group.id", &self.group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // Offsets are committed when what they stand for is safe, by nobody but us.
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // What was accepted before the first worker came is read too.
+            .set("auto.offset.reset", "earliest")
+            .set("session.timeout.ms", session.to_string())
+            .set("heartbeat.interval.ms", (session / 4).max(100).to_string())
+            .set("max.poll.interval.ms", session.max(300_000).to_string())
+            .set("isolation.level", "read_committed")
+            .set("check.crcs", "true")
+            .set("fetch.wait.max.ms", "100")
+            // What is read ahead is memory: two batches and a bit.
+            .set("queued.min.messages", (self.batch * 4).to_string())
+            .set("queued.max.messages.kbytes", "16384")
+            .set("topic.metadata.refresh.interval.ms", "10000");
+        config
+    }
+}

@@ -1,0 +1,139 @@
+//! `transform --worker`: the Kafka way. Reads payloads from a topic in batches.
+//!
+//! ```text
+//! reader (one thread, owns the consumer)          batches under way (tasks)
+//!   poll ─> a batch of records ──────────────────> decode ─> one transaction ─> dead letters ─> readings.recorded
+//!   commit offsets <── everything below is safe <──────────────────────────────────────────────────┘
+//! ```
+//!
+//! An offset is committed only when rows, dead letters and events of everything below it are safe: a worker that dies
+//! has its last records read again, and their keys are claimed already.
+
+mod batch;
+mod config;
+mod handler;
+mod progress;
+mod reader;
+mod record;
+mod shared;
+mod told;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipeline_config::Pipeline;
+use stage::Clock;
+use store::{Database, Streams, Writer};
+use tokio::sync::oneshot;
+
+pub use config::WorkerConfig;
+
+use handler::Handler;
+use reader::Reader;
+use record::Record;
+use shared::Shared;
+
+/// Before what failed in a way of its own is tried again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Of a connection pool, one is left for whoever else asks.
+const SPARE_CONNECTIONS: usize = 1;
+/// More batches under way fill nothing but memory.
+const MAX_UNDER_WAY: usize = 4;
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub struct WorkerParts {
+    /// Its settings.
+    pub config: WorkerConfig,
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// Where rows go.
+    pub database: Database,
+    /// Connections to it that this process may have.
+    pub connections: usize,
+    /// The time.
+    pub clock: Clock,
+    /// For what is under way at the end.
+    pub leave_within: Duration,
+}
+
+/// A worker that reads until it is stopped.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Arc<Shared>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Worker {
+    /// Starts it. Must be called within a Tokio runtime; nothing is waited for.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
+        let WorkerParts { config, pipeline, database, connections, clock, leave_within } = parts;
+        let shared = Arc::new(Shared::default());
+        let handler = Arc::new(Handler {
+            pipeline,
+            streams: Streams::new(database.clone()),
+            writer: Writer::start(&database),
+            database,
+            sink: config.sink.clone(),
+            clock,
+            shared: Arc::clone(&shared),
+        });
+        let room = connections.saturating_sub(SPARE_CONNECTIONS).clamp(1, MAX_UNDER_WAY);
+        let runtime = tokio::runtime::Handle::current();
+        let ending = Arc::clone(&shared);
+        let handle: reader::Handle = Box::new(move |batch, records| {
+            let (handler, shared) = (Arc::clone(&handler), Arc::clone(&ending));
+            runtime.spawn(async move {
+                let safe = settle(handler, &shared, records).await;
+                shared.change(|progress| progress.end(batch, safe));
+            });
+        });
+        let reader = Reader::new(Arc::new(config), Arc::clone(&shared), room, handle);
+        let (told, ended) = oneshot::channel();
+        let stopping = Arc::clone(&shared);
+        std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+            supervise(&reader, &stopping, leave_within);
+            // Whoever waited for the end may have gone.
+            let _ = told.send(());
+        })?;
+        Ok(Self { shared, ended })
+    }
+
+    /// Finishes what is under way, commits, leaves the group.
+    pub async fn stop(self) {
+        self.shared.stop();
+        // An error is a thread that ended already.
+        let _ = self.ended.await;
+    }
+}
+
+/// Works until the batch is safe, through whatever fails; `false` where the end came first.
+async fn settle(handler: Arc<Handler>, shared: &Shared, records: Vec<Record>) -> bool {
+    let records: Arc<[Record]> = records.into();
+    loop {
+        let (handler, records) = (Arc::clone(&handler), Arc::clone(&records));
+        match tokio::spawn(async move { handler.settle(&records).await }).await {
+            Ok(safe) => return safe,
+            Err(error) => tracing::error!(%error, "a batch failed in a way that nobody foresaw"),
+        }
+        if !shared.pause(RESTART_PAUSE).await {
+            return false;
+        }
+    }
+}
+
+/// Reads; a reader that fails for good is replaced by another.
+fn supervise(reader: &Reader, shared: &Shared, leave_within: Duration) {
+    while !shared.is_stopping() {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| reader.run(leave_within))) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(%error, "the consumer ended; another takes its place"),
+            Err(_) => tracing::error!("the reader panicked; another takes its place"),
+        }
+        shared.wait(RESTART_PAUSE, |_| shared.is_stopping());
+    }
+}

@@ -1,0 +1,8 @@
+//! `transform --worker`, the real binary, over a real Kafka and a real PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod outage;
+mod poison;
+mod reading;
+mod sharing;
+mod world;

@@ -1,0 +1,194 @@
+//! A topic, a database, a Broker, and workers between them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use cloudevents::Event;
+use event_model::cloudevent::{self, KafkaRecord};
+use event_model::event_types::PAYLOAD_RECEIVED;
+use event_model::events::APPLICATION_HTTP;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{Offset, TopicPartitionList};
+use sink::kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
+use store::DatabaseSettings;
+use tempfile::TempDir;
+use testkit::{Process, Receiver, TestDatabase, eventually};
+use tokio_postgres::Client;
+
+pub(crate) const PARTITIONS: i32 = 3;
+/// For what takes moments on a quiet machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const PIPELINE: &str = "
+sources:
+  greenhouse:
+    format: json
+    credentials: [{bearer: {env: TOKEN}}]
+rules:
+  TooHot: {metric: temperature, above: 30, select: {device: 'gh-*'}}
+channels:
+  ops: {webhook: {url: 'https://hooks.example.com/x'}}
+";
+
+pub(crate) struct World {
+    pub(crate) broker: Receiver,
+    pub(crate) client: Client,
+    kafka: String,
+    topic: String,
+    database: TestDatabase,
+    producer: FutureProducer,
+    folder: TempDir,
+}
+
+impl World {
+    /// `None` where Kafka or PostgreSQL cannot be had.
+    pub(crate) async fn build() -> Option<Self> {
+        let (kafka, database) = (testkit::kafka().await?, testkit::postgres().await?);
+        Some(Self::on(kafka.bootstrap(), &kafka.unique("payloads"), database).await)
+    }
+
+    pub(crate) async fn on(kafka: &str, topic: &str, database: TestDatabase) -> Self {
+        let settings = KafkaSettings::plaintext(kafka);
+        let spec = TopicSpec { name: topic.to_owned(), partitions: PARTITIONS, replication: 1 };
+        create_missing_topics(&settings, &[spec]).await.unwrap();
+        store::migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
+        std::fs::create_dir(folder.path().join("crash")).unwrap();
+        Self {
+            broker: Receiver::start().await,
+            client: database.connect().await,
+            kafka: kafka.to_owned(),
+            topic: topic.to_owned(),
+            database,
+            producer: producer_config(&settings, PATIENCE).create().unwrap(),
+            folder,
+        }
+    }
+
+    /// A worker of the group, listening.
+    pub(crate) async fn worker(&self) -> Process {
+        let pipeline = self.folder.path().join("freshet.yaml");
+        let crash = self.folder.path().join("crash");
+        let environment = [
+            ("DATABASE_URL", self.database.url()),
+            ("DATABASE_ACQUIRE_TIMEOUT_MS", "1000"),
+            ("FRESHET_PIPELINE", pipeline.to_str().unwrap()),
+            ("FRESHET_CRASH_DIR", crash.to_str().unwrap()),
+            ("K_SINK", &self.broker.url("/broker")),
+            ("KAFKA_BOOTSTRAP_SERVERS", &self.kafka),
+            ("KAFKA_TOPIC", &self.topic),
+            ("KAFKA_GROUP", &self.group()),
+            // A dead worker's partitions are soon somebody else's; a Kafka of others may not allow less.
+            ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
+            ("WORKER_BATCH_RECORDS", "50"),
+            ("RUST_LOG", "warn"),
+        ];
+        let worker =
+            Process::spawn_with(Path::new(env!("CARGO_BIN_EXE_transform")), &["--worker"], &environment);
+        worker.listening().await;
+        worker
+    }
+
+    /// Kills the next worker that comes to this point.
+    pub(crate) fn crash_at(&self, point: &str) {
+        std::fs::write(self.folder.path().join("crash").join(point), "").unwrap();
+    }
+
+    /// Publishes payloads numbered so, all at once; returns when all are acknowledged.
+    pub(crate) async fn publish(&self, numbers: impl IntoIterator<Item = u32>) {
+        let sent = numbers.into_iter().map(|number| self.send(cloudevent::to_kafka(&payload(number))));
+        futures_util::future::join_all(sent).await;
+    }
+
+    pub(crate) async fn send(&self, record: KafkaRecord) {
+        let mut headers = OwnedHeaders::new();
+        for (name, value) in &record.headers {
+            headers = headers.insert(Header { key: name, value: Some(value) });
+        }
+        let mut sent = FutureRecord::<str, [u8]>::to(&self.topic).headers(headers);
+        sent.key = record.key.as_deref();
+        sent.payload = record.value.as_deref();
+        self.producer.send(sent, PATIENCE).await.unwrap();
+    }
+
+    pub(crate) async fn count(&self, of: &str) -> i64 {
+        self.client.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get(0)
+    }
+
+    /// Waits until the group has committed `records` records, and nothing else.
+    pub(crate) async fn committed(&self, records: i64) {
+        eventually(PATIENCE, || async {
+            let committed: i64 = self.offsets().values().sum();
+            (committed == records).then_some(()).ok_or(format!("{committed} of {records} committed"))
+        })
+        .await;
+    }
+
+    /// Each payload of `numbers` is stored, once, and nothing else.
+    pub(crate) async fn stored_once(&self, numbers: std::ops::Range<u32>) {
+        let wanted = i64::from(numbers.end - numbers.start);
+        let counts = [
+            self.count("receipt").await,
+            self.count("(select distinct event_id from receipt) one").await,
+            self.count("reading").await,
+        ];
+        assert_eq!(counts, [wanted; 3]);
+    }
+
+    /// What the group has committed, by partition.
+    fn offsets(&self) -> BTreeMap<i32, i64> {
+        let mut config = KafkaSettings::plaintext(&self.kafka).client_config();
+        let consumer: BaseConsumer = config.set("group.id", self.group()).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition(&self.topic, partition);
+        }
+        let Ok(committed) = consumer.committed_offsets(list, Duration::from_secs(5)) else {
+            return BTreeMap::new();
+        };
+        let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
+        committed.elements().iter().map(|one| (one.partition(), offset(one.offset()))).collect()
+    }
+
+    /// How many members the group has, and how many of them have work.
+    pub(crate) fn members(&self) -> (usize, usize) {
+        let consumer: BaseConsumer = KafkaSettings::plaintext(&self.kafka).client_config().create().unwrap();
+        let Ok(list) = consumer.fetch_group_list(Some(&self.group()), Duration::from_secs(5)) else {
+            return (0, 0);
+        };
+        let Some(group) = list.groups().first().filter(|group| group.state() == "Stable") else {
+            return (0, 0);
+        };
+        // The protocol's version, then how many topics: none is an assignment of six bytes.
+        let busy = |member: &&rdkafka::groups::GroupMemberInfo| {
+            member.assignment().is_some_and(|bytes| bytes.get(2..6).is_some_and(|topics| topics != [0; 4]))
+        };
+        (group.members().len(), group.members().iter().filter(busy).count())
+    }
+
+    fn group(&self) -> String {
+        format!("{}-group", self.topic)
+    }
+}
+
+/// What `ingest` makes of the reading `number` of one of ten devices.
+pub(crate) fn payload(number: u32) -> Event {
+    let body = format!(
+        r#"{{"device":"gh-{}","time":{},"temperature":21.5}}"#,
+        number % 10,
+        1_767_225_600 + u64::from(number)
+    );
+    payload_of("greenhouse", &number.to_string(), &body)
+}
+
+pub(crate) fn payload_of(source: &str, id: &str, body: &str) -> Event {
+    let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), id);
+    cloudevent::set_time(&mut event, "2026-03-01T10:00:00Z".parse().unwrap());
+    event.set_extension("partitionkey", id);
+    let request = format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
+    event.set_data(APPLICATION_HTTP, request.into_bytes());
+    event
+}
