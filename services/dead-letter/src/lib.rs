@@ -4,6 +4,8 @@ pub mod api;
 mod letter;
 pub mod send_back;
 pub mod stage;
+pub mod topic;
 
 pub use send_back::{SendError, Sender};
 pub use stage::DeadLetters;
+pub use topic::DeadLetterTopic;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use dead_letter::{DeadLetters, Sender, api};
+use dead_letter::{DeadLetterTopic, DeadLetters, Sender, api};
 use sink::HttpSink;
 use stage::{App, ConfigErrors};
 use store::{Database, DatabaseSettings};
@@ -11,11 +11,12 @@ use store::{Database, DatabaseSettings};
 fn main() -> ExitCode {
     stage::run("dead-letter", |mut runtime| {
         let sink = HttpSink::from_env(&mut runtime.env);
+        let topic = DeadLetterTopic::from_env(&mut runtime.env);
         let settings = DatabaseSettings::from_env(&mut runtime.env);
         runtime.env.finish()?;
         // Without a mistake there is a sink.
         let sink = sink.ok_or_else(ConfigErrors::default)?;
         let sender = Arc::new(Sender { database: Database::new(&settings), sink, clock: runtime.clock });
-        Ok(App::new().stage(DeadLetters::new(Arc::clone(&sender))).routes(api::routes(sender)))
+        Ok(App::new().stage(DeadLetters::new(Arc::clone(&sender), topic)).routes(api::routes(sender)))
     })
 }

@@ -1,24 +1,89 @@
 //! The stage: keeps what the dead letter sink delivers, and sends back on the slow tick.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::event_types::TICK;
 use stage::{Delivery, Outcome, Stage, crash};
-use store::dead_letters;
+use store::{StoreError, dead_letters};
 
 use crate::letter::{is_dead, letter};
 use crate::send_back::Sender;
+use crate::topic::{DeadLetterTopic, TopicError};
+
+/// On a tick, the topic is read for no longer than this; the rest of the time is for sending back.
+const DRAIN_WITHIN: Duration = Duration::from_secs(15);
 
 /// Keeps dead letters.
 pub struct DeadLetters {
     sender: Arc<Sender>,
+    topic: Option<DeadLetterTopic>,
+}
+
+/// Why the topic was not drained to its end.
+#[derive(Debug, thiserror::Error)]
+enum DrainError {
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl DeadLetters {
-    /// A stage around `sender`.
-    pub const fn new(sender: Arc<Sender>) -> Self {
-        Self { sender }
+    /// A stage around `sender`, which also drains `topic`.
+    pub const fn new(sender: Arc<Sender>, topic: Option<DeadLetterTopic>) -> Self {
+        Self { sender, topic }
+    }
+
+    /// Keeps what is in the topic, and commits offsets after that. Returns how many.
+    async fn drain(&self, topic: &DeadLetterTopic) -> Result<usize, DrainError> {
+        let mut reading = topic.open(Instant::now() + DRAIN_WITHIN).await?;
+        let mut kept = 0;
+        loop {
+            let (read, letters) = reading.next(self.sender.clock.now()).await?;
+            if letters.is_empty() {
+                // What is passed over is committed too.
+                read.commit().await?;
+                return Ok(kept);
+            }
+            crash::point("before-write");
+            let client = self.sender.database.client().await?;
+            for letter in &letters {
+                match dead_letters::keep(&client, letter).await.map_err(StoreError::from) {
+                    Ok(_) => kept += 1,
+                    Err(error) if error.is_data_error() => {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::error!(error, id = letter.event.id, "the database refuses a dead letter");
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            crash::point("after-commit");
+            reading = read.commit().await?;
+        }
+    }
+
+    /// The slow tick: the topic first, so that what is found there is sent back at once.
+    async fn tick(&self) -> Outcome {
+        let drained = match &self.topic {
+            Some(topic) => self.drain(topic).await,
+            None => Ok(0),
+        };
+        let sent = self.send_back().await;
+        match drained {
+            Ok(0) => sent,
+            Ok(kept) => {
+                tracing::warn!(kept, "kept dead letters of the topic");
+                sent
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "the dead letter topic is not drained");
+                Outcome::Unavailable(text)
+            }
+        }
     }
 
     async fn keep(&self, event: &Event, delivery: &Delivery) -> Outcome {
@@ -59,7 +124,7 @@ impl DeadLetters {
 impl Stage for DeadLetters {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
         match (event.ty() == TICK, is_dead(&event)) {
-            (true, false) => self.send_back().await,
+            (true, false) => self.tick().await,
             // A lost tick is no fact that could be missed: the next one does the same.
             (true, true) => Outcome::Done,
             (false, _) => self.keep(&event, &delivery).await,

@@ -34,7 +34,7 @@ impl World {
         let sink = HttpSink::new(url, &ClientOptions::default(), Overrides::default()).unwrap();
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let sender = Arc::new(Sender { database: database.clone(), sink, clock });
-        Some(Self { broker, database, stage: DeadLetters::new(Arc::clone(&sender)), sender })
+        Some(Self { broker, database, stage: DeadLetters::new(Arc::clone(&sender), None), sender })
     }
 
     async fn deliver(&self, event: Event) -> Outcome {
