@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use ingest::{Config, Confirmer, Ingest, routes};
-use sink::HttpSink;
+use sink::EitherSink;
 use stage::{App, ConfigErrors, Runtime};
 
 fn main() -> ExitCode {
@@ -12,10 +12,11 @@ fn main() -> ExitCode {
 
 fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
-    let sink = HttpSink::from_env(&mut runtime.env);
+    let sink = EitherSink::from_env(&mut runtime.env);
     let confirmer = Confirmer::new(&mut runtime.env);
     runtime.env.finish()?;
     let (Some(sink), Some(confirmer)) = (sink, confirmer) else { return Err(ConfigErrors::default()) };
+    let (flushed, limit) = (sink.clone(), runtime.settings.shutdown_timeout);
     let ingest = Ingest {
         sources: config.sources,
         ahead: config.ahead,
@@ -25,5 +26,5 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
         sink,
         confirmer,
     };
-    Ok(App::new().routes(routes(ingest)))
+    Ok(App::new().routes(routes(ingest)).on_shutdown(move || async move { flushed.flush(limit).await }))
 }
