@@ -1,0 +1,120 @@
+use chart_tests::{Chart, Object, Tools};
+use serde_json::json;
+
+use crate::{object, of_kind};
+
+fn migration_arguments(objects: &[Object]) -> Vec<String> {
+    let job = objects.iter().find(|object| object.kind() == "Job" && object.name().contains("-migrate-"));
+    let arguments = &job.expect("there is a migration Job").containers()[0].spec["args"];
+    serde_json::from_value(arguments.clone()).expect("a list of texts")
+}
+
+#[test]
+fn topics_belong_to_nobody_and_are_made_by_the_migration_job() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("kafka").objects();
+    let broker = object(&objects, "Broker", "farm");
+    assert_eq!(broker.annotation("eventing.knative.dev/broker.class"), Some("Kafka"));
+    let topic = broker.annotation("kafka.eventing.knative.dev/external.topic");
+    assert_eq!(topic, Some("fields.farm.events"));
+    let sink = object(&objects, "KafkaSink", "farm-dead-letters");
+    assert_eq!(sink.text("/spec/topic"), "fields.farm.dead-letters");
+    assert!(sink.at("/spec/numPartitions").is_none(), "the sink would delete its topic");
+    let expected =
+        ["migrate", "--topic", "fields.farm.events:10:3", "--topic", "fields.farm.dead-letters:3:3"];
+    assert_eq!(migration_arguments(&objects), expected);
+    assert!(objects.iter().all(|object| object.annotation("helm.sh/resource-policy").is_none()));
+}
+
+#[test]
+fn a_broker_with_a_topic_of_its_own_is_kept() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("kept-broker").objects();
+    let kept: Vec<_> = objects
+        .iter()
+        .filter(|object| object.annotation("helm.sh/resource-policy") == Some("keep"))
+        .map(|object| (object.kind(), object.name()))
+        .collect();
+    assert_eq!(kept, [("ConfigMap", "farm-broker"), ("Broker", "farm")]);
+    let config = object(&objects, "ConfigMap", "farm-broker");
+    assert_eq!(config.at("/data/default.topic.config.retention.ms"), Some(&json!("604800000")));
+    assert_eq!(migration_arguments(&objects), ["migrate"]);
+}
+
+#[test]
+fn dead_letters_go_where_the_values_say() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    for (values, kind, name) in [
+        ("kafka", "KafkaSink", "farm-dead-letters"),
+        ("kept-broker", "Service", "farm-dead-letter"),
+        ("broker-in-memory", "Service", "farm-dead-letter"),
+    ] {
+        let objects = Chart::new(tools).ci(values).objects();
+        for trigger in of_kind(&objects, "Trigger") {
+            assert_eq!(trigger.text("/spec/delivery/deadLetterSink/ref/kind"), kind, "{values}");
+            assert_eq!(trigger.text("/spec/delivery/deadLetterSink/ref/name"), name, "{values}");
+        }
+        let reader = object(&objects, "Service", "farm-dead-letter");
+        let topic = reader.variable("KAFKA_DEAD_LETTER_TOPIC");
+        assert_eq!(topic, (kind == "KafkaSink").then(|| json!("fields.farm.dead-letters")), "{values}");
+    }
+}
+
+#[test]
+fn the_kafka_way_is_instead_of_the_broker_for_payloads() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("kafka-way").objects();
+    let ingest = object(&objects, "Service", "farm-ingest");
+    assert_eq!(ingest.variable("KAFKA_TOPIC"), Some(json!("fields.farm.payloads")));
+    assert_eq!(ingest.variable("K_SINK"), None);
+    let worker = object(&objects, "Deployment", "farm-worker");
+    assert_eq!(worker.containers()[0].spec["args"], json!(["--worker"]));
+    assert_eq!(worker.variable("KAFKA_TOPIC"), Some(json!("fields.farm.payloads")));
+    assert_eq!(worker.variable("KAFKA_GROUP"), Some(json!("fields.farm.transform")));
+    let broker = "http://broker-ingress.knative-eventing.svc.cluster.local/fields/farm";
+    assert_eq!(worker.variable("K_SINK"), Some(json!(broker)));
+    assert_eq!(ingest.variable("WAKE_AHEAD_URLS"), None, "the worker always runs");
+    // What is sent back from the dead letters goes through the Broker still.
+    object(&objects, "Trigger", "farm-transform-payloads");
+
+    let push = Chart::new(tools).ci("kafka").objects();
+    assert!(of_kind(&push, "Deployment").is_empty());
+    assert_eq!(object(&push, "Service", "farm-ingest").variable("KAFKA_TOPIC"), None);
+}
+
+#[test]
+fn whoever_speaks_kafka_knows_how() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("everything").objects();
+    let job = objects.iter().find(|object| object.name().contains("-migrate-")).expect("there is one");
+    let speakers = [
+        object(&objects, "Service", "farm-ingest"),
+        object(&objects, "Service", "farm-dead-letter"),
+        object(&objects, "Deployment", "farm-worker"),
+        job,
+    ];
+    for speaker in speakers {
+        let variable = |name: &str| speaker.variable(name);
+        assert_eq!(variable("KAFKA_SECURITY_PROTOCOL"), Some(json!("SASL_SSL")), "{}", speaker.name());
+        assert_eq!(variable("KAFKA_SASL_MECHANISM"), Some(json!("SCRAM-SHA-512")));
+        let password = json!({"secretKeyRef": {"name": "farm-kafka", "key": "password"}});
+        assert_eq!(variable("KAFKA_SASL_PASSWORD"), Some(password));
+        let files = &speaker.pod().expect("it has a pod")["volumes"];
+        let items = files.as_array().into_iter().flatten().find(|volume| volume["name"] == "kafka");
+        assert_eq!(
+            items.expect("its certificates are mounted")["secret"]["items"].as_array().map(Vec::len),
+            Some(3)
+        );
+    }
+    assert_eq!(object(&objects, "Service", "farm-transform").variable("KAFKA_BOOTSTRAP_SERVERS"), None);
+}
+
+#[test]
+fn order_is_kept_where_the_values_ask_for_it() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("everything").objects();
+    for trigger in of_kind(&objects, "Trigger") {
+        let expected = if trigger.name() == "farm-transform-tick" { "unordered" } else { "ordered" };
+        assert_eq!(trigger.annotation("kafka.eventing.knative.dev/delivery.order"), Some(expected));
+    }
+}

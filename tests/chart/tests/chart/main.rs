@@ -1,0 +1,38 @@
+//! The chart, held against schemas, against the code, and against its own words.
+
+mod documented;
+mod kafka;
+mod names;
+mod pods;
+mod refused;
+mod same;
+mod topology;
+mod valid;
+
+use chart_tests::{Chart, Object, Tools, values_files};
+
+/// Every file of values in `charts/freshet/ci`, rendered, by the file's name.
+fn matrix(tools: &'static Tools) -> Vec<(String, Vec<Object>)> {
+    let files = values_files();
+    assert!(files.len() >= 6, "{files:?}");
+    files
+        .iter()
+        .map(|file| {
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            (name, Chart::new(tools).file(file).objects())
+        })
+        .collect()
+}
+
+/// The object of a kind and name; Knative's Service where `kind` is `Service`.
+fn object<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Object {
+    objects
+        .iter()
+        .find(|object| object.kind() == kind && object.name() == name)
+        .unwrap_or_else(|| panic!("{kind} {name} is not rendered"))
+}
+
+/// All objects of a kind.
+fn of_kind<'a>(objects: &'a [Object], kind: &str) -> Vec<&'a Object> {
+    objects.iter().filter(|object| object.kind() == kind).collect()
+}

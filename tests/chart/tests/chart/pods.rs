@@ -1,0 +1,103 @@
+use chart_tests::{Chart, Tools};
+use serde_json::{Value, json};
+
+use crate::{matrix, object};
+
+#[test]
+fn every_container_keeps_to_restricted_pod_security() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let mut seen = 0;
+    for (values, objects) in matrix(tools) {
+        for object in &objects {
+            for container in object.containers() {
+                let place = format!("{values}: {} {}", object.kind(), object.name());
+                let security = &container.spec["securityContext"];
+                assert_eq!(security["allowPrivilegeEscalation"], json!(false), "{place}");
+                assert_eq!(security["capabilities"], json!({"drop": ["ALL"]}), "{place}");
+                assert_eq!(security["readOnlyRootFilesystem"], json!(true), "{place}");
+                assert_eq!(security["runAsNonRoot"], json!(true), "{place}");
+                assert_eq!(security["seccompProfile"], json!({"type": "RuntimeDefault"}), "{place}");
+                assert_eq!(container.pod["automountServiceAccountToken"], json!(false), "{place}");
+                for resource in ["cpu", "memory"] {
+                    assert!(container.spec["resources"]["requests"][resource].is_string(), "{place}");
+                }
+                assert!(container.spec["resources"]["limits"]["memory"].is_string(), "{place}");
+                seen += 1;
+            }
+            if object.pod().is_some() {
+                assert!(!object.containers().is_empty(), "{values}: {} has no container", object.name());
+            }
+        }
+    }
+    assert!(seen > 30, "{seen} containers");
+}
+
+#[test]
+fn no_secret_is_a_value() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    for (values, objects) in matrix(tools) {
+        for object in &objects {
+            for container in object.containers() {
+                for variable in container.spec["env"].as_array().into_iter().flatten() {
+                    let name = variable["name"].as_str().unwrap_or_default();
+                    let secret = ["URL", "PASSWORD", "TOKEN", "SECRET", "KEY", "USERNAME"]
+                        .iter()
+                        .any(|end| name.ends_with(end));
+                    if secret {
+                        assert!(variable["valueFrom"]["secretKeyRef"].is_object(), "{values}: {variable}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_credential_reaches_only_the_stage_that_needs_it() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("broker-in-memory").objects();
+    let has = |stage: &str, variable: &str| {
+        object(&objects, "Service", &format!("farm-{stage}")).variable(variable).is_some()
+    };
+    for stage in ["ingest", "transform", "alert", "notify", "dead-letter"] {
+        assert_eq!(has(stage, "GREENHOUSE_KEY"), stage == "ingest", "{stage}");
+        assert_eq!(has(stage, "FRESHET_TEST_TOKEN"), stage == "ingest", "{stage}");
+        assert_eq!(has(stage, "OPS_SECRET_NEXT"), stage == "notify", "{stage}");
+        assert_eq!(has(stage, "DATABASE_URL"), stage != "ingest", "{stage}");
+        assert_eq!(has(stage, "K_SINK"), stage == "ingest" || stage == "dead-letter", "{stage}");
+    }
+}
+
+#[test]
+fn an_image_is_found_where_its_values_say() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let image = |chart: Chart, stage: &str| -> Value {
+        let objects = chart.objects();
+        object(&objects, "Service", &format!("farm-{stage}")).containers()[0].spec["image"].clone()
+    };
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let everything = Chart::new(tools).ci("everything");
+    assert_eq!(image(everything.clone(), "ingest"), "mirror.example.com/freshet-ingest:v1.2.3");
+    assert_eq!(image(everything, "alert"), format!("registry.example.com/alert@{digest}"));
+    let version = env!("CARGO_PKG_VERSION");
+    let kafka = Chart::new(tools).ci("kafka");
+    assert_eq!(image(kafka.clone(), "notify"), format!("ghcr.io/freshet/freshet-notify:{version}"));
+    // A tag of digits is a number for Helm.
+    assert_eq!(
+        image(kafka.set("image.tag=1234567").set("image.registry=dev.local"), "notify"),
+        "dev.local/freshet-notify:1234567"
+    );
+}
+
+#[test]
+fn what_is_private_has_no_way_in_from_outside() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let visibility = "/metadata/labels/networking.knative.dev~1visibility";
+    for (values, objects) in matrix(tools) {
+        for service in objects.iter().filter(|object| object.api_version() == "serving.knative.dev/v1") {
+            let public = service.name().ends_with("-ingest") && values != "everything-values.yaml";
+            let expected = if public { "" } else { "cluster-local" };
+            assert_eq!(service.text(visibility), expected, "{values}: {}", service.name());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Values that make no sense, and what is said about them.
+
+use chart_tests::{Chart, Tools};
+
+/// Values on top of `kafka-values.yaml`, and a part of the answer.
+const REFUSED: [(&str, &str); 36] = [
+    ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
+    (
+        "database.poolSize=5",
+        "at most 19 pods x poolSize 5 + reservedConnections 10 = 105 connections, but maxConnections is 100",
+    ),
+    ("stages.transform.maxScale=13", "22 pods x poolSize 4 + reservedConnections 10 = 98"),
+    ("stages.alert.minScale=6", "stages.alert: minScale 6 is more than maxScale 5"),
+    (
+        "limits.maxRecordBytes=800000",
+        "a body of maxBodyBytes 786432 and 65536 bytes for its head and attributes are more than maxRecordBytes 800000",
+    ),
+    ("limits.maxBodyBytes=2000000", "/limits/maxBodyBytes"),
+    (
+        "delivery.timeoutSeconds=64",
+        "delivery.timeoutSeconds (64) must be at least 5 s more than stages.alert.timeoutSeconds (60)",
+    ),
+    ("stages.notify.timeoutSeconds=90", "must be at least 5 s more than stages.notify.timeoutSeconds (90)"),
+    ("stages.notify.timeoutSeconds=30", "/stages/notify/timeoutSeconds"),
+    ("delivery.retry=11", "delivery: 12 attempts of up to 65 s and 2047 s of waits between them are 2827 s"),
+    ("delivery.retry=0", "/delivery/retry"),
+    ("delivery.backoffDelayMs=0", "/delivery/backoffDelayMs"),
+    ("delivery.order=random", "/delivery/order"),
+    (
+        "delivery.orders.alert-reading=ordered",
+        "delivery.orders.alert-reading: there is no such subscription, only alert-pulse, ",
+    ),
+    (
+        "kafka.bootstrapServers=",
+        "kafka.bootstrapServers is not set, and is needed for the Broker of class Kafka and dead letters in Kafka",
+    ),
+    ("kafka.bootstrapServers=kafka", "/kafka/bootstrapServers"),
+    (
+        "kafka.security.protocol=SASL_SSL",
+        "kafka.security.protocol SASL_SSL needs saslMechanism and existingSecret",
+    ),
+    ("kafka.security.ca=true", "say what is in kafka.security.existingSecret, which is not set"),
+    ("broker.topicConfig.a=b", "broker.topicConfig is for a topic that the Broker makes itself"),
+    ("broker.create=false", "broker.create is false and broker.name is not set"),
+    ("broker.class=Rabbit", "/broker/class"),
+    ("broker.clas=Kafka", "clas"),
+    ("deadLetters.topic=fields.farm.events", "are three different topics"),
+    (
+        "kafkaWay.enabled=true,kafkaWay.worker.replicas=13,database.maxConnections=200",
+        "kafkaWay.worker.replicas is 13, but a topic of 12 partitions has no work for more than 12",
+    ),
+    (
+        "kafkaWay.enabled=true,stages.ingest.env.K_SINK=http://broker",
+        "stages.ingest.env.K_SINK: a pipeline goes one way, through the Broker or the Kafka way, never both",
+    ),
+    ("stages.ingest.env.KAFKA_TOPIC=payloads", "stages.ingest.env.KAFKA_TOPIC: a pipeline goes one way"),
+    ("stages.alert.env.DATABASE_URL=postgres://x", "stages.alert.env.DATABASE_URL: the chart sets it itself"),
+    ("stages.alert.window=a while", "/stages/alert/window"),
+    ("stages.cleanup.minScale=0", "cleanup"),
+    ("stages.transform.public=true", "public"),
+    ("pipelineFile=sources: {},pipeline.tick=1m", "pipeline and pipelineFile are both set"),
+    ("pipelineFile=[", "pipelineFile is no YAML"),
+    ("helmTest.enabled=false", "pipeline.sources is empty: there is nothing to take in"),
+    ("pipeline.sources.helm-test.format=json", "pipeline.sources.helm-test: the name belongs to the chart"),
+    (
+        "pipeline.channels.chat.slack.url.env=CHAT",
+        "the pipeline names {env: CHAT}, which no stage would have: add secretEnv.CHAT=",
+    ),
+    (
+        "pipeline.tick=7m,pipeline.rules.A.metric=a",
+        "pipeline.tick: 7m does not divide a minute, an hour or a day evenly",
+    ),
+];
+
+#[test]
+fn wrong_values_are_refused_with_the_reason() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    for (values, reason) in REFUSED {
+        // Both kinds of mistakes are told at the place where they are, by Helm's schema with slashes.
+        let said = if values.starts_with("stages.transform.maxScale=13") {
+            Chart::new(tools).ci("kafka").set(values).set("database.maxConnections=97").refusal()
+        } else {
+            Chart::new(tools).ci("kafka").set(values).refusal()
+        };
+        assert!(said.contains(reason), "{values}\n  should be told: {reason}\n  but was: {said}");
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let said = Chart::new(tools).refusal();
+    for reason in ["database.existingSecret is not set", "kafka.bootstrapServers is not set"] {
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+#[test]
+fn an_order_is_refused_where_the_broker_keeps_none() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let chart = Chart::new(tools).ci("broker-in-memory");
+    for order in ["delivery.order=ordered", "delivery.orders.notify-due=ordered"] {
+        let said = chart.clone().set(order).refusal();
+        assert!(said.contains("the class MTChannelBasedBroker keeps no order"), "{said}");
+    }
+}
+
+#[test]
+fn a_cluster_without_knative_is_refused_where_one_was_asked() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let chart = |apis: &[&str]| {
+        apis.iter()
+            .fold(Chart::new(tools).ci("kafka"), |chart, api| chart.argument("--api-versions").argument(*api))
+    };
+    let cluster = "apiregistration.k8s.io/v1/APIService";
+    let knative = [
+        "serving.knative.dev/v1/Service",
+        "eventing.knative.dev/v1/Broker",
+        "sources.knative.dev/v1/PingSource",
+    ];
+    assert!(chart(&[cluster]).refusal().contains("this cluster has no Knative "));
+    let without_kafka = [&[cluster], &knative[..]].concat();
+    assert!(chart(&without_kafka).refusal().contains("this cluster has no KafkaSink"));
+    let whole = [&without_kafka[..], &["eventing.knative.dev/v1alpha1/KafkaSink"]].concat();
+    assert!(chart(&whole).text().is_ok());
+    assert!(chart(&[cluster]).set("capabilities.assume=true").text().is_ok());
+    assert!(chart(&[]).set("capabilities.assume=false").refusal().contains("this cluster has no Knative"));
+}

@@ -1,0 +1,194 @@
+//! The chart and `event_model::topology` say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chart_tests::{Chart, Object, Tools, house};
+use event_model::topology::{
+    Filter, Order, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, WAKES, timer_source,
+};
+use serde_json::{Value, json};
+
+use crate::{matrix, object, of_kind};
+
+#[test]
+fn each_service_folder_is_a_stage_of_the_values() {
+    let folder = house().join("services");
+    let folders: BTreeSet<String> = folder
+        .read_dir()
+        .expect("services is there")
+        .map(|entry| entry.expect("its entries can be listed").file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "cli")
+        .collect();
+    let values = std::fs::read_to_string(house().join("charts/freshet/values.yaml")).expect("it is there");
+    let values = chart_tests::documents(&values).expect("it is YAML").remove(0);
+    let stages: BTreeSet<String> = values["stages"].as_object().expect("a map").keys().cloned().collect();
+    let declared: BTreeSet<String> = STAGES.iter().map(|stage| stage.name.to_owned()).collect();
+    assert_eq!(stages, folders);
+    assert_eq!(stages, declared);
+}
+
+#[test]
+fn scale_concurrency_and_time_are_the_declared_ones() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("kafka").objects();
+    for stage in STAGES {
+        let service = object(&objects, "Service", &format!("farm-{}", stage.name));
+        let annotation = |key: &str| {
+            service.text(&format!("/spec/template/metadata/annotations/autoscaling.knative.dev~1{key}"))
+        };
+        assert_eq!(annotation("max-scale"), stage.max_scale.to_string(), "{}", stage.name);
+        assert_eq!(annotation("min-scale"), "0", "{}", stage.name);
+        let pod = service.pod().expect("a service has a pod");
+        assert_eq!(pod["containerConcurrency"], stage.container_concurrency, "{}", stage.name);
+        assert_eq!(pod["timeoutSeconds"], stage.timeout.as_secs(), "{}", stage.name);
+        let public = service.at("/metadata/labels/networking.knative.dev~1visibility").is_none();
+        assert_eq!(public, stage.public, "{}", stage.name);
+    }
+}
+
+#[test]
+fn each_subscription_is_one_trigger_with_its_whole_delivery() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    for (values, objects) in matrix(tools) {
+        let service = objects.iter().find(|object| object.name().ends_with("-ingest")).expect("it is there");
+        let fullname = service.name().trim_end_matches("-ingest").to_owned();
+        let triggers = of_kind(&objects, "Trigger");
+        for subscription in SUBSCRIPTIONS {
+            let name = format!("{fullname}-{}", subscription.name);
+            let trigger = object(&objects, "Trigger", &name);
+            assert_eq!(
+                trigger.at("/spec/filter/attributes"),
+                Some(&filter(&subscription, &fullname)),
+                "{values}"
+            );
+            let subscriber = json!({
+                "apiVersion": "serving.knative.dev/v1", "kind": "Service",
+                "name": format!("{fullname}-{}", subscription.stage),
+            });
+            assert_eq!(trigger.at("/spec/subscriber/ref"), Some(&subscriber), "{values}: {name}");
+            check_delivery(&values, trigger, &subscription);
+        }
+        let foreign = triggers
+            .iter()
+            .filter(|trigger| trigger.text("/spec/filter/attributes/type").starts_with("com."));
+        assert_eq!(
+            triggers.len(),
+            SUBSCRIPTIONS.len() + foreign.count(),
+            "{values}: a Trigger that nobody declares"
+        );
+    }
+}
+
+fn filter(subscription: &Subscription, fullname: &str) -> Value {
+    let attributes: BTreeMap<&str, String> = subscription
+        .filter
+        .iter()
+        .map(|(attribute, filter)| match filter {
+            Filter::Exactly(text) => (*attribute, (*text).to_owned()),
+            Filter::Timer(timer) => (*attribute, timer_source("fields", &format!("{fullname}-{timer}"))),
+        })
+        .collect();
+    json!(attributes)
+}
+
+fn check_delivery(values: &str, trigger: &Object, subscription: &Subscription) {
+    let place = format!("{values}: {}", trigger.name());
+    let delivery = trigger.at("/spec/delivery").unwrap_or_else(|| panic!("{place} has no delivery"));
+    let declared = subscription.delivery;
+    assert_eq!(seconds(&delivery["timeout"]), declared.timeout, "{place}");
+    assert_eq!(delivery["retry"], declared.retry, "{place}");
+    assert_eq!(delivery["backoffPolicy"], "exponential", "{place}");
+    assert_eq!(seconds(&delivery["backoffDelay"]), declared.backoff_delay, "{place}");
+    assert!(delivery["deadLetterSink"]["ref"]["name"].is_string(), "{place} loses what fails");
+    let order = match subscription.order {
+        Order::Unordered => "unordered",
+        Order::Ordered => "ordered",
+    };
+    // What `everything` asks for is asked of it elsewhere; a Broker in memory knows no order.
+    if let Some(said) = trigger.annotation("kafka.eventing.knative.dev/delivery.order")
+        && !values.starts_with("everything")
+    {
+        assert_eq!(said, order, "{place}");
+    }
+}
+
+/// An ISO 8601 duration in seconds.
+fn seconds(text: &Value) -> Duration {
+    let text = text.as_str().and_then(|text| text.strip_prefix("PT")?.strip_suffix('S'));
+    Duration::from_secs_f64(text.and_then(|text| text.parse().ok()).expect("PT…S"))
+}
+
+#[test]
+fn timers_come_as_often_as_declared() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("kafka-way").objects();
+    let every = |timer: &str| {
+        object(&objects, "PingSource", &format!("farm-{timer}")).text("/spec/schedule").to_owned()
+    };
+    let minutes = |duration: Duration| format!("*/{} * * * *", duration.as_secs() / 60);
+    assert_eq!(every(TICK_TIMER.name), minutes(TICK_TIMER.every));
+    assert_eq!(every(SLOW_TICK_TIMER.name), minutes(SLOW_TICK_TIMER.every));
+}
+
+#[test]
+fn a_tick_is_the_cron_line_that_the_pipeline_asks_for() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let table = [
+        ("30s", "*/30 * * * * *"),
+        ("60s", "*/1 * * * *"),
+        ("10m", "*/10 * * * *"),
+        ("1h", "0 */1 * * *"),
+        ("60m", "0 */1 * * *"),
+        ("24h", "0 0 * * *"),
+        ("1d", "0 0 * * *"),
+    ];
+    for (tick, cron) in table {
+        let objects = Chart::new(tools).ci("kafka-way").set(&format!("pipeline.tick={tick}")).objects();
+        assert_eq!(object(&objects, "PingSource", "farm-tick").text("/spec/schedule"), cron, "{tick}");
+    }
+}
+
+#[test]
+fn nothing_ticks_where_neither_rule_nor_channel_needs_it() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("nothing").objects();
+    let timers: Vec<_> =
+        of_kind(&objects, "PingSource").iter().map(|timer| timer.name().to_owned()).collect();
+    assert_eq!(timers, ["farm-slow-tick"]);
+}
+
+#[test]
+fn each_stage_wakes_those_that_the_code_declares() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("kafka").objects();
+    for stage in STAGES {
+        let service = object(&objects, "Service", &format!("farm-{}", stage.name));
+        for variable in ["WAKE_AHEAD_URLS", "WAKE_AHEAD_WATCHED_URLS"] {
+            let next: Vec<_> = WAKES
+                .iter()
+                .filter(|wake| wake.stage == stage.name && wake.variable == variable)
+                .map(|wake| format!("http://farm-{}.fields.svc.cluster.local", wake.next))
+                .collect();
+            let said = service.variable(variable).and_then(|value| value.as_str().map(str::to_owned));
+            assert_eq!(said.unwrap_or_default(), next.join(","), "{} {variable}", stage.name);
+        }
+    }
+    let quiet = Chart::new(tools).ci("kafka").set("wakeAhead.enabled=false").text().expect("it is rendered");
+    assert!(!quiet.contains("WAKE_AHEAD"));
+}
+
+#[test]
+fn events_of_others_get_a_trigger_each() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("broker-in-memory").objects();
+    let foreign: Vec<_> = of_kind(&objects, "Trigger")
+        .into_iter()
+        .filter(|trigger| {
+            trigger.at("/spec/filter/attributes") == Some(&json!({"type": "com.example.reading"}))
+        })
+        .collect();
+    assert_eq!(foreign.len(), 1);
+    assert_eq!(foreign[0].text("/spec/subscriber/ref/name"), "farm-transform");
+    check_delivery("broker-in-memory", foreign[0], &SUBSCRIPTIONS[0]);
+}
