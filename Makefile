@@ -36,23 +36,29 @@ ready-test: ## Find or install what the tests need
 	.ci/ready test
 
 ##@ Kubernetes
-.PHONY: kind dev test-skaffold
+.PHONY: kind dev test-cluster test-skaffold
 kind: ## A cluster on this machine with all that the chart expects; needs a Docker engine
 	k8s/kind/up
 
 dev: ## skaffold dev: the pipeline on a cluster, built anew at each edit. PROFILE=load builds on the host
 	k8s/dev/run $(PROFILE)
 
+test-cluster: ## The chart on the cluster that KUBECONFIG points at; tests/cluster/run tells what else is read
+	tests/cluster/run test-cluster $(SCENARIOS)
+
 test-skaffold: ## Seconds from an edit to the answering revision, and their parts
 	k8s/skaffold-time
 
 ##@ Test more
-.PHONY: test-corpus test-faults test-pipeline fuzz lint format ci
+.PHONY: test-chart test-corpus test-faults test-pipeline fuzz lint format ci
 test-corpus: ## Real samples of every built format; FRESHET_CORPUS names their folder
 	cargo test $(TEST_FLAGS) --test corpus -- --nocapture
 
 test-pipeline: ready-test build-test ## The real binaries under faults; FRESHET_SEED=n replays one run
 	cargo test $(TEST_FLAGS) $(patsubst tests/pipeline/tests/%.rs,--test %,$(wildcard tests/pipeline/tests/*.rs))
+
+test-chart: ## The chart: rendered, held against schemas and code, wrong values refused
+	cargo test --locked --package chart-tests
 
 test-faults: ready-test build-test ## The same with 200 seeds
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
@@ -70,9 +76,12 @@ format: ## Format the code
 ci: lint test ## Exactly what CI runs
 
 ##@ Measure
-.PHONY: bench
+.PHONY: bench bench-cluster
 bench: ready release ## One table of medians beside their budgets; also in target/bench/results.json
 	target/release/bench
+
+bench-cluster: ## The same for a cluster: starts from zero, latency, rates; also in target/bench/cluster.json
+	tests/cluster/run bench-cluster
 
 ##@ Help
 .PHONY: help
