@@ -6,6 +6,6 @@ mod producer;
 mod settings;
 
 pub use admin::{AdminError, TopicSpec, create_missing_topics};
-pub use log::Logged;
+pub use log::{Logged, is_absence};
 pub use producer::{KafkaSink, producer_config};
 pub use settings::KafkaSettings;

@@ -1,7 +1,7 @@
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// A client whose messages go to our log, as what they are for us: a broker that is away is a warning, because what
 /// comes of it is said by whoever sends or reads.
@@ -22,8 +22,22 @@ impl ClientContext for Logged {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka");
+        if is_absence(&error) {
+            // librdkafka's log says so too, once for a while; this comes at every try.
+            tracing::debug!(%error, reason, "kafka");
+        } else {
+            tracing::warn!(%error, reason, "kafka");
+        }
     }
 }
 
 impl ConsumerContext for Logged {}
+
+/// Whether an error only says that brokers are away, which the client goes on about until they are back.
+pub fn is_absence(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::AllBrokersDown | Code::BrokerTransportFailure | Code::Resolve)
+    )
+}

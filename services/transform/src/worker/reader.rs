@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
-use sink::kafka::Logged;
+use sink::kafka::{Logged, is_absence};
 
 use super::config::WorkerConfig;
 use super::progress::{BatchId, Progress, Span};
@@ -121,7 +121,7 @@ impl Reader {
                     if consumer.client().fatal_error().is_some() {
                         return Err(error);
                     }
-                    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+                    if !is_absence(&error) {
                         tracing::warn!(%error, "the topic cannot be read now");
                     }
                     break;
