@@ -129,7 +129,7 @@
 
 {{- define "freshet.refusals.stages" -}}
 {{- $mistakes := list -}}
-{{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "WAKE_AHEAD_URLS" "WAKE_AHEAD_WATCHED_URLS" "FRESHET_TEST_TOKEN" -}}
+{{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "WAKE_AHEAD_URLS" "WAKE_AHEAD_WATCHED_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" -}}
 {{- $processes := merge (dict "kafkaWay.worker" .Values.kafkaWay.worker) -}}
 {{- range $stage, $settings := .Values.stages -}}
 {{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}
@@ -139,7 +139,7 @@
 {{- end -}}
 {{- range $place, $settings := $processes -}}
 {{- range $name, $_ := $settings.env -}}
-{{- if or (eq $name "K_SINK") (hasPrefix "KAFKA_" $name) -}}
+{{- if has $name (list "K_SINK" "KAFKA_TOPIC") -}}
 {{- $mistakes = append $mistakes (printf "%s.env.%s: a pipeline goes one way, through the Broker or the Kafka way, never both; broker, kafka and kafkaWay say which" $place $name) -}}
 {{- else if has $name $own -}}
 {{- $mistakes = append $mistakes (printf "%s.env.%s: the chart sets it itself" $place $name) -}}

@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 36] = [
+const REFUSED: [(&str, &str); 37] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -55,6 +55,10 @@ const REFUSED: [(&str, &str); 36] = [
     ),
     ("stages.ingest.env.KAFKA_TOPIC=payloads", "stages.ingest.env.KAFKA_TOPIC: a pipeline goes one way"),
     ("stages.alert.env.DATABASE_URL=postgres://x", "stages.alert.env.DATABASE_URL: the chart sets it itself"),
+    (
+        "stages.dead-letter.env.KAFKA_CA_FILE=/ca.crt",
+        "stages.dead-letter.env.KAFKA_CA_FILE: the chart sets it itself",
+    ),
     ("stages.alert.window=a while", "/stages/alert/window"),
     ("stages.cleanup.minScale=0", "cleanup"),
     ("stages.transform.public=true", "public"),
