@@ -6,7 +6,7 @@
 //! position:  100                                        everything below it is safe
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A batch's part in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(super) struct BatchId(u64);
 /// What this process has read of its partitions.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    owned: BTreeSet<i32>,
     partitions: BTreeMap<i32, Partition>,
     batches: u64,
     under_way: usize,
@@ -43,6 +44,16 @@ struct Begun {
 }
 
 impl Progress {
+    /// These partitions are ours.
+    pub(super) fn assign(&mut self, partitions: &[i32]) {
+        self.owned.extend(partitions);
+    }
+
+    /// Whether a partition is ours. One may be taken away between the reading of a record and the begin of its batch.
+    pub(super) fn owns(&self, partition: i32) -> bool {
+        self.owned.contains(&partition)
+    }
+
     /// A batch is under way.
     pub(super) fn begin(&mut self, spans: &[Span]) -> BatchId {
         self.batches += 1;
@@ -91,11 +102,13 @@ impl Progress {
 
     /// These partitions belong to somebody else.
     pub(super) fn forget(&mut self, partitions: &[i32]) {
+        self.owned.retain(|number| !partitions.contains(number));
         self.partitions.retain(|number, _| !partitions.contains(number));
     }
 
     /// All partitions belong to somebody else.
     pub(super) fn forget_all(&mut self) {
+        self.owned.clear();
         self.partitions.clear();
     }
 }

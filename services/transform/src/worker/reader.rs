@@ -133,6 +133,13 @@ impl Reader {
     }
 
     fn begin(&self, records: &mut Vec<Record>) {
+        {
+            let progress = self.shared.progress();
+            records.retain(|record| progress.owns(record.place.partition));
+        }
+        if records.is_empty() {
+            return;
+        }
         let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
         for record in records.iter() {
             let end = ends.entry(record.place.partition).or_default();
@@ -181,7 +188,11 @@ impl ClientContext for Group {
 impl ConsumerContext for Group {
     fn pre_rebalance(&self, consumer: &Consumer, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(list) => tracing::info!(partitions = ?partitions(list), "partitions are ours"),
+            Rebalance::Assign(list) => {
+                let assigned = partitions(list);
+                tracing::info!(partitions = ?assigned, "partitions are ours");
+                self.shared.change(|progress| progress.assign(&assigned));
+            }
             Rebalance::Revoke(list) => {
                 let revoked = partitions(list);
                 tracing::info!(partitions = ?revoked, "partitions go to others");
