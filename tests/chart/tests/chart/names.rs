@@ -20,7 +20,7 @@ fn names_and_labels_of_a_long_release_are_within_limits() {
             );
             for pointer in ["/metadata/labels", "/spec/template/metadata/labels"] {
                 for (key, value) in
-                    object.at(pointer).and_then(|labels| labels.as_object()).into_iter().flatten()
+                    object.at(pointer).and_then(serde_json::Value::as_object).into_iter().flatten()
                 {
                     let text = value.as_str().unwrap_or_else(|| panic!("{name}: {key} is no text"));
                     assert!(text.len() <= 63 && is_label(text), "{name}: {key}={text}");
