@@ -69,7 +69,7 @@
 {{/* The name of the Trigger of a source of foreign events, which is also its consumer group: (list $ "source"). */}}
 {{- define "freshet.eventsName" -}}
 {{- $source := index . 1 -}}
-{{- $plain := regexReplaceAll "[^a-z0-9]+" (lower $source) "-" | trunc 10 | trimSuffix "-" | trimPrefix "-" -}}
+{{- $plain := regexReplaceAll "[^a-z0-9]+" (lower $source) "-" | trunc 8 | trimSuffix "-" | trimPrefix "-" -}}
 {{- $hash := sha256sum $source | trunc 6 -}}
-{{- printf "%s-in-%s-%s" (include "freshet.fullname" (index . 0)) $plain $hash | replace "--" "-" -}}
+{{- printf "%s-events-%s-%s" (include "freshet.fullname" (index . 0)) $plain $hash | replace "--" "-" -}}
 {{- end -}}
