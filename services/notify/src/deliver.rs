@@ -21,8 +21,9 @@ use crate::settle::{Terms, dropped, ended, settle};
 const AT_ONCE: u32 = 16;
 /// Nothing more is taken after this part of a delivery.
 const TAKE_WITHIN: Duration = Duration::from_secs(15);
-/// No attempt is begun later than this after its conversation was taken. With the attempt's own limit it must stay
-/// below the lease, and with [`TAKE_WITHIN`] below the stage's time-out.
+/// No attempt is begun later than this, or than a third of the lease, after its conversation was taken: with the attempt's
+/// own limit it stays below the lease, so that nobody else tells what comes after it meanwhile; and with [`TAKE_WITHIN`]
+/// below the stage's time-out.
 const SEND_WITHIN: Duration = Duration::from_secs(20);
 
 /// Delivers what is due.
@@ -63,6 +64,8 @@ impl Deliverer {
         let started = Instant::now();
         let mut given_up = Vec::new();
         while started.elapsed() < TAKE_WITHIN {
+            // Before the lease begins, which may be long before it is got.
+            let deadline = Instant::now() + self.send_within();
             let now = self.clock.now();
             let until = now.checked_add(self.lease).unwrap_or(now);
             let lease = Lease { id: Uuid::new_v4(), until };
@@ -73,13 +76,16 @@ impl Deliverer {
                 break;
             }
             crash::point("before-write");
-            let deadline = Instant::now() + SEND_WITHIN;
             let held = taken.iter().map(|conversation| self.hold(conversation, lease, deadline));
             for result in join_all(held).await {
                 given_up.extend(result?);
             }
         }
         Ok(given_up)
+    }
+
+    fn send_within(&self) -> Duration {
+        Duration::try_from(self.lease / 3).unwrap_or_default().min(SEND_WITHIN)
     }
 
     async fn hold(

@@ -184,7 +184,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
     let mut environment = plan.environment.clone();
     environment.push(("STAND_KEY".to_owned(), KEY.to_owned()));
     // A lease that a killed process holds must not outlast a test.
-    environment.push(("LEASE_MS".to_owned(), "500".to_owned()));
+    environment.push(("LEASE_MS".to_owned(), "1500".to_owned()));
     if plan.clock.is_some() {
         environment.push(("FRESHET_SIMULATED_CLOCK".to_owned(), clock_file(folder).display().to_string()));
     }
