@@ -37,8 +37,11 @@ async fn tell(received: web::Data<Received>) -> HttpResponse {
 async fn take(request: HttpRequest, body: web::Bytes, received: web::Data<Received>) -> HttpResponse {
     if request.method() == Method::POST {
         let text = |value: &[u8]| Value::from(String::from_utf8_lossy(value));
-        let headers: Map<_, _> =
-            request.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
+        let headers: Map<_, _> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+            .collect();
         let posted = json!({"path": request.path(), "headers": headers, "body": text(&body)});
         received.0.lock().unwrap_or_else(PoisonError::into_inner).push(posted);
     }

@@ -1,0 +1,91 @@
+//! A database of the test's own on the server that DATABASE_URL names.
+
+use tokio_postgres::{Client, NoTls};
+use url::Url;
+
+use crate::Failure;
+
+/// The database. [`Database::remove`] removes it.
+#[derive(Debug, Clone)]
+pub struct Database {
+    server: Url,
+    name: String,
+}
+
+impl Database {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// Where the server refuses it.
+    pub async fn make(server: &Url, name: String) -> Result<Self, Failure> {
+        let database = Self { server: server.clone(), name };
+        database.administer(&format!("create database {}", database.name)).await?;
+        Ok(database)
+    }
+
+    /// Its URL, for pods.
+    pub fn url(&self) -> String {
+        let mut url = self.server.clone();
+        url.set_path(&self.name);
+        url.to_string()
+    }
+
+    /// A connection to it.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn connect(&self) -> Result<Client, Failure> {
+        connect(&self.url()).await
+    }
+
+    /// One number.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn number(&self, query: &str) -> Result<i64, Failure> {
+        Ok(self.connect().await?.query_one(query, &[]).await?.get(0))
+    }
+
+    /// As if the server had been stopped, for this database alone: every connection ends, none begins.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn stop(&self) -> Result<(), Failure> {
+        self.administer(&format!("alter database {} allow_connections false", self.name)).await?;
+        self.end_connections().await
+    }
+
+    /// As if the server had been started again.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn start(&self) -> Result<(), Failure> {
+        self.administer(&format!("alter database {} allow_connections true", self.name)).await
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn remove(&self) -> Result<(), Failure> {
+        self.administer(&format!("drop database if exists {} with (force)", self.name)).await
+    }
+
+    async fn end_connections(&self) -> Result<(), Failure> {
+        let end =
+            format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'", self.name);
+        self.administer(&end).await
+    }
+
+    async fn administer(&self, statement: &str) -> Result<(), Failure> {
+        Ok(connect(self.server.as_str()).await?.batch_execute(statement).await?)
+    }
+}
+
+async fn connect(url: &str) -> Result<Client, Failure> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .map_err(|error| format!("the PostgreSQL of DATABASE_URL does not answer: {error}"))?;
+    tokio::spawn(connection);
+    Ok(client)
+}

@@ -1,0 +1,21 @@
+//! The chart on a real cluster, in a namespace and a database of its own.
+//!
+//! [`stand`] puts everything up and takes it down again. [`cluster`] speaks Kubernetes, [`release`] speaks Helm, [`database`] SQL.
+//! [`desk`] is the receiver of notifications within the cluster; [`burst`] and [`steady`] are the traffic; [`pods`] counts
+//! what runs. The scenarios are what has to hold.
+
+pub mod burst;
+pub mod cluster;
+pub mod database;
+pub mod desk;
+pub mod measure;
+pub mod pods;
+pub mod release;
+pub mod scenarios;
+pub mod settings;
+pub mod stand;
+pub mod steady;
+pub mod wait;
+
+/// Why a step failed, as a sentence.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,50 @@
+//! `make bench-cluster`: what a start from zero, a warm event and a burst cost on this cluster, in ratios where a peer is at hand.
+
+mod cold;
+mod rate;
+mod usage;
+mod warm;
+
+use bench::table::Table;
+use serde_json::{Value, json};
+
+use crate::stand::Stand;
+use crate::{Failure, desk};
+
+/// One source, and a rule that every hot payload breaks.
+const PIPELINE: &str = "
+sources:
+  bench:
+    format: json
+    credentials: [{header: X-Api-Key, secret: {env: FRESHET_DEMO_KEY}}]
+rules:
+  TooHot: {metric: temperature, above: 30}
+channels:
+  desk: {webhook: {url: {env: FRESHET_DEMO_WEBHOOK}, secret: {env: FRESHET_DEMO_WEBHOOK_SECRET}}}
+routes: [{to: [desk]}]
+tick: 1h
+";
+
+/// Measures everything.
+///
+/// # Errors
+/// What did not happen.
+pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
+    desk::put_up_trivial(&stand.cluster, &stand.settings).await?;
+    for wake_ahead in [true, false] {
+        stand.install(&values(stand, wake_ahead)).await?;
+        cold::measure(stand, table, wake_ahead).await?;
+    }
+    stand.install(&values(stand, true)).await?;
+    warm::measure(stand, table).await?;
+    rate::measure(stand, table).await
+}
+
+fn values(stand: &Stand, wake_ahead: bool) -> Value {
+    let mut values = stand.values();
+    let desk = desk::host(&stand.cluster.namespace);
+    values["pipelineFile"] = json!(format!("{PIPELINE}network: {{allow: [{desk}]}}\n"));
+    values["wakeAhead"] = json!({"enabled": wake_ahead});
+    values["helmTest"] = json!({"enabled": false});
+    values
+}

@@ -1,0 +1,109 @@
+//! From zero pods: a trivial service's first answer, the first row, the first message.
+
+use std::time::{Duration, Instant};
+
+use bench::table::{Table, median};
+use reqwest::Client;
+
+use crate::stand::{Stand, TICK};
+use crate::wait::until;
+use crate::{Failure, desk, pods};
+
+/// Starts of each kind; each waits for zero first, which takes a minute.
+const RUNS: usize = 3;
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Measures cold starts, with wake-ahead or without.
+pub(super) async fn measure(stand: &Stand, table: &mut Table, wake_ahead: bool) -> Result<(), Failure> {
+    let (mut trivial, mut to_row, mut to_message) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        pods::at_zero(&stand.cluster, TICK * 3).await?;
+        trivial_at_zero(stand).await?;
+        trivial.push(start_of_trivial(stand).await?);
+        let (row, message) = chain(stand, &format!("cold-{wake_ahead}-{run}")).await?;
+        to_row.push(row);
+        to_message.push(message);
+    }
+    let word = if wake_ahead { "with" } else { "without" };
+    let ratios =
+        |times: &[f64]| median(times.iter().zip(&trivial).map(|(time, start)| time / start).collect());
+    let (row_starts, message_starts) = (ratios(&to_row), ratios(&to_message));
+    table.tell(format!("trivial service from zero ({word} run)"), median(trivial.clone()), "s");
+    table.tell(format!("cold webhook -> row, {word} wake-ahead"), median(to_row), "s");
+    table.tell(format!("cold webhook -> notification, {word} wake-ahead"), median(to_message), "s");
+    let (row, message) = (
+        format!("cold webhook -> row, {word} wake-ahead, in trivial starts"),
+        format!("cold webhook -> notification, {word} wake-ahead, in trivial starts"),
+    );
+    if wake_ahead {
+        table.at_most(row, row_starts, "starts", 2.0);
+        table.at_most(message, message_starts, "starts", 3.0);
+    } else {
+        table.tell(row, row_starts, "starts");
+        table.tell(message, message_starts, "starts");
+    }
+    Ok(())
+}
+
+async fn trivial_at_zero(stand: &Stand) -> Result<(), Failure> {
+    until(TICK * 2, "the trivial service at zero", async || {
+        let pods = stand.cluster.pods().await?;
+        let is_there = pods.iter().filter_map(|pod| pod.metadata.name.as_deref()).any(is_trivial);
+        Ok((!is_there).then_some(()))
+    })
+    .await
+}
+
+fn is_trivial(pod: &str) -> bool {
+    pod.starts_with(desk::TRIVIAL)
+}
+
+async fn start_of_trivial(stand: &Stand) -> Result<f64, Failure> {
+    let (client, base) = stand.door(desk::TRIVIAL).await?;
+    let begin = Instant::now();
+    let status = client.post(&base).body("x").send().await?.status();
+    if status.as_u16() == 202 {
+        Ok(begin.elapsed().as_secs_f64())
+    } else {
+        Err(format!("trivial: {status}").into())
+    }
+}
+
+/// Seconds from the request to its row, and to its message.
+async fn chain(stand: &Stand, device: &str) -> Result<(f64, f64), Failure> {
+    let (client, base) = stand.door(&stand.service("ingest")).await?;
+    let database = stand.database.connect().await?;
+    let told_before = desk::told(&stand.cluster).await?.len();
+    let begin = Instant::now();
+    let (answer, seen) = tokio::join!(hot(&client, &base, &stand.key, device), async {
+        let row = seen(&begin, async || {
+            let count = "select count(*) from readings where device = $1";
+            Ok(database.query_one(count, &[&device]).await?.get::<_, i64>(0) > 0)
+        });
+        let message = seen(&begin, async || Ok(desk::told(&stand.cluster).await?.len() > told_before));
+        tokio::join!(row, message)
+    });
+    answer?;
+    Ok((seen.0?, seen.1?))
+}
+
+async fn hot(client: &Client, base: &str, key: &str, device: &str) -> Result<(), Failure> {
+    let body = format!(r#"{{"device":"{device}","temperature":31.5}}"#);
+    let request = client.post(format!("{base}/hooks/bench")).header("x-api-key", key);
+    let status = request.header("content-type", "application/json").body(body).send().await?.status();
+    if status.is_success() { Ok(()) } else { Err(format!("the webhook answered {status}").into()) }
+}
+
+async fn seen(
+    begin: &Instant,
+    mut is_there: impl AsyncFnMut() -> Result<bool, Failure>,
+) -> Result<f64, Failure> {
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
+    while begin.elapsed() < LIMIT {
+        looks.tick().await;
+        if is_there().await? {
+            return Ok(begin.elapsed().as_secs_f64());
+        }
+    }
+    Err("the cold chain did not come to its end".into())
+}

@@ -1,0 +1,65 @@
+//! A burst through the push way, beside the bare upsert of such rows; what each stage used for it.
+
+use std::time::{Duration, Instant};
+
+use bench::table::Table;
+use bench::write_path::bare_upsert;
+use futures_util::{StreamExt as _, stream};
+
+use super::usage::Usage;
+use crate::Failure;
+use crate::stand::Stand;
+use crate::wait::until;
+
+const PAYLOADS: u64 = 4000;
+const DEVICES: u64 = 200;
+const AT_ONCE: usize = 32;
+/// Events a transaction of the bare upsert; `make bench` finds the best of several.
+const BATCH: usize = 1024;
+
+/// Measures events a second, and what they cost.
+pub(super) async fn measure(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
+    let receipts = "select count(*) from receipt";
+    let before = stand.database.number(receipts).await?;
+    let used_before = Usage::read(&stand.cluster).await?;
+    let begin = Instant::now();
+    send(stand).await?;
+    let goal = before + i64::try_from(PAYLOADS)?;
+    until(Duration::from_secs(300), "the burst's rows", async || {
+        Ok((stand.database.number(receipts).await? >= goal).then_some(()))
+    })
+    .await?;
+    let rate = PAYLOADS as f64 / begin.elapsed().as_secs_f64();
+    let used = Usage::read(&stand.cluster).await?;
+    for (stage, seconds, bytes) in used.since(&used_before) {
+        table.tell(format!("{stage}: memory of the largest pod"), bytes / 1e6, "MB");
+        table.tell(format!("{stage}: CPU of a payload"), seconds * 1e6 / PAYLOADS as f64, "us");
+    }
+    let bare = bare_upsert(&stand.database.url(), BATCH).await;
+    table.tell("push way: webhook -> row", rate, "events/s");
+    table.tell("bare upsert of such rows, from outside", bare, "events/s");
+    table.tell("push way beside the bare upsert", rate / bare, "x");
+    Ok(())
+}
+
+async fn send(stand: &Stand) -> Result<(), Failure> {
+    let (client, base) = stand.door(&stand.service("ingest")).await?;
+    let url = format!("{base}/hooks/bench");
+    let answers = stream::iter(0..PAYLOADS).map(|number| {
+        let body = format!(
+            r#"{{"device":"rate-{}","temperature":{:.1},"humidity":{},"time":{}}}"#,
+            number % DEVICES,
+            20.0 + (number % 90) as f64 / 10.0,
+            40 + number % 20,
+            1_767_225_600 + number / DEVICES,
+        );
+        let request = client.post(&url).header("x-api-key", &stand.key);
+        let request = request.header("content-type", "application/json").body(body);
+        async move { request.send().await.and_then(reqwest::Response::error_for_status) }
+    });
+    let mut answers = answers.buffer_unordered(AT_ONCE);
+    while let Some(answer) = answers.next().await {
+        answer?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! What runs: pods by stage, at zero or not, and how long they ran.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use event_model::topology::STAGES;
+use k8s_openapi::api::core::v1::Pod;
+use tokio::task::JoinHandle;
+
+use crate::Failure;
+use crate::cluster::Cluster;
+use crate::wait::until;
+
+const COMPONENT: &str = "app.kubernetes.io/component";
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The stage that a pod belongs to.
+pub fn stage_of(pod: &Pod) -> Option<&str> {
+    let component = pod.metadata.labels.as_ref()?.get(COMPONENT)?;
+    STAGES.iter().any(|stage| stage.name == component).then_some(component.as_str())
+}
+
+/// How many pods each stage has, ending ones included; stages without any are not there.
+///
+/// # Errors
+/// Where the cluster does not answer.
+pub async fn by_stage(cluster: &Cluster) -> Result<BTreeMap<String, usize>, Failure> {
+    let mut counts = BTreeMap::new();
+    for pod in cluster.pods().await? {
+        if let Some(stage) = stage_of(&pod) {
+            *counts.entry(stage.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// The names of a stage's pods that are not ending.
+///
+/// # Errors
+/// Where the cluster does not answer.
+pub async fn running(cluster: &Cluster, stage: &str) -> Result<Vec<String>, Failure> {
+    let pods = cluster.pods().await?;
+    let alive = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    Ok(alive.filter(|pod| stage_of(pod) == Some(stage)).filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// Waits until no stage has a pod, ending ones included.
+///
+/// # Errors
+/// Where that does not come within the limit.
+pub async fn at_zero(cluster: &Cluster, limit: Duration) -> Result<(), Failure> {
+    let last = Mutex::new(BTreeMap::new());
+    let waited = until(limit, "every stage at zero pods", async || {
+        let counts = by_stage(cluster).await?;
+        let is_zero = counts.is_empty();
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        Ok(is_zero.then_some(()))
+    });
+    waited.await.map_err(|failure| {
+        let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("{failure}; still there: {last:?}").into()
+    })
+}
+
+/// Counts the pod-seconds of the stages from its start to its end.
+pub struct Meter {
+    seconds: Arc<Mutex<f64>>,
+    begun: Instant,
+    task: JoinHandle<()>,
+}
+
+impl Meter {
+    /// Begins. A look that fails counts what the look before counted.
+    pub fn start(cluster: Cluster) -> Self {
+        let seconds = Arc::new(Mutex::new(0.0));
+        let sum = Arc::clone(&seconds);
+        let task = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(LOOK_EVERY);
+            let mut before = Instant::now();
+            let mut pods = 0;
+            loop {
+                ticks.tick().await;
+                if let Ok(counts) = by_stage(&cluster).await {
+                    pods = counts.values().sum();
+                }
+                let now = Instant::now();
+                let passed = now.duration_since(std::mem::replace(&mut before, now));
+                *sum.lock().unwrap_or_else(PoisonError::into_inner) += passed.as_secs_f64() * pods as f64;
+            }
+        });
+        Self { seconds, begun: Instant::now(), task }
+    }
+
+    /// Ends: pod-seconds, and for how long they were counted.
+    pub fn stop(self) -> (f64, Duration) {
+        self.task.abort();
+        (*self.seconds.lock().unwrap_or_else(PoisonError::into_inner), self.begun.elapsed())
+    }
+}

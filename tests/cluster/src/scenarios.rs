@@ -1,0 +1,61 @@
+//! What has to hold, in the order in which it is tried: each begins where the one before has ended.
+
+mod at_rest;
+mod burst;
+mod database_away;
+mod round_trip;
+mod stages_killed;
+mod unchanged;
+mod uninstalled;
+mod upgrade;
+
+use std::time::Instant;
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::Failure;
+use crate::stand::Stand;
+
+/// What a scenario came to: a line for people, or that it was left out, and why.
+pub enum Came {
+    /// It holds.
+    Held(String),
+    /// It was left out.
+    LeftOut(&'static str),
+}
+
+type Run = for<'a> fn(&'a Stand) -> LocalBoxFuture<'a, Result<Came, Failure>>;
+
+/// Every scenario: its name as a sentence.
+const ALL: [(&str, Run); 8] = [
+    ("a_payload_goes_through_helm_test", |stand| Box::pin(round_trip::run(stand))),
+    ("a_burst_ends_in_the_right_rows_alerts_messages_and_dead_letters", |stand| Box::pin(burst::run(stand))),
+    ("every_stage_is_at_zero_between_ticks_while_an_alert_fires", |stand| Box::pin(at_rest::run(stand))),
+    ("installing_twice_and_rolling_back_change_nothing_that_runs", |stand| Box::pin(unchanged::run(stand))),
+    ("a_killed_pod_of_each_stage_loses_and_doubles_nothing", |stand| Box::pin(stages_killed::run(stand))),
+    ("a_database_that_goes_away_loses_and_doubles_nothing", |stand| Box::pin(database_away::run(stand))),
+    ("an_upgrade_and_the_way_back_under_traffic_lose_nothing", |stand| Box::pin(upgrade::run(stand))),
+    ("an_uninstall_leaves_the_database_and_nothing_else", |stand| Box::pin(uninstalled::run(stand))),
+];
+
+/// Runs the scenarios whose names contain one of `wanted`, or all; how many failed.
+pub async fn run(stand: &Stand, wanted: &[String]) -> usize {
+    let mut failed = 0;
+    for (name, run) in ALL {
+        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        let begin = Instant::now();
+        let came = run(stand).await;
+        let seconds = begin.elapsed().as_secs();
+        match came {
+            Ok(Came::Held(line)) => println!("ok      {name} ({seconds} s): {line}"),
+            Ok(Came::LeftOut(reason)) => println!("skipped {name}: {reason}"),
+            Err(failure) => {
+                failed += 1;
+                println!("FAILED  {name} ({seconds} s): {failure}");
+            }
+        }
+    }
+    failed
+}

@@ -1,0 +1,42 @@
+//! From the release before to this one, with another column and an edited rule, under traffic, and back.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Came;
+use crate::stand::Stand;
+use crate::steady::{self, Steady};
+use crate::{Failure, burst};
+
+const PART: u64 = 20;
+
+pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
+    let Some(before) = &stand.settings.before_tag else {
+        return Ok(Came::LeftOut("FRESHET_BEFORE_TAG names no release before"));
+    };
+    let traffic = Steady::start(stand, "upgrade").await?;
+    traffic.taken_more(PART, burst::COLD * 2).await?;
+    let now = edited(stand.values());
+    let mut earlier = stand.values();
+    earlier["image"]["tag"] = json!(before);
+    for values in [&earlier, &now] {
+        stand.install(values).await?;
+        traffic.taken_more(PART, burst::COLD * 2).await?;
+    }
+    stand.release.rollback().await?;
+    stand.ready().await?;
+    traffic.taken_more(PART, burst::COLD * 2).await?;
+    let run = traffic.run().to_owned();
+    let taken = traffic.stop().await?;
+    steady::stored_once(stand, &run, taken, Duration::from_secs(300)).await?;
+    stand.install(&stand.values()).await?;
+    Ok(Came::Held(format!("{taken} payloads over upgrade and rollback, each stored once")))
+}
+
+/// The rule that fires, edited.
+fn edited(mut values: Value) -> Value {
+    let pipeline = values["pipelineFile"].as_str().unwrap_or_default().replace("above: 8", "above: 7.5");
+    values["pipelineFile"] = json!(pipeline);
+    values
+}
