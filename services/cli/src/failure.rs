@@ -36,6 +36,11 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// What went wrong, without what to do about it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Whether the reader of standard output has gone, as `head` does: no failure at all.
     pub const fn is_closed_pipe(&self) -> bool {
         self.closed_pipe

@@ -46,6 +46,16 @@ pub fn json(value: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
+/// Prints `value` as JSON in one line, which is told from the other lines of a log.
+///
+/// # Errors
+/// Where standard output cannot be written.
+pub fn json_line(value: &impl Serialize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")
+}
+
 /// Prints a line.
 ///
 /// # Errors

@@ -99,7 +99,7 @@ mod tests {
     use super::Probe;
 
     fn probe(source: &str) -> Result<Probe, String> {
-        let pipeline = Pipeline::parse(&format!("sources:\n  a: {source}\n")).unwrap();
+        let pipeline = Pipeline::parse(&format!("sources:\n  a: {source}\n"), "freshet.yaml").unwrap();
         Probe::new(&pipeline.sources["a"], "2026-03-01T12:00:00.123Z".parse().unwrap())
             .map_err(|failure| failure.to_string())
     }

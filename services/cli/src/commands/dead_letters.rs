@@ -1,20 +1,25 @@
 //! `freshet dead-letters`.
 
+mod letter;
 mod list;
+mod remote;
 mod replay;
 mod show;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use store::Client;
 use store::dead_letters::{self, Cause, DeadProblem, Filter, StoredLetter};
 use uuid::Uuid;
 
+use crate::cluster::ClusterArgs;
 use crate::database;
 use crate::failure::Failure;
 use crate::output::{Format, Row};
 
 use super::Done;
+use letter::Letter;
+use remote::Remote;
 
 /// What can be done with dead letters.
 #[derive(Debug, clap::Subcommand)]
@@ -43,7 +48,7 @@ pub async fn run(command: Command, format: Format) -> Result<Done, Failure> {
 }
 
 /// A dead letter without its event: a line on the screen, and for programs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Line {
     id: Uuid,
     stage: String,
@@ -97,6 +102,38 @@ impl Row for Line {
             self.deliveries.to_string(),
             self.reason.clone(),
         ]
+    }
+}
+
+/// Where dead letters are looked at: in the database, or at a release's stage on a cluster.
+enum Shelf {
+    Database(Box<Client>),
+    Stage(Box<Remote>),
+}
+
+impl Shelf {
+    /// The stage's where one of the cluster's flags is given.
+    async fn open(args: &ClusterArgs) -> Result<Self, Failure> {
+        if args.is_given() {
+            return Ok(Self::Stage(Box::new(Remote::open(args).await?)));
+        }
+        Ok(Self::Database(Box::new(database::client().await?)))
+    }
+
+    /// Up to `limit` of them, the one that failed last first.
+    async fn list(&self, filter: Filter, limit: u16) -> Result<Vec<Line>, Failure> {
+        match self {
+            Self::Stage(remote) => remote.list(filter, limit).await,
+            Self::Database(client) => Ok(listed(client, filter, limit).await?.iter().map(Line::of).collect()),
+        }
+    }
+
+    /// One of them.
+    async fn get(&self, id: Uuid) -> Result<Letter, Failure> {
+        match self {
+            Self::Stage(remote) => remote.get(id).await,
+            Self::Database(client) => Ok(Letter::of(stored(client, id).await?)),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! `freshet migrate`.
 
 use serde::Serialize;
+use sink::kafka::{TopicSpec, create_missing_topics};
 
 use crate::database;
 use crate::failure::Failure;
+use crate::kafka;
 use crate::output::{self, Format};
 use crate::topic::Topic;
 
@@ -26,6 +28,8 @@ pub struct Args {
 struct Answer {
     applied: Vec<String>,
     version: i32,
+    /// Those that were not there.
+    topics: Vec<String>,
 }
 
 /// Applies what is missing.
@@ -33,20 +37,37 @@ struct Answer {
 /// # Errors
 /// Where the database cannot be reached or refuses a migration.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    if !args.topics.is_empty() {
-        return Err(Failure::new("this build cannot make topics"));
-    }
     let settings = database::settings()?;
     let migrated = store::migrate(&settings).await.map_err(|error| {
         Failure::because("the schema is not up to date", &error)
             .hint("what was applied before stays; run it again")
     })?;
+    let topics = make(&args.topics).await?;
     match format {
-        Format::Json => output::json(&Answer { applied: migrated.applied, version: migrated.version })?,
+        Format::Json => {
+            output::json(&Answer { applied: migrated.applied, version: migrated.version, topics })?;
+        }
         Format::Table => {
             migrated.applied.iter().try_for_each(|name| output::write_line(&format!("applied {name}")))?;
             output::write_line(&format!("the schema is at version {}", migrated.version))?;
+            topics.iter().try_for_each(|name| output::write_line(&format!("made the topic {name}")))?;
         }
     }
     Ok(Done::Well)
+}
+
+/// Makes those that are missing; their names.
+async fn make(topics: &[Topic]) -> Result<Vec<String>, Failure> {
+    if topics.is_empty() {
+        return Ok(Vec::new());
+    }
+    let specs: Vec<_> = topics
+        .iter()
+        .cloned()
+        .map(|Topic { name, partitions, replication }| TopicSpec { name, partitions, replication })
+        .collect();
+    create_missing_topics(&kafka::settings()?, &specs).await.map_err(|error| {
+        Failure::because("the topics are not all there", &error)
+            .hint("the schema is up to date; run it again when Kafka answers")
+    })
 }

@@ -6,12 +6,15 @@ pub mod channel;
 pub mod check;
 pub mod dead_letters;
 pub mod devices;
+pub mod doctor;
+pub mod drain;
 pub mod migrate;
 pub mod readings;
 pub mod round_trip;
 pub mod schema;
 pub mod send;
 pub mod source;
+pub mod status;
 pub mod up;
 
 use std::time::Duration;
@@ -50,6 +53,9 @@ enum Command {
     Migrate(migrate::Args),
     Activate(activate::Args),
     RoundTrip(round_trip::Args),
+    Doctor(Box<doctor::Args>),
+    Status(Box<status::Args>),
+    Drain(Box<drain::Args>),
     Devices(devices::Args),
     Readings(readings::Args),
     Alerts(alerts::Args),
@@ -84,6 +90,9 @@ impl Cli {
             Command::Migrate(args) => migrate::run(&args, self.output).await,
             Command::Activate(args) => activate::run(&args, self.output).await,
             Command::RoundTrip(args) => round_trip::run(&args, self.output).await,
+            Command::Doctor(args) => doctor::run(&args, self.output).await,
+            Command::Status(args) => status::run(&args, self.output).await,
+            Command::Drain(args) => drain::run(&args, self.output).await,
             Command::Devices(args) => devices::run(&args, self.output).await,
             Command::Readings(args) => readings::run(&args, self.output).await,
             Command::Alerts(args) => alerts::run(&args, self.output).await,

@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use stage::{ClientOptions, Clock};
 
 use crate::broker::Broker;
+use crate::cluster::route::Way;
+use crate::cluster::{ClusterArgs, Release};
 use crate::failure::Failure;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
@@ -23,6 +25,9 @@ use super::Done;
 ///
 /// INPUT is a file or a folder: `.http` files are recorded requests, the rows of `.csv`, `.ndjson` and `.jsonl` files
 /// are JSON payloads of their own, any other file is one body. `-` reads NDJSON from standard input.
+///
+/// With -n, --context, --kubeconfig or --release it goes to the ingest of a release on a cluster, through the cluster's own
+/// gateway; --source is then one of that release's pipeline.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to send
@@ -36,6 +41,8 @@ pub struct Args {
     source: Option<String>,
     #[command(flatten)]
     pipeline: PipelineFile,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Send to this Broker instead, one CloudEvent an item; `up` is that of the `freshet up` in this folder; needs --source
     #[arg(long, value_name = "URL", env = "FRESHET_BROKER", requires = "source")]
     broker: Option<Broker>,
@@ -82,14 +89,19 @@ impl Row for Line {
 /// # Errors
 /// Where an input, the pipeline file or the credential cannot be read.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let (target, credential) = destination(args)?;
+    let Destination { target, credential, way } = Destination::find(args).await?;
     let options = ClientOptions { timeout: Duration::from_secs(args.timeout), ..ClientOptions::default() };
     let client = stage::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
     let pace = Pace {
         rate: args.rate,
         concurrency: args.concurrency,
         retries: args.retries,
-        headers: args.header_env.clone(),
+        headers: args
+            .header_env
+            .iter()
+            .cloned()
+            .chain(way.iter().flat_map(|way| way.headers.clone()))
+            .collect(),
     };
     let bar = ProgressBar::new_spinner().with_style(
         ProgressStyle::with_template("{spinner} {pos} sent, {per_sec}, {elapsed}")
@@ -123,23 +135,65 @@ fn print(report: &Report, format: Format) -> Result<(), Failure> {
 }
 
 /// Where to send, and as whom.
-fn destination(args: &Args) -> Result<(Target, Option<Shown>), Failure> {
-    let Some(name) = &args.source else {
-        return Ok((Target::Webhook { url: args.to.clone() }, None));
-    };
-    let pipeline = args.pipeline.load()?;
-    let source = pipeline_file::source(&pipeline, name)?;
-    if let Some(broker) = &args.broker {
-        let envelope = Envelope {
-            source: name.clone(),
-            event_type: args.event_type.clone(),
-            format: source.format.clone(),
+struct Destination {
+    target: Target,
+    credential: Option<Shown>,
+    /// Held open while requests go through it.
+    way: Option<Way>,
+}
+
+impl Destination {
+    async fn find(args: &Args) -> Result<Self, Failure> {
+        if args.cluster.is_given() {
+            return Self::on_cluster(args).await;
+        }
+        let Some(name) = &args.source else {
+            return Ok(Self {
+                target: Target::Webhook { url: args.to.clone() },
+                credential: None,
+                way: None,
+            });
         };
-        return Ok((Target::Broker { url: broker.clone().url()?, envelope }, None));
+        let pipeline = args.pipeline.load()?;
+        let source = pipeline_file::source(&pipeline, name)?;
+        if let Some(broker) = &args.broker {
+            let envelope = Envelope {
+                source: name.clone(),
+                event_type: args.event_type.clone(),
+                format: source.format.clone(),
+            };
+            let target = Target::Broker { url: broker.clone().url()?, envelope };
+            return Ok(Self { target, credential: None, way: None });
+        }
+        let target = Target::Webhook { url: hook(args.to.clone(), name) };
+        Ok(Self { target, credential: Shown::of(source)?, way: None })
     }
-    let mut url = args.to.clone();
-    url.set_path(&format!("/hooks/{name}"));
-    Ok((Target::Webhook { url }, Shown::of(source)?))
+
+    /// To a release's `ingest`, with the pipeline that it has.
+    async fn on_cluster(args: &Args) -> Result<Self, Failure> {
+        if args.broker.is_some() {
+            return Err(Failure::new("a release is sent to through its ingest")
+                .hint("leave --broker away, or -n, --context, --kubeconfig and --release"));
+        }
+        let cluster = args.cluster.connect().await?;
+        let release = Release::find(&cluster, args.cluster.release.as_deref()).await?;
+        let credential = match &args.source {
+            Some(name) => Shown::of(pipeline_file::source(&release.pipeline(&cluster).await?, name)?)?,
+            None => None,
+        };
+        let way = Way::open(&cluster, &release, "ingest").await?;
+        let url = match &args.source {
+            Some(name) => hook(way.url(), name),
+            None => way.url(),
+        };
+        Ok(Self { target: Target::Webhook { url }, credential, way: Some(way) })
+    }
+}
+
+/// The webhook of a source.
+fn hook(mut base: reqwest::Url, source: &str) -> reqwest::Url {
+    base.set_path(&format!("/hooks/{source}"));
+    base
 }
 
 /// The requests one after another; an input that breaks off ends them, and is told in `broken`.

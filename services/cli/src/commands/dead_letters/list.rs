@@ -2,17 +2,19 @@
 
 use store::dead_letters::{Cause, Filter};
 
+use crate::cluster::ClusterArgs;
 use crate::commands::Done;
-use crate::database;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::words;
 
-use super::Line;
+use super::Shelf;
 
 /// What `freshet dead-letters list` is given.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Also those that were sent back
     #[arg(long)]
     all: bool,
@@ -26,9 +28,8 @@ pub struct Args {
 
 /// Prints the list.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let client = database::client().await?;
     let filter = Filter { resolved_too: args.all, cause: args.cause };
-    let lines: Vec<_> = super::listed(&client, filter, args.limit).await?.iter().map(Line::of).collect();
+    let lines = Shelf::open(&args.cluster).await?.list(filter, args.limit).await?;
     output::rows(format, &lines)?;
     words::say_if_cut(lines.len(), u32::from(args.limit));
     Ok(Done::Well)

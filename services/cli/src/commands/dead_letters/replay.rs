@@ -7,7 +7,9 @@ use store::Client;
 use store::dead_letters::{self, Cause, DeadEvent, Filter, StoredLetter};
 use uuid::Uuid;
 
+use super::remote::Remote;
 use crate::broker::Broker;
+use crate::cluster::ClusterArgs;
 use crate::commands::Done;
 use crate::database;
 use crate::failure::Failure;
@@ -28,6 +30,8 @@ pub struct Args {
     /// The Broker's ingress; that of the `freshet up` which runs in this folder if not given
     #[arg(long, value_name = "URL", env = "FRESHET_BROKER")]
     broker: Option<Broker>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 /// How many `--all` sends at most; what is left is sent by the next run.
@@ -41,8 +45,34 @@ struct Answer {
     reason: String,
 }
 
-/// Sends them one after another; one that the Broker does not take stays as it is.
+/// Sends them one after another; one that is not taken stays as it is.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let answers = if args.cluster.is_given() { by_stage(args).await? } else { by_hand(args).await? };
+    output::rows(format, &answers)?;
+    let sent = answers.iter().filter(|answer| answer.sent).count();
+    eprintln!("{sent} of {} sent back", answers.len());
+    Ok(if sent == answers.len() { Done::Well } else { Done::Badly })
+}
+
+/// The stage on the cluster sends, and marks what it sent.
+async fn by_stage(args: &Args) -> Result<Vec<Answer>, Failure> {
+    let stage = Remote::open(&args.cluster).await?;
+    let mut ids = args.ids.clone();
+    if args.all {
+        let filter = Filter { resolved_too: false, cause: args.cause };
+        // The oldest first: the order in which they came.
+        ids = stage.list(filter, BATCH).await?.iter().rev().map(|line| line.id).collect();
+    }
+    let mut answers = Vec::with_capacity(ids.len());
+    for id in ids {
+        let refused = stage.replay(id).await.err();
+        answers.push(Answer { id, sent: refused.is_none(), reason: refused.unwrap_or_default() });
+    }
+    Ok(answers)
+}
+
+/// This command sends to the Broker, and marks what it sent.
+async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
     let broker = args.broker.clone().unwrap_or_default().url()?;
     let client = database::client().await?;
     let http = stage::http_client(&ClientOptions::default())
@@ -57,10 +87,7 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         }
         answers.push(Answer { id: stored.id, sent: refused.is_none(), reason: refused.unwrap_or_default() });
     }
-    output::rows(format, &answers)?;
-    let sent = answers.iter().filter(|answer| answer.sent).count();
-    eprintln!("{sent} of {} sent back", answers.len());
-    Ok(if sent == answers.len() { Done::Well } else { Done::Badly })
+    Ok(answers)
 }
 
 /// The letters to send, all of them known before the first is sent.

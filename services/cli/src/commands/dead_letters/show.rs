@@ -6,18 +6,20 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::cluster::ClusterArgs;
 use crate::commands::Done;
-use crate::database;
 use crate::failure::Failure;
 use crate::output::{self, Format, printable};
 
-use super::Line;
+use super::{Line, Shelf};
 
 /// What `freshet dead-letters show` is given.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its id, as `freshet dead-letters list` prints it
     id: Uuid,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Print only the event's data, byte for byte: for a payload the request, which `freshet send` takes as a .http file
     #[arg(long)]
     data: bool,
@@ -35,15 +37,13 @@ struct Answer<'a> {
 
 /// Prints one dead letter.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let stored = super::stored(&database::client().await?, args.id).await?;
-    let event = &stored.letter.event;
-    let bytes = event.data.as_deref().unwrap_or_default();
+    let letter = Shelf::open(&args.cluster).await?.get(args.id).await?;
     if args.data {
-        io::stdout().lock().write_all(bytes)?;
+        io::stdout().lock().write_all(&letter.data)?;
         return Ok(Done::Well);
     }
-    let data = String::from_utf8_lossy(bytes);
-    let answer = Answer { line: Line::of(&stored), attributes: &event.attributes, data: &data };
+    let data = String::from_utf8_lossy(&letter.data);
+    let answer = Answer { line: letter.line, attributes: &letter.attributes, data: &data };
     match format {
         Format::Json => output::json(&answer)?,
         Format::Table => print(&answer)?,

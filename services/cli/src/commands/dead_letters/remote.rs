@@ -1,0 +1,98 @@
+//! A release's `dead-letter` stage on a cluster: it wakes for the request and answers with what it keeps.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use stage::ClientOptions;
+use store::dead_letters::Filter;
+use uuid::Uuid;
+
+use super::Line;
+use super::letter::Letter;
+use crate::cluster::route::Way;
+use crate::cluster::{ClusterArgs, Release};
+use crate::failure::Failure;
+use crate::output::printable;
+
+/// For one answer, a start from zero included.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// The way to the stage.
+pub(super) struct Remote {
+    way: Way,
+    http: reqwest::Client,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    dead_letters: Vec<Line>,
+}
+
+impl Remote {
+    /// Opens it.
+    pub(super) async fn open(args: &ClusterArgs) -> Result<Self, Failure> {
+        let cluster = args.connect().await?;
+        let release = Release::find(&cluster, args.release.as_deref()).await?;
+        let way = Way::open(&cluster, &release, "dead-letter").await?;
+        let options = ClientOptions { timeout: LIMIT, ..ClientOptions::default() };
+        let http =
+            stage::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
+        Ok(Self { way, http })
+    }
+
+    /// What it has.
+    pub(super) async fn list(&self, filter: Filter, limit: u16) -> Result<Vec<Line>, Failure> {
+        let state = if filter.resolved_too { "all" } else { "open" };
+        let cause = filter.cause.map(|cause| format!("&cause={}", cause.as_str())).unwrap_or_default();
+        let answer = self.ask(reqwest::Method::GET, &format!("?state={state}&limit={limit}{cause}")).await?;
+        let listed: Listed = serde_json::from_value(answer).map_err(|_| strange())?;
+        Ok(listed.dead_letters)
+    }
+
+    /// One of them.
+    pub(super) async fn get(&self, id: Uuid) -> Result<Letter, Failure> {
+        let answer = self.ask(reqwest::Method::GET, &format!("/{id}")).await?;
+        Letter::from_json(&answer).ok_or_else(strange)
+    }
+
+    /// Lets it send one back; the reason where it did not.
+    pub(super) async fn replay(&self, id: Uuid) -> Result<(), String> {
+        match self.ask(reqwest::Method::POST, &format!("/{id}/replay")).await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.message().to_owned()),
+        }
+    }
+
+    async fn ask(&self, method: reqwest::Method, rest: &str) -> Result<Value, Failure> {
+        let url = format!("{}dead-letters{rest}", self.way.url());
+        let mut request = self.http.request(method, url);
+        for (name, value) in &self.way.headers {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.map_err(|error| {
+            Failure::because("the dead-letter stage cannot be reached", &error)
+                .hint("`freshet doctor` may say why")
+        })?;
+        let status = response.status();
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| Failure::because("the dead-letter stage's answer breaks off", &error))?;
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success() {
+            return Ok(body);
+        }
+        let detail = body["detail"].as_str().or_else(|| body["title"].as_str()).unwrap_or("no reason given");
+        Err(Failure::new(format!(
+            "the dead-letter stage answered {}: {}",
+            status.as_u16(),
+            printable(detail)
+        )))
+    }
+}
+
+fn strange() -> Failure {
+    Failure::new("the dead-letter stage answers what this command does not know")
+        .hint("is it of the same release as this command?")
+}

@@ -1,0 +1,70 @@
+//! `freshet doctor`.
+
+mod inside;
+mod outside;
+
+use std::time::Duration;
+
+use crate::cluster::ClusterArgs;
+use crate::doctor::{Finding, Level};
+use crate::failure::Failure;
+use crate::output::{self, Format};
+
+use super::Done;
+
+/// Look for what is missing or misconfigured on a cluster, and say what to do about it
+///
+/// Looks at Kubernetes, Knative and the release's objects through the API server, and at the database and Kafka from
+/// a short-lived pod of the release. Ends with status 1 where an error was found; warnings alone do not.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Leave out what needs a pod: database and Kafka
+    #[arg(long)]
+    no_pod: bool,
+    /// How long the pod may take to look
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration)]
+    timeout: Duration,
+    /// What the pod runs: look at database and Kafka from here, and print one line of JSON
+    #[arg(long, hide = true)]
+    inside: bool,
+    /// With --inside: a topic that is to be there
+    #[arg(long, hide = true, requires = "inside", value_name = "NAME")]
+    topic: Vec<String>,
+}
+
+/// Prints what was found, the worst first.
+///
+/// # Errors
+/// Where no cluster can be asked, or it has no such release.
+pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    if args.inside {
+        return inside::run(&args.topic).await;
+    }
+    let mut findings = outside::look(args).await?;
+    findings.sort_by(|a, b| (a.level, a.code, &a.subject).cmp(&(b.level, b.code, &b.subject)));
+    match format {
+        Format::Json => output::json(&findings)?,
+        Format::Table => print(&findings)?,
+    }
+    let has_error = findings.iter().any(|finding| finding.level == Level::Error);
+    Ok(if has_error { Done::Badly } else { Done::Well })
+}
+
+/// Findings as paragraphs: their sentences are too long for columns.
+fn print(findings: &[Finding]) -> Result<(), Failure> {
+    for Finding { code, level, subject, what, todo } in findings {
+        let subject = output::printable(subject);
+        output::write_line(&format!("{} {code}: {subject}: {}", level.as_str(), output::printable(what)))?;
+        output::write_line(&format!("  {todo}"))?;
+    }
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    eprintln!(
+        "errors: {}, warnings: {}, notes: {}",
+        count(Level::Error),
+        count(Level::Warning),
+        count(Level::Note)
+    );
+    Ok(())
+}

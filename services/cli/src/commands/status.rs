@@ -1,0 +1,116 @@
+//! `freshet status`.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use stage::Clock;
+use store::Database;
+
+use crate::cluster::{Cluster, ClusterArgs, Release, inside, kinds};
+use crate::database;
+use crate::failure::Failure;
+use crate::kafka::Reader;
+use crate::output::{self, Format};
+use crate::status::counts::Counts;
+use crate::status::readers::Readers;
+use crate::status::{self, ORIGINS};
+
+use super::Done;
+
+/// Show a line for each stage of a release: ready, pods, last start from zero, what it did and what waits for it
+///
+/// What a stage did is counted in the database by a short-lived pod of the release, so that it is known while no stage
+/// has a pod.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = ORIGINS)]
+pub struct Args {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// How far back EVENTS and ERRORS go, such as 15m or 1d
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = super::duration)]
+    since: Duration,
+    /// Leave out what needs a pod: all that is counted
+    #[arg(long)]
+    no_pod: bool,
+    /// How long the pod may take to count
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration)]
+    timeout: Duration,
+    /// What the pod runs: count from here, and print one line of JSON
+    #[arg(long, hide = true)]
+    inside: bool,
+    /// With --inside: a reader whose lag is asked for
+    #[arg(long, hide = true, requires = "inside", value_name = "TOPIC:GROUP")]
+    reader: Vec<Reader>,
+}
+
+/// Prints the lines.
+///
+/// # Errors
+/// Where no cluster can be asked, or it has no such release.
+pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    if args.inside {
+        return count(args).await;
+    }
+    let cluster = args.cluster.connect().await?;
+    let release = Release::find(&cluster, args.cluster.release.as_deref()).await?;
+    let namespace = Some(cluster.namespace.as_str());
+    let pods = cluster.list(kinds::POD, namespace, "serving.knative.dev/service").await?;
+    let events = cluster.list(kinds::EVENT, namespace, "").await?;
+    let readers = Readers::find(&cluster, &release).await?;
+    let counts =
+        if args.no_pod { None } else { Some(from_inside(args, &cluster, &release, &readers).await?) };
+    let stages = readers.readers.iter().map(|(stage, _)| stage.clone());
+    let lags = counts.as_ref().and_then(|counts| counts.lags.as_ref().ok()).cloned().unwrap_or_default();
+    let lags: Vec<_> = stages.zip(lags).collect();
+    let lines = status::lines(&release, (&pods, &events), counts.as_ref(), &lags);
+    output::rows(format, &lines)?;
+    let is_ready = lines.iter().all(|line| line.ready);
+    say(args, counts.as_ref(), is_ready);
+    let is_counted = counts.is_none_or(|counts| counts.overview.is_ok() && counts.lags.is_ok());
+    Ok(if is_ready && is_counted { Done::Well } else { Done::Badly })
+}
+
+/// What the pod does.
+async fn count(args: &Args) -> Result<Done, Failure> {
+    let now = Clock::system().now();
+    let since = now - SignedDuration::try_from(args.since).unwrap_or(SignedDuration::ZERO);
+    let counts = Counts::now(&Database::new(&database::settings()?), since, now, &args.reader).await;
+    output::json_line(&counts)?;
+    Ok(Done::Well)
+}
+
+async fn from_inside(
+    args: &Args,
+    cluster: &Cluster,
+    release: &Release,
+    readers: &Readers,
+) -> Result<Counts, Failure> {
+    let since = format!("{}s", args.since.as_secs());
+    let mut arguments = vec!["status".to_owned(), "--inside".to_owned(), "--since".to_owned(), since];
+    arguments.extend(readers.arguments());
+    let answer = inside::run(cluster, release, &arguments, args.timeout).await?;
+    serde_json::from_value(answer.json)
+        .map_err(|error| Failure::because("the pod's answer is not of this release", &error))
+}
+
+/// What the table does not say, to standard error.
+fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
+    match counts {
+        None => eprintln!("nothing was counted: --no-pod"),
+        Some(counts) => {
+            let faults = [counts.overview.as_ref().err(), counts.lags.as_ref().err()];
+            faults.into_iter().flatten().for_each(|fault| eprintln!("not counted: {fault}"));
+            if let Ok(overview) = &counts.overview {
+                let pulse = overview.newest_pulse_at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                eprintln!(
+                    "counted in the database over {} s; newest pulse {}; `freshet help status` says where each figure comes from",
+                    args.since.as_secs(),
+                    pulse.as_deref().unwrap_or("never")
+                );
+            }
+        }
+    }
+    if !is_ready {
+        eprintln!("not every stage is ready: `freshet doctor` says why");
+    }
+}

@@ -1,0 +1,59 @@
+//! What `freshet doctor` finds: pure looks at objects of the cluster, and a report from a pod inside it.
+
+pub mod broker;
+pub mod code;
+pub mod inside;
+pub mod knative;
+pub mod objects;
+pub mod quantity;
+pub mod rights;
+pub mod room;
+pub mod versions;
+
+use serde::Serialize;
+
+pub use code::{Code, Level};
+
+use crate::output::Row;
+
+/// Something that an operator should know, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The stable name of this kind of finding.
+    pub code: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// What it is about: `broker/plant`, `node`.
+    pub subject: String,
+    /// What was seen.
+    pub what: String,
+    /// What to do.
+    pub todo: &'static str,
+}
+
+impl Finding {
+    /// A finding of this kind.
+    pub fn new(code: Code, subject: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            code: code.name,
+            level: code.level,
+            subject: subject.into(),
+            what: what.into(),
+            todo: code.todo,
+        }
+    }
+}
+
+impl Row for Finding {
+    const HEADINGS: &'static [&'static str] = &["LEVEL", "CODE", "ABOUT", "WHAT", "WHAT TO DO"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.level.as_str().to_owned(),
+            self.code.to_owned(),
+            self.subject.clone(),
+            self.what.clone(),
+            self.todo.to_owned(),
+        ]
+    }
+}
