@@ -61,8 +61,18 @@ impl Table {
     /// # Errors
     /// Where the file cannot be written.
     pub fn close(&self, folder: &Path) -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join("results.json"), serde_json::to_vec_pretty(&self.0)?)?;
+        self.close_as(&folder.join("results.json"))
+    }
+
+    /// Writes the figures into `file` and prints the table.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn close_as(&self, file: &Path) -> std::io::Result<()> {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(file, serde_json::to_vec_pretty(&self.0)?)?;
         println!("{:<62} {:>12} {:<14} {:>10}", "figure", "median", "unit", "budget");
         for figure in &self.0 {
             let budget = figure.budget.map(|budget| format!("{budget:.2}")).unwrap_or_default();

@@ -81,7 +81,7 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
         let mut floor = 0.0_f64;
         for batch in BATCHES {
             database.empty().await;
-            floor = floor.max(bare_upsert(database, batch).await);
+            floor = floor.max(bare_upsert(&database.url(), batch).await);
         }
         database.empty().await;
         let label = format!("run{run}");
@@ -108,11 +108,16 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
 }
 
 /// Events a second of one process that does nothing but upsert: receipt, key and reading, `batch` events a transaction.
-async fn bare_upsert(database: &Database, batch: usize) -> f64 {
+///
+/// # Panics
+/// If the database does not answer, or is not migrated.
+pub async fn bare_upsert(database_url: &str, batch: usize) -> f64 {
     let begin = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for lane in 0..BARE_CONNECTIONS as u64 {
-        let client = database.connect().await;
+        let (client, connection) =
+            tokio_postgres::connect(database_url, tokio_postgres::NoTls).await.expect("the server answers");
+        tokio::spawn(connection);
         tasks.spawn(async move {
             let statement = client.prepare(BARE).await.expect("the schema is migrated");
             let mut written = 0_u64;
