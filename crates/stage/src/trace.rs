@@ -8,8 +8,8 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags
 use tracing::span::Id;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::{Layer, Registry};
 use tracing_subscriber::registry::LookupSpan as _;
+use tracing_subscriber::{Layer, Registry};
 use uuid::Uuid;
 
 /// The header field, and the name of the CloudEvents extension.
