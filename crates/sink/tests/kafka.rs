@@ -42,7 +42,9 @@ struct Read {
 
 /// Reads `count` records, and whatever else comes within a moment.
 fn read(settings: &KafkaSettings, topic: &str, partitions: i32, count: usize) -> Vec<Read> {
-    let consumer: BaseConsumer = settings.client_config().set("group.id", "test").create().unwrap();
+    let mut config = settings.client_config();
+    let consumer: BaseConsumer =
+        config.set("group.id", "test").set("enable.auto.commit", "false").create().unwrap();
     let mut list = TopicPartitionList::new();
     for partition in 0..partitions {
         list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();

@@ -47,9 +47,15 @@ fn stage_of(address: &str) -> String {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = authority.split(':').next().unwrap_or_default();
     let label = host.split('.').next().unwrap_or_default();
-    let is_stage = |name: &&str| STAGES.iter().any(|stage| stage.name == *name);
-    let named = [label].into_iter().chain(path.split('/')).find(is_stage);
-    match named.unwrap_or(host) {
+    let stage_named = |name: &str| STAGES.iter().map(|stage| stage.name).find(|stage| *stage == name);
+    // The chart names a Knative Service `<release>-<stage>`.
+    let stage_ending = |name: &str| {
+        STAGES.iter().map(|stage| stage.name).find(|stage| {
+            name.strip_suffix(stage).is_some_and(|release| release.len() > 1 && release.ends_with('-'))
+        })
+    };
+    let named = [label].into_iter().chain(path.split('/')).find_map(stage_named);
+    match named.or_else(|| stage_ending(label)).unwrap_or(host) {
         "" => "unknown".to_owned(),
         name => name.to_owned(),
     }
@@ -93,6 +99,8 @@ mod tests {
     fn an_address_names_its_stage() {
         assert_eq!(stage_of("http://transform.freshet.svc.cluster.local/"), "transform");
         assert_eq!(stage_of("http://127.0.0.1:8080/services/alert"), "alert");
+        assert_eq!(stage_of("http://plant-dead-letter.freshet.svc.cluster.local/"), "dead-letter");
+        assert_eq!(stage_of("http://my-plant-alert.freshet.svc.cluster.local"), "alert");
         assert_eq!(stage_of("http://hooks.example.com:8080/x"), "hooks.example.com");
         assert_eq!(stage_of(""), "unknown");
     }

@@ -81,13 +81,31 @@ impl DeadLetterTopic {
 
 /// A topic while it is read.
 pub struct Reading {
-    consumer: BaseConsumer<Logged>,
+    consumer: Closing,
     topic: Arc<str>,
     deadline: Instant,
     /// Partitions whose end was not reached yet.
     open: BTreeSet<i32>,
     /// The offset behind what was read, by partition.
     read: BTreeMap<i32, i64>,
+}
+
+/// A consumer that is closed on a thread of its own: closing waits for Kafka, and Kafka may be away.
+struct Closing(Option<BaseConsumer<Logged>>);
+
+impl std::ops::Deref for Closing {
+    type Target = BaseConsumer<Logged>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("a consumer is there until it is dropped")
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let consumer = self.0.take();
+        std::thread::spawn(move || drop(consumer));
+    }
 }
 
 impl Reading {
@@ -113,7 +131,7 @@ impl Reading {
             .iter()
             .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
             .collect();
-        Ok(Self { consumer, topic, deadline, open, read: BTreeMap::new() })
+        Ok(Self { consumer: Closing(Some(consumer)), topic, deadline, open, read: BTreeMap::new() })
     }
 
     /// The next letters; none where the end or the deadline is reached. Gives itself back.

@@ -56,7 +56,9 @@ async fn a_payload_is_in_the_topic_before_its_sender_is_answered() {
     let door = Door::open(&kafka.bootstrap()).await;
     assert_eq!(door.post(r#"{"device":"gh-1","temperature":21.5}"#).await, 202);
 
-    let consumer: BaseConsumer = settings.client_config().set("group.id", "test").create().unwrap();
+    let mut config = settings.client_config();
+    let consumer: BaseConsumer =
+        config.set("group.id", "test").set("enable.auto.commit", "false").create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset("payloads", 0, Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
@@ -67,6 +69,8 @@ async fn a_payload_is_in_the_topic_before_its_sender_is_answered() {
     assert_eq!((event.ty(), event.source().as_str()), (PAYLOAD_RECEIVED, "/sources/lab"));
     assert_eq!(message.key(), Some(&b"gh-1"[..]));
 
+    drop(message);
+    drop(consumer);
     kafka.kill();
     let begun = Instant::now();
     assert_eq!(door.post(r#"{"device":"gh-1","temperature":22.5}"#).await, 503);
