@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
 use sink::kafka::{KafkaSettings, Logged};
 use stage::Env;
@@ -81,7 +82,7 @@ fn lag(settings: &KafkaSettings, reader: &Reader) -> Result<i64, KafkaError> {
     let consumer = consumer(settings, Some(&reader.group))?;
     let metadata = consumer.fetch_metadata(Some(&reader.topic), LIMIT)?;
     let mut wanted = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+    for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
         wanted.add_partition(&reader.topic, partition.id());
     }
     if wanted.count() == 0 {

@@ -24,7 +24,7 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 pub fn last(service: &str, pods: &[&Value], events: &[Value]) -> Option<Start> {
     let at = events.iter().filter(|event| is_from_zero(event, service)).filter_map(when).max();
     // Without events the oldest pod is the one that the stage started with.
-    let Some(at) = at.or_else(|| pods.iter().filter_map(|pod| created(pod)).min()) else { return None };
+    let at = at.or_else(|| pods.iter().filter_map(|pod| created(pod)).min())?;
     let ready = pods
         .iter()
         .filter(|pod| created(pod).is_some_and(|created| created >= at))

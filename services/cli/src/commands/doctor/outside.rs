@@ -31,8 +31,7 @@ pub(super) async fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
             return Ok(found);
         }
     }
-    let looked = rights(&cluster).await;
-    found.extend(part(&mut Vec::new(), "rights", looked).unwrap_or_default());
+    found.extend(part_of(rights(&cluster).await, "rights"));
     let release = Release::find(&cluster, args.cluster.release.as_deref()).await?;
     let services: Services<'_> =
         release.services.iter().map(|(stage, service)| (stage.as_str(), service)).collect();
