@@ -29,6 +29,24 @@ fn each_service_folder_is_a_stage_of_the_values() {
 }
 
 #[test]
+fn skaffold_builds_an_image_of_each_stage_and_hands_it_to_the_chart() {
+    let skaffold = std::fs::read_to_string(house().join("skaffold.yaml")).expect("skaffold.yaml is there");
+    let skaffold = chart_tests::documents(&skaffold).expect("it is YAML").remove(0);
+    let artifacts = skaffold["build"]["artifacts"].as_array().expect("a list");
+    let images: BTreeSet<_> = artifacts
+        .iter()
+        .filter_map(|artifact| artifact["image"].as_str()?.rsplit('/').next().map(str::to_owned))
+        .collect();
+    let stages = STAGES.iter().map(|stage| format!("freshet-{}", stage.name));
+    assert_eq!(images, stages.chain(["freshet".to_owned()]).collect());
+    let release = &skaffold["deploy"]["helm"]["releases"][0];
+    let handed: BTreeSet<_> =
+        release["setValueTemplates"].as_object().expect("a map").keys().cloned().collect();
+    let tags = STAGES.iter().map(|stage| format!("stages.{}.image.tag", stage.name));
+    assert_eq!(handed, tags.chain(["cli.image.tag".to_owned()]).collect());
+}
+
+#[test]
 fn scale_concurrency_and_time_are_the_declared_ones() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = Chart::new(tools).ci("kafka").objects();

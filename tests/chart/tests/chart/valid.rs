@@ -1,4 +1,4 @@
-use chart_tests::{Chart, Schemas, Tools, values_files};
+use chart_tests::{Chart, Schemas, Tools, house, values_files};
 
 use crate::matrix;
 
@@ -17,6 +17,19 @@ fn helm_finds_nothing_to_say() {
     let Some(tools) = Tools::of_this_test() else { return };
     for file in values_files() {
         Chart::new(tools).file(&file).lint().unwrap_or_else(|said| panic!("{}: {}", file.display(), said.0));
+    }
+}
+
+#[test]
+fn the_values_for_development_are_taken() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let schemas = Schemas::new(tools);
+    let values = |name: &str| house().join("k8s/dev").join(name);
+    let kafka = Chart::new(tools).file(&values("values.yaml"));
+    let in_memory = kafka.clone().file(&values("values-in-memory.yaml"));
+    for chart in [kafka, in_memory] {
+        let mistakes: Vec<_> = chart.objects().iter().flat_map(|object| schemas.mistakes(object)).collect();
+        assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     }
 }
 
