@@ -74,6 +74,9 @@
 {{- if lt (len (uniq $topics)) 3 -}}
 {{- $mistakes = append $mistakes "broker.topic, deadLetters.topic and kafkaWay.topic are three different topics" -}}
 {{- end -}}
+{{- if and $way.enabled $way.drained -}}
+{{- $mistakes = append $mistakes "kafkaWay.drained is for the upgrade that turns the Kafka way off: with it on, the next turning off would go unasked" -}}
+{{- end -}}
 {{- if and (not $way.enabled) (not $way.drained) (lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .))) -}}
 {{- $mistakes = append $mistakes "this release takes the Kafka way now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with kafkaWay.enabled=false and kafkaWay.drained=true" -}}
 {{- end -}}

@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 37] = [
+const REFUSED: [(&str, &str); 38] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -52,6 +52,10 @@ const REFUSED: [(&str, &str); 37] = [
     (
         "kafkaWay.enabled=true,stages.ingest.env.K_SINK=http://broker",
         "stages.ingest.env.K_SINK: a pipeline goes one way, through the Broker or the Kafka way, never both",
+    ),
+    (
+        "kafkaWay.enabled=true,kafkaWay.drained=true",
+        "kafkaWay.drained is for the upgrade that turns the Kafka way off",
     ),
     ("stages.ingest.env.KAFKA_TOPIC=payloads", "stages.ingest.env.KAFKA_TOPIC: a pipeline goes one way"),
     ("stages.alert.env.DATABASE_URL=postgres://x", "stages.alert.env.DATABASE_URL: the chart sets it itself"),
