@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chart_tests::{Chart, Tools, documents, house};
+use event_model::topology::STAGES;
 use serde_json::Value;
 
 const BEGIN: &str = "<!-- values -->\n";
@@ -65,12 +66,15 @@ fn table() -> String {
     table
 }
 
-/// The default of all stages, or of each in the order of the values.
+/// The default of all stages, or of each.
 fn of_each_stage(values: &Value, path: &[String]) -> String {
-    let order = ["ingest", "transform", "alert", "notify", "dead-letter"];
-    let mut defaults: Vec<_> = order.iter().map(|stage| shown(at(&values["stages"][stage], path))).collect();
-    defaults.dedup();
-    defaults.join(", ")
+    let default = |stage: &str| shown(at(&values["stages"][stage], path));
+    let first = default(STAGES[0].name);
+    if STAGES.iter().all(|stage| default(stage.name) == first) {
+        return first;
+    }
+    let each: Vec<_> = STAGES.iter().map(|stage| format!("{} {}", stage.name, default(stage.name))).collect();
+    each.join(", ")
 }
 
 fn shown(value: &Value) -> String {
