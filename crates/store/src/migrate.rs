@@ -54,14 +54,16 @@ pub fn needed_version() -> i32 {
         .unwrap_or(0)
 }
 
-/// Brings the schema up to date. Safe to run twice at once: the second waits, and finds nothing to do.
+/// Brings the schema up to date. Safe to run twice at once: the second waits, and finds nothing to do. A schema that a
+/// later release made stays as it is: this release works on it, as after a rollback.
 ///
 /// # Errors
 /// [`MigrateError`].
 pub async fn migrate(settings: &DatabaseSettings) -> Result<Migrated, MigrateError> {
     let mut client = connect(settings).await?;
     lock(&client).await?;
-    let report = embedded::migrations::runner().run_async(&mut client).await?;
+    let newer = version(&client).await? > needed_version();
+    let report = embedded::migrations::runner().set_abort_missing(!newer).run_async(&mut client).await?;
     let applied = report.applied_migrations().iter().map(ToString::to_string).collect();
     Ok(Migrated { applied, version: version(&client).await? })
     // The lock ends with the connection.
