@@ -50,7 +50,8 @@ fn fetch() -> Result<Tools, String> {
         .output()
         .map_err(|error| format!(".ci/chart-tools does not start: {error}"))?;
     if !answer.status.success() {
-        return Err(String::from_utf8_lossy(&answer.stderr).trim().to_owned());
+        let said = String::from_utf8_lossy(&answer.stderr);
+        return Err(said.lines().next_back().unwrap_or("`.ci/chart-tools` failed").to_owned());
     }
     let fetched = folder.join("helm");
     let helm = if fetched.exists() { fetched } else { PathBuf::from("helm") };
