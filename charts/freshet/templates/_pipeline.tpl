@@ -16,20 +16,22 @@
 {{- toYaml $pipeline -}}
 {{- end -}}
 
-{{/* The names of the variables that a part of the pipeline refers to with `{env: NAME}`, as a list under `names`. */}}
-{{- define "freshet.envNames" -}}
+{{/* What a part of the pipeline refers to with `{env: NAME}` or `{file: PATH}`, as a list under `names`: (list "env" part). */}}
+{{- define "freshet.references" -}}
+{{- $kind := index . 0 -}}
+{{- $part := index . 1 -}}
 {{- $names := list -}}
-{{- if kindIs "map" . -}}
-{{- range $key, $value := . -}}
-{{- if and (eq $key "env") (kindIs "string" $value) -}}
+{{- if kindIs "map" $part -}}
+{{- range $key, $value := $part -}}
+{{- if and (eq $key $kind) (kindIs "string" $value) -}}
 {{- $names = append $names $value -}}
 {{- else if ne $key "tags" -}}
-{{- $names = concat $names (include "freshet.envNames" $value | fromYaml).names -}}
+{{- $names = concat $names (include "freshet.references" (list $kind $value) | fromYaml).names -}}
 {{- end -}}
 {{- end -}}
-{{- else if kindIs "slice" . -}}
-{{- range . -}}
-{{- $names = concat $names (include "freshet.envNames" . | fromYaml).names -}}
+{{- else if kindIs "slice" $part -}}
+{{- range $part -}}
+{{- $names = concat $names (include "freshet.references" (list $kind .) | fromYaml).names -}}
 {{- end -}}
 {{- end -}}
 {{- dict "names" ($names | uniq | sortAlpha) | toYaml -}}

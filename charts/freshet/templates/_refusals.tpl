@@ -25,8 +25,16 @@
 {{- if and (not $own.sources) (not .Values.helmTest.enabled) -}}
 {{- $mistakes = append $mistakes "pipeline.sources is empty: there is nothing to take in" -}}
 {{- end -}}
+{{- $parts := list ($own.sources | default dict) ($own.channels | default dict) -}}
+{{- range $path := (include "freshet.references" (list "file" $parts) | fromYaml).names -}}
+{{- $mounted := false -}}
+{{- range $.Values.secretFiles -}}{{- if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $path -}}{{- $mounted = true -}}{{- end -}}{{- end -}}
+{{- if not $mounted -}}
+{{- $mistakes = append $mistakes (printf "the pipeline names {file: %s}, which no stage would have: add secretFiles.NAME={secret: ..., mountPath: %s}" $path (dir $path)) -}}
+{{- end -}}
+{{- end -}}
 {{- if not .Values.extraEnvFrom -}}
-{{- range (include "freshet.envNames" (list ($own.sources | default dict) ($own.channels | default dict)) | fromYaml).names -}}
+{{- range (include "freshet.references" (list "env" $parts) | fromYaml).names -}}
 {{- if not (hasKey $.Values.secretEnv .) -}}
 {{- $mistakes = append $mistakes (printf "the pipeline names {env: %s}, which no stage would have: add secretEnv.%s={secret: ..., key: ...}, or extraEnvFrom" . .) -}}
 {{- end -}}
@@ -136,6 +144,12 @@
 {{- $processes := merge (dict "kafkaWay.worker" .Values.kafkaWay.worker) -}}
 {{- range $stage, $settings := .Values.stages -}}
 {{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}
+{{- range $key, $least := dict "window" 6000 "scaleToZeroPodRetentionPeriod" 0 -}}
+{{- $time := include "freshet.milliseconds" (get $settings $key) | int -}}
+{{- if and (get $settings $key) (or (lt $time (int $least)) (gt $time 3600000)) -}}
+{{- $mistakes = append $mistakes (printf "stages.%s.%s is %s; Knative takes %ds to 1h" $stage $key (get $settings $key) (div $least 1000)) -}}
+{{- end -}}
+{{- end -}}
 {{- if gt (int $settings.minScale) (int $settings.maxScale) -}}
 {{- $mistakes = append $mistakes (printf "stages.%s: minScale %d is more than maxScale %d" $stage (int $settings.minScale) (int $settings.maxScale)) -}}
 {{- end -}}

@@ -26,7 +26,7 @@ yes
 {{/* The credentials that a part of the pipeline names: (dict "root" $ "part" map). */}}
 {{- define "freshet.env.credentials" -}}
 {{- $root := .root -}}
-{{- range (include "freshet.envNames" .part | fromYaml).names }}
+{{- range (include "freshet.references" (list "env" .part) | fromYaml).names }}
 {{- $secret := get $root.Values.secretEnv . }}
 {{- if and (eq . "FRESHET_TEST_TOKEN") $root.Values.helmTest.enabled }}
 - name: FRESHET_TEST_TOKEN

@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 38] = [
+const REFUSED: [(&str, &str); 41] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -62,6 +62,15 @@ const REFUSED: [(&str, &str); 38] = [
     (
         "stages.dead-letter.env.KAFKA_CA_FILE=/ca.crt",
         "stages.dead-letter.env.KAFKA_CA_FILE: the chart sets it itself",
+    ),
+    ("stages.alert.window=5s", "stages.alert.window is 5s; Knative takes 6s to 1h"),
+    (
+        "stages.alert.scaleToZeroPodRetentionPeriod=1h1s",
+        "stages.alert.scaleToZeroPodRetentionPeriod is 1h1s; Knative takes 0s to 1h",
+    ),
+    (
+        "pipeline.channels.chat.slack.url.file=/run/secrets/chat/url",
+        "the pipeline names {file: /run/secrets/chat/url}, which no stage would have: add secretFiles.NAME={secret: ..., mountPath: /run/secrets/chat}",
     ),
     ("stages.alert.window=a while", "/stages/alert/window"),
     ("stages.cleanup.minScale=0", "cleanup"),
