@@ -102,14 +102,22 @@ pub async fn to_send_back(
     rows.iter().map(StoredLetter::read).collect()
 }
 
-/// Records that a dead letter was sent back: it counts as dealt with, unless it fails again.
+/// Records that a dead letter was sent back: it counts as dealt with, unless it fails again. It may have failed again
+/// before this is recorded, for the Broker delivers at once; then it has more deliveries than `letter` and stays open.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn mark_replayed(client: &impl GenericClient, id: Uuid, at: Timestamp) -> Result<(), Error> {
-    let sql =
-        "update dead_letter set replays = replays + 1, replayed_at = $2, resolved_at = $2 where id = $1";
-    client.execute(sql, &[&id, &at]).await?;
+pub async fn mark_replayed(
+    client: &impl GenericClient,
+    letter: &StoredLetter,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let sql = "
+        update dead_letter
+        set replays = replays + 1, replayed_at = $2,
+            resolved_at = case when deliveries = $3 then $2 else resolved_at end
+        where id = $1";
+    client.execute(sql, &[&letter.id, &at, &letter.deliveries]).await?;
     Ok(())
 }
 

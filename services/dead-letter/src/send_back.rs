@@ -88,7 +88,7 @@ impl Sender {
             Ok(()) => {
                 let now = self.clock.now();
                 let client = self.database.client().await?;
-                dead_letters::mark_replayed(&client, letter.id, now).await.map_err(StoreError::from)?;
+                dead_letters::mark_replayed(&client, letter, now).await.map_err(StoreError::from)?;
                 tracing::info!(dead_letter = %letter.id, stage = letter.letter.stage, "sent back");
                 Ok(now)
             }

@@ -119,6 +119,18 @@ async fn what_was_unavailable_goes_back_as_it_was_once_a_failure() {
 }
 
 #[tokio::test]
+async fn what_failed_again_before_its_replay_was_recorded_stays_open() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(Some("422"))).await;
+    let sent = world.kept(false).await.remove(0);
+    world.deliver(dead(Some("422"))).await;
+    let client = world.database.client().await.unwrap();
+    dead_letters::mark_replayed(&client, &sent, world.sender.clock.now()).await.unwrap();
+    let kept = world.kept(false).await;
+    assert_eq!((kept.len(), kept[0].deliveries, kept[0].replays), (1, 2, 1));
+}
+
+#[tokio::test]
 async fn what_keeps_failing_waits_for_a_person_in_the_end() {
     let Some(world) = World::start().await else { return };
     for _ in 0..25 {

@@ -81,7 +81,7 @@ async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
     for stored in chosen(args, &client).await? {
         let refused = send(&http, &broker, &stored.letter.event).await.err();
         if refused.is_none() {
-            dead_letters::mark_replayed(&client, stored.id, Clock::system().now())
+            dead_letters::mark_replayed(&client, &stored, Clock::system().now())
                 .await
                 .map_err(|error| database::failed(&error.into()))?;
         }
