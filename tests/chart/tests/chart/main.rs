@@ -9,19 +9,22 @@ mod same;
 mod topology;
 mod valid;
 
+use std::sync::OnceLock;
+
 use chart_tests::{Chart, Object, Tools, values_files};
 
-/// Every file of values in `charts/freshet/ci`, rendered, by the file's name.
-fn matrix(tools: &'static Tools) -> Vec<(String, Vec<Object>)> {
-    let files = values_files();
-    assert!(files.len() >= 6, "{files:?}");
-    files
-        .iter()
-        .map(|file| {
+/// Every file of values in `charts/freshet/ci`, rendered once, by the file's name.
+fn matrix(tools: &'static Tools) -> &'static [(String, Vec<Object>)] {
+    static MATRIX: OnceLock<Vec<(String, Vec<Object>)>> = OnceLock::new();
+    MATRIX.get_or_init(|| {
+        let files = values_files();
+        assert!(files.len() >= 6, "{files:?}");
+        let rendered = files.iter().map(|file| {
             let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             (name, Chart::new(tools).file(file).objects())
-        })
-        .collect()
+        });
+        rendered.collect()
+    })
 }
 
 /// The object of a kind and name; Knative's Service where `kind` is `Service`.

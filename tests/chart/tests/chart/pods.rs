@@ -8,7 +8,7 @@ fn every_container_keeps_to_restricted_pod_security() {
     let Some(tools) = Tools::of_this_test() else { return };
     let mut seen = 0;
     for (values, objects) in matrix(tools) {
-        for object in &objects {
+        for object in objects {
             for container in object.containers() {
                 let place = format!("{values}: {} {}", object.kind(), object.name());
                 let security = &container.spec["securityContext"];
@@ -36,7 +36,7 @@ fn every_container_keeps_to_restricted_pod_security() {
 fn no_secret_is_a_value() {
     let Some(tools) = Tools::of_this_test() else { return };
     for (values, objects) in matrix(tools) {
-        for object in &objects {
+        for object in objects {
             for container in object.containers() {
                 for variable in container.spec["env"].as_array().into_iter().flatten() {
                     let name = variable["name"].as_str().unwrap_or_default();

@@ -71,10 +71,10 @@ fn each_subscription_is_one_trigger_with_its_whole_delivery() {
     for (values, objects) in matrix(tools) {
         let service = objects.iter().find(|object| object.name().ends_with("-ingest")).expect("it is there");
         let fullname = service.name().trim_end_matches("-ingest").to_owned();
-        let triggers = of_kind(&objects, "Trigger");
+        let triggers = of_kind(objects, "Trigger");
         for subscription in SUBSCRIPTIONS {
             let name = format!("{fullname}-{}", subscription.name);
-            let trigger = object(&objects, "Trigger", &name);
+            let trigger = object(objects, "Trigger", &name);
             assert_eq!(
                 trigger.at("/spec/filter/attributes"),
                 Some(&filter(&subscription, &fullname)),
@@ -85,7 +85,7 @@ fn each_subscription_is_one_trigger_with_its_whole_delivery() {
                 "name": format!("{fullname}-{}", subscription.stage),
             });
             assert_eq!(trigger.at("/spec/subscriber/ref"), Some(&subscriber), "{values}: {name}");
-            check_delivery(&values, trigger, &subscription);
+            check_delivery(values, trigger, &subscription);
         }
         let foreign = triggers
             .iter()
