@@ -36,6 +36,7 @@ fn build_worker(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let worker = WorkerConfig::from_env(&mut runtime.env);
     let database = DatabaseSettings::from_env(&mut runtime.env);
+    let wake_ahead = WakeAhead::from_env(&mut runtime.env, "WAKE_AHEAD_URLS");
     runtime.env.finish()?;
     let (Some(config), Some(worker)) = (config, worker) else { return Err(ConfigErrors::default()) };
     let started = Worker::start(WorkerParts {
@@ -43,6 +44,7 @@ fn build_worker(mut runtime: Runtime) -> Result<App, ConfigErrors> {
         pipeline: config.pipeline,
         connections: database.connections(),
         database: Database::new(&database),
+        wake_ahead,
         clock: runtime.clock,
         // The other half is for the commit and the leave.
         leave_within: runtime.settings.shutdown_timeout / 2,

@@ -59,9 +59,10 @@ impl WorkerConfig {
             .set("isolation.level", "read_committed")
             .set("check.crcs", "true")
             .set("fetch.wait.max.ms", "100")
-            // What is read ahead is memory: two batches and a bit.
-            .set("queued.min.messages", (self.batch * 4).to_string())
+            // What is read ahead is memory. A full queue is looked at again soon: the default of a second starves us.
+            .set("queued.min.messages", "100000")
             .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.queue.backoff.ms", "5")
             .set("topic.metadata.refresh.interval.ms", "10000");
         config
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use event_model::cloudevent::EventError;
 use pipeline_config::Pipeline;
 use sink::{HttpSink, Sink as _, SinkError};
-use stage::{Clock, crash};
+use stage::{Clock, WakeAhead, crash};
 use store::dead_letters::{self, Cause, DeadLetter};
 use store::{Database, StoreError, Streams, WriteError, Writer};
 use thiserror::Error as ThisError;
@@ -29,6 +29,7 @@ pub(super) struct Handler {
     pub(super) streams: Streams,
     pub(super) writer: Writer,
     pub(super) sink: HttpSink,
+    pub(super) wake_ahead: WakeAhead,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
@@ -90,6 +91,9 @@ impl Handler {
         let desk = Desk { pipeline: &self.pipeline, streams: &self.streams, now: self.clock.now() };
         let Work { payloads, events, mut letters, told } =
             Work::of(records, desk).await.map_err(Trouble::Locate)?;
+        if !told.is_empty() {
+            self.wake_ahead.send();
+        }
         crash::point("before-write");
         let written = self.writer.write_all(payloads).await;
         for (written, event) in written.into_iter().zip(events) {

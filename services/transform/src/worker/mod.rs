@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline_config::Pipeline;
-use stage::Clock;
+use stage::{Clock, WakeAhead};
 use store::{Database, Streams, Writer};
 use tokio::sync::oneshot;
 
@@ -52,6 +52,8 @@ pub struct WorkerParts {
     pub database: Database,
     /// Connections to it that this process may have.
     pub connections: usize,
+    /// Stages that start while readings are written that a rule watches.
+    pub wake_ahead: WakeAhead,
     /// The time.
     pub clock: Clock,
     /// For what is under way at the end.
@@ -71,7 +73,7 @@ impl Worker {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
-        let WorkerParts { config, pipeline, database, connections, clock, leave_within } = parts;
+        let WorkerParts { config, pipeline, database, connections, wake_ahead, clock, leave_within } = parts;
         let shared = Arc::new(Shared::default());
         let handler = Arc::new(Handler {
             pipeline,
@@ -79,6 +81,7 @@ impl Worker {
             writer: Writer::start(&database),
             database,
             sink: config.sink.clone(),
+            wake_ahead,
             clock,
             shared: Arc::clone(&shared),
         });

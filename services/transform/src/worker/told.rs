@@ -69,6 +69,11 @@ impl Told {
         }
     }
 
+    /// Whether no rule watches anything of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The events. Streams beyond what one holds are marked all the same, and `alert` evaluates whatever is marked.
     pub(super) fn events(self) -> Result<Vec<Telling>, EventError> {
         self.0.into_iter().map(|(source, recorded)| recorded.event(source)).collect()
