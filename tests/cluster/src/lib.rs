@@ -15,6 +15,7 @@ pub mod scenarios;
 pub mod settings;
 pub mod stand;
 pub mod steady;
+pub mod topics;
 pub mod wait;
 
 /// Why a step failed, as a sentence.

@@ -16,9 +16,12 @@ const COMPONENT: &str = "app.kubernetes.io/component";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The stage that a pod belongs to.
-pub fn stage_of(pod: &Pod) -> Option<&str> {
-    let component = pod.metadata.labels.as_ref()?.get(COMPONENT)?;
-    STAGES.iter().any(|stage| stage.name == component).then_some(component.as_str())
+fn stage_of(pod: &Pod) -> Option<&str> {
+    component_of(pod).filter(|component| STAGES.iter().any(|stage| stage.name == *component))
+}
+
+fn component_of(pod: &Pod) -> Option<&str> {
+    pod.metadata.labels.as_ref()?.get(COMPONENT).map(String::as_str)
 }
 
 /// How many pods each stage has, ending ones included; stages without any are not there.
@@ -35,14 +38,14 @@ pub async fn by_stage(cluster: &Cluster) -> Result<BTreeMap<String, usize>, Fail
     Ok(counts)
 }
 
-/// The names of a stage's pods that are not ending.
+/// The names of the pods of a stage, or of the worker, that are not ending.
 ///
 /// # Errors
 /// Where the cluster does not answer.
-pub async fn running(cluster: &Cluster, stage: &str) -> Result<Vec<String>, Failure> {
+pub async fn running(cluster: &Cluster, component: &str) -> Result<Vec<String>, Failure> {
     let pods = cluster.pods().await?;
     let alive = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    Ok(alive.filter(|pod| stage_of(pod) == Some(stage)).filter_map(|pod| pod.metadata.name).collect())
+    Ok(alive.filter(|pod| component_of(pod) == Some(component)).filter_map(|pod| pod.metadata.name).collect())
 }
 
 /// Waits until no stage has a pod, ending ones included.

@@ -3,6 +3,7 @@
 mod at_rest;
 mod burst;
 mod database_away;
+mod kafka_way;
 mod round_trip;
 mod stages_killed;
 mod unchanged;
@@ -27,14 +28,17 @@ pub enum Came {
 type Run = for<'a> fn(&'a Stand) -> LocalBoxFuture<'a, Result<Came, Failure>>;
 
 /// Every scenario: its name as a sentence.
-const ALL: [(&str, Run); 8] = [
+const ALL: [(&str, Run); 9] = [
+    ("an_upgrade_and_the_way_back_under_traffic_lose_nothing", |stand| Box::pin(upgrade::run(stand))),
     ("a_payload_goes_through_helm_test", |stand| Box::pin(round_trip::run(stand))),
     ("a_burst_ends_in_the_right_rows_alerts_messages_and_dead_letters", |stand| Box::pin(burst::run(stand))),
     ("every_stage_is_at_zero_between_ticks_while_an_alert_fires", |stand| Box::pin(at_rest::run(stand))),
     ("installing_twice_and_rolling_back_change_nothing_that_runs", |stand| Box::pin(unchanged::run(stand))),
     ("a_killed_pod_of_each_stage_loses_and_doubles_nothing", |stand| Box::pin(stages_killed::run(stand))),
     ("a_database_that_goes_away_loses_and_doubles_nothing", |stand| Box::pin(database_away::run(stand))),
-    ("an_upgrade_and_the_way_back_under_traffic_lose_nothing", |stand| Box::pin(upgrade::run(stand))),
+    ("the_kafka_way_survives_its_worker_and_loses_and_doubles_nothing", |stand| {
+        Box::pin(kafka_way::run(stand))
+    }),
     ("an_uninstall_leaves_the_database_and_nothing_else", |stand| Box::pin(uninstalled::run(stand))),
 ];
 

@@ -19,6 +19,10 @@ pub struct Settings {
     pub gateway: Url,
     /// `DATABASE_URL`: a PostgreSQL that this machine and the pods reach; a database of its own is made in it.
     pub database_url: Url,
+    /// `KAFKA_BOOTSTRAP`: a Kafka that the pods reach; the Kafka way is left out without it.
+    pub kafka_bootstrap: Option<String>,
+    /// `FRESHET_KAFKA_RESTART`: a shell command that stops that Kafka and starts it again; not done without it.
+    pub kafka_restart: Option<String>,
     /// `FRESHET_CHART`: the chart; `charts/freshet`.
     pub chart: PathBuf,
     /// `FRESHET_KEEP`: leaves everything where it is after a failure.
@@ -42,6 +46,8 @@ impl Settings {
             before_tag: text("FRESHET_BEFORE_TAG"),
             gateway: parse("GATEWAY", &or("GATEWAY", "http://127.0.0.1"))?,
             database_url: parse("DATABASE_URL", &database_url)?,
+            kafka_bootstrap: text("KAFKA_BOOTSTRAP"),
+            kafka_restart: text("FRESHET_KAFKA_RESTART"),
             chart: or("FRESHET_CHART", "charts/freshet").into(),
             keep: text("FRESHET_KEEP").is_some(),
         })

@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::wait::until;
-use crate::{Failure, desk};
+use crate::{Failure, desk, topics};
 
 /// For a start of everything; two busy cores need most of it.
 const READY_LIMIT: Duration = Duration::from_secs(300);
@@ -103,6 +103,15 @@ impl Stand {
         })
     }
 
+    /// The values of the release before where there is one, else those of this one.
+    pub fn first_values(&self) -> Value {
+        let mut values = self.values();
+        if let Some(tag) = &self.settings.before_tag {
+            values["image"]["tag"] = json!(tag);
+        }
+        values
+    }
+
     fn pipeline(&self) -> String {
         let desk = desk::host(&self.cluster.namespace);
         PIPELINE
@@ -184,6 +193,9 @@ impl Stand {
         })
         .await;
         self.database.remove().await?;
+        if let Some(bootstrap) = &self.settings.kafka_bootstrap {
+            topics::remove(&self.cluster.namespace, bootstrap).await?;
+        }
         uninstalled.and(removed)
     }
 }

@@ -4,22 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Client;
+use sha2::Sha256;
 use tokio::task::JoinHandle;
 
-use crate::Failure;
 use crate::stand::Stand;
 use crate::wait::until;
+use crate::{Failure, desk};
 
 /// Between two payloads of one sender.
 const PAUSE: Duration = Duration::from_millis(400);
 /// Before a payload is sent once more.
 const AGAIN: Duration = Duration::from_millis(700);
 const SENDERS: u64 = 4;
-/// The source that is sent to.
-const SOURCE: &str = "river";
+/// The source that is sent to; its rule fires above 8 °C.
+const SOURCE: &str = "cold-store";
 
-/// Traffic under way. Each payload is one SenML reading of a device of its own.
+/// Traffic under way. Each payload is a warm reading of a device of its own, which fires an alert.
 pub struct Steady {
     run: String,
     stopped: Arc<AtomicBool>,
@@ -82,22 +84,32 @@ impl Steady {
     }
 }
 
-/// Waits until each of `taken` payloads of `run` is stored, and exactly once.
+/// Waits until each of `taken` payloads of `run` is stored exactly once, has fired exactly one alert, and that was told.
 ///
 /// # Errors
 /// What was found instead.
-pub async fn stored_once(stand: &Stand, run: &str, taken: u64, limit: Duration) -> Result<(), Failure> {
+pub async fn settled(stand: &Stand, run: &str, taken: u64, limit: Duration) -> Result<(), Failure> {
     let wanted = i64::try_from(taken)?;
-    let count = format!("select count(*), count(distinct device) from readings where device like '{run}-%'");
-    let mut found = (0, 0);
-    let waited = until(limit, "every payload stored once", async || {
-        let row = stand.database.connect().await?.query_one(&count, &[]).await?;
-        found = (row.get(0), row.get(1));
-        Ok((found == (wanted, wanted)).then_some(()))
+    let counts = format!(
+        "with own as (select d.id, s.id as stream from device d join stream s on s.device_id = d.id where d.name like '{run}-%')
+         select (select count(*) from own),
+                (select count(*) from reading where stream_id in (select stream from own)),
+                (select count(*) from alert_transition where stream_id in (select stream from own)),
+                (select count(*) from notification n join alert_transition t on t.id = n.transition_id
+                 where n.status = 'delivered' and t.stream_id in (select stream from own))"
+    );
+    let mut found = [0; 4];
+    let waited = until(limit, "every payload stored once and told once", async || {
+        let row = stand.database.connect().await?.query_one(&counts, &[]).await?;
+        found = std::array::from_fn(|column| row.get(column));
+        Ok((found == [wanted; 4]).then_some(()))
     });
     waited.await.map_err(|failure| {
-        format!("{failure}: {taken} were taken, {} rows of {} devices are there", found.0, found.1).into()
-    })
+        let [devices, rows, transitions, told] = found;
+        let what = format!("{devices} devices, {rows} rows, {transitions} transitions, {told} told");
+        Failure::from(format!("{failure}: of {taken} that were taken there are {what}"))
+    })?;
+    desk::verified(&desk::told(&stand.cluster).await?, &stand.signing_secret).map(|_| ())
 }
 
 struct Sender {
@@ -115,11 +127,8 @@ impl Sender {
         while !self.stopped.load(Ordering::SeqCst) {
             number += 1;
             // A time of its own: what is sent twice because its answer was lost is one reading.
-            let at = 1_767_225_600 + number;
-            let body = format!(
-                r#"[{{"bn":"{}-{number}:","bt":{at},"n":"water_level","u":"m","v":{number}}}]"#,
-                self.name
-            );
+            let at = 1_767_225_600_000 + number;
+            let body = format!(r#"{{"fridge":{{"id":"{}-{number}"}},"at":{at},"temp_f":70}}"#, self.name);
             while !self.send(&body).await {
                 tokio::time::sleep(AGAIN).await;
             }
@@ -129,8 +138,15 @@ impl Sender {
     }
 
     async fn send(&self, body: &str) -> bool {
-        let request = self.client.post(&self.url).header("x-api-key", &self.key);
-        let request = request.header("content-type", "application/senml+json").body(body.to_owned());
+        let request = self.client.post(&self.url).header("x-signature", signature(&self.key, body));
+        let request = request.header("content-type", "application/json").body(body.to_owned());
         request.send().await.is_ok_and(|answer| answer.status().is_success())
     }
+}
+
+fn signature(key: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(body.as_bytes());
+    let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digest}")
 }

@@ -27,7 +27,7 @@ async fn run(wanted: &[String]) -> Result<usize, Failure> {
     let keep = settings.keep;
     let stand = Stand::prepare(settings).await?;
     println!("namespace {}", stand.cluster.namespace);
-    let failed = match stand.install(&stand.values()).await {
+    let failed = match stand.install(&stand.first_values()).await {
         Ok(()) => Ok(scenarios::run(&stand, wanted).await),
         Err(failure) => Err(failure),
     };

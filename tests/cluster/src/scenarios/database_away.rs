@@ -20,6 +20,8 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let run = traffic.run().to_owned();
     let taken = traffic.stop().await?;
-    steady::stored_once(stand, &run, taken, Duration::from_secs(300)).await?;
-    Ok(Came::Held(format!("{taken} payloads, taken before, while and after; each stored once")))
+    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    Ok(Came::Held(format!(
+        "{taken} payloads, taken before, while and after; each stored, fired and told once"
+    )))
 }

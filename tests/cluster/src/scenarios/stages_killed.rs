@@ -15,8 +15,6 @@ const BETWEEN: u64 = 20;
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let traffic = Steady::start(stand, "killed").await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
-    // An alert's way is under way while its stages die.
-    let burst = burst::send(stand).await;
     let mut killed = Vec::new();
     for stage in STAGES {
         for pod in pods::running(&stand.cluster, stage.name).await? {
@@ -27,9 +25,9 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     }
     let run = traffic.run().to_owned();
     let taken = traffic.stop().await?;
-    steady::stored_once(stand, &run, taken, Duration::from_secs(300)).await?;
-    if let Ok(burst) = burst {
-        burst::settled(stand, &burst).await?;
-    }
-    Ok(Came::Held(format!("{taken} payloads, each stored once; killed: {}", killed.join(", "))))
+    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    Ok(Came::Held(format!(
+        "{taken} payloads, each stored once, fired once, told once; killed: {}",
+        killed.join(", ")
+    )))
 }

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use super::Came;
-use crate::Failure;
 use crate::cluster::{
     BROKER, CONFIG_MAP, DEPLOYMENT, JOB, KSERVICE, PING_SOURCE, SECRET, SERVICE, SERVICE_ACCOUNT, TRIGGER,
 };
 use crate::stand::Stand;
 use crate::wait::until;
+use crate::{Failure, topics};
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let receipts = "select count(*) from receipt";
     let before = stand.database.number(receipts).await?;
+    let topics_before = topics(stand)?;
     stand.release.uninstall().await?;
     let mut left = Vec::new();
     until(Duration::from_secs(240), "nothing but the database left", async || {
@@ -25,7 +26,16 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     if after < before {
         return Err(format!("of {before} receipts {after} are left").into());
     }
-    Ok(Came::Held(format!("{after} receipts are left, and no object")))
+    let topics = topics(stand)?;
+    if topics != topics_before {
+        return Err(format!("of the topics {topics_before:?} {topics:?} are left").into());
+    }
+    Ok(Came::Held(format!("{after} receipts and {} topics are left, and no object", topics.len())))
+}
+
+fn topics(stand: &Stand) -> Result<Vec<String>, Failure> {
+    let Some(bootstrap) = &stand.settings.kafka_bootstrap else { return Ok(Vec::new()) };
+    topics::of(&stand.cluster.namespace, bootstrap)
 }
 
 /// The Secret of `helm test` is kept on purpose, so that a second install has the same token.

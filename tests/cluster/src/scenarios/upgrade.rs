@@ -12,26 +12,23 @@ use crate::{Failure, burst};
 const PART: u64 = 20;
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
-    let Some(before) = &stand.settings.before_tag else {
+    if stand.settings.before_tag.is_none() {
         return Ok(Came::LeftOut("FRESHET_BEFORE_TAG names no release before"));
-    };
+    }
     let traffic = Steady::start(stand, "upgrade").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let now = edited(stand.values());
-    let mut earlier = stand.values();
-    earlier["image"]["tag"] = json!(before);
-    for values in [&earlier, &now] {
-        stand.install(values).await?;
-        traffic.taken_more(PART, burst::COLD * 2).await?;
-    }
+    stand.install(&now).await?;
+    traffic.taken_more(PART, burst::COLD * 2).await?;
+    // The code of before over the schema of now.
     stand.release.rollback().await?;
     stand.ready().await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let run = traffic.run().to_owned();
     let taken = traffic.stop().await?;
-    steady::stored_once(stand, &run, taken, Duration::from_secs(300)).await?;
+    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
     stand.install(&stand.values()).await?;
-    Ok(Came::Held(format!("{taken} payloads over upgrade and rollback, each stored once")))
+    Ok(Came::Held(format!("{taken} payloads over upgrade and rollback, each stored, fired and told once")))
 }
 
 /// The rule that fires, edited.
