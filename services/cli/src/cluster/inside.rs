@@ -28,6 +28,33 @@ pub struct Answer {
     pub json: Value,
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// No pod of the release can begin, for this reason: those of the stages cannot either.
+    CannotBegin(String),
+    /// Something else.
+    Failed(Failure),
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::CannotBegin(reason) => {
+                Self::new(format!("a pod of the release cannot begin: {reason}"))
+                    .hint("`freshet doctor` says more")
+            }
+            Unanswered::Failed(failure) => failure,
+        }
+    }
+}
+
 /// The label of such pods.
 const LABEL: &str = "freshet.dev/inside";
 /// How long a pod may take to begin.
@@ -52,7 +79,7 @@ pub async fn run(
     release: &Release,
     arguments: &[String],
     limit: Duration,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, Unanswered> {
     sweep(cluster).await?;
     let template = template(cluster, release).await?;
     let own_name = format!("{}-inside-{}", release.fullname, &Uuid::new_v4().simple().to_string()[..8]);
@@ -64,9 +91,9 @@ pub async fn run(
     pods.create(&PostParams::default(), &pod).await.map_err(|error| failed(&error))?;
     let answer = tokio::select! {
         answer = tokio::time::timeout(deadline, watch(cluster, &pods, &own_name)) => answer.unwrap_or_else(|_| {
-            Err(Failure::new(format!("the pod {own_name} did not end in {} s", deadline.as_secs())))
+            Err(Failure::new(format!("the pod {own_name} did not end in {} s", deadline.as_secs())).into())
         }),
-        _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+        _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted").into()),
     };
     let gone = pods.delete(&own_name, &DeleteParams::default().grace_period(1)).await;
     gone.map_err(|error| failed(&error))?;
@@ -102,7 +129,7 @@ async fn template(cluster: &Cluster, release: &Release) -> Result<Value, Failure
     }
 }
 
-async fn watch(cluster: &Cluster, pods: &Api<Pod>, own_name: &str) -> Result<Answer, Failure> {
+async fn watch(cluster: &Cluster, pods: &Api<Pod>, own_name: &str) -> Result<Answer, Unanswered> {
     begun(cluster, own_name).await?;
     let follow = LogParams { follow: true, ..LogParams::default() };
     let log = pods.log_stream(own_name, &follow).await.map_err(|error| failed(&error))?;
@@ -124,7 +151,7 @@ async fn watch(cluster: &Cluster, pods: &Api<Pod>, own_name: &str) -> Result<Ans
 }
 
 /// Until its container runs or has run.
-async fn begun(cluster: &Cluster, own_name: &str) -> Result<(), Failure> {
+async fn begun(cluster: &Cluster, own_name: &str) -> Result<(), Unanswered> {
     let deadline = Instant::now() + START;
     loop {
         let pod = state(cluster, own_name).await?;
@@ -135,15 +162,12 @@ async fn begun(cluster: &Cluster, own_name: &str) -> Result<(), Failure> {
         let reason = text(&container, "/waiting/reason");
         if HOPELESS.contains(&reason) {
             let message = text(&container, "/waiting/message");
-            return Err(Failure::new(format!("a pod of the release cannot begin: {reason}: {message}")));
+            return Err(Unanswered::CannotBegin(format!("{reason}: {message}")));
         }
         if Instant::now() > deadline {
             let placed = super::object::condition(&pod, "PodScheduled").map(|found| found.reason);
             let reason = placed.filter(|reason| !reason.is_empty()).unwrap_or_else(|| reason.to_owned());
-            return Err(Failure::new(format!(
-                "a pod of the release did not begin in {} s: {reason}",
-                START.as_secs()
-            )));
+            return Err(Unanswered::CannotBegin(format!("not within {} s: {reason}", START.as_secs())));
         }
         tokio::time::sleep(PAUSE).await;
     }

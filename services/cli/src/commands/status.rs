@@ -62,7 +62,8 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let stages = readers.readers.iter().map(|(stage, _)| stage.clone());
     let lags = counts.as_ref().and_then(|counts| counts.lags.as_ref().ok()).cloned().unwrap_or_default();
     let lags: Vec<_> = stages.zip(lags).collect();
-    let lines = status::lines(&release, (&pods, &events), counts.as_ref(), &lags);
+    let mut lines = status::lines(&release, (&pods, &events), counts.as_ref(), &lags);
+    lines.extend(readers.worker.iter().map(|worker| status::worker_line(worker, &lags)));
     output::rows(format, &lines)?;
     let is_ready = lines.iter().all(|line| line.ready);
     say(args, counts.as_ref(), is_ready);

@@ -129,6 +129,11 @@ pub const RIGHT_MISSING: Code =
 /// A part could not be looked at.
 pub const NOT_LOOKED_AT: Code =
     warning("not-looked-at", "mend the cause and run the doctor again: this part is unknown now");
+/// A pod of the release does not begin.
+pub const POD_CANNOT_BEGIN: Code = error(
+    "pod-cannot-begin",
+    "make the Secret or the image that the reason names; the stages' pods will not begin either",
+);
 /// No connection to the database.
 pub const DATABASE_UNREACHABLE: Code = error(
     "database-unreachable",
@@ -163,7 +168,7 @@ pub const TOPIC_MISSING: Code =
     error("topic-missing", "let the migration Job make it (kafka.createTopics), or make it by hand");
 
 /// Every kind.
-pub const ALL: [Code; 28] = [
+pub const ALL: [Code; 29] = [
     KUBERNETES_TOO_OLD,
     KNATIVE_MISSING,
     KNATIVE_TOO_OLD,
@@ -184,6 +189,7 @@ pub const ALL: [Code; 28] = [
     LITTLE_ROOM,
     RIGHT_MISSING,
     NOT_LOOKED_AT,
+    POD_CANNOT_BEGIN,
     DATABASE_UNREACHABLE,
     SCHEMA_TOO_OLD,
     SCHEMA_NEWER,

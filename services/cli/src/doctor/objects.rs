@@ -18,6 +18,19 @@ pub fn readiness(kind: &str, objects: &[Value]) -> Vec<Finding> {
         .collect()
 }
 
+/// Deployments (the Kafka way's worker) with fewer pods than they should have.
+pub fn workers(deployments: &[Value]) -> Vec<Finding> {
+    let short = deployments.iter().filter_map(|deployment| {
+        let wanted = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
+        let ready = deployment["status"]["readyReplicas"].as_u64().unwrap_or(0);
+        (ready < wanted).then(|| {
+            let what = format!("{ready} of its {wanted} pods are ready");
+            Finding::new(code::NOT_READY, format!("deployment/{}", name(deployment)), what)
+        })
+    });
+    short.collect()
+}
+
 /// Subscriptions of the code that have no Trigger. Those of the tick are left out where there is no tick: nothing needs it.
 pub fn missing_triggers(fullname: &str, triggers: &[Value], timers: &[Value]) -> Vec<Finding> {
     let has = |objects: &[Value], wanted: &str| {
@@ -53,7 +66,7 @@ mod tests {
     use event_model::topology::SUBSCRIPTIONS;
     use serde_json::{Value, json};
 
-    use super::{migrations, missing_triggers, readiness};
+    use super::{migrations, missing_triggers, readiness, workers};
 
     fn named(name: &str) -> Value {
         json!({"metadata": {"name": name}})
@@ -66,6 +79,13 @@ mod tests {
         let found = readiness("service", &[object]);
         assert_eq!(found[0].subject, "service/plant-ingest");
         assert_eq!(found[0].what, "RevisionFailed: Unable to fetch image");
+    }
+
+    #[test]
+    fn a_worker_without_its_pods_is_told() {
+        let worker = |ready: u64| json!({"metadata": {"name": "w"}, "spec": {"replicas": 2}, "status": {"readyReplicas": ready}});
+        assert_eq!(workers(&[worker(2)]), []);
+        assert_eq!(workers(&[worker(1)])[0].what, "1 of its 2 pods are ready");
     }
 
     #[test]

@@ -39,14 +39,17 @@ pub struct StageLine {
     pub lag: Option<i64>,
 }
 
+/// The stage name of the Kafka way's worker.
+pub const WORKER: &str = "worker";
+
 /// Where the columns come from.
 pub const ORIGINS: &str = "\
-READY, PODS   the Knative Service and its pods
+READY, PODS   the Knative Service and its pods; of the worker its Deployment
 LAST START    the cluster's own events, which it keeps for an hour, and the pods that run
 EVENTS        rows: ingest and transform receipts, alert transitions, notify messages delivered, dead-letter dead letters
 ERRORS        rows: receipts that were not stored whole, messages given up
 DEAD          rows of dead letters that are open, by the stage that failed
-LAG           transform: records in Kafka that are not read; alert: marked streams; notify: due messages; dead-letter: letters to send back";
+LAG           worker, and stages behind a Broker of class Kafka: records that are not read; alert: marked streams; notify: due messages; dead-letter: letters to send back";
 
 impl Row for StageLine {
     const HEADINGS: &'static [&'static str] =
@@ -102,6 +105,23 @@ pub fn lines(
     STAGES.iter().map(|stage| line(stage.name)).collect()
 }
 
+/// A line for the Kafka way's worker, which reads in place of `transform`; its rows are counted there.
+pub fn worker_line(deployment: &Value, lags: &[(String, i64)]) -> StageLine {
+    let replicas = |of: &str| deployment.pointer(of).and_then(Value::as_u64).unwrap_or(0);
+    let ready = replicas("/status/readyReplicas");
+    StageLine {
+        stage: WORKER,
+        ready: ready >= replicas("/spec/replicas"),
+        pods: usize::try_from(ready).unwrap_or(usize::MAX),
+        last_start_at: None,
+        start_seconds: None,
+        events: None,
+        errors: None,
+        dead_letters: None,
+        lag: lags.iter().filter(|(reader, _)| reader == WORKER).map(|(_, lag)| *lag).reduce(|a, b| a + b),
+    }
+}
+
 fn is_pod_of(pod: &Value, service: &str) -> bool {
     label(pod, "serving.knative.dev/service") == service
         && !service.is_empty()
@@ -153,7 +173,7 @@ mod tests {
     use store::overview::{Overview, StageLetters};
 
     use super::counts::Counts;
-    use super::lines;
+    use super::{WORKER, lines, worker_line};
     use crate::cluster::Release;
 
     fn overview() -> Overview {
@@ -200,6 +220,13 @@ mod tests {
         assert_eq!((line("alert").dead_letters, line("alert").lag), (Some(1), Some(3)));
         assert_eq!((line("dead-letter").events, line("dead-letter").lag), (Some(3), Some(1)));
         assert!(!line("notify").ready);
+    }
+
+    #[test]
+    fn the_worker_has_a_line_of_its_own() {
+        let deployment = json!({"spec": {"replicas": 2}, "status": {"readyReplicas": 1}});
+        let line = worker_line(&deployment, &[(WORKER.to_owned(), 7), ("transform".to_owned(), 1)]);
+        assert_eq!((line.ready, line.pods, line.lag), (false, 1, Some(7)));
     }
 
     #[test]

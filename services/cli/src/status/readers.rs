@@ -8,6 +8,7 @@ use crate::cluster::{Cluster, Release, kinds};
 use crate::doctor::broker;
 use crate::failure::Failure;
 use crate::kafka::Reader;
+use crate::status::WORKER;
 
 /// A release's readers of Kafka, and whether its Broker tells what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Readers {
     pub readers: Vec<(String, Reader)>,
     /// The Broker's class.
     pub broker_class: String,
+    /// The Kafka way's worker, where there is one.
+    pub worker: Option<Value>,
 }
 
 impl Readers {
@@ -40,11 +43,10 @@ impl Readers {
 
 fn of(release: &Release, broker: Option<&Value>, triggers: &[Value], workers: &[Value]) -> Readers {
     let mut readers = Vec::new();
-    for worker in workers.iter().filter(|worker| label(worker, COMPONENT) == "worker") {
+    let worker = workers.iter().find(|worker| label(worker, COMPONENT) == WORKER);
+    if let Some(worker) = worker {
         let spec = &worker["spec"]["template"]["spec"];
-        readers.extend(
-            reader(spec, "KAFKA_TOPIC", "KAFKA_GROUP").map(|reader| ("transform".to_owned(), reader)),
-        );
+        readers.extend(reader(spec, "KAFKA_TOPIC", "KAFKA_GROUP").map(|reader| (WORKER.to_owned(), reader)));
     }
     if let Some(spec) = release.pod_spec("dead-letter") {
         let reader = reader(spec, "KAFKA_DEAD_LETTER_TOPIC", "KAFKA_DEAD_LETTER_GROUP");
@@ -55,7 +57,7 @@ fn of(release: &Release, broker: Option<&Value>, triggers: &[Value], workers: &[
         let stage = stage.map_or("", |trigger| label(trigger, COMPONENT)).to_owned();
         readers.push((stage, Reader { topic, group }));
     }
-    Readers { readers, broker_class: broker.map_or("", broker::class).to_owned() }
+    Readers { readers, broker_class: broker.map_or("", broker::class).to_owned(), worker: worker.cloned() }
 }
 
 fn reader(pod_spec: &Value, topic: &str, group: &str) -> Option<Reader> {
@@ -98,7 +100,7 @@ mod tests {
         });
         let readers = of(&release, Some(&broker), &[trigger], &[worker]);
         let stages: Vec<_> = readers.readers.iter().map(|(stage, _)| stage.as_str()).collect();
-        assert_eq!(stages, ["transform", "dead-letter", "notify"]);
+        assert_eq!(stages, ["worker", "dead-letter", "notify"]);
         assert_eq!(readers.arguments()[4..], ["--reader", "plant.events:g"]);
         assert_eq!(readers.broker_class, "Kafka");
     }

@@ -22,7 +22,9 @@ fn release(recorded: &Value) -> Release {
         name: "plant".into(),
         fullname: "plant".into(),
         services: services
-            .map(|service| (stage(service).as_str().unwrap().to_owned(), service.clone()))
+            .map(|service| {
+                (stage(service).as_str().expect("a service has its stage").to_owned(), service.clone())
+            })
             .collect(),
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cluster::inside::Unanswered;
 use crate::cluster::object::{text, variable};
 use crate::cluster::{Cluster, Release, inside, kinds};
 use crate::doctor::inside::Report;
@@ -32,7 +33,15 @@ pub(super) async fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
         }
     }
     found.extend(part_of(rights(&cluster).await, "rights"));
-    let release = Release::find(&cluster, args.cluster.release.as_deref()).await?;
+    let release = match Release::find(&cluster, args.cluster.release.as_deref()).await {
+        Ok(release) => release,
+        // What is missing is told already.
+        Err(failure) if found.iter().any(|finding| finding.code == code::RIGHT_MISSING.name) => {
+            found.push(unseen("the release", &failure));
+            return Ok(found);
+        }
+        Err(failure) => return Err(failure),
+    };
     let services: Services<'_> =
         release.services.iter().map(|(stage, service)| (stage.as_str(), service)).collect();
     let looked = settings(&cluster, &services).await;
@@ -94,8 +103,10 @@ async fn own_objects(
     let sinks = cluster.list(kinds::KAFKA_SINK, namespace, &selector).await?;
     let jobs = format!("{selector},app.kubernetes.io/component=migrate");
     let jobs = cluster.list(kinds::JOB, namespace, &jobs).await?;
+    let workers = cluster.list(kinds::DEPLOYMENT, namespace, &selector).await?;
     let services: Vec<_> = release.services.values().cloned().collect();
     let mut found = objects::readiness("service", &services);
+    found.extend(objects::workers(&workers));
     for (kind, objects) in [("trigger", &triggers), ("pingsource", &timers), ("kafkasink", &sinks)] {
         found.extend(objects::readiness(kind, objects));
     }
@@ -123,7 +134,13 @@ async fn from_inside(args: &Args, cluster: &Cluster, release: &Release) -> Resul
     for topic in topics(cluster, release).await? {
         arguments.extend(["--topic".to_owned(), topic]);
     }
-    let answer = inside::run(cluster, release, &arguments, args.timeout).await?;
+    let answer = match inside::run(cluster, release, &arguments, args.timeout).await {
+        Ok(answer) => answer,
+        Err(Unanswered::CannotBegin(reason)) => {
+            return Ok(vec![Finding::new(code::POD_CANNOT_BEGIN, "pods", reason)]);
+        }
+        Err(Unanswered::Failed(failure)) => return Err(failure),
+    };
     let report: Report = serde_json::from_value(answer.json)
         .map_err(|error| Failure::because("the pod's answer is not of this release", &error))?;
     let hash = release.pipeline(cluster).await.ok().map(|pipeline| pipeline.hash);
