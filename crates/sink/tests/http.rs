@@ -65,7 +65,11 @@ async fn a_refusal_is_final_and_anything_else_may_pass_later() {
     {
         let error = sink_to(&format!("{}/{status}", broker.url())).send(&event, None).await.unwrap_err();
         let refused = format!("it answered {status}");
-        assert_eq!(matches!(error, SinkError::Refused(ref reason) if *reason == refused), is_final, "{status}");
+        assert_eq!(
+            matches!(error, SinkError::Refused(ref reason) if *reason == refused),
+            is_final,
+            "{status}"
+        );
     }
     let url = format!("{}/202", broker.url());
     broker.stop().await;

@@ -220,8 +220,7 @@ rules:
 channels:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
-    let environment =
-        [("WAKE_AHEAD_URLS", transform.url("")), ("WAKE_AHEAD_WATCHED_URLS", alert.url(""))];
+    let environment = [("WAKE_AHEAD_URLS", transform.url("")), ("WAKE_AHEAD_WATCHED_URLS", alert.url(""))];
     let environment = environment.each_ref().map(|(name, url)| (*name, url.as_str()));
     let world = World::start_with(yaml, &environment);
     let malformed = world.request("POST", "/hooks/open").header("content-type", "application/senml+json");
