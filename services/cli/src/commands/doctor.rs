@@ -37,7 +37,7 @@ pub struct Args {
 /// Prints what was found, the worst first.
 ///
 /// # Errors
-/// Where no cluster can be asked, or it has no such release.
+/// Where no cluster can be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if args.inside {
         return inside::run(&args.topic).await;

@@ -58,6 +58,11 @@ pub const KNATIVE_MISSING: Code =
     error("knative-missing", "install Knative Serving and Eventing; k8s/ has pinned manifests");
 /// Knative is older than what is tested.
 pub const KNATIVE_TOO_OLD: Code = warning("knative-too-old", "upgrade Knative to 1.22 or newer");
+/// There is no release, or it cannot be seen.
+pub const RELEASE_NOT_SEEN: Code = error(
+    "release-not-seen",
+    "install one, or name where it is with --namespace and --release; the other findings are of the cluster alone",
+);
 /// The Broker class Kafka is not installed.
 pub const KAFKA_BROKER_MISSING: Code = error(
     "kafka-broker-missing",
@@ -168,10 +173,11 @@ pub const TOPIC_MISSING: Code =
     error("topic-missing", "let the migration Job make it (kafka.createTopics), or make it by hand");
 
 /// Every kind.
-pub const ALL: [Code; 29] = [
+pub const ALL: [Code; 30] = [
     KUBERNETES_TOO_OLD,
     KNATIVE_MISSING,
     KNATIVE_TOO_OLD,
+    RELEASE_NOT_SEEN,
     KAFKA_BROKER_MISSING,
     BROKER_MISSING,
     NOT_READY,

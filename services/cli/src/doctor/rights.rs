@@ -58,7 +58,7 @@ const INSIDERS: &str = "doctor, status, drain";
 const SENDERS: &str = "send, dead-letters";
 
 /// Every right that the commands make use of.
-pub const RIGHTS: [Right; 18] = [
+pub const RIGHTS: [Right; 20] = [
     right("serving.knative.dev", "services", "list", Place::Release, EVERY),
     right("eventing.knative.dev", "brokers", "get", Place::Release, INSIDERS),
     right("eventing.knative.dev", "triggers", "list", Place::Release, INSIDERS),
@@ -74,6 +74,8 @@ pub const RIGHTS: [Right; 18] = [
     right("", "pods", "list", Place::Namespace("kourier-system"), SENDERS),
     part("pods", "portforward", "create", Place::Namespace("kourier-system"), SENDERS),
     right("", "configmaps", "get", Place::Namespace("knative-serving"), "doctor"),
+    right("apps", "deployments", "get", Place::Namespace("knative-serving"), "doctor"),
+    right("apps", "deployments", "get", Place::Namespace("knative-eventing"), "doctor"),
     right("", "nodes", "list", Place::Cluster, "doctor"),
     right("", "pods", "list", Place::Cluster, "doctor"),
     right("apiextensions.k8s.io", "customresourcedefinitions", "list", Place::Cluster, "doctor"),
@@ -140,6 +142,6 @@ mod tests {
     fn a_question_names_the_namespace_that_it_is_about() {
         let namespace =
             |index: usize| RIGHTS[index].question("plant")["spec"]["resourceAttributes"]["namespace"].clone();
-        assert_eq!((namespace(0), namespace(15)), ("plant".into(), "".into()));
+        assert_eq!((namespace(0), namespace(17)), ("plant".into(), "".into()));
     }
 }

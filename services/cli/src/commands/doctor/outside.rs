@@ -35,12 +35,12 @@ pub(super) async fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
     found.extend(part_of(rights(&cluster).await, "rights"));
     let release = match Release::find(&cluster, args.cluster.release.as_deref()).await {
         Ok(release) => release,
-        // What is missing is told already.
-        Err(failure) if found.iter().any(|finding| finding.code == code::RIGHT_MISSING.name) => {
-            found.push(unseen("the release", &failure));
+        // Before an install the cluster alone is looked at.
+        Err(failure) => {
+            found.extend(part_of(settings(&cluster, &Vec::new()).await, "Knative's settings"));
+            found.push(Finding::new(code::RELEASE_NOT_SEEN, "release", failure.message()));
             return Ok(found);
         }
-        Err(failure) => return Err(failure),
     };
     let services: Services<'_> =
         release.services.iter().map(|(stage, service)| (stage.as_str(), service)).collect();
