@@ -6,6 +6,7 @@ pub mod database;
 pub mod echo;
 pub mod footprint;
 pub mod ingest;
+pub mod kafka;
 pub mod load;
 pub mod pipeline;
 pub mod probe;

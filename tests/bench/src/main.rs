@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bench::database::Database;
 use bench::table::Table;
-use bench::{echo, footprint, ingest, rules, start, write_path};
+use bench::{echo, footprint, ingest, kafka, rules, start, write_path};
 
 fn main() -> std::io::Result<()> {
     match std::env::args().nth(1) {
@@ -40,6 +40,9 @@ async fn measure() -> std::io::Result<()> {
     }
     if wants("transform") {
         write_path::beside_the_bare_upsert(&mut table, &database, &pipeline).await;
+    }
+    if wants("kafka") {
+        kafka::beside_the_bare_upsert(&mut table, &database, &pipeline).await;
     }
     if wants("pipeline") {
         bench::pipeline::webhook_to_row(&mut table, &pipeline).await;

@@ -14,14 +14,14 @@ use crate::load::{self, post};
 use crate::table::{Table, median};
 
 const RUNS: usize = 3;
-const TIME: Duration = Duration::from_secs(4);
-const DEVICES: u64 = 500;
+pub(crate) const TIME: Duration = Duration::from_secs(4);
+pub(crate) const DEVICES: u64 = 500;
 /// Batch sizes of the bare upsert; the best one counts.
-const BATCHES: [usize; 3] = [256, 1024, 4096];
-const BARE_CONNECTIONS: usize = 4;
+pub(crate) const BATCHES: [usize; 3] = [256, 1024, 4096];
+pub(crate) const BARE_CONNECTIONS: usize = 4;
 
 /// The instant of the n-th event.
-fn instant(number: u64) -> Timestamp {
+pub(crate) fn instant(number: u64) -> Timestamp {
     // Half a year of a fleet that reports every few seconds.
     Timestamp::from_microsecond(
         1_767_225_600_000_000 + i64::try_from(number / DEVICES).unwrap_or(0) * 1_000_000,
@@ -29,7 +29,7 @@ fn instant(number: u64) -> Timestamp {
     .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn recorded(number: u64) -> Vec<u8> {
+pub(crate) fn recorded(number: u64) -> Vec<u8> {
     RecordedRequest {
         method: "POST".to_owned(),
         path: "/hooks/bench".to_owned(),
