@@ -91,7 +91,7 @@ impl Worker {
         let handle: reader::Handle = Box::new(move |batch, records| {
             let (handler, shared) = (Arc::clone(&handler), Arc::clone(&ending));
             runtime.spawn(async move {
-                let safe = settle(handler, &shared, records).await;
+                let safe = settle(&handler, &shared, records).await;
                 shared.change(|progress| progress.end(batch, safe));
             });
         });
@@ -115,10 +115,10 @@ impl Worker {
 }
 
 /// Works until the batch is safe, through whatever fails; `false` where the end came first.
-async fn settle(handler: Arc<Handler>, shared: &Shared, records: Vec<Record>) -> bool {
+async fn settle(handler: &Arc<Handler>, shared: &Shared, records: Vec<Record>) -> bool {
     let records: Arc<[Record]> = records.into();
     loop {
-        let (handler, records) = (Arc::clone(&handler), Arc::clone(&records));
+        let (handler, records) = (Arc::clone(handler), Arc::clone(&records));
         match tokio::spawn(async move { handler.settle(&records).await }).await {
             Ok(safe) => return safe,
             Err(error) => tracing::error!(%error, "a batch failed in a way that nobody foresaw"),

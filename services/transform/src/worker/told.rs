@@ -60,8 +60,8 @@ impl Told {
             let (from, to) = stream.span();
             let span = recorded.streams.entry(stream.id).or_insert_with(|| StreamSpan {
                 stream: stream.id,
-                device: stream.device.to_string(),
-                channel: stream.channel.to_string(),
+                device: stream.device.clone(),
+                channel: stream.channel.clone(),
                 from,
                 to,
             });
