@@ -5,6 +5,7 @@ mod channel;
 mod check;
 mod cluster;
 mod dead_letters;
+mod kafka;
 mod migrate;
 mod process;
 mod rows;
