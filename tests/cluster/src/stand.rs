@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event_model::topology::STAGES;
+use kube::ResourceExt as _;
 use reqwest::Client;
 use serde_json::{Value, json};
 use url::Url;
@@ -22,6 +23,8 @@ const READY_LIMIT: Duration = Duration::from_secs(300);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 /// The demo's pipeline, with the desk of the cluster and a tick that leaves room for zero pods.
 const PIPELINE: &str = include_str!("../../../services/cli/demo/freshet.yaml");
+/// Knative's label of what it makes for a Service.
+const KNATIVE_SERVICE: &str = "serving.knative.dev/service";
 /// The time between two ticks.
 pub const TICK: Duration = Duration::from_secs(120);
 
@@ -141,8 +144,10 @@ impl Stand {
             });
             waited.await.map_err(|_| format!("{} not ready: {}", kind.name(), last.join("; ")))?;
         }
-        until(READY_LIMIT, "a pod of the desk", async || {
-            let deployments = self.cluster.list(DEPLOYMENT).await?;
+        until(READY_LIMIT, "the pods of the desk and the worker", async || {
+            let mut deployments = self.cluster.list(DEPLOYMENT).await?;
+            // Those of Knative scale to zero.
+            deployments.retain(|one| !one.labels().contains_key(KNATIVE_SERVICE));
             let are_ready =
                 deployments.iter().all(|one| one.data["status"]["readyReplicas"].as_i64() >= Some(1));
             Ok(are_ready.then_some(()))
