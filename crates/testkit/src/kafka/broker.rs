@@ -19,6 +19,8 @@ exec 3<&0
 (
     cat <&3 >/dev/null
     kill -KILL $$ 2>/dev/null
+    # What is not gone yet still writes. The wait is bounded: nobody may be left to reap it.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 $$ 2>/dev/null || break; sleep 0.1; done
     [ -e "$remove/keep-$$" ] || rm -rf "$remove"
 ) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
