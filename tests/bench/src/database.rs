@@ -37,6 +37,14 @@ impl Database {
         self.instance.url("postgres")
     }
 
+    /// The server's process.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn pid(&self) -> u32 {
+        self.instance.pid().expect("the server that was started runs")
+    }
+
     /// A connection of its own.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::binaries::{Running, stage};
+use crate::cpu::{Shares, Spent};
 use crate::echo;
 use crate::load::{self, post};
 use crate::table::{Table, median};
@@ -22,9 +23,16 @@ pub async fn beside_an_echo(table: &mut Table, database_url: &str, pipeline: &Pa
     ingest.wait_until_listening();
     bare.wait_until_listening();
     let (mut rates, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut shares = Shares::default();
     for _ in 0..RUNS {
-        let floor = load::run(bare.address, CONNECTIONS, TIME, request).await.rate();
-        let rate = load::run(ingest.address, CONNECTIONS, TIME, request).await.rate();
+        let spent = Spent::since_now(&[bare.pid()]);
+        let echoed = load::run(bare.address, CONNECTIONS, TIME, request).await;
+        let floor = echoed.rate();
+        shares.add(&["the echo"], &spent.per_request(echoed.accepted));
+        let spent = Spent::since_now(&[ingest.pid(), sink.pid(), std::process::id()]);
+        let queued = load::run(ingest.address, CONNECTIONS, TIME, request).await;
+        let rate = queued.rate();
+        shares.add(&["ingest", "its sink", "the load on ingest"], &spent.per_request(queued.accepted));
         floors.push(floor);
         rates.push(rate);
         ratios.push(rate / floor);
@@ -32,6 +40,7 @@ pub async fn beside_an_echo(table: &mut Table, database_url: &str, pipeline: &Pa
     table.tell("bare echo, 1 kB", median(floors), "requests/s");
     table.tell("ingest, 1 kB JSON to an acknowledged sink", median(rates), "requests/s");
     table.at_least("ingest beside the echo", median(ratios), "x", 0.5);
+    shares.tell(table);
 }
 
 fn request(number: u64) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 pub mod binaries;
 pub mod burst;
+pub mod cpu;
 pub mod database;
 pub mod echo;
 pub mod footprint;

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::binaries::{Running, stage};
+use crate::cpu::{Shares, Spent};
 use crate::database::Database;
 use crate::load::{self, post};
 use crate::table::{Table, median};
@@ -77,6 +78,7 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
     let transform = Running::start(stage("transform", &database.url(), pipeline, "http://127.0.0.1:1/"));
     transform.wait_until_listening();
     let (mut rates, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut shares = Shares::default();
     for run in 0..RUNS {
         let mut floor = 0.0_f64;
         for batch in BATCHES {
@@ -85,7 +87,12 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
         }
         database.empty().await;
         let label = format!("run{run}");
+        let spent = Spent::since_now(&[transform.pid(), database.pid(), std::process::id()]);
         let answers = load::run(transform.address, 128, TIME, move |number| delivery(number, &label)).await;
+        shares.add(
+            &["transform", "its PostgreSQL", "the load on transform"],
+            &spent.per_request(answers.accepted),
+        );
         let stored: i64 = database
             .connect()
             .await
@@ -105,6 +112,7 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
     table.tell("bare upsert of the same rows, best batch", median(floors), "events/s");
     table.tell("transform, one event a request, durable", median(rates), "events/s");
     table.at_least("transform beside the bare upsert", median(ratios), "x", 0.4);
+    shares.tell(table);
 }
 
 /// Events a second of one process that does nothing but upsert: receipt, key and reading, `batch` events a transaction.
