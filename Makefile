@@ -60,7 +60,7 @@ test-pipeline: ready-test build-test ## The real binaries under faults; FRESHET_
 test-chart: ## The chart: rendered, held against schemas and code, wrong values refused
 	cargo test --locked --package chart-tests
 
-test-faults: ready-test build-test ## The same with 200 seeds
+test-faults: ready-test build-test ## Seeds of the pipeline tests, 200 of them
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
 
 fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
@@ -73,7 +73,7 @@ lint: ## Format, clippy, both without mercy
 format: ## Format the code
 	cargo fmt --all
 
-ci: lint test ## Exactly what CI runs
+ci: ready-test lint test ## Exactly what CI runs first; .ci/run adds the cluster where there is one
 
 ##@ Measure
 .PHONY: bench bench-cluster
