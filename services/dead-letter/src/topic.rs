@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use sink::kafka::{KafkaSettings, Logged};
 use stage::Env;
@@ -113,7 +114,7 @@ impl Reading {
         let consumer: BaseConsumer<Logged> = config.create_with_context(Logged)?;
         let metadata = consumer.fetch_metadata(Some(&topic), ANSWER)?;
         let mut list = TopicPartitionList::new();
-        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+        for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
             list.add_partition(&topic, partition.id());
         }
         let committed = consumer.committed_offsets(list, ANSWER)?;
