@@ -1,5 +1,7 @@
 //! What commands ask a real Kafka: topics, and how far groups have read.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
