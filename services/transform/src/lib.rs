@@ -2,6 +2,7 @@
 
 pub mod config;
 mod content;
+mod locate;
 mod origin;
 mod record;
 mod repetition;

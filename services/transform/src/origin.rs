@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use pipeline_config::{Pipeline, Source};
 use thiserror::Error;
 
-/// How far ahead of our clock the `time` of somebody else's event may be and still count as its receive time.
+/// How far ahead of our clock a time that somebody else says may be and still count as a receive time.
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
-/// How old such an event may be; brokers keep none for longer.
+/// How old such a time may be; brokers keep nothing for longer.
 const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The path under which `ingest` takes a source's requests, without the source.
 const SOURCE_PREFIX: &str = "/sources/";
@@ -63,9 +63,7 @@ impl<'a> Origin<'a> {
             |source: &Source| source.events.as_ref().is_some_and(|events| events.event_type == event.ty());
         let (name, source) =
             pipeline.sources.iter().find(|(_, source)| names_type(source)).ok_or(OriginError::NotForUs)?;
-        let received_at = cloudevent::time(event)
-            .filter(|time| *time >= delivered_at - OLDEST && *time <= delivered_at + CLOCK_SKEW)
-            .unwrap_or(delivered_at);
+        let received_at = plausible(cloudevent::time(event), delivered_at);
         Ok(Self { name, source, decoder: decoder(name, source)?, request: as_request(event), received_at })
     }
 
@@ -88,6 +86,11 @@ impl<'a> Origin<'a> {
             received_at: cloudevent::time(event).unwrap_or(delivered_at),
         })
     }
+}
+
+/// The receive time that somebody else says, where it can be believed at `now`.
+pub(crate) fn plausible(said: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    said.filter(|at| *at >= now - OLDEST && *at <= now + CLOCK_SKEW).unwrap_or(now)
 }
 
 /// The pipeline file names known formats only; what another release put there is as unknown as its source.

@@ -7,7 +7,7 @@ use event_model::events::{
     EVALUATION_DUE, EVALUATION_NONE, EXT_EVALUATION, PulseRecorded, ReadingsRecorded, StreamSpan,
 };
 use jiff::Timestamp;
-use store::Located;
+use store::{Located, LocatedStream};
 
 pub(crate) const SOURCE: &str = "/stages/transform";
 /// An event stays far below what a record holds. Streams beyond this are marked all the same, and `alert` evaluates
@@ -24,16 +24,7 @@ pub(crate) fn readings_recorded(
     if located.streams.is_empty() {
         return Ok(None);
     }
-    let streams = located.streams.iter().take(MAX_STREAMS).map(|stream| {
-        let (from, to) = stream.span();
-        StreamSpan {
-            stream: stream.id,
-            device: stream.device.clone(),
-            channel: stream.channel.clone(),
-            from,
-            to,
-        }
-    });
+    let streams = located.streams.iter().take(MAX_STREAMS).map(span);
     let data = ReadingsRecorded { source: source.to_owned(), streams: streams.collect() };
     let mut event = cloudevent::effect(cause, READINGS_RECORDED, SOURCE);
     event.set_extension(EXT_EVALUATION, if is_due { EVALUATION_DUE } else { EVALUATION_NONE });
@@ -41,6 +32,12 @@ pub(crate) fn readings_recorded(
     cloudevent::set_time(&mut event, received_at);
     cloudevent::set_json(&mut event, &data)?;
     Ok(Some(event))
+}
+
+/// A stream and the span that a payload says something of.
+pub(crate) fn span(stream: &LocatedStream) -> StreamSpan {
+    let (from, to) = stream.span();
+    StreamSpan { stream: stream.id, device: stream.device.clone(), channel: stream.channel.clone(), from, to }
 }
 
 /// `pulse.recorded`.

@@ -5,13 +5,13 @@ use std::error::Error;
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::EventError;
 use event_model::event_types::TICK;
-use event_model::ids;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use stage::{Clock, Delivery, Outcome, Stage, WakeAhead, crash};
-use store::{Database, Located, Sighting, StoreError, Streams, WriteError, Writer, pulses};
+use store::{Database, StoreError, Streams, WriteError, Writer, pulses};
 
 use crate::content::Content;
+use crate::locate::locate;
 use crate::origin::{Origin, OriginError};
 use crate::record::{self, Parts};
 use crate::{reply, watch};
@@ -44,7 +44,7 @@ impl Transform {
     async fn take(&self, event: &Event, delivery: Delivery) -> Result<Option<Event>, Failure> {
         let origin = Origin::of(event, &self.pipeline, delivery.received_at)?;
         let content = Content::of(&origin);
-        let located = self.locate(event, &origin, &content).await?;
+        let located = locate(&self.streams, event, &origin, &content).await?;
         let marks = watch::marks(&self.pipeline, origin.name, &located.streams);
         let is_watched = !marks.is_empty();
         if is_watched {
@@ -61,23 +61,6 @@ impl Transform {
         crash::point("after-commit");
         tracing::debug!(source = origin.name, ?written, outcome = content.outcome.as_str(), "written");
         Ok(reply)
-    }
-
-    async fn locate(
-        &self,
-        event: &Event,
-        origin: &Origin<'_>,
-        content: &Content,
-    ) -> Result<Located, StoreError> {
-        let sighting = Sighting {
-            source: origin.name,
-            source_tags: &origin.source.tags,
-            device_tags: &content.decoded.tags,
-            received_at: origin.received_at,
-            receipt_id: ids::of_receipt(event.source(), event.id()),
-            readings: &content.decoded.readings,
-        };
-        self.streams.locate(&sighting).await
     }
 
     async fn tick(&self, event: &Event) -> Result<Option<Event>, Failure> {

@@ -1,9 +1,6 @@
 //! `freshet activate` and `freshet round-trip`.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread;
-
+use crate::one_answer::one_answer;
 use crate::process::freshet_with;
 
 /// A pipeline file with one source.
@@ -40,25 +37,6 @@ async fn a_schema_that_does_not_come_is_told_in_time() {
     assert!(run.stderr.contains("migrations have not run yet"), "{}", run.stderr);
 }
 
-/// Answers one request with `status` and gives what it was sent.
-fn ingest(status: &'static str) -> (String, thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let url = format!("http://{}", listener.local_addr().expect("the listener is bound"));
-    let request = thread::spawn(move || {
-        let (mut peer, _) = listener.accept().expect("the command connects");
-        let (mut text, mut bytes) = (String::new(), [0; 4096]);
-        while !text.ends_with('}') {
-            let count = peer.read(&mut bytes).expect("the command sends");
-            assert_ne!(count, 0, "the request ended early: {text}");
-            text.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-        write!(peer, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            .expect("the command listens");
-        text
-    });
-    (url, request)
-}
-
 #[tokio::test]
 async fn a_round_trip_shows_the_credential_and_tells_what_did_not_come() {
     let Some(database) = testkit::postgres().await else { return };
@@ -67,14 +45,14 @@ async fn a_round_trip_shows_the_credential_and_tells_what_did_not_come() {
     let variables =
         [("DATABASE_URL", database.url()), ("FRESHET_PIPELINE", &file), ("PROBE_TOKEN", "s3cret")];
     assert_eq!(freshet_with(&["migrate"], &variables).status, 0);
-    let (url, request) = ingest("202 Accepted");
+    let (url, request) = one_answer("202 Accepted");
     let arguments = ["round-trip", "--url", &url, "--source", "probe", "--timeout", "2s"];
     let run = freshet_with(&arguments, &variables);
     let request = request.join().unwrap().to_lowercase();
     assert!(request.starts_with("post /hooks/probe ") && request.contains("bearer s3cret"), "{request}");
     assert_eq!(run.status, 1);
     assert!(run.stderr.contains("its row is not there in time"), "{}", run.stderr);
-    let (url, request) = ingest("401 Unauthorized");
+    let (url, request) = one_answer("401 Unauthorized");
     let run = freshet_with(&["round-trip", "--url", &url, "--source", "probe"], &variables);
     request.join().unwrap();
     assert!(run.stderr.contains("it answered 401"), "{}", run.stderr);

@@ -1,38 +1,15 @@
 //! `freshet channel test`.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread::{self, JoinHandle};
-
+use crate::one_answer::one_answer;
 use crate::process::{freshet, freshet_with};
 
 /// 24 bytes of key, as Standard Webhooks writes it.
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
-/// A receiver that answers one request with `status` and gives what it was sent.
-fn receiver(status: &'static str) -> (u16, JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let port = listener.local_addr().expect("the listener is bound").port();
-    let request = thread::spawn(move || {
-        let (mut peer, _) = listener.accept().expect("the command connects");
-        let mut text = String::new();
-        let mut bytes = [0; 4096];
-        while !text.ends_with('}') {
-            let count = peer.read(&mut bytes).expect("the command sends");
-            assert_ne!(count, 0, "the request ended early: {text}");
-            text.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-        write!(peer, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            .expect("the command listens");
-        text
-    });
-    (port, request)
-}
-
-fn pipeline_file(port: u16) -> tempfile::NamedTempFile {
+fn pipeline_file(url: &str) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().expect("the temporary folder is writable");
     let text = format!(
-        "sources:\n  a: {{format: json}}\nchannels:\n  ops: {{webhook: {{url: 'http://127.0.0.1:{port}/x', secret: {{env: S}}}}}}\n\
+        "sources:\n  a: {{format: json}}\nchannels:\n  ops: {{webhook: {{url: '{url}/x', secret: {{env: S}}}}}}\n\
          network: {{allow: [127.0.0.1]}}\n"
     );
     std::fs::write(file.path(), text).expect("the file is writable");
@@ -41,8 +18,8 @@ fn pipeline_file(port: u16) -> tempfile::NamedTempFile {
 
 #[test]
 fn a_signed_test_message_arrives() {
-    let (port, request) = receiver("204 No Content");
-    let file = pipeline_file(port);
+    let (url, request) = one_answer("204 No Content");
+    let file = pipeline_file(&url);
     let run =
         freshet_with(&["channel", "test", "ops", "-p", file.path().to_str().unwrap()], &[("S", SECRET)]);
     assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (0, "ops: delivered\n", ""));
@@ -53,8 +30,8 @@ fn a_signed_test_message_arrives() {
 
 #[test]
 fn a_refusal_is_told_and_exits_1() {
-    let (port, request) = receiver("403 Forbidden");
-    let file = pipeline_file(port);
+    let (url, request) = one_answer("403 Forbidden");
+    let file = pipeline_file(&url);
     let arguments = ["channel", "test", "ops", "-o", "json", "-p", file.path().to_str().unwrap()];
     let run = freshet_with(&arguments, &[("S", SECRET)]);
     request.join().unwrap();
@@ -65,7 +42,7 @@ fn a_refusal_is_told_and_exits_1() {
 
 #[test]
 fn an_unset_secret_and_an_unknown_channel_say_so() {
-    let file = pipeline_file(9);
+    let file = pipeline_file("http://127.0.0.1:9");
     let path = file.path().to_str().unwrap();
     let run = freshet(&["channel", "test", "ops", "-p", path]);
     assert_eq!(run.status, 1);

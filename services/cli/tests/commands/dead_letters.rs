@@ -1,9 +1,6 @@
 //! `freshet dead-letters` over a real database and a broker that keeps what it is given.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread::{self, JoinHandle};
-
+use crate::one_answer::one_answer;
 use crate::process::freshet_with;
 use crate::rows;
 
@@ -27,26 +24,6 @@ async fn database() -> Option<testkit::TestDatabase> {
     Some(database)
 }
 
-/// Answers one request with `status`, and gives what it was sent.
-fn broker(status: &'static str) -> (String, JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let url = format!("http://{}/", listener.local_addr().expect("the listener is bound"));
-    let request = thread::spawn(move || {
-        let (mut peer, _) = listener.accept().expect("the command connects");
-        let mut text = String::new();
-        let mut bytes = [0; 4096];
-        while !text.ends_with('}') {
-            let count = peer.read(&mut bytes).expect("the command sends");
-            assert_ne!(count, 0, "the request ended early: {text}");
-            text.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-        write!(peer, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            .expect("the command listens");
-        text
-    });
-    (url, request)
-}
-
 #[tokio::test]
 async fn a_dead_letter_is_listed_and_shown_with_its_request() {
     let Some(database) = database().await else { return };
@@ -64,7 +41,7 @@ async fn a_dead_letter_is_listed_and_shown_with_its_request() {
 async fn a_replay_sends_the_event_as_it_was_and_closes_the_letter() {
     let Some(database) = database().await else { return };
     let variables = [("DATABASE_URL", database.url())];
-    let (url, request) = broker("202 Accepted");
+    let (url, request) = one_answer("202 Accepted");
     let replay = freshet_with(&["dead-letters", "replay", ID, "--broker", &url], &variables);
     assert_eq!(replay.status, 0, "{}", replay.stderr);
     let request = request.join().unwrap().to_lowercase();
@@ -83,7 +60,7 @@ async fn a_replay_sends_the_event_as_it_was_and_closes_the_letter() {
 async fn what_the_broker_refuses_stays_open() {
     let Some(database) = database().await else { return };
     let variables = [("DATABASE_URL", database.url())];
-    let (url, request) = broker("503 Service Unavailable");
+    let (url, request) = one_answer("503 Service Unavailable");
     let replay = freshet_with(&["dead-letters", "replay", "--all", "--broker", &url], &variables);
     request.join().unwrap();
     assert_eq!(replay.status, 1);

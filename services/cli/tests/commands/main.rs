@@ -7,6 +7,7 @@ mod cluster;
 mod dead_letters;
 mod kafka;
 mod migrate;
+mod one_answer;
 mod process;
 mod rows;
 mod source;

@@ -1,25 +1,20 @@
 //! From records to what is written: payloads, dead letters, and what is to be told.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use cloudevents::Event;
-use event_model::ids;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use store::dead_letters::{Cause, DeadLetter};
-use store::{Located, Payload, Sighting, StoreError, Streams};
+use store::{Payload, StoreError, Streams};
 
 use super::record::{Record, event_letter, unreadable_letter};
 use super::told::Told;
 use crate::content::Content;
-use crate::origin::{Origin, OriginError};
+use crate::locate::locate;
+use crate::origin::{Origin, OriginError, plausible};
 use crate::record::{self, Parts};
 use crate::watch;
-
-/// Within this of our clock, the time that a record carries is when it was published.
-const AHEAD: Duration = Duration::from_secs(300);
-const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a batch comes to.
 #[derive(Debug, Default)]
@@ -58,6 +53,7 @@ impl<'a> Work<'a> {
     }
 
     async fn take(&mut self, record: &Record, event: &'a Event, desk: Desk<'_>) -> Result<(), StoreError> {
+        // The record's own time, where it can be believed: reading it again gives the same one.
         let delivered_at = plausible(record.published_at, desk.now);
         let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let origin = Origin::of(event, desk.pipeline, delivered_at)?;
@@ -76,7 +72,7 @@ impl<'a> Work<'a> {
                 return Ok(());
             }
         };
-        let located = match locate(event, &origin, &content, desk.streams).await {
+        let located = match locate(desk.streams, event, &origin, &content).await {
             Ok(located) => located,
             Err(error) if error.is_data_error() => {
                 self.letters.push(event_letter(event, Cause::Rejected, &error.to_string(), desk.now));
@@ -99,29 +95,6 @@ impl<'a> Work<'a> {
         self.events.push(event);
         Ok(())
     }
-}
-
-async fn locate(
-    event: &Event,
-    origin: &Origin<'_>,
-    content: &Content,
-    streams: &Streams,
-) -> Result<Located, StoreError> {
-    use cloudevents::AttributesReader as _;
-    let sighting = Sighting {
-        source: origin.name,
-        source_tags: &origin.source.tags,
-        device_tags: &content.decoded.tags,
-        received_at: origin.received_at,
-        receipt_id: ids::of_receipt(event.source(), event.id()),
-        readings: &content.decoded.readings,
-    };
-    streams.locate(&sighting).await
-}
-
-/// When a record was published, where its time can be believed: reading it again gives the same time.
-fn plausible(published_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    published_at.filter(|at| *at >= now - OLDEST && *at <= now + AHEAD).unwrap_or(now)
 }
 
 /// As the answers of the push way are understood: 400 and 422.

@@ -12,7 +12,7 @@ use store::{EvaluationMark, Located, RecordPlace};
 
 use super::record::Record;
 use crate::origin::Origin;
-use crate::reply::{MAX_STREAMS, SOURCE};
+use crate::reply::{self, MAX_STREAMS, SOURCE};
 
 /// Watched streams by source.
 #[derive(Debug, Default)]
@@ -58,13 +58,7 @@ impl Told {
         let is_marked = |id: i32| marks.iter().any(|mark| mark.stream_id == id);
         for stream in located.streams.iter().filter(|stream| is_marked(stream.id)) {
             let (from, to) = stream.span();
-            let span = recorded.streams.entry(stream.id).or_insert_with(|| StreamSpan {
-                stream: stream.id,
-                device: stream.device.clone(),
-                channel: stream.channel.clone(),
-                from,
-                to,
-            });
+            let span = recorded.streams.entry(stream.id).or_insert_with(|| reply::span(stream));
             (span.from, span.to) = (span.from.min(from), span.to.max(to));
         }
     }
