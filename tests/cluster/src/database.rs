@@ -46,20 +46,20 @@ impl Database {
         Ok(self.connect().await?.query_one(query, &[]).await?.get(0))
     }
 
-    /// As if the server had been stopped, for this database alone: every connection ends, none begins.
+    /// As if the server had stopped, for this database alone: every connection ends, none begins.
     ///
     /// # Errors
     /// Where the server does not answer.
-    pub async fn stop(&self) -> Result<(), Failure> {
+    pub async fn refuse(&self) -> Result<(), Failure> {
         self.administer(&format!("alter database {} allow_connections false", self.name)).await?;
         self.end_connections().await
     }
 
-    /// As if the server had been started again.
+    /// As if the server had started again.
     ///
     /// # Errors
     /// Where the server does not answer.
-    pub async fn start(&self) -> Result<(), Failure> {
+    pub async fn admit(&self) -> Result<(), Failure> {
         self.administer(&format!("alter database {} allow_connections true", self.name)).await
     }
 

@@ -2,13 +2,14 @@
 //!
 //! [`stand`] puts everything up and takes it down again. [`cluster`] speaks Kubernetes, [`release`] speaks Helm, [`database`] SQL.
 //! [`desk`] is the receiver of notifications within the cluster; [`burst`] and [`steady`] are the traffic; [`pods`] counts
-//! what runs. The scenarios are what has to hold.
+//! what runs; [`outage`] has the servers beside the cluster go away. The scenarios are what has to hold.
 
 pub mod burst;
 pub mod cluster;
 pub mod database;
 pub mod desk;
 pub mod measure;
+pub mod outage;
 pub mod pods;
 pub mod release;
 pub mod scenarios;

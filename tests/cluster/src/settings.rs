@@ -21,8 +21,9 @@ pub struct Settings {
     pub database_url: Url,
     /// `KAFKA_BOOTSTRAP`: a Kafka that the pods reach; the Kafka way is left out without it.
     pub kafka_bootstrap: Option<String>,
-    /// `FRESHET_KAFKA_RESTART`: a shell command that stops that Kafka and starts it again; not done without it.
-    pub kafka_restart: Option<String>,
+    /// `FRESHET_OUTAGE`: a shell command that takes `postgres` or `kafka`, and `stop`, `kill` or `start`; without it neither
+    /// server is touched, and the database merely refuses everybody for a while.
+    pub outage: Option<String>,
     /// `FRESHET_CHART`: the chart; `charts/freshet`.
     pub chart: PathBuf,
     /// `FRESHET_KEEP`: leaves everything where it is after a failure.
@@ -47,7 +48,7 @@ impl Settings {
             gateway: parse("GATEWAY", &or("GATEWAY", "http://127.0.0.1"))?,
             database_url: parse("DATABASE_URL", &database_url)?,
             kafka_bootstrap: text("KAFKA_BOOTSTRAP"),
-            kafka_restart: text("FRESHET_KAFKA_RESTART"),
+            outage: text("FRESHET_OUTAGE"),
             chart: or("FRESHET_CHART", "charts/freshet").into(),
             keep: text("FRESHET_KEEP").is_some(),
         })

@@ -102,6 +102,13 @@ impl Stand {
         })
     }
 
+    /// The same with a slow tick each minute, so that `dead-letter` soon sends back what failed only for a while.
+    pub fn values_with_quick_slow_tick(&self) -> Value {
+        let mut values = self.values();
+        values["timers"] = json!({"slowTick": "* * * * *"});
+        values
+    }
+
     /// The values of the release before where there is one, else those of this one.
     pub fn first_values(&self) -> Value {
         let mut values = self.values();

@@ -1,28 +1,43 @@
-//! The database refuses everybody for a while, in the middle of traffic.
+//! PostgreSQL is away for a while, in the middle of traffic.
 
 use std::time::Duration;
 
 use super::Came;
+use crate::outage::{self, Server, Step};
 use crate::stand::Stand;
 use crate::steady::{self, Steady};
 use crate::{Failure, burst};
 
 /// Payloads before, while, and after it is away.
 const PART: u64 = 20;
-/// For how long it is away, at most.
+/// For how long it is away, at most: longer than every Trigger tries.
 const AWAY: Duration = Duration::from_secs(40);
 
+/// What was in flight for longer than the Triggers try becomes a dead letter once the database is back, and is sent back by
+/// the slow tick.
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
+    stand.install(&stand.values_with_quick_slow_tick()).await?;
     let traffic = Steady::start(stand, "away").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
-    stand.database.stop().await?;
+    let is_stopped = outage::happen(&stand.settings, Server::Postgres, Step::Stop).await?;
+    if !is_stopped {
+        stand.database.refuse().await?;
+    }
     // A Broker that keeps what it takes goes on taking; the in-memory channel answers after its subscribers, and takes nothing.
     let goes_on = traffic.taken_more(PART, AWAY).await.is_ok();
-    stand.database.start().await?;
+    if is_stopped {
+        outage::happen(&stand.settings, Server::Postgres, Step::Start).await?;
+    } else {
+        stand.database.admit().await?;
+    }
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let run = traffic.run().to_owned();
     let taken = traffic.stop().await?;
     steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    let how = if is_stopped { "PostgreSQL stopped and started" } else { "the database refused everybody" };
     let meanwhile = if goes_on { "taken meanwhile too" } else { "none taken meanwhile" };
-    Ok(Came::Held(format!("{taken} payloads, {meanwhile}; each stored, fired and told once")))
+    let back = stand.database.number("select count(*) from dead_letter where replays > 0").await?;
+    Ok(Came::Held(format!(
+        "{how}; {taken} payloads, {meanwhile}, {back} by way of the dead letters; each stored, fired and told once"
+    )))
 }

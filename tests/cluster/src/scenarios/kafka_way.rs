@@ -1,11 +1,11 @@
-//! The Kafka way: the worker is killed, and where commands for it are given Kafka too, in the middle of traffic.
+//! The Kafka way: the worker is killed, and Kafka stopped and killed, in the middle of traffic.
 
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::process::Command;
 
 use super::Came;
+use crate::outage::{self, Server, Step};
 use crate::stand::Stand;
 use crate::steady::{self, Steady};
 use crate::{Failure, burst, pods};
@@ -17,7 +17,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let Some(bootstrap) = &stand.settings.kafka_bootstrap else {
         return Ok(Came::LeftOut("KAFKA_BOOTSTRAP names no Kafka"));
     };
-    let mut values = stand.values();
+    let mut values = stand.values_with_quick_slow_tick();
     values["kafkaWay"] = json!({"enabled": true, "partitions": 4, "replicationFactor": 1});
     values["kafka"] = json!({"bootstrapServers": bootstrap});
     stand.install(&values).await?;
@@ -31,20 +31,19 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
         }
         traffic.taken_more(PART, burst::COLD * 2).await?;
     }
-    let stopped = restart_kafka(stand).await?;
-    traffic.taken_more(PART, burst::COLD * 3).await?;
+    let mut ends = Vec::new();
+    for (step, word) in [(Step::Stop, "stopped"), (Step::Kill, "killed")] {
+        if outage::happen(&stand.settings, Server::Kafka, step).await? {
+            outage::happen(&stand.settings, Server::Kafka, Step::Start).await?;
+            traffic.taken_more(PART, burst::COLD * 3).await?;
+            ends.push(format!(", Kafka {word} and started"));
+        }
+    }
     let run = traffic.run().to_owned();
     let taken = traffic.stop().await?;
     steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
-    let kafka = if stopped { ", Kafka stopped and started" } else { "" };
     Ok(Came::Held(format!(
-        "{taken} payloads, each stored, fired and told once; {killed} workers killed{kafka}"
+        "{taken} payloads, each stored, fired and told once; {killed} workers killed{}",
+        ends.concat()
     )))
-}
-
-/// Whether there are commands for it.
-async fn restart_kafka(stand: &Stand) -> Result<bool, Failure> {
-    let Some(command) = &stand.settings.kafka_restart else { return Ok(false) };
-    let status = Command::new("sh").args(["-c", command]).status().await?;
-    if status.success() { Ok(true) } else { Err(format!("FRESHET_KAFKA_RESTART ended with {status}").into()) }
 }

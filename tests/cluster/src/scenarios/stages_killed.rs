@@ -5,19 +5,26 @@ use std::time::Duration;
 use event_model::topology::STAGES;
 
 use super::Came;
-use crate::stand::Stand;
+use crate::stand::{Stand, TICK};
 use crate::steady::{self, Steady};
+use crate::wait::until;
 use crate::{Failure, burst, pods};
 
 /// Payloads between two kills.
 const BETWEEN: u64 = 20;
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
+    // For a pod of `dead-letter`, and for the scenarios that follow.
+    stand.install(&stand.values_with_quick_slow_tick()).await?;
     let traffic = Steady::start(stand, "killed").await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     let mut killed = Vec::new();
     for stage in STAGES {
-        for pod in pods::running(&stand.cluster, stage.name).await? {
+        let running = until(TICK * 2, "a pod of each stage", async || {
+            let running = pods::running(&stand.cluster, stage.name).await?;
+            Ok((!running.is_empty()).then_some(running))
+        });
+        for pod in running.await? {
             stand.cluster.kill(&pod).await?;
             killed.push(stage.name);
         }
