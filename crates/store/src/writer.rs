@@ -12,10 +12,11 @@
 mod batch;
 mod payload;
 mod statements;
+mod tables;
 mod transaction;
 mod whole;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use deadpool_postgres::Client;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use self::transaction::Way;
 use crate::partitions::Partitions;
 use crate::{Database, StoreError};
 
@@ -86,7 +88,11 @@ impl Writer {
     pub fn start(database: &Database) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
-        let worker = Arc::new(Worker { database: database.clone(), partitions: Partitions::default() });
+        let worker = Arc::new(Worker {
+            database: database.clone(),
+            partitions: Partitions::default(),
+            way: Way::default(),
+        });
         for _ in 0..WORKERS {
             tokio::spawn(Arc::clone(&worker).run(Arc::clone(&waiting)));
         }
@@ -108,6 +114,7 @@ impl Writer {
 struct Worker {
     database: Database,
     partitions: Partitions,
+    way: Way,
 }
 
 impl Worker {
@@ -144,13 +151,15 @@ impl Worker {
                     parts.extend([right, part]);
                 }
                 Err(error) => {
-                    failed_leaders.extend(part.iter().map(|waiting| waiting.payload.claim.identity()));
+                    failed_leaders.extend(part.iter().map(|waiting| waiting.payload.claim.clone()));
                     refuse(part, error);
                 }
             }
         }
         for twin in twins {
-            let failed = failed_leaders.contains(&twin.payload.claim.identity());
+            let failed = failed_leaders
+                .iter()
+                .any(|leader: &Claim| leader.identity() == twin.payload.claim.identity());
             let _ = twin.answer.send(if failed { Err(WriteError::Twin) } else { Ok(Written::Duplicate) });
         }
     }
@@ -163,7 +172,7 @@ impl Worker {
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let written = tokio::time::timeout(LIMIT, transaction::write(&client, &payloads)).await;
+        let written = tokio::time::timeout(LIMIT, transaction::write(&client, &self.way, &payloads)).await;
         match written {
             Ok(written) => Ok(written?),
             Err(_) => {
@@ -198,15 +207,9 @@ fn fitting(waiting: &[Waiting]) -> usize {
 
 /// The first of each key, and the others, which are duplicates if the first is written.
 fn settle_equal_keys(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
-    let mut first: HashMap<(String, String), usize> = HashMap::new();
-    for (index, waiting) in batch.iter().enumerate() {
-        first.entry(waiting.payload.claim.identity()).or_insert(index);
-    }
-    let is_first: Vec<bool> = batch
-        .iter()
-        .enumerate()
-        .map(|(index, waiting)| first.get(&waiting.payload.claim.identity()) == Some(&index))
-        .collect();
+    let mut keys = HashSet::with_capacity(batch.len());
+    let is_first: Vec<bool> =
+        batch.iter().map(|waiting| keys.insert(waiting.payload.claim.identity())).collect();
     let mut is_first = is_first.into_iter();
     batch.into_iter().partition(|_| is_first.next().unwrap_or(true))
 }

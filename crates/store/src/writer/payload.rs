@@ -35,8 +35,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    pub(super) fn identity(&self) -> (String, String) {
-        (self.source.clone(), self.key.clone())
+    pub(super) fn identity(&self) -> (&str, &str) {
+        (&self.source, &self.key)
     }
 }
 

@@ -1,0 +1,175 @@
+//! What is sent to each table.
+
+use std::collections::HashSet;
+
+use deadpool_postgres::Client;
+use jiff::Timestamp;
+use tokio_postgres::types::Json;
+use tokio_postgres::{Error, Statement};
+use uuid::Uuid;
+
+use super::payload::{Payload, Receipt};
+use super::{batch, statements};
+use crate::ReadingRow;
+use crate::dead_letters::DeadLetter;
+
+/// Claims the keys; the receipts whose keys were free, where the statement returns them.
+pub(super) async fn claim(
+    client: &Client,
+    statement: &Statement,
+    payloads: &[&Payload],
+) -> Result<HashSet<Uuid>, Error> {
+    let mut payloads = payloads.to_vec();
+    payloads.sort_unstable_by_key(|payload| payload.claim.identity());
+    let claims = || payloads.iter().map(|payload| &payload.claim);
+    let receipts = || payloads.iter().map(|payload| &payload.receipt);
+    let sources: Vec<&str> = claims().map(|claim| claim.source.as_str()).collect();
+    let keys: Vec<&str> = claims().map(|claim| claim.key.as_str()).collect();
+    let received: Vec<Timestamp> = receipts().map(|receipt| receipt.received_at).collect();
+    let expiries: Vec<Timestamp> = claims().map(|claim| claim.expires_at).collect();
+    let ids: Vec<Uuid> = receipts().map(|receipt| receipt.id).collect();
+    let outcomes: Vec<&str> = receipts().map(|receipt| receipt.outcome.as_str()).collect();
+    let rows = client.query(statement, &[&sources, &keys, &received, &expiries, &ids, &outcomes]).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+pub(super) async fn receipts(
+    client: &Client,
+    statement: &Statement,
+    payloads: &[&Payload],
+) -> Result<(), Error> {
+    let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    let receipts = || payloads.iter().map(|payload| &payload.receipt);
+    let records = || receipts().map(|receipt| receipt.request.record());
+    let texts = |f: fn(&Receipt) -> &str| receipts().map(f).collect::<Vec<&str>>();
+    client
+        .execute(
+            statement,
+            &[
+                &receipts().map(|receipt| receipt.received_at).collect::<Vec<_>>(),
+                &receipts().map(|receipt| receipt.id).collect::<Vec<_>>(),
+                &payloads.iter().map(|payload| payload.claim.source.as_str()).collect::<Vec<_>>(),
+                &texts(|receipt| &receipt.event_id),
+                &texts(|receipt| &receipt.format),
+                &receipts().map(|receipt| receipt.traceparent.as_deref()).collect::<Vec<_>>(),
+                &texts(|receipt| receipt.outcome.as_str()),
+                &receipts().map(|receipt| count(receipt.readings)).collect::<Vec<_>>(),
+                &receipts().map(|receipt| count(receipt.problems)).collect::<Vec<_>>(),
+                &receipts().map(|receipt| receipt.request.bytes()).collect::<Vec<_>>(),
+                &records().map(|record| record.map(|record| &*record.topic)).collect::<Vec<_>>(),
+                &records().map(|record| record.map(|record| record.partition)).collect::<Vec<_>>(),
+                &records().map(|record| record.map(|record| record.offset)).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Inserts rows of which none is there yet.
+pub(super) async fn fresh_readings(
+    client: &Client,
+    statement: &Statement,
+    rows: &[ReadingRow],
+) -> Result<(), Error> {
+    if !rows.is_empty() {
+        client.execute(statement, &[&rows]).await?;
+    }
+    Ok(())
+}
+
+/// Inserts what is new. What is there is locked, merged, and written again only where that changes it.
+pub(super) async fn readings(
+    client: &Client,
+    statement: &Statement,
+    rows: Vec<ReadingRow>,
+) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let inserted = client.query(statement, &[&rows]).await?;
+    if inserted.len() == rows.len() {
+        return Ok(());
+    }
+    let inserted: HashSet<(i32, Timestamp)> =
+        inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?;
+    let known: Vec<ReadingRow> = rows.into_iter().filter(|row| !inserted.contains(&row.key())).collect();
+    revise(client, &known).await
+}
+
+/// Its statements are planned afresh each time: a plan that is kept from when the tables were small would read them whole.
+async fn revise(client: &Client, rows: &[ReadingRow]) -> Result<(), Error> {
+    let (streams, moments): (Vec<i32>, Vec<Timestamp>) = rows.iter().map(ReadingRow::key).unzip();
+    let existing = client.query(statements::EXISTING_ROWS, &[&streams, &moments]).await?;
+    let mut revised = Vec::new();
+    let mut rows = rows.iter();
+    for existing in &existing {
+        let existing = ReadingRow::read(existing)?;
+        // Both are in key order, and no row has gone meanwhile that its conflict saw: what is skipped was never here.
+        let Some(row) = rows.find(|row| row.key() == existing.key()) else { break };
+        let merged = existing.merged_with(row);
+        if !merged.says_the_same_as(&existing) {
+            revised.push(merged);
+        }
+    }
+    if revised.is_empty() {
+        return Ok(());
+    }
+    client.execute(statements::REVISE_ROWS, &[&revised]).await?;
+    Ok(())
+}
+
+pub(super) async fn marks(
+    client: &Client,
+    statement: &Statement,
+    payloads: &[&Payload],
+) -> Result<(), Error> {
+    let marks = batch::marks(payloads);
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let streams: Vec<i32> = marks.iter().map(|mark| mark.stream_id).collect();
+    let from: Vec<Timestamp> = marks.iter().map(|mark| mark.from_at).collect();
+    let traces: Vec<Option<&str>> = marks.iter().map(|mark| mark.traceparent).collect();
+    client.execute(statement, &[&streams, &from, &traces]).await?;
+    Ok(())
+}
+
+pub(super) async fn letters(
+    client: &Client,
+    statement: &Statement,
+    payloads: &[&Payload],
+) -> Result<(), Error> {
+    let letters = batch::letters(payloads);
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let texts = |f: fn(&DeadLetter) -> &str| letters.values().map(|letter| f(letter)).collect::<Vec<&str>>();
+    client
+        .execute(
+            statement,
+            &[
+                &letters.keys().collect::<Vec<_>>(),
+                &texts(|letter| &letter.event.source),
+                &texts(|letter| &letter.event.id),
+                &texts(|letter| &letter.event.event_type),
+                &texts(|letter| &letter.stage),
+                &texts(|letter| letter.cause.as_str()),
+                &texts(|letter| &letter.reason),
+                &letters.values().map(|letter| Json(&letter.problems)).collect::<Vec<_>>(),
+                &letters.values().map(|letter| Json(&letter.event.attributes)).collect::<Vec<_>>(),
+                &letters.values().map(|letter| letter.event.data.as_deref()).collect::<Vec<_>>(),
+                &letters.values().map(|letter| letter.at).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn seen(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
+    let (devices, times): (Vec<i32>, Vec<Timestamp>) = batch::seen(payloads).into_iter().unzip();
+    if devices.is_empty() {
+        return Ok(());
+    }
+    client.execute(statement, &[&devices, &times]).await?;
+    Ok(())
+}
