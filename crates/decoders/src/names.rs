@@ -1,5 +1,8 @@
 //! What platforms call a quantity, and what we call it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 pub use crate::device::normalise as device;
 
 /// A metric as the table knows it: canonical name, the unit where the payload states none, its spellings.
@@ -53,6 +56,16 @@ const METRICS: &[Metric] = &[
     metric_of("wind_speed", "m/s", &["windspeed"]),
 ];
 
+/// Each field of each payload is looked up several times.
+static BY_SPELLING: LazyLock<HashMap<&str, &Metric>> = LazyLock::new(|| {
+    METRICS
+        .iter()
+        .flat_map(|metric| metric.spellings.iter().map(move |spelling| (*spelling, metric)))
+        .collect()
+});
+static BY_NAME: LazyLock<HashMap<&str, &Metric>> =
+    LazyLock::new(|| METRICS.iter().map(|metric| (metric.name, metric)).collect());
+
 /// How well a radio link is; about the way of a message, not about what its sensor measures.
 const LINK: [&str; 7] = ["rssi", "snr", "lsnr", "linkquality", "lqi", "channelrssi", "signalquality"];
 
@@ -61,7 +74,7 @@ const LINK: [&str; 7] = ["rssi", "snr", "lsnr", "linkquality", "lqi", "channelrs
 /// `raw` is the last segment of the field's path. What the table does not know is the name in snake_case, without a unit.
 pub fn canonical(raw: &str) -> (String, Option<&'static str>) {
     let squeezed = squeeze(raw);
-    match METRICS.iter().find(|metric| metric.spellings.contains(&squeezed.as_str())) {
+    match BY_SPELLING.get(squeezed.as_str()) {
         Some(metric) => (metric.name.to_owned(), metric.unit),
         None => (snake_case(raw), None),
     }
@@ -74,7 +87,7 @@ pub fn metric(raw: &str) -> String {
 
 /// The unit that the table gives for a canonical metric name.
 pub fn default_unit(metric: &str) -> Option<&'static str> {
-    METRICS.iter().find(|known| known.name == metric).and_then(|known| known.unit)
+    BY_NAME.get(metric).and_then(|known| known.unit)
 }
 
 /// Whether a field is about the radio link.

@@ -3,6 +3,9 @@
 //! Symbols are those of SenML (RFC 8428, section 12.1; RFC 8798, section 3); where SenML has none, UCUM's. Factors
 //! are exact by definition (the inch, pound and nautical mile of 1959; NIST SP 811, appendix B) or rounded to twelve digits.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// One unit that is kept in another.
 struct Conversion {
     /// The canonical symbol.
@@ -159,11 +162,15 @@ impl Conversion {
 /// The exact spelling first, since `mW` and `MW` differ; then words (`Celsius`, `LUX`) without regard to case.
 fn find(unit: &str) -> Option<&'static Conversion> {
     static IDENTITIES: &[Conversion] = &identities();
-    let known = || CONVERSIONS.iter().chain(IDENTITIES);
-    let exact = known().find(|conversion| conversion.spellings.contains(&unit));
-    exact.or_else(|| {
+    static BY_SPELLING: LazyLock<HashMap<&str, &Conversion>> = LazyLock::new(|| {
+        let spelled = |conversion: &'static Conversion| {
+            conversion.spellings.iter().map(move |spelling| (*spelling, conversion))
+        };
+        CONVERSIONS.iter().chain(IDENTITIES).flat_map(spelled).collect()
+    });
+    BY_SPELLING.get(unit).copied().or_else(|| {
         let is_word = unit.chars().count() > 3;
-        known().find(|conversion| {
+        CONVERSIONS.iter().chain(IDENTITIES).find(|conversion| {
             is_word && conversion.spellings.iter().any(|spelling| spelling.eq_ignore_ascii_case(unit))
         })
     })
