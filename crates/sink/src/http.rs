@@ -4,21 +4,32 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use cloudevents::Event;
 use event_model::cloudevent;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, StatusCode, Url};
-use stage::{ClientError, ClientOptions, Env, http_client, trace};
+use http_body_util::Full;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use stage::{ClientError, ClientOptions, Env, tls_config, trace};
+use url::Url;
 
 use crate::overrides::Overrides;
 use crate::{DEFAULT_TIMEOUT, Sink, SinkError};
 
+type Lane = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// Posts events in binary mode.
 #[derive(Debug, Clone)]
 pub struct HttpSink {
-    lanes: Arc<[Client]>,
-    url: Url,
+    lanes: Arc<[Lane]>,
+    uri: Uri,
+    timeout: Duration,
     overrides: Overrides,
 }
 
@@ -37,13 +48,15 @@ impl HttpSink {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn new(url: Url, options: &ClientOptions, overrides: Overrides) -> Result<Self, ClientError> {
-        let lanes = (0..LANES).map(|_| http_client(options)).collect::<Result<_, _>>()?;
-        Ok(Self { lanes, url, overrides })
+    pub fn new(url: &Url, options: &ClientOptions, overrides: Overrides) -> Result<Self, ClientError> {
+        let uri = Uri::try_from(url.as_str()).map_err(|_| ClientError::Address)?;
+        let tls = tls_config(options.extra_roots.as_deref())?;
+        let lanes = (0..LANES).map(|_| lane(tls.clone(), options)).collect();
+        Ok(Self { lanes, uri, timeout: options.timeout, overrides })
     }
 
     /// The client of this thread.
-    fn client(&self) -> &Client {
+    fn client(&self) -> &Lane {
         &self.lanes[LANE.with(|lane| *lane)]
     }
 
@@ -64,10 +77,11 @@ impl HttpSink {
         // Reading certificates takes milliseconds of a cold start: only where they can be needed.
         let extra_roots = if url.scheme() == "https" { env.text("K_CA_CERTS") } else { None };
         let options = ClientOptions { timeout, connect_timeout: timeout, extra_roots, idle_connections: 256 };
-        match Self::new(url, &options, overrides) {
+        match Self::new(&url, &options, overrides) {
             Ok(sink) => Some(sink),
             Err(error) => {
-                env.mistake("K_CA_CERTS", error.to_string());
+                let place = if matches!(error, ClientError::Address) { "K_SINK" } else { "K_CA_CERTS" };
+                env.mistake(place, error.to_string());
                 None
             }
         }
@@ -84,20 +98,43 @@ impl Sink for HttpSink {
             Cow::Owned(event)
         };
         let (fields, body) = cloudevent::to_binary(&event);
-        let request = self.client().post(self.url.clone()).headers(headers(fields, traceparent)).body(body);
-        match request.send().await {
-            Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) if may_pass_later(answer.status()) => {
-                Err(SinkError::Unavailable(format!("it answered {}", answer.status().as_u16()), None))
-            }
-            Ok(answer) => Err(SinkError::Refused(format!("it answered {}", answer.status().as_u16()))),
-            Err(error) => {
-                let what =
-                    if error.is_timeout() { "it did not answer in time" } else { "it could not be reached" };
-                Err(SinkError::Unavailable(what.to_owned(), Some(without_url(error))))
-            }
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = headers(fields, traceparent);
+        match tokio::time::timeout(self.timeout, self.client().request(request)).await {
+            Ok(Ok(answer)) => outcome(answer.status()),
+            Ok(Err(error)) => Err(unavailable("it could not be reached", Some(Box::new(error)))),
+            Err(_) => Err(unavailable("it did not answer in time", None)),
         }
     }
+}
+
+fn lane(tls: rustls::ClientConfig, options: &ClientOptions) -> Lane {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(options.connect_timeout));
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(options.idle_connections)
+        .build(connector.wrap_connector(http))
+}
+
+fn outcome(status: StatusCode) -> Result<(), SinkError> {
+    let answered = || format!("it answered {}", status.as_u16());
+    if status.is_success() {
+        Ok(())
+    } else if may_pass_later(status) {
+        Err(unavailable(&answered(), None))
+    } else {
+        Err(SinkError::Refused(answered()))
+    }
+}
+
+fn unavailable(reason: &str, source: Option<Box<dyn Error + Send + Sync>>) -> SinkError {
+    SinkError::Unavailable(reason.to_owned(), source)
 }
 
 /// The statuses after which Knative's own senders try again (specs/eventing/data-plane.md).
@@ -115,9 +152,4 @@ fn headers(fields: Vec<(String, String)>, traceparent: Option<&str>) -> HeaderMa
         }
     }
     headers
-}
-
-/// An address may hold a credential.
-fn without_url(error: reqwest::Error) -> Box<dyn Error + Send + Sync> {
-    Box::new(error.without_url())
 }

@@ -1,4 +1,4 @@
-//! The one way to build an outgoing HTTP client.
+//! The one way to build an outgoing HTTP client, and what it trusts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,9 @@ pub enum ClientError {
     /// The extra certificates cannot be read.
     #[error("the certificates are not PEM: {0}")]
     Certificates(String),
+    /// What is to be reached is no address of HTTP.
+    #[error("the address is none of HTTP")]
+    Address,
     /// TLS could not be set up.
     #[error("TLS could not be set up")]
     Tls(#[from] rustls::Error),
@@ -61,7 +64,7 @@ pub fn http_client(options: &ClientOptions) -> Result<reqwest::Client, ClientErr
 /// [`ClientError`].
 pub fn http_client_builder(options: &ClientOptions) -> Result<reqwest::ClientBuilder, ClientError> {
     Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(options.extra_roots.as_deref())?)
+        .tls_backend_preconfigured(tls_config(options.extra_roots.as_deref())?)
         .connect_timeout(options.connect_timeout)
         .timeout(options.timeout)
         .pool_max_idle_per_host(options.idle_connections)
@@ -69,8 +72,12 @@ pub fn http_client_builder(options: &ClientOptions) -> Result<reqwest::ClientBui
         .no_proxy())
 }
 
-/// The public authorities are compiled in, so that a start reads and parses no certificate file.
-fn tls(extra_roots: Option<&str>) -> Result<ClientConfig, ClientError> {
+/// Trusts the public authorities, and those of `extra_roots` in PEM. The public ones are compiled in, so that a start reads
+/// and parses no certificate file.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn tls_config(extra_roots: Option<&str>) -> Result<ClientConfig, ClientError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for certificate in CertificateDer::pem_slice_iter(extra_roots.unwrap_or_default().as_bytes()) {
         let certificate = certificate.map_err(|error| ClientError::Certificates(error.to_string()))?;

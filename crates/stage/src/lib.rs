@@ -19,7 +19,7 @@ mod wake;
 pub use app::App;
 pub use clock::Clock;
 pub use env::{ConfigErrors, ConfigMistake, Env};
-pub use http_client::{ClientError, ClientOptions, http_client, http_client_builder};
+pub use http_client::{ClientError, ClientOptions, http_client, http_client_builder, tls_config};
 pub use outcome::{Delivery, Outcome, Stage};
 pub use run::{Runtime, run};
 pub use server::{RunningServer, ServerOptions};

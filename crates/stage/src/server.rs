@@ -162,7 +162,6 @@ async fn observe(
     let Some(deliveries) = request.app_data::<web::Data<Deliveries>>().cloned() else {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
-    let method = request.method().clone();
     let mut answer = match deliveries.flow.enter() {
         Some(in_flight) => {
             let answer = next.call(request).await?.map_into_boxed_body();
@@ -174,8 +173,7 @@ async fn observe(
     if deliveries.flow.is_draining() {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    let route = answer.request().match_pattern();
-    deliveries.metrics.http_request(method.as_str(), route, answer.status().as_u16(), started.elapsed());
+    deliveries.metrics.http_request(&answer, started.elapsed());
     Ok(answer)
 }
 

@@ -31,7 +31,7 @@ impl World {
         store::migrate(&settings).await.unwrap();
         let (database, broker) = (Database::new(&settings), Receiver::start().await);
         let url = broker.url("/freshet/default").parse().unwrap();
-        let sink = HttpSink::new(url, &ClientOptions::default(), Overrides::default()).unwrap();
+        let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let sender = Arc::new(Sender { database: database.clone(), sink, clock });
         Some(Self { broker, database, stage: DeadLetters::new(Arc::clone(&sender), None), sender })

@@ -39,7 +39,7 @@ impl World {
         create_missing_topics(&kafka_settings, &wanted).await.unwrap();
         let broker = Receiver::start().await;
         let url = broker.url("/freshet/default").parse().unwrap();
-        let sink = HttpSink::new(url, &ClientOptions::default(), Overrides::default()).unwrap();
+        let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
         let clock = Clock::system();
         let database = Database::new(&settings.acquire_timeout(Duration::from_secs(1)));
         let sender = Arc::new(Sender { database, sink, clock: clock.clone() });

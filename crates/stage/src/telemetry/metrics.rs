@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::dev::ServiceResponse;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -45,13 +46,14 @@ impl Metrics {
         self.0.as_ref().map(|instruments| &instruments.meter)
     }
 
-    pub(crate) fn http_request(&self, method: &str, route: Option<String>, status: u16, took: Duration) {
+    pub(crate) fn http_request<B>(&self, answer: &ServiceResponse<B>, took: Duration) {
         let Some(instruments) = &self.0 else { return };
+        let request = answer.request();
         let mut attributes = vec![
-            KeyValue::new(names::HTTP_REQUEST_METHOD, known_method(method)),
-            KeyValue::new(names::HTTP_RESPONSE_STATUS_CODE, i64::from(status)),
+            KeyValue::new(names::HTTP_REQUEST_METHOD, known_method(request.method().as_str())),
+            KeyValue::new(names::HTTP_RESPONSE_STATUS_CODE, i64::from(answer.status().as_u16())),
         ];
-        attributes.extend(route.map(|route| KeyValue::new(names::HTTP_ROUTE, route)));
+        attributes.extend(request.match_pattern().map(|route| KeyValue::new(names::HTTP_ROUTE, route)));
         instruments.http_request.record(took.as_secs_f64(), &attributes);
     }
 
