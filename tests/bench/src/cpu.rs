@@ -7,12 +7,16 @@ use crate::table::{Table, median};
 /// Of a second: what Linux counts processor time in, on every platform (proc_pid_stat(5), `USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// The processor time that `pid`, its living children, and those of its children that have ended took so far.
+/// The processor time that `pid`, its living children, and those of its children that have ended took so far; of this
+/// process, whose children are measured beside it, its own alone.
 ///
 /// # Panics
 /// If there is no such process.
 pub fn of(pid: u32) -> Duration {
     let own = Stat::of(pid).expect("a process under measurement lives");
+    if pid == std::process::id() {
+        return TICK * own.own;
+    }
     let children = std::fs::read_dir("/proc").expect("Linux has /proc").filter_map(|entry| {
         let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
         Stat::of(pid).filter(|stat| stat.parent == own.pid)
