@@ -44,7 +44,7 @@ pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option
         observed_at: moment.at,
         quality: moment.quality,
         flags: moment.flag.into_iter().collect(),
-        raw_metric: raw_metric.replace('\0', "\u{fffd}"),
+        raw_metric: if raw_metric.contains('\0') { raw_metric.replace('\0', "\u{fffd}") } else { raw_metric },
     };
     match value {
         Scalar::Missing => return Ok(None),

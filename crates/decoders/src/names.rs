@@ -92,12 +92,21 @@ pub fn default_unit(metric: &str) -> Option<&'static str> {
 
 /// Whether a field is about the radio link.
 pub fn is_link(raw: &str) -> bool {
-    LINK.contains(&squeeze(raw).as_str())
+    LINK.iter().any(|link| squeezes_to(raw, link))
 }
 
 /// In lower case, without anything but the letters and digits of ASCII.
 pub fn squeeze(raw: &str) -> String {
-    raw.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_lowercase()).collect()
+    squeezed(raw).map(char::from).collect()
+}
+
+/// Whether `raw` squeezed is `other`.
+pub fn squeezes_to(raw: &str, other: &str) -> bool {
+    squeezed(raw).eq(other.bytes())
+}
+
+fn squeezed(raw: &str) -> impl Iterator<Item = u8> {
+    raw.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// `accelerationX` -> `acceleration_x`, `DI_0` -> `di_0`, `Water flow [l/s]` -> `water_flow_l_s`.

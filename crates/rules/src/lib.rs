@@ -18,6 +18,6 @@ pub use evaluate::{Cause, Evaluation, Horizon, Kind, Point, Transition, evaluate
 pub use pulse::{PulseRun, Pulses};
 pub use reconcile::{Change, Recorded, reconcile};
 pub use rule::{Condition, Direction, Glob, Rule, Selector};
-pub use series::Series;
+pub use series::{Place, Series};
 pub use state::{Checkpoint, State, Status};
 pub use template::{Template, TemplateError};

@@ -1,28 +1,32 @@
 //! Which series a rule watches.
 
 use crate::rule::{Glob, Rule, Selector};
-use crate::series::Series;
+use crate::series::Place;
 
 impl Rule {
-    /// Whether the rule watches this series.
-    pub fn watches(&self, series: &Series) -> bool {
-        self.metric == series.metric && self.selector.matches(series)
+    /// Whether the rule watches the series of this metric at this place.
+    pub fn watches(&self, metric: &str, place: Place<'_>) -> bool {
+        self.metric == metric && self.selector.matches(place)
     }
 }
 
 impl Selector {
-    /// Whether all that the selector names holds for the series; the metric is the rule's own matter.
-    pub fn matches(&self, series: &Series) -> bool {
-        self.source.as_ref().is_none_or(|source| *source == series.source)
-            && self.device.as_ref().is_none_or(|pattern| pattern.matches(&series.device))
-            && self.channel.as_ref().is_none_or(|channel| *channel == series.channel)
-            && self.tags.iter().all(|(tag, value)| series.tags.get(tag) == Some(value))
+    /// Whether all that the selector names holds for the place; the metric is the rule's own matter.
+    pub fn matches(&self, place: Place<'_>) -> bool {
+        self.source.as_ref().is_none_or(|source| *source == place.source)
+            && self.device.as_ref().is_none_or(|pattern| pattern.matches(place.device))
+            && self.channel.as_ref().is_none_or(|channel| *channel == place.channel)
+            && self.tags.iter().all(|(tag, value)| place.tags.get(tag) == Some(value))
     }
 }
 
 impl Glob {
     /// Whether the whole of `text` fits; upper and lower case differ.
     pub fn matches(&self, text: &str) -> bool {
+        let Some(wildcard) = self.0.find(['*', '?']) else { return self.0 == text };
+        if !text.starts_with(&self.0[..wildcard]) {
+            return false;
+        }
         let pattern: Vec<char> = self.0.chars().collect();
         let text: Vec<char> = text.chars().collect();
         let (mut p, mut t) = (0, 0);
@@ -53,7 +57,8 @@ impl Glob {
 
 #[cfg(test)]
 mod tests {
-    use super::{Glob, Selector, Series};
+    use super::{Glob, Selector};
+    use crate::series::Series;
 
     #[test]
     fn globs_match_the_whole_name() {
@@ -89,12 +94,12 @@ mod tests {
             tags: [("site".into(), "north".into())].into(),
             ..Series::default()
         };
-        assert!(Selector::default().matches(&series));
+        assert!(Selector::default().matches(series.place()));
         let tagged =
             |value: &str| Selector { tags: [("site".into(), value.into())].into(), ..Selector::default() };
-        assert!(tagged("north").matches(&series));
-        assert!(!tagged("south").matches(&series));
+        assert!(tagged("north").matches(series.place()));
+        assert!(!tagged("south").matches(series.place()));
         let channel = Selector { channel: Some("indoor".into()), ..Selector::default() };
-        assert!(!channel.matches(&series));
+        assert!(!channel.matches(series.place()));
     }
 }

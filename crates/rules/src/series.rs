@@ -2,6 +2,19 @@
 
 use std::collections::BTreeMap;
 
+/// What a selector looks at beside the metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The source's name in `freshet.yaml`.
+    pub source: &'a str,
+    /// The device's name.
+    pub device: &'a str,
+    /// The channel; empty where the device has one only.
+    pub channel: &'a str,
+    /// The tags of source and device.
+    pub tags: &'a BTreeMap<String, String>,
+}
+
 /// Its names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Series {
@@ -17,4 +30,11 @@ pub struct Series {
     pub unit: String,
     /// The tags of source and device.
     pub tags: BTreeMap<String, String>,
+}
+
+impl Series {
+    /// Where it is measured.
+    pub fn place(&self) -> Place<'_> {
+        Place { source: &self.source, device: &self.device, channel: &self.channel, tags: &self.tags }
+    }
 }

@@ -91,7 +91,7 @@ impl<'a> Plan<'a> {
 
 fn watches_series(watch: &Watch, series: &Series, metric: &MetricRow) -> bool {
     let comparable = metric.is_numeric || matches!(watch.rule.condition, Condition::Absent { .. });
-    comparable && watch.rule.watches(series)
+    comparable && watch.rule.watches(&series.metric, series.place())
 }
 
 fn start_of(watch: &Watch, state: &StateRow) -> Start {

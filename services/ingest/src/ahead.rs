@@ -7,7 +7,7 @@ use decoders::{Context, Decoder, Profile};
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use rules::{Rule, Series};
+use rules::{Place, Rule};
 use stage::{Env, WakeAhead};
 
 use crate::sources::Intake;
@@ -74,15 +74,13 @@ impl Watching {
             let mut tags = self.tags.get(&profile.source).cloned().unwrap_or_default();
             let own = decoded.tags.iter().filter(|(device, ..)| *device == reading.device);
             tags.extend(own.map(|(_, tag, value)| (tag.clone(), value.clone())));
-            let series = Series {
-                source: profile.source.clone(),
-                device: reading.device.clone(),
-                channel: reading.channel.clone(),
-                metric: reading.metric.clone(),
-                unit: reading.unit.clone().unwrap_or_default(),
-                tags,
+            let place = Place {
+                source: &profile.source,
+                device: &reading.device,
+                channel: &reading.channel,
+                tags: &tags,
             };
-            rules.any(|rule| rule.watches(&series))
+            rules.any(|rule| rule.watches(&reading.metric, place))
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Encode, the database: all that a payload leaves there.
 
 use cloudevents::{AttributesReader as _, Event};
-use event_model::ids;
 use jiff::Timestamp;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
 use store::{EvaluationMark, KeptRequest, Located, Payload, Receipt, RecordPlace};
@@ -33,7 +32,7 @@ pub(crate) fn payload(parts: Parts<'_>, located: Located) -> Payload {
     Payload {
         claim: claim(event, origin, &decoded.readings),
         receipt: Receipt {
-            id: ids::of_receipt(event.source(), event.id()),
+            id: located.receipt_id,
             received_at: origin.received_at,
             event_id: event.id().to_owned(),
             format: origin.decoder.name().to_owned(),

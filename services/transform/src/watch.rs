@@ -1,7 +1,7 @@
 //! Decide: which of the streams that a payload touches rules watch.
 
 use pipeline_config::Pipeline;
-use rules::Series;
+use rules::Place;
 use store::{EvaluationMark, LocatedStream};
 
 /// The marks of `streams`: each from its earliest moment on.
@@ -14,21 +14,8 @@ pub(crate) fn marks(pipeline: &Pipeline, source: &str, streams: &[LocatedStream]
 }
 
 fn is_watched(pipeline: &Pipeline, source: &str, stream: &LocatedStream) -> bool {
-    stream.metrics.iter().any(|(metric, unit)| {
-        let mut rules = pipeline.rules.iter().filter(|rule| rule.metric == *metric).peekable();
-        if rules.peek().is_none() {
-            return false;
-        }
-        let series = Series {
-            source: source.to_owned(),
-            device: stream.device.clone(),
-            channel: stream.channel.clone(),
-            metric: metric.clone(),
-            unit: unit.clone(),
-            tags: stream.tags.clone(),
-        };
-        rules.any(|rule| rule.watches(&series))
-    })
+    let place = Place { source, device: &stream.device, channel: &stream.channel, tags: &stream.tags };
+    pipeline.rules.iter().any(|rule| stream.metrics.iter().any(|metric| rule.watches(metric, place)))
 }
 
 #[cfg(test)]
@@ -53,7 +40,7 @@ channels:
             device: device.into(),
             channel: String::new(),
             tags: [("site".into(), site.into())].into(),
-            metrics: vec![("pressure".into(), "hPa".into()), (metric.into(), "Cel".into())],
+            metrics: vec!["pressure".into(), metric.into()],
             rows: vec![ReadingRow::new(7, at, at, uuid::Uuid::nil())],
         }
     }

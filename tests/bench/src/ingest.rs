@@ -1,4 +1,5 @@
-//! `ingest` with 1 kB of JSON and an acknowledging sink, beside a bare actix-web echo of the same body.
+//! `ingest` with 1 kB of JSON and an acknowledging sink, beside a bare actix-web echo of the same body, and beside a bare
+//! actix-web server that does no more than post the body on to the same sink: what the second exchange alone costs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,15 +21,23 @@ pub async fn beside_an_echo(table: &mut Table, database_url: &str, pipeline: &Pa
     let ingest =
         Running::start(stage("ingest", database_url, pipeline, &format!("http://{}/", sink.address)));
     let bare = Running::start(echo::command("echo"));
-    ingest.wait_until_listening();
-    bare.wait_until_listening();
+    let mut forwarding = echo::command("forward");
+    forwarding.arg(format!("http://{}/", sink.address));
+    let forwarder = Running::start(forwarding);
+    for server in [&ingest, &bare, &forwarder] {
+        server.wait_until_listening();
+    }
     let (mut rates, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut forwards, mut to_forwards) = (Vec::new(), Vec::new());
     let mut shares = Shares::default();
     for _ in 0..RUNS {
         let spent = Spent::since_now(&[bare.pid()]);
         let echoed = load::run(bare.address, CONNECTIONS, TIME, request).await;
         let floor = echoed.rate();
         shares.add(&["the echo"], &spent.per_request(echoed.accepted));
+        let spent = Spent::since_now(&[forwarder.pid()]);
+        let forwarded = load::run(forwarder.address, CONNECTIONS, TIME, request).await;
+        shares.add(&["the bare forwarder"], &spent.per_request(forwarded.accepted));
         let spent = Spent::since_now(&[ingest.pid(), sink.pid(), std::process::id()]);
         let queued = load::run(ingest.address, CONNECTIONS, TIME, request).await;
         let rate = queued.rate();
@@ -36,10 +45,14 @@ pub async fn beside_an_echo(table: &mut Table, database_url: &str, pipeline: &Pa
         floors.push(floor);
         rates.push(rate);
         ratios.push(rate / floor);
+        forwards.push(forwarded.rate() / floor);
+        to_forwards.push(rate / forwarded.rate());
     }
     table.tell("bare echo, 1 kB", median(floors), "requests/s");
     table.tell("ingest, 1 kB JSON to an acknowledged sink", median(rates), "requests/s");
     table.at_least("ingest beside the echo", median(ratios), "x", 0.5);
+    table.tell("a bare forwarder to the same sink beside the echo", median(forwards), "x");
+    table.tell("ingest beside the bare forwarder", median(to_forwards), "x");
     shares.tell(table);
 }
 

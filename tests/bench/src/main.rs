@@ -8,7 +8,7 @@ use bench::{echo, footprint, ingest, kafka, rules, start, write_path};
 
 fn main() -> std::io::Result<()> {
     match std::env::args().nth(1) {
-        Some(role) => echo::serve(&role),
+        Some(role) => echo::serve(&role, std::env::args().nth(2)),
         None => tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

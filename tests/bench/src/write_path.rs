@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::binaries::{Running, stage};
 use crate::cpu::{Shares, Spent};
 use crate::database::Database;
+use crate::echo;
 use crate::load::{self, post};
 use crate::table::{Table, median};
 
@@ -76,15 +77,27 @@ pub fn delivery(number: u64, run: &str) -> Vec<u8> {
 /// If a run stores fewer rows than were accepted.
 pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipeline: &Path) {
     let transform = Running::start(stage("transform", &database.url(), pipeline, "http://127.0.0.1:1/"));
+    let bare = Running::start(echo::command("acknowledge"));
     transform.wait_until_listening();
+    bare.wait_until_listening();
     let (mut rates, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut shares = Shares::default();
     for run in 0..RUNS {
-        let mut floor = 0.0_f64;
+        let (mut floor, mut upsert) = (0.0_f64, Vec::new());
         for batch in BATCHES {
             database.empty().await;
-            floor = floor.max(bare_upsert(&database.url(), batch).await);
+            let spent = Spent::since_now(&[database.pid(), std::process::id()]);
+            let rate = bare_upsert(&database.url(), batch).await;
+            if rate > floor {
+                floor = rate;
+                upsert = spent.per_request((rate * TIME.as_secs_f64()) as u64);
+            }
         }
+        shares.add(&["PostgreSQL of the bare upsert", "the bare upsert itself"], &upsert);
+        let taken = format!("taken{run}");
+        let spent = Spent::since_now(&[bare.pid()]);
+        let answers = load::run(bare.address, 128, TIME, move |number| delivery(number, &taken)).await;
+        shares.add(&["a bare server that only takes the delivery"], &spent.per_request(answers.accepted));
         database.empty().await;
         let label = format!("run{run}");
         let spent = Spent::since_now(&[transform.pid(), database.pid(), std::process::id()]);

@@ -29,6 +29,8 @@ pub struct Sighting<'a> {
 /// Where a payload's readings go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Located {
+    /// The payload's receipt, which its rows name.
+    pub receipt_id: Uuid,
     /// The streams that it touches, by device and channel.
     pub streams: Vec<LocatedStream>,
     /// Devices whose `last_seen_at` is to be moved on.
@@ -46,8 +48,8 @@ pub struct LocatedStream {
     pub channel: String,
     /// All tags of the device, those of earlier payloads too.
     pub tags: Tags,
-    /// The metrics that this payload gives values of: (name, unit).
-    pub metrics: Vec<(String, String)>,
+    /// The names of the metrics that this payload gives values of, by position.
+    pub metrics: Vec<String>,
     /// Its moments in order; at least one.
     pub rows: Vec<ReadingRow>,
 }
@@ -80,47 +82,100 @@ impl<'a> Sighting<'a> {
 
     /// Every reading at its place; `devices` has all that [`Sighting::wanted_devices`] names.
     pub(super) fn located(&self, devices: &BTreeMap<&str, Arc<Device>>) -> Located {
-        let mut streams: BTreeMap<(&str, &str), Gathered<'_>> = BTreeMap::new();
+        let mut gathering = Gathering::default();
         for reading in self.readings {
-            let Some(device) = devices.get(reading.device.as_str()) else { continue };
-            let Some(channel) = device.channels.get(&reading.channel) else { continue };
-            let key = MetricKey::of(reading);
-            let Some(position) = channel.position(&key) else { continue };
-            let gathered = streams.entry((&reading.device, &reading.channel)).or_insert_with(|| Gathered {
-                stream: channel.stream,
-                tags: &device.tags,
-                metrics: BTreeMap::new(),
-                rows: BTreeMap::new(),
+            let (device, channel) = (reading.device.as_str(), reading.channel.as_str());
+            let Some(known) = devices.get(device) else { continue };
+            let Some(stream) = known.channels.get(channel) else { continue };
+            let Some(position) = stream.position(&MetricKey::of(reading)) else { continue };
+            let gathered = gathering.stream(device, channel, || LocatedStream {
+                id: stream.stream,
+                device: device.to_owned(),
+                channel: channel.to_owned(),
+                tags: known.tags.clone(),
+                metrics: Vec::new(),
+                rows: Vec::new(),
             });
-            gathered.metrics.insert(position, key);
-            gathered
-                .rows
-                .entry(reading.observed_at)
-                .or_insert_with(|| {
-                    ReadingRow::new(channel.stream, reading.observed_at, self.received_at, self.receipt_id)
-                })
-                .set(position, reading);
+            gathered.add_metric(position, &reading.metric);
+            let row = gathered.row(reading.observed_at, || {
+                ReadingRow::new(stream.stream, reading.observed_at, self.received_at, self.receipt_id)
+            });
+            row.set(position, reading);
         }
-        let streams = streams.into_iter().map(|((device, channel), gathered)| LocatedStream {
-            id: gathered.stream,
-            device: device.to_owned(),
-            channel: channel.to_owned(),
-            tags: gathered.tags.clone(),
-            metrics: gathered
-                .metrics
-                .values()
-                .map(|key| (key.name.to_owned(), key.unit.to_owned()))
-                .collect(),
-            rows: gathered.rows.into_values().collect(),
-        });
         let seen = devices.values().filter(|device| device.is_news(self.received_at));
-        Located { streams: streams.collect(), seen: seen.map(|device| device.id).collect() }
+        Located {
+            receipt_id: self.receipt_id,
+            streams: gathering.into_streams(),
+            seen: seen.map(|device| device.id).collect(),
+        }
     }
 }
 
-struct Gathered<'a> {
-    stream: i32,
-    tags: &'a Tags,
-    metrics: BTreeMap<usize, MetricKey<'a>>,
-    rows: BTreeMap<Timestamp, ReadingRow>,
+/// Streams as readings name them. Nearly all payloads name one stream and one moment many times over: the one before is
+/// looked at first.
+#[derive(Default)]
+struct Gathering<'a> {
+    streams: Vec<Gathered>,
+    index: BTreeMap<(&'a str, &'a str), usize>,
+    last: usize,
+}
+
+struct Gathered {
+    stream: LocatedStream,
+    positions: Vec<usize>,
+    rows: BTreeMap<Timestamp, usize>,
+    last: usize,
+}
+
+impl<'a> Gathering<'a> {
+    fn stream(
+        &mut self,
+        device: &'a str,
+        channel: &'a str,
+        make: impl FnOnce() -> LocatedStream,
+    ) -> &mut Gathered {
+        let is_it = |gathered: &Gathered| {
+            (gathered.stream.device.as_str(), gathered.stream.channel.as_str()) == (device, channel)
+        };
+        if !self.streams.get(self.last).is_some_and(is_it) {
+            let next = self.streams.len();
+            self.last = *self.index.entry((device, channel)).or_insert(next);
+            if self.last == next {
+                let (positions, rows) = (Vec::new(), BTreeMap::new());
+                self.streams.push(Gathered { stream: make(), positions, rows, last: 0 });
+            }
+        }
+        &mut self.streams[self.last]
+    }
+
+    fn into_streams(self) -> Vec<LocatedStream> {
+        let mut streams: Vec<LocatedStream> =
+            self.streams.into_iter().map(|gathered| gathered.stream).collect();
+        streams.sort_unstable_by(|a, b| (&a.device, &a.channel).cmp(&(&b.device, &b.channel)));
+        for stream in &mut streams {
+            stream.rows.sort_unstable_by_key(|row| row.observed_at);
+        }
+        streams
+    }
+}
+
+impl Gathered {
+    fn add_metric(&mut self, position: usize, name: &str) {
+        if let Err(place) = self.positions.binary_search(&position) {
+            self.positions.insert(place, position);
+            self.stream.metrics.insert(place, name.to_owned());
+        }
+    }
+
+    fn row(&mut self, at: Timestamp, make: impl FnOnce() -> ReadingRow) -> &mut ReadingRow {
+        let rows = &mut self.stream.rows;
+        if rows.get(self.last).is_none_or(|row| row.observed_at != at) {
+            let next = rows.len();
+            self.last = *self.rows.entry(at).or_insert(next);
+            if self.last == next {
+                rows.push(make());
+            }
+        }
+        &mut rows[self.last]
+    }
 }

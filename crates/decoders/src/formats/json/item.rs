@@ -65,7 +65,11 @@ impl<'a> Item<'a> {
         taken.extend(device.pointer);
         taken.extend(time.map(|time| time.pointer));
         let name = |parents: &[String], key: &str| {
-            if taken.contains(&pointer_to(parents, key)) { Named::Skip } else { Named::by_table(key) }
+            if taken.iter().any(|pointer| points_to(pointer, parents, key)) {
+                Named::Skip
+            } else {
+                Named::by_table(key)
+            }
         };
         let walk = Walk {
             profile,
@@ -134,7 +138,7 @@ impl<'a> Item<'a> {
         }
         let members = self.node.as_object()?;
         usual.iter().find_map(|key| {
-            let mut named = members.iter().filter(|(name, _)| names::squeeze(name) == *key);
+            let mut named = members.iter().filter(|(name, _)| names::squeezes_to(name, key));
             named.find_map(|(name, member)| {
                 let pointer = pointer_to(&[], name);
                 let located = Located { node: &member.node, pointer, repeated: member.repeated };
@@ -142,6 +146,19 @@ impl<'a> Item<'a> {
             })
         })
     }
+}
+
+/// Whether `pointer` is the one to `key` below `parents`.
+fn points_to(pointer: &str, parents: &[String], key: &str) -> bool {
+    let mut tokens = pointer.split('/').skip(1);
+    let is_next = |key: &str| {
+        tokens.next().is_some_and(|token| token == key || token.contains('~') && unescaped(token) == key)
+    };
+    parents.iter().map(String::as_str).chain([key]).all(is_next) && tokens.next().is_none()
+}
+
+fn unescaped(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
 }
 
 fn pointer_to(parents: &[String], key: &str) -> String {
