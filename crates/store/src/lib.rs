@@ -5,6 +5,7 @@ pub mod alerts;
 mod database;
 pub mod dead_letters;
 mod error;
+mod instant;
 pub mod migrate;
 pub mod notifications;
 pub mod overview;

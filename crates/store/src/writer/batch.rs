@@ -1,5 +1,6 @@
 //! Payloads side by side: what PostgreSQL would refuse to touch twice in one statement is settled here.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -24,14 +25,14 @@ pub(super) fn months(payloads: &[&Payload]) -> BTreeSet<Month> {
 }
 
 /// The rows in the order of their keys, one for each moment of a stream.
-pub(super) fn rows(payloads: &[&Payload]) -> Vec<ReadingRow> {
+pub(super) fn rows<'a>(payloads: &[&'a Payload]) -> Vec<Cow<'a, ReadingRow>> {
     let mut rows: Vec<&ReadingRow> = payloads.iter().flat_map(|payload| &payload.rows).collect();
     rows.sort_by_key(|row| row.key());
-    let mut settled: Vec<ReadingRow> = Vec::with_capacity(rows.len());
+    let mut settled: Vec<Cow<'_, ReadingRow>> = Vec::with_capacity(rows.len());
     for row in rows {
         match settled.last_mut() {
-            Some(last) if last.key() == row.key() => *last = last.merged_with(row),
-            _ => settled.push(row.clone()),
+            Some(last) if last.key() == row.key() => *last = Cow::Owned(last.merged_with(row)),
+            _ => settled.push(Cow::Borrowed(row)),
         }
     }
     settled

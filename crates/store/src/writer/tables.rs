@@ -1,5 +1,6 @@
 //! What is sent to each table.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use deadpool_postgres::Client;
@@ -12,6 +13,8 @@ use super::payload::{Payload, Receipt};
 use super::{batch, statements};
 use crate::ReadingRow;
 use crate::dead_letters::DeadLetter;
+use crate::instant::Instant;
+use crate::row::SentRow;
 
 /// Claims the keys; the receipts whose keys were free, where the statement returns them.
 pub(super) async fn claim(
@@ -25,8 +28,8 @@ pub(super) async fn claim(
     let receipts = || payloads.iter().map(|payload| &payload.receipt);
     let sources: Vec<&str> = claims().map(|claim| claim.source.as_str()).collect();
     let keys: Vec<&str> = claims().map(|claim| claim.key.as_str()).collect();
-    let received: Vec<Timestamp> = receipts().map(|receipt| receipt.received_at).collect();
-    let expiries: Vec<Timestamp> = claims().map(|claim| claim.expires_at).collect();
+    let received: Vec<Instant> = receipts().map(|receipt| Instant(receipt.received_at)).collect();
+    let expiries: Vec<Instant> = claims().map(|claim| Instant(claim.expires_at)).collect();
     let ids: Vec<Uuid> = receipts().map(|receipt| receipt.id).collect();
     let outcomes: Vec<&str> = receipts().map(|receipt| receipt.outcome.as_str()).collect();
     let rows = client.query(statement, &[&sources, &keys, &received, &expiries, &ids, &outcomes]).await?;
@@ -46,7 +49,7 @@ pub(super) async fn receipts(
         .execute(
             statement,
             &[
-                &receipts().map(|receipt| receipt.received_at).collect::<Vec<_>>(),
+                &receipts().map(|receipt| Instant(receipt.received_at)).collect::<Vec<_>>(),
                 &receipts().map(|receipt| receipt.id).collect::<Vec<_>>(),
                 &payloads.iter().map(|payload| payload.claim.source.as_str()).collect::<Vec<_>>(),
                 &texts(|receipt| &receipt.event_id),
@@ -69,10 +72,10 @@ pub(super) async fn receipts(
 pub(super) async fn fresh_readings(
     client: &Client,
     statement: &Statement,
-    rows: &[ReadingRow],
+    rows: &[Cow<'_, ReadingRow>],
 ) -> Result<(), Error> {
     if !rows.is_empty() {
-        client.execute(statement, &[&rows]).await?;
+        client.execute(statement, &[&sent(rows)]).await?;
     }
     Ok(())
 }
@@ -81,24 +84,30 @@ pub(super) async fn fresh_readings(
 pub(super) async fn readings(
     client: &Client,
     statement: &Statement,
-    rows: Vec<ReadingRow>,
+    rows: &[Cow<'_, ReadingRow>],
 ) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }
-    let inserted = client.query(statement, &[&rows]).await?;
+    let inserted = client.query(statement, &[&sent(rows)]).await?;
     if inserted.len() == rows.len() {
         return Ok(());
     }
     let inserted: HashSet<(i32, Timestamp)> =
         inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?;
-    let known: Vec<ReadingRow> = rows.into_iter().filter(|row| !inserted.contains(&row.key())).collect();
+    let known: Vec<&ReadingRow> =
+        rows.iter().map(AsRef::as_ref).filter(|row: &&ReadingRow| !inserted.contains(&row.key())).collect();
     revise(client, &known).await
 }
 
+fn sent<'a>(rows: &'a [Cow<'_, ReadingRow>]) -> Vec<SentRow<'a>> {
+    rows.iter().map(|row| SentRow::from(row.as_ref())).collect()
+}
+
 /// Its statements are planned afresh each time: a plan that is kept from when the tables were small would read them whole.
-async fn revise(client: &Client, rows: &[ReadingRow]) -> Result<(), Error> {
-    let (streams, moments): (Vec<i32>, Vec<Timestamp>) = rows.iter().map(ReadingRow::key).unzip();
+async fn revise(client: &Client, rows: &[&ReadingRow]) -> Result<(), Error> {
+    let (streams, moments): (Vec<i32>, Vec<Instant>) =
+        rows.iter().map(|row| (row.stream_id, Instant(row.observed_at))).unzip();
     let existing = client.query(statements::EXISTING_ROWS, &[&streams, &moments]).await?;
     let mut revised = Vec::new();
     let mut rows = rows.iter();
@@ -114,6 +123,7 @@ async fn revise(client: &Client, rows: &[ReadingRow]) -> Result<(), Error> {
     if revised.is_empty() {
         return Ok(());
     }
+    let revised: Vec<SentRow<'_>> = revised.iter().map(SentRow::from).collect();
     client.execute(statements::REVISE_ROWS, &[&revised]).await?;
     Ok(())
 }

@@ -119,12 +119,13 @@ async fn attempt(
     statements: &Prepared,
     payloads: &[&Payload],
 ) -> Result<HashSet<Uuid>, Error> {
+    let rows = batch::rows(payloads);
     // Sent in this order, which is that of the locks.
     let (_, free, ..) = try_join!(
         client.batch_execute("begin"),
         tables::claim(client, &statements.claim, payloads),
         tables::receipts(client, &statements.receipts, payloads),
-        tables::readings(client, &statements.rows, batch::rows(payloads)),
+        tables::readings(client, &statements.rows, &rows),
         statements.write_the_rest(client, payloads),
     )?;
     Ok(free)
