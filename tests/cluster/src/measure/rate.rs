@@ -1,5 +1,6 @@
-//! A burst through the push way, beside the bare upsert of such rows; what each stage used for it.
+//! A burst by one way or the other; what each stage used for it.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use bench::table::Table;
@@ -12,42 +13,56 @@ use crate::stand::Stand;
 use crate::wait::until;
 
 const PAYLOADS: u64 = 4000;
+/// Payloads before those that count.
+const WARM_UP: u64 = 400;
 const DEVICES: u64 = 200;
 const AT_ONCE: usize = 32;
 /// Events a transaction of the bare upsert; `make bench` finds the best of several.
 const BATCH: usize = 1024;
 
 /// Measures events a second, and what they cost.
-pub(super) async fn measure(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
-    let receipts = "select count(*) from receipt";
-    let before = stand.database.number(receipts).await?;
+pub(super) async fn measure(stand: &Stand, table: &mut Table, way: &str) -> Result<f64, Failure> {
+    // Both ways begin with processes that run.
+    sent_and_stored(stand, way, 0..WARM_UP).await?;
     let used_before = Usage::read(&stand.cluster).await?;
     let begin = Instant::now();
-    send(stand).await?;
-    let goal = before + i64::try_from(PAYLOADS)?;
-    until(Duration::from_secs(300), "the burst's rows", async || {
-        Ok((stand.database.number(receipts).await? >= goal).then_some(()))
-    })
-    .await?;
+    sent_and_stored(stand, way, WARM_UP..WARM_UP + PAYLOADS).await?;
     let rate = PAYLOADS as f64 / begin.elapsed().as_secs_f64();
     let used = Usage::read(&stand.cluster).await?;
     for (stage, seconds, bytes) in used.since(&used_before) {
-        table.tell(format!("{stage}: memory of the largest pod"), bytes / 1e6, "MB");
-        table.tell(format!("{stage}: CPU of a payload"), seconds * 1e6 / PAYLOADS as f64, "us");
+        table.tell(format!("{way}: {stage}, memory of the largest pod"), bytes / 1e6, "MB");
+        table.tell(format!("{way}: {stage}, CPU of a payload"), seconds * 1e6 / PAYLOADS as f64, "us");
     }
-    let bare = bare_upsert(&stand.database.url(), BATCH).await;
-    table.tell("push way: webhook -> row", rate, "events/s");
-    table.tell("bare upsert of such rows, from outside", bare, "events/s");
-    table.tell("push way beside the bare upsert", rate / bare, "x");
-    Ok(())
+    table.tell(format!("{way}: webhook -> row"), rate, "events/s");
+    Ok(rate)
 }
 
-async fn send(stand: &Stand) -> Result<(), Failure> {
+/// The bare upsert of such rows, from outside the cluster; `rates` beside it.
+pub(super) async fn beside_the_bare_upsert(stand: &Stand, table: &mut Table, rates: &[(&str, f64)]) {
+    let bare = bare_upsert(&stand.database.url(), BATCH).await;
+    table.tell("bare upsert of such rows, from outside", bare, "events/s");
+    for (way, rate) in rates {
+        table.tell(format!("{way} beside the bare upsert"), rate / bare, "x");
+    }
+}
+
+async fn sent_and_stored(stand: &Stand, way: &str, numbers: Range<u64>) -> Result<(), Failure> {
+    let receipts = "select count(*) from receipt";
+    let goal = stand.database.number(receipts).await? + i64::try_from(numbers.end - numbers.start)?;
+    send(stand, way, numbers).await?;
+    until(Duration::from_secs(300), "the burst's rows", async || {
+        Ok((stand.database.number(receipts).await? >= goal).then_some(()))
+    })
+    .await
+}
+
+async fn send(stand: &Stand, way: &str, numbers: Range<u64>) -> Result<(), Failure> {
     let (client, base) = stand.door(&stand.service("ingest")).await?;
     let url = format!("{base}/hooks/bench");
-    let answers = stream::iter(0..PAYLOADS).map(|number| {
+    let fleet = &way[..1];
+    let answers = stream::iter(numbers).map(|number| {
         let body = format!(
-            r#"{{"device":"rate-{}","temperature":{:.1},"humidity":{},"time":{}}}"#,
+            r#"{{"device":"rate-{fleet}{}","temperature":{:.1},"humidity":{},"time":{}}}"#,
             number % DEVICES,
             20.0 + (number % 90) as f64 / 10.0,
             40 + number % 20,

@@ -1,20 +1,36 @@
 //! What the stages' containers use, as the kubelets tell it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use event_model::topology::STAGES;
+use jiff::Timestamp;
 use serde_json::Value;
+use stage::Clock;
 
 use crate::Failure;
 use crate::cluster::Cluster;
+use crate::wait::until;
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// CPU seconds and bytes of each pod's own container, by stage and pod.
 pub(super) struct Usage(BTreeMap<(&'static str, String), (f64, f64)>);
 
 impl Usage {
-    /// Asks every node's kubelet.
+    /// Asks every node's kubelet until what it tells of each container is of now: it looks at them every few seconds.
     pub(super) async fn read(cluster: &Cluster) -> Result<Self, Failure> {
-        let mut used = BTreeMap::new();
+        let now = Clock::system().now();
+        until(LIMIT, "what the kubelets tell of now", async || {
+            let (used, oldest) = Self::look(cluster).await?;
+            Ok(oldest.is_none_or(|oldest| oldest >= now).then_some(used))
+        })
+        .await
+    }
+
+    /// What is told, and how old the oldest part of it is.
+    async fn look(cluster: &Cluster) -> Result<(Self, Option<Timestamp>), Failure> {
+        let (mut used, mut times) = (BTreeMap::new(), Vec::new());
         let nodes = cluster.raw("/api/v1/nodes").await?;
         for node in nodes["items"].as_array().into_iter().flatten() {
             let name = node["metadata"]["name"].as_str().unwrap_or_default();
@@ -23,29 +39,35 @@ impl Usage {
             for pod in pods.filter(|pod| pod["podRef"]["namespace"] == cluster.namespace.as_str()) {
                 let pod_name = pod["podRef"]["name"].as_str().unwrap_or_default();
                 for container in pod["containers"].as_array().into_iter().flatten() {
-                    let Some(stage) = STAGES.iter().find(|stage| container["name"] == stage.name) else {
-                        continue;
-                    };
-                    used.insert((stage.name, pod_name.to_owned()), figures(container));
+                    let Some(name) = names().find(|name| container["name"] == *name) else { continue };
+                    times.extend(
+                        container["cpu"]["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok()),
+                    );
+                    used.insert((name, pod_name.to_owned()), figures(container));
                 }
             }
         }
-        Ok(Self(used))
+        Ok((Self(used), times.into_iter().min()))
     }
 
     /// By stage: CPU seconds since `before`, and the bytes of the largest pod.
     pub(super) fn since(&self, before: &Self) -> Vec<(&'static str, f64, f64)> {
-        let stages = STAGES.iter().filter_map(|stage| {
-            let mut pods = self.0.iter().filter(|((name, _), _)| *name == stage.name).peekable();
+        let stages = names().filter_map(|stage| {
+            let mut pods = self.0.iter().filter(|((name, _), _)| *name == stage).peekable();
             pods.peek()?;
             let (seconds, bytes) = pods.fold((0.0, 0.0_f64), |(seconds, bytes), (pod, now)| {
                 let then = before.0.get(pod).map_or(0.0, |then| then.0);
                 (seconds + now.0 - then, bytes.max(now.1))
             });
-            Some((stage.name, seconds, bytes))
+            Some((stage, seconds, bytes))
         });
         stages.collect()
     }
+}
+
+/// The stages, and the worker of the Kafka way.
+fn names() -> impl Iterator<Item = &'static str> {
+    STAGES.iter().map(|stage| stage.name).chain(["worker"])
 }
 
 fn figures(container: &Value) -> (f64, f64) {
