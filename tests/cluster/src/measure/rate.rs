@@ -37,12 +37,12 @@ pub(super) async fn measure(stand: &Stand, table: &mut Table, way: &str) -> Resu
     Ok(rate)
 }
 
-/// The bare upsert of such rows, from outside the cluster; `rates` beside it.
+/// The bare upsert of such rows, from outside the cluster, beside each of `rates`.
 pub(super) async fn beside_the_bare_upsert(stand: &Stand, table: &mut Table, rates: &[(&str, f64)]) {
     let bare = bare_upsert(&stand.database.url(), BATCH).await;
     table.tell("bare upsert of such rows, from outside", bare, "events/s");
     for (way, rate) in rates {
-        table.tell(format!("{way} beside the bare upsert"), rate / bare, "x");
+        table.tell(format!("bare upsert beside the {way}"), bare / rate, "x");
     }
 }
 
