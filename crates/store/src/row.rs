@@ -2,11 +2,8 @@
 
 use event_model::{Quality, Reading};
 use jiff::Timestamp;
-use postgres_types::ToSql;
 use tokio_postgres::Row;
 use uuid::Uuid;
-
-use crate::instant::Instant;
 
 /// A moment of a stream: the values at their metrics' positions.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,40 +28,6 @@ pub struct ReadingRow {
     pub received_ats: Option<Vec<Option<Timestamp>>>,
     /// The receipt of each value; `None` where all came with `receipt_id`.
     pub receipt_ids: Option<Vec<Option<Uuid>>>,
-}
-
-/// A row as it is sent.
-#[derive(Debug, ToSql)]
-#[postgres(name = "reading_row")]
-pub(crate) struct SentRow<'a> {
-    stream_id: i32,
-    observed_at: Instant,
-    received_at: Instant,
-    receipt_id: Uuid,
-    revised_at: Option<Instant>,
-    values: &'a [Option<f64>],
-    texts: Option<&'a [Option<String>]>,
-    quality: Option<&'a [Option<i16>]>,
-    received_ats: Option<Vec<Option<Instant>>>,
-    receipt_ids: Option<&'a [Option<Uuid>]>,
-}
-
-impl<'a> From<&'a ReadingRow> for SentRow<'a> {
-    fn from(row: &'a ReadingRow) -> Self {
-        let instants = |times: &Vec<Option<Timestamp>>| times.iter().map(|at| at.map(Instant)).collect();
-        Self {
-            stream_id: row.stream_id,
-            observed_at: Instant(row.observed_at),
-            received_at: Instant(row.received_at),
-            receipt_id: row.receipt_id,
-            revised_at: row.revised_at.map(Instant),
-            values: &row.values,
-            texts: row.texts.as_deref(),
-            quality: row.quality.as_deref(),
-            received_ats: row.received_ats.as_ref().map(instants),
-            receipt_ids: row.receipt_ids.as_deref(),
-        }
-    }
 }
 
 /// What stands at one position.

@@ -13,8 +13,7 @@ use super::payload::{Payload, Receipt};
 use super::{batch, statements};
 use crate::ReadingRow;
 use crate::dead_letters::DeadLetter;
-use crate::instant::Instant;
-use crate::row::SentRow;
+use crate::sent::{Instant, SentRow};
 
 /// Claims the keys; the receipts whose keys were free, where the statement returns them.
 pub(super) async fn claim(

@@ -172,3 +172,17 @@ impl Prepared {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CAREFUL_BATCHES, Way};
+
+    #[test]
+    fn after_a_repetition_some_batches_are_written_carefully() {
+        let way = Way::default();
+        assert!(way.next_is_plain() && way.next_is_plain());
+        way.met_something();
+        assert!((0..CAREFUL_BATCHES).all(|_| !way.next_is_plain()));
+        assert!(way.next_is_plain());
+    }
+}

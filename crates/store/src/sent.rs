@@ -1,10 +1,13 @@
-//! Times on their way to PostgreSQL.
+//! Rows and times on their way to PostgreSQL.
 
 use std::error::Error;
 
 use jiff::Timestamp;
 use postgres_types::private::BytesMut;
 use postgres_types::{IsNull, ToSql, Type, accepts, to_sql_checked};
+use uuid::Uuid;
+
+use crate::ReadingRow;
 
 /// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -22,6 +25,40 @@ impl ToSql for Instant {
 
     accepts!(TIMESTAMPTZ);
     to_sql_checked!();
+}
+
+/// A row of `reading` as it is sent.
+#[derive(Debug, ToSql)]
+#[postgres(name = "reading_row")]
+pub(crate) struct SentRow<'a> {
+    stream_id: i32,
+    observed_at: Instant,
+    received_at: Instant,
+    receipt_id: Uuid,
+    revised_at: Option<Instant>,
+    values: &'a [Option<f64>],
+    texts: Option<&'a [Option<String>]>,
+    quality: Option<&'a [Option<i16>]>,
+    received_ats: Option<Vec<Option<Instant>>>,
+    receipt_ids: Option<&'a [Option<Uuid>]>,
+}
+
+impl<'a> From<&'a ReadingRow> for SentRow<'a> {
+    fn from(row: &'a ReadingRow) -> Self {
+        let instants = |times: &Vec<Option<Timestamp>>| times.iter().map(|at| at.map(Instant)).collect();
+        Self {
+            stream_id: row.stream_id,
+            observed_at: Instant(row.observed_at),
+            received_at: Instant(row.received_at),
+            receipt_id: row.receipt_id,
+            revised_at: row.revised_at.map(Instant),
+            values: &row.values,
+            texts: row.texts.as_deref(),
+            quality: row.quality.as_deref(),
+            received_ats: row.received_ats.as_ref().map(instants),
+            receipt_ids: row.receipt_ids.as_deref(),
+        }
+    }
 }
 
 #[cfg(test)]
