@@ -19,11 +19,23 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     stand.install(&stand.values_with_quick_slow_tick()).await?;
     let traffic = Steady::start(stand, "away").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
+    let how = away(stand, &traffic).await?;
+    let run = traffic.run().to_owned();
+    let taken = traffic.stop().await?;
+    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    let back = stand.database.number("select count(*) from dead_letter where replays > 0").await?;
+    Ok(Came::Held(format!(
+        "{how}; {taken} payloads, {back} by way of the dead letters; each stored, fired and told once"
+    )))
+}
+
+/// Has the database go away and come back under `traffic`; how it was.
+pub(super) async fn away(stand: &Stand, traffic: &Steady) -> Result<String, Failure> {
     let is_stopped = outage::happen(&stand.settings, Server::Postgres, Step::Stop).await?;
     if !is_stopped {
         stand.database.refuse().await?;
     }
-    // A Broker that keeps what it takes goes on taking; the in-memory channel answers after its subscribers, and takes nothing.
+    // What keeps what it takes goes on taking; the in-memory channel answers after its subscribers, and takes nothing.
     let goes_on = traffic.taken_more(PART, AWAY).await.is_ok();
     if is_stopped {
         outage::happen(&stand.settings, Server::Postgres, Step::Start).await?;
@@ -31,13 +43,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
         stand.database.admit().await?;
     }
     traffic.taken_more(PART, burst::COLD * 2).await?;
-    let run = traffic.run().to_owned();
-    let taken = traffic.stop().await?;
-    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
     let how = if is_stopped { "PostgreSQL stopped and started" } else { "the database refused everybody" };
-    let meanwhile = if goes_on { "taken meanwhile too" } else { "none taken meanwhile" };
-    let back = stand.database.number("select count(*) from dead_letter where replays > 0").await?;
-    Ok(Came::Held(format!(
-        "{how}; {taken} payloads, {meanwhile}, {back} by way of the dead letters; each stored, fired and told once"
-    )))
+    let meanwhile = if goes_on { "payloads taken meanwhile too" } else { "no payload taken meanwhile" };
+    Ok(format!("{how}, {meanwhile}"))
 }

@@ -1,17 +1,18 @@
-//! The Kafka way: the worker is killed, and Kafka stopped and killed, in the middle of traffic.
+//! The Kafka way: pods are killed, PostgreSQL is away, Kafka is stopped and killed, all in the middle of traffic.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::Came;
+use super::{Came, database_away, stages_killed};
 use crate::outage::{self, Server, Step};
 use crate::stand::Stand;
 use crate::steady::{self, Steady};
-use crate::{Failure, burst, pods};
+use crate::{Failure, burst};
 
 const PART: u64 = 20;
-const KILLS: usize = 2;
+/// What runs under traffic on this way.
+const COMPONENTS: [&str; 5] = ["ingest", "worker", "alert", "notify", "worker"];
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let Some(bootstrap) = &stand.settings.kafka_bootstrap else {
@@ -23,14 +24,8 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     stand.install(&values).await?;
     let traffic = Steady::start(stand, "kafka").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
-    let mut killed = 0;
-    for _ in 0..KILLS {
-        for pod in pods::running(&stand.cluster, "worker").await? {
-            stand.cluster.kill(&pod).await?;
-            killed += 1;
-        }
-        traffic.taken_more(PART, burst::COLD * 2).await?;
-    }
+    let killed = stages_killed::kill_each(stand, &traffic, &COMPONENTS).await?;
+    let database = database_away::away(stand, &traffic).await?;
     let mut ends = Vec::new();
     for (step, word) in [(Step::Stop, "stopped"), (Step::Kill, "killed")] {
         if outage::happen(&stand.settings, Server::Kafka, step).await? {
@@ -43,7 +38,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let taken = traffic.stop().await?;
     steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
     Ok(Came::Held(format!(
-        "{taken} payloads, each stored, fired and told once; {killed} workers killed{}",
+        "{taken} payloads, each stored, fired and told once; killed: {killed}; {database}{}",
         ends.concat()
     )))
 }

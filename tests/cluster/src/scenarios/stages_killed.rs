@@ -18,23 +18,30 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     stand.install(&stand.values_with_quick_slow_tick()).await?;
     let traffic = Steady::start(stand, "killed").await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
+    let killed = kill_each(stand, &traffic, &STAGES.map(|stage| stage.name)).await?;
+    let run = traffic.run().to_owned();
+    let taken = traffic.stop().await?;
+    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    Ok(Came::Held(format!("{taken} payloads, each stored once, fired once, told once; killed: {killed}")))
+}
+
+/// Kills the pods of each component in turn under `traffic`; which those were.
+pub(super) async fn kill_each(
+    stand: &Stand,
+    traffic: &Steady,
+    components: &[&str],
+) -> Result<String, Failure> {
     let mut killed = Vec::new();
-    for stage in STAGES {
-        let running = until(TICK * 2, "a pod of each stage", async || {
-            let running = pods::running(&stand.cluster, stage.name).await?;
+    for component in components {
+        let running = until(TICK * 2, "a pod of each", async || {
+            let running = pods::running(&stand.cluster, component).await?;
             Ok((!running.is_empty()).then_some(running))
         });
         for pod in running.await? {
             stand.cluster.kill(&pod).await?;
-            killed.push(stage.name);
+            killed.push(*component);
         }
         traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     }
-    let run = traffic.run().to_owned();
-    let taken = traffic.stop().await?;
-    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
-    Ok(Came::Held(format!(
-        "{taken} payloads, each stored once, fired once, told once; killed: {}",
-        killed.join(", ")
-    )))
+    Ok(killed.join(", "))
 }
