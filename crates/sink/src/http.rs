@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use cloudevents::Event;
 use event_model::cloudevent;
 use http_body_util::Full;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::percent_decode_str;
 use stage::{ClientError, ClientOptions, Env, tls_config, trace};
 use url::Url;
 
@@ -29,6 +32,8 @@ type Lane = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 pub struct HttpSink {
     lanes: Arc<[Lane]>,
     uri: Uri,
+    /// What the address carries as user and password.
+    authorization: Option<HeaderValue>,
     timeout: Duration,
     overrides: Overrides,
 }
@@ -49,10 +54,14 @@ impl HttpSink {
     /// # Errors
     /// [`ClientError`].
     pub fn new(url: &Url, options: &ClientOptions, overrides: Overrides) -> Result<Self, ClientError> {
-        let uri = Uri::try_from(url.as_str()).map_err(|_| ClientError::Address)?;
+        let authorization = authorization(url)?;
+        let mut bare = url.clone();
+        // Both fail for addresses without a host alone, which have no credential either.
+        let _ = (bare.set_username(""), bare.set_password(None));
+        let uri = Uri::try_from(bare.as_str()).map_err(|_| ClientError::Address)?;
         let tls = tls_config(options.extra_roots.as_deref())?;
         let lanes = (0..LANES).map(|_| lane(tls.clone(), options)).collect();
-        Ok(Self { lanes, uri, timeout: options.timeout, overrides })
+        Ok(Self { lanes, uri, authorization, timeout: options.timeout, overrides })
     }
 
     /// The client of this thread.
@@ -102,12 +111,28 @@ impl Sink for HttpSink {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = headers(fields, traceparent);
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
         match tokio::time::timeout(self.timeout, self.client().request(request)).await {
             Ok(Ok(answer)) => outcome(answer.status()),
             Ok(Err(error)) => Err(unavailable("it could not be reached", Some(Box::new(error)))),
             Err(_) => Err(unavailable("it did not answer in time", None)),
         }
     }
+}
+
+/// HTTP Basic (RFC 7617), where the address has a user or a password.
+fn authorization(url: &Url) -> Result<Option<HeaderValue>, ClientError> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+    let pair = [&decoded(url.username())[..], b":", &decoded(url.password().unwrap_or_default())].concat();
+    let value = HeaderValue::try_from(format!("Basic {}", BASE64.encode(pair)));
+    let mut value = value.map_err(|_| ClientError::Address)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 fn lane(tls: rustls::ClientConfig, options: &ClientOptions) -> Lane {

@@ -57,6 +57,20 @@ async fn an_event_goes_out_in_binary_mode_with_its_overrides_and_trace() {
 }
 
 #[tokio::test]
+async fn a_credential_in_the_address_is_shown_and_told_to_nobody() {
+    let (broker, taken) = broker();
+    let sink = sink_to(&format!("{}/202", broker.url()).replace("://", "://us%20er:s3cret@"));
+    sink.send(&cloudevent::new("t", "/s", "1"), None).await.unwrap();
+    let (headers, _) = taken.lock().unwrap().pop().unwrap();
+    assert!(
+        headers.contains(&("authorization".to_owned(), "Basic dXMgZXI6czNjcmV0".to_owned())),
+        "{headers:?}"
+    );
+    assert!(!format!("{sink:?}").contains("s3cret") && !format!("{sink:?}").contains("czNjcmV0"));
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn a_refusal_is_final_and_anything_else_may_pass_later() {
     let (broker, _) = broker();
     let event = cloudevent::new("t", "/s", "1");
