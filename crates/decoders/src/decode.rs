@@ -127,7 +127,11 @@ impl Profile {
 impl Problem {
     /// A problem at `place`. Keys of a payload stand in places, so that NUL, which no database keeps, is replaced.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        let storable = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
         Self { place: storable(place.into()), reason: storable(reason.into()) }
     }
+}
+
+/// The text without NUL, which no database keeps: replaced, so that nobody takes one text for another.
+pub(crate) fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

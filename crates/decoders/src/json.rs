@@ -3,6 +3,8 @@
 //! Unlike `serde_json::Value` it keeps a number's own spelling (an integer of 20 digits, `1e999`), the order of
 //! keys, and which key was written more than once. Nesting is bounded, so that no body can exhaust the stack.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use json_event_parser::{JsonEvent, SliceJsonParser};
 use thiserror::Error;
@@ -149,10 +151,10 @@ impl Node {
             return Some((self, false));
         }
         pointer.strip_prefix('/')?.split('/').try_fold((self, false), |(node, repeated), token| {
-            let token = token.replace("~1", "/").replace("~0", "~");
+            let token = unescaped(token);
             match node {
                 Self::Object(members) => {
-                    members.get(&token).map(|member| (&member.node, repeated || member.repeated))
+                    members.get(&*token).map(|member| (&member.node, repeated || member.repeated))
                 }
                 Self::List(items) => items.get(token.parse::<usize>().ok()?).map(|item| (item, repeated)),
                 _ => None,
@@ -183,6 +185,11 @@ impl Node {
             _ => None,
         }
     }
+}
+
+/// A token of a JSON pointer as the key that it stands for (RFC 6901, section 4).
+pub(crate) fn unescaped(token: &str) -> Cow<'_, str> {
+    if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
 }
 
 /// Builds the tree without recursion: the open arrays and objects lie on a stack.

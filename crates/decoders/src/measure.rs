@@ -2,7 +2,7 @@
 
 use event_model::{Quality, Reading, Value, units};
 
-use crate::decode::Profile;
+use crate::decode::{Profile, storable};
 use crate::names;
 use crate::time::Moment;
 use crate::value::Scalar;
@@ -44,7 +44,7 @@ pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option
         observed_at: moment.at,
         quality: moment.quality,
         flags: moment.flag.into_iter().collect(),
-        raw_metric: if raw_metric.contains('\0') { raw_metric.replace('\0', "\u{fffd}") } else { raw_metric },
+        raw_metric: storable(raw_metric),
     };
     match value {
         Scalar::Missing => return Ok(None),

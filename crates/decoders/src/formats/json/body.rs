@@ -4,7 +4,7 @@ use event_model::RecordedRequest;
 
 use crate::decode::{FormError, Problem};
 use crate::form;
-use crate::json::Node;
+use crate::json::{Node, unescaped};
 use crate::mapping::Mapping;
 
 /// Content types of JSON documents that stand one on a line.
@@ -111,11 +111,11 @@ fn items_at<'n>(root: &'n Node, pointer: &str, place: &str) -> Result<Vec<Found<
 pub(super) fn dotted(pointer: &str) -> String {
     let tokens = pointer.trim_start_matches('^').split('/').skip(1);
     let mut path = String::new();
-    for token in tokens.map(|token| token.replace("~1", "/").replace("~0", "~")) {
+    for token in tokens.map(unescaped) {
         if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit()) {
             path = format!("{path}[{token}]");
         } else if path.is_empty() {
-            path = token;
+            path = token.into_owned();
         } else {
             path = format!("{path}.{token}");
         }

@@ -2,7 +2,7 @@
 
 use crate::decode::{Context, Decoded, Problem, Profile};
 use crate::device;
-use crate::json::Node;
+use crate::json::{Node, unescaped};
 use crate::mapping::Mapping;
 use crate::names;
 use crate::time::Clock;
@@ -151,14 +151,8 @@ impl<'a> Item<'a> {
 /// Whether `pointer` is the one to `key` below `parents`.
 fn points_to(pointer: &str, parents: &[String], key: &str) -> bool {
     let mut tokens = pointer.split('/').skip(1);
-    let is_next = |key: &str| {
-        tokens.next().is_some_and(|token| token == key || token.contains('~') && unescaped(token) == key)
-    };
+    let is_next = |key: &str| tokens.next().is_some_and(|token| unescaped(token) == key);
     parents.iter().map(String::as_str).chain([key]).all(is_next) && tokens.next().is_none()
-}
-
-fn unescaped(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
 }
 
 fn pointer_to(parents: &[String], key: &str) -> String {
