@@ -111,20 +111,17 @@ impl<'a> Sighting<'a> {
     }
 }
 
-/// Streams as readings name them. Nearly all payloads name one stream and one moment many times over: the one before is
-/// looked at first.
+/// Streams and moments in the order in which readings name them; the indexes hold places alone, so that their nodes are small.
 #[derive(Default)]
 struct Gathering<'a> {
     streams: Vec<Gathered>,
     index: BTreeMap<(&'a str, &'a str), usize>,
-    last: usize,
 }
 
 struct Gathered {
     stream: LocatedStream,
     positions: Vec<usize>,
     rows: BTreeMap<Timestamp, usize>,
-    last: usize,
 }
 
 impl<'a> Gathering<'a> {
@@ -134,18 +131,12 @@ impl<'a> Gathering<'a> {
         channel: &'a str,
         make: impl FnOnce() -> LocatedStream,
     ) -> &mut Gathered {
-        let is_it = |gathered: &Gathered| {
-            (gathered.stream.device.as_str(), gathered.stream.channel.as_str()) == (device, channel)
-        };
-        if !self.streams.get(self.last).is_some_and(is_it) {
-            let next = self.streams.len();
-            self.last = *self.index.entry((device, channel)).or_insert(next);
-            if self.last == next {
-                let (positions, rows) = (Vec::new(), BTreeMap::new());
-                self.streams.push(Gathered { stream: make(), positions, rows, last: 0 });
-            }
+        let next = self.streams.len();
+        let place = *self.index.entry((device, channel)).or_insert(next);
+        if place == next {
+            self.streams.push(Gathered { stream: make(), positions: Vec::new(), rows: BTreeMap::new() });
         }
-        &mut self.streams[self.last]
+        &mut self.streams[place]
     }
 
     fn into_streams(self) -> Vec<LocatedStream> {
@@ -169,13 +160,11 @@ impl Gathered {
 
     fn row(&mut self, at: Timestamp, make: impl FnOnce() -> ReadingRow) -> &mut ReadingRow {
         let rows = &mut self.stream.rows;
-        if rows.get(self.last).is_none_or(|row| row.observed_at != at) {
-            let next = rows.len();
-            self.last = *self.rows.entry(at).or_insert(next);
-            if self.last == next {
-                rows.push(make());
-            }
+        let next = rows.len();
+        let place = *self.rows.entry(at).or_insert(next);
+        if place == next {
+            rows.push(make());
         }
-        &mut rows[self.last]
+        &mut rows[place]
     }
 }
