@@ -16,6 +16,7 @@ use crate::load::{self, post};
 use crate::table::{Table, median};
 
 const RUNS: usize = 3;
+const CONNECTIONS: usize = 128;
 pub(crate) const TIME: Duration = Duration::from_secs(4);
 pub(crate) const DEVICES: u64 = 500;
 /// Batch sizes of the bare upsert; the best one counts.
@@ -96,12 +97,14 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
         shares.add(&["PostgreSQL of the bare upsert", "the bare upsert itself"], &upsert);
         let taken = format!("taken{run}");
         let spent = Spent::since_now(&[bare.pid()]);
-        let answers = load::run(bare.address, 128, TIME, move |number| delivery(number, &taken)).await;
+        let answers =
+            load::run(bare.address, CONNECTIONS, TIME, move |number| delivery(number, &taken)).await;
         shares.add(&["a bare server that only takes the delivery"], &spent.per_request(answers.accepted));
         database.empty().await;
         let label = format!("run{run}");
         let spent = Spent::since_now(&[transform.pid(), database.pid(), std::process::id()]);
-        let answers = load::run(transform.address, 128, TIME, move |number| delivery(number, &label)).await;
+        let answers =
+            load::run(transform.address, CONNECTIONS, TIME, move |number| delivery(number, &label)).await;
         shares.add(
             &["transform", "its PostgreSQL", "the load on transform"],
             &spent.per_request(answers.accepted),

@@ -39,10 +39,7 @@ pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
     warm::measure(stand, table).await?;
     let mut rates = vec![("push way", rate::measure(stand, table, "push way").await?)];
     if let Some(bootstrap) = &stand.settings.kafka_bootstrap {
-        let mut kafka = values(stand, true);
-        kafka["kafkaWay"] = json!({"enabled": true, "partitions": 4, "replicationFactor": 1});
-        kafka["kafka"] = json!({"bootstrapServers": bootstrap});
-        stand.install(&kafka).await?;
+        stand.install(&Stand::by_the_kafka_way(values(stand, true), bootstrap)).await?;
         rates.push(("Kafka way", rate::measure(stand, table, "Kafka way").await?));
     } else {
         println!("skipped the Kafka way: KAFKA_BOOTSTRAP names no Kafka");

@@ -109,6 +109,13 @@ impl Stand {
         values
     }
 
+    /// `values` changed to the Kafka way, over the Kafka at `bootstrap`.
+    pub fn by_the_kafka_way(mut values: Value, bootstrap: &str) -> Value {
+        values["kafkaWay"] = json!({"enabled": true, "partitions": 4, "replicationFactor": 1});
+        values["kafka"] = json!({"bootstrapServers": bootstrap});
+        values
+    }
+
     /// The values of the release before where there is one, else those of this one.
     pub fn first_values(&self) -> Value {
         let mut values = self.values();

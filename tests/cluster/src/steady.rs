@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(400);
 /// Before a payload is sent once more.
 const AGAIN: Duration = Duration::from_millis(700);
 const SENDERS: u64 = 4;
+/// For the last of them to be told, by way of a tick or of the dead letters.
+const SETTLED_WITHIN: Duration = Duration::from_secs(300);
 /// The source that is sent to; its rule fires above 8 °C.
 const SOURCE: &str = "cold-store";
 
@@ -66,21 +68,19 @@ impl Steady {
         until(limit, "traffic that is taken", async || Ok((self.taken() >= goal).then_some(()))).await
     }
 
-    /// Ends once every payload that was begun is taken; how many those are.
+    /// Ends once every payload that was begun is taken, and waits until each is stored, has fired and was told exactly once;
+    /// how many those are.
     ///
     /// # Errors
-    /// Where a sender broke off.
-    pub async fn stop(self) -> Result<u64, Failure> {
+    /// Where a sender broke off, or what was found instead.
+    pub async fn settle(self, stand: &Stand) -> Result<u64, Failure> {
         self.stopped.store(true, Ordering::SeqCst);
         for sender in self.senders {
             sender.await?;
         }
-        Ok(self.taken.load(Ordering::SeqCst))
-    }
-
-    /// The name of this traffic, which every one of its devices begins with.
-    pub fn run(&self) -> &str {
-        &self.run
+        let taken = self.taken.load(Ordering::SeqCst);
+        settled(stand, &self.run, taken).await?;
+        Ok(taken)
     }
 }
 
@@ -88,7 +88,7 @@ impl Steady {
 ///
 /// # Errors
 /// What was found instead.
-pub async fn settled(stand: &Stand, run: &str, taken: u64, limit: Duration) -> Result<(), Failure> {
+async fn settled(stand: &Stand, run: &str, taken: u64) -> Result<(), Failure> {
     let wanted = i64::try_from(taken)?;
     let counts = format!(
         "with own as (select d.id, s.id as stream from device d join stream s on s.device_id = d.id where d.name like '{run}-%')
@@ -99,7 +99,7 @@ pub async fn settled(stand: &Stand, run: &str, taken: u64, limit: Duration) -> R
                  where n.status = 'delivered' and t.stream_id in (select stream from own))"
     );
     let mut found = [0; 4];
-    let waited = until(limit, "every payload stored once and told once", async || {
+    let waited = until(SETTLED_WITHIN, "every payload stored once and told once", async || {
         let row = stand.database.connect().await?.query_one(&counts, &[]).await?;
         found = std::array::from_fn(|column| row.get(column));
         Ok((found == [wanted; 4]).then_some(()))

@@ -59,6 +59,7 @@ async fn sent_and_stored(stand: &Stand, way: &str, numbers: Range<u64>) -> Resul
 async fn send(stand: &Stand, way: &str, numbers: Range<u64>) -> Result<(), Failure> {
     let (client, base) = stand.door(&stand.service("ingest")).await?;
     let url = format!("{base}/hooks/bench");
+    // Devices of its own: no reading of one way is there already on the other.
     let fleet = &way[..1];
     let answers = stream::iter(numbers).map(|number| {
         let body = format!(

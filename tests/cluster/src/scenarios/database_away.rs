@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Came;
 use crate::outage::{self, Server, Step};
 use crate::stand::Stand;
-use crate::steady::{self, Steady};
+use crate::steady::Steady;
 use crate::{Failure, burst};
 
 /// Payloads before, while, and after it is away.
@@ -20,9 +20,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let traffic = Steady::start(stand, "away").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let how = away(stand, &traffic).await?;
-    let run = traffic.run().to_owned();
-    let taken = traffic.stop().await?;
-    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    let taken = traffic.settle(stand).await?;
     let back = stand.database.number("select count(*) from dead_letter where replays > 0").await?;
     Ok(Came::Held(format!(
         "{how}; {taken} payloads, {back} by way of the dead letters; each stored, fired and told once"

@@ -1,13 +1,9 @@
 //! The Kafka way: pods are killed, PostgreSQL is away, Kafka is stopped and killed, all in the middle of traffic.
 
-use std::time::Duration;
-
-use serde_json::json;
-
 use super::{Came, database_away, stages_killed};
 use crate::outage::{self, Server, Step};
 use crate::stand::Stand;
-use crate::steady::{self, Steady};
+use crate::steady::Steady;
 use crate::{Failure, burst};
 
 const PART: u64 = 20;
@@ -18,10 +14,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let Some(bootstrap) = &stand.settings.kafka_bootstrap else {
         return Ok(Came::LeftOut("KAFKA_BOOTSTRAP names no Kafka"));
     };
-    let mut values = stand.values_with_quick_slow_tick();
-    values["kafkaWay"] = json!({"enabled": true, "partitions": 4, "replicationFactor": 1});
-    values["kafka"] = json!({"bootstrapServers": bootstrap});
-    stand.install(&values).await?;
+    stand.install(&Stand::by_the_kafka_way(stand.values_with_quick_slow_tick(), bootstrap)).await?;
     let traffic = Steady::start(stand, "kafka").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let killed = stages_killed::kill_each(stand, &traffic, &COMPONENTS).await?;
@@ -34,9 +27,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
             ends.push(format!(", Kafka {word} and started"));
         }
     }
-    let run = traffic.run().to_owned();
-    let taken = traffic.stop().await?;
-    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    let taken = traffic.settle(stand).await?;
     Ok(Came::Held(format!(
         "{taken} payloads, each stored, fired and told once; killed: {killed}; {database}{}",
         ends.concat()

@@ -1,12 +1,10 @@
 //! A pod of each stage is deleted without grace, in the middle of traffic.
 
-use std::time::Duration;
-
 use event_model::topology::STAGES;
 
 use super::Came;
 use crate::stand::{Stand, TICK};
-use crate::steady::{self, Steady};
+use crate::steady::Steady;
 use crate::wait::until;
 use crate::{Failure, burst, pods};
 
@@ -19,9 +17,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let traffic = Steady::start(stand, "killed").await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     let killed = kill_each(stand, &traffic, &STAGES.map(|stage| stage.name)).await?;
-    let run = traffic.run().to_owned();
-    let taken = traffic.stop().await?;
-    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    let taken = traffic.settle(stand).await?;
     Ok(Came::Held(format!("{taken} payloads, each stored once, fired once, told once; killed: {killed}")))
 }
 

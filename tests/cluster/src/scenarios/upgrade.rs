@@ -1,12 +1,10 @@
 //! From the release before to this one, with another column and an edited rule, under traffic, and back.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::Came;
 use crate::stand::Stand;
-use crate::steady::{self, Steady};
+use crate::steady::Steady;
 use crate::{Failure, burst};
 
 const PART: u64 = 20;
@@ -24,9 +22,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     stand.release.rollback().await?;
     stand.ready().await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
-    let run = traffic.run().to_owned();
-    let taken = traffic.stop().await?;
-    steady::settled(stand, &run, taken, Duration::from_secs(300)).await?;
+    let taken = traffic.settle(stand).await?;
     stand.install(&stand.values()).await?;
     Ok(Came::Held(format!("{taken} payloads over upgrade and rollback, each stored, fired and told once")))
 }
