@@ -27,9 +27,12 @@ pub enum Came {
 
 type Run = for<'a> fn(&'a Stand) -> LocalBoxFuture<'a, Result<Came, Failure>>;
 
+/// Begins with the release before, where there is one; everything else with this one.
+const UPGRADE: &str = "an_upgrade_and_the_way_back_under_traffic_lose_nothing";
+
 /// Every scenario: its name as a sentence.
 const ALL: [(&str, Run); 9] = [
-    ("an_upgrade_and_the_way_back_under_traffic_lose_nothing", |stand| Box::pin(upgrade::run(stand))),
+    (UPGRADE, |stand| Box::pin(upgrade::run(stand))),
     ("a_payload_goes_through_helm_test", |stand| Box::pin(round_trip::run(stand))),
     ("a_burst_ends_in_the_right_rows_alerts_messages_and_dead_letters", |stand| Box::pin(burst::run(stand))),
     ("every_stage_is_at_zero_between_ticks_while_an_alert_fires", |stand| Box::pin(at_rest::run(stand))),
@@ -40,13 +43,17 @@ const ALL: [(&str, Run); 9] = [
     ("an_uninstall_leaves_the_database_and_nothing_else", |stand| Box::pin(uninstalled::run(stand))),
 ];
 
-/// Runs the scenarios whose names contain one of `wanted`, or all; how many failed.
-pub async fn run(stand: &Stand, wanted: &[String]) -> usize {
+/// Installs, and runs the scenarios whose names contain one of `wanted`, or all; how many failed.
+///
+/// # Errors
+/// Where nothing could be installed.
+pub async fn run(stand: &Stand, wanted: &[String]) -> Result<usize, Failure> {
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    if stand.settings.before.is_none() || !is_wanted(UPGRADE) {
+        stand.install(&stand.values()).await?;
+    }
     let mut failed = 0;
-    for (name, run) in ALL {
-        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
-            continue;
-        }
+    for (name, run) in ALL.into_iter().filter(|(name, _)| is_wanted(name)) {
         let begin = Instant::now();
         let came = run(stand).await;
         let seconds = begin.elapsed().as_secs();
@@ -59,5 +66,5 @@ pub async fn run(stand: &Stand, wanted: &[String]) -> usize {
             }
         }
     }
-    failed
+    Ok(failed)
 }

@@ -13,8 +13,9 @@ pub struct Settings {
     pub registry: String,
     /// `FRESHET_IMAGE_TAG`: their tag; `box`.
     pub tag: String,
-    /// `FRESHET_BEFORE_TAG`: the tag of the release before, for the upgrade; that scenario is left out without it.
-    pub before_tag: Option<String>,
+    /// `FRESHET_BEFORE`: a checkout of the release before, whose images have the tag `before`; without it the upgrade is left
+    /// out.
+    pub before: Option<PathBuf>,
     /// `GATEWAY`: where Knative's gateway is reached from here; `http://127.0.0.1`.
     pub gateway: Url,
     /// `DATABASE_URL`: a PostgreSQL that this machine and the pods reach; a database of its own is made in it.
@@ -44,7 +45,7 @@ impl Settings {
         Ok(Self {
             registry: or("FRESHET_IMAGE_REGISTRY", "dev.local"),
             tag: or("FRESHET_IMAGE_TAG", "box"),
-            before_tag: text("FRESHET_BEFORE_TAG"),
+            before: text("FRESHET_BEFORE").map(PathBuf::from),
             gateway: parse("GATEWAY", &or("GATEWAY", "http://127.0.0.1"))?,
             database_url: parse("DATABASE_URL", &database_url)?,
             kafka_bootstrap: text("KAFKA_BOOTSTRAP"),

@@ -1,6 +1,7 @@
 //! A pipeline on the cluster: namespace, database, desk, release.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use event_model::topology::STAGES;
@@ -116,15 +117,6 @@ impl Stand {
         values
     }
 
-    /// The values of the release before where there is one, else those of this one.
-    pub fn first_values(&self) -> Value {
-        let mut values = self.values();
-        if let Some(tag) = &self.settings.before_tag {
-            values["image"]["tag"] = json!(tag);
-        }
-        values
-    }
-
     fn pipeline(&self) -> String {
         let desk = desk::host(&self.cluster.namespace);
         PIPELINE
@@ -138,6 +130,18 @@ impl Stand {
     /// What Helm or an object complains about.
     pub async fn install(&self, values: &Value) -> Result<(), Failure> {
         self.release.upgrade(values).await?;
+        self.ready().await
+    }
+
+    /// Installs the release before, of which `checkout` is a checkout: its chart and its images.
+    ///
+    /// # Errors
+    /// What Helm or an object complains about.
+    pub async fn install_before(&self, checkout: &Path) -> Result<(), Failure> {
+        let mut values = self.values();
+        values["image"]["tag"] = json!("before");
+        let release = Release { chart: checkout.join("charts/freshet"), ..self.release.clone() };
+        release.upgrade(&values).await?;
         self.ready().await
     }
 

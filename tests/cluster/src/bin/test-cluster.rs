@@ -27,10 +27,7 @@ async fn run(wanted: &[String]) -> Result<usize, Failure> {
     let keep = settings.keep;
     let stand = Stand::prepare(settings).await?;
     println!("namespace {}", stand.cluster.namespace);
-    let failed = match stand.install(&stand.first_values()).await {
-        Ok(()) => Ok(scenarios::run(&stand, wanted).await),
-        Err(failure) => Err(failure),
-    };
+    let failed = scenarios::run(&stand, wanted).await;
     if keep && !matches!(failed, Ok(0)) {
         println!("kept: namespace {}, database {}", stand.cluster.namespace, stand.database.url());
         return failed;

@@ -1,4 +1,4 @@
-//! From the release before to this one, with another column and an edited rule, under traffic, and back.
+//! From the release before to this one, with its chart and schema and an edited rule, under traffic, and back.
 
 use serde_json::{Value, json};
 
@@ -10,9 +10,10 @@ use crate::{Failure, burst};
 const PART: u64 = 20;
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
-    if stand.settings.before_tag.is_none() {
-        return Ok(Came::LeftOut("FRESHET_BEFORE_TAG names no release before"));
-    }
+    let Some(before) = &stand.settings.before else {
+        return Ok(Came::LeftOut("FRESHET_BEFORE names no checkout of the release before"));
+    };
+    stand.install_before(before).await?;
     let traffic = Steady::start(stand, "upgrade").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let now = edited(stand.values());
