@@ -100,6 +100,22 @@ impl Pipeline {
         Ok(Self::from_bytes(&bytes, &path.display().to_string())?)
     }
 
+    /// The same for a stage at its start: `note` is told of each mistake, first its place (`freshet.yaml:3:5`), then what it is.
+    pub fn load_noting(path: &Path, mut note: impl FnMut(String, String)) -> Option<Self> {
+        match Self::load(path) {
+            Ok(pipeline) => return Some(pipeline),
+            Err(LoadError::Unreadable { path, source }) => {
+                note(path.display().to_string(), format!("cannot be read: {source}"));
+            }
+            Err(LoadError::Mistakes(Mistakes { file, mistakes, .. })) => {
+                for mistake in mistakes {
+                    note(format!("{file}:{}:{}", mistake.line, mistake.column), mistake.text);
+                }
+            }
+        }
+        None
+    }
+
     /// The channels that are told of an alert, each once: those of every route that takes it, else the fallback.
     pub fn channels_for(&self, alert: AlertFacts<'_>) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();

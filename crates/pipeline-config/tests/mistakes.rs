@@ -1,6 +1,7 @@
 //! Every kind of mistake is found, at its place, with a text that says what to do.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use pipeline_config::Pipeline;
 
@@ -205,4 +206,25 @@ routes: [{to: [inner]}]
     ] {
         assert!(listed.contains(part), "{part} in\n{listed}");
     }
+}
+
+#[test]
+fn a_stage_is_told_of_each_mistake_with_its_place() {
+    let noted = |path: &Path| {
+        let mut all = Vec::new();
+        let pipeline = Pipeline::load_noting(path, |place, reason| all.push((place, reason)));
+        assert!(pipeline.is_none());
+        all
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    let shown = file.display();
+    let unreadable = noted(&file);
+    assert_eq!(unreadable.len(), 1);
+    assert_eq!(unreadable[0].0, shown.to_string());
+    assert!(unreadable[0].1.starts_with("cannot be read: No such file"), "{unreadable:?}");
+
+    std::fs::write(&file, format!("{SOURCES}chanels: {{}}\nruls: {{}}\n")).unwrap();
+    let places: Vec<_> = noted(&file).into_iter().map(|(place, _)| place).collect();
+    assert_eq!(places, [format!("{shown}:5:1"), format!("{shown}:6:1")]);
 }

@@ -27,13 +27,7 @@ impl Config {
         let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
         let max_streams = env.number_or("MAX_STREAMS_PER_EVENT", 1000, 1..=100_000);
         let event_budget = env.millis_or("EVENT_BUDGET_MS", Duration::from_secs(20));
-        let pipeline = match Pipeline::load(&path) {
-            Ok(pipeline) => pipeline,
-            Err(error) => {
-                env.mistake(path.display().to_string(), error.to_string());
-                return None;
-            }
-        };
+        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
         let mut watches = Vec::new();
         for rule in &pipeline.rules {
             match Watch::new(rule.clone()) {

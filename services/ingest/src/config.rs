@@ -1,8 +1,8 @@
 //! The settings of `ingest`.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use pipeline_config::{LoadError, Pipeline};
+use pipeline_config::Pipeline;
 use stage::Env;
 
 use crate::ahead::Ahead;
@@ -25,30 +25,14 @@ pub struct Config {
 impl Config {
     /// Reads them; mistakes, those in the file too, are noted in `env`.
     pub fn from_env(env: &mut Env) -> Self {
-        let path = env.text_or("FRESHET_PIPELINE", "freshet.yaml");
-        let pipeline = Pipeline::load(Path::new(&path));
+        let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
+        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason));
         let (sources, ahead) = match pipeline {
-            Ok(pipeline) => (Sources::of(&pipeline, env), Ahead::from_env(env, &pipeline)),
-            Err(error) => {
-                note(env, &path, &error);
-                (Sources::default(), Ahead::default())
-            }
+            Some(pipeline) => (Sources::of(&pipeline, env), Ahead::from_env(env, &pipeline)),
+            None => (Sources::default(), Ahead::default()),
         };
         let max_body_bytes =
             env.number_or("MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES, 1024..=DEFAULT_MAX_BODY_BYTES);
         Self { sources, ahead, max_body_bytes }
-    }
-}
-
-fn note(env: &mut Env, path: &str, error: &LoadError) {
-    match error {
-        LoadError::Unreadable { source, .. } => {
-            env.mistake("FRESHET_PIPELINE", format!("names {path}, which cannot be read: {source}"));
-        }
-        LoadError::Mistakes(mistakes) => {
-            for mistake in &mistakes.mistakes {
-                env.mistake(format!("{path}:{}:{}", mistake.line, mistake.column), mistake.text.as_str());
-            }
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use channels::{AddressPolicy, Outgoing};
 use jiff::SignedDuration;
-use pipeline_config::{LoadError, Pipeline};
+use pipeline_config::Pipeline;
 use stage::Env;
 
 /// Longer than an attempt that begins at the last moment may take.
@@ -29,13 +29,7 @@ impl Config {
         let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
         let roots = env.text("SSL_CERT_FILE").map(PathBuf::from);
         let lease = env.millis_or("LEASE_MS", DEFAULT_LEASE);
-        let pipeline = match Pipeline::load(&path) {
-            Ok(pipeline) => pipeline,
-            Err(error) => {
-                note(env, &path, &error);
-                return None;
-            }
-        };
+        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
         let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), roots));
         for (name, channel) in &pipeline.channels {
             if let Err(error) = channels::open(channel, &outgoing, &|name| std::env::var(name).ok()) {
@@ -45,8 +39,4 @@ impl Config {
         let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::from_mins(1));
         env.mistakes().is_empty().then_some(Self { pipeline, outgoing, lease })
     }
-}
-
-fn note(env: &mut Env, path: &std::path::Path, error: &LoadError) {
-    env.mistake(path.display().to_string(), error.to_string());
 }

@@ -16,12 +16,7 @@ impl Config {
     /// Reads it; mistakes are noted in `env`, and then there is none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
-        match Pipeline::load(&path) {
-            Ok(pipeline) => Some(Self { pipeline }),
-            Err(error) => {
-                env.mistake(path.display().to_string(), error.to_string());
-                None
-            }
-        }
+        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
+        Some(Self { pipeline })
     }
 }
