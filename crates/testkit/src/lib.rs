@@ -7,7 +7,7 @@ mod process;
 mod receiver;
 
 pub use eventually::{Holds, eventually};
-pub use kafka::{OwnKafka, TestKafka, kafka, own_kafka};
+pub use kafka::{OwnKafka, SecuredKafka, TestKafka, kafka, own_kafka, secured_kafka};
 pub use postgres::{OwnPostgres, TestDatabase, own_postgres, postgres};
 pub use process::{Process, free_port};
 pub use receiver::{Received, Receiver};

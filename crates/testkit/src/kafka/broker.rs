@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::distribution::Distribution;
+use super::security::Security;
 use crate::free_port;
 
 /// For a broker to take connections, on a machine that does much else.
@@ -33,24 +34,37 @@ pub struct OwnKafka {
     folder: TempDir,
     port: u16,
     controller_port: u16,
+    security: Option<Security>,
     child: Option<Child>,
 }
 
 impl OwnKafka {
     /// Starts one; the reason in one sentence where none can be had.
     pub(super) fn launch() -> Result<Self, String> {
-        let distribution = Distribution::find()?;
-        let folder = tempfile::Builder::new()
-            .prefix("freshet-kafka-")
-            .tempdir_in("/tmp")
-            .map_err(|error| format!("/tmp takes no folder: {error}"))?;
-        distribution
-            .copy_data(&folder.path().join("data"))
-            .map_err(|error| format!("the data folder cannot be made: {error}"))?;
+        let (distribution, folder) = (Distribution::find()?, new_folder()?);
+        distribution.copy_data(&folder.path().join("data"))?;
+        Ok(Self::begin(distribution, folder, None))
+    }
+
+    /// Starts one that also asks who is there ([`Security`]).
+    pub(super) fn launch_secured() -> Result<Self, String> {
+        let (distribution, folder) = (Distribution::find()?, new_folder()?);
+        let security = Security::make(folder.path())
+            .map_err(|error| format!("the broker's certificates cannot be made: {error}"))?;
+        distribution.format_with_user(&folder.path().join("data"), Security::USER, Security::PASSWORD)?;
+        Ok(Self::begin(distribution, folder, Some(security)))
+    }
+
+    fn begin(distribution: Distribution, folder: TempDir, security: Option<Security>) -> Self {
         let (port, controller_port) = (free_port(), free_port());
-        let mut broker = Self { distribution, folder, port, controller_port, child: None };
+        let mut broker = Self { distribution, folder, port, controller_port, security, child: None };
         broker.start();
-        Ok(broker)
+        broker
+    }
+
+    /// Who may speak to it and how, where it was started to ask.
+    pub(super) fn security(&self) -> Option<&Security> {
+        self.security.as_ref()
     }
 
     /// What `KAFKA_BOOTSTRAP_SERVERS` takes; the same after a restart.
@@ -113,14 +127,16 @@ impl OwnKafka {
     fn properties(&self) -> String {
         let Self { port, controller_port, .. } = self;
         let data = self.folder.path().join("data");
+        let more = self.security.as_ref().map(Security::listeners).unwrap_or_default();
+        let properties = self.security.as_ref().map(Security::properties).unwrap_or_default();
         format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{more}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more}\n\
              controller.listener.names=CONTROLLER\n\
              controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL\n\
              log.dirs={}\n\
              auto.create.topics.enable=false\n\
              offsets.topic.replication.factor=1\n\
@@ -132,10 +148,16 @@ impl OwnKafka {
              group.min.session.timeout.ms=1000\n\
              num.network.threads=1\n\
              num.io.threads=2\n\
-             num.partitions=1\n",
+             num.partitions=1\n\
+             {properties}",
             data.display()
         )
     }
+}
+
+fn new_folder() -> Result<TempDir, String> {
+    let made = tempfile::Builder::new().prefix("freshet-kafka-").tempdir_in("/tmp");
+    made.map_err(|error| format!("/tmp takes no folder: {error}"))
 }
 
 impl Drop for OwnKafka {

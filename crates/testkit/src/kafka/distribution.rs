@@ -28,7 +28,7 @@ impl Distribution {
             let made =
                 tempfile::tempdir_in(&target).map_err(|error| format!("target/ cannot be used: {error}"))?;
             fetch(made.path())?;
-            format(made.path())?;
+            format(made.path(), &made.path().join("data"), &[])?;
             // Another process may have been faster: its folder is as good.
             if std::fs::rename(made.path(), &folder).is_ok() {
                 let _ = made.keep();
@@ -43,8 +43,15 @@ impl Distribution {
     }
 
     /// Copies the formatted, empty data folder to `to`.
-    pub(super) fn copy_data(&self, to: &Path) -> std::io::Result<()> {
+    pub(super) fn copy_data(&self, to: &Path) -> Result<(), String> {
         copy(&self.folder.join("data"), to)
+            .map_err(|error| format!("the data folder cannot be made: {error}"))
+    }
+
+    /// Formats `data` as the folder of a cluster that knows a user by SCRAM-SHA-512.
+    pub(super) fn format_with_user(&self, data: &Path, name: &str, password: &str) -> Result<(), String> {
+        let user = format!("SCRAM-SHA-512=[name={name},password={password}]");
+        format(&self.folder, data, &["--add-scram", &user])
     }
 }
 
@@ -86,19 +93,19 @@ fn fetch(folder: &Path) -> Result<(), String> {
     finish(maven, "Maven could not fetch Kafka")
 }
 
-fn format(folder: &Path) -> Result<(), String> {
-    let data = folder.join("data");
-    let properties = folder.join("format.properties");
+fn format(folder: &Path, data: &Path, more: &[&str]) -> Result<(), String> {
+    let properties = data.with_extension("properties");
     let text = format!(
         "process.roles=broker,controller\nnode.id=1\nlog.dirs={}\ncontroller.listener.names=CONTROLLER\n\
          controller.quorum.voters=1@127.0.0.1:1\nlisteners=PLAINTEXT://127.0.0.1:2,CONTROLLER://127.0.0.1:1\n",
         data.display()
     );
-    std::fs::write(&properties, text).map_err(|error| format!("target/ cannot be written: {error}"))?;
+    std::fs::write(&properties, text).map_err(|error| format!("the data folder cannot be made: {error}"))?;
     let mut tool = Command::new("java");
     tool.args(java(folder))
         .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
-        .arg(&properties);
+        .arg(&properties)
+        .args(more);
     finish(tool, "Kafka's data folder could not be formatted")
 }
 
