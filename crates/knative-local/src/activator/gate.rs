@@ -133,32 +133,33 @@ impl Gate {
         self.hand_out();
     }
 
-    /// The process gets no more requests; it has been asked to end.
-    pub(super) fn retire(&self, process: &Arc<Process>) {
-        let mut state = self.lock();
-        let before = state.serving.len();
-        state.serving.retain(|member| !Arc::ptr_eq(&member.process, process));
-        state.stopping += u32::from(state.serving.len() < before);
-    }
-
     /// The process has ended, asked or not.
     pub(super) fn gone(&self, process: &Arc<Process>) {
-        self.retire(process);
-        self.lock().stopping -= 1;
+        {
+            let mut state = self.lock();
+            let before = state.serving.len();
+            state.serving.retain(|member| !Arc::ptr_eq(&member.process, process));
+            state.stopping -= u32::from(state.serving.len() == before);
+        }
         self.0.left.notify_waiters();
     }
 
-    /// Processes that have been without a request for `idle` and are not needed for `min`.
-    pub(super) fn idle(&self, idle: Duration, min: usize) -> Vec<Arc<Process>> {
-        let state = self.lock();
-        let spare = state.serving.len().saturating_sub(min);
+    /// Takes those that have been without a request for `idle`, and are not needed for `min`, out of service: they get no
+    /// request any more, and are to be asked to end.
+    pub(super) fn retire_idle(&self, idle: Duration, min: usize) -> Vec<Arc<Process>> {
+        let mut state = self.lock();
+        let mut spare = state.serving.len().saturating_sub(min);
+        let mut retired = Vec::new();
         // The newest go first: requests prefer the oldest.
-        let candidates = state.serving.iter().rev();
-        candidates
-            .filter(|member| member.in_flight == 0 && member.last_used.elapsed() >= idle)
-            .take(spare)
-            .map(|member| member.process.clone())
-            .collect()
+        for index in (0..state.serving.len()).rev() {
+            let member = &state.serving[index];
+            if spare > 0 && member.in_flight == 0 && member.last_used.elapsed() >= idle {
+                retired.push(state.serving.remove(index).process);
+                state.stopping += 1;
+                spare -= 1;
+            }
+        }
+        retired
     }
 
     /// How many processes the present load wants.

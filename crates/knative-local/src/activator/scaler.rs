@@ -26,8 +26,7 @@ pub(super) async fn run(service: Arc<Service>) {
         while service.gate.claim_start(wanted) {
             service.spawn_life();
         }
-        for process in service.gate.idle(spec.idle, min) {
-            service.gate.retire(&process);
+        for process in service.gate.retire_idle(spec.idle, min) {
             process.stop(spec.timeout);
         }
     }
