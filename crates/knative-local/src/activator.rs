@@ -103,10 +103,13 @@ impl Service {
         let Ok(waiting) = waiting else { return Answer::status(StatusCode::SERVICE_UNAVAILABLE) };
         let Some(slot) = waiting.slot().await else { return Answer::status(StatusCode::SERVICE_UNAVAILABLE) };
         address(&mut request, slot.address());
-        let answer = self.activation.client.send(request).await;
+        let answer = tokio::select! {
+            answer = self.activation.client.send(request) => answer.map_err(|error| error.to_string()),
+            () = slot.broken_off() => Err("it is gone".to_owned()),
+        };
         self.counters.requests.fetch_add(u64::from(!is_check), Relaxed);
         answer.unwrap_or_else(|error| {
-            tracing::warn!(service = self.spec.name, %error, "a process did not answer");
+            tracing::warn!(service = self.spec.name, error, "a process did not answer");
             Answer::status(StatusCode::BAD_GATEWAY)
         })
     }

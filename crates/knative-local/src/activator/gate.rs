@@ -14,6 +14,8 @@ use super::process::Process;
 const ACTIVATOR_QUEUE: usize = 10_000;
 /// queue-proxy's queue, as a multiple of `containerConcurrency`.
 const QUEUE_DEPTH: usize = 10;
+/// For an answer that a process gave before it ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Knative's `target-utilization-percentage`: the share of `containerConcurrency` that a process should be used at.
 const TARGET_UTILIZATION: f64 = 0.7;
 
@@ -71,6 +73,15 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn address(&self) -> SocketAddr {
         self.process.address
+    }
+
+    /// Returns when no answer can come any more: the process is gone, and so is the time to read what it still said.
+    ///
+    /// A connection does not always tell. Something else may hold it open, and hyper strands a request that is handed to a
+    /// connection in the moment in which it ends (hyper's issue 4122).
+    pub(super) async fn broken_off(&self) {
+        self.process.ended().await;
+        tokio::time::sleep(LAST_WORDS).await;
     }
 }
 

@@ -148,6 +148,7 @@ async fn serve(service: &Service, mut child: Child, process: &Arc<Process>) {
     let ran = u64::try_from(process.started.elapsed().as_micros()).unwrap_or(u64::MAX);
     service.counters.ended_process_micros.fetch_add(ran, Relaxed);
     service.activation.leftovers.remove(process.pid);
+    process.note_end();
     service.gate.gone(process);
 }
 

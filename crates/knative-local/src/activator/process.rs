@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 pub(super) struct Process {
@@ -17,6 +17,7 @@ pub(super) struct Process {
     grace: Mutex<Option<Duration>>,
     stop: Notify,
     killed: AtomicBool,
+    ended: watch::Sender<bool>,
 }
 
 impl Process {
@@ -28,7 +29,19 @@ impl Process {
             grace: Mutex::new(None),
             stop: Notify::new(),
             killed: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
         }
+    }
+
+    /// It is gone.
+    pub(super) fn note_end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Returns when it is gone.
+    pub(super) async fn ended(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     /// Asks for its end: SIGTERM now, SIGKILL after `grace`.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use knative_local::{Rule, Running, Subscriber, TriggerSpec, service_url};
+use knative_local::{Rule, Running, ServiceSpec, Subscriber, TriggerSpec, service_url};
 use testkit::eventually;
 
-use crate::house::{BUDGET, Event, House, quiet, rules, service, start};
+use crate::house::{BUDGET, Event, House, example, quiet, rules, service, start};
 
 fn processes(running: &Running, name: &str) -> u32 {
     running.stats().services[name].processes
@@ -127,6 +127,18 @@ async fn a_process_that_dies_is_replaced() {
     assert_eq!(answer.unwrap().status(), 502);
     assert_eq!(house.client.get(&url).send().await.unwrap().status(), 200);
     assert!(running.violations().is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_ends_with_its_process_even_where_its_connection_stays() {
+    let house = House::new();
+    let mut config = house.config();
+    config.services = vec![ServiceSpec::new("heir", example("bequeath"))];
+    let running = start(config).await;
+    let url = running.service_url("heir").unwrap();
+    let answer = house.client.post(&url).body("for whom?").send().await.unwrap();
+    assert_eq!(answer.status(), 502, "not 504 after the time-out");
     running.stop().await;
 }
 
