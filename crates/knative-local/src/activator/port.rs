@@ -9,9 +9,10 @@ use tokio::net::TcpSocket;
 use crate::config::FORBIDDEN_PORTS;
 
 /// Below the ports that the kernel gives to outgoing connections: a probe that connects to a port of its own would
-/// otherwise take itself for the server.
+/// otherwise take itself for the server. And below 30000 to 32767, Kubernetes' node ports: where a cluster runs on this
+/// machine, connections to those it has given away go to the cluster, whoever listens.
 const FIRST: u16 = 20_000;
-const COUNT: u16 = 12_000;
+const COUNT: u16 = 10_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -37,7 +38,7 @@ pub(super) fn reserve() -> io::Result<Reservation> {
             return Ok(Reservation { port, _socket: socket });
         }
     }
-    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port between 20000 and 31999 is free"))
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port between 20000 and 29999 is free"))
 }
 
 #[cfg(test)]
