@@ -16,7 +16,8 @@ mod tables;
 mod transaction;
 mod whole;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,14 +135,26 @@ impl Worker {
     }
 
     /// Writes a batch and answers everybody in it.
-    async fn commit(&self, batch: Vec<Waiting>) {
-        let (leaders, twins) = settle_equal_keys(batch);
-        let mut failed_leaders = Vec::new();
+    async fn commit(&self, mut batch: Vec<Waiting>) {
+        while !batch.is_empty() {
+            let Settled { leaders, twins, mut later } = settle_equal_keys(batch);
+            later.extend(self.commit_distinct(leaders, twins).await);
+            batch = later;
+        }
+    }
+
+    /// Writes `leaders`, of which no two have the same key, and answers them and their twins. Gives back the twins of those
+    /// that were duplicates themselves: what repeats a repetition may come too late to repeat what is stored.
+    async fn commit_distinct(&self, leaders: Vec<Waiting>, twins: Vec<Waiting>) -> Vec<Waiting> {
+        let (mut failed, mut duplicates) = (Vec::new(), Vec::new());
         let mut parts = vec![leaders];
         while let Some(mut part) = parts.pop() {
             match self.attempt(&part).await {
                 Ok(written) => {
                     for (waiting, written) in part.into_iter().zip(written) {
+                        if written == Written::Duplicate && !twins.is_empty() {
+                            duplicates.push(waiting.payload.claim.clone());
+                        }
                         // Whoever does not wait any more gets the payload again and finds it stored.
                         let _ = waiting.answer.send(Ok(written));
                     }
@@ -151,17 +164,24 @@ impl Worker {
                     parts.extend([right, part]);
                 }
                 Err(error) => {
-                    failed_leaders.extend(part.iter().map(|waiting| waiting.payload.claim.clone()));
+                    failed.extend(part.iter().map(|waiting| waiting.payload.claim.clone()));
                     refuse(part, error);
                 }
             }
         }
+        let mut undecided = Vec::new();
         for twin in twins {
-            let failed = failed_leaders
-                .iter()
-                .any(|leader: &Claim| leader.identity() == twin.payload.claim.identity());
-            let _ = twin.answer.send(if failed { Err(WriteError::Twin) } else { Ok(Written::Duplicate) });
+            let is_of = |leaders: &[Claim]| {
+                leaders.iter().any(|leader| leader.identity() == twin.payload.claim.identity())
+            };
+            if is_of(&duplicates) {
+                undecided.push(twin);
+            } else {
+                let came = if is_of(&failed) { Err(WriteError::Twin) } else { Ok(Written::Duplicate) };
+                let _ = twin.answer.send(came);
+            }
         }
+        undecided
     }
 
     async fn attempt(&self, part: &[Waiting]) -> Result<Vec<Written>, StoreError> {
@@ -205,11 +225,43 @@ fn fitting(waiting: &[Waiting]) -> usize {
     fits.count().clamp(1, waiting.len())
 }
 
-/// The first of each key, and the others, which are duplicates if the first is written.
-fn settle_equal_keys(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
-    let mut keys = HashSet::with_capacity(batch.len());
-    let is_first: Vec<bool> =
-        batch.iter().map(|waiting| keys.insert(waiting.payload.claim.identity())).collect();
-    let mut is_first = is_first.into_iter();
-    batch.into_iter().partition(|_| is_first.next().unwrap_or(true))
+/// A batch by what its keys allow.
+#[derive(Default)]
+struct Settled {
+    /// The first of each key.
+    leaders: Vec<Waiting>,
+    /// Repetitions of the first, and duplicates if that is written.
+    twins: Vec<Waiting>,
+    /// Of the same key as a first whose time was over, or was yet to come: payloads of their own, written after it.
+    later: Vec<Waiting>,
+}
+
+enum Place {
+    Leader,
+    Twin,
+    Later,
+}
+
+fn settle_equal_keys(batch: Vec<Waiting>) -> Settled {
+    let mut firsts = HashMap::with_capacity(batch.len());
+    let places: Vec<_> = batch
+        .iter()
+        .map(|Waiting { payload, .. }| match firsts.entry(payload.claim.identity()) {
+            Entry::Vacant(free) => {
+                free.insert(payload);
+                Place::Leader
+            }
+            Entry::Occupied(first) if payload.repeats(first.get()) => Place::Twin,
+            Entry::Occupied(_) => Place::Later,
+        })
+        .collect();
+    let mut settled = Settled::default();
+    for (waiting, place) in batch.into_iter().zip(places) {
+        match place {
+            Place::Leader => settled.leaders.push(waiting),
+            Place::Twin => settled.twins.push(waiting),
+            Place::Later => settled.later.push(waiting),
+        }
+    }
+    settled
 }

@@ -23,12 +23,20 @@ pub struct Payload {
     pub seen: Vec<i32>,
 }
 
+impl Payload {
+    /// Whether this, of the same key as `other`, is the same payload: neither came after the other had expired. The writer's SQL
+    /// says the same of what is stored.
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        self.receipt.received_at < other.claim.expires_at && other.receipt.received_at < self.claim.expires_at
+    }
+}
+
 /// A key that one payload of a source may claim until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The source's name.
     pub source: String,
-    /// `id:` and the event's id, or `body:` and a hash.
+    /// `id:` and the event's id, or `event:` or `body:` and a hash.
     pub key: String,
     /// From when on the same key is another payload.
     pub expires_at: Timestamp,

@@ -138,6 +138,29 @@ async fn an_equal_body_within_its_window_is_a_duplicate_and_beyond_it_is_not() {
 }
 
 #[tokio::test]
+async fn equal_bodies_of_one_batch_are_told_apart_by_their_windows() {
+    let Some(house) = House::build().await else { return };
+    let write = async |seconds: &[u64]| {
+        let mut payloads = Vec::new();
+        for second in seconds {
+            let received = at(NOON) + Duration::from_secs(*second);
+            let name = second.to_string();
+            let mut payload = house.payload(&name, received, &[reading("d", "t", 1.0, received)]).await;
+            payload.claim.key = "body:x".into();
+            payload.claim.expires_at = received + Duration::from_secs(60);
+            payloads.push(payload);
+        }
+        let written = house.writer.write_all(payloads).await;
+        written.into_iter().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let (stored, duplicate) = (Written::Stored, Written::Duplicate);
+    assert_eq!(write(&[600, 630, 680, 700, 760]).await, [stored, duplicate, stored, duplicate, stored]);
+    // The second repeats the first, which is a repetition itself, but not what is stored.
+    assert_eq!(write(&[810, 830]).await, [duplicate, stored]);
+    assert_eq!(house.count("reading").await, 4);
+}
+
+#[tokio::test]
 async fn what_was_not_stored_whole_is_looked_at_again_and_resolves_nothing_twice() {
     let Some(house) = House::build().await else { return };
     let mut payload = house.payload("1", at(NOON), &[]).await;
