@@ -41,8 +41,8 @@ impl StoreError {
     }
 }
 
-/// SQLSTATE classes 21 (cardinality), 22 (data) and 23 (constraint).
+/// SQLSTATE classes 21 (cardinality), 22 (data), 23 (constraint) and 54 (a limit, such as that of an index entry).
 pub(crate) fn is_data_error(error: &tokio_postgres::Error) -> bool {
-    let class = |code: &SqlState| matches!(code.code().get(..2), Some("21" | "22" | "23"));
+    let class = |code: &SqlState| matches!(code.code().get(..2), Some("21" | "22" | "23" | "54"));
     error.code().is_some_and(class)
 }

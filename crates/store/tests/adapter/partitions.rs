@@ -29,6 +29,23 @@ async fn implausible_times_stay_in_the_default_partition() {
 }
 
 #[tokio::test]
+async fn what_comes_for_a_month_that_was_detached_holds_nobody_up() {
+    let Some(house) = House::build().await else { return };
+    let (then, now) = (at("2024-02-10T00:00:00Z"), at("2024-06-02T00:00:00Z"));
+    house.writer.write(house.payload("1", then, &[reading("d", "t", 1.0, then)]).await).await.unwrap();
+    let client = store::Database::new(&house.settings).client().await.unwrap();
+    client.batch_execute("alter table reading detach partition reading_2024_02").await.unwrap();
+    // Another process, which does not know the month yet.
+    let writer = store::Writer::start(&store::Database::new(&house.settings));
+    let late = [reading("d", "t", 2.0, then), reading("d", "t", 3.0, now)];
+    let payload = house.payload("2", now, &late).await;
+    assert_eq!(writer.write(payload).await.unwrap(), store::Written::Stored);
+    assert_eq!(house.count("reading_default").await, 1);
+    assert_eq!(house.count("reading_2024_02").await, 1);
+    assert_eq!(house.count("reading_2024_06").await, 1);
+}
+
+#[tokio::test]
 async fn rows_that_fell_into_the_default_partition_move_when_their_month_is_made() {
     let Some(house) = House::build().await else { return };
     // Far ahead when it came; its month came true later.
