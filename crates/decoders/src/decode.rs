@@ -6,6 +6,7 @@ use event_model::Reading;
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::device::MAX_NAME_BYTES;
 use crate::mapping::Mapping;
 
 /// How one source wants its payloads read: its entry in `freshet.yaml`, as far as decoders need it.
@@ -100,6 +101,29 @@ pub struct Decoded {
     pub tags: Vec<(String, String, String)>,
 }
 
+impl Decoded {
+    /// The same without readings whose names are longer than the database's indexes hold: they are problems.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let problems = &mut self.problems;
+        self.readings.retain(|reading| {
+            let unit = reading.unit.as_deref().unwrap_or_default();
+            let long = [("metric", reading.metric.as_str()), ("unit", unit)]
+                .into_iter()
+                .find(|(_, name)| name.len() > MAX_NAME_BYTES);
+            if let Some((what, _)) = long {
+                let place: String = reading.raw_metric.chars().take(SHOWN).collect();
+                problems.push(Problem::new(
+                    place,
+                    format!("the {what}'s name is longer than {MAX_NAME_BYTES} bytes"),
+                ));
+            }
+            long.is_none()
+        });
+        self
+    }
+}
+
 /// One item of a payload that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
@@ -113,6 +137,9 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}{}{}", .0.place, if .0.place.is_empty() { "" } else { ": " }, .0.reason)]
 pub struct DecodeError(pub Problem);
+
+/// How much of a name that is too long stands in a problem, in characters.
+const SHOWN: usize = 64;
 
 /// The most readings that one object may hold where the source sets no other number.
 pub const DEFAULT_MAX_READINGS: usize = 1000;
@@ -134,4 +161,48 @@ impl Problem {
 /// The text without NUL, which no database keeps: replaced, so that nobody takes one text for another.
 pub(crate) fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::{Quality, Reading, Value};
+
+    use super::Decoded;
+
+    #[test]
+    fn names_that_no_index_holds_are_problems() {
+        let reading = |metric: &str, unit: Option<String>| Reading {
+            device: "d".to_owned(),
+            channel: String::new(),
+            metric: metric.to_owned(),
+            value: Value::Number(1.0),
+            unit,
+            observed_at: jiff::Timestamp::UNIX_EPOCH,
+            quality: Quality::Good,
+            flags: Vec::new(),
+            raw_metric: metric.to_owned(),
+        };
+        let long = "ü".repeat(300);
+        let readings = vec![
+            reading("temperature", None),
+            reading(&long, None),
+            reading("speed", Some(long.clone())),
+            reading("voltage", Some("V".to_owned())),
+        ];
+        let bounded = Decoded { readings, ..Decoded::default() }.bounded();
+        let kept: Vec<_> = bounded.readings.iter().map(|reading| reading.metric.as_str()).collect();
+        assert_eq!(kept, ["temperature", "voltage"]);
+        let places: Vec<_> = bounded
+            .problems
+            .iter()
+            .map(|problem| (problem.place.as_str(), problem.reason.as_str()))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("ü".repeat(64).as_str(), "the metric's name is longer than 512 bytes"),
+                ("speed", "the unit's name is longer than 512 bytes"),
+            ]
+        );
+    }
 }

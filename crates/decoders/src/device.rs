@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// The longest name of a device or channel, in bytes.
+/// The longest name of a device, channel, metric or unit, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;
 
 /// The device's name in Unicode NFC and without surrounding white space.

@@ -1,6 +1,6 @@
 //! What a request would become: the walk of `ingest` and `transform` without a queue and without a database.
 
-use decoders::{Context, Decoder, FormError, Problem};
+use decoders::{Context, Decoded, Decoder, FormError, Problem};
 use event_model::{Reading, RecordedRequest};
 use jiff::Timestamp;
 use pipeline_config::Source;
@@ -55,7 +55,8 @@ pub fn preview(
     if intake.handshake.is_some() {
         return Preview { handshake: true, ..known };
     }
-    match decoder.decode(&request, Context { profile: &source.profile, received_at }) {
+    let decoded = decoder.decode(&request, Context { profile: &source.profile, received_at });
+    match decoded.map(Decoded::bounded) {
         Ok(decoded) => Preview { readings: decoded.readings, problems: decoded.problems, ..known },
         Err(error) => Preview { problems: vec![error.0], ..known },
     }

@@ -21,6 +21,7 @@ impl Content {
         let decoded = origin
             .decoder
             .decode(&origin.request, context)
+            .map(Decoded::bounded)
             .unwrap_or_else(|error| Decoded { problems: vec![error.0], ..Decoded::default() });
         let outcome = match (decoded.readings.is_empty(), decoded.problems.is_empty()) {
             (false, true) => ReceiptOutcome::Stored,

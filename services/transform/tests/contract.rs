@@ -135,6 +135,17 @@ async fn a_payload_of_which_nothing_can_be_taken_is_dead_lettered_here() {
 }
 
 #[tokio::test]
+async fn a_name_that_no_index_holds_harms_its_own_reading_only() {
+    let Some(house) = House::build().await else { return };
+    let long: String = (0..4000_u32).map(|n| char::from(b'a' + (n * n % 251 % 26) as u8)).collect();
+    let body = format!(r#"{{"device":"gh-1","temperature":31.5,"{long}":1}}"#);
+    reply(house.handle(payload("greenhouse", "1", &body)).await);
+    assert_eq!(house.count("readings").await, 1);
+    assert_eq!(house.count("receipt where outcome = 'partial' and readings = 1 and problems = 1").await, 1);
+    assert_eq!(house.count("dead_letter where reason like '%name is longer than 512 bytes'").await, 1);
+}
+
+#[tokio::test]
 async fn an_equal_body_without_id_and_time_is_a_repetition_within_the_sources_window() {
     let Some(house) = House::build().await else { return };
     let body = r#"{"device":"gh-1","temperature":31.5}"#;
@@ -155,6 +166,13 @@ async fn an_event_of_somebody_else_is_taken_by_the_source_that_names_its_type() 
     cloudevent::set_json(&mut event, &serde_json::json!({"device": "press", "pressure": 3.5})).unwrap();
     reply(house.handle(event).await);
     assert_eq!(house.count("readings where source = 'factory' and device = 'press'").await, 1);
+    // An id is unique with its event's own source only.
+    let mut other = cloudevent::new("com.example.reading", "/plant/8", "a");
+    cloudevent::set_json(&mut other, &serde_json::json!({"device": "lathe", "pressure": 1.5})).unwrap();
+    reply(house.handle(other.clone()).await);
+    reply(house.handle(other).await);
+    assert_eq!(house.count("readings where source = 'factory' and device = 'lathe'").await, 1);
+    assert_eq!(house.count("receipt").await, 2);
     assert_eq!(house.handle(cloudevent::new("com.example.other", "/plant/7", "a")).await, Outcome::Skip);
 }
 
