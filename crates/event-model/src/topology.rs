@@ -150,9 +150,12 @@ pub const STAGES: [StageSpec; 5] = [
     },
 ];
 
+/// The subscription to the payloads that `ingest` queues.
+pub const PAYLOADS: &str = "transform-payloads";
+
 /// Every subscription.
 pub const SUBSCRIPTIONS: [Subscription; 7] = [
-    subscription("transform-payloads", "transform", &[("type", Filter::Exactly(PAYLOAD_RECEIVED))]),
+    subscription(PAYLOADS, "transform", &[("type", Filter::Exactly(PAYLOAD_RECEIVED))]),
     subscription(
         "transform-tick",
         "transform",

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::faults::Faults;
 use crate::log::{Log, LogError, Place, Topic};
@@ -24,6 +25,8 @@ pub(crate) struct Broker {
     pub(crate) refused: AtomicU64,
     pub(crate) lost: AtomicU64,
     pub(crate) crash_dir: Option<PathBuf>,
+    /// Why it cannot go on.
+    pub(crate) failure: watch::Sender<Option<LogError>>,
 }
 
 /// A record was not taken.

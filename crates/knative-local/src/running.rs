@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::activator::Service;
 use crate::broker::Broker;
 use crate::faults::Faults;
-use crate::log::Topic;
+use crate::log::{LogError, Topic};
 use crate::stats::Stats;
 use crate::strict::Violation;
 use crate::timer;
@@ -84,6 +84,14 @@ impl Running {
     /// What broke the contract so far: a test asserts that there is nothing.
     pub fn violations(&self) -> Vec<Violation> {
         self.parts.violations()
+    }
+
+    /// Returns when events are no longer delivered, with the reason: the log on disk has failed. Only a new start helps.
+    pub async fn failed(&self) -> LogError {
+        let mut failure = self.parts.broker.failure.subscribe();
+        // The sender lives as long as `self`.
+        let failure = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+        failure.unwrap_or(LogError::Closed)
     }
 
     /// The fault switches.

@@ -82,6 +82,7 @@ impl LocalKnative {
             refused: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             crash_dir: config.crash_dir.clone(),
+            failure: watch::Sender::default(),
         });
         let runtime = Handle::current();
         let activation = Arc::new(Activation {

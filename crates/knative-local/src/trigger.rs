@@ -107,6 +107,8 @@ impl Consumer {
                 Ok(End::Crashed) => tracing::warn!(trigger = self.terms.name, "the dispatcher crashed"),
                 Err(error) => {
                     tracing::error!(trigger = self.terms.name, %error, "the consumer ends");
+                    self.counters.in_flight.store(0, Relaxed);
+                    self.terms.broker.failure.send_replace(Some(error));
                     return;
                 }
             }

@@ -192,6 +192,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         state: folder.join("broker"),
         binaries: binaries(),
         pipeline: pipeline.to_owned(),
+        foreign_events: cli::up::house::foreign_events(&load(pipeline)),
         database_url: database_url.to_owned(),
         environment,
         listen: ([127, 0, 0, 1], 0).into(),

@@ -48,3 +48,24 @@ async fn a_hot_reading_becomes_a_row_a_transition_and_a_message() {
     assert_eq!(stand.running.stats().services["alert"].woken, 1);
     stand.down().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_somebody_else_puts_into_the_broker_becomes_a_row() {
+    let pipeline = "sources: {plant: {format: json, events: {type: com.example.reading}}}";
+    let Some(stand) = Stand::up(Plan::new(pipeline)).await else { return };
+    let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+    let event = client
+        .post(stand.running.broker_url())
+        .header("content-type", "application/json")
+        .header("ce-specversion", "1.0")
+        .header("ce-id", "1")
+        .header("ce-source", "/plant/7")
+        .header("ce-type", "com.example.reading")
+        .body(r#"{"device": "press", "pressure": 3.5}"#);
+    assert_eq!(event.send().await.unwrap().status().as_u16(), 202);
+    stand.rest().await;
+
+    let rows = "select count(*) from readings where source = 'plant' and device = 'press' and value = 3.5";
+    assert_eq!(stand.database().await.query_one(rows, &[]).await.unwrap().get::<_, i64>(0), 1);
+    stand.down().await;
+}

@@ -20,6 +20,7 @@ use crate::pipeline_file::PipelineFile;
 use crate::up::addresses::Addresses;
 use crate::up::directory::StateDirectory;
 use crate::up::house::{self, House};
+use crate::up::log;
 use crate::up::screen::Screen;
 
 use super::Done;
@@ -104,6 +105,7 @@ async fn with_database(
         state: directory.broker(),
         binaries: args.bin_dir.clone().map_or_else(house::beside_this_program, Ok)?,
         pipeline: pipeline_path.to_owned(),
+        foreign_events: house::foreign_events(pipeline),
         database_url: database_url.clone(),
         environment: stage_play.as_ref().map(demo::Play::environment).unwrap_or_default(),
         listen: SocketAddr::from((args.address, args.port)),
@@ -148,6 +150,7 @@ async fn live(
     stage_play: Option<demo::Play>,
 ) -> Result<Done, Failure> {
     let mut screen = Screen::open();
+    log::show(&screen);
     let webhook = format!("http://{}:{}", args.address, args.port);
     screen.say(&format!("webhook: {webhook}/hooks/SOURCE"));
     screen.say(&format!("database: psql '{database_url}'"));
@@ -168,6 +171,11 @@ async fn live(
             _ = refresh.tick() => screen.show(&running.stats()),
             _ = &mut ctrl_c => break,
             _ = terminated.recv() => break,
+            error = running.failed() => {
+                let failure = Failure::because("the local broker cannot go on", &error);
+                over = Some(Err(failure.hint("see that the disk has room, and start `freshet up` again: it goes on from here")));
+                break;
+            }
             verdict = &mut played, if over.is_none() => {
                 over = verdict;
                 if args.once || matches!(over, Some(Err(_))) {

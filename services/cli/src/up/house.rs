@@ -1,5 +1,6 @@
 //! The table of stages and subscriptions as what `knative-local` runs.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use knative_local::{
     BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec,
     Subscriber, TimerSpec, TriggerSpec, service_url,
 };
+use pipeline_config::Pipeline;
 
 use crate::failure::Failure;
 
@@ -28,6 +30,8 @@ pub struct House {
     pub binaries: PathBuf,
     /// The pipeline file.
     pub pipeline: PathBuf,
+    /// The sources that are events of others in the broker: the type of each, by its name.
+    pub foreign_events: BTreeMap<String, String>,
     /// How the stages reach PostgreSQL.
     pub database_url: String,
     /// More environment for every stage; the stages have this program's own as well.
@@ -42,6 +46,14 @@ pub struct House {
     pub slow_tick: Duration,
 }
 
+/// The sources of `pipeline` that are events of others.
+pub fn foreign_events(pipeline: &Pipeline) -> BTreeMap<String, String> {
+    let sources = pipeline.sources.iter();
+    sources
+        .filter_map(|(name, source)| Some((name.clone(), source.events.as_ref()?.event_type.clone())))
+        .collect()
+}
+
 impl House {
     /// The configuration of the local broker.
     ///
@@ -52,7 +64,7 @@ impl House {
         Ok(Config {
             namespace: NAMESPACE.to_owned(),
             services,
-            triggers: SUBSCRIPTIONS.iter().map(trigger).collect(),
+            triggers: SUBSCRIPTIONS.iter().map(trigger).chain(self.foreign_triggers()).collect(),
             dead_letter_topic: Some(DeadLetterTopic {
                 subscriber: Subscriber::Service(DEAD_LETTER.to_owned()),
                 timeout: Duration::from_secs(65),
@@ -64,6 +76,18 @@ impl House {
                 TimerSpec { name: SLOW_TICK_TIMER.name.to_owned(), every: Some(self.slow_tick) },
             ],
             ..Config::new(&self.state)
+        })
+    }
+
+    /// A trigger for each source of foreign events, delivered like the payloads of the others.
+    fn foreign_triggers(&self) -> impl Iterator<Item = TriggerSpec> {
+        let payloads = SUBSCRIPTIONS.iter().find(|one| one.name == topology::PAYLOADS).map(trigger);
+        self.foreign_events.iter().filter_map(move |(source, event_type)| {
+            Some(TriggerSpec {
+                name: format!("events-{source}"),
+                filter: BTreeMap::from([("type".to_owned(), event_type.clone())]),
+                ..payloads.clone()?
+            })
         })
     }
 

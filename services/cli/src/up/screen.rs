@@ -70,6 +70,14 @@ impl Screen {
         }
     }
 
+    /// What draws the lines, where there are any.
+    pub fn drawing(&self) -> Option<MultiProgress> {
+        match self {
+            Self::Terminal { all, .. } => Some(all.clone()),
+            Self::Lines(_) => None,
+        }
+    }
+
     /// Leaves the lines as they are.
     pub fn close(self) {
         if let Self::Terminal { lines, .. } = self {
