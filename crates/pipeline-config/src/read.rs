@@ -37,7 +37,9 @@ pub(crate) fn pipeline(root: &Node, report: &Report) -> Option<Pipeline> {
     let network = fields.get("network").map_or_else(Network::default, |node| network::read(node, report));
     let mut sources = BTreeMap::new();
     for entry in fields.require("sources").map_or(&[][..], |node| scalar::entries(node, report)) {
-        sources.extend(source::read(entry, report).map(|source| (entry.key.clone(), source)));
+        let Some(source) = source::read(entry, report) else { continue };
+        source::refuse_taken_type(entry, &source, &sources, report);
+        sources.insert(entry.key.clone(), source);
     }
     names.metrics = sources.values().flat_map(source::own_metrics).collect();
     let mut rules = Vec::new();

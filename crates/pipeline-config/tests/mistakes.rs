@@ -228,3 +228,17 @@ fn a_stage_is_told_of_each_mistake_with_its_place() {
     let places: Vec<_> = noted(&file).into_iter().map(|(place, _)| place).collect();
     assert_eq!(places, [format!("{shown}:5:1"), format!("{shown}:6:1")]);
 }
+
+#[test]
+fn the_events_of_one_type_go_to_one_source() {
+    let text = "sources:
+  plant: {format: json, events: {type: com.example.reading}}
+  again: {format: json, events: {type: com.example.reading}}
+  other: {format: json, events: {type: com.example.other}}
+";
+    assert_one(
+        &mistakes(text),
+        "3:3",
+        "source `plant` takes the events of type `com.example.reading` already",
+    );
+}

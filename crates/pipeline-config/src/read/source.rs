@@ -35,6 +35,22 @@ pub(crate) fn read(entry: &Entry, report: &Report) -> Option<Source> {
     name.and(format).map(|_| source)
 }
 
+/// An event of a type goes to one source only.
+pub(crate) fn refuse_taken_type(
+    entry: &Entry,
+    source: &Source,
+    others: &BTreeMap<String, Source>,
+    report: &Report,
+) {
+    let Some(events) = &source.events else { return };
+    if let Some((other, _)) = others.iter().find(|(_, other)| other.events.as_ref() == Some(events)) {
+        report.mistake(
+            entry.place,
+            format!("source `{other}` takes the events of type `{}` already", events.event_type),
+        );
+    }
+}
+
 /// The metrics whose names or units the source states itself.
 pub(crate) fn own_metrics(source: &Source) -> Vec<String> {
     let mapped = source.profile.mapping.iter().flat_map(|mapping| mapping.metrics.keys());
