@@ -14,7 +14,7 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 
-use crate::outgoing::{Answer, Outgoing, Post};
+use crate::outgoing::{Outgoing, Post};
 use crate::{Attempt, Channel, News, Outcome};
 
 /// How many ticks ahead the end of a firing alert is.
@@ -56,7 +56,7 @@ impl Alertmanager {
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
         headers.extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
         match self.outgoing.post(Post { url, headers, body: body.to_vec() }, now).await {
-            Ok(answer) => judge(&answer),
+            Ok(answer) => answer.judge(format!("Alertmanager answered {}", answer.status)),
             Err(outcome) => outcome,
         }
     }
@@ -115,16 +115,6 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
         }
     }
     worst.unwrap_or_else(|| Outcome::no_use("the channel names no Alertmanager"))
-}
-
-fn judge(answer: &Answer) -> Outcome {
-    let reason = format!("Alertmanager answered {}", answer.status);
-    match answer.status {
-        200..=299 => Outcome::Delivered,
-        // The alert itself is refused (a label's name, most likely).
-        400 | 422 => Outcome::no_use(reason),
-        _ => Outcome::Retry { reason, after: answer.retry_after },
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
-use crate::outgoing::{Answer, Outgoing, Post};
+use crate::outgoing::{Outgoing, Post};
 use crate::{Attempt, Channel, Message, News, Outcome};
 
 /// A longer message becomes an attachment; in bytes, by ntfy's documentation.
@@ -71,7 +71,7 @@ impl Channel for Ntfy {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match self.outgoing.post(self.post(attempt.message), attempt.now).await {
-                Ok(answer) => judge(&answer),
+                Ok(answer) => answer.judge(format!("the ntfy server answered {}", answer.status)),
                 Err(outcome) => outcome,
             }
         })
@@ -91,15 +91,6 @@ const fn priority(message: &Message) -> u8 {
         (News::Firing { .. } | News::StillFiring { .. }, Severity::Critical) => 5,
         (News::Firing { .. } | News::StillFiring { .. }, Severity::Warning) => 4,
         _ => 3,
-    }
-}
-
-fn judge(answer: &Answer) -> Outcome {
-    let reason = format!("the ntfy server answered {}", answer.status);
-    match answer.status {
-        200..=299 => Outcome::Delivered,
-        408 | 425 | 429 | 300..=399 | 500..=599 => Outcome::Retry { reason, after: answer.retry_after },
-        _ => Outcome::no_use(reason),
     }
 }
 

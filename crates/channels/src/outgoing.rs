@@ -49,6 +49,18 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+impl Answer {
+    /// Judges an answer that `said` describes. For good is only what refuses the message itself: a token, a topic, a hook or
+    /// an address that is refused can be mended while the message is still being tried.
+    pub(crate) fn judge(&self, said: String) -> Outcome {
+        match self.status {
+            200..=299 => Outcome::Delivered,
+            400 | 413 | 422 => Outcome::no_use(said),
+            _ => Outcome::Retry { reason: said, after: self.retry_after },
+        }
+    }
+}
+
 impl Outgoing {
     /// `roots_file`: a PEM file of certificates that are trusted beside Mozilla's.
     pub const fn new(addresses: AddressPolicy, roots_file: Option<PathBuf>) -> Self {

@@ -1,6 +1,7 @@
 //! Slack's [incoming webhooks](https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks).
 //!
-//! Slack knows no idempotency key: a crash between sending and recording may tell twice.
+//! Slack knows no idempotency key: a crash between sending and recording may tell twice. A hook that was removed (404), is
+//! not allowed (403) or belongs to an archived channel (410) can be restored or replaced: its secret is read anew before use.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
-use crate::outgoing::{Answer, Outgoing, Post};
+use crate::outgoing::{Outgoing, Post};
 use crate::{Attempt, Channel, Message, Outcome};
 
 /// The longest text of a section block, in characters, by Slack's reference.
@@ -53,21 +54,12 @@ impl Channel for Slack {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match self.outgoing.post(self.post(attempt.message), attempt.now).await {
-                Ok(answer) => judge(&answer),
+                Ok(answer) => {
+                    answer.judge(format!("Slack answered {}{}", answer.status, error_word(&answer.body)))
+                }
                 Err(outcome) => outcome,
             }
         })
-    }
-}
-
-/// A 4xx tells of a webhook that was removed or a channel that was archived; only 429 and 408 pass.
-fn judge(answer: &Answer) -> Outcome {
-    match answer.status {
-        200..=299 => Outcome::Delivered,
-        408 | 429 | 500..=599 => {
-            Outcome::Retry { reason: format!("Slack answered {}", answer.status), after: answer.retry_after }
-        }
-        status => Outcome::no_use(format!("Slack answered {status}{}", error_word(&answer.body))),
     }
 }
 

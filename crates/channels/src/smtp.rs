@@ -25,6 +25,9 @@ use uuid::Uuid;
 use crate::outgoing::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Outgoing, refused};
 use crate::{Attempt, Channel, Outcome};
 
+/// Replies that a mail without the login that the server wants gets (RFC 4954, section 6; 538 is RFC 2554's).
+const LOGIN_WANTED: [u16; 4] = [530, 534, 535, 538];
+
 /// A submission server and who is written to.
 pub struct Smtp {
     outgoing: Arc<Outgoing>,
@@ -75,7 +78,7 @@ impl Smtp {
                 return Err(Outcome::no_use("the password is not sent over a connection without TLS"));
             }
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
-            connection.auth(&mechanisms, credentials).await.map_err(|error| judge(&error))?;
+            connection.auth(&mechanisms, credentials).await.map_err(|error| not_ready(&error))?;
         }
         connection.send(mail.envelope(), &mail.formatted()).await.map_err(|error| judge(&error))?;
         // The server has taken the mail; how it says good-bye does not matter.
@@ -90,9 +93,9 @@ impl Smtp {
         let mut connection =
             AsyncSmtpConnection::connect_tokio1(addresses, Some(CONNECT_TIMEOUT), &name, implicit, None)
                 .await
-                .map_err(|error| judge(&error))?;
+                .map_err(|error| not_ready(&error))?;
         if let (Tls::StartTls, Some(tls)) = (self.server.tls, tls) {
-            connection.starttls(tls, &name).await.map_err(|error| judge(&error))?;
+            connection.starttls(tls, &name).await.map_err(|error| not_ready(&error))?;
         }
         Ok(connection)
     }
@@ -101,10 +104,11 @@ impl Smtp {
         let mut builder = TlsParametersBuilder::new(self.server.host.clone())
             .certificate_store(CertificateStore::WebpkiRoots);
         if let Some(pem) = self.outgoing.further_roots()? {
-            builder = builder
-                .add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(|error| judge(&error))?);
+            builder = builder.add_root_certificate(
+                Certificate::from_pem(pem.as_bytes()).map_err(|error| not_ready(&error))?,
+            );
         }
-        builder.build_rustls().map_err(|error| judge(&error))
+        builder.build_rustls().map_err(|error| not_ready(&error))
     }
 
     fn mail(&self, attempt: &Attempt<'_>) -> Result<lettre::Message, lettre::error::Error> {
@@ -160,11 +164,21 @@ impl Channel for Smtp {
     }
 }
 
-/// A 5xx reply is for good (RFC 5321, section 4.2.1). All else may pass, a server without STARTTLS too: somebody
-/// in between may have taken it away.
+/// Judges what went wrong before the mail was offered. It tells of the server, of the way to it or of the account, never of
+/// the mail, and each can be mended: a server may be shut for a while (554), a password be changed, and somebody in between
+/// may have taken STARTTLS away.
+fn not_ready(error: &SmtpError) -> Outcome {
+    Outcome::retry(format!("the mail server: {error}"))
+}
+
+/// Judges what went wrong with the mail. A 5xx reply is for good (RFC 5321, section 4.2.1), but where it asks for a login.
 fn judge(error: &SmtpError) -> Outcome {
-    let reason = format!("the mail server: {error}");
-    if error.is_permanent() { Outcome::no_use(reason) } else { Outcome::retry(reason) }
+    let wants_login = error.status().is_some_and(|code| LOGIN_WANTED.contains(&u16::from(code)));
+    if error.is_permanent() && !wants_login {
+        Outcome::no_use(format!("the mail server: {error}"))
+    } else {
+        not_ready(error)
+    }
 }
 
 #[cfg(test)]

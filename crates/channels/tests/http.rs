@@ -5,12 +5,14 @@ mod peers;
 
 use std::sync::Arc;
 
+use channels::alertmanager::Alertmanager;
 use channels::ntfy::Ntfy;
 use channels::slack::Slack;
 use channels::webhook::{SigningKey, Webhook};
 use channels::{AddressPolicy, Attempt, Channel, Message, Outcome, Outgoing};
 use jiff::SignedDuration;
 use pipeline_config::Secret;
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use testkit::{Received, Receiver};
@@ -98,16 +100,39 @@ async fn a_connection_that_fails_is_tried_again_and_the_reason_names_no_url() {
 #[tokio::test]
 async fn slack_is_told_without_mark_up_from_the_outside() {
     let receiver = Receiver::start().await;
-    receiver.answer_next([503, 404]);
+    receiver.answer_next([503]);
     let channel =
         Slack::new(Arc::new(peers::outgoing(None)), receiver.url("/services/T/B/x").parse().unwrap());
     let message = peers::firing(7);
     assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
-    assert!(matches!(deliver(&channel, &message).await, Outcome::NoUse { .. }));
     assert_eq!(deliver(&channel, &message).await, Outcome::Delivered);
-    let body: Value = serde_json::from_slice(&receiver.received()[2].body).unwrap();
+    let body: Value = serde_json::from_slice(&receiver.received()[1].body).unwrap();
     assert_eq!(body["text"], "[FIRING] GreenhouseTooHot: gewächshaus-1");
     assert!(body["blocks"][1]["text"]["text"].as_str().unwrap().starts_with("it is &lt;hot&gt; &amp; dry\n"));
+}
+
+#[tokio::test]
+async fn only_a_refusal_of_the_message_itself_is_for_good() {
+    let receiver = Receiver::start().await;
+    let (outgoing, url) = (Arc::new(peers::outgoing(None)), receiver.url("/").parse::<Url>().unwrap());
+    let channels: [(&str, Box<dyn Channel>); 3] = [
+        ("slack", Box::new(Slack::new(Arc::clone(&outgoing), url.clone()))),
+        ("ntfy", Box::new(Ntfy::new(Arc::clone(&outgoing), url.clone(), "greenhouse".into(), None).unwrap())),
+        ("alertmanager", Box::new(Alertmanager::new(outgoing, vec![url], None))),
+    ];
+    let message = peers::firing(7);
+    for (name, channel) in &channels {
+        for status in [302, 401, 403, 404, 405, 407, 408, 410, 429, 500, 507] {
+            receiver.answer_next([status]);
+            let outcome = deliver(&**channel, &message).await;
+            assert!(matches!(outcome, Outcome::Retry { .. }), "{name}, {status}: {outcome:?}");
+        }
+        for status in [400, 413, 422] {
+            receiver.answer_next([status]);
+            let outcome = deliver(&**channel, &message).await;
+            assert!(matches!(outcome, Outcome::NoUse { .. }), "{name}, {status}: {outcome:?}");
+        }
+    }
 }
 
 #[tokio::test]

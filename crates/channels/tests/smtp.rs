@@ -17,6 +17,8 @@ use peers::Peer;
 use pipeline_config::channel::Tls;
 use tempfile::TempDir;
 use testkit::{eventually, free_port};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
 struct MailServer {
     folder: TempDir,
@@ -41,13 +43,12 @@ impl MailServer {
     }
 
     fn channel(&self, to: &str, password: &str, trusted: bool) -> Smtp {
+        self.channel_with(to, Some(Credentials::new("freshet".into(), password.into())), trusted)
+    }
+
+    fn channel_with(&self, to: &str, login: Option<Credentials>, trusted: bool) -> Smtp {
         let roots = trusted.then(|| self.folder.path().join("cert.pem"));
-        let server = Server {
-            host: "localhost".into(),
-            port: self.port,
-            tls: Tls::StartTls,
-            login: Some(Credentials::new("freshet".into(), password.into())),
-        };
+        let server = Server { host: "localhost".into(), port: self.port, tls: Tls::StartTls, login };
         Smtp::new(Arc::new(peers::outgoing(roots)), server, "Freshet <alerts@example.com>", &[to.into()])
             .unwrap()
     }
@@ -104,8 +105,32 @@ async fn a_mailbox_that_does_not_exist_is_no_use_and_a_busy_one_is_tried_again()
     assert!(matches!(nobody, Outcome::NoUse { .. }), "{nobody:?}");
     let busy = deliver(&server.channel("busy@example.com", "s3cret", true)).await;
     assert!(matches!(busy, Outcome::Retry { .. }), "{busy:?}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_or_missing_is_tried_again() {
+    let Some(server) = MailServer::start("starttls").await else { return };
     let stranger = deliver(&server.channel("ops@example.com", "wrong", true)).await;
-    assert!(matches!(stranger, Outcome::NoUse { .. }), "{stranger:?}");
+    assert!(matches!(&stranger, Outcome::Retry { reason, .. } if reason.contains("(535)")), "{stranger:?}");
+    let nameless = deliver(&server.channel_with("ops@example.com", None, true)).await;
+    assert!(matches!(&nameless, Outcome::Retry { reason, .. } if reason.contains("(530)")), "{nameless:?}");
+    assert_eq!(server.mail(1), None);
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_with_nobody_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let greeting = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(b"554 no SMTP service here\r\n").await.unwrap();
+    });
+    let server = Server { host: "localhost".into(), port, tls: Tls::StartTls, login: None };
+    let to = ["ops@example.com".to_owned()];
+    let channel = Smtp::new(Arc::new(peers::outgoing(None)), server, "alerts@example.com", &to).unwrap();
+    let outcome = deliver(&channel).await;
+    assert!(matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("(554)")), "{outcome:?}");
+    greeting.await.unwrap();
 }
 
 #[tokio::test]

@@ -41,7 +41,12 @@ class Starting(Controller):
         if mode == "plain":
             return SMTP(self.handler)
         return SMTP(
-            self.handler, tls_context=context, require_starttls=True, authenticator=login, auth_require_tls=True
+            self.handler,
+            tls_context=context,
+            require_starttls=True,
+            authenticator=login,
+            auth_required=True,
+            auth_require_tls=True,
         )
 
 
