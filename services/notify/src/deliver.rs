@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use stage::{Clock, crash, trace};
 use store::notifications::{self, Conversation, Fate, Lease, Settled};
-use store::{Database, StoreError};
+use store::{Database, StoreError, active_pipeline};
 use tracing::{Instrument as _, info_span};
 use uuid::Uuid;
 
@@ -105,7 +105,7 @@ impl Deliverer {
             if Instant::now() >= deadline {
                 break;
             }
-            let settled = self.tell(conversation, telling, &fallback).await;
+            let settled = self.tell(conversation, telling, &fallback).await?;
             self.record(lease, &settled).await?;
             given_up.extend(failure(conversation, telling, &settled));
             wait_until = settled.iter().find_map(retry_at);
@@ -124,7 +124,7 @@ impl Deliverer {
         conversation: &Conversation,
         telling: &Telling<'_>,
         fallback: &[String],
-    ) -> Vec<Settled> {
+    ) -> Result<Vec<Settled>, StoreError> {
         let span = info_span!(
             "notify",
             otel.kind = "producer",
@@ -134,14 +134,14 @@ impl Deliverer {
         );
         trace::continue_from(&span, telling.main.transition.traceparent.as_deref());
         async {
-            let (outcome, forgets) = match self.open(&conversation.channel) {
-                Ok(channel) if telling.known && !channel.forgets() => return known(telling),
+            let (outcome, forgets) = match self.open(&conversation.channel).await? {
+                Ok(channel) if telling.known && !channel.forgets() => return Ok(known(telling)),
                 Ok(channel) => (self.attempt(&*channel, conversation, telling).await, channel.forgets()),
                 Err(outcome) => (outcome, false),
             };
             log(conversation, telling, &outcome);
             let terms = Terms { now: self.clock.now(), tick: self.pipeline.tick, forgets, fallback };
-            settle(telling, &outcome, &terms)
+            Ok(settle(telling, &outcome, &terms))
         }
         .instrument(span)
         .await
@@ -161,12 +161,23 @@ impl Deliverer {
     }
 
     /// The channel with its secrets as they are now.
-    fn open(&self, name: &str) -> Result<Box<dyn Channel>, Outcome> {
+    async fn open(&self, name: &str) -> Result<Result<Box<dyn Channel>, Outcome>, StoreError> {
         let Some(channel) = self.pipeline.channels.get(name) else {
-            return Err(Outcome::no_use("the pipeline file has no such channel any more"));
+            return Ok(Err(self.unknown_channel().await?));
         };
-        channels::open(channel, &self.outgoing, &|name| std::env::var(name).ok())
-            .map_err(|error| Outcome::retry(error.to_string()))
+        Ok(channels::open(channel, &self.outgoing, &|name| std::env::var(name).ok())
+            .map_err(|error| Outcome::retry(error.to_string())))
+    }
+
+    /// While pipeline files change over, `alert` may queue for a channel that this process's file does not name: only the
+    /// file in force has the say.
+    async fn unknown_channel(&self) -> Result<Outcome, StoreError> {
+        let client = self.database.client().await?;
+        Ok(if active_pipeline::hash(&client).await?.as_ref() == Some(&self.pipeline.hash) {
+            Outcome::no_use("the pipeline file has no such channel any more")
+        } else {
+            Outcome::retry("this process's pipeline file has no such channel, and is not the one in force")
+        })
     }
 
     async fn record(&self, lease: Lease, settled: &[Settled]) -> Result<(), StoreError> {

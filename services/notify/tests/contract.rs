@@ -92,6 +92,34 @@ async fn what_is_given_up_goes_to_the_fallback_and_is_announced_once() {
 }
 
 #[tokio::test]
+async fn a_channel_that_only_the_file_in_force_names_waits_for_a_process_with_that_file() {
+    let Some(mut world) = World::start().await else { return };
+    world.activate_next().await;
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "siren").await;
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(world.statuses("siren").await, ["pending"]);
+
+    world.roll_out();
+    world.clock.advance(Duration::from_secs(10));
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(kinds(&world.siren.received()), ["alert.firing"]);
+    assert_eq!(world.statuses("siren").await, ["delivered"]);
+    assert!(world.spare.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_channel_that_the_file_in_force_does_not_name_is_given_up() {
+    let Some(world) = World::start().await else { return };
+    let firing = world.transition("firing", 0, None).await;
+    world.queue(firing, "siren").await;
+    assert!(matches!(world.wake().await, Outcome::Reply(_)));
+    assert_eq!(world.wake().await, Outcome::Done);
+    assert_eq!(world.statuses("siren").await, ["failed"]);
+    assert_eq!(kinds(&world.spare.received()), ["alert.firing"]);
+}
+
+#[tokio::test]
 async fn a_channel_that_is_down_is_tried_for_a_day_and_no_longer() {
     let Some(world) = World::start().await else { return };
     world.ops.answer(503);

@@ -11,7 +11,7 @@ use pipeline_config::Pipeline;
 use stage::{Clock, Delivery, Outcome, Stage as _};
 use store::alerts::{NewNotification, queue_notification};
 use store::notifications::{self, Lease};
-use store::{Database, DatabaseSettings};
+use store::{Database, DatabaseSettings, active_pipeline};
 use testkit::Receiver;
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) ops: Receiver,
     pub(crate) spare: Receiver,
     pub(crate) prometheus: Receiver,
+    /// A channel of the next pipeline file alone.
+    pub(crate) siren: Receiver,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
     notify: Notify,
@@ -31,7 +33,7 @@ fn start() -> Timestamp {
 }
 
 impl World {
-    /// `None` where PostgreSQL is not installed.
+    /// The stage's pipeline file is in force. `None` where PostgreSQL is not installed.
     pub(crate) async fn start() -> Option<Self> {
         let place = testkit::postgres().await?;
         let settings = DatabaseSettings::from_url(place.url()).unwrap();
@@ -43,14 +45,29 @@ impl World {
             insert into stream (device_id, channel) values (1, '');
             insert into metric (stream_id, position, name, unit, kind) values (1, 0, 'temperature', 'Cel', 'number')";
         client.batch_execute(series).await.unwrap();
-        let (ops, spare, prometheus) =
-            (Receiver::start().await, Receiver::start().await, Receiver::start().await);
-        let pipeline = pipeline(&ops, &spare, &prometheus);
-        let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), None));
+        let (ops, spare) = (Receiver::start().await, Receiver::start().await);
+        let (prometheus, siren) = (Receiver::start().await, Receiver::start().await);
+        let pipeline = pipeline(&ops, &spare, &prometheus, "");
+        active_pipeline::activate(&client, &pipeline.hash, start()).await.unwrap();
         let clock = Clock::manual(start());
-        let deliverer =
-            Deliverer { database: database.clone(), pipeline, outgoing, clock: clock.clone(), lease: LEASE };
-        Some(Self { ops, spare, prometheus, clock, database, notify: Notify::new(deliverer) })
+        let notify = process(&database, &clock, pipeline);
+        Some(Self { ops, spare, prometheus, siren, clock, database, notify })
+    }
+
+    /// Puts the next pipeline file in force, which adds the channel `siren`. The process there is keeps its own.
+    pub(crate) async fn activate_next(&self) {
+        let client = self.database.client().await.unwrap();
+        active_pipeline::activate(&client, &self.next_pipeline().hash, self.clock.now()).await.unwrap();
+    }
+
+    /// The process is replaced by one with the next pipeline file.
+    pub(crate) fn roll_out(&mut self) {
+        self.notify = process(&self.database, &self.clock, self.next_pipeline());
+    }
+
+    fn next_pipeline(&self) -> Pipeline {
+        let siren = format!("\n  siren:\n    webhook: {{url: '{}'}}", self.siren.url("/"));
+        pipeline(&self.ops, &self.spare, &self.prometheus, &siren)
     }
 
     /// One event, as `alert` replies it.
@@ -123,12 +140,18 @@ impl World {
     }
 }
 
-fn pipeline(ops: &Receiver, spare: &Receiver, prometheus: &Receiver) -> Pipeline {
+fn process(database: &Database, clock: &Clock, pipeline: Pipeline) -> Notify {
+    let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), None));
+    let (database, clock) = (database.clone(), clock.clone());
+    Notify::new(Deliverer { database, pipeline, outgoing, clock, lease: LEASE })
+}
+
+fn pipeline(ops: &Receiver, spare: &Receiver, prometheus: &Receiver, further: &str) -> Pipeline {
     let text = format!(
         "sources:\n  greenhouse:\n    format: json\n    credentials: [{{header: X-Key, secret: {{env: KEY}}}}]\n\
          network:\n  allow: [127.0.0.0/8]\n\
          channels:\n  ops:\n    webhook: {{url: '{}'}}\n  spare:\n    webhook: {{url: '{}'}}\n  \
-         prometheus:\n    alertmanager: {{url: '{}'}}\n\
+         prometheus:\n    alertmanager: {{url: '{}'}}{further}\n\
          fallback: [spare]\ntick: 5m\n",
         ops.url("/"),
         spare.url("/"),
