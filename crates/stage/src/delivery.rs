@@ -62,13 +62,16 @@ pub(crate) async fn deliver(
     answer(outcome, traceparent.as_deref())
 }
 
-/// What a sender is told whose body was not read to its end.
+/// What the Broker is told where a body was not read to its end. An event that did not arrive whole is no malformed one:
+/// a busy node is enough to make it late.
 fn refusal(fault: BodyFault) -> HttpResponse {
-    let status = match fault {
-        BodyFault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyFault::TooSlow | BodyFault::CutShort => StatusCode::BAD_REQUEST,
-    };
-    HttpResponse::build(status).content_type("text/plain").body(fault.to_string())
+    tracing::warn!(reason = %fault, "an event was not read to its end");
+    match fault {
+        BodyFault::TooLarge => {
+            HttpResponse::PayloadTooLarge().content_type("text/plain").body(fault.to_string())
+        }
+        BodyFault::TooSlow | BodyFault::CutShort => answer(Outcome::Unavailable(fault.to_string()), None),
+    }
 }
 
 fn read_event(request: &HttpRequest, body: &[u8]) -> Result<Event, EventError> {

@@ -100,11 +100,6 @@ impl Env {
         Duration::from_millis(self.number_or(name, default_ms, 1..=86_400_000))
     }
 
-    /// `true` or `false`, else `default`.
-    pub fn flag_or(&mut self, name: &str, default: bool) -> bool {
-        self.parsed(name, "`true` or `false`").unwrap_or(default)
-    }
-
     /// An `http` or `https` address, if it is set.
     pub fn http_url(&mut self, name: &str) -> Option<reqwest::Url> {
         let url: reqwest::Url = self.parsed(name, "an http or https URL")?;

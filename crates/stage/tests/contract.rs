@@ -158,14 +158,23 @@ async fn an_event_above_the_bound_is_refused_and_one_at_it_is_not() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_cut_off() {
+async fn an_event_whose_body_does_not_arrive_is_cut_off_and_tried_again() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let server = start(|settings| settings.body_timeout = Duration::from_millis(50));
-    let mut socket = tokio::net::TcpStream::connect(server.address()).await.unwrap();
-    socket.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc").await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    for (reason, body) in [
+        ("the body arrived too slowly", "content-length: 9\r\n\r\nabc"),
+        ("the body ended early", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nno length\r\n"),
+    ] {
+        let mut socket = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+        let request = format!("POST / HTTP/1.1\r\nhost: x\r\n{body}");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        let answer = answer.to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 503"), "{answer}");
+        assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+        assert!(answer.ends_with(reason), "{answer}");
+    }
     server.stop().await;
 }
 
