@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod backlog;
 pub mod config;
 mod content;
 mod locate;
@@ -11,6 +12,7 @@ mod stage;
 mod watch;
 pub mod worker;
 
+pub use backlog::Backlog;
 pub use config::Config;
 pub use content::Content;
 pub use origin::{Origin, OriginError};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use stage::{App, ConfigErrors, ConfigMistake, Runtime, WakeAhead};
 use store::{Database, DatabaseSettings};
 use transform::worker::{Worker, WorkerConfig, WorkerParts};
-use transform::{Config, Transform};
+use transform::{Backlog, Config, Transform};
 
 /// `EX_USAGE` of sysexits.h.
 const EXIT_USAGE: u8 = 64;
@@ -25,10 +25,11 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let database = DatabaseSettings::from_env(&mut runtime.env);
     let wake_ahead = WakeAhead::from_env(&mut runtime.env, "WAKE_AHEAD_URLS");
+    let backlog = Backlog::from_env(&mut runtime.env);
     runtime.env.finish()?;
     let Some(config) = config else { return Err(ConfigErrors::default()) };
     let stage = Transform::new(config.pipeline, Database::new(&database), runtime.clock);
-    Ok(App::new().stage(stage.waking(wake_ahead)))
+    Ok(App::new().stage(stage.waking(wake_ahead).beside_workers(backlog)))
 }
 
 /// The Kafka way.

@@ -9,6 +9,8 @@ use stage::Env;
 
 /// After this long without a sign of life, Kafka gives a worker's partitions to the others.
 const DEFAULT_SESSION: Duration = Duration::from_secs(10);
+/// The group where none is named.
+pub(crate) const DEFAULT_GROUP: &str = "freshet-transform";
 /// Records in one batch.
 const DEFAULT_BATCH: usize = 1000;
 
@@ -33,7 +35,7 @@ impl WorkerConfig {
     /// Reads it; mistakes are noted in `env`, and then there is none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let topic = env.required("KAFKA_TOPIC");
-        let group = env.text_or("KAFKA_GROUP", "freshet-transform");
+        let group = env.text_or("KAFKA_GROUP", DEFAULT_GROUP);
         let session = env.millis_or("KAFKA_SESSION_TIMEOUT_MS", DEFAULT_SESSION);
         let batch = env.number_or("WORKER_BATCH_RECORDS", DEFAULT_BATCH, 1..=10_000);
         let kafka = KafkaSettings::from_env(env);

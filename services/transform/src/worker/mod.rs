@@ -27,6 +27,7 @@ use stage::{Clock, WakeAhead};
 use store::{Database, Streams, Writer};
 use tokio::sync::oneshot;
 
+pub(crate) use config::DEFAULT_GROUP;
 pub use config::WorkerConfig;
 
 use handler::Handler;

@@ -3,6 +3,7 @@
 
 mod outage;
 mod poison;
+mod pulse;
 mod reading;
 mod sharing;
 mod world;

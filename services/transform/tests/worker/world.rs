@@ -70,6 +70,15 @@ impl World {
 
     /// A worker of the group, listening.
     pub(crate) async fn worker(&self) -> Process {
+        self.process(&["--worker"]).await
+    }
+
+    /// The service beside the workers, listening.
+    pub(crate) async fn service(&self) -> Process {
+        self.process(&[]).await
+    }
+
+    async fn process(&self, arguments: &[&str]) -> Process {
         let pipeline = self.folder.path().join("freshet.yaml");
         let crash = self.folder.path().join("crash");
         let environment = [
@@ -84,12 +93,13 @@ impl World {
             // A dead worker's partitions are soon somebody else's; a Kafka of others may not allow less.
             ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
             ("WORKER_BATCH_RECORDS", "50"),
+            ("PULSE_WAIT_MS", "500"),
             ("RUST_LOG", "warn"),
         ];
-        let worker =
-            Process::spawn_with(Path::new(env!("CARGO_BIN_EXE_transform")), &["--worker"], &environment);
-        worker.listening().await;
-        worker
+        let process =
+            Process::spawn_with(Path::new(env!("CARGO_BIN_EXE_transform")), arguments, &environment);
+        process.listening().await;
+        process
     }
 
     /// Kills the next worker that comes to this point.
