@@ -58,16 +58,18 @@ const INSIDERS: &str = "doctor, status, drain";
 const SENDERS: &str = "send, dead-letters";
 
 /// Every right that the commands make use of.
-pub const RIGHTS: [Right; 21] = [
+pub const RIGHTS: [Right; 23] = [
     right("serving.knative.dev", "services", "list", Place::Release, EVERY),
     right("eventing.knative.dev", "brokers", "get", Place::Release, INSIDERS),
     right("eventing.knative.dev", "triggers", "list", Place::Release, INSIDERS),
+    right("eventing.knative.dev", "kafkasinks", "list", Place::Release, "doctor"),
     right("sources.knative.dev", "pingsources", "list", Place::Release, "doctor"),
     right("", "configmaps", "get", Place::Release, "doctor, send"),
     right("", "pods", "list", Place::Release, LOOKERS),
     right("", "events", "list", Place::Release, "status"),
     right("batch", "jobs", "list", Place::Release, INSIDERS),
     right("apps", "deployments", "list", Place::Release, INSIDERS),
+    right("", "pods", "get", Place::Release, INSIDERS),
     right("", "pods", "create", Place::Release, INSIDERS),
     right("", "pods", "delete", Place::Release, INSIDERS),
     part("pods", "log", "get", Place::Release, INSIDERS),
@@ -141,6 +143,6 @@ mod tests {
     fn a_question_names_the_namespace_that_it_is_about() {
         let namespace =
             |index: usize| RIGHTS[index].question("plant")["spec"]["resourceAttributes"]["namespace"].clone();
-        assert_eq!((namespace(0), namespace(18)), ("plant".into(), "".into()));
+        assert_eq!((namespace(0), namespace(20)), ("plant".into(), "".into()));
     }
 }
