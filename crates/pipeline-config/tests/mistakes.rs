@@ -242,3 +242,15 @@ fn the_events_of_one_type_go_to_one_source() {
         "source `plant` takes the events of type `com.example.reading` already",
     );
 }
+
+#[test]
+fn a_mail_server_without_tls_gets_no_password() {
+    let channel = |tls| {
+        let login = "user: freshet, password: {env: P}";
+        let mail =
+            format!("host: mail.example.com, tls: {tls}, {login}, from: a@example.com, to: b@example.com");
+        mistakes(&format!("{SOURCES}channels:\n  mail: {{smtp: {{{mail}}}}}\nroutes: [{{to: [mail]}}]\n"))
+    };
+    assert_one(&channel("none"), "6:52", "a password is never sent without TLS");
+    assert!(channel("starttls").is_empty());
+}

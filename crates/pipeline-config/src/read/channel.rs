@@ -68,6 +68,12 @@ fn smtp(node: &Node, context: Context<'_>) -> Option<Smtp> {
     let tls = fields.get("tls").and_then(|node| scalar::choice(node, &modes, report)).unwrap_or_default();
     let port = fields.get("port").and_then(|node| scalar::whole(node, 1, 65_535, report));
     let login = optional_login(&fields);
+    if tls == Tls::None && login.is_some() {
+        report.mistake(
+            fields.place_of("user"),
+            "a password is never sent without TLS: say `tls: starttls` or `tls: tls`",
+        );
+    }
     let from = fields.require("from").and_then(|node| mailbox(node, report));
     let to = fields.require("to").map_or(&[][..], scalar::one_or_many);
     let to = to.iter().filter_map(|node| mailbox(node, report)).collect();
