@@ -21,8 +21,8 @@ pub struct Args {
     /// Only of this cause: rejected, unavailable or malformed
     #[arg(long, value_parser = super::cause)]
     cause: Option<Cause>,
-    /// How many at most
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many at most, up to 1000
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 }
 
