@@ -10,6 +10,28 @@ use tokio_postgres::config::SslMode;
 const DEFAULT_POOL_SIZE: usize = 4;
 const DEFAULT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_PORT: u16 = 5432;
+/// What a URL may say behind its `?`.
+const PARAMETERS: [&str; 19] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "load_balance_hosts",
+    "options",
+    "password",
+    "port",
+    "sslmode",
+    "sslnegotiation",
+    "target_session_attrs",
+    "tcp_user_timeout",
+    "user",
+];
 
 /// Where the database is, and how much of it one process takes.
 #[derive(Debug, Clone)]
@@ -78,9 +100,33 @@ impl DatabaseSettings {
 fn parsed(env: &mut Env, name: &str, url: &str) -> Config {
     parse(url).unwrap_or_else(|_| {
         // The parser's own text may hold the password.
-        env.mistake(name, "is not a PostgreSQL connection string");
+        env.mistake(name, mistake(url));
         Config::new()
     })
+}
+
+/// What is wrong with a URL that could not be parsed. Of what stands in it only the name of a parameter is told.
+fn mistake(url: &str) -> String {
+    match unknown_parameter(url) {
+        Some("sslrootcert") => {
+            "has the parameter `sslrootcert`, which is not known; the variable PGSSLROOTCERT names the file"
+                .to_owned()
+        }
+        Some(parameter) => format!("has the parameter `{parameter}`, which is not known"),
+        None => "is not a PostgreSQL connection string".to_owned(),
+    }
+}
+
+/// The first parameter that is not known; `None` where what looks like one may be a part of the password.
+fn unknown_parameter(url: &str) -> Option<&str> {
+    let (_, behind_scheme) = url.split_once("://")?;
+    let (before, parameters) = behind_scheme.split_once('?')?;
+    if before.matches('@').count() > 1 || parameters.contains('@') || parameters.contains("password=") {
+        return None;
+    }
+    let mut names = parameters.split('&').filter_map(|parameter| Some(parameter.split_once('=')?.0));
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    names.find(|name| !PARAMETERS.contains(name)).filter(|name| is_name(name))
 }
 
 fn parse(url: &str) -> Result<Config, tokio_postgres::Error> {
@@ -135,7 +181,7 @@ mod tests {
     use stage::Env;
     use tokio_postgres::config::{Host, SslMode};
 
-    use super::DatabaseSettings;
+    use super::{DatabaseSettings, PARAMETERS};
 
     #[test]
     fn the_url_wins_over_the_pg_variables() {
@@ -162,6 +208,52 @@ mod tests {
             errors,
             "DATABASE_URL: is not a PostgreSQL connection string\nDATABASE_POOL_SIZE: is not between 1 and 100"
         );
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_known_is_named_without_its_value() {
+        let said = |url: &str| {
+            let mut env = Env::from_pairs(&[("DATABASE_URL", url)]);
+            DatabaseSettings::from_env(&mut env);
+            env.finish().unwrap_err().to_string()
+        };
+        assert_eq!(
+            said("postgresql://a:hunter2@db/x?sslmode=require&sslrootcert=/run/ca.crt"),
+            "DATABASE_URL: has the parameter `sslrootcert`, which is not known; \
+             the variable PGSSLROOTCERT names the file"
+        );
+        assert_eq!(
+            said("postgres://a@db/x?sslmod=require"),
+            "DATABASE_URL: has the parameter `sslmod`, which is not known"
+        );
+        // A password that was not encoded looks like parameters, and a value may be the wrong one.
+        for url in [
+            "postgresql://a:p@ss?hunter=2@db/x",
+            "postgresql://a:hunter?x=2@db/x?sslmod=require",
+            "postgresql://a:b@db/x?Hunter2=y",
+            "postgresql://a@db/x?sslmode=hunter2",
+            "postgresql://a@db/x?hunter",
+            "postgresql://db/x?password=hunter&two=2",
+            "host=db password=hunter two=2",
+        ] {
+            assert_eq!(said(url), "DATABASE_URL: is not a PostgreSQL connection string", "{url}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_that_is_told_to_be_known_is() {
+        let value = |parameter| match parameter {
+            "sslmode" | "channel_binding" => "require",
+            "sslnegotiation" => "direct",
+            "load_balance_hosts" => "random",
+            "target_session_attrs" => "any",
+            "hostaddr" => "127.0.0.1",
+            _ => "1",
+        };
+        for parameter in PARAMETERS {
+            let url = format!("postgresql://a@db/x?{parameter}={}", value(parameter));
+            assert!(DatabaseSettings::from_url(&url).is_ok(), "{url}");
+        }
     }
 
     #[test]
