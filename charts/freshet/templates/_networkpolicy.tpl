@@ -35,7 +35,24 @@
   {{- end }}
 {{- end -}}
 
-{{/* What a component reaches: (dict "root" $ "database" bool "broker" bool "kafka" bool "stages" bool "people" bool). */}}
+{{/* Every address but those that are private or the cloud's own. */}}
+{{- define "freshet.publicPeers" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+- ipBlock:
+    cidr: ::/0
+    except: [fc00::/7, fe80::/10]
+{{- end -}}
+
+{{/* Whether `ingest` calls a platform back, as AWS IoT wants its destinations confirmed; empty if not. */}}
+{{- define "freshet.callsBack" -}}
+{{- range (include "freshet.pipeline" . | fromYaml).sources -}}
+{{- if eq (toString .format) "aws_iot_http" -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a component reaches: (dict "root" $ "database" bool "broker" bool "kafka" bool "stages" bool "people" bool "callsBack" bool). */}}
 {{- define "freshet.egressRules" -}}
 {{- $policy := .root.Values.networkPolicy -}}
 - ports:
@@ -59,14 +76,15 @@
     {{- include "freshet.namespace" $policy.servingNamespace | nindent 4 }}
     {{- include "freshet.namespace" $policy.gatewayNamespace | nindent 4 }}
 {{- end }}
+{{- if .callsBack }}
+- ports:
+    - {port: 443}
+  to:
+    {{- include "freshet.publicPeers" . | nindent 4 }}
+{{- end }}
 {{- if .people }}
 - to:
-    - ipBlock:
-        cidr: 0.0.0.0/0
-        except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
-    - ipBlock:
-        cidr: ::/0
-        except: [fc00::/7, fe80::/10]
+    {{- include "freshet.publicPeers" . | nindent 4 }}
 {{- with $policy.notifyEgress }}
 {{ toYaml . }}
 {{- end }}

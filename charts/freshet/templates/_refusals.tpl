@@ -17,8 +17,10 @@
 {{- if and .Values.pipeline .Values.pipelineFile -}}
 {{- $mistakes = append $mistakes "pipeline and pipelineFile are both set: the pipeline is one or the other" -}}
 {{- end -}}
-{{- $own := .Values.pipeline -}}
-{{- if .Values.pipelineFile -}}{{- $own = fromYaml .Values.pipelineFile -}}{{- end -}}
+{{- $own := (include "freshet.pipeline.own" . | fromJson).pipeline -}}
+{{- with (include "freshet.pipeline.mounted" . | fromJson).mistake -}}
+{{- $mistakes = append $mistakes . -}}
+{{- end -}}
 {{- if hasKey ($own.sources | default dict) "helm-test" -}}
 {{- $mistakes = append $mistakes "pipeline.sources.helm-test: the name belongs to the chart; take another, or helmTest.enabled=false" -}}
 {{- end -}}

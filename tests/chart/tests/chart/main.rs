@@ -3,6 +3,7 @@
 mod documented;
 mod kafka;
 mod names;
+mod pipeline;
 mod pods;
 mod refused;
 mod same;

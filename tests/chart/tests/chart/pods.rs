@@ -1,4 +1,4 @@
-use chart_tests::{Chart, Tools};
+use chart_tests::{Chart, Object, Tools};
 use serde_json::{Value, json};
 
 use crate::{matrix, object};
@@ -100,4 +100,28 @@ fn what_is_private_has_no_way_in_from_outside() {
             assert_eq!(service.text(visibility), expected, "{values}: {}", service.name());
         }
     }
+}
+
+#[test]
+fn ingest_reaches_public_addresses_only_where_a_platform_is_called_back() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let chart = Chart::new(tools).ci("everything");
+    let with = |format: &str| chart.clone().set(&format!("pipeline.sources.more.format={format}")).objects();
+    let to_public = |objects: &[Object], component: &str| -> Vec<Value> {
+        let policy = object(objects, "NetworkPolicy", &format!("farm-{component}"));
+        let rules = policy.at("/spec/egress").and_then(Value::as_array).expect("it has rules");
+        let public = |rule: &&Value| rule.pointer("/to/0/ipBlock/cidr") == Some(&json!("0.0.0.0/0"));
+        rules.iter().filter(public).cloned().collect()
+    };
+    let (without, with) = (with("json"), with("aws_iot_http"));
+    for component in ["ingest", "transform", "alert", "dead-letter", "worker", "migrate", "activate", "test"]
+    {
+        assert_eq!(to_public(&without, component), Vec::<Value>::new(), "{component}");
+        let expected = usize::from(component == "ingest");
+        assert_eq!(to_public(&with, component).len(), expected, "{component}");
+    }
+    let (ingest, notify) = (&to_public(&with, "ingest")[0], &to_public(&with, "notify")[0]);
+    assert_eq!(ingest["ports"], json!([{"port": 443}]));
+    assert_eq!(ingest["to"], notify["to"], "what is private is the same for both");
+    assert!(notify.get("ports").is_none(), "people's servers are on any port");
 }
