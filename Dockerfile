@@ -31,7 +31,7 @@ RUN --mount=type=cache,target=/incremental,sharing=locked \
     mkdir /out && find "$built" -maxdepth 1 -type f -executable -exec cp {} /out ';'
 
 # Nothing but the program. The certificates of public authorities are in the binary (webpki-roots); private ones are
-# mounted and named by K_CA_CERTS, `sslrootcert` or KAFKA_CA_FILE.
+# mounted and named by PGSSLROOTCERT, KAFKA_CA_FILE or SSL_CERT_FILE; K_CA_CERTS holds them itself.
 FROM scratch
 ARG SERVICE
 ARG VERSION=0.1.0
