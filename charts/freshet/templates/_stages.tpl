@@ -2,7 +2,7 @@
 {{- define "freshet.stage.kafka" -}}
 {{- $root := index . 0 -}}
 {{- $stage := index . 1 -}}
-{{- if or (and (eq $stage "ingest") $root.Values.kafkaWay.enabled) (and (eq $stage "dead-letter") (eq (include "freshet.deadLetters.sink" $root) "kafka")) -}}
+{{- if or (and (has $stage (list "ingest" "transform")) $root.Values.kafkaWay.enabled) (and (eq $stage "dead-letter") (eq (include "freshet.deadLetters.sink" $root) "kafka")) -}}
 yes
 {{- end -}}
 {{- end -}}

@@ -71,6 +71,13 @@ fn the_kafka_way_is_instead_of_the_broker_for_payloads() {
     assert_eq!(worker.containers()[0].spec["args"], json!(["--worker"]));
     assert_eq!(worker.variable("KAFKA_TOPIC"), Some(json!("fields.farm.payloads")));
     assert_eq!(worker.variable("KAFKA_GROUP"), Some(json!("fields.farm.transform")));
+    let transform = object(&objects, "Service", "farm-transform");
+    assert_eq!(
+        transform.variable("KAFKA_TOPIC"),
+        worker.variable("KAFKA_TOPIC"),
+        "its backlog holds a pulse back"
+    );
+    assert_eq!(transform.variable("KAFKA_GROUP"), worker.variable("KAFKA_GROUP"));
     let broker = "http://broker-ingress.knative-eventing.svc.cluster.local/fields/farm";
     assert_eq!(worker.variable("K_SINK"), Some(json!(broker)));
     assert_eq!(ingest.variable("WAKE_AHEAD_URLS"), None, "the worker always runs");
@@ -79,7 +86,9 @@ fn the_kafka_way_is_instead_of_the_broker_for_payloads() {
 
     let push = Chart::new(tools).ci("kafka").objects();
     assert!(of_kind(&push, "Deployment").is_empty());
-    assert_eq!(object(&push, "Service", "farm-ingest").variable("KAFKA_TOPIC"), None);
+    for service in ["farm-ingest", "farm-transform"] {
+        assert_eq!(object(&push, "Service", service).variable("KAFKA_TOPIC"), None);
+    }
 }
 
 #[test]
@@ -89,6 +98,7 @@ fn whoever_speaks_kafka_knows_how() {
     let job = objects.iter().find(|object| object.name().contains("-migrate-")).expect("there is one");
     let speakers = [
         object(&objects, "Service", "farm-ingest"),
+        object(&objects, "Service", "farm-transform"),
         object(&objects, "Service", "farm-dead-letter"),
         object(&objects, "Deployment", "farm-worker"),
         job,
@@ -106,7 +116,7 @@ fn whoever_speaks_kafka_knows_how() {
             Some(3)
         );
     }
-    assert_eq!(object(&objects, "Service", "farm-transform").variable("KAFKA_BOOTSTRAP_SERVERS"), None);
+    assert_eq!(object(&objects, "Service", "farm-alert").variable("KAFKA_BOOTSTRAP_SERVERS"), None);
 }
 
 #[test]
