@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use sink::kafka::{KafkaSettings, Logged};
 use stage::Env;
@@ -79,7 +80,7 @@ impl Backlog {
     /// Each partition that holds records, and the offset behind its last one.
     fn ends(&self, consumer: &BaseConsumer<Logged>) -> KafkaResult<Vec<(i32, i64)>> {
         let metadata = consumer.fetch_metadata(Some(&self.topic), LIMIT)?;
-        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
         let mut ends = Vec::new();
         for partition in partitions {
             let (low, high) = consumer.fetch_watermarks(&self.topic, partition.id(), LIMIT)?;

@@ -18,11 +18,10 @@ impl Content {
     /// Decodes the request. A payload of which nothing can be taken is one problem.
     pub fn of(origin: &Origin<'_>) -> Self {
         let context = Context { profile: &origin.source.profile, received_at: origin.received_at };
-        let decoded = origin
-            .decoder
-            .decode(&origin.request, context)
-            .map(Decoded::bounded)
-            .unwrap_or_else(|error| Decoded { problems: vec![error.0], ..Decoded::default() });
+        let decoded = match origin.decoder.decode(&origin.request, context) {
+            Ok(decoded) => decoded.bounded(),
+            Err(error) => Decoded { problems: vec![error.0], ..Decoded::default() },
+        };
         let outcome = match (decoded.readings.is_empty(), decoded.problems.is_empty()) {
             (false, true) => ReceiptOutcome::Stored,
             (false, false) => ReceiptOutcome::Partial,
