@@ -10,51 +10,72 @@
 
 mod model;
 
+use std::collections::BTreeMap;
+
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use tokio_postgres::Error;
 use tokio_postgres::types::Json;
+use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
 pub use model::{Cause, DeadEvent, DeadLetter, DeadProblem, Filter, StoredLetter};
+
+/// $1 ids in order, $2 sources, $3 event ids, $4 types, $5 stages, $6 causes, $7 reasons, $8 problems, $9 attributes,
+/// $10 data, $11 when. One that is there already failed once more.
+pub(crate) const KEEP: &str = "
+    insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data,
+                             first_at, last_at)
+    select id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at, at
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
+                $9::jsonb[], $10::bytea[], $11::timestamptz[])
+         as letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at)
+    on conflict (id) do update
+    set cause = excluded.cause, reason = excluded.reason, problems = excluded.problems,
+        deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
+        resolved_at = null";
 
 /// Keeps a dead letter; the same one again is counted, and open again. Gives its id.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn keep(client: &impl GenericClient, letter: &DeadLetter) -> Result<Uuid, Error> {
-    let sql = "
-        insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data,
-                                 first_at, last_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
-        on conflict (id) do update
-        set cause = excluded.cause, reason = excluded.reason, problems = excluded.problems,
-            deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
-            resolved_at = null";
-    let statement = client.prepare_cached(sql).await?;
     let id = letter.id();
-    let event = &letter.event;
+    let statement = client.prepare_cached(KEEP).await?;
+    keep_all(client, &statement, &BTreeMap::from([(id, letter)])).await?;
+    Ok(id)
+}
+
+/// The same for many, by [`KEEP`].
+pub(crate) async fn keep_all(
+    client: &impl GenericClient,
+    statement: &Statement,
+    letters: &BTreeMap<Uuid, &DeadLetter>,
+) -> Result<(), Error> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let texts = |f: fn(&DeadLetter) -> &str| letters.values().map(|letter| f(letter)).collect::<Vec<&str>>();
     // PostgreSQL's texts hold no NUL.
-    let reason = letter.reason.replace('\0', "\u{fffd}");
+    let reasons: Vec<_> = letters.values().map(|letter| letter.reason.replace('\0', "\u{fffd}")).collect();
     client
         .execute(
-            &statement,
+            statement,
             &[
-                &id,
-                &event.source,
-                &event.id,
-                &event.event_type,
-                &letter.stage,
-                &letter.cause.as_str(),
-                &reason,
-                &Json(&letter.problems),
-                &Json(&event.attributes),
-                &event.data,
-                &letter.at,
+                &letters.keys().collect::<Vec<_>>(),
+                &texts(|letter| &letter.event.source),
+                &texts(|letter| &letter.event.id),
+                &texts(|letter| &letter.event.event_type),
+                &texts(|letter| &letter.stage),
+                &texts(|letter| letter.cause.as_str()),
+                &reasons,
+                &letters.values().map(|letter| Json(&letter.problems)).collect::<Vec<_>>(),
+                &letters.values().map(|letter| Json(&letter.event.attributes)).collect::<Vec<_>>(),
+                &letters.values().map(|letter| letter.event.data.as_deref()).collect::<Vec<_>>(),
+                &letters.values().map(|letter| letter.at).collect::<Vec<_>>(),
             ],
         )
         .await?;
-    Ok(id)
+    Ok(())
 }
 
 /// Up to `limit` dead letters, the one that failed last first.

@@ -86,20 +86,6 @@ pub(super) const MARKS: &str = "
     set from_at = least(evaluation_due.from_at, excluded.from_at), token = excluded.token,
         traceparent = coalesce(excluded.traceparent, evaluation_due.traceparent)";
 
-/// $1 ids in order, $2 sources, $3 event ids, $4 types, $5 stages, $6 causes, $7 reasons, $8 problems, $9 attributes,
-/// $10 data, $11 when. One that is there already failed once more.
-pub(super) const DEAD_LETTERS: &str = "
-    insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data,
-                             first_at, last_at)
-    select id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at, at
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
-                $9::jsonb[], $10::bytea[], $11::timestamptz[])
-         as letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at)
-    on conflict (id) do update
-    set cause = excluded.cause, reason = excluded.reason, problems = excluded.problems,
-        deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
-        resolved_at = null";
-
 /// $1 devices, $2 times. A device that somebody else holds was seen by them.
 pub(super) const SEEN: &str = "
     with free as materialized (

@@ -5,14 +5,12 @@ use std::collections::HashSet;
 
 use deadpool_postgres::Client;
 use jiff::Timestamp;
-use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
 use super::payload::{Payload, Receipt};
 use super::{batch, statements};
 use crate::ReadingRow;
-use crate::dead_letters::DeadLetter;
 use crate::sent::{Instant, SentRow};
 
 /// Claims the keys; the receipts whose keys were free, where the statement returns them.
@@ -140,37 +138,6 @@ pub(super) async fn marks(
     let from: Vec<Timestamp> = marks.iter().map(|mark| mark.from_at).collect();
     let traces: Vec<Option<&str>> = marks.iter().map(|mark| mark.traceparent).collect();
     client.execute(statement, &[&streams, &from, &traces]).await?;
-    Ok(())
-}
-
-pub(super) async fn letters(
-    client: &Client,
-    statement: &Statement,
-    payloads: &[&Payload],
-) -> Result<(), Error> {
-    let letters = batch::letters(payloads);
-    if letters.is_empty() {
-        return Ok(());
-    }
-    let texts = |f: fn(&DeadLetter) -> &str| letters.values().map(|letter| f(letter)).collect::<Vec<&str>>();
-    client
-        .execute(
-            statement,
-            &[
-                &letters.keys().collect::<Vec<_>>(),
-                &texts(|letter| &letter.event.source),
-                &texts(|letter| &letter.event.id),
-                &texts(|letter| &letter.event.event_type),
-                &texts(|letter| &letter.stage),
-                &texts(|letter| letter.cause.as_str()),
-                &texts(|letter| &letter.reason),
-                &letters.values().map(|letter| Json(&letter.problems)).collect::<Vec<_>>(),
-                &letters.values().map(|letter| Json(&letter.event.attributes)).collect::<Vec<_>>(),
-                &letters.values().map(|letter| letter.event.data.as_deref()).collect::<Vec<_>>(),
-                &letters.values().map(|letter| letter.at).collect::<Vec<_>>(),
-            ],
-        )
-        .await?;
     Ok(())
 }
 

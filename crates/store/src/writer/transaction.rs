@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::payload::Payload;
 use super::{Written, batch, statements, tables};
+use crate::dead_letters;
 
 /// Batches that are written carefully after one in which something was there before: repetitions come in flocks.
 const CAREFUL_BATCHES: u32 = 32;
@@ -156,7 +157,7 @@ impl Prepared {
             client.prepare_cached(receipts),
             client.prepare_cached(rows),
             client.prepare_cached(statements::MARKS),
-            client.prepare_cached(statements::DEAD_LETTERS),
+            client.prepare_cached(dead_letters::KEEP),
             client.prepare_cached(statements::SEEN),
         )?;
         Ok(Self { claim, receipts, rows, marks, dead_letters, seen })
@@ -164,9 +165,10 @@ impl Prepared {
 
     /// What is written in the same words either way.
     async fn write_the_rest(&self, client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
+        let letters = batch::letters(payloads);
         try_join!(
             tables::marks(client, &self.marks, payloads),
-            tables::letters(client, &self.dead_letters, payloads),
+            dead_letters::keep_all(client, &self.dead_letters, &letters),
             tables::seen(client, &self.seen, payloads),
         )?;
         Ok(())
