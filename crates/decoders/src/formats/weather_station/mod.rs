@@ -4,6 +4,8 @@ mod fields;
 mod form;
 
 use event_model::{Reading, RecordedRequest};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use self::fields::Field;
@@ -112,8 +114,22 @@ fn moment(fields: &[(String, String)], context: Context<'_>) -> Moment {
     match stated.map(|(_, text)| text.as_str()) {
         None | Some("" | "now") => clock.received(),
         // Some firmwares write `10: 36: 28`.
-        Some(text) => clock.moment(time::parse(&text.replace(": ", ":"), &TimeZone::UTC)),
+        Some(text) => {
+            let text = text.replace(": ", ":");
+            clock.moment(time::parse(&text, &TimeZone::UTC).or_else(|| unpadded(&text)))
+        }
     }
+}
+
+/// `2018-1-23 4:3:30`, as the `ObserverIP` writes it: without the zeros that ISO 8601 wants.
+fn unpadded(text: &str) -> Option<Timestamp> {
+    let numbers: Vec<i16> =
+        text.split(['-', ' ', ':']).map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    let [year, rest @ ..] = numbers.as_slice() else { return None };
+    let rest: Vec<i8> = rest.iter().map(|number| i8::try_from(*number).ok()).collect::<Option<_>>()?;
+    let [month, day, hour, minute, second] = rest[..] else { return None };
+    let at = DateTime::new(*year, month, day, hour, minute, second, 0).ok()?;
+    TimeZone::UTC.to_timestamp(at).ok()
 }
 
 #[cfg(test)]

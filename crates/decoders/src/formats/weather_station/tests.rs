@@ -80,6 +80,20 @@ fn times_are_read_in_the_spellings_of_the_firmwares() {
 }
 
 #[test]
+fn a_date_may_lack_its_zeros() {
+    let time = |date: &str| decoded(&format!("dateutc={date}&tempf=50")).readings[0].observed_at.to_string();
+    assert_eq!(time("2018-1-3%204:3:30"), "2018-01-03T04:03:30Z");
+    assert_eq!(time("2018-11-23+14:33:5"), "2018-11-23T14:33:05Z");
+    for date in ["2018-2-30+1:2:3", "2018-1-3", "2018-1-3+1:2", "2018-1-3+1:2:300", "a-1-3+1:2:3"] {
+        assert_eq!(
+            decoded(&format!("dateutc={date}&tempf=50")).readings[0].flags,
+            ["time_implausible"],
+            "{date}"
+        );
+    }
+}
+
+#[test]
 fn a_station_that_says_now_gets_the_receive_time() {
     let decoded = decoded("dateutc=now&tempf=50");
     assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T12:00:00Z");
