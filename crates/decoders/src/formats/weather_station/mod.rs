@@ -18,6 +18,9 @@ use crate::{device, names};
 pub use form::alias;
 pub(crate) use form::redact;
 
+/// What the `ObserverIP` and the WH2600 send in the fields of a sensor that they do not hear.
+const ABSENT: f64 = -9999.0;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Checks method and content type, and that there are fields at all.
@@ -101,7 +104,11 @@ fn read(
     };
     // Not as in JSON: `winddir=005` is a number.
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    let value = Scalar::number(number.ok_or("expected a number, found another text")?);
+    let number = number.ok_or("expected a number, found another text")?;
+    if number == ABSENT {
+        return Ok(None);
+    }
+    let value = Scalar::number(number);
     let (metric, channel, raw_metric) = (metric.as_str(), channel.as_str(), name.to_owned());
     let measurement = Measurement { device, channel, metric, raw_metric, value, unit, moment };
     Ok(measure::reading(profile, measurement)?.map(Content::Reading))

@@ -57,6 +57,15 @@ fn what_firmwares_send_for_no_value_is_no_reading() {
 }
 
 #[test]
+fn a_sensor_that_is_not_heard_gives_no_reading() {
+    let decoded =
+        decoded("tempf=-9999&winddir=-9999&windspeedmph=-9999.0&UV=-9999&rainin=0.00&indoortempf=66.2");
+    let metrics: Vec<_> = decoded.readings.iter().map(|reading| reading.metric.as_str()).collect();
+    assert_eq!(metrics, ["rain_hour", "temperature"]);
+    assert!(decoded.problems.is_empty());
+}
+
+#[test]
 fn a_clock_that_was_never_set_gives_the_receive_time_and_says_so() {
     for date in ["1970-01-01+00:00:30", "2099-01-01+00:00:00", "yesterday", "2026-02-30+00:00:00"] {
         let decoded = decoded(&format!("dateutc={date}&tempf=50"));
