@@ -44,7 +44,11 @@ fn redacted(format: &str, fields: &str) -> String {
         let (name, value) = field.split_once('=').unwrap_or((field, ""));
         let plain_name = decode(name).trim().to_ascii_lowercase();
         if SECRET_IDS.contains(&plain_name.as_str()) {
-            format!("{name}={}", alias(format, decode(value).trim()))
+            match decode(value).trim() {
+                // An alias of nothing would make one station of all that send none.
+                "" => field.to_owned(),
+                secret_id => format!("{name}={}", alias(format, secret_id)),
+            }
         } else if plain_name == PASSWORD {
             format!("{name}=")
         } else {
@@ -99,6 +103,15 @@ mod tests {
         let body = String::from_utf8(request.body.clone()).unwrap();
         assert_eq!(body, format!("stationtype=x&PASSKEY={alias}&PASSWORD=&tempf=70"));
         assert_eq!(station("ecowitt", &fields(&body)), Some(alias));
+    }
+
+    #[test]
+    fn an_empty_station_id_names_no_station() {
+        let mut request =
+            RecordedRequest { body: b"PASSKEY=&tempf=70".to_vec(), ..RecordedRequest::default() };
+        redact("ecowitt", &mut request);
+        assert_eq!(request.body, b"PASSKEY=&tempf=70");
+        assert_eq!(station("ecowitt", &fields("PASSKEY=&tempf=70")), None);
     }
 
     #[test]
