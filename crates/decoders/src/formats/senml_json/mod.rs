@@ -140,7 +140,7 @@ fn take(index: usize, resolution: Resolution<'_>, context: Context<'_>, decoded:
         }
         Resolution::BadName => decoded.problems.push(mistake(
             "n",
-            "expected a name of letters, digits and -:./_ that begins with a letter or a digit",
+            "expected a name of letters, digits and -:./_ that begins with a letter, a digit or /",
         )),
     }
 }

@@ -95,10 +95,11 @@ impl<'a> Base<'a> {
     }
 }
 
-/// Whether the two make a name: letters, digits and `-:./_`, of which a letter or a digit comes first.
+/// Whether the two make a name: letters, digits and `-:./_`, of which a letter or a digit comes first, or the `/` with
+/// which LwM2M 1.1 begins its base names (`/3303/0/`).
 fn is_name(base: &str, own: &str) -> bool {
     let mut bytes = base.bytes().chain(own.bytes());
-    bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
+    bytes.next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'/')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-:./_".contains(&byte))
 }
 

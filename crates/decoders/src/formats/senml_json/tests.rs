@@ -43,6 +43,18 @@ fn base_fields_hold_until_they_are_set_again() {
 }
 
 #[test]
+fn a_path_of_lwm2m_is_a_name() {
+    let decoded = decode(
+        r#"[{"bn":"/3303/0/","n":"5700","u":"Cel","v":21.5},{"bn":"/3/0/","n":"0","vs":"Open Mobile Alliance"}]"#,
+    )
+    .unwrap();
+    let rows: Vec<_> =
+        decoded.readings.iter().map(|reading| (reading.device.as_str(), reading.metric.as_str())).collect();
+    assert_eq!(rows, [("/3303/0", "5700"), ("/3/0", "0")]);
+    assert!(decoded.problems.is_empty());
+}
+
+#[test]
 fn a_sum_is_a_metric_of_its_own() {
     let decoded = decode(r#"[{"bn":"m:","n":"power","u":"W","v":230,"s":1500}]"#).unwrap();
     let metrics: Vec<_> =
