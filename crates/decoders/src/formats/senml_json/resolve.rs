@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::record::{BaseFields, Record, RecordValue};
+use crate::value::{self, Scalar};
 
 /// Below this, a time is relative to now (section 4.5.3): 2^28 seconds.
 const RELATIVE_BELOW: f64 = 268_435_456.0;
@@ -84,14 +85,24 @@ impl<'a> Base<'a> {
             (None, None) => None,
             (base, own) => Some(base.unwrap_or(0.0) + own.unwrap_or(0.0)),
         };
+        let base_unit = base.unit.filter(|_| takes_base_unit(value));
         Resolution::Measured(Resolved {
             base_name,
             own_name,
-            unit: record.unit.or(base.unit),
+            unit: record.unit.or(base_unit),
             value,
             sum,
             time,
         })
+    }
+}
+
+/// A label or a switch in a pack of temperatures has no unit. A quantity in a text (KPN's `"vs": "32.0"`) has.
+fn takes_base_unit(value: Option<RecordValue<'_>>) -> bool {
+    match value {
+        Some(RecordValue::Flag(_) | RecordValue::Data(_)) => false,
+        Some(RecordValue::Text(text)) => !matches!(value::of_text(text, &[]), Ok(Scalar::Text(_))),
+        Some(RecordValue::Number(_)) | None => true,
     }
 }
 

@@ -43,6 +43,29 @@ fn base_fields_hold_until_they_are_set_again() {
 }
 
 #[test]
+fn a_base_unit_is_for_quantities() {
+    let decoded = decode(
+        r#"[{"bn":"a:","bu":"Cel","n":"temp","v":1},{"n":"label","vs":"Machine Room"},{"n":"open","vb":true},
+            {"n":"raw","vd":"aGk"},{"n":"probe","vs":"21.5"},{"n":"spare","vs":"--"}]"#,
+    )
+    .unwrap();
+    let rows: Vec<_> = decoded
+        .readings
+        .iter()
+        .map(|reading| (reading.metric.as_str(), &reading.value, reading.unit.as_deref()))
+        .collect();
+    let expected = [
+        ("temperature", &Value::Number(1.0), Some("Cel")),
+        ("label", &Value::Text("Machine Room".into()), None),
+        ("open", &Value::Flag(true), None),
+        ("raw", &Value::Bytes(b"hi".into()), None),
+        ("probe", &Value::Number(21.5), Some("Cel")),
+    ];
+    assert_eq!(rows, expected);
+    assert!(decoded.problems.is_empty());
+}
+
+#[test]
 fn a_path_of_lwm2m_is_a_name() {
     let decoded = decode(
         r#"[{"bn":"/3303/0/","n":"5700","u":"Cel","v":21.5},{"bn":"/3/0/","n":"0","vs":"Open Mobile Alliance"}]"#,
