@@ -20,6 +20,7 @@ use crate::json::Node;
 use crate::measure::{self, Measurement};
 use crate::time::{self, Clock, Moment};
 use crate::value::{self, Scalar};
+use crate::walk::DUPLICATE_KEY;
 
 /// SenML in JSON (RFC 8428).
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,9 +75,13 @@ impl Decoder for SenmlJson {
             };
             // A base field that cannot be read would shift every record after it.
             base.update(record::base_fields(record).map_err(|wrong| DecodeError(at(index, wrong)))?);
+            let before = decoded.readings.len();
             match record::own_fields(record) {
                 Ok(own) => take(index, base.resolve(&own), context, &mut decoded),
                 Err(wrong) => decoded.problems.push(at(index, wrong)),
+            }
+            if record.values().any(|member| member.repeated) {
+                decoded.readings[before..].iter_mut().for_each(|reading| reading.flags.push(DUPLICATE_KEY));
             }
         }
         Ok(decoded)

@@ -66,6 +66,15 @@ fn a_base_unit_is_for_quantities() {
 }
 
 #[test]
+fn a_record_with_a_repeated_label_is_flagged() {
+    let decoded =
+        decode(r#"[{"bn":"a:","n":"x","u":"V","t":-1,"v":1,"v":2},{"n":"y","u":"V","t":-1,"v":3}]"#).unwrap();
+    assert_eq!(decoded.readings[0].value, Value::Number(2.0));
+    assert_eq!(decoded.readings[0].flags, ["duplicate_key"]);
+    assert!(decoded.readings[1].flags.is_empty());
+}
+
+#[test]
 fn a_path_of_lwm2m_is_a_name() {
     let decoded = decode(
         r#"[{"bn":"/3303/0/","n":"5700","u":"Cel","v":21.5},{"bn":"/3/0/","n":"0","vs":"Open Mobile Alliance"}]"#,
