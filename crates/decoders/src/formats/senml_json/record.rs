@@ -60,7 +60,7 @@ pub(super) fn base_fields(record: &Object) -> Result<BaseFields<'_>, WrongField>
     Ok(BaseFields {
         name: text(record, "bn")?,
         time: number(record, "bt")?,
-        unit: text(record, "bu")?,
+        unit: unit(record, "bu")?,
         value: number(record, "bv")?,
         sum: number(record, "bs")?,
     })
@@ -84,7 +84,7 @@ pub(super) fn own_fields(record: &Object) -> Result<Record<'_>, WrongField> {
     }
     Ok(Record {
         name: text(record, "n")?,
-        unit: text(record, "u")?,
+        unit: unit(record, "u")?,
         time: number(record, "t")?,
         value,
         sum: number(record, "s")?,
@@ -100,6 +100,11 @@ fn text<'a>(record: &'a Object, label: &'static str) -> Result<Option<&'a str>, 
         Some(Node::Text(text)) => Ok(Some(text)),
         Some(other) => Err(wrong(label, "a string", other)),
     }
+}
+
+/// A unit; the empty text that some libraries write is none.
+fn unit<'a>(record: &'a Object, label: &'static str) -> Result<Option<&'a str>, WrongField> {
+    Ok(text(record, label)?.filter(|unit| !unit.is_empty()))
 }
 
 fn number(record: &Object, label: &'static str) -> Result<Option<f64>, WrongField> {

@@ -75,6 +75,17 @@ fn a_record_with_a_repeated_label_is_flagged() {
 }
 
 #[test]
+fn an_empty_unit_is_none() {
+    let decoded = decode(
+        r#"[{"bn":"a:","n":"level","u":"","v":3},{"n":"temp","u":"","v":21},{"n":"x","bu":"V","u":"","v":1}]"#,
+    )
+    .unwrap();
+    let units: Vec<_> = decoded.readings.iter().map(|reading| reading.unit.as_deref()).collect();
+    assert_eq!(units, [None, Some("Cel"), Some("V")]);
+    assert!(!decoded.readings[0].flags.contains(&"unknown_unit"));
+}
+
+#[test]
 fn a_path_of_lwm2m_is_a_name() {
     let decoded = decode(
         r#"[{"bn":"/3303/0/","n":"5700","u":"Cel","v":21.5},{"bn":"/3/0/","n":"0","vs":"Open Mobile Alliance"}]"#,
