@@ -3,6 +3,7 @@
 mod quantity;
 mod record;
 mod resolve;
+mod stream;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -56,14 +57,14 @@ impl Decoder for SenmlJson {
             let expected = format!("{SENML}, {SENSML}, application/json");
             return Err(FormError::UnsupportedMediaType { found, expected });
         }
-        let pack = parse(request).map_err(FormError::Malformed)?;
+        let (pack, _) = parse(request).map_err(FormError::Malformed)?;
         check(&pack).map_err(FormError::Unprocessable)?;
         Ok(Intake::default())
     }
 
     fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refuse = |reason| DecodeError(Problem { place: String::new(), reason });
-        let pack = parse(request).map_err(refuse)?;
+        let (pack, is_broken_off) = parse(request).map_err(refuse)?;
         let records = check(&pack).map_err(refuse)?;
         let mut decoded = Decoded::default();
         let mut base = Base::default();
@@ -84,22 +85,26 @@ impl Decoder for SenmlJson {
                 decoded.readings[before..].iter_mut().for_each(|reading| reading.flags.push(DUPLICATE_KEY));
             }
         }
+        if is_broken_off {
+            let place = format!("[{}]", records.len());
+            decoded.problems.push(Problem { place, reason: "the stream ends within the record".to_owned() });
+        }
         Ok(decoded)
     }
 }
 
-/// The body as JSON. A SensML stream that was cut off is read up to its last whole record.
-fn parse(request: &RecordedRequest) -> Result<Node, String> {
-    let parsed = Node::parse(&request.body);
-    if parsed.is_err() && request.media_type().as_deref() == Some(SENSML) {
-        let open = request.body.trim_ascii_end();
-        let mut closed = open.strip_suffix(b",").unwrap_or(open).to_vec();
-        closed.push(b']');
-        if let Ok(pack) = Node::parse(&closed) {
-            return Ok(pack);
-        }
+/// The body as JSON, and whether it ends within a record. A SensML stream that was cut off is read up to its last
+/// whole record.
+fn parse(request: &RecordedRequest) -> Result<(Node, bool), String> {
+    let error = match Node::parse(&request.body) {
+        Ok(pack) => return Ok((pack, false)),
+        Err(error) => error.to_string(),
+    };
+    if request.media_type().as_deref() != Some(SENSML) {
+        return Err(error);
     }
-    parsed.map_err(|error| error.to_string())
+    let (whole, is_broken_off) = stream::whole_records(&request.body).ok_or_else(|| error.clone())?;
+    Node::parse(&whole).map(|pack| (pack, is_broken_off)).map_err(|_| error)
 }
 
 /// The records of a pack, if it is one that this version of SenML can read.

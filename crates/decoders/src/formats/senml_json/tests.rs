@@ -149,6 +149,21 @@ fn a_stream_that_was_cut_off_is_read_to_its_last_record() {
 }
 
 #[test]
+fn of_a_stream_that_ends_within_a_record_the_whole_ones_are_stored() {
+    let request = post("application/sensml+json", r#"[{"n":"a","u":"V","v":1},{"n":"b","u":"V","v":"#);
+    let profile = Profile { source: "s".into(), ..Profile::default() };
+    assert!(SenmlJson.inspect(&request, &profile).is_ok());
+    let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+    let decoded = SenmlJson.decode(&request, Context { profile: &profile, received_at }).unwrap();
+    assert_eq!(decoded.readings.len(), 1);
+    assert_eq!(decoded.problems.len(), 1);
+    assert_eq!(
+        (decoded.problems[0].place.as_str(), decoded.problems[0].reason.as_str()),
+        ("[1]", "the stream ends within the record")
+    );
+}
+
+#[test]
 fn an_explicit_far_time_is_kept_and_flagged() {
     let decoded =
         decode(r#"[{"n":"a","u":"V","bt":300000000,"v":1},{"n":"a","u":"V","bt":4e9,"v":1}]"#).unwrap();
