@@ -23,6 +23,9 @@ pub struct InfluxLineProtocol;
 /// Query parameters that are credentials: user and password of version 1, and a token.
 const CREDENTIALS: [&str; 3] = ["u", "p", "token"];
 
+/// Where version 3 is written to, behind the source's hook.
+const VERSION_3: &str = "/api/v3/write_lp";
+
 impl Decoder for InfluxLineProtocol {
     fn name(&self) -> &'static str {
         "influx_line_protocol"
@@ -97,15 +100,14 @@ fn problem(line: usize, reason: impl Into<String>) -> Problem {
     Problem { place: format!("line {line}"), reason: reason.into() }
 }
 
-/// The precision that the query states; nanoseconds if none.
+/// The precision that the query states; if none, what the version of the API means by that.
 fn precision(request: &RecordedRequest) -> Result<Precision, String> {
     let mut stated = request.query.split('&').filter_map(|parameter| parameter.split_once('='));
-    let Some((_, name)) = stated.rfind(|(name, _)| *name == "precision") else {
-        return Ok(Precision::default());
-    };
+    let name = stated.rfind(|(name, _)| *name == "precision").map_or("", |(_, name)| name);
     let name = percent_decode_str(name).decode_utf8_lossy();
     if name.is_empty() {
-        return Ok(Precision::default());
+        let is_version_3 = request.path.ends_with(VERSION_3);
+        return Ok(if is_version_3 { Precision::Auto } else { Precision::default() });
     }
     Precision::by_name(&name).ok_or_else(|| "the precision is none of ns, us, ms and s".to_owned())
 }

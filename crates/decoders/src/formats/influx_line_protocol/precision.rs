@@ -16,11 +16,13 @@ pub enum Precision {
     Minute,
     /// 1 h; version 1 of the API only.
     Hour,
+    /// Each timestamp's magnitude tells; version 3 of the API only, and its default.
+    Auto,
 }
 
 impl Precision {
     /// The values of the query parameter `precision`: those of version 2 (`ns`, `us`, `ms`, `s`), version 1
-    /// (`n`, `u`, `ms`, `s`, `m`, `h`) and version 3 (`nanosecond`, `microsecond`, ...).
+    /// (`n`, `u`, `ms`, `s`, `m`, `h`) and version 3 (`auto`, `nanosecond`, `microsecond`, ...).
     pub fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "ns" | "n" | "nanosecond" => Self::Nanosecond,
@@ -29,13 +31,15 @@ impl Precision {
             "s" | "second" => Self::Second,
             "m" => Self::Minute,
             "h" => Self::Hour,
+            "auto" => Self::Auto,
             _ => return None,
         })
     }
 
     const fn step(self) -> i64 {
         match self {
-            Self::Nanosecond => 1,
+            // A server's own time has no magnitude to go by.
+            Self::Nanosecond | Self::Auto => 1,
             Self::Microsecond => 1_000,
             Self::Millisecond => 1_000_000,
             Self::Second => 1_000_000_000,
@@ -46,7 +50,19 @@ impl Precision {
 
     /// `timestamp` in nanoseconds since the epoch; `None` beyond 64 bits (the years 1677 to 2262), as in InfluxDB.
     pub fn nanoseconds(self, timestamp: i64) -> Option<i128> {
-        timestamp.checked_mul(self.step()).map(i128::from)
+        let precision = if self == Self::Auto { Self::of(timestamp) } else { self };
+        timestamp.checked_mul(precision.step()).map(i128::from)
+    }
+
+    /// Seconds below 5e9, milliseconds below 5e12, microseconds below 5e15, else nanoseconds ("Auto precision
+    /// detection" of `InfluxDB` 3's `/api/v3/write_lp`).
+    const fn of(timestamp: i64) -> Self {
+        match timestamp.unsigned_abs() / 1_000_000_000 {
+            0..5 => Self::Second,
+            5..5_000 => Self::Millisecond,
+            5_000..5_000_000 => Self::Microsecond,
+            _ => Self::Nanosecond,
+        }
     }
 
     /// The server's own time for a point without one: `nanoseconds`, no finer than the precision.

@@ -35,6 +35,24 @@ fn the_query_states_the_precision() {
 }
 
 #[test]
+fn version_3_goes_by_the_magnitude_of_a_timestamp() {
+    let at = |request: &RecordedRequest| {
+        let received_at = "2026-01-15T12:00:00.5Z".parse().unwrap();
+        let decoded =
+            InfluxLineProtocol.decode(request, Context { profile: &profile(), received_at }).unwrap();
+        decoded.readings[0].observed_at.to_string()
+    };
+    for time in ["1735689600", "1735689600000", "1735689600000000", "1735689600000000000"] {
+        let body = format!("m v=1 {time}");
+        let path = "/hooks/telegraf/api/v3/write_lp".to_owned();
+        assert_eq!(at(&post("precision=auto", &body)), "2025-01-01T00:00:00Z", "{time}");
+        assert_eq!(at(&RecordedRequest { path, ..post("", &body) }), "2025-01-01T00:00:00Z", "{time}");
+    }
+    assert_eq!(at(&post("precision=auto", "m v=1 -1")), "1969-12-31T23:59:59Z");
+    assert_eq!(at(&post("precision=auto", "m v=1")), "2026-01-15T12:00:00.5Z");
+}
+
+#[test]
 fn a_point_without_a_time_gets_the_receive_time_in_the_requests_precision() {
     let at = |query| decode(&profile(), query, "m v=1").readings[0].observed_at.to_string();
     assert_eq!(at(""), "2026-01-15T12:00:00.5Z");
