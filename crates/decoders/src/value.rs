@@ -102,11 +102,15 @@ fn is_unit_of(digits: &str, rest: &str) -> bool {
     !reads_as_name && !begins_as_number && event_model::units::canonical(0.0, unit, "").is_some()
 }
 
-/// Whether a text says that there is no value: nothing, `--`, `null`, `NaN`, `Infinity` in any spelling.
+/// Whether a text says that there is no value: nothing, dashes as on a display (`--`, `----.-`), `null`, `NaN`,
+/// `Infinity` in any spelling.
 pub fn is_missing(text: &str) -> bool {
     let text = text.trim();
+    if text.starts_with('-') && text.bytes().all(|byte| matches!(byte, b'-' | b'.')) {
+        return true;
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    ["", "-", "--", "---", "null", "none", "nan", "n/a", "inf", "infinity", "1.#qnan", "1.#inf", "undefined"]
+    ["", "null", "none", "nan", "n/a", "inf", "infinity", "1.#qnan", "1.#inf", "undefined"]
         .iter()
         .any(|spelling| unsigned.eq_ignore_ascii_case(spelling) || text.eq_ignore_ascii_case(spelling))
 }
@@ -189,6 +193,8 @@ mod tests {
             "true",
             "12C",
             "1 1",
+            ".",
+            "--x",
         ] {
             assert_eq!(text(raw), Scalar::Text(raw.to_owned()), "{raw}");
         }
@@ -197,7 +203,9 @@ mod tests {
 
     #[test]
     fn spellings_of_nothing_are_missing() {
-        for raw in ["", " ", "--", "null", "NaN", "-nan", "+Infinity", "inf", "N/A", "\0"] {
+        for raw in
+            ["", " ", "-", "--", "--.-", "----.-", "null", "NaN", "-nan", "+Infinity", "inf", "N/A", "\0"]
+        {
             assert_eq!(text(raw), Scalar::Missing, "{raw}");
         }
         let missing = ["NA".to_owned(), "-999".to_owned()];
