@@ -4,9 +4,10 @@ use crate::json::Object;
 use crate::names;
 use crate::walk::Named;
 
-/// Fields that say something about the message or the sensor, and measure nothing.
-const NOT_MEASURED: [&str; 11] = [
+/// Fields that say something about the message or the sensor, and measure nothing; in any case, since the drivers differ.
+const NOT_MEASURED: [&str; 12] = [
     "Time",
+    "Epoch",
     "Id",
     "TotalStartTime",
     "TempUnit",
@@ -18,6 +19,9 @@ const NOT_MEASURED: [&str; 11] = [
     "Firmware",
     "MAC",
 ];
+
+/// What a Zigbee bridge says in `ZbReceived` about the device whose attributes it passes on.
+const ABOUT_ZIGBEE: [&str; 5] = ["Device", "Name", "Endpoint", "Group", "Cluster"];
 
 /// The units that a message states once for all of its sensors, as written; the firmware's defaults where it does not.
 pub(super) struct Units {
@@ -45,7 +49,10 @@ impl Units {
     pub(super) fn name_field(&self, parents: &[String], key: &str) -> Named {
         // The state of a relay is `ON` or `OFF` and no power, whatever its name says.
         let is_relay = parents.is_empty() && key.starts_with("POWER");
-        if is_relay || NOT_MEASURED.contains(&key) || names::is_link(key) {
+        let is_about = |fields: &[&str]| fields.iter().any(|field| field.eq_ignore_ascii_case(key));
+        let is_zigbee = parents.first().is_some_and(|parent| parent == "ZbReceived");
+        if is_relay || is_about(&NOT_MEASURED) || is_zigbee && is_about(&ABOUT_ZIGBEE) || names::is_link(key)
+        {
             return Named::Skip;
         }
         let (metric, unit) = match (parents.first().map(String::as_str), key) {

@@ -12,7 +12,7 @@ use crate::device;
 use crate::form;
 use crate::format::Decoder;
 use crate::json::{Node, Object};
-use crate::time::Clock;
+use crate::time::{Clock, Moment};
 use crate::walk::Walk;
 
 /// Tasmota's telemetry (`tele/<topic>/SENSOR`).
@@ -46,15 +46,17 @@ impl Decoder for Tasmota {
         let walk = Walk {
             place_prefix: place,
             name: &|parents, key| units.name_field(parents, key),
-            ..Walk::by_table(
-                context.profile,
-                &device,
-                clock.of_node(sensors.get("Time").map(|member| &member.node)),
-            )
+            ..Walk::by_table(context.profile, &device, moment(sensors, &clock))
         };
         walk.add(sensors, &mut decoded).map_err(DecodeError)?;
         Ok(decoded)
     }
+}
+
+/// `Epoch`, which `Time 2` adds in UTC, else `Time`.
+fn moment(sensors: &Object, clock: &Clock) -> Moment {
+    let field = |key: &str| sensors.get(key).map(|member| &member.node).filter(|node| **node != Node::Null);
+    clock.of_node(field("Epoch").or_else(|| field("Time")))
 }
 
 /// What was posted: a message, and the topic it came under.

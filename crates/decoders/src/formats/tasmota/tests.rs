@@ -76,6 +76,23 @@ fn a_bridges_message_brings_its_topic() {
 }
 
 #[test]
+fn the_epoch_goes_before_the_local_time() {
+    let body = r#"{"Time":"2026-01-15T12:30:00","Epoch":1768476601,"ANALOG":{"A0":8}}"#;
+    let decoded = decode(SENSOR, body);
+    assert_eq!(rows(&decoded), [("ANALOG", "a0", Value::Number(8.0), None)]);
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:30:01Z");
+}
+
+#[test]
+fn what_says_which_radio_device_it_is_is_no_reading() {
+    let zigbee = r#"{"ZbReceived":{"0x329F":{"Device":"0x329F","Name":"Attic","Humidity":40,"Endpoint":1,"LinkQuality":92}}}"#;
+    let expected = [("ZbReceived.0x329F", "relative_humidity", Value::Number(40.0), Some("%RH"))];
+    assert_eq!(rows(&decode(SENSOR, zigbee)), expected);
+    let bluetooth = r#"{"ATC123456":{"mac":"a4c138123456","Battery":87,"RSSI":-70}}"#;
+    assert_eq!(rows(&decode(SENSOR, bluetooth)), [("ATC123456", "battery", Value::Number(87.0), None)]);
+}
+
+#[test]
 fn state_messages_give_no_reading() {
     let state = r#"{"Time":"2026-01-15T12:30:00","Uptime":"1T00:00:00","UptimeSec":86400,"POWER":"ON","Wifi":{"RSSI":90}}"#;
     assert_eq!(decode("/hooks/home/tele/plug/STATE", state), Decoded::default());
