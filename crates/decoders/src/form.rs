@@ -38,7 +38,7 @@ pub fn expect_json(request: &RecordedRequest, more: &[&str]) -> Result<(), FormE
 /// # Errors
 /// [`FormError::Malformed`].
 pub fn parse_json(request: &RecordedRequest) -> Result<Node, FormError> {
-    Node::parse(&request.body).map_err(|error| FormError::Malformed(error.to_string()))
+    json_of(&request.body)
 }
 
 /// Reads the body as one JSON object.
@@ -46,11 +46,27 @@ pub fn parse_json(request: &RecordedRequest) -> Result<Node, FormError> {
 /// # Errors
 /// [`FormError::Malformed`] where it is no JSON, [`FormError::Unprocessable`] where it is another JSON value.
 pub fn parse_object(request: &RecordedRequest) -> Result<Node, FormError> {
-    let node = parse_json(request)?;
-    match node {
-        Node::Object(_) => Ok(node),
-        other => Err(FormError::Unprocessable(format!("expected a JSON object, found {}", other.kind()))),
+    object_of(&request.body)
+}
+
+/// Reads a text as one JSON object.
+///
+/// # Errors
+/// As [`parse_object`].
+pub fn object_of(text: &[u8]) -> Result<Node, FormError> {
+    match json_of(text)? {
+        node @ Node::Object(_) => Ok(node),
+        other => Err(no_object(&other)),
     }
+}
+
+/// The refusal of a JSON value that is no object.
+pub fn no_object(node: &Node) -> FormError {
+    FormError::Unprocessable(format!("expected a JSON object, found {}", node.kind()))
+}
+
+fn json_of(text: &[u8]) -> Result<Node, FormError> {
+    Node::parse(text).map_err(|error| FormError::Malformed(error.to_string()))
 }
 
 /// The first value of `key` in the request's query, percent-decoded.

@@ -68,24 +68,24 @@ struct Body {
 impl Body {
     /// The message alone, with its topic in the path or the query; or a bridge's `{"topic": ..., "payload": ...}`.
     fn read(request: &RecordedRequest) -> Result<Self, FormError> {
-        let mut message = form::parse_object(request)?;
-        let mut topic = form::query_value(request, "topic");
-        let bridged = message.get("topic").and_then(Node::as_str).map(str::to_owned);
-        if let (Some(bridged), Some(payload)) = (bridged, message.get("payload")) {
-            message = match payload {
-                Node::Object(_) => payload.clone(),
-                Node::Text(text) => Node::parse(text.as_bytes())
-                    .map_err(|error| FormError::Malformed(format!("payload: {error}")))?,
-                other => {
-                    return Err(FormError::Unprocessable(format!(
-                        "payload: expected an object, found {}",
-                        other.kind()
-                    )));
-                }
-            };
-            topic = Some(bridged);
-        }
+        let topic = form::query_value(request, "topic");
         let topic = topic.map_or_else(|| Topic::of_path(&request.path), |topic| Topic::of(&topic));
+        let message = message(&topic, &request.body)?;
+        let member = |key: &str| Some(&message.as_object()?.get(key)?.node);
+        let bridged = member("topic").and_then(Node::as_str).map(Topic::of);
+        let (Some(topic), Some(payload)) = (bridged, member("payload")) else {
+            return Ok(Self { topic, message });
+        };
+        let within = |error: FormError| match error {
+            FormError::Malformed(reason) => FormError::Malformed(format!("payload: {reason}")),
+            other => FormError::Unprocessable(format!("payload: {other}")),
+        };
+        let message = match payload {
+            Node::Text(text) => self::message(&topic, text.as_bytes()).map_err(within)?,
+            Node::Object(_) => payload.clone(),
+            _ if !topic.is_sensor => Node::Null,
+            other => return Err(within(form::no_object(other))),
+        };
         Ok(Self { topic, message })
     }
 
@@ -99,6 +99,14 @@ impl Body {
         let sensors = self.message.as_object()?;
         (self.topic.is_sensor && !is_state).then_some(("", sensors))
     }
+}
+
+/// A message's text as JSON. `LWT` is `Online` and `POWER` is `ON`, so that a word is taken where no sensors are.
+fn message(topic: &Topic, text: &[u8]) -> Result<Node, FormError> {
+    if !topic.is_sensor && !text.trim_ascii_start().starts_with(b"{") {
+        return Ok(Node::Null);
+    }
+    form::object_of(text)
 }
 
 #[cfg(test)]

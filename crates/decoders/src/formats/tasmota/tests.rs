@@ -93,6 +93,24 @@ fn what_says_which_radio_device_it_is_is_no_reading() {
 }
 
 #[test]
+fn words_are_taken_where_no_sensors_are() {
+    for (path, body) in [
+        ("/hooks/home/tele/plug/LWT", "Online"),
+        ("/hooks/home/stat/plug/POWER", "ON"),
+        ("/hooks/home", r#"{"topic":"tele/plug/LWT","payload":"Offline"}"#),
+        ("/hooks/home", r#"{"topic":"stat/plug/POWER1","payload":null}"#),
+    ] {
+        let intake = Tasmota.inspect(&request(path, body), &Profile::default()).unwrap();
+        assert_eq!(intake.device.as_deref(), Some("plug"));
+        assert_eq!(decode(path, body), Decoded::default(), "{body}");
+    }
+    for body in ["Online", r#"{"topic":"tele/plug/SENSOR","payload":"Online"}"#] {
+        let refused = Tasmota.inspect(&request(SENSOR, body), &Profile::default());
+        assert!(matches!(refused, Err(FormError::Malformed(_))), "{body}");
+    }
+}
+
+#[test]
 fn state_messages_give_no_reading() {
     let state = r#"{"Time":"2026-01-15T12:30:00","Uptime":"1T00:00:00","UptimeSec":86400,"POWER":"ON","Wifi":{"RSSI":90}}"#;
     assert_eq!(decode("/hooks/home/tele/plug/STATE", state), Decoded::default());
