@@ -68,9 +68,11 @@ pub struct Walk<'a> {
 /// Where the walk is.
 #[derive(Default)]
 struct Position {
-    /// Keys and indices from the root to the object or array that is walked.
+    /// Keys and indices from the root to the object that is walked.
     parents: Vec<String>,
-    /// The same, as the platform would write it: `a.b[0]`.
+    /// Indices of the arrays between a key of that object and the value.
+    indices: Vec<String>,
+    /// The whole path, as the platform would write it: `a.b[0]`.
     raw: String,
     /// A key on the way was repeated.
     repeated: bool,
@@ -107,6 +109,7 @@ impl<'a> Walk<'a> {
             let raw = if position.raw.is_empty() { key.clone() } else { format!("{}.{key}", position.raw) };
             let inner = Position {
                 parents: position.parents.clone(),
+                indices: Vec::new(),
                 raw,
                 repeated: position.repeated || member.repeated,
             };
@@ -114,11 +117,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A field; `position` has its own path as `raw`, and the path before it as `parents`.
+    /// A field or an element of its array; `position` has its own path as `raw`, and the path before the key as `parents`.
     fn field(&self, key: &str, node: &Node, mut position: Position, decoded: &mut Decoded) {
         match node {
             Node::Object(object) => {
                 position.parents.push(key.to_owned());
+                position.parents.append(&mut position.indices);
                 self.object(object, &position, decoded);
             }
             Node::List(items) if is_raw_bytes(key, items) => {}
@@ -138,25 +142,19 @@ impl<'a> Walk<'a> {
     /// The elements of the array under `key`: values keep its name, objects bring names of their own.
     fn list(&self, key: &str, items: &[Node], position: &Position, decoded: &mut Decoded) {
         for (index, item) in items.iter().enumerate() {
-            let mut parents = position.parents.clone();
-            if matches!(item, Node::Object(_)) {
-                parents.push(key.to_owned());
-            }
-            parents.push(index.to_string());
+            let indices = position.indices.iter().cloned().chain([index.to_string()]).collect();
             let raw = format!("{}[{index}]", position.raw);
-            let inner = Position { parents, raw, repeated: position.repeated };
-            match item {
-                Node::Object(object) => self.object(object, &inner, decoded),
-                _ => self.field(key, item, inner, decoded),
-            }
+            let parents = position.parents.clone();
+            self.field(key, item, Position { parents, indices, raw, repeated: position.repeated }, decoded);
         }
     }
 
     fn reading(&self, key: &str, node: &Node, position: &Position) -> Result<Option<Reading>, String> {
-        let Named::Metric { metric, unit, channel } = (self.name)(&position.parents, key) else {
+        let parents = [position.parents.as_slice(), position.indices.as_slice()].concat();
+        let Named::Metric { metric, unit, channel } = (self.name)(&parents, key) else {
             return Ok(None);
         };
-        let channel = device::channel(&channel.unwrap_or_else(|| position.parents.join(".")));
+        let channel = device::channel(&channel.unwrap_or_else(|| parents.join(".")));
         let measurement = Measurement {
             device: self.device,
             channel: &channel,
@@ -243,8 +241,7 @@ mod tests {
 
     #[test]
     fn the_path_before_the_name_is_the_channel() {
-        let body =
-            r#"{"Humidity": 1, "a": {"b": {"tempC": 2}}, "v": [3, null, 4], "s": [{"temp": 5}], "m": [[6]]}"#;
+        let body = r#"{"Humidity": 1, "a": {"b": {"tempC": 2}}, "v": [3, null, 4], "s": [{"temp": 5}], "m": [[6]], "n": [[{"x": 7}]]}"#;
         let expected = [
             row("", "relative_humidity", "Humidity"),
             row("a.b", "temperature", "a.b.tempC"),
@@ -252,6 +249,7 @@ mod tests {
             row("2", "v", "v[2]"),
             row("s.0", "temperature", "s[0].temp"),
             row("0.0", "m", "m[0][0]"),
+            row("n.0.0", "x", "n[0][0].x"),
         ];
         assert_eq!(named(body), expected);
     }
