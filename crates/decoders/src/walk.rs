@@ -3,7 +3,7 @@
 //! The last segment of a value's path is its name, the path before it its channel; an array gives one channel per
 //! index. `{"air": {"temps": [20, 21]}}` is `temps` of the channels `air.0` and `air.1`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use event_model::Reading;
 
@@ -173,17 +173,27 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Two fields that the table knows under one name (`temp` and `temperature`) are two series: the later one keeps its own.
+/// Two fields that the table knows under one name (`temp` and `temperature`, `PM1_0` and `PM10`) are two series: the one
+/// that is called so keeps the name, else the earlier one, and the other has its own.
 fn tell_apart(readings: &mut [Reading]) {
-    let mut seen = HashSet::with_capacity(readings.len());
-    for reading in readings {
-        if !seen.insert((reading.channel.clone(), reading.metric.clone())) {
-            let own = reading.raw_metric.rsplit('.').next().unwrap_or_default();
-            let own = own.split('[').next().unwrap_or_default();
-            reading.metric = names::snake_case(own);
-            seen.insert((reading.channel.clone(), reading.metric.clone()));
+    let mut seen = HashMap::with_capacity(readings.len());
+    for index in 0..readings.len() {
+        let series = |reading: &Reading| (reading.channel.clone(), reading.metric.clone());
+        let Some(earlier) = seen.insert(series(&readings[index]), index) else { continue };
+        let is_called_so = |index: usize| own_name(&readings[index]) == readings[index].metric;
+        let yields = if is_called_so(index) && !is_called_so(earlier) { earlier } else { index };
+        if yields == index {
+            seen.insert(series(&readings[index]), earlier);
         }
+        readings[yields].metric = own_name(&readings[yields]);
+        seen.insert(series(&readings[yields]), yields);
     }
+}
+
+/// The last key on a reading's path, in snake_case.
+fn own_name(reading: &Reading) -> String {
+    let key = reading.raw_metric.rsplit('.').next().unwrap_or_default();
+    names::snake_case(key.split('[').next().unwrap_or_default())
 }
 
 /// Takes all readings after the first `before` out again where one object gave more than the source allows.
@@ -272,6 +282,8 @@ mod tests {
     fn two_fields_of_one_name_are_told_apart() {
         let expected = [row("", "temperature", "temperature"), row("", "temp_c", "temp_C")];
         assert_eq!(named(r#"{"temperature": 1, "temp_C": 2}"#), expected);
+        let expected = [row("", "pm1_0", "PM1_0"), row("", "pm10", "PM10"), row("", "pm2_5", "PM2_5")];
+        assert_eq!(named(r#"{"PM1_0": 1, "PM10": 3, "PM2_5": 2}"#), expected);
     }
 
     #[test]
