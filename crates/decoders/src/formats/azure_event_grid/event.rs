@@ -1,5 +1,7 @@
 //! One event, whichever of the two schemas it came in.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
 
@@ -20,7 +22,9 @@ pub(super) struct GridEvent {
 }
 
 impl GridEvent {
-    /// Reads an element of a delivery in Event Grid's own schema.
+    /// Reads an element of a delivery, in Event Grid's own schema or, where it says a `specversion`, as a CloudEvent.
+    ///
+    /// Event Grid writes a CloudEvent's `source` from the names of resources, not all of which a URI may hold.
     pub(super) fn of_item(item: &Node, place: &str) -> Result<Self, String> {
         if item.as_object().is_none() {
             return Err(format!("expected an object, found {}", item.kind()));
@@ -35,17 +39,28 @@ impl GridEvent {
                 .filter(|text| !text.is_empty())
                 .ok_or_else(|| format!("the member `{label}` is missing or empty"))
         };
-        Ok(Self {
-            place: place.to_owned(),
-            id: required("id")?,
-            kind: required("eventType")?,
-            subject: text("subject")?.unwrap_or_default(),
-            time: text("eventTime")?,
-            data: item.get("data").cloned().unwrap_or(Node::Null),
-        })
+        let place = place.to_owned();
+        let id = required("id")?;
+        let data = || item.get("data").cloned().unwrap_or(Node::Null);
+        let Some(version) = text("specversion")? else {
+            let (kind, subject) = (required("eventType")?, text("subject")?.unwrap_or_default());
+            return Ok(Self { place, id, kind, subject, time: text("eventTime")?, data: data() });
+        };
+        if version != "1.0" {
+            return Err("the specversion is not 1.0".to_owned());
+        }
+        let source = required("source")?;
+        let is_json = text("datacontenttype")?.is_none_or(|found| cloudevent::is_json(&found));
+        let data = match text("data_base64")? {
+            _ if !is_json => Node::Null,
+            Some(encoded) => decoded(&encoded)?,
+            None => data(),
+        };
+        let subject = text("subject")?.unwrap_or(source);
+        Ok(Self { place, id, kind: required("type")?, subject, time: text("time")?, data })
     }
 
-    /// Takes an event in the CloudEvents schema.
+    /// Takes an event that came in binary mode.
     pub(super) fn of_cloudevent(event: &Event, place: &str) -> Result<Self, String> {
         Ok(Self {
             place: place.to_owned(),
@@ -56,4 +71,10 @@ impl GridEvent {
             data: data(event)?.unwrap_or(Node::Null),
         })
     }
+}
+
+/// JSON in Base64.
+pub(super) fn decoded(text: &str) -> Result<Node, String> {
+    let bytes = STANDARD.decode(text.trim()).map_err(|_| "expected JSON or Base64, found another text")?;
+    Node::parse(&bytes).map_err(|error| format!("the decoded body: {error}"))
 }

@@ -3,12 +3,13 @@
 mod event;
 mod telemetry;
 
-use event_model::RecordedRequest;
+use event_model::{RecordedRequest, cloudevent};
 
 use self::event::GridEvent;
 use super::cloudevents;
 use super::json::{self, Envelope};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Intake, Problem, Profile};
+use crate::form;
 use crate::format::Decoder;
 use crate::json::Node;
 use crate::time::Clock;
@@ -62,38 +63,37 @@ impl Decoder for AzureEventGrid {
     }
 }
 
+/// The content types of a delivery in JSON. Which schema an event has, it says itself.
+const CONTENT_TYPES: [&str; 3] = ["application/json", cloudevent::STRUCTURED, cloudevent::BATCH];
+
 /// The events of a request, in Event Grid's own schema or as CloudEvents; one that cannot be read is a problem.
 fn events(request: &RecordedRequest) -> Result<Vec<Result<GridEvent, Problem>>, FormError> {
+    form::expect_method(request, &["POST"])?;
     let media_type = request.media_type();
-    let is_cloudevents =
-        media_type.as_deref().is_some_and(|found| found.starts_with("application/cloudevents"));
-    if is_cloudevents || cloudevents::is_binary(request) {
+    let is_structured = media_type.as_deref().is_some_and(|found| CONTENT_TYPES[1..].contains(&found));
+    if !is_structured && cloudevents::is_binary(request) {
         let events = cloudevents::events(request)?.events;
         let read = |(index, event): (usize, Result<_, _>)| {
             let place = place(index);
             event
-                .map_err(|error: event_model::cloudevent::EventError| error.to_string())
+                .map_err(|error: cloudevent::EventError| error.to_string())
                 .and_then(|event| GridEvent::of_cloudevent(&event, &place))
                 .map_err(|reason| Problem { place, reason })
         };
         return Ok(events.into_iter().enumerate().map(read).collect());
     }
-    if request.method != "POST" {
-        return Err(FormError::MethodNotAllowed { found: request.method.clone(), expected: "POST".into() });
+    if let Some(found) = media_type.clone().filter(|found| !CONTENT_TYPES.contains(&found.as_str())) {
+        return Err(FormError::UnsupportedMediaType { found, expected: CONTENT_TYPES.join(", ") });
     }
-    if let Some(found) = media_type.filter(|found| found != "application/json") {
-        let expected =
-            "application/json, application/cloudevents+json, application/cloudevents-batch+json".into();
-        return Err(FormError::UnsupportedMediaType { found, expected });
-    }
-    let items = match Node::parse(&request.body).map_err(|error| FormError::Malformed(error.to_string()))? {
+    let items = match form::parse_json(request)? {
         Node::List(items) => items,
         item @ Node::Object(_) => vec![item],
         other => {
             return Err(FormError::Malformed(format!("expected an array of events, found {}", other.kind())));
         }
     };
-    if items.is_empty() {
+    // A batch of CloudEvents may be empty (JSON Event Format 1.0.2, section 4.3).
+    if items.is_empty() && media_type.as_deref() != Some(cloudevent::BATCH) {
         return Err(FormError::Malformed("expected at least one event".to_owned()));
     }
     let read = |(index, item)| {

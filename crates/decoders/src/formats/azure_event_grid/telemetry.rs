@@ -1,9 +1,6 @@
 //! Telemetry of IoT Hub (`Microsoft.Devices.DeviceTelemetry`): what a device sent, in an envelope of properties.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use super::event::GridEvent;
+use super::event::{self, GridEvent};
 use super::json::{self, Envelope};
 use crate::decode::{Context, Decoded, Problem};
 use crate::json::Node;
@@ -42,11 +39,7 @@ pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decode
 fn body(event: &GridEvent) -> Result<Node, String> {
     match event.data.get("body") {
         None => Err("expected the body of the message, found nothing".to_owned()),
-        Some(Node::Text(text)) => {
-            let bytes =
-                STANDARD.decode(text.trim()).map_err(|_| "expected JSON or Base64, found another text")?;
-            Node::parse(&bytes).map_err(|error| format!("the decoded body: {error}"))
-        }
+        Some(Node::Text(text)) => event::decoded(text),
         Some(body) => Ok(body.clone()),
     }
 }

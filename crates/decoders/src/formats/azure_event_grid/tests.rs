@@ -71,6 +71,32 @@ fn the_cloudevents_schema_says_the_same() {
 }
 
 #[test]
+fn a_cloudevent_is_one_under_any_content_type_and_whatever_its_source_is() {
+    let body = telemetry(r#"{"temperature":21.5}"#)
+        .replace("eventType", "type")
+        .replace("eventTime", "time")
+        .replace(r#""id":"e1""#, r#""id":"e1","specversion":"1.0","source":"/RESOURCEGROUPS/<my group>""#);
+    for content_type in [
+        "application/json",
+        "application/cloudevents+json",
+        "application/cloudevents-batch+json; charset=utf-8",
+    ] {
+        let request = post(content_type, &format!("[{body}]"));
+        let intake = AzureEventGrid.inspect(&request, &Profile::default()).unwrap();
+        assert_eq!((intake.device.as_deref(), intake.message_id.as_deref()), (Some("d1"), Some("e1")));
+        assert_eq!(decode(&request).readings.len(), 1, "{content_type}");
+    }
+    let encoded =
+        r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"eyJodW1pZGl0eSI6NDB9"}"#;
+    assert_eq!(
+        decode(&post("application/cloudevents+json", encoded)).readings[0].metric,
+        "relative_humidity"
+    );
+    let older = post("application/cloudevents+json", &encoded.replace("1.0", "0.3"));
+    assert_eq!(decode(&older).problems[0].reason, "the specversion is not 1.0");
+}
+
+#[test]
 fn events_about_devices_are_taken_without_readings() {
     let body = r#"[{"id":"1","subject":"devices/a","eventType":"Microsoft.Devices.DeviceConnected","data":{"n":1}}]"#;
     let request = post("application/json", body);
