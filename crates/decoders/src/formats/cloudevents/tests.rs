@@ -92,14 +92,19 @@ fn what_is_no_event_at_all_is_refused() {
 }
 
 #[test]
-fn an_event_without_json_holds_no_reading() {
+fn an_event_without_fields_holds_no_reading() {
     for more in [
         "",
         r#","datacontenttype":"text/plain","data":"hello""#,
         r#","datacontenttype":"image/png","data_base64":"AAAA""#,
+        r#","data":null"#,
+        r#","data":"I'm just a string""#,
     ] {
         let decoded = decode(&post(&[STRUCTURED], &event(more))).unwrap();
         assert_eq!(decoded, Decoded::default(), "{more}");
+    }
+    for more in [r#","data":21.5"#, r#","data":"21.5""#, r#","data":"{\"temperature\":21.5}""#] {
+        assert!(decode(&post(&[STRUCTURED], &event(more))).is_err(), "{more}");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::device;
 use crate::json::Node;
 use crate::measure;
 use crate::time::{self, Moment};
+use crate::value::{self, Scalar};
 
 /// What the envelope says about its content.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,19 @@ pub(in crate::formats) struct Envelope<'a> {
     pub(in crate::formats) place: &'a str,
 }
 
+/// Whether the content is no measurement by its kind: nothing, or a text for people. A number without a name, and JSON
+/// in a text (it was encoded twice), are mistakes.
+fn is_no_measurement(content: &Node) -> bool {
+    match content {
+        Node::Null => true,
+        Node::Text(text) => {
+            let is_words = matches!(value::of_text(text, &[]), Ok(Scalar::Text(_) | Scalar::Missing));
+            is_words && !text.trim_start().starts_with(['{', '['])
+        }
+        _ => false,
+    }
+}
+
 /// Reads the content of an envelope as the format `json` reads a body, by the source's mapping if it has one.
 ///
 /// # Errors
@@ -31,6 +45,9 @@ pub(in crate::formats) fn read(
     context: Context<'_>,
     decoded: &mut Decoded,
 ) -> Result<(), Problem> {
+    if is_no_measurement(&content) {
+        return Ok(());
+    }
     let mapping = context.profile.mapping.as_ref();
     let within = |problem: Problem| {
         let dot = if problem.place.is_empty() || problem.place.starts_with('[') { "" } else { "." };
