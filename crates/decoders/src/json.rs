@@ -75,8 +75,8 @@ pub enum JsonError {
 }
 
 impl Number {
-    fn new(text: &str) -> Self {
-        // RFC 8259's grammar of numbers is a part of Rust's, so that this never falls back.
+    /// `text` is in RFC 8259's grammar of numbers, which is a part of Rust's, or is taken for what is no number.
+    pub(crate) fn new(text: &str) -> Self {
         Self { text: text.to_owned(), value: text.parse().unwrap_or(f64::NAN) }
     }
 

@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn outcome(metric: &str, text: &str, unit: Option<&str>) -> (String, Value, Option<String>, Quality) {
-        let reading = measured(metric, of_text(text, &[]).unwrap(), unit).unwrap().unwrap();
+        let reading = measured(metric, of_text(text, &[]), unit).unwrap().unwrap();
         (reading.metric, reading.value, reading.unit, reading.quality)
     }
 

@@ -1,6 +1,6 @@
 //! What a platform writes as a value, and what it is.
 
-use crate::json::Node;
+use crate::json::{Node, Number};
 
 /// A value before its unit is settled.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,30 +41,27 @@ impl Scalar {
 
 /// Reads a text: `21.5` is a number, `30.11 °C` a number with a known unit, `00000101` a text, and `--`, `NaN`, `null`
 /// or one of `missing` no value.
-///
-/// # Errors
-/// The reason, where it is a number that no double holds.
-pub fn of_text(text: &str, missing: &[String]) -> Result<Scalar, String> {
+pub fn of_text(text: &str, missing: &[String]) -> Scalar {
     let trimmed = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
     if is_missing(trimmed) || missing.iter().any(|spelling| spelling == trimmed) {
-        return Ok(Scalar::Missing);
+        return Scalar::Missing;
     }
     let (digits, rest) = split_number(trimmed);
     let unit = rest.trim();
     let is_number = !digits.is_empty() && !has_leading_zero(digits);
-    if is_number && (unit.is_empty() || is_unit_of(digits, rest)) {
-        let value = digits
-            .parse::<f64>()
-            .ok()
-            .filter(|value| value.is_finite())
-            .ok_or_else(|| beyond_a_double(digits))?;
-        if missing.iter().any(|spelling| spelling.parse() == Ok(value)) {
-            return Ok(Scalar::Missing);
+    // What no double holds is no quantity either: `58e212345678` is an address in hexadecimal.
+    let number = Number::new(digits);
+    if is_number && number.value.is_finite() && (unit.is_empty() || is_unit_of(digits, rest)) {
+        if missing.iter().any(|spelling| spelling.parse() == Ok(number.value)) {
+            return Scalar::Missing;
         }
-        let unit = (!unit.is_empty()).then(|| unit.to_owned());
-        return Ok(Scalar::Number { value: without_negative_zero(value), unit, lost_digits: false });
+        return Scalar::Number {
+            value: without_negative_zero(number.value),
+            unit: (!unit.is_empty()).then(|| unit.to_owned()),
+            lost_digits: number.lost_digits(),
+        };
     }
-    Ok(Scalar::Text(text.replace('\0', "")))
+    Scalar::Text(text.replace('\0', ""))
 }
 
 /// Reads a JSON value that is neither an array nor an object.
@@ -75,7 +72,7 @@ pub fn of_node(node: &Node, missing: &[String]) -> Result<Scalar, String> {
     match node {
         Node::Null => Ok(Scalar::Missing),
         Node::Flag(flag) => Ok(Scalar::Flag(*flag)),
-        Node::Text(text) => of_text(text, missing),
+        Node::Text(text) => Ok(of_text(text, missing)),
         Node::Number(number) if !number.value.is_finite() => Err(beyond_a_double(&number.text)),
         Node::Number(number) if missing.iter().any(|spelling| spelling.parse() == Ok(number.value)) => {
             Ok(Scalar::Missing)
@@ -159,7 +156,7 @@ mod tests {
     use crate::json::Node;
 
     fn text(text: &str) -> Scalar {
-        of_text(text, &[]).unwrap()
+        of_text(text, &[])
     }
 
     fn with_unit(value: f64, unit: &str) -> Scalar {
@@ -176,6 +173,8 @@ mod tests {
         assert_eq!(text("30.11 °C"), with_unit(30.11, "°C"));
         assert_eq!(text("3.384V"), with_unit(3.384, "V"));
         assert_eq!(text("0 uS/cm"), with_unit(0.0, "uS/cm"));
+        let lost = |value| Scalar::Number { value, unit: None, lost_digits: true };
+        assert_eq!(text("9007199254740993"), lost(9_007_199_254_740_992.0));
     }
 
     #[test]
@@ -195,6 +194,7 @@ mod tests {
             "1 1",
             ".",
             "--x",
+            "58e212345678",
         ] {
             assert_eq!(text(raw), Scalar::Text(raw.to_owned()), "{raw}");
         }
@@ -210,7 +210,7 @@ mod tests {
         }
         let missing = ["NA".to_owned(), "-999".to_owned()];
         for raw in ["NA", "-999", "-999.0"] {
-            assert_eq!(of_text(raw, &missing), Ok(Scalar::Missing), "{raw}");
+            assert_eq!(of_text(raw, &missing), Scalar::Missing, "{raw}");
         }
         assert_eq!(of_node(&Node::parse(b"-999").unwrap(), &missing), Ok(Scalar::Missing));
         assert_eq!(of_node(&Node::Null, &[]), Ok(Scalar::Missing));
@@ -219,7 +219,6 @@ mod tests {
     #[test]
     fn numbers_beyond_a_double_are_refused() {
         let reason = "the number 1e999 is beyond the range of a double";
-        assert_eq!(of_text("1e999", &[]).unwrap_err(), reason);
         assert_eq!(of_node(&Node::parse(b"1e999").unwrap(), &[]).unwrap_err(), reason);
         assert_eq!(
             of_node(&Node::parse(b"-0.0").unwrap(), &[]).map(|scalar| format!("{scalar:?}")).unwrap(),

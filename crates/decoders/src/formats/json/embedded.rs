@@ -28,7 +28,7 @@ fn is_no_measurement(content: &Node) -> bool {
     match content {
         Node::Null => true,
         Node::Text(text) => {
-            let is_words = matches!(value::of_text(text, &[]), Ok(Scalar::Text(_) | Scalar::Missing));
+            let is_words = matches!(value::of_text(text, &[]), Scalar::Text(_) | Scalar::Missing);
             is_words && !text.trim_start().starts_with(['{', '['])
         }
         _ => false,

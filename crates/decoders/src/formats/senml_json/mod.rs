@@ -216,7 +216,7 @@ fn measured(
             return Err(wrong("vs", "the text holds a NUL character"));
         }
         RecordValue::Text(text) if unit.is_none() => return with(Value::Text(text.to_owned())),
-        RecordValue::Text(text) => ("vs", value::of_text(text, &[]).map_err(|reason| wrong("vs", reason))?),
+        RecordValue::Text(text) => ("vs", value::of_text(text, &[])),
         RecordValue::Number(number) if !number.is_finite() => {
             return Err(wrong("v", "the number is out of range"));
         }

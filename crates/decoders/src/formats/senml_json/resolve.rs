@@ -101,7 +101,7 @@ impl<'a> Base<'a> {
 fn takes_base_unit(value: Option<RecordValue<'_>>) -> bool {
     match value {
         Some(RecordValue::Flag(_) | RecordValue::Data(_)) => false,
-        Some(RecordValue::Text(text)) => !matches!(value::of_text(text, &[]), Ok(Scalar::Text(_))),
+        Some(RecordValue::Text(text)) => !matches!(value::of_text(text, &[]), Scalar::Text(_)),
         Some(RecordValue::Number(_)) | None => true,
     }
 }
