@@ -41,8 +41,9 @@ impl<'b> Event<'b> {
             Some("up") => Kind::Up,
             Some("status") => Kind::Status,
             None if has(&["margin", "batteryLevel"]) => Kind::Status,
-            // Of the other events none has a frame's port or what received it.
+            // Of the other events none has a frame's port or what received it, and `integration` alone an object.
             None if has(&["fPort", "rxInfo"]) => Kind::Up,
+            None if has(&["object"]) && !has(&["integrationName"]) => Kind::Up,
             _ => Kind::Other,
         };
         Some(Self { kind, body })

@@ -42,6 +42,14 @@ fn the_codecs_object_becomes_readings() {
 }
 
 #[test]
+fn without_the_query_an_object_tells_of_an_uplink() {
+    let up = format!(r#"{{{HEAD},"object":{{"x":1}}}}"#);
+    assert_eq!(rows(&decode("/hooks/cs", &up)), [("", "x", Value::Number(1.0))]);
+    let integration = format!(r#"{{{HEAD},"integrationName":"loracloud","object":{{"x":1}}}}"#);
+    assert_eq!(rows(&decode("/hooks/cs", &integration)), []);
+}
+
+#[test]
 fn a_status_gives_margin_and_battery_unless_the_device_has_a_plug() {
     let battery = format!(r#"{{{HEAD},"margin":10,"batteryLevel":88.3}}"#);
     let expected = [("", "link_margin", Value::Number(10.0)), ("", "battery_level", Value::Number(88.3))];
