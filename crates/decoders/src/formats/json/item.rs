@@ -140,9 +140,13 @@ impl<'a> Item<'a> {
         usual.iter().find_map(|key| {
             let mut named = members.iter().filter(|(name, _)| names::squeezes_to(name, key));
             named.find_map(|(name, member)| {
-                let pointer = pointer_to(&[], name);
-                let located = Located { node: &member.node, pointer, repeated: member.repeated };
-                (is_present(&located) && member.node.as_name().is_some()).then_some(located)
+                // MongoDB's Extended JSON, which Losant sends: `{"time": {"$date": ...}}`.
+                let (node, parents, key) = match member.node.get("$date") {
+                    Some(date) => (date, vec![name.clone()], "$date"),
+                    None => (&member.node, Vec::new(), name.as_str()),
+                };
+                let located = Located { node, pointer: pointer_to(&parents, key), repeated: member.repeated };
+                (is_present(&located) && located.node.as_name().is_some()).then_some(located)
             })
         })
     }

@@ -77,6 +77,15 @@ fn without_a_mapping_usual_keys_name_device_and_time() {
 }
 
 #[test]
+fn a_date_of_mongodb_is_a_time() {
+    let body = r#"{"time": {"$date": "2026-01-15T11:59:00.000Z"}, "deviceId": "d", "data": {"isOn": true}}"#;
+    let summaries: Vec<_> = decode(body, None).readings.iter().map(summary).collect();
+    let expected =
+        ("d".into(), "data".into(), "is_on".into(), Value::Flag(true), "2026-01-15T11:59:00Z".into());
+    assert_eq!(summaries, [expected]);
+}
+
+#[test]
 fn where_nothing_names_a_device_it_is_the_source() {
     let decoded = decode(r#"[{"temp": 1}, {"device": "", "temp": 2}, {"device": 17, "temp": 3}]"#, None);
     let devices: Vec<_> = decoded.readings.iter().map(|reading| reading.device.as_str()).collect();
