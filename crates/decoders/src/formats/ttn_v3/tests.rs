@@ -78,6 +78,17 @@ fn the_normalised_payload_wins_over_the_formatters_own() {
 }
 
 #[test]
+fn several_measurements_of_one_frame_are_told_apart_by_time_or_index() {
+    let decoded = decode(&uplink(
+        r#""frm_payload":"AQ==","normalized_payload":[{"air":{"temperature":10}},{"air":{"temperature":11}},
+           {"time":"2026-01-15T10:00:00Z","air":{"temperature":12}}]"#,
+    ));
+    let channels: Vec<_> = decoded.readings.iter().map(|reading| reading.channel.as_str()).collect();
+    assert_eq!(channels, ["air", "air.1", "air"]);
+    assert_ne!(decoded.readings[0].observed_at, decoded.readings[2].observed_at);
+}
+
+#[test]
 fn a_normalised_message_alone_is_one_measurement() {
     let body = format!(
         r#"{{{IDS},"uplink_normalized":{{"normalized_payload":{{"battery":3.2,"air":{{"relativeHumidity":40}}}}}}}}"#

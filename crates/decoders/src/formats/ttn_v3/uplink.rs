@@ -1,10 +1,14 @@
 //! The readings of a frame.
 
+use std::collections::HashSet;
+
 use event_model::Reading;
+use jiff::Timestamp;
 
 use super::message::Message;
 use super::normalized;
 use crate::decode::{Context, DecodeError, Decoded, Problem};
+use crate::device;
 use crate::formats::lorawan;
 use crate::json::{Node, Object};
 use crate::measure;
@@ -83,6 +87,21 @@ fn is_empty_frame(uplink: &Node) -> bool {
     }
 }
 
+/// A reading among those of its frame: channel, metric, time.
+type Series = (String, String, Timestamp);
+
+/// A normaliser may give several measurements of one kind and no times: the later ones have their index in the channel.
+fn tell_apart(readings: &mut [Reading], index: usize, seen: &mut HashSet<Series>) {
+    let series = |reading: &Reading| (reading.channel.clone(), reading.metric.clone(), reading.observed_at);
+    for reading in readings {
+        if !seen.insert(series(reading)) {
+            let channel = format!("{}.{index}", reading.channel);
+            reading.channel = device::channel(channel.trim_start_matches('.'));
+            seen.insert(series(reading));
+        }
+    }
+}
+
 /// One frame of one device.
 struct Frame<'a> {
     device: &'a str,
@@ -99,10 +118,16 @@ impl Frame<'_> {
                 self.measurement(measurement, place, "normalized_payload", decoded)
             }
             Some(Node::List(measurements)) => {
+                let mut seen = HashSet::new();
                 measurements.iter().enumerate().try_for_each(|(index, node)| {
                     let path = format!("normalized_payload[{index}]");
                     match node {
-                        Node::Object(measurement) => self.measurement(measurement, place, &path, decoded),
+                        Node::Object(measurement) => {
+                            let before = decoded.readings.len();
+                            self.measurement(measurement, place, &path, decoded)?;
+                            tell_apart(&mut decoded.readings[before..], index, &mut seen);
+                            Ok(())
+                        }
                         other => {
                             let reason = format!("expected an object, found {}", other.kind());
                             decoded.problems.push(Problem::new(format!("{place}{path}"), reason));
