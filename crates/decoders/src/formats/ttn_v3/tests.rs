@@ -78,6 +78,19 @@ fn the_normalised_payload_wins_over_the_formatters_own() {
 }
 
 #[test]
+fn a_probe_beside_the_normalised_payload_is_kept() {
+    let decoded = decode(&uplink(
+        r#""frm_payload":"AQ==","decoded_payload":{"TempC_SHT":21,"TempC_DS18B20":4},
+           "normalized_payload":[{"air":{"temperature":21}}]"#,
+    ));
+    let expected = [
+        ("DS18B20", "temperature", Value::Number(4.0), Some("Cel")),
+        ("air", "temperature", Value::Number(21.0), Some("Cel")),
+    ];
+    assert_eq!(rows(&decoded), expected);
+}
+
+#[test]
 fn several_measurements_of_one_frame_are_told_apart_by_time_or_index() {
     let decoded = decode(&uplink(
         r#""frm_payload":"AQ==","normalized_payload":[{"air":{"temperature":10}},{"air":{"temperature":11}},

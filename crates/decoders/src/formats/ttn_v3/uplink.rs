@@ -48,9 +48,14 @@ pub(super) fn decode(
         decoded.readings.iter_mut().for_each(|reading| measure::doubt(reading, "empty_frm_payload"));
     }
     // The schema fixes the units of the normalised values; the formatter's own may be anything.
+    let normalised: HashSet<_> = normalized
+        .readings
+        .iter()
+        .flat_map(|reading| ["", &reading.channel].map(|channel| (channel, reading.metric.as_str())))
+        .collect();
     decoded
         .readings
-        .retain(|reading| !normalized.readings.iter().any(|other| other.metric == reading.metric));
+        .retain(|reading| !normalised.contains(&(reading.channel.as_str(), reading.metric.as_str())));
     decoded.readings.append(&mut normalized.readings);
     decoded.problems.append(&mut normalized.problems);
     doubt_if_simulated(message, &mut decoded.readings);
