@@ -25,7 +25,7 @@ const fn scaled(to: &'static str, factor: f64, spellings: &'static [&'static str
 const CONVERSIONS: &[Conversion] = &[
     Conversion { to: "Cel", offset: -32.0, factor: 5.0 / 9.0, spellings: &["Far", "°F", "ºF", "F", "FAH", "[degF]", "degF", "fahrenheit"] },
     Conversion { to: "Cel", offset: -273.15, factor: 1.0, spellings: &["K", "KEL", "kelvin"] },
-    scaled("Cel", 1.0, &["Cel", "°C", "ºC", "C", "℃", "degC", "celsius", "celcius"]),
+    scaled("Cel", 1.0, &["Cel", "°C", "ºC", "C", "℃", "CEL", "degC", "celsius", "celcius"]),
     scaled("hPa", 0.01, &["Pa", "PAL", "pascal"]),
     scaled("hPa", 10.0, &["kPa", "KPA"]),
     scaled("hPa", 1.0, &["hPa", "mbar", "mb", "MBR", "A97", "hectopascal", "millibar"]),
@@ -68,10 +68,10 @@ const CONVERSIONS: &[Conversion] = &[
     scaled("Bq/m3", 37.0, &["pCi/L", "pCi/l", "pci"]),
     scaled("Bq/m3", 1.0, &["Bq/m3", "Bq/m³"]),
     scaled("ug/m3", 1.0, &["ug/m3", "µg/m³", "μg/m³", "μg/m3", "µg/m3", "ug/m³", "ug/m^3", "GQ"]),
-    scaled("ppm", 1.0, &["ppm", "59", "[ppm]"]),
+    scaled("ppm", 1.0, &["ppm", "PPM", "59", "[ppm]"]),
     scaled("lx", 1000.0, &["klx", "KLX", "klux"]),
     scaled("lx", 10.763_910_416_7, &["fc", "foot-candle", "footcandle"]),
-    scaled("lx", 1.0, &["lx", "LUX", "lux"]),
+    scaled("lx", 1.0, &["lx", "LUX", "lux", "Lux"]),
     scaled("uS/cm", 1000.0, &["dS/m", "mS/cm"]),
     scaled("uS/cm", 1.0, &["uS/cm", "µS/cm", "μS/cm"]),
     scaled("l", 3.785_411_784, &["gal", "[gal_us]", "GLL", "gallons"]),
@@ -237,6 +237,7 @@ mod tests {
     #[test]
     fn spellings_differ_by_case_only_where_they_are_words() {
         assert_eq!(canonical(1.0, "Celsius", "temperature"), Some((1.0, "Cel")));
+        assert_eq!(canonical(1.0, "CEL", "temperature"), Some((1.0, "Cel")));
         assert_eq!(canonical(1.0, "MW", "power"), None);
         assert_eq!(canonical(1.0, "furlong", "distance"), None);
     }
