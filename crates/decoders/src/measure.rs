@@ -5,7 +5,7 @@ use event_model::{Quality, Reading, Value, units};
 use crate::decode::{Profile, storable};
 use crate::names;
 use crate::time::Moment;
-use crate::value::Scalar;
+use crate::value::{self, Scalar};
 
 /// One value with all that is known about it.
 #[derive(Debug, Clone)]
@@ -46,12 +46,16 @@ pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option
         flags: moment.flag.into_iter().collect(),
         raw_metric: storable(raw_metric),
     };
+    let is_quantity = unit.is_some() || names::default_unit(metric).is_some();
+    let value = match value {
+        Scalar::Text(text) if is_quantity => {
+            value::of_quantity(&text).ok_or("expected a number, found a string")?
+        }
+        other => other,
+    };
     match value {
         Scalar::Missing => return Ok(None),
         Scalar::Flag(flag) => reading.value = Value::Flag(flag),
-        Scalar::Text(_) if unit.is_some() || names::default_unit(metric).is_some() => {
-            return Err("expected a number, found a string".to_owned());
-        }
         Scalar::Text(text) => reading.value = Value::Text(text),
         Scalar::Number { value, unit: own, lost_digits } => {
             settle(&mut reading, value, own.as_deref().or(unit), profile);
@@ -163,6 +167,7 @@ mod tests {
         assert_eq!(outcome("temperature", "273.15", Some("K")), good("temperature", 0.0, Some("Cel")));
         assert_eq!(outcome("wind_speed", "100", None), good("wind_speed", 44.704, Some("m/s")));
         assert_eq!(outcome("power", "1", None), good("power", 1.0, Some("W")));
+        assert_eq!(outcome("temperature", "68F", None), good("temperature", 20.0, Some("Cel")));
         assert_eq!(outcome("length", "3", Some("furlong")), good("length", 3.0, Some("furlong")));
     }
 

@@ -86,6 +86,19 @@ pub fn of_node(node: &Node, missing: &[String]) -> Result<Scalar, String> {
     }
 }
 
+/// Reads a text where a quantity is meant: `21C` and `230V`, which may be names elsewhere, are numbers with a known unit.
+pub fn of_quantity(text: &str) -> Option<Scalar> {
+    let (digits, rest) = split_number(text.trim());
+    let unit = rest.trim();
+    let is_unit = rest.len() == 1 && event_model::units::canonical(0.0, unit, "").is_some();
+    let number = Number::new(digits);
+    (is_unit && number.value.is_finite() && !has_leading_zero(digits)).then(|| Scalar::Number {
+        value: without_negative_zero(number.value),
+        unit: Some(unit.to_owned()),
+        lost_digits: number.lost_digits(),
+    })
+}
+
 fn beyond_a_double(digits: &str) -> String {
     format!("the number {} is beyond the range of a double", digits.chars().take(40).collect::<String>())
 }
@@ -152,7 +165,7 @@ fn without_negative_zero(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scalar, of_node, of_text};
+    use super::{Scalar, of_node, of_quantity, of_text};
     use crate::json::Node;
 
     fn text(text: &str) -> Scalar {
@@ -199,6 +212,15 @@ mod tests {
             assert_eq!(text(raw), Scalar::Text(raw.to_owned()), "{raw}");
         }
         assert_eq!(text("ok\0"), Scalar::Text("ok".to_owned()));
+    }
+
+    #[test]
+    fn a_letter_behind_a_whole_number_is_a_unit_where_a_quantity_is_meant() {
+        assert_eq!(of_quantity("21C"), Some(with_unit(21.0, "C")));
+        assert_eq!(of_quantity("230V"), Some(with_unit(230.0, "V")));
+        for raw in ["21", "007V", "V", "21x", "21 monkeys"] {
+            assert_eq!(of_quantity(raw), None, "{raw}");
+        }
     }
 
     #[test]
