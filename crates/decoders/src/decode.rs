@@ -152,10 +152,17 @@ impl Profile {
 }
 
 impl Problem {
-    /// A problem at `place`. Keys of a payload stand in places, so that NUL, which no database keeps, is replaced.
+    /// A problem at `place`. Keys of a payload stand in places, so that NUL, which no database keeps, is replaced, and
+    /// what is longer than a name may be is cut.
     pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { place: storable(place.into()), reason: storable(reason.into()) }
+        Self { place: path(place.into()), reason: storable(reason.into()) }
     }
+}
+
+/// A path in a payload as it is stored: as [`storable`], and no longer than a name, since a path may be as long as a body.
+pub(crate) fn path(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_NAME_BYTES));
+    storable(text)
 }
 
 /// The text without NUL, which no database keeps: replaced, so that nobody takes one text for another.
@@ -167,7 +174,13 @@ pub(crate) fn storable(text: String) -> String {
 mod tests {
     use event_model::{Quality, Reading, Value};
 
-    use super::Decoded;
+    use super::{Decoded, Problem};
+
+    #[test]
+    fn a_place_is_cut_at_a_character() {
+        assert_eq!(Problem::new("ü".repeat(300), "x").place, "ü".repeat(256));
+        assert_eq!(Problem::new("a\0b", "x").place, "a\u{fffd}b");
+    }
 
     #[test]
     fn names_that_no_index_holds_are_problems() {

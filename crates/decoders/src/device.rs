@@ -24,12 +24,13 @@ pub fn normalise(raw: &str) -> Result<String, &'static str> {
 
 /// A channel's name: as [`normalise`], but control characters are left out and what is too long is cut.
 pub fn channel(raw: &str) -> String {
-    let mut name: String = raw.trim().nfc().filter(|character| !character.is_control()).collect();
-    let mut end = name.len().min(MAX_NAME_BYTES);
-    while !name.is_char_boundary(end) {
-        end -= 1;
+    let mut name = String::new();
+    for character in raw.trim().nfc().filter(|character| !character.is_control()) {
+        if name.len() + character.len_utf8() > MAX_NAME_BYTES {
+            break;
+        }
+        name.push(character);
     }
-    name.truncate(end);
     name
 }
 

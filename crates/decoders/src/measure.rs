@@ -2,7 +2,7 @@
 
 use event_model::{Quality, Reading, Value, units};
 
-use crate::decode::{Profile, storable};
+use crate::decode::{Profile, path};
 use crate::names;
 use crate::time::Moment;
 use crate::value::{self, Scalar};
@@ -44,7 +44,7 @@ pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option
         observed_at: moment.at,
         quality: moment.quality,
         flags: moment.flag.into_iter().collect(),
-        raw_metric: storable(raw_metric),
+        raw_metric: path(raw_metric),
     };
     let is_quantity = unit.is_some() || names::default_unit(metric).is_some();
     let value = match value {

@@ -65,9 +65,8 @@ pub struct Walk<'a> {
     pub name: NameField<'a>,
 }
 
-/// Where the walk is.
-#[derive(Default)]
-struct Position {
+/// Where the walk is, and what it found. One for the whole walk: a path may be as long as the body.
+struct Cursor<'d> {
     /// Keys and indices from the root to the object that is walked.
     parents: Vec<String>,
     /// Indices of the arrays between a key of that object and the value.
@@ -76,6 +75,9 @@ struct Position {
     raw: String,
     /// A key on the way was repeated.
     repeated: bool,
+    /// Readings and problems so far.
+    found: usize,
+    decoded: &'d mut Decoded,
 }
 
 impl<'a> Walk<'a> {
@@ -98,75 +100,102 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// The problem, where there are more readings than one object may hold; then none of them is added.
     pub fn add(&self, object: &Object, decoded: &mut Decoded) -> Result<(), Problem> {
-        let before = decoded.readings.len();
-        self.object(object, &Position::default(), decoded);
-        tell_apart(&mut decoded.readings[before..]);
-        bound(self.profile, self.place_prefix.trim_end_matches(['.', ' ', ',']), before, decoded)
+        let (readings, problems) = (decoded.readings.len(), decoded.problems.len());
+        let (parents, indices, raw) = (Vec::new(), Vec::new(), String::new());
+        let mut cursor = Cursor { parents, indices, raw, repeated: false, found: 0, decoded };
+        self.object(object, &mut cursor);
+        if cursor.found > self.profile.reading_limit() {
+            decoded.readings.truncate(readings);
+            decoded.problems.truncate(problems);
+            return Err(too_many(self.profile, self.place_prefix));
+        }
+        tell_apart(&mut decoded.readings[readings..]);
+        Ok(())
     }
 
-    fn object(&self, object: &Object, position: &Position, decoded: &mut Decoded) {
+    fn object(&self, object: &Object, cursor: &mut Cursor<'_>) {
         for (key, member) in object {
-            let raw = if position.raw.is_empty() { key.clone() } else { format!("{}.{key}", position.raw) };
-            let inner = Position {
-                parents: position.parents.clone(),
-                indices: Vec::new(),
-                raw,
-                repeated: position.repeated || member.repeated,
-            };
-            self.field(key, &member.node, inner, decoded);
+            let (length, repeated) = (cursor.raw.len(), cursor.repeated);
+            if length > 0 {
+                cursor.raw.push('.');
+            }
+            cursor.raw.push_str(key);
+            cursor.repeated |= member.repeated;
+            self.field(key, &member.node, cursor);
+            cursor.repeated = repeated;
+            cursor.raw.truncate(length);
         }
     }
 
-    /// A field or an element of its array; `position` has its own path as `raw`, and the path before the key as `parents`.
-    fn field(&self, key: &str, node: &Node, mut position: Position, decoded: &mut Decoded) {
+    /// A field, or an element of its array.
+    fn field(&self, key: &str, node: &Node, cursor: &mut Cursor<'_>) {
+        // What is too much is dropped as a whole; there is no use in more of it.
+        if cursor.found > self.profile.reading_limit() {
+            return;
+        }
         match node {
+            Node::Null => {}
             Node::Object(object) => {
-                position.parents.push(key.to_owned());
-                position.parents.append(&mut position.indices);
-                self.object(object, &position, decoded);
+                let length = cursor.parents.len();
+                let indices = std::mem::take(&mut cursor.indices);
+                cursor.parents.push(key.to_owned());
+                cursor.parents.extend_from_slice(&indices);
+                self.object(object, cursor);
+                cursor.parents.truncate(length);
+                cursor.indices = indices;
             }
             Node::List(items) if is_raw_bytes(key, items) => {}
-            Node::List(items) => self.list(key, items, &position, decoded),
-            _ => match self.reading(key, node, &position) {
-                Ok(Some(reading)) => decoded.readings.push(reading),
-                Ok(None) => {}
-                Err(reason) => {
-                    decoded
-                        .problems
-                        .push(Problem::new(format!("{}{}", self.place_prefix, position.raw), reason));
-                }
-            },
+            Node::List(items) => self.list(key, items, cursor),
+            _ => {
+                let length = cursor.parents.len();
+                cursor.parents.extend_from_slice(&cursor.indices);
+                self.value(key, node, cursor);
+                cursor.parents.truncate(length);
+            }
         }
     }
 
     /// The elements of the array under `key`: values keep its name, objects bring names of their own.
-    fn list(&self, key: &str, items: &[Node], position: &Position, decoded: &mut Decoded) {
+    fn list(&self, key: &str, items: &[Node], cursor: &mut Cursor<'_>) {
         for (index, item) in items.iter().enumerate() {
-            let indices = position.indices.iter().cloned().chain([index.to_string()]).collect();
-            let raw = format!("{}[{index}]", position.raw);
-            let parents = position.parents.clone();
-            self.field(key, item, Position { parents, indices, raw, repeated: position.repeated }, decoded);
+            let length = cursor.raw.len();
+            cursor.raw.push_str(&format!("[{index}]"));
+            cursor.indices.push(index.to_string());
+            self.field(key, item, cursor);
+            cursor.indices.pop();
+            cursor.raw.truncate(length);
         }
     }
 
-    fn reading(&self, key: &str, node: &Node, position: &Position) -> Result<Option<Reading>, String> {
-        let parents = [position.parents.as_slice(), position.indices.as_slice()].concat();
-        let Named::Metric { metric, unit, channel } = (self.name)(&parents, key) else {
+    fn value(&self, key: &str, node: &Node, cursor: &mut Cursor<'_>) {
+        match self.reading(key, node, cursor) {
+            Ok(Some(reading)) => cursor.decoded.readings.push(reading),
+            Ok(None) => return,
+            Err(reason) => {
+                let place = format!("{}{}", self.place_prefix, cursor.raw);
+                cursor.decoded.problems.push(Problem::new(place, reason));
+            }
+        }
+        cursor.found += 1;
+    }
+
+    fn reading(&self, key: &str, node: &Node, cursor: &Cursor<'_>) -> Result<Option<Reading>, String> {
+        let Named::Metric { metric, unit, channel } = (self.name)(&cursor.parents, key) else {
             return Ok(None);
         };
-        let channel = device::channel(&channel.unwrap_or_else(|| parents.join(".")));
+        let channel = device::channel(&channel.unwrap_or_else(|| cursor.parents.join(".")));
         let measurement = Measurement {
             device: self.device,
             channel: &channel,
             metric: &metric,
-            raw_metric: format!("{}{}", self.raw_prefix, position.raw),
+            raw_metric: format!("{}{}", self.raw_prefix, cursor.raw),
             value: value::of_node(node, self.missing)?,
             unit: unit.as_deref(),
             moment: self.moment,
         };
         let Some(mut reading) = measure::reading(self.profile, measurement)? else { return Ok(None) };
         reading.flags.extend(self.flags);
-        if position.repeated && !reading.flags.contains(&DUPLICATE_KEY) {
+        if cursor.repeated && !reading.flags.contains(&DUPLICATE_KEY) {
             reading.flags.push(DUPLICATE_KEY);
         }
         Ok(Some(reading))
@@ -203,12 +232,16 @@ pub(crate) fn bound(
     before: usize,
     decoded: &mut Decoded,
 ) -> Result<(), Problem> {
-    let limit = profile.reading_limit();
-    if decoded.readings.len() - before <= limit {
+    if decoded.readings.len() - before <= profile.reading_limit() {
         return Ok(());
     }
     decoded.readings.truncate(before);
-    Err(Problem::new(place, format!("more than {limit} readings in one object")))
+    Err(too_many(profile, place))
+}
+
+fn too_many(profile: &Profile, place: &str) -> Problem {
+    let place = place.trim_end_matches(['.', ' ', ',']);
+    Problem::new(place, format!("more than {} readings in one object", profile.reading_limit()))
 }
 
 /// The flag of a value whose key, or a key on the way to it, was written more than once; the last one is taken.
@@ -298,9 +331,24 @@ mod tests {
     fn one_object_holds_no_more_readings_than_the_source_allows() {
         let profile = Profile { max_readings: 2, ..Profile::default() };
         assert!(walked(r#"{"a": 1, "b": 2}"#, &profile).is_ok());
-        assert_eq!(
-            walked(r#"{"a": 1, "b": 2, "c": 3}"#, &profile).unwrap_err(),
-            "more than 2 readings in one object"
+        for body in [r#"{"a": 1, "b": 2, "c": 3}"#, r#"{"a": [1e999, 1e999, 3]}"#] {
+            assert_eq!(walked(body, &profile).unwrap_err(), "more than 2 readings in one object");
+        }
+    }
+
+    #[test]
+    fn a_path_as_long_as_a_body_is_not_copied_for_each_value() {
+        let key = "k".repeat(1000);
+        let members: Vec<_> = (0..2_000).map(|index| format!("\"{index}\":[1]")).collect();
+        let depth = 90;
+        let body = format!(
+            "{}{{{}}}{}",
+            format!("{{\"{key}\":").repeat(depth),
+            members.join(","),
+            "}".repeat(depth)
         );
+        assert!(walked(&body, &Profile::default()).is_err());
+        let decoded = walked(&body, &Profile { max_readings: 2_000, ..Profile::default() }).unwrap();
+        assert!(decoded.readings.iter().all(|reading| reading.raw_metric.len() <= 512));
     }
 }

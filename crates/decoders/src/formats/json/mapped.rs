@@ -48,8 +48,7 @@ impl Mapped<'_> {
                 }
             }
         }
-        let place = self.item.place.trim_end_matches(['.', ' ', ',']);
-        walk::bound(self.profile, place, before, decoded)
+        walk::bound(self.profile, self.item.place, before, decoded)
     }
 
     /// The values of a metric: one, or one for each index of an array.
