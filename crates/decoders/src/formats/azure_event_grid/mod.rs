@@ -20,8 +20,8 @@ pub struct AzureEventGrid;
 
 const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
 const TELEMETRY: &str = "Microsoft.Devices.DeviceTelemetry";
-/// Events about devices and subscriptions, not by sensors.
-const ABOUT: [&str; 2] = ["Microsoft.Devices.", "Microsoft.EventGrid."];
+/// Events of Azure's own services, about devices, subscriptions or files, and not by sensors.
+const ABOUT: &str = "Microsoft.";
 
 impl Decoder for AzureEventGrid {
     fn name(&self) -> &'static str {
@@ -112,7 +112,7 @@ fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decoded) -> Resul
     if event.kind == TELEMETRY {
         return telemetry::take(event, context, decoded);
     }
-    if ABOUT.iter().any(|prefix| event.kind.starts_with(prefix)) {
+    if event.kind.starts_with(ABOUT) {
         return Ok(());
     }
     let place = format!("{}: data", event.place);

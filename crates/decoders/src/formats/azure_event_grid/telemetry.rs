@@ -39,6 +39,8 @@ pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decode
 fn body(event: &GridEvent) -> Result<Node, String> {
     match event.data.get("body") {
         None => Err("expected the body of the message, found nothing".to_owned()),
+        // A message of properties alone.
+        Some(Node::Text(text)) if text.trim().is_empty() => Ok(Node::Null),
         Some(Node::Text(text)) => event::decoded(text),
         Some(body) => Ok(body.clone()),
     }

@@ -44,6 +44,12 @@ fn a_body_in_base64_is_decoded() {
 }
 
 #[test]
+fn a_message_of_properties_alone_has_no_reading() {
+    let decoded = decode(&post("application/json", &format!("[{}]", telemetry(r#""""#))));
+    assert_eq!((decoded.readings.len(), decoded.problems.len(), decoded.tags.len()), (0, 0, 1));
+}
+
+#[test]
 fn a_body_that_is_neither_json_nor_base64_is_a_problem_of_its_event() {
     let body = format!("[{},{}]", telemetry(r#""not base64!""#), telemetry(r#"{"temperature":1}"#));
     let decoded = decode(&post("application/json", &body));
@@ -97,7 +103,9 @@ fn a_cloudevent_is_one_under_any_content_type_and_whatever_its_source_is() {
 }
 
 #[test]
-fn events_about_devices_are_taken_without_readings() {
+fn events_of_azures_services_are_taken_without_readings() {
+    let blob = r#"[{"id":"1","subject":"/blobServices/default","eventType":"Microsoft.Storage.BlobCreated","data":{"contentLength":524288}}]"#;
+    assert_eq!(decode(&post("application/json", blob)), Decoded::default());
     let body = r#"[{"id":"1","subject":"devices/a","eventType":"Microsoft.Devices.DeviceConnected","data":{"n":1}}]"#;
     let request = post("application/json", body);
     let intake = AzureEventGrid.inspect(&request, &Profile::default()).unwrap();
