@@ -4,6 +4,7 @@
 //! keys, and which key was written more than once. Nesting is bounded, so that no body can exhaust the stack.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use indexmap::IndexMap;
 use json_event_parser::{JsonEvent, SliceJsonParser};
@@ -187,6 +188,31 @@ impl Node {
     }
 }
 
+impl fmt::Display for Node {
+    /// As JSON. Numbers keep their spelling; of a repeated key the last value is left.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => out.write_str("null"),
+            Self::Flag(flag) => write!(out, "{flag}"),
+            Self::Number(number) => out.write_str(&number.text),
+            Self::Text(text) => write!(out, "{}", serde_json::Value::from(text.as_str())),
+            Self::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    write!(out, "{}{item}", if index == 0 { "[" } else { "," })?;
+                }
+                out.write_str(if items.is_empty() { "[]" } else { "]" })
+            }
+            Self::Object(members) => {
+                for (index, (key, member)) in members.iter().enumerate() {
+                    let begin = if index == 0 { "{" } else { "," };
+                    write!(out, "{begin}{}:{}", serde_json::Value::from(key.as_str()), member.node)?;
+                }
+                out.write_str(if members.is_empty() { "{}" } else { "}" })
+            }
+        }
+    }
+}
+
 /// A token of a JSON pointer as the key that it stands for (RFC 6901, section 4).
 pub(crate) fn unescaped(token: &str) -> Cow<'_, str> {
     if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
@@ -273,6 +299,12 @@ mod tests {
         assert!(number("9007199254740993").lost_digits());
         assert!(!number("9007199254740992").lost_digits() && !number("1e20").lost_digits());
         assert!(number(&"9".repeat(60)).lost_digits());
+    }
+
+    #[test]
+    fn what_was_read_is_written_again() {
+        let text = r#"{"a":[1e999,-0.50,null,{}],"b":{"c\"":"ü\n","d":[]},"e":true}"#;
+        assert_eq!(Node::parse(text.as_bytes()).unwrap().to_string(), text);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What the LoRaWAN network servers share: device addresses and the names that codecs give.
 
+use event_model::RecordedRequest;
+
+use crate::json::Node;
 use crate::names;
 use crate::walk::Named;
 
@@ -8,6 +11,30 @@ pub(super) fn dev_eui(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(|character| !matches!(character, '-' | ':' | ' ')).collect();
     let is_eui = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_eui.then(|| digits.to_ascii_lowercase())
+}
+
+/// Takes session keys out of a JSON body: a device whose payloads the application decrypts itself has the key in its
+/// uplinks and join events, in plain where no KEK is set. A body that is no JSON is left to `inspect`, which refuses it.
+///
+/// Source: `app_s_key` in `ttn/lorawan/v3/messages.proto`; `JoinServerContext` in ChirpStack's `common/common.proto`.
+pub(super) fn take_out_key(request: &mut RecordedRequest, key: &str) {
+    let is_named = request.body.windows(key.len()).any(|window| window == key.as_bytes());
+    if is_named && let Ok(mut body) = Node::parse(&request.body) {
+        without(&mut body, key);
+        request.body = body.to_string().into_bytes();
+    }
+}
+
+/// The depth is bounded by the parser.
+fn without(node: &mut Node, key: &str) {
+    match node {
+        Node::Object(members) => {
+            members.shift_remove(key);
+            members.values_mut().for_each(|member| without(&mut member.node, key));
+        }
+        Node::List(items) => items.iter_mut().for_each(|item| without(item, key)),
+        _ => {}
+    }
 }
 
 /// Names what a codec decoded: by the table, and `TempC_DS18B20` as the temperature of the channel `DS18B20`, since

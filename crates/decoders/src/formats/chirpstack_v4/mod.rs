@@ -27,6 +27,10 @@ impl Decoder for ChirpstackV4 {
         "chirpstack_v4"
     }
 
+    fn redact(&self, request: &mut RecordedRequest) {
+        lorawan::take_out_key(request, "appSKey");
+    }
+
     fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
         form::expect_method(request, &["POST"])?;
         let body = read(request)?;

@@ -81,6 +81,15 @@ fn the_shape_of_version_3_is_read() {
 }
 
 #[test]
+fn session_keys_are_taken_out() {
+    let context = r#""joinServerContext":{"sessionKeyId":"x","appSKey":{"kekLabel":"","aesKey":"c2VjcmV0"}}"#;
+    let mut request = request("/hooks/cs?event=up", &format!(r#"{{{HEAD},{context}}}"#));
+    ChirpstackV4.redact(&mut request);
+    assert!(!String::from_utf8_lossy(&request.body).contains("c2VjcmV0"));
+    assert!(ChirpstackV4.inspect(&request, &Profile::default()).is_ok());
+}
+
+#[test]
 fn what_is_no_event_is_refused() {
     let inspect =
         |body: &str| ChirpstackV4.inspect(&request("/hooks/cs?event=up", body), &Profile::default());

@@ -7,6 +7,7 @@ mod uplink;
 use event_model::RecordedRequest;
 
 use self::message::{Kind, Message};
+use super::lorawan;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
 use crate::form;
 use crate::format::Decoder;
@@ -18,6 +19,10 @@ pub struct TtnV3;
 impl Decoder for TtnV3 {
     fn name(&self) -> &'static str {
         "ttn_v3"
+    }
+
+    fn redact(&self, request: &mut RecordedRequest) {
+        lorawan::take_out_key(request, "app_s_key");
     }
 
     fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {

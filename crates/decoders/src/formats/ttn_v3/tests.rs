@@ -141,6 +141,22 @@ fn simulated_and_empty_frames_are_doubtful() {
 }
 
 #[test]
+fn session_keys_are_taken_out() {
+    let key = r#""app_s_key":{"key":"c2VjcmV0","kek_label":""}"#;
+    for body in [uplink(&format!(r#"{key},"f_cnt":7"#)), format!(r#"{{{IDS},"join_accept":{{{key}}}}}"#)] {
+        let mut request = request(&body);
+        TtnV3.redact(&mut request);
+        let clean = String::from_utf8(request.body.clone()).unwrap();
+        assert!(!clean.contains("c2VjcmV0"), "{clean}");
+        assert!(TtnV3.inspect(&request, &Profile::default()).is_ok());
+    }
+    let mut untouched = request(&uplink(r#""f_cnt": 7"#));
+    let before = untouched.clone();
+    TtnV3.redact(&mut untouched);
+    assert_eq!(untouched, before);
+}
+
+#[test]
 fn messages_without_values_give_no_reading() {
     for message in [
         r#""join_accept":{}"#,
