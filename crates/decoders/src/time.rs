@@ -95,7 +95,7 @@ pub fn parse(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         return Some(at);
     }
     let (text, leap) = without_leap_second(text);
-    let dashed = text.replacen('/', "-", 2);
+    let dashed = text.replacen(date_separator(&text), "-", 2);
     let in_utc =
         dashed.strip_suffix(" UTC").or_else(|| dashed.strip_suffix(" GMT")).map(|time| format!("{time}Z"));
     let iso = in_utc.as_deref().unwrap_or(&dashed);
@@ -105,6 +105,11 @@ pub fn parse(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         .or_else(|| zone.to_timestamp(iso.parse::<DateTime>().ok()?).ok())
         .or_else(|| Some(rfc2822::parse(&text).ok()?.timestamp()))?;
     if leap { at.checked_add(SignedDuration::from_secs(1)).ok() } else { Some(at) }
+}
+
+/// What stands between year, month and day: `/`, or the `.` of Tasmota before version 6 (`2018.02.15 01:00:50`).
+fn date_separator(text: &str) -> char {
+    if text.as_bytes().get(4) == Some(&b'.') && text.as_bytes().get(7) == Some(&b'.') { '.' } else { '/' }
 }
 
 /// Second 60 as second 59, and whether it was there. (RFC 3339, section 5.7.)
@@ -165,6 +170,7 @@ mod tests {
             ("2022-07-18T09:34:15.775023242+00:00", "2022-07-18T09:34:15.775023242Z"),
             ("2026-01-15T11:59:00", "2026-01-15T11:59:00Z"),
             ("2010/01/01 01:00:00", "2010-01-01T01:00:00Z"),
+            ("2018.02.15 01:00:50", "2018-02-15T01:00:50Z"),
             ("2026-01-15 11:59:00 UTC", "2026-01-15T11:59:00Z"),
             ("2026-01-15", "2026-01-15T00:00:00Z"),
             ("Thu, 15 Jan 2026 11:59:00 GMT", "2026-01-15T11:59:00Z"),
