@@ -203,18 +203,28 @@ impl<'a> Walk<'a> {
 }
 
 /// Two fields that the table knows under one name (`temp` and `temperature`, `PM1_0` and `PM10`) are two series: the one
-/// that is called so keeps the name, else the earlier one, and the other has its own.
+/// that is called so keeps the name, else the earlier one, and the other has its own, with a number if that is taken too.
 fn tell_apart(readings: &mut [Reading]) {
     let mut seen = HashMap::with_capacity(readings.len());
+    let mut numbers = HashMap::new();
     for index in 0..readings.len() {
         let series = |reading: &Reading| (reading.channel.clone(), reading.metric.clone());
-        let Some(earlier) = seen.insert(series(&readings[index]), index) else { continue };
+        let Some(&earlier) = seen.get(&series(&readings[index])) else {
+            seen.insert(series(&readings[index]), index);
+            continue;
+        };
         let is_called_so = |index: usize| own_name(&readings[index]) == readings[index].metric;
         let yields = if is_called_so(index) && !is_called_so(earlier) { earlier } else { index };
-        if yields == index {
-            seen.insert(series(&readings[index]), earlier);
+        if yields == earlier {
+            seen.insert(series(&readings[index]), index);
         }
-        readings[yields].metric = own_name(&readings[yields]);
+        let own = own_name(&readings[yields]);
+        readings[yields].metric.clone_from(&own);
+        let number = numbers.entry(series(&readings[yields])).or_insert(1);
+        while seen.contains_key(&series(&readings[yields])) {
+            *number += 1;
+            readings[yields].metric = format!("{own}_{number}");
+        }
         seen.insert(series(&readings[yields]), yields);
     }
 }
@@ -315,6 +325,12 @@ mod tests {
     fn two_fields_of_one_name_are_told_apart() {
         let expected = [row("", "temperature", "temperature"), row("", "temp_c", "temp_C")];
         assert_eq!(named(r#"{"temperature": 1, "temp_C": 2}"#), expected);
+        let expected = [
+            row("", "temperature", "temperature"),
+            row("", "temperature_2", "Temperature"),
+            row("", "temperature_3", "TEMPERATURE"),
+        ];
+        assert_eq!(named(r#"{"temperature": 1, "Temperature": 2, "TEMPERATURE": 3}"#), expected);
         let expected = [row("", "pm1_0", "PM1_0"), row("", "pm10", "PM10"), row("", "pm2_5", "PM2_5")];
         assert_eq!(named(r#"{"PM1_0": 1, "PM10": 3, "PM2_5": 2}"#), expected);
     }
