@@ -47,10 +47,10 @@ impl Units {
     /// Names a field. Within `ENERGY`, `Total`, `Today` and `Yesterday` are energy; `Period` is watt-hours of one
     /// telemetry period and stays so.
     pub(super) fn name_field(&self, parents: &[String], key: &str) -> Named {
-        // The state of a relay is `ON` or `OFF` and no power, whatever its name says.
-        let is_relay = parents.is_empty() && key.starts_with("POWER");
         let is_about = |fields: &[&str]| fields.iter().any(|field| field.eq_ignore_ascii_case(key));
         let is_zigbee = parents.first().is_some_and(|parent| parent == "ZbReceived");
+        // The state of a relay is `ON` or `OFF`, or 1 or 0 behind a bridge, and no power, whatever its name says.
+        let is_relay = parents.is_empty() && key.starts_with("POWER") || is_zigbee && key == "Power";
         if is_relay || is_about(&NOT_MEASURED) || is_zigbee && is_about(&ABOUT_ZIGBEE) || names::is_link(key)
         {
             return Named::Skip;

@@ -84,8 +84,8 @@ fn the_epoch_goes_before_the_local_time() {
 }
 
 #[test]
-fn what_says_which_radio_device_it_is_is_no_reading() {
-    let zigbee = r#"{"ZbReceived":{"0x329F":{"Device":"0x329F","Name":"Attic","Humidity":40,"Endpoint":1,"LinkQuality":92}}}"#;
+fn what_a_bridge_says_about_a_device_and_its_relay_is_no_reading() {
+    let zigbee = r#"{"ZbReceived":{"0x329F":{"Device":"0x329F","Name":"Attic","Humidity":40,"Power":1,"Endpoint":1,"LinkQuality":92}}}"#;
     let expected = [("ZbReceived.0x329F", "relative_humidity", Value::Number(40.0), Some("%RH"))];
     assert_eq!(rows(&decode(SENSOR, zigbee)), expected);
     let bluetooth = r#"{"ATC123456":{"mac":"a4c138123456","Battery":87,"RSSI":-70}}"#;
