@@ -44,7 +44,7 @@ impl Decoder for Tasmota {
         let clock = Clock::new(context);
         let units = Units::of(sensors);
         let walk = Walk {
-            place_prefix: place,
+            place_prefix: &place,
             name: &|parents, key| units.name_field(parents, key),
             ..Walk::by_table(context.profile, &device, moment(sensors, &clock))
         };
@@ -63,6 +63,8 @@ fn moment(sensors: &Object, clock: &Clock) -> Moment {
 struct Body {
     topic: Topic,
     message: Node,
+    /// What stands before the message's fields in the body: `payload.`, or nothing.
+    place: &'static str,
 }
 
 impl Body {
@@ -74,7 +76,7 @@ impl Body {
         let member = |key: &str| Some(&message.as_object()?.get(key)?.node);
         let bridged = member("topic").and_then(Node::as_str).map(Topic::of);
         let (Some(topic), Some(payload)) = (bridged, member("payload")) else {
-            return Ok(Self { topic, message });
+            return Ok(Self { topic, message, place: "" });
         };
         let within = |error: FormError| match error {
             FormError::Malformed(reason) => FormError::Malformed(format!("payload: {reason}")),
@@ -86,18 +88,18 @@ impl Body {
             _ if !topic.is_sensor => Node::Null,
             other => return Err(within(form::no_object(other))),
         };
-        Ok(Self { topic, message })
+        Ok(Self { topic, message, place: "payload." })
     }
 
     /// The object with the sensors, and its place; `None` where the message has none (STATE, LWT, results).
-    fn sensors(&self) -> Option<(&'static str, &Object)> {
+    fn sensors(&self) -> Option<(String, &Object)> {
         if let Some(status) = self.message.get("StatusSNS").and_then(Node::as_object) {
-            return Some(("StatusSNS.", status));
+            return Some((format!("{}StatusSNS.", self.place), status));
         }
         let is_state =
             ["Wifi", "UptimeSec", "StatusSTS", "Status"].iter().any(|key| self.message.get(key).is_some());
         let sensors = self.message.as_object()?;
-        (self.topic.is_sensor && !is_state).then_some(("", sensors))
+        (self.topic.is_sensor && !is_state).then(|| (self.place.to_owned(), sensors))
     }
 }
 

@@ -71,6 +71,9 @@ fn a_bridges_message_brings_its_topic() {
         let body = format!(r#"{{"topic":"tele/cellar/SENSOR","payload":{payload}}}"#);
         assert_eq!(decode("/hooks/home", &body).readings[0].device, "cellar");
     }
+    let wrong =
+        r#"{"topic":"stat/cellar/STATUS8","payload":{"StatusSNS":{"AM2301":{"Temperature":"warm"}}}}"#;
+    assert_eq!(decode("/hooks/home", wrong).problems[0].place, "payload.StatusSNS.AM2301.Temperature");
     assert_eq!(decode("/hooks/home?topic=tele/attic/SENSOR", inner).readings[0].device, "attic");
     assert_eq!(decode("/hooks/home", inner).readings[0].device, "home");
 }
