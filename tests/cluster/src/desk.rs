@@ -80,6 +80,20 @@ pub async fn told(cluster: &Cluster) -> Result<Vec<Told>, Failure> {
     Ok(serde_json::from_str(&cluster.get(NAME, "/received").await?)?)
 }
 
+/// The same, as soon as there are more than `known`.
+///
+/// # Errors
+/// Where the desk does not answer.
+pub async fn told_beyond(cluster: &Cluster, known: usize) -> Result<Vec<Told>, Failure> {
+    loop {
+        let told = cluster.get(NAME, &format!("/received?beyond={known}")).await?;
+        let told: Vec<Told> = serde_json::from_str(&told)?;
+        if told.len() > known {
+            return Ok(told);
+        }
+    }
+}
+
 /// How many different messages there are, each signed as Standard Webhooks says.
 ///
 /// # Errors

@@ -1,19 +1,29 @@
-//! Answers 202 to everything, remembers what was posted, and tells it at `GET /received`.
+//! Answers 202 to everything, remembers what was posted, and tells it at `GET /received`; with `?beyond=3` once there are
+//! more than three, or after half a minute.
 //!
 //! It takes the place of somebody's webhook, and, as a Knative Service, of a trivial service whose start from zero others are
 //! compared with.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 /// What a notification may be at most, with room.
 const MAX_BYTES: usize = 4 << 20;
 
-#[derive(Default)]
-struct Received(Mutex<Vec<Value>>);
+/// How long somebody may wait for more.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Received = watch::Sender<Vec<Value>>;
+
+#[derive(Deserialize)]
+struct Wanted {
+    beyond: Option<usize>,
+}
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
@@ -29,9 +39,14 @@ async fn main() -> std::io::Result<()> {
     server.workers(1).bind(("0.0.0.0", port))?.run().await
 }
 
-async fn tell(received: web::Data<Received>) -> HttpResponse {
-    let received = received.0.lock().unwrap_or_else(PoisonError::into_inner);
-    HttpResponse::Ok().content_type("application/json").body(Value::from(received.clone()).to_string())
+async fn tell(received: web::Data<Received>, wanted: web::Query<Wanted>) -> HttpResponse {
+    if let Some(beyond) = wanted.beyond {
+        let mut received = received.subscribe();
+        // Whoever waited in vain is told what there is.
+        let _ = tokio::time::timeout(PATIENCE, received.wait_for(|all| all.len() > beyond)).await;
+    }
+    let body = Value::from(received.borrow().clone()).to_string();
+    HttpResponse::Ok().content_type("application/json").body(body)
 }
 
 async fn take(request: HttpRequest, body: web::Bytes, received: web::Data<Received>) -> HttpResponse {
@@ -43,7 +58,7 @@ async fn take(request: HttpRequest, body: web::Bytes, received: web::Data<Receiv
             .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
             .collect();
         let posted = json!({"path": request.path(), "headers": headers, "body": text(&body)});
-        received.0.lock().unwrap_or_else(PoisonError::into_inner).push(posted);
+        received.send_modify(|all| all.push(posted));
     }
     HttpResponse::Accepted().finish()
 }
