@@ -28,6 +28,15 @@ impl Scalar {
         Self::Number { value, unit: None, lost_digits: false }
     }
 
+    /// A number as it was written, and the unit behind it.
+    fn measured(number: &Number, unit: Option<&str>) -> Self {
+        Self::Number {
+            value: without_negative_zero(number.value),
+            unit: unit.map(str::to_owned),
+            lost_digits: number.lost_digits(),
+        }
+    }
+
     /// What JSON calls it, with its article, for messages.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -55,11 +64,7 @@ pub fn of_text(text: &str, missing: &[String]) -> Scalar {
         if missing.iter().any(|spelling| spelling.parse() == Ok(number.value)) {
             return Scalar::Missing;
         }
-        return Scalar::Number {
-            value: without_negative_zero(number.value),
-            unit: (!unit.is_empty()).then(|| unit.to_owned()),
-            lost_digits: number.lost_digits(),
-        };
+        return Scalar::measured(&number, Some(unit).filter(|unit| !unit.is_empty()));
     }
     Scalar::Text(text.replace('\0', ""))
 }
@@ -77,11 +82,7 @@ pub fn of_node(node: &Node, missing: &[String]) -> Result<Scalar, String> {
         Node::Number(number) if missing.iter().any(|spelling| spelling.parse() == Ok(number.value)) => {
             Ok(Scalar::Missing)
         }
-        Node::Number(number) => Ok(Scalar::Number {
-            value: without_negative_zero(number.value),
-            unit: None,
-            lost_digits: number.lost_digits(),
-        }),
+        Node::Number(number) => Ok(Scalar::measured(number, None)),
         Node::List(_) | Node::Object(_) => Err(format!("expected one value, found {}", node.kind())),
     }
 }
@@ -92,11 +93,8 @@ pub fn of_quantity(text: &str) -> Option<Scalar> {
     let unit = rest.trim();
     let is_unit = rest.len() == 1 && event_model::units::canonical(0.0, unit, "").is_some();
     let number = Number::new(digits);
-    (is_unit && number.value.is_finite() && !has_leading_zero(digits)).then(|| Scalar::Number {
-        value: without_negative_zero(number.value),
-        unit: Some(unit.to_owned()),
-        lost_digits: number.lost_digits(),
-    })
+    (is_unit && number.value.is_finite() && !has_leading_zero(digits))
+        .then(|| Scalar::measured(&number, Some(unit)))
 }
 
 fn beyond_a_double(digits: &str) -> String {

@@ -4,6 +4,7 @@
 //! index. `{"air": {"temps": [20, 21]}}` is `temps` of the channels `air.0` and `air.1`.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use event_model::Reading;
 
@@ -207,17 +208,19 @@ impl<'a> Walk<'a> {
 fn tell_apart(readings: &mut [Reading]) {
     let mut seen = HashMap::with_capacity(readings.len());
     let mut numbers = HashMap::new();
+    let series = |reading: &Reading| (reading.channel.clone(), reading.metric.clone());
     for index in 0..readings.len() {
-        let series = |reading: &Reading| (reading.channel.clone(), reading.metric.clone());
-        let Some(&earlier) = seen.get(&series(&readings[index])) else {
-            seen.insert(series(&readings[index]), index);
-            continue;
+        let mut known = match seen.entry(series(&readings[index])) {
+            Entry::Vacant(free) => {
+                free.insert(index);
+                continue;
+            }
+            Entry::Occupied(known) => known,
         };
         let is_called_so = |index: usize| own_name(&readings[index]) == readings[index].metric;
-        let yields = if is_called_so(index) && !is_called_so(earlier) { earlier } else { index };
-        if yields == earlier {
-            seen.insert(series(&readings[index]), index);
-        }
+        // Where the later one takes the name, the earlier one yields it.
+        let takes = is_called_so(index) && !is_called_so(*known.get());
+        let yields = if takes { known.insert(index) } else { index };
         let own = own_name(&readings[yields]);
         readings[yields].metric.clone_from(&own);
         let number = numbers.entry(series(&readings[yields])).or_insert(1);

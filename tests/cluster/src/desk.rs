@@ -77,7 +77,7 @@ pub fn host(namespace: &str) -> String {
 /// # Errors
 /// Where the desk does not answer.
 pub async fn told(cluster: &Cluster) -> Result<Vec<Told>, Failure> {
-    Ok(serde_json::from_str(&cluster.get(NAME, "/received").await?)?)
+    ask(cluster, "/received").await
 }
 
 /// The same, as soon as there are more than `known`.
@@ -86,12 +86,15 @@ pub async fn told(cluster: &Cluster) -> Result<Vec<Told>, Failure> {
 /// Where the desk does not answer.
 pub async fn told_beyond(cluster: &Cluster, known: usize) -> Result<Vec<Told>, Failure> {
     loop {
-        let told = cluster.get(NAME, &format!("/received?beyond={known}")).await?;
-        let told: Vec<Told> = serde_json::from_str(&told)?;
+        let told = ask(cluster, &format!("/received?beyond={known}")).await?;
         if told.len() > known {
             return Ok(told);
         }
     }
+}
+
+async fn ask(cluster: &Cluster, path: &str) -> Result<Vec<Told>, Failure> {
+    Ok(serde_json::from_str(&cluster.get(NAME, path).await?)?)
 }
 
 /// How many different messages there are, each signed as Standard Webhooks says.

@@ -13,6 +13,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: &'static str,
+    /// How long this subscriber takes to answer: what a slow one does to the broker is what is tested, nobody waits for it.
     pub(crate) delay_ms: u64,
 }
 
