@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 # Fault switches and the simulated clock exist in test binaries only.
-TEST_FLAGS := --workspace --locked --features stage/simulation
+TEST_FLAGS := --workspace --locked --features runtime/simulation
 
 ##@ Start here
 .PHONY: run test
@@ -68,7 +68,7 @@ fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuz
 
 lint: ## Format, clippy, both without mercy
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked --features stage/simulation -- --deny warnings
+	cargo clippy --workspace --all-targets --locked --features runtime/simulation -- --deny warnings
 
 format: ## Format the code
 	cargo fmt --all

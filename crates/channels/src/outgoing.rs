@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Url};
-use stage::{ClientError, ClientOptions, trace};
+use runtime::{ClientError, ClientOptions, trace};
 
 use crate::address::{AddressError, AddressPolicy};
 use crate::outcome::{Outcome, retry_after};
@@ -140,7 +140,7 @@ impl Outgoing {
             extra_roots: self.further_roots()?,
             idle_connections: 1,
         };
-        stage::http_client_builder(&options)
+        runtime::http_client_builder(&options)
             .and_then(|builder| {
                 Ok(builder
                     .dns_resolver(Checked(self.addresses.clone()))

@@ -19,7 +19,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::percent_decode_str;
-use stage::{ClientError, ClientOptions, Env, tls_config, trace};
+use runtime::{ClientError, ClientOptions, Env, tls_config, trace};
 use url::Url;
 
 use crate::overrides::Overrides;

@@ -1,8 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod either;
 mod http;
-pub mod kafka;
 mod overrides;
 
 use std::error::Error;
@@ -12,13 +10,11 @@ use std::time::Duration;
 use cloudevents::Event;
 use thiserror::Error as ThisError;
 
-pub use either::EitherSink;
 pub use http::HttpSink;
-pub use kafka::KafkaSink;
 pub use overrides::{Overrides, OverridesError};
 
 /// The time that a sender outside is left waiting, at most.
-const DEFAULT_TIMEOUT: Duration = Duration::from_millis(2500);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Takes events and keeps them.
 pub trait Sink: Send + Sync {

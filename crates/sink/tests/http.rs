@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use event_model::cloudevent;
+use runtime::Env;
 use sink::{HttpSink, Sink as _, SinkError};
-use stage::{App, Env, RunningServer, ServerOptions};
+use stage::{App, RunningServer, ServerOptions};
 
 type Taken = Arc<Mutex<Vec<(Vec<(String, String)>, Vec<u8>)>>>;
 

@@ -12,11 +12,11 @@ use tracing::{Instrument as _, Span, field};
 
 use crate::app::App;
 use crate::body::{self, BodyFault};
-use crate::clock::Clock;
 use crate::flow::Flow;
 use crate::outcome::{Delivery, Outcome};
 use crate::telemetry::Metrics;
-use crate::trace;
+use runtime::Clock;
+use runtime::trace;
 
 /// The Broker's own attributes, which must not come back to it.
 const BROKER_PREFIX: &str = "knative";

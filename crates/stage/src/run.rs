@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
-use crate::clock::Clock;
-use crate::env::{ConfigErrors, Env};
 use crate::server::{RunningServer, ServerOptions};
 use crate::settings::Settings;
 use crate::telemetry::{self, Metrics, Telemetry};
+use runtime::Clock;
+use runtime::{ConfigErrors, Env};
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;

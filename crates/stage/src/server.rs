@@ -12,11 +12,11 @@ use actix_web::{HttpResponse, HttpServer, web};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
-use crate::clock::Clock;
 use crate::delivery::{Deliveries, deliver};
 use crate::flow::Flow;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
+use runtime::Clock;
 
 /// How long the last answers have to leave their sockets.
 const FLUSH: Duration = Duration::from_millis(20);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::env::Env;
+use runtime::Env;
 
 /// The shell's settings. Each field names its variable and default.
 #[derive(Debug, Clone)]

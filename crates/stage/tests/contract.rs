@@ -57,7 +57,7 @@ fn start_stage(stage: Obedient, change: impl FnOnce(&mut Settings)) -> RunningSe
 }
 
 fn client() -> Client {
-    stage::http_client(&stage::ClientOptions::default()).unwrap()
+    runtime::http_client(&runtime::ClientOptions::default()).unwrap()
 }
 
 fn event(server: &RunningServer, event_type: &str) -> RequestBuilder {

@@ -86,7 +86,7 @@ async fn a_termination_in_the_middle_of_a_request_answers_it_flushes_and_exits_w
             .env("K_REVISION", "r1"),
     );
     let address = process.line_with("is listening")["address"].as_str().unwrap().to_owned();
-    let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
     let request = client
         .post(format!("http://{address}/"))
         .header("ce-specversion", "1.0")
@@ -128,7 +128,7 @@ async fn a_trace_goes_on_where_nothing_is_exported_whatever_the_log_shows() {
         let mut process =
             Process::start(slow_echo().env("RUST_LOG", format!("{filter},stage=info")).env("DELAY_MS", "1"));
         let address = process.line_with("is listening")["address"].as_str().unwrap().to_owned();
-        let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+        let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
         let echo = async |traceparent: Option<String>| {
             let request = client
                 .post(format!("http://{address}/"))

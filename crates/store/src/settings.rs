@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use stage::Env;
+use runtime::Env;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
@@ -178,7 +178,7 @@ fn name_application(config: &mut Config) {
 
 #[cfg(test)]
 mod tests {
-    use stage::Env;
+    use runtime::Env;
     use tokio_postgres::config::{Host, SslMode};
 
     use super::{DatabaseSettings, PARAMETERS};

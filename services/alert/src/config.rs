@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pipeline_config::Pipeline;
-use stage::Env;
+use runtime::Env;
 
 use crate::watch::Watch;
 

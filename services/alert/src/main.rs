@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use alert::{Alert, Config};
-use stage::{App, ConfigErrors, Runtime, WakeAhead};
+use runtime::{ConfigErrors, WakeAhead};
+use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {

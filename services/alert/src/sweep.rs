@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use stage::{Clock, WakeAhead, crash};
+use runtime::{Clock, WakeAhead, crash};
 use store::{Client, StoreError, alerts};
 
 use crate::config::Config;

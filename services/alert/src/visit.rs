@@ -4,7 +4,7 @@ use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use rules::{Change, Horizon};
-use stage::crash;
+use runtime::crash;
 use store::alerts::{self, AlertId, Mark};
 use tokio_postgres::Error;
 
@@ -107,7 +107,7 @@ impl Visit<'_> {
             now: self.now,
             traceparent: mark
                 .and_then(|mark| mark.traceparent.clone())
-                .or_else(stage::trace::current_traceparent),
+                .or_else(runtime::trace::current_traceparent),
             written: Written::default(),
         };
         for (task, decision) in decisions {

@@ -9,8 +9,9 @@ use alert::{Alert, Config};
 use event_model::cloudevent;
 use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED, TICK};
 use jiff::Timestamp;
+use runtime::{Clock, Env};
 use serde_json::json;
-use stage::{Clock, Delivery, Env, Outcome, Stage as _};
+use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings};
 
 const PIPELINE: &str = "

@@ -1,7 +1,7 @@
 //! The database that a command works with: the one that the environment names, else that of the `freshet up` which
 //! runs in this folder.
 
-use stage::Env;
+use runtime::Env;
 use store::{Client, Database, DatabaseSettings};
 
 use crate::failure::Failure;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use kafka::{KafkaSettings, Logged};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
-use sink::kafka::{KafkaSettings, Logged};
-use stage::Env;
+use runtime::Env;
 
 use crate::failure::Failure;
 

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dead_letter::{DeadLetterTopic, DeadLetters, Sender, api};
+use runtime::ConfigErrors;
 use sink::HttpSink;
-use stage::{App, ConfigErrors};
+use stage::App;
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {

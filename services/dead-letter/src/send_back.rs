@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use runtime::{Clock, crash};
 use sink::{HttpSink, Sink as _, SinkError};
-use stage::{Clock, crash};
 use store::dead_letters::{self, StoredLetter};
 use store::{Database, StoreError};
 use thiserror::Error;
@@ -79,7 +79,7 @@ impl Sender {
     pub async fn send(&self, letter: &StoredLetter) -> Result<Timestamp, SendError> {
         let sent = match letter.letter.event.to_event() {
             Ok(event) => {
-                let traceparent = event_model::cloudevent::extension(&event, stage::trace::TRACEPARENT);
+                let traceparent = event_model::cloudevent::extension(&event, runtime::trace::TRACEPARENT);
                 self.sink.send(&event, traceparent.as_deref()).await
             }
             Err(error) => return self.refuse(letter, error.to_string()).await,

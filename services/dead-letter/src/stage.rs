@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::event_types::TICK;
-use stage::{Delivery, Outcome, Stage, crash};
+use runtime::crash;
+use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, dead_letters};
 
 use crate::letter::{is_dead, letter};

@@ -8,11 +8,12 @@ use cloudevents::Event;
 use dead_letter::{DeadLetterTopic, DeadLetters, Sender};
 use event_model::cloudevent::{self, KafkaRecord};
 use event_model::event_types::{PAYLOAD_RECEIVED, TICK};
+use kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use sink::kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
+use runtime::{ClientOptions, Clock, Env};
 use sink::{HttpSink, Overrides};
-use stage::{ClientOptions, Clock, Delivery, Env, Outcome, Stage as _};
+use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings};
 use testkit::{OwnPostgres, Receiver, eventually};
 

@@ -8,7 +8,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use rules::{Place, Rule};
-use stage::{Env, WakeAhead};
+use runtime::{Env, WakeAhead};
 
 use crate::sources::Intake;
 

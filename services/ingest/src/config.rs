@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pipeline_config::Pipeline;
-use stage::Env;
+use runtime::Env;
 
 use crate::ahead::Ahead;
 use crate::sources::Sources;

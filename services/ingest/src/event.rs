@@ -4,8 +4,8 @@ use cloudevents::{AttributesReader as _, Event};
 use event_model::events::{APPLICATION_HTTP, EXT_PARTITION_KEY, EXT_PAYLOAD_FORMAT};
 use event_model::{RecordedRequest, cloudevent, event_types};
 use jiff::Timestamp;
+use runtime::trace;
 use sha2::{Digest as _, Sha256};
-use stage::trace;
 use uuid::Uuid;
 
 /// Longer ids and keys are replaced by their hash: a record's head is bounded too.

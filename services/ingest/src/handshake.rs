@@ -6,7 +6,7 @@ use actix_web::http::header::{ALLOW, HeaderName};
 use actix_web::{HttpRequest, HttpResponse};
 use decoders::decode::Handshake;
 use reqwest::{Client, Url};
-use stage::{ClientOptions, Env, http_client};
+use runtime::{ClientOptions, Env, http_client};
 
 use crate::problem::{METHODS, Problem};
 

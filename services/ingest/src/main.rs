@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use ingest::{Config, Confirmer, Ingest, routes};
-use sink::EitherSink;
-use stage::{App, ConfigErrors, Runtime};
+use kafka::EitherSink;
+use runtime::ConfigErrors;
+use stage::{App, Runtime};
 
 fn main() -> ExitCode {
     stage::run("ingest", build)

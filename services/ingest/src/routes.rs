@@ -9,9 +9,9 @@ use decoders::{FormError, Intake as Found};
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
+use runtime::{Clock, crash, trace};
 use sink::{Sink, SinkError};
 use stage::body::close_unread;
-use stage::{Clock, crash, trace};
 use tracing::{Instrument as _, Span, field};
 
 use crate::ahead::Ahead;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decoders::{Decoder, Profile};
 use pipeline_config::{Pipeline, Source};
-use stage::Env;
+use runtime::Env;
 
 use crate::credentials::Guard;
 use crate::rate::Limiter;

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use ingest::Confirmer;
+use runtime::{ClientOptions, http_client_builder};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use stage::{ClientOptions, http_client_builder};
 use support::{NOW, World};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use cloudevents::AttributesReader as _;
 use event_model::cloudevent;
 use event_model::event_types::PAYLOAD_RECEIVED;
+use kafka::{KafkaSettings, TopicSpec, create_missing_topics};
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Headers as _;
 use rdkafka::{Offset, TopicPartitionList};
-use sink::kafka::{KafkaSettings, TopicSpec, create_missing_topics};
 use testkit::{Process, eventually};
 
 const YAML: &str = "sources: {lab: {format: json, credentials: [{header: X-Key, secret: {env: SECRET}}]}}";
@@ -36,7 +36,7 @@ impl Door {
         ];
         let ingest = Process::spawn(Path::new(env!("CARGO_BIN_EXE_ingest")), &environment);
         ingest.listening().await;
-        let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+        let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
         Self { ingest, client, _folder: folder }
     }
 

@@ -42,7 +42,7 @@ async fn no_credential_is_in_the_queue_the_log_or_a_trace() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
     let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
     eventually(Duration::from_secs(10), || async { client.get(url("/readyz")).send().await }).await;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use channels::{AddressPolicy, Outgoing};
 use jiff::SignedDuration;
 use pipeline_config::Pipeline;
-use stage::Env;
+use runtime::Env;
 
 /// Longer than an attempt that begins at the last moment may take.
 const DEFAULT_LEASE: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use channels::{Attempt, Channel, Outcome, Outgoing};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
-use stage::{Clock, crash, trace};
+use runtime::{Clock, crash, trace};
 use store::notifications::{self, Conversation, Fate, Lease, Settled};
 use store::{Database, StoreError, active_pipeline};
 use tracing::{Instrument as _, info_span};

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use notify::{Config, Deliverer, Notify};
-use stage::{App, ConfigErrors};
+use runtime::ConfigErrors;
+use stage::App;
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {

@@ -4,7 +4,8 @@ use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
 use event_model::event_types::{ALERTS_CHANGED, NOTIFICATION_FAILED, NOTIFICATIONS_DUE};
 use event_model::events::NotificationFailed;
-use stage::{Delivery, Outcome, Stage, crash};
+use runtime::crash;
+use stage::{Delivery, Outcome, Stage};
 
 use crate::deliver::{Deliverer, GivenUp};
 

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use kafka::{KafkaSettings, Logged};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use sink::kafka::{KafkaSettings, Logged};
-use stage::Env;
+use runtime::Env;
 
 use crate::worker::DEFAULT_GROUP;
 

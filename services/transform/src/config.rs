@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pipeline_config::Pipeline;
-use stage::Env;
+use runtime::Env;
 
 /// What `transform` is told by its environment.
 #[derive(Debug)]

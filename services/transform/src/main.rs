@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use stage::{App, ConfigErrors, ConfigMistake, Runtime, WakeAhead};
+use runtime::{ConfigErrors, ConfigMistake, WakeAhead};
+use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 use transform::worker::{Worker, WorkerConfig, WorkerParts};
 use transform::{Backlog, Config, Transform};

@@ -7,7 +7,8 @@ use event_model::cloudevent::EventError;
 use event_model::event_types::TICK;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use stage::{Clock, Delivery, Outcome, Stage, WakeAhead, crash};
+use runtime::{Clock, WakeAhead, crash};
+use stage::{Delivery, Outcome, Stage};
 use store::{Database, StoreError, Streams, WriteError, Writer, pulses};
 
 use crate::backlog::Backlog;

@@ -10,7 +10,8 @@ use event_model::event_types::{PAYLOAD_RECEIVED, PULSE_RECORDED, READINGS_RECORD
 use event_model::events::{APPLICATION_HTTP, PulseRecorded, ReadingsRecorded};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use stage::{Clock, Delivery, Outcome, Stage as _};
+use runtime::Clock;
+use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings};
 use transform::Transform;
 

@@ -7,7 +7,7 @@ use cli::demo::fleet::Fleet;
 use cli::demo::ledger::{self, Entry};
 use cli::demo::play;
 use jiff::Timestamp;
-use stage::Clock;
+use runtime::Clock;
 
 use crate::stand::{Stand, TICK};
 use crate::wait::until;

@@ -76,7 +76,7 @@ impl Stand {
         let config = config(&plan, folder.path(), &pipeline, &database_url);
         let clock = stage_clock(folder.path(), plan.clock.is_some());
         let running = LocalKnative::start(config, clock).await.expect("the broker starts");
-        let client = stage::http_client(&stage::ClientOptions::default()).expect("a client can be built");
+        let client = runtime::http_client(&runtime::ClientOptions::default()).expect("a client can be built");
         Some(Self { postgres, running, folder, client, clocked: plan.clock.is_some() })
     }
 
@@ -244,7 +244,7 @@ fn set_clock(folder: &Path, now: Timestamp) {
 
 fn stage_clock(folder: &Path, simulated: bool) -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
     let file = clock_file(folder);
-    let system = stage::Clock::system();
+    let system = runtime::Clock::system();
     Arc::new(move || {
         if !simulated {
             return system.now();

@@ -14,7 +14,7 @@ use pipeline_tests::left_behind::left_behind;
 use pipeline_tests::random::Random;
 use pipeline_tests::stand::binaries;
 use pipeline_tests::traffic::Payload;
-use stage::Clock;
+use runtime::Clock;
 use testkit::{eventually, free_port};
 use tokio::process::{Child, Command};
 use tokio_postgres::{Client, NoTls};
@@ -105,7 +105,7 @@ impl Up {
     }
 
     async fn post_all(&self, payloads: Vec<Payload>) -> Vec<Sent> {
-        let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+        let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
         futures_util::stream::iter(payloads)
             .map(|payload| post(&client, &self.webhook, payload))
             .buffer_unordered(AT_ONCE)
@@ -115,7 +115,7 @@ impl Up {
 
     /// Posts, and kills the process while some are under way.
     async fn post_and_die(mut self, payloads: Vec<Payload>) -> Vec<Sent> {
-        let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+        let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
         let webhook = self.webhook.clone();
         let deadly = payloads.len() * 2 / 3;
         let mut answers = futures_util::stream::iter(payloads)

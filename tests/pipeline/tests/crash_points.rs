@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use pipeline_tests::farm::{Farm, patient};
 use pipeline_tests::stand::PATIENCE;
 use pipeline_tests::traffic::{Item, Payload};
-use stage::Clock;
+use runtime::Clock;
 use testkit::eventually;
 
 /// A farm, and a device whose alert begins or ends with each payload.

@@ -52,7 +52,7 @@ async fn no_credential_reaches_queue_database_log_or_trace() {
     let mut plan = Plan::new(PIPELINE);
     plan.environment = environment(&desk, &collector);
     let Some(stand) = Stand::up(plan).await else { return };
-    let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
     let ingest = stand.running.service_url("ingest").unwrap();
     for request in requests(&client, &ingest) {
         let shown = format!("{request:?}");
@@ -127,7 +127,7 @@ fn requests(client: &reqwest::Client, ingest: &str) -> Vec<RequestBuilder> {
         r#"{{"end_device_ids": {{"device_id": "{DEVICE}", "application_ids": {{"application_id": "a"}}}},
             "uplink_message": {{"f_port": 1, "decoded_payload": {{"temperature": 21.5}}}}}}"#
     );
-    let now = stage::Clock::system().now().as_second();
+    let now = runtime::Clock::system().now().as_second();
     let key = BASE64.decode(WEBHOOK).unwrap();
     let signature = BASE64.encode(mac(&key, format!("msg_1.{now}.{}", body()).as_bytes()));
     vec![

@@ -4,7 +4,7 @@
 
 use pipeline_tests::farm::{Farm, STAGES, patient, payloads_of};
 use pipeline_tests::random::Random;
-use stage::Clock;
+use runtime::Clock;
 
 const SEEDS: u64 = 12;
 const PAYLOADS: usize = 24;

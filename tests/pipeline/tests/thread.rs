@@ -53,7 +53,7 @@ async fn a_hot_reading_becomes_a_row_a_transition_and_a_message() {
 async fn an_event_that_somebody_else_puts_into_the_broker_becomes_a_row() {
     let pipeline = "sources: {plant: {format: json, events: {type: com.example.reading}}}";
     let Some(stand) = Stand::up(Plan::new(pipeline)).await else { return };
-    let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
     let event = client
         .post(stand.running.broker_url())
         .header("content-type", "application/json")

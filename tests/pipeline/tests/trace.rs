@@ -32,7 +32,7 @@ async fn a_senders_trace_leads_to_the_notification_it_caused() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), collector.url("")),
     ];
     let Some(stand) = Stand::up(plan).await else { return };
-    let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
     let answer = client
         .post(format!("{}/hooks/field", stand.running.service_url("ingest").unwrap()))
         .header("content-type", "application/json")

@@ -84,7 +84,7 @@ impl Up {
     }
 
     async fn post(&self, device: &str) -> bool {
-        let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+        let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
         let request = client
             .post(&self.webhook)
             .header("content-type", "application/json")

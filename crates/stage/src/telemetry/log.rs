@@ -15,8 +15,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::clock::Clock;
-use crate::trace;
+use runtime::Clock;
+use runtime::trace;
 
 /// The fields of a span that every line within it repeats.
 const REPEATED: [&str; 2] = ["ce_id", "ce_type"];

@@ -20,8 +20,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use metrics::Metrics;
 
-use crate::env::Env;
-use crate::trace::Carrying;
+use runtime::Env;
+use runtime::trace::Carrying;
 
 /// What telemetry needs from the environment.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::export_client::ExportClient;
 use super::{Options, names};
-use crate::http_client::{ClientError, ClientOptions, http_client};
+use runtime::{ClientError, ClientOptions, http_client};
 
 /// A process may live for a few seconds only.
 const METRICS_INTERVAL: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use postgres_local::{Instance, Options, find_binaries};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use stage::Env;
+use runtime::Env;
 use store::{Database, DatabaseSettings};
 
 /// A server that speaks TLS as `localhost`, and the file of the authority that signed its certificate.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use runtime::Clock;
 use serde::Serialize;
-use stage::Clock;
 use store::{Client, Database, StoreError, active_pipeline};
 use tokio::time::Instant;
 

@@ -58,7 +58,7 @@ async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), roots));
     let channel = channels::open(settings, &outgoing, &|name| std::env::var(name).ok())
         .map_err(|error| Failure::because(format!("channel {name} cannot be opened"), &error))?;
-    let now = stage::Clock::system().now();
+    let now = runtime::Clock::system().now();
     let message = Message::test(Uuid::now_v7(), now);
     let outcome = channel.deliver(Attempt { message: &message, now, tick: pipeline.tick }).await;
     let reason = match outcome {

@@ -36,7 +36,7 @@ struct DeviceLine {
 /// # Errors
 /// Where the database cannot be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let now = stage::Clock::system().now();
+    let now = runtime::Clock::system().now();
     let silent_since = args.silent.map(|silent| now - silent);
     let client = database::client().await?;
     let devices = queries::devices(&client, silent_since, i64::from(args.limit))

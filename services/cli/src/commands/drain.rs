@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use runtime::Clock;
 use serde::{Deserialize, Serialize};
-use stage::Clock;
 use store::Database;
 use tokio::time::Instant;
 

@@ -1,7 +1,7 @@
 //! `freshet migrate`.
 
+use ::kafka::{TopicSpec, create_missing_topics};
 use serde::Serialize;
-use sink::kafka::{TopicSpec, create_missing_topics};
 
 use crate::database;
 use crate::failure::Failure;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use runtime::{ClientOptions, Clock};
 use serde::Serialize;
-use stage::{ClientOptions, Clock};
 use store::Database;
 use tokio::time::Instant;
 
@@ -110,7 +110,8 @@ struct Refusal {
 
 async fn post(request: &Outgoing, limit: Duration) -> Result<Result<(), Refusal>, Failure> {
     let options = ClientOptions { timeout: limit, connect_timeout: limit, ..ClientOptions::default() };
-    let client = stage::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
+    let client =
+        runtime::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
     let mut builder = client.post(&request.url).body(request.body.clone());
     for (name, value) in &request.headers {
         builder = builder.header(name, value);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use event_model::event_types::PAYLOAD_RECEIVED;
 use indicatif::{ProgressBar, ProgressStyle};
-use stage::{ClientOptions, Clock};
+use runtime::{ClientOptions, Clock};
 
 use crate::broker::Broker;
 use crate::cluster::route::Way;
@@ -91,7 +91,8 @@ impl Row for Line {
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let Destination { target, credential, way } = Destination::find(args).await?;
     let options = ClientOptions { timeout: Duration::from_secs(args.timeout), ..ClientOptions::default() };
-    let client = stage::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
+    let client =
+        runtime::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
     let pace = Pace {
         rate: args.rate,
         concurrency: args.concurrency,

@@ -65,7 +65,7 @@ fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let source = pipeline_file::source(&pipeline, &args.name)?;
     let decoder = decoders::format::by_name(&source.format)
         .ok_or_else(|| Failure::new(format!("the format {} is not built in", source.format)))?;
-    let received_at = args.received_at.unwrap_or_else(|| stage::Clock::system().now());
+    let received_at = args.received_at.unwrap_or_else(|| runtime::Clock::system().now());
     let unreadable = |error: &input::InputError| Failure::because("the input cannot be read", error);
     let mut previews = Vec::new();
     for item in input::items(&args.file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {

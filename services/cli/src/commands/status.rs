@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use stage::Clock;
+use runtime::Clock;
 use store::Database;
 
 use crate::cluster::{Cluster, ClusterArgs, Release, inside, kinds};

@@ -9,7 +9,7 @@ use event_model::topology::TICK_TIMER;
 use knative_local::{LocalKnative, Running};
 use pipeline_config::Pipeline;
 use postgres_local::{Instance, Options};
-use stage::Clock;
+use runtime::Clock;
 use store::{Database, DatabaseSettings};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use event_model::topology::TICK_TIMER;
 use jiff::Timestamp;
 use knative_local::Running;
+use runtime::{ClientOptions, Clock};
 use serde::Serialize;
-use stage::{ClientOptions, Clock};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ impl Play {
     ) -> Result<Done, Failure> {
         let begin = Clock::system().now();
         let fleet = Fleet::plan(ClockFace::ending_before(begin));
-        let client = stage::http_client(&ClientOptions::default())
+        let client = runtime::http_client(&ClientOptions::default())
             .map_err(|error| Failure::because("no HTTP client", &error))?;
         eprintln!("demo: {} requests of {} devices", fleet.requests.len(), fleet.devices);
         let played = play::play(&client, base, &self.key, &fleet.requests).await;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use hmac::digest::Output;
 use pipeline_config::{Secret, SecretError, SecretRef};
+use runtime::Env;
 use sha2::{Digest as _, Sha256};
-use stage::Env;
 use subtle::ConstantTimeEq as _;
 
 /// How old a file's content may get; a rotation has both secrets live for much longer.

@@ -7,7 +7,7 @@ mod signature;
 use actix_web::HttpRequest;
 use jiff::Timestamp;
 use pipeline_config::Credential;
-use stage::Env;
+use runtime::Env;
 
 use key::Key;
 

@@ -18,8 +18,9 @@ use ingest::{Ahead, Confirmer, Ingest, Sources, routes};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use reqwest::{Client, RequestBuilder};
+use runtime::{Clock, Env};
 use sink::HttpSink;
-use stage::{App, Clock, Env, RunningServer, ServerOptions};
+use stage::{App, RunningServer, ServerOptions};
 
 /// When every test takes place, unless it moves the clock.
 pub const NOW: &str = "2026-01-15T12:00:00Z";
@@ -132,7 +133,7 @@ impl World {
         };
         env.finish().unwrap();
         let server = RunningServer::start(App::new().routes(routes(ingest)), options).unwrap();
-        let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+        let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
         Self { queue, clock, server, sink, client }
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use kafka::KafkaSettings;
 use rdkafka::ClientConfig;
+use runtime::Env;
 use sink::HttpSink;
-use sink::kafka::KafkaSettings;
-use stage::Env;
 
 /// After this long without a sign of life, Kafka gives a worker's partitions to the others.
 const DEFAULT_SESSION: Duration = Duration::from_secs(10);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use event_model::cloudevent::EventError;
 use pipeline_config::Pipeline;
+use runtime::{Clock, WakeAhead, crash};
 use sink::{HttpSink, Sink as _, SinkError};
-use stage::{Clock, WakeAhead, crash};
 use store::dead_letters::{self, Cause, DeadLetter};
 use store::{Database, StoreError, Streams, WriteError, Writer};
 use thiserror::Error as ThisError;

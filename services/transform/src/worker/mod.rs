@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline_config::Pipeline;
-use stage::{Clock, WakeAhead};
+use runtime::{Clock, WakeAhead};
 use store::{Database, Streams, Writer};
 use tokio::sync::oneshot;
 

@@ -7,7 +7,7 @@ use event_model::cloudevent;
 use jiff::Timestamp;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers as _};
-use stage::trace;
+use runtime::trace;
 use store::RecordPlace;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
 

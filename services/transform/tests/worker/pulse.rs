@@ -8,7 +8,7 @@ use crate::world::{PATIENCE, World};
 async fn tick(service: &Process) -> u16 {
     let event = cloudevent::new(TICK, "/apis/v1/namespaces/default/pingsources/tick", "1");
     let (headers, body) = cloudevent::to_binary(&event);
-    let client = stage::http_client(&stage::ClientOptions::default()).unwrap();
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
     let mut request = client.post(service.url("/"));
     for (name, value) in headers {
         request = request.header(name, value);

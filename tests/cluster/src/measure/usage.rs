@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use event_model::topology::STAGES;
 use jiff::Timestamp;
+use runtime::Clock;
 use serde_json::Value;
-use stage::Clock;
 
 use crate::Failure;
 use crate::cluster::Cluster;

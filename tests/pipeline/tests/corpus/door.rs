@@ -9,8 +9,9 @@ use event_model::RecordedRequest;
 use ingest::{Ahead, Confirmer, Ingest, Sources, routes};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
+use runtime::{ClientOptions, Clock, Env};
 use sink::{Sink, SinkError};
-use stage::{App, ClientOptions, Clock, Env, RunningServer, ServerOptions};
+use stage::{App, RunningServer, ServerOptions};
 use transform::{Content, Origin};
 
 /// The secret of the published signatures.
@@ -65,7 +66,7 @@ impl Door {
         let options = ServerOptions { clock: clock.clone(), ..ServerOptions::default() };
         let server = RunningServer::start(App::new().routes(routes(ingest)), options)
             .expect("a loopback port is free");
-        let client = stage::http_client(&ClientOptions::default()).expect("a client can be built");
+        let client = runtime::http_client(&ClientOptions::default()).expect("a client can be built");
         Self { pipeline, kept, clock, server, client }
     }
 
@@ -99,7 +100,7 @@ impl Door {
 /// Amazon's hosts, at a port that nobody listens on: tests fetch nothing from outside.
 fn nobody_at_amazon() -> reqwest::Client {
     let closed = std::net::SocketAddr::from(([127, 0, 0, 1], testkit::free_port()));
-    stage::http_client_builder(&ClientOptions::default())
+    runtime::http_client_builder(&ClientOptions::default())
         .expect("a client can be built")
         .resolve("iot.us-east-1.amazonaws.com", closed)
         .build()

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use runtime::ClientOptions;
 use serde::Deserialize;
 use serde_json::Value;
-use stage::ClientOptions;
 use store::dead_letters::Filter;
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ impl Remote {
         let way = Way::open(&cluster, &release, "dead-letter").await?;
         let options = ClientOptions { timeout: LIMIT, ..ClientOptions::default() };
         let http =
-            stage::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
+            runtime::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
         Ok(Self { way, http })
     }
 

@@ -1,8 +1,8 @@
 //! `freshet dead-letters replay`.
 
 use event_model::cloudevent;
+use runtime::{ClientOptions, Clock};
 use serde::Serialize;
-use stage::{ClientOptions, Clock};
 use store::Client;
 use store::dead_letters::{self, Cause, DeadEvent, Filter, StoredLetter};
 use uuid::Uuid;
@@ -75,7 +75,7 @@ async fn by_stage(args: &Args) -> Result<Vec<Answer>, Failure> {
 async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
     let broker = args.broker.clone().unwrap_or_default().url()?;
     let client = database::client().await?;
-    let http = stage::http_client(&ClientOptions::default())
+    let http = runtime::http_client(&ClientOptions::default())
         .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
     let mut answers = Vec::new();
     for stored in chosen(args, &client).await? {

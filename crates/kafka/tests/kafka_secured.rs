@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use event_model::cloudevent;
+use kafka::KafkaSink;
+use kafka::{KafkaSettings, TopicSpec, create_missing_topics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use sink::kafka::{KafkaSettings, TopicSpec, create_missing_topics};
-use sink::{KafkaSink, Sink as _, SinkError};
-use stage::Env;
+use runtime::Env;
+use sink::{Sink as _, SinkError};
 
 /// For what is refused: long enough for a broker to say so, were it asked rightly.
 const TIMEOUT: Duration = Duration::from_millis(2500);

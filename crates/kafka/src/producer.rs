@@ -9,10 +9,10 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
-use stage::{Env, trace};
+use runtime::{Env, trace};
+use sink::{DEFAULT_TIMEOUT, Sink, SinkError};
 
-use super::{KafkaSettings, Logged};
-use crate::{Sink, SinkError};
+use crate::{KafkaSettings, Logged};
 
 /// What a record may weigh: Kafka's own default bound.
 const MAX_RECORD_BYTES: u32 = 1024 * 1024;
@@ -63,7 +63,7 @@ impl KafkaSink {
 
     /// The sink that `KAFKA_TOPIC` names; mistakes are noted in `env`, which then gives `None`.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let timeout = env.millis_or("SINK_TIMEOUT_MS", crate::DEFAULT_TIMEOUT);
+        let timeout = env.millis_or("SINK_TIMEOUT_MS", DEFAULT_TIMEOUT);
         let topic = env.required("KAFKA_TOPIC");
         let settings = KafkaSettings::from_env(env)?;
         Some(Self::new(&settings, &topic, timeout))

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use cloudevents::Event;
-use stage::Env;
+use runtime::Env;
 
-use crate::{HttpSink, KafkaSink, Sink, SinkError};
+use sink::{HttpSink, Sink, SinkError};
+
+use crate::KafkaSink;
 
 /// The sink that the environment names.
 #[derive(Debug, Clone)]
@@ -60,7 +62,7 @@ impl Sink for EitherSink {
 
 #[cfg(test)]
 mod tests {
-    use stage::Env;
+    use runtime::Env;
 
     use super::EitherSink;
 

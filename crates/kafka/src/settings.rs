@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rdkafka::ClientConfig;
-use stage::Env;
+use runtime::Env;
 
 const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
@@ -155,7 +155,7 @@ fn public_authorities() -> String {
 #[cfg(test)]
 mod tests {
     use rdkafka::producer::BaseProducer;
-    use stage::Env;
+    use runtime::Env;
 
     use super::KafkaSettings;
 

@@ -1,11 +1,13 @@
-//! Kafka, spoken directly: settings, the producer, and topics.
+#![doc = include_str!("../README.md")]
 
 mod admin;
+mod either;
 mod log;
 mod producer;
 mod settings;
 
 pub use admin::{AdminError, TopicSpec, create_missing_topics};
+pub use either::EitherSink;
 pub use log::{Logged, is_absence};
 pub use producer::{KafkaSink, producer_config};
 pub use settings::KafkaSettings;

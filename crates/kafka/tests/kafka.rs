@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use cloudevents::Event;
 use event_model::cloudevent;
+use kafka::KafkaSink;
+use kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Headers as _;
 use rdkafka::{Offset, TopicPartitionList};
-use sink::kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
-use sink::{KafkaSink, Sink as _, SinkError};
+use sink::{Sink as _, SinkError};
 
 const TIMEOUT: Duration = Duration::from_millis(2500);
 /// Where nobody listens.

@@ -42,7 +42,7 @@ pub fn continue_from(span: &Span, traceparent: Option<&str>) {
 }
 
 /// The context that `span` gives to what it causes.
-pub(crate) fn context_of(span: &Span) -> Option<SpanContext> {
+pub fn context_of(span: &Span) -> Option<SpanContext> {
     if is_carrying(span) {
         return with_registry(span, |registry, id| {
             registry
@@ -58,7 +58,8 @@ pub(crate) fn context_of(span: &Span) -> Option<SpanContext> {
 
 /// Takes the place of the layer that records spans, where nothing is exported: with it spans are made, whatever the log's
 /// filter is, and carry their context.
-pub(crate) struct Carrying;
+#[derive(Debug, Clone, Copy)]
+pub struct Carrying;
 
 impl<S: Subscriber> Layer<S> for Carrying {}
 

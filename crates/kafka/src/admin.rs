@@ -6,7 +6,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
-use super::{KafkaSettings, Logged};
+use crate::{KafkaSettings, Logged};
 
 /// For the cluster to answer.
 const LIMIT: Duration = Duration::from_secs(30);

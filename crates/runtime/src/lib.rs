@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+pub mod crash;
+mod env;
+mod http_client;
+pub mod trace;
+mod wake;
+
+pub use clock::Clock;
+pub use env::{ConfigErrors, ConfigMistake, Env};
+pub use http_client::{ClientError, ClientOptions, http_client, http_client_builder, tls_config};
+pub use wake::{Turn, WakeAhead};
