@@ -38,7 +38,7 @@
 {{- $mistake = printf "pipelineFile is no YAML: %s" . -}}
 {{- $pipeline = dict -}}
 {{- end -}}
-{{- range list "sources" "channels" -}}
+{{- range list "sources" "receivers" -}}
 {{- $part := get $pipeline . -}}
 {{- if not (or (kindIs "map" $part) (empty $part)) -}}
 {{- $mistake = printf "pipelineFile: %s is no map" . -}}

@@ -27,7 +27,7 @@
 {{- if and (not $own.sources) (not .Values.helmTest.enabled) -}}
 {{- $mistakes = append $mistakes "pipeline.sources is empty: there is nothing to take in" -}}
 {{- end -}}
-{{- $parts := list ($own.sources | default dict) ($own.channels | default dict) -}}
+{{- $parts := list ($own.sources | default dict) ($own.receivers | default dict) -}}
 {{- range $path := (include "freshet.references" (list "file" $parts) | fromYaml).names -}}
 {{- $mounted := false -}}
 {{- range $.Values.secretFiles -}}{{- if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $path -}}{{- $mounted = true -}}{{- end -}}{{- end -}}
@@ -142,7 +142,7 @@
 
 {{- define "freshet.refusals.stages" -}}
 {{- $mistakes := list -}}
-{{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "WAKE_AHEAD_URLS" "WAKE_AHEAD_WATCHED_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" -}}
+{{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "PREWARM_URLS" "PREWARM_WATCHED_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" -}}
 {{- $processes := merge (dict "kafkaWay.worker" .Values.kafkaWay.worker) -}}
 {{- range $stage, $settings := .Values.stages -}}
 {{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}

@@ -8,12 +8,12 @@ yes
 {{- end -}}
 
 {{/* Whom a stage wakes: (list $ "stage"). On the Kafka way the worker does what the Service `transform` does, and always runs. */}}
-{{- define "freshet.env.wakeAhead" -}}
+{{- define "freshet.env.prewarm" -}}
 {{- $root := index . 0 -}}
 {{- $stage := index . 1 -}}
 {{- $urls := dict -}}
 {{- range ($root.Files.Get "files/topology.yaml" | fromYaml).wakes -}}
-{{- if and $root.Values.wakeAhead.enabled (eq .stage $stage) (not (and (eq .next "transform") $root.Values.kafkaWay.enabled)) -}}
+{{- if and $root.Values.prewarm.enabled (eq .stage $stage) (not (and (eq .next "transform") $root.Values.kafkaWay.enabled)) -}}
 {{- $_ := set $urls .variable (append (get $urls .variable | default list) (include "freshet.stage.url" (list $root .next))) -}}
 {{- end -}}
 {{- end -}}

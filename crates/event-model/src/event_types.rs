@@ -7,7 +7,7 @@ pub const PAYLOAD_RECEIVED: &str = "dev.freshet.payload.received.v1";
 /// Readings are in the database; names streams and span, not values.
 pub const READINGS_RECORDED: &str = "dev.freshet.readings.recorded.v1";
 /// A tick came through `transform`.
-pub const PULSE_RECORDED: &str = "dev.freshet.pulse.recorded.v1";
+pub const HEARTBEAT_RECORDED: &str = "dev.freshet.heartbeat.recorded.v1";
 /// Alert transitions were recorded, and their notifications queued.
 pub const ALERTS_CHANGED: &str = "dev.freshet.alerts.changed.v1";
 /// Queued notifications have reached the time of their next attempt.
@@ -21,7 +21,7 @@ pub const TICK: &str = "dev.knative.sources.ping";
 pub const EMITTED: [&str; 6] = [
     PAYLOAD_RECEIVED,
     READINGS_RECORDED,
-    PULSE_RECORDED,
+    HEARTBEAT_RECORDED,
     ALERTS_CHANGED,
     NOTIFICATIONS_DUE,
     NOTIFICATION_FAILED,

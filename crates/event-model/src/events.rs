@@ -29,7 +29,7 @@ pub const EVALUATION_NONE: &str = "none";
 pub fn schema_of(event_type: &str) -> Option<Schema> {
     Some(match event_type {
         event_types::READINGS_RECORDED => schema_for!(ReadingsRecorded),
-        event_types::PULSE_RECORDED => schema_for!(PulseRecorded),
+        event_types::HEARTBEAT_RECORDED => schema_for!(HeartbeatRecorded),
         event_types::ALERTS_CHANGED => schema_for!(AlertsChanged),
         event_types::NOTIFICATIONS_DUE => schema_for!(NotificationsDue),
         event_types::NOTIFICATION_FAILED => schema_for!(NotificationFailed),
@@ -63,9 +63,9 @@ pub struct StreamSpan {
     pub to: Timestamp,
 }
 
-/// `pulse.recorded`: a tick came through.
+/// `heartbeat.recorded`: a tick came through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PulseRecorded {
+pub struct HeartbeatRecorded {
     /// When `transform` recorded it.
     #[schemars(schema_with = "date_time")]
     pub at: Timestamp,
@@ -92,8 +92,8 @@ pub struct NotificationsDue {
 pub struct NotificationFailed {
     /// The notification's id, which every attempt carried as its idempotency key.
     pub notification: String,
-    /// The channel's name in `freshet.yaml`.
-    pub channel: String,
+    /// The receiver's name in `freshet.yaml`.
+    pub receiver: String,
     /// The rule's name in `freshet.yaml`.
     pub rule: String,
     /// How many attempts were made.

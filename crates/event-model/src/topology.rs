@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::event_types::{
-    ALERTS_CHANGED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, PULSE_RECORDED, READINGS_RECORDED, TICK,
+    ALERTS_CHANGED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, READINGS_RECORDED, TICK,
 };
 use crate::events::{EVALUATION_DUE, EXT_EVALUATION};
 
@@ -88,10 +88,10 @@ pub struct Wake {
 
 /// Every wake: `alert` where a rule watches what came, `notify` where there is somebody to tell.
 pub const WAKES: [Wake; 4] = [
-    Wake { stage: "ingest", variable: "WAKE_AHEAD_URLS", next: "transform" },
-    Wake { stage: "ingest", variable: "WAKE_AHEAD_WATCHED_URLS", next: "alert" },
-    Wake { stage: "transform", variable: "WAKE_AHEAD_URLS", next: "alert" },
-    Wake { stage: "alert", variable: "WAKE_AHEAD_URLS", next: "notify" },
+    Wake { stage: "ingest", variable: "PREWARM_URLS", next: "transform" },
+    Wake { stage: "ingest", variable: "PREWARM_WATCHED_URLS", next: "alert" },
+    Wake { stage: "transform", variable: "PREWARM_URLS", next: "alert" },
+    Wake { stage: "alert", variable: "PREWARM_URLS", next: "notify" },
 ];
 
 /// A timer: a PingSource on the cluster.
@@ -103,7 +103,7 @@ pub struct Timer {
     pub every: Duration,
 }
 
-/// The tick: wakes `transform`, which records the pulse.
+/// The tick: wakes `transform`, which records the heartbeat.
 pub const TICK_TIMER: Timer = Timer { name: "tick", every: Duration::from_secs(5 * 60) };
 /// The slow tick: wakes `dead-letter`.
 pub const SLOW_TICK_TIMER: Timer = Timer { name: "slow-tick", every: Duration::from_secs(15 * 60) };
@@ -166,7 +166,7 @@ pub const SUBSCRIPTIONS: [Subscription; 7] = [
         "alert",
         &[("type", Filter::Exactly(READINGS_RECORDED)), (EXT_EVALUATION, Filter::Exactly(EVALUATION_DUE))],
     ),
-    subscription("alert-pulse", "alert", &[("type", Filter::Exactly(PULSE_RECORDED))]),
+    subscription("alert-heartbeat", "alert", &[("type", Filter::Exactly(HEARTBEAT_RECORDED))]),
     subscription("notify-alerts", "notify", &[("type", Filter::Exactly(ALERTS_CHANGED))]),
     subscription("notify-due", "notify", &[("type", Filter::Exactly(NOTIFICATIONS_DUE))]),
     subscription(

@@ -26,7 +26,7 @@ pub struct ServiceStats {
     pub processes: u32,
     /// Processes started so far.
     pub starts: u64,
-    /// Of these, started by a health check (`GET /healthz`): woken ahead of the event that will need them.
+    /// Of these, started by a health check (`GET /healthz`): prewarmed of the event that will need them.
     pub woken: u64,
     /// Milliseconds from the last process's start to its readiness; 0 before the first.
     pub last_cold_start_ms: f64,

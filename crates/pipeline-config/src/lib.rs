@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod canonical;
-pub mod channel;
 pub mod credential;
 mod duration;
 mod fields;
@@ -10,6 +9,7 @@ pub mod network;
 pub mod pipeline;
 mod platform;
 mod read;
+pub mod receiver;
 mod report;
 pub mod route;
 mod scalar;
@@ -19,12 +19,12 @@ pub mod source;
 mod suggest;
 mod yaml;
 
-pub use channel::Channel;
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use duration::parse as parse_duration;
 pub use mistake::{LoadError, Mistake, Mistakes};
 pub use network::Network;
 pub use pipeline::Pipeline;
+pub use receiver::Receiver;
 pub use route::{AlertFacts, Route};
 pub use schema::schema;
 pub use secret::{Secret, SecretError, SecretRef};

@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use rules::Rule;
 
 use crate::canonical;
-use crate::channel::Channel;
 use crate::mistake::{LoadError, Mistake, Mistakes};
 use crate::network::Network;
 use crate::read;
+use crate::receiver::Receiver;
 use crate::report::Report;
 use crate::route::{AlertFacts, Route};
 use crate::source::Source;
@@ -28,11 +28,11 @@ pub struct Pipeline {
     pub sources: BTreeMap<String, Source>,
     /// The rules, by name in the order of the alphabet.
     pub rules: Vec<Rule>,
-    /// The channels by name.
-    pub channels: BTreeMap<String, Channel>,
-    /// The routes, in the order of the file. Where the file has none: one, to every channel that is no fallback.
+    /// The receivers by name.
+    pub receivers: BTreeMap<String, Receiver>,
+    /// The routes, in the order of the file. Where the file has none: one, to every receiver that is no fallback.
     pub routes: Vec<Route>,
-    /// Channels for what no route takes and for what other channels gave up.
+    /// Receivers for what no route takes and for what other receivers gave up.
     pub fallback: Vec<String>,
     /// Which private addresses notifications may go to.
     pub network: Network,
@@ -116,8 +116,8 @@ impl Pipeline {
         None
     }
 
-    /// The channels that are told of an alert, each once: those of every route that takes it, else the fallback.
-    pub fn channels_for(&self, alert: AlertFacts<'_>) -> Vec<&str> {
+    /// The receivers that are told of an alert, each once: those of every route that takes it, else the fallback.
+    pub fn receivers_for(&self, alert: AlertFacts<'_>) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for name in self.routes.iter().filter(|route| route.takes(alert)).flat_map(|route| &route.to) {
             if !names.contains(&name.as_str()) {

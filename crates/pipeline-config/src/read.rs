@@ -1,10 +1,10 @@
 //! From the tree to the pipeline: one file a section.
 
-mod channel;
 mod condition;
 mod credential;
 mod mapping;
 mod network;
+mod receiver;
 mod reference;
 mod route;
 mod rule;
@@ -31,7 +31,7 @@ pub(crate) fn pipeline(root: &Node, report: &Report) -> Option<Pipeline> {
     let mut names = Names {
         sources: reference::declared(fields.get("sources")),
         rules: reference::declared(fields.get("rules")),
-        channels: reference::declared(fields.get("channels")),
+        receivers: reference::declared(fields.get("receivers")),
         metrics: BTreeSet::new(),
     };
     let network = fields.get("network").map_or_else(Network::default, |node| network::read(node, report));
@@ -47,22 +47,23 @@ pub(crate) fn pipeline(root: &Node, report: &Report) -> Option<Pipeline> {
         rules.extend(rule::read(entry, &names, report));
     }
     rules.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut channels = BTreeMap::new();
-    for entry in fields.get("channels").map_or(&[][..], |node| scalar::entries(node, report)) {
-        channels.extend(channel::read(entry, &network, report).map(|channel| (entry.key.clone(), channel)));
+    let mut receivers = BTreeMap::new();
+    for entry in fields.get("receivers").map_or(&[][..], |node| scalar::entries(node, report)) {
+        receivers
+            .extend(receiver::read(entry, &network, report).map(|receiver| (entry.key.clone(), receiver)));
     }
     let fallback =
-        fields.get("fallback").map_or_else(Vec::new, |node| reference::channels(node, &names, report));
+        fields.get("fallback").map_or_else(Vec::new, |node| reference::receivers(node, &names, report));
     let routes = match fields.get("routes") {
         Some(node) => route::read(node, &names, report),
-        None => route_to_all(&channels, &fallback),
+        None => route_to_all(&receivers, &fallback),
     };
     let pipeline = Pipeline {
         lateness: window(&fields, "lateness", DEFAULT_LATENESS),
         tick: window(&fields, "tick", DEFAULT_TICK),
         sources,
         rules,
-        channels,
+        receivers,
         routes,
         fallback,
         network,
@@ -83,25 +84,25 @@ fn window(fields: &Fields<'_>, key: &'static str, default: SignedDuration) -> Si
         .unwrap_or(default)
 }
 
-/// Without `routes` every alert goes to every channel that is no fallback.
-fn route_to_all<C>(channels: &BTreeMap<String, C>, fallback: &[String]) -> Vec<Route> {
-    let to: Vec<_> = channels.keys().filter(|name| !fallback.contains(name)).cloned().collect();
+/// Without `routes` every alert goes to every receiver that is no fallback.
+fn route_to_all<C>(receivers: &BTreeMap<String, C>, fallback: &[String]) -> Vec<Route> {
+    let to: Vec<_> = receivers.keys().filter(|name| !fallback.contains(name)).cloned().collect();
     if to.is_empty() { Vec::new() } else { vec![Route { select: RouteSelector::default(), to }] }
 }
 
-/// Warns of channels that nothing uses, and of alerts that nobody is told of.
+/// Warns of receivers that nothing uses, and of alerts that nobody is told of.
 fn warn_of_silence(pipeline: &Pipeline, fields: &Fields<'_>) {
-    for entry in fields.get("channels").map_or(&[][..], |node| match &node.value {
+    for entry in fields.get("receivers").map_or(&[][..], |node| match &node.value {
         crate::yaml::Value::Map(entries) => entries,
         _ => &[],
     }) {
         let used = |names: &[String]| names.contains(&entry.key);
         if !used(&pipeline.fallback) && !pipeline.routes.iter().any(|route| used(&route.to)) {
-            fields.report.warn(entry.place, format!("channel `{}` is used by no route", entry.key));
+            fields.report.warn(entry.place, format!("receiver `{}` is used by no route", entry.key));
         }
     }
     let place: Place = fields.place_of("rules");
     if !pipeline.rules.is_empty() && pipeline.routes.is_empty() && pipeline.fallback.is_empty() {
-        fields.report.warn(place, "there are rules but no channel: alerts are recorded, and nobody is told");
+        fields.report.warn(place, "there are rules but no receiver: alerts are recorded, and nobody is told");
     }
 }

@@ -1,4 +1,4 @@
-//! Routes: which alerts go to which channels.
+//! Routes: which alerts go to which receivers.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use rules::Glob;
 pub struct Route {
     /// Which alerts.
     pub select: RouteSelector,
-    /// The channels' names; at least one.
+    /// The receivers' names; at least one.
     pub to: Vec<String>,
 }
 

@@ -5,7 +5,7 @@
 
 #![expect(dead_code, reason = "schemars reads the types, nobody makes one")]
 
-mod channel;
+mod receiver;
 mod rule;
 mod source;
 
@@ -30,10 +30,10 @@ struct Pipeline {
     /// When readings are an alert, by name; the name is Prometheus' `alertname`.
     rules: Option<BTreeMap<Name, rule::Rule>>,
     /// Where people are told, by name.
-    channels: Option<BTreeMap<Name, channel::Channel>>,
-    /// Which alerts go to which channels. Without it every alert goes to every channel that is no fallback.
+    receivers: Option<BTreeMap<Name, receiver::Receiver>>,
+    /// Which alerts go to which receivers. Without it every alert goes to every receiver that is no fallback.
     routes: Option<Vec<rule::Route>>,
-    /// Channels for what no route takes and for what other channels gave up.
+    /// Receivers for what no route takes and for what other receivers gave up.
     fallback: Option<Vec<String>>,
     /// Private addresses that notifications may go to.
     network: Option<Network>,

@@ -41,20 +41,20 @@ fn the_hash_knows_meaning_from_looks() {
 #[test]
 fn every_matching_route_is_taken_and_the_fallback_where_none_does() {
     let pipeline = pipeline(
-        "rules:\n  Hot: {metric: temperature, above: 3}\nchannels:\n  x: {ntfy: {topic: x}}\n  y: {ntfy: {topic: y}}\n  z: {ntfy: {topic: z}}\n\
+        "rules:\n  Hot: {metric: temperature, above: 3}\nreceivers:\n  x: {ntfy: {topic: x}}\n  y: {ntfy: {topic: y}}\n  z: {ntfy: {topic: z}}\n\
          routes:\n  - {to: [x]   , select: {severity: critical, device: 'gh-*'}}\n  - {to: [x, y], select: {labels: {team: a}}}\nfallback: [z]\n",
     );
     let team = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
     let none = BTreeMap::new();
     let facts = |severity, device, labels| AlertFacts { severity, rule: "Hot", source: "a", device, labels };
-    assert_eq!(pipeline.channels_for(facts(Severity::Critical, "gh-1", &team)), ["x", "y"]);
-    assert_eq!(pipeline.channels_for(facts(Severity::Critical, "gh-1", &none)), ["x"]);
-    assert_eq!(pipeline.channels_for(facts(Severity::Warning, "gh-1", &none)), ["z"]);
+    assert_eq!(pipeline.receivers_for(facts(Severity::Critical, "gh-1", &team)), ["x", "y"]);
+    assert_eq!(pipeline.receivers_for(facts(Severity::Critical, "gh-1", &none)), ["x"]);
+    assert_eq!(pipeline.receivers_for(facts(Severity::Warning, "gh-1", &none)), ["z"]);
 }
 
 #[test]
-fn without_routes_all_go_to_every_channel_that_is_no_fallback() {
-    let pipeline = pipeline("channels:\n  x: {ntfy: {topic: x}}\n  y: {ntfy: {topic: y}}\nfallback: [y]\n");
+fn without_routes_all_go_to_every_receiver_that_is_no_fallback() {
+    let pipeline = pipeline("receivers:\n  x: {ntfy: {topic: x}}\n  y: {ntfy: {topic: y}}\nfallback: [y]\n");
     assert_eq!(pipeline.routes[0].to, ["x"]);
 }
 

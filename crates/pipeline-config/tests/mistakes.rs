@@ -29,7 +29,7 @@ fn assert_one(found: &[String], place: &str, part: &str) {
 
 #[test]
 fn all_mistakes_of_a_file_are_listed_in_its_order() {
-    let text = "sources:\n  a:\n    fromat: json\n    rate: 5\nrules:\n  R:\n    metric: ''\n    above: hot\nchanels: {}\n";
+    let text = "sources:\n  a:\n    fromat: json\n    rate: 5\nrules:\n  R:\n    metric: ''\n    above: hot\nrecievers: {}\n";
     assert_eq!(
         mistakes(text),
         [
@@ -38,7 +38,7 @@ fn all_mistakes_of_a_file_are_listed_in_its_order() {
             "4:11: expected a rate like `100/s`, `6000/m` or `10000/h`",
             "7:13: expected a text of 1 to 4096 bytes",
             "8:12: expected a number, found a text",
-            "9:1: unknown key `chanels`; did you mean `channels`?",
+            "9:1: unknown key `recievers`; did you mean `receivers`?",
         ]
     );
 }
@@ -62,7 +62,7 @@ fn a_secret_in_the_file_is_refused_and_not_repeated() {
     assert_one(&found, "4:43", "a secret never stands in this file");
     assert!(!found[0].contains("hunter2"));
     let found = mistakes(&format!(
-        "{SOURCES}channels:\n  c: {{webhook: {{url: \"https://u:hunter2@example.com\"}}}}\n"
+        "{SOURCES}receivers:\n  c: {{webhook: {{url: \"https://u:hunter2@example.com\"}}}}\n"
     ));
     assert_one(&found, "6:22", "is a secret");
     assert!(!found[0].contains("hunter2"));
@@ -140,27 +140,27 @@ fn a_rule_is_checked() {
 }
 
 #[test]
-fn channels_routes_and_network_are_checked() {
+fn receivers_routes_and_network_are_checked() {
     let table = [
-        ("channels:\n  c: {}\n", "expected one of: webhook, smtp"),
-        ("channels:\n  c: {webhook: {url: 'ftp://a'}}\n", "expected an address like"),
+        ("receivers:\n  c: {}\n", "expected one of: webhook, smtp"),
+        ("receivers:\n  c: {webhook: {url: 'ftp://a'}}\n", "expected an address like"),
         (
-            "channels:\n  c: {slack: {url: 'https://hooks.slack.com/x'}}\n",
+            "receivers:\n  c: {slack: {url: 'https://hooks.slack.com/x'}}\n",
             "a secret never stands in this file",
         ),
-        ("channels:\n  c: {smtp: {host: 'a:25', from: a@b, to: [a@b]}}\n", "without scheme and port"),
-        ("channels:\n  c: {smtp: {host: a, from: a, to: [a@b]}}\n", "expected a mail address"),
-        ("channels:\n  c: {smtp: {host: a, from: a@b, to: a@b, user: x}}\n", "belong together"),
-        ("channels:\n  c: {smtp: {host: a, from: a@b, to: a@b, port: 70000}}\n", "from 1 to 65535"),
+        ("receivers:\n  c: {smtp: {host: 'a:25', from: a@b, to: [a@b]}}\n", "without scheme and port"),
+        ("receivers:\n  c: {smtp: {host: a, from: a, to: [a@b]}}\n", "expected a mail address"),
+        ("receivers:\n  c: {smtp: {host: a, from: a@b, to: a@b, user: x}}\n", "belong together"),
+        ("receivers:\n  c: {smtp: {host: a, from: a@b, to: a@b, port: 70000}}\n", "from 1 to 65535"),
         (
-            "channels:\n  ops: {ntfy: {topic: t}}\nroutes: [{to: [opps]}]\n",
-            "no channel is named `opps`; did you mean `ops`?",
+            "receivers:\n  ops: {ntfy: {topic: t}}\nroutes: [{to: [opps]}]\n",
+            "no receiver is named `opps`; did you mean `ops`?",
         ),
         (
-            "channels:\n  ops: {ntfy: {topic: t}}\nroutes: [{to: [ops], select: {rule: R}}]\n",
+            "receivers:\n  ops: {ntfy: {topic: t}}\nroutes: [{to: [ops], select: {rule: R}}]\n",
             "no rule is named `R`",
         ),
-        ("channels:\n  ops: {ntfy: {topic: t}}\nfallback: [ops, ops]\n", "is here twice"),
+        ("receivers:\n  ops: {ntfy: {topic: t}}\nfallback: [ops, ops]\n", "is here twice"),
         ("network: {allow: [10.0.0.1/8]}\n", "did you mean `10.0.0.0/8`?"),
         ("network: {allow: ['http://a']}\n", "without scheme and port"),
         ("network: {allow: [10.0.0.0/40]}\n", "expected a range"),
@@ -182,7 +182,7 @@ rules:
   R: {metric: temperature, above: 3}
   S: {metric: frobnication, above: 3}
   T: {metric: temp, above: 3}
-channels:
+receivers:
   inner: {webhook: {url: 'http://127.0.0.1/x', secret: {env: S}}}
   idle: {webhook: {url: 'https://example.com/x'}}
   plain: {webhook: {url: 'http://example.com/x', secret: {env: S}}}
@@ -201,7 +201,7 @@ routes: [{to: [inner]}]
         "6:7: what platforms call `temp` is stored as `temperature`",
         "8:26: 127.0.0.1 is no public address",
         "9:19: the webhook is not signed",
-        "9:3: channel `idle` is used by no route",
+        "9:3: receiver `idle` is used by no route",
         "10:26: plain http goes only to addresses",
     ] {
         assert!(listed.contains(part), "{part} in\n{listed}");
@@ -224,7 +224,7 @@ fn a_stage_is_told_of_each_mistake_with_its_place() {
     assert_eq!(unreadable[0].0, shown.to_string());
     assert!(unreadable[0].1.starts_with("cannot be read: No such file"), "{unreadable:?}");
 
-    std::fs::write(&file, format!("{SOURCES}chanels: {{}}\nruls: {{}}\n")).unwrap();
+    std::fs::write(&file, format!("{SOURCES}recievers: {{}}\nruls: {{}}\n")).unwrap();
     let places: Vec<_> = noted(&file).into_iter().map(|(place, _)| place).collect();
     assert_eq!(places, [format!("{shown}:5:1"), format!("{shown}:6:1")]);
 }
@@ -245,12 +245,12 @@ fn the_events_of_one_type_go_to_one_source() {
 
 #[test]
 fn a_mail_server_without_tls_gets_no_password() {
-    let channel = |tls| {
+    let receiver = |tls| {
         let login = "user: freshet, password: {env: P}";
         let mail =
             format!("host: mail.example.com, tls: {tls}, {login}, from: a@example.com, to: b@example.com");
-        mistakes(&format!("{SOURCES}channels:\n  mail: {{smtp: {{{mail}}}}}\nroutes: [{{to: [mail]}}]\n"))
+        mistakes(&format!("{SOURCES}receivers:\n  mail: {{smtp: {{{mail}}}}}\nroutes: [{{to: [mail]}}]\n"))
     };
-    assert_one(&channel("none"), "6:52", "a password is never sent without TLS");
-    assert!(channel("starttls").is_empty());
+    assert_one(&receiver("none"), "6:52", "a password is never sent without TLS");
+    assert!(receiver("starttls").is_empty());
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 const PIECES: [&str; 40] = [
     "sources:\n",
     "rules:\n",
-    "channels:\n",
+    "receivers:\n",
     "routes:\n",
     "fallback: ",
     "network: ",

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::evaluate::{Cause, Horizon, Kind, Point, Transition, evaluate};
-use crate::pulse::earlier;
+use crate::heartbeat::earlier;
 use crate::rule::Rule;
 use crate::state::{Checkpoint, State, Status};
 

@@ -1,9 +1,9 @@
-//! One rule over one series: a single walk over readings and time, from the last checkpoint to the newest pulse.
+//! One rule over one series: a single walk over readings and time, from the last checkpoint to the newest heartbeat.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::{is_breach, measure};
-use crate::pulse::{Pulses, earlier, later};
+use crate::heartbeat::{Heartbeats, earlier, later};
 use crate::rule::{Condition, Rule};
 use crate::state::{Checkpoint, State, Status};
 
@@ -19,8 +19,8 @@ pub struct Point {
 /// What is known of time, beside the readings.
 #[derive(Debug, Clone, Copy)]
 pub struct Horizon<'a> {
-    /// The pulses, from no later than the oldest reading that still counts.
-    pub pulses: &'a Pulses,
+    /// The heartbeats, from no later than the oldest reading that still counts.
+    pub heartbeats: &'a Heartbeats,
     /// How much older than the newest reading of its series one may be and still count.
     pub lateness: SignedDuration,
 }
@@ -95,16 +95,16 @@ pub struct Evaluation {
     pub transitions: Vec<Transition>,
     /// Where the next evaluation starts.
     pub checkpoint: Checkpoint,
-    /// The state at the newest reading or pulse.
+    /// The state at the newest reading or heartbeat.
     pub state: State,
-    /// When time alone could change the state or add a transition: always after the newest pulse.
+    /// When time alone could change the state or add a transition: always after the newest heartbeat.
     pub deadline: Option<Timestamp>,
 }
 
 /// Evaluates `rule` from the checkpoint `from` over `points`, which are in ascending order; those at or before the
 /// checkpoint are passed over.
 ///
-/// The result depends on the readings and pulses after the checkpoint alone. Starting instead from the checkpoint that it returns
+/// The result depends on the readings and heartbeats after the checkpoint alone. Starting instead from the checkpoint that it returns
 /// gives the same transitions, less those up to that checkpoint.
 pub fn evaluate(rule: &Rule, from: &Checkpoint, points: &[Point], horizon: Horizon<'_>) -> Evaluation {
     let points = &points[points.partition_point(|point| point.at <= from.at)..];
@@ -114,7 +114,7 @@ pub fn evaluate(rule: &Rule, from: &Checkpoint, points: &[Point], horizon: Horiz
 
     let mut walk = Walk {
         rule,
-        pulses: horizon.pulses,
+        heartbeats: horizon.heartbeats,
         floor: from.at,
         state: from.state,
         transitions: Vec::new(),
@@ -128,16 +128,16 @@ pub fn evaluate(rule: &Rule, from: &Checkpoint, points: &[Point], horizon: Horiz
     for point in open {
         walk.step(*point);
     }
-    walk.pass_time(Until::Through(horizon.pulses.last().map_or(newest, |last| last.max(newest))));
+    walk.pass_time(Until::Through(horizon.heartbeats.last().map_or(newest, |last| last.max(newest))));
     walk.note_deadline(None);
     Evaluation { transitions: walk.transitions, checkpoint, state: walk.state, deadline: walk.deadline }
 }
 
-/// One lateness window before the newest reading, never back; for `absent` not past what pulses have settled.
+/// One lateness window before the newest reading, never back; for `absent` not past what heartbeats have settled.
 fn next_checkpoint(rule: &Rule, from: Timestamp, newest: Timestamp, horizon: Horizon<'_>) -> Timestamp {
     let at = earlier(newest, horizon.lateness.max(SignedDuration::ZERO));
     let at = match rule.condition {
-        Condition::Absent { .. } => at.min(horizon.pulses.settled()),
+        Condition::Absent { .. } => at.min(horizon.heartbeats.settled()),
         _ => at,
     };
     at.max(from)
@@ -163,7 +163,7 @@ impl Until {
 
 struct Walk<'a> {
     rule: &'a Rule,
-    pulses: &'a Pulses,
+    heartbeats: &'a Heartbeats,
     /// The checkpoint that the walk started from; what would have happened before it is history.
     floor: Timestamp,
     state: State,
@@ -186,7 +186,7 @@ impl Walk<'_> {
         if let Condition::Absent { after } = self.rule.condition {
             let Some(last) = self.state.last_at.filter(|_| !self.state.status.is_firing()) else { return };
             let after = after.saturating_add(self.rule.hold);
-            let end = self.pulses.silence_ends(last, after, self.floor);
+            let end = self.heartbeats.silence_ends(last, after, self.floor);
             if let Some(at) = end.filter(|at| until.reaches(*at)) {
                 self.fire(at, None, Cause::Silence);
             }
@@ -238,17 +238,17 @@ impl Walk<'_> {
         self.state.status = Status::Ok;
     }
 
-    /// Remembers when pulses to come could change what happens before `next`, the reading that follows.
+    /// Remembers when heartbeats to come could change what happens before `next`, the reading that follows.
     ///
     /// A hold time that ends before a following reading was decided by that reading; a silence between two readings was not,
-    /// while the pulses have not come that far.
+    /// while the heartbeats have not come that far.
     fn note_deadline(&mut self, next: Option<Timestamp>) {
         let due = match (&self.rule.condition, self.state.status) {
             (_, Status::Firing { .. }) => None,
             (Condition::Absent { after }, _) => self
                 .state
                 .last_at
-                .and_then(|last| self.pulses.silence_may_end(last, after.saturating_add(self.rule.hold)))
+                .and_then(|last| self.heartbeats.silence_may_end(last, after.saturating_add(self.rule.hold)))
                 .filter(|end| next.is_none_or(|next| *end < next)),
             (_, Status::Pending { since }) if next.is_none() => Some(later(since, self.rule.hold)),
             _ => None,

@@ -4,8 +4,8 @@ pub mod adopt;
 mod condition;
 pub mod evaluate;
 mod hash;
+pub mod heartbeat;
 pub mod labels;
-pub mod pulse;
 pub mod reconcile;
 pub mod rule;
 pub mod selector;
@@ -15,7 +15,7 @@ pub mod template;
 
 pub use adopt::{Adoption, adopt, first_checkpoint};
 pub use evaluate::{Cause, Evaluation, Horizon, Kind, Point, Transition, evaluate};
-pub use pulse::{PulseRun, Pulses};
+pub use heartbeat::{HeartbeatRun, Heartbeats};
 pub use reconcile::{Change, Recorded, reconcile};
 pub use rule::{Condition, Direction, Glob, Rule, Selector};
 pub use series::{Place, Series};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::evaluate::{Kind, Transition};
 
-/// A transition in the database that nothing has taken back.
+/// A transition in the database that nothing has retracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
     /// Its row.
@@ -29,11 +29,11 @@ pub enum Change {
 /// Compares the effective transitions after a checkpoint with those computed from it.
 ///
 /// Both are in order of time; rows at or before the checkpoint must not be among `recorded`, because nothing computes them any
-/// more. What is taken back comes before what is recorded, so that the last row says how it stands.
+/// more. What is retracted comes before what is recorded, so that the last row says how it stands.
 pub fn reconcile(recorded: &[Recorded], computed: &[Transition]) -> Vec<Change> {
     let wanted: HashSet<_> = computed.iter().map(|transition| (transition.kind, transition.at)).collect();
     let mut kept = HashSet::new();
-    // A second row of one transition, which nothing should ever write, is taken back too.
+    // A second row of one transition, which nothing should ever write, is retracted too.
     let untrue = recorded.iter().filter(|row| {
         let key = (row.kind, row.at);
         !wanted.contains(&key) || !kept.insert(key)
@@ -69,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_longer_computed_is_taken_back_before_the_rest_is_recorded() {
+    fn what_is_no_longer_computed_is_retracted_before_the_rest_is_recorded() {
         let untrue = row(1, Kind::Firing, 5);
         assert_eq!(reconcile(&[untrue], &[firing(4)]), [Change::TakeBack(untrue), Change::Record(firing(4))]);
     }
 
     #[test]
-    fn a_row_that_is_there_twice_is_taken_back_once() {
+    fn a_row_that_is_there_twice_is_retracted_once() {
         let rows = [row(1, Kind::Firing, 5), row(2, Kind::Firing, 5)];
         assert_eq!(reconcile(&rows, &[firing(5)]), [Change::TakeBack(rows[1])]);
     }

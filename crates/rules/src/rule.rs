@@ -86,7 +86,7 @@ pub enum Condition {
         /// Which direction counts.
         direction: Direction,
     },
-    /// No reading for `after`, counted only while pulses came through.
+    /// No reading for `after`, counted only while heartbeats came through.
     Absent {
         /// How long a series may be silent.
         after: SignedDuration,

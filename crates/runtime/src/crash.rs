@@ -3,7 +3,7 @@
 /// Kills the process with SIGKILL where the feature `simulation` is built in and the file
 /// `$FRESHET_CRASH_DIR/<name>` is there and this process is the one that removes it; else does nothing.
 ///
-/// The names: `before-write`, `after-commit` (before the answer), `after-send` (a channel took a notification,
+/// The names: `before-write`, `after-commit` (before the answer), `after-send` (a receiver took a notification,
 /// its row does not say so yet).
 #[cfg_attr(not(feature = "simulation"), expect(unused_variables, reason = "nothing to do in a release"))]
 pub fn point(name: &str) {

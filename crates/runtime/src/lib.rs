@@ -4,10 +4,10 @@ mod clock;
 pub mod crash;
 mod env;
 mod http_client;
+mod prewarm;
 pub mod trace;
-mod wake;
 
 pub use clock::Clock;
 pub use env::{ConfigErrors, ConfigMistake, Env};
 pub use http_client::{ClientError, ClientOptions, http_client, http_client_builder, tls_config};
-pub use wake::{Turn, WakeAhead};
+pub use prewarm::{Permit, Prewarm};

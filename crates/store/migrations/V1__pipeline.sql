@@ -94,13 +94,13 @@ create table receipt_key (
 comment on table receipt_key is 'Claimed in the transaction that stores a payload: what makes a second delivery a second delivery.';
 
 create sequence evaluation_token;
-create table evaluation_due (
-    stream_id   integer     not null constraint evaluation_due_pk primary key,
+create table evaluation_request (
+    stream_id   integer     not null constraint evaluation_request_pk primary key,
     from_at     timestamptz not null,
     token       bigint      not null,
     traceparent text
 );
-comment on table evaluation_due is 'The mark: a stream that rules watch has readings that no rule has seen, the earliest at from_at.';
+comment on table evaluation_request is 'The mark: a stream that rules watch has readings that no rule has seen, the earliest at from_at.';
 
 create table alert_state (
     rule          text        not null,
@@ -110,7 +110,7 @@ create table alert_state (
     -- the state at checkpoint_at, which no later reading may change any more
     checkpoint_at timestamptz not null,
     checkpoint    jsonb       not null,
-    -- the state at the newest reading or pulse
+    -- the state at the newest reading or heartbeat
     status        text        not null constraint alert_state_status_check check (status in ('ok', 'pending', 'firing')),
     since_at      timestamptz,
     -- when time alone, without a reading, may change the state
@@ -137,18 +137,18 @@ create table alert_transition (
     annotations   jsonb       not null,
     traceparent   text,
     recorded_at   timestamptz not null,
-    -- on 'retracted': the transition that later data made untrue; on that one: who took it back
-    takes_back    bigint,
-    taken_back_by bigint
+    -- on 'retracted': the transition that later data made untrue; on that one: who retracted it
+    retracts    bigint,
+    retracted_by bigint
 );
 create index alert_transition_series on alert_transition (stream_id, rule, position, at);
-comment on table alert_transition is 'A transition is effective while taken_back_by is null and it is no retraction.';
+comment on table alert_transition is 'A transition is effective while retracted_by is null and it is no retraction.';
 
 create table notification (
     id              uuid        not null constraint notification_pk primary key,
     transition_id   bigint      not null constraint notification_transition_fk references alert_transition (id),
-    channel         text        not null,
-    -- one alert on one channel: its messages go in the order of their transitions
+    receiver         text        not null,
+    -- one alert on one receiver: its messages go in the order of their transitions
     alert_key       text        not null,
     status          text        not null constraint notification_status_check
                     check (status in ('pending', 'repeating', 'delivered', 'superseded', 'failed')),
@@ -161,10 +161,10 @@ create table notification (
     last_error      text,
     is_fallback     boolean     not null default false,
     created_at      timestamptz not null,
-    constraint notification_once unique (transition_id, channel)
+    constraint notification_once unique (transition_id, receiver)
 );
 create index notification_due on notification (next_attempt_at) where status in ('pending', 'repeating');
-create index notification_order on notification (alert_key, channel, transition_id);
+create index notification_order on notification (alert_key, receiver, transition_id);
 
 create table dead_letter (
     id           uuid        not null constraint dead_letter_pk primary key,
@@ -189,10 +189,10 @@ create table dead_letter (
 );
 create index dead_letter_open on dead_letter (last_at) where resolved_at is null;
 
-create table pulse (
-    at timestamptz not null constraint pulse_pk primary key
+create table heartbeat (
+    at timestamptz not null constraint heartbeat_pk primary key
 );
-comment on table pulse is 'When ticks came through; silence counts only while pulses came.';
+comment on table heartbeat is 'When ticks came through; silence counts only while heartbeats came.';
 
 create table active_pipeline (
     singleton    boolean     not null default true constraint active_pipeline_pk primary key

@@ -2,10 +2,10 @@
 //!
 //! Every function works within the caller's transaction: one series is read, decided and written under one advisory lock.
 
+mod heartbeat;
 mod mark;
 mod moment;
 mod notice;
-mod pulse;
 mod state;
 mod stream;
 mod transition;
@@ -14,10 +14,10 @@ use deadpool_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
+pub use heartbeat::{heartbeat_count, heartbeats_since};
 pub use mark::{Mark, active_hash, is_due, mark, marked_streams, remove_mark, try_lock};
 pub use moment::{Moments, moments};
-pub use notice::{NewNotification, channels_of, queue_notification};
-pub use pulse::{pulse_count, pulses_since};
+pub use notice::{NewNotification, queue_notification, receivers_of};
 pub use state::{StateRow, delete_state, overdue_streams, states, streams_of_other_rules, upsert_state};
 pub use stream::{MetricRow, StreamRow, stream};
 pub use transition::{

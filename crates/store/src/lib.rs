@@ -5,11 +5,11 @@ pub mod alerts;
 mod database;
 pub mod dead_letters;
 mod error;
+pub mod heartbeats;
 pub mod migrate;
 pub mod notifications;
 pub mod overview;
 mod partitions;
-pub mod pulses;
 pub mod queries;
 mod row;
 mod sent;
@@ -26,6 +26,6 @@ pub use row::ReadingRow;
 pub use settings::DatabaseSettings;
 pub use streams::{Located, LocatedStream, Sighting, Streams, Tags};
 pub use writer::{
-    Claim, EvaluationMark, KeptRequest, Payload, Receipt, ReceiptOutcome, RecordPlace, WriteError, Writer,
+    Claim, EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptOutcome, RecordPlace, WriteError, Writer,
     Written,
 };

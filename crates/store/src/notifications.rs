@@ -1,13 +1,13 @@
 //! The queue of what people are to be told: rows under a lease.
 //!
-//! One alert on one channel is a *conversation*. It is taken whole or not at all, by one process at a time, so that
+//! One alert on one receiver is a *conversation*. It is taken whole or not at all, by one process at a time, so that
 //! its messages go in the order of their transitions:
 //!
 //! ```text
 //! pending ──take──> leased ──record──> delivered │ superseded │ failed
 //!    ^                 │
 //!    └──── retry, or the lease ran out (the process died: the message may have gone out)
-//! repeating: delivered to a channel that forgets; due again on every tick until a later transition is delivered
+//! repeating: delivered to a receiver that forgets; due again on every tick until a later transition is delivered
 //! ```
 
 mod model;
@@ -29,9 +29,9 @@ const LOCK_CLASS: i32 = 3;
 /// How long a notification is tried from the time that it is queued.
 pub const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// The id of the notification of `transition` on `channel`; the same in every process.
-pub fn id_of(transition: i64, channel: &str) -> Uuid {
-    ids::derive("notification", &[&transition.to_string(), channel])
+/// The id of the notification of `transition` on `receiver`; the same in every process.
+pub fn id_of(transition: i64, receiver: &str) -> Uuid {
+    ids::derive("notification", &[&transition.to_string(), receiver])
 }
 
 /// Takes up to `limit` conversations that have something due at `now` and that nobody holds, oldest first.
@@ -49,9 +49,9 @@ pub async fn take(
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let (keys, channels): (Vec<_>, Vec<_>) =
+    let (keys, receivers): (Vec<_>, Vec<_>) =
         due.iter().map(|row| (row.get::<_, &str>(0), row.get::<_, &str>(1))).unzip();
-    let rows = transaction.query(statements::OPEN_ROWS, &[&keys, &channels, &now]).await?;
+    let rows = transaction.query(statements::OPEN_ROWS, &[&keys, &receivers, &now]).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     transaction.execute(statements::LEASE_ROWS, &[&ids, &lease.id, &lease.until]).await?;
     transaction.commit().await?;
@@ -103,8 +103,8 @@ pub async fn release(
     conversation: &Conversation,
     wait_until: Option<Timestamp>,
 ) -> Result<(), Error> {
-    let Conversation { alert_key, channel, .. } = conversation;
-    client.execute(statements::RELEASE, &[alert_key, channel, &lease.id, &wait_until]).await?;
+    let Conversation { alert_key, receiver, .. } = conversation;
+    client.execute(statements::RELEASE, &[alert_key, receiver, &lease.id, &wait_until]).await?;
     Ok(())
 }
 
@@ -135,10 +135,12 @@ async fn queue_fallback(
     now: Timestamp,
     settled: &Settled,
 ) -> Result<(), Error> {
-    for channel in &settled.fallback {
-        let id = id_of(settled.transition, channel);
+    for receiver in &settled.fallback {
+        let id = id_of(settled.transition, receiver);
         let give_up = give_up_at(now);
-        transaction.execute(statements::QUEUE_FALLBACK, &[&settled.id, &id, channel, &now, &give_up]).await?;
+        transaction
+            .execute(statements::QUEUE_FALLBACK, &[&settled.id, &id, receiver, &now, &give_up])
+            .await?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ pub struct Overview {
     pub faulty_receipts: i64,
     /// When the newest payload of all was received.
     pub newest_receipt_at: Option<Timestamp>,
-    /// Rows of `evaluation_due`: streams that no rule has looked at yet.
+    /// Rows of `evaluation_request`: streams that no rule has looked at yet.
     pub marks: i64,
     /// Rows of `alert_transition` since the asked time.
     pub transitions: i64,
@@ -26,8 +26,8 @@ pub struct Overview {
     pub due: i64,
     /// Notifications that wait for a later attempt.
     pub retrying: i64,
-    /// The newest pulse.
-    pub newest_pulse_at: Option<Timestamp>,
+    /// The newest heartbeat.
+    pub newest_heartbeat_at: Option<Timestamp>,
     /// Dead letters by the stage that failed.
     pub letters: Vec<StageLetters>,
 }
@@ -56,8 +56,8 @@ pub async fn overview(
 ) -> Result<Overview, Error> {
     let sql = "
         select count(*), count(*) filter (where outcome in ('partial', 'rejected')),
-               (select max(received_at) from receipt), (select count(*) from evaluation_due),
-               (select count(*) from alert_transition where recorded_at >= $1), (select max(at) from pulse)
+               (select max(received_at) from receipt), (select count(*) from evaluation_request),
+               (select count(*) from alert_transition where recorded_at >= $1), (select max(at) from heartbeat)
         from receipt where received_at >= $1";
     let row = client.query_one(sql, &[&since]).await?;
     let sql = "
@@ -73,7 +73,7 @@ pub async fn overview(
         newest_receipt_at: row.try_get(2)?,
         marks: row.try_get(3)?,
         transitions: row.try_get(4)?,
-        newest_pulse_at: row.try_get(5)?,
+        newest_heartbeat_at: row.try_get(5)?,
         delivered: told.try_get(0)?,
         given_up: told.try_get(1)?,
         due: told.try_get(2)?,

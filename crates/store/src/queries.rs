@@ -151,7 +151,7 @@ pub async fn alerts(
         left join lateral (
             select severity, value from alert_transition t
             where t.stream_id = a.stream_id and t.rule = a.rule and t.position = a.position
-              and t.kind = 'firing' and t.taken_back_by is null
+              and t.kind = 'firing' and t.retracted_by is null
             order by t.at desc limit 1) t on true
         where $1 or a.status <> 'ok'
         order by a.since_at desc nulls last, a.rule, d.source, d.name limit $2";

@@ -10,4 +10,4 @@ pub use eventually::{Holds, eventually};
 pub use kafka::{OwnKafka, SecuredKafka, TestKafka, kafka, own_kafka, secured_kafka};
 pub use postgres::{OwnPostgres, TestDatabase, own_postgres, postgres};
 pub use process::{Process, free_port};
-pub use receiver::{Received, Receiver};
+pub use receiver::{Received, TestReceiver};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
-/// One request that a [`Receiver`] took.
+/// One request that a [`TestReceiver`] took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// The method.
@@ -27,7 +27,7 @@ impl Received {
 
 /// A web server on a loopback port that remembers what it was sent. It stops when it is dropped.
 #[derive(Debug)]
-pub struct Receiver {
+pub struct TestReceiver {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     server: actix_web::dev::ServerHandle,
@@ -41,7 +41,7 @@ struct State {
     usual: u16,
 }
 
-impl Receiver {
+impl TestReceiver {
     /// Starts one that answers 200.
     ///
     /// # Panics
@@ -96,7 +96,7 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
+impl Drop for TestReceiver {
     fn drop(&mut self) {
         // The command is sent at once; the future only waits for its end.
         drop(self.server.stop(false));

@@ -2,8 +2,8 @@
 
 pub mod config;
 mod decide;
+mod heartbeats;
 mod plan;
-mod pulses;
 mod reply;
 mod stage;
 mod sweep;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use alert::{Alert, Config};
-use runtime::{ConfigErrors, WakeAhead};
+use runtime::{ConfigErrors, Prewarm};
 use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 
@@ -14,9 +14,9 @@ fn main() -> ExitCode {
 fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let database = DatabaseSettings::from_env(&mut runtime.env);
-    let wake_ahead = WakeAhead::from_env(&mut runtime.env, "WAKE_AHEAD_URLS");
+    let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
     runtime.env.finish()?;
     let Some(config) = config else { return Err(ConfigErrors::default()) };
     let stage = Alert::new(config, Database::new(&database), runtime.clock);
-    Ok(App::new().stage(stage.waking(wake_ahead)))
+    Ok(App::new().stage(stage.waking(prewarm)))
 }

@@ -48,7 +48,7 @@ impl Task<'_> {
         }
     }
 
-    /// Pulses from this moment on are needed; only a silence asks for more than the newest.
+    /// Heartbeats from this moment on are needed; only a silence asks for more than the newest.
     pub(crate) fn counts_from(&self, lateness: SignedDuration) -> Option<Timestamp> {
         let Condition::Absent { .. } = self.watch.rule.condition else { return None };
         let reads_from = self.reads_from(lateness);

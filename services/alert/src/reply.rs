@@ -2,9 +2,9 @@
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{ALERTS_CHANGED, NOTIFICATIONS_DUE, PULSE_RECORDED, READINGS_RECORDED};
+use event_model::event_types::{ALERTS_CHANGED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE, READINGS_RECORDED};
 use event_model::events::{
-    AlertsChanged, EVALUATION_DUE, EXT_EVALUATION, NotificationsDue, PulseRecorded, ReadingsRecorded,
+    AlertsChanged, EVALUATION_DUE, EXT_EVALUATION, HeartbeatRecorded, NotificationsDue, ReadingsRecorded,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -36,13 +36,13 @@ pub(crate) fn reply(
 ) -> Result<Option<Event>, EventError> {
     let Tally { transitions, notifications, more, .. } = tally;
     if more {
-        if cause.ty() == PULSE_RECORDED {
+        if cause.ty() == HEARTBEAT_RECORDED {
             let data = ReadingsRecorded { source: String::new(), streams: Vec::new() };
             let mut event = effect(cause, READINGS_RECORDED, now, &data)?;
             event.set_extension(EXT_EVALUATION, EVALUATION_DUE);
             return Ok(Some(event));
         }
-        return effect(cause, PULSE_RECORDED, now, &PulseRecorded { at: now }).map(Some);
+        return effect(cause, HEARTBEAT_RECORDED, now, &HeartbeatRecorded { at: now }).map(Some);
     }
     if transitions > 0 {
         return effect(cause, ALERTS_CHANGED, now, &AlertsChanged { transitions, notifications }).map(Some);

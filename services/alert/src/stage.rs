@@ -2,9 +2,9 @@
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
-use event_model::events::{PulseRecorded, ReadingsRecorded};
-use runtime::{Clock, WakeAhead};
+use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED};
+use event_model::events::{HeartbeatRecorded, ReadingsRecorded};
+use runtime::{Clock, Prewarm};
 use stage::{Delivery, Outcome, Stage};
 use store::{Database, StoreError, alerts, notifications};
 use tokio::sync::Semaphore;
@@ -24,20 +24,20 @@ pub struct Alert {
     database: Database,
     clock: Clock,
     turns: Semaphore,
-    wake_ahead: WakeAhead,
+    prewarm: Prewarm,
 }
 
 impl Alert {
     /// A stage over `database`.
     pub fn new(config: Config, database: Database, clock: Clock) -> Self {
-        let (turns, wake_ahead) = (Semaphore::new(SWEEPS_AT_ONCE), WakeAhead::default());
-        Self { config, database, clock, turns, wake_ahead }
+        let (turns, prewarm) = (Semaphore::new(SWEEPS_AT_ONCE), Prewarm::default());
+        Self { config, database, clock, turns, prewarm }
     }
 
     /// Wakes these stages while it commits a transition that somebody is told of.
     #[must_use]
-    pub fn waking(self, wake_ahead: WakeAhead) -> Self {
-        Self { wake_ahead, ..self }
+    pub fn waking(self, prewarm: Prewarm) -> Self {
+        Self { prewarm, ..self }
     }
 
     /// An event that does not get its turn in time goes round once more: its streams are marked, and whoever has the turn may
@@ -49,7 +49,7 @@ impl Alert {
         let mut client = self.database.client().await?;
         let mut tally = Tally::default();
         if alerts::active_hash(&client).await?.as_ref() == Some(&self.config.pipeline.hash) {
-            let sweep = Sweep { config: &self.config, clock: &self.clock, wake_ahead: &self.wake_ahead };
+            let sweep = Sweep { config: &self.config, clock: &self.clock, prewarm: &self.prewarm };
             tally = sweep.run(&mut client, scope).await?;
         } else {
             tracing::warn!("the pipeline file is not the active one; nothing is evaluated");
@@ -86,8 +86,8 @@ impl Scope {
                 let streams = data.streams.into_iter().map(|span| span.stream).collect();
                 Some(Self { streams, other_rules: false })
             }
-            PULSE_RECORDED => {
-                let PulseRecorded { at: _ } = cloudevent::json(event)?;
+            HEARTBEAT_RECORDED => {
+                let HeartbeatRecorded { at: _ } = cloudevent::json(event)?;
                 Some(Self { streams: Vec::new(), other_rules: true })
             }
             _ => None,

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use runtime::{Clock, WakeAhead, crash};
+use runtime::{Clock, Prewarm, crash};
 use store::{Client, StoreError, alerts};
 
 use crate::config::Config;
-use crate::pulses::PulseCache;
+use crate::heartbeats::HeartbeatCache;
 use crate::reply::Tally;
 use crate::visit::{Visit, Visited};
 use crate::write::Written;
@@ -20,7 +20,7 @@ const VISITS: usize = 5;
 pub(crate) struct Sweep<'a> {
     pub(crate) config: &'a Config,
     pub(crate) clock: &'a Clock,
-    pub(crate) wake_ahead: &'a WakeAhead,
+    pub(crate) prewarm: &'a Prewarm,
 }
 
 /// Where an event asks to begin, and whether it also looks for states that other rules have left.
@@ -31,14 +31,14 @@ pub(crate) struct Scope {
 }
 
 impl Sweep<'_> {
-    /// Evaluates the event's own streams, all marked ones, and those whose deadline a pulse has reached.
+    /// Evaluates the event's own streams, all marked ones, and those whose deadline a heartbeat has reached.
     ///
     /// # Errors
     /// Where the database is not there; what was committed before stays. A stream that fails for itself is logged and passed over:
     /// its mark stays, and so does everybody else's turn.
     pub(crate) async fn run(&self, client: &mut Client, scope: Scope) -> Result<Tally, StoreError> {
         let begun = Instant::now();
-        let mut pulses = PulseCache::new(self.config.pipeline.tick);
+        let mut heartbeats = HeartbeatCache::new(self.config.pipeline.tick);
         let streams = self.streams(client, scope).await?;
         let mut tally = Tally { more: streams.len() > self.config.max_streams, ..Tally::default() };
         for stream in streams.into_iter().take(self.config.max_streams) {
@@ -46,7 +46,7 @@ impl Sweep<'_> {
                 tally.more = true;
                 break;
             }
-            match self.settle(client, stream, &mut pulses, &mut tally).await {
+            match self.settle(client, stream, &mut heartbeats, &mut tally).await {
                 Err(error) if error.is_data_error() => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(stream, error, "a stream could not be evaluated");
@@ -64,11 +64,11 @@ impl Sweep<'_> {
         &self,
         client: &mut Client,
         stream: i32,
-        pulses: &mut PulseCache,
+        heartbeats: &mut HeartbeatCache,
         tally: &mut Tally,
     ) -> Result<(), StoreError> {
         for _ in 0..VISITS {
-            let visited = self.visit(client, stream, pulses).await?;
+            let visited = self.visit(client, stream, heartbeats).await?;
             let Visited::Done { written, deadline } = visited else { return Ok(()) };
             tally.transitions += written.transitions;
             tally.notifications += written.notifications;
@@ -85,7 +85,7 @@ impl Sweep<'_> {
         &self,
         client: &mut Client,
         stream: i32,
-        pulses: &mut PulseCache,
+        heartbeats: &mut HeartbeatCache,
     ) -> Result<Visited, StoreError> {
         let transaction = client.transaction().await?;
         let visit = Visit {
@@ -95,9 +95,9 @@ impl Sweep<'_> {
             stream,
             now: self.clock.now(),
         };
-        let visited = visit.run(pulses).await?;
+        let visited = visit.run(heartbeats).await?;
         if let Visited::Done { written: Written { notifications: 1.., .. }, .. } = visited {
-            self.wake_ahead.send();
+            self.prewarm.send();
         }
         transaction.commit().await?;
         crash::point("after-commit");
@@ -109,7 +109,7 @@ impl Sweep<'_> {
         let limit = i64::try_from(self.config.max_streams).unwrap_or(i64::MAX).saturating_add(1);
         let mut streams = scope.streams;
         streams.extend(alerts::marked_streams(client, limit).await?);
-        let (newest, _) = alerts::pulse_count(client, self.clock.now()).await?;
+        let (newest, _) = alerts::heartbeat_count(client, self.clock.now()).await?;
         if let Some(newest) = newest {
             streams.extend(alerts::overdue_streams(client, newest, limit).await?);
         }

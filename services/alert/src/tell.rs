@@ -18,7 +18,7 @@ pub(crate) struct Message {
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-/// A channel, and whether it is told as the fallback.
+/// A receiver, and whether it is told as the fallback.
 pub(crate) type Target = (String, bool);
 
 impl Message {
@@ -48,7 +48,7 @@ impl Message {
         Self { severity, labels, annotations }
     }
 
-    /// The channels that the routes name, and those that were told of the firing, as far as they still exist.
+    /// The receivers that the routes name, and those that were told of the firing, as far as they still exist.
     pub(crate) fn targets(
         &self,
         pipeline: &Pipeline,
@@ -66,9 +66,9 @@ impl Message {
         let is_routed = pipeline.routes.iter().any(|route| route.takes(facts));
         let mut targets: BTreeMap<String, bool> = told_before
             .into_iter()
-            .filter(|(channel, is_fallback)| !is_fallback && pipeline.channels.contains_key(channel))
+            .filter(|(receiver, is_fallback)| !is_fallback && pipeline.receivers.contains_key(receiver))
             .collect();
-        targets.extend(pipeline.channels_for(facts).into_iter().map(|name| (name.to_owned(), !is_routed)));
+        targets.extend(pipeline.receivers_for(facts).into_iter().map(|name| (name.to_owned(), !is_routed)));
         targets.into_iter().collect()
     }
 }

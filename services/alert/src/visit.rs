@@ -9,8 +9,8 @@ use store::alerts::{self, AlertId, Mark};
 use tokio_postgres::Error;
 
 use crate::decide::{Decision, Past, decide};
+use crate::heartbeats::HeartbeatCache;
 use crate::plan::{Plan, Start, Task};
-use crate::pulses::PulseCache;
 use crate::watch::Watch;
 use crate::write::{Writer, Written};
 
@@ -22,7 +22,7 @@ pub(crate) enum Visited {
     /// Evaluated.
     Done {
         written: Written,
-        /// When a pulse may change one of its series.
+        /// When a heartbeat may change one of its series.
         deadline: Option<Timestamp>,
     },
 }
@@ -37,7 +37,7 @@ pub(crate) struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    pub(crate) async fn run(self, pulses: &mut PulseCache) -> Result<Visited, Error> {
+    pub(crate) async fn run(self, heartbeats: &mut HeartbeatCache) -> Result<Visited, Error> {
         if !alerts::try_lock(self.transaction, self.stream).await? {
             return Ok(Visited::Busy);
         }
@@ -49,7 +49,7 @@ impl Visit<'_> {
         let mut deadline = None;
         if let Some(stream) = stream {
             let plan = Plan::new(self.watches, self.pipeline, &stream, (states, mark.as_ref()));
-            let decisions = self.decide(&plan, pulses).await?;
+            let decisions = self.decide(&plan, heartbeats).await?;
             deadline = decisions.iter().filter_map(|(_, decision)| decision.state.deadline).min();
             crash::point("before-write");
             written = self.write(&plan, decisions, mark.as_ref()).await?;
@@ -63,19 +63,19 @@ impl Visit<'_> {
     async fn decide<'p>(
         &self,
         plan: &'p Plan<'_>,
-        pulses: &mut PulseCache,
+        heartbeats: &mut HeartbeatCache,
     ) -> Result<Vec<(&'p Task<'p>, Decision)>, Error> {
         let lateness = self.pipeline.lateness;
         let reads_from = plan.tasks.iter().map(|task| task.reads_from(lateness)).min();
         let Some(reads_from) = reads_from else { return Ok(Vec::new()) };
         let moments = alerts::moments(self.transaction, self.stream, reads_from).await?;
         let counts_from = plan.tasks.iter().filter_map(|task| task.counts_from(lateness)).min();
-        let pulses = pulses.known(self.transaction, counts_from, self.now).await?;
+        let heartbeats = heartbeats.known(self.transaction, counts_from, self.now).await?;
         let mut decisions = Vec::new();
         for task in &plan.tasks {
             let past = self.past(task).await?;
             let points = moments.series(task.position);
-            let decision = decide(task, &points, &past, Horizon { pulses, lateness });
+            let decision = decide(task, &points, &past, Horizon { heartbeats, lateness });
             decisions.extend(decision.map(|decision| (task, decision)));
         }
         Ok(decisions)

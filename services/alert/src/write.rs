@@ -31,7 +31,7 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Records a transition and queues it for its channels.
+    /// Records a transition and queues it for its receivers.
     pub(crate) async fn record(
         &mut self,
         task: &Task<'_>,
@@ -45,7 +45,7 @@ impl Writer<'_> {
             Kind::Resolved => alerts::last_firing(self.transaction, alert).await?,
         };
         let told_before = match &firing {
-            Some(firing) => alerts::channels_of(self.transaction, firing.id).await?,
+            Some(firing) => alerts::receivers_of(self.transaction, firing.id).await?,
             None => Vec::new(),
         };
         let message = Message::of(task.watch, series, &transition, firing.as_ref());
@@ -57,7 +57,7 @@ impl Writer<'_> {
     /// Takes a transition back, and queues that for all who were to be told of it.
     pub(crate) async fn take_back(&mut self, task: &Task<'_>, untrue: i64) -> Result<(), Error> {
         let alert = self.alert(&task.watch.rule.name, task.position);
-        let targets = alerts::channels_of(self.transaction, untrue).await?;
+        let targets = alerts::receivers_of(self.transaction, untrue).await?;
         let traceparent = self.traceparent.as_deref();
         let id = alerts::take_back(self.transaction, untrue, traceparent, self.now).await?;
         self.queue(alert, id, &targets).await
@@ -69,7 +69,7 @@ impl Writer<'_> {
         let Some(firing) = alerts::last_firing(self.transaction, alert).await? else { return Ok(()) };
         let at = state.status.since().map_or(self.now, |since| since.max(self.now));
         let transition = Transition { kind: Kind::Resolved, at, value: None, cause: Cause::RuleRemoved };
-        let told_before = alerts::channels_of(self.transaction, firing.id).await?;
+        let told_before = alerts::receivers_of(self.transaction, firing.id).await?;
         let message = Message::again(firing);
         let targets = match series {
             Some(series) => message.targets(self.pipeline, &state.rule, series, told_before),
@@ -102,9 +102,9 @@ impl Writer<'_> {
     async fn queue(&mut self, alert: AlertId<'_>, transition: i64, targets: &[Target]) -> Result<(), Error> {
         self.written.transitions += 1;
         let alert_key = alert_key(alert.rule, alert.stream, alert.position);
-        for (channel, is_fallback) in targets {
+        for (receiver, is_fallback) in targets {
             let (alert_key, is_fallback, at) = (alert_key.as_str(), *is_fallback, self.now);
-            let new = NewNotification { transition, channel, alert_key, is_fallback, at };
+            let new = NewNotification { transition, receiver, alert_key, is_fallback, at };
             let is_new = alerts::queue_notification(self.transaction, new).await?;
             self.written.notifications += u32::from(is_new);
         }

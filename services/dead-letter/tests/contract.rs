@@ -15,10 +15,10 @@ use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
 use store::dead_letters::{self, Filter, StoredLetter};
 use store::{Database, DatabaseSettings};
-use testkit::Receiver;
+use testkit::TestReceiver;
 
 struct World {
-    broker: Receiver,
+    broker: TestReceiver,
     database: Database,
     sender: Arc<Sender>,
     stage: DeadLetters,
@@ -30,7 +30,7 @@ impl World {
         let place = testkit::postgres().await?;
         let settings = DatabaseSettings::from_url(place.url()).unwrap();
         store::migrate(&settings).await.unwrap();
-        let (database, broker) = (Database::new(&settings), Receiver::start().await);
+        let (database, broker) = (Database::new(&settings), TestReceiver::start().await);
         let url = broker.url("/freshet/default").parse().unwrap();
         let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());

@@ -15,12 +15,12 @@ use runtime::{ClientOptions, Clock, Env};
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings};
-use testkit::{OwnPostgres, Receiver, eventually};
+use testkit::{OwnPostgres, TestReceiver, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct World {
-    broker: Receiver,
+    broker: TestReceiver,
     postgres: OwnPostgres,
     stage: DeadLetters,
     producer: FutureProducer,
@@ -38,7 +38,7 @@ impl World {
         let kafka_settings = KafkaSettings::plaintext(kafka.bootstrap());
         let wanted = [TopicSpec { name: topic.clone(), partitions: 3, replication: 1 }];
         create_missing_topics(&kafka_settings, &wanted).await.unwrap();
-        let broker = Receiver::start().await;
+        let broker = TestReceiver::start().await;
         let url = broker.url("/freshet/default").parse().unwrap();
         let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
         let clock = Clock::system();

@@ -8,15 +8,15 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use rules::{Place, Rule};
-use runtime::{Env, WakeAhead};
+use runtime::{Env, Prewarm};
 
 use crate::sources::Intake;
 
 /// Wakes `transform` for every request, and `alert` for one that holds what a rule watches. The default wakes nobody.
 #[derive(Debug, Clone, Default)]
 pub struct Ahead {
-    always: WakeAhead,
-    where_watched: WakeAhead,
+    always: Prewarm,
+    where_watched: Prewarm,
     watching: Arc<Watching>,
 }
 
@@ -29,12 +29,12 @@ struct Watching {
 }
 
 impl Ahead {
-    /// `WAKE_AHEAD_URLS` and `WAKE_AHEAD_WATCHED_URLS`; mistakes are noted in `env`.
+    /// `PREWARM_URLS` and `PREWARM_WATCHED_URLS`; mistakes are noted in `env`.
     pub fn from_env(env: &mut Env, pipeline: &Pipeline) -> Self {
         let tags = pipeline.sources.iter().map(|(name, source)| (name.clone(), source.tags.clone()));
         Self {
-            always: WakeAhead::from_env(env, "WAKE_AHEAD_URLS"),
-            where_watched: WakeAhead::from_env(env, "WAKE_AHEAD_WATCHED_URLS"),
+            always: Prewarm::from_env(env, "PREWARM_URLS"),
+            where_watched: Prewarm::from_env(env, "PREWARM_WATCHED_URLS"),
             watching: Arc::new(Watching { rules: pipeline.rules.clone(), tags: tags.collect() }),
         }
     }
@@ -45,7 +45,7 @@ impl Ahead {
         if self.watching.rules.is_empty() {
             return;
         }
-        let Some(turn) = self.where_watched.turn() else { return };
+        let Some(turn) = self.where_watched.permit() else { return };
         let (watching, request) = (Arc::clone(&self.watching), request.clone());
         let (decoder, profile) = (source.decoder, source.profile.clone());
         tokio::spawn(async move {
@@ -94,7 +94,7 @@ sources:
   sea: {format: senml_json, tags: {site: north}}
 rules:
   TooHot: {metric: temperature, above: 30, select: {device: 'gh-*', tags: {site: north}}}
-channels:
+receivers:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
 

@@ -16,7 +16,7 @@ const DEFAULT_MAX_BODY_BYTES: usize = 768 * 1024;
 pub struct Config {
     /// `FRESHET_PIPELINE`: the sources of this file; `freshet.yaml`.
     pub sources: Sources,
-    /// `WAKE_AHEAD_URLS`, `WAKE_AHEAD_WATCHED_URLS`: who starts while a request is queued; nobody.
+    /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`: who starts while a request is queued; nobody.
     pub ahead: Ahead,
     /// `MAX_BODY_BYTES`: the largest body, as sent and again after decompression; 768 KiB.
     pub max_body_bytes: usize,

@@ -210,17 +210,17 @@ async fn a_webhook_of_cloudevents_may_ask_whether_it_is_welcome() {
 
 #[tokio::test]
 async fn the_stages_that_a_request_needs_are_woken_once_while_it_is_queued() {
-    let transform = testkit::Receiver::start().await;
-    let alert = testkit::Receiver::start().await;
+    let transform = testkit::TestReceiver::start().await;
+    let alert = testkit::TestReceiver::start().await;
     let yaml = "
 sources:
   open: {format: senml_json}
 rules:
   TooHot: {metric: temperature, above: 30}
-channels:
+receivers:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
-    let environment = [("WAKE_AHEAD_URLS", transform.url("")), ("WAKE_AHEAD_WATCHED_URLS", alert.url(""))];
+    let environment = [("PREWARM_URLS", transform.url("")), ("PREWARM_WATCHED_URLS", alert.url(""))];
     let environment = environment.each_ref().map(|(name, url)| (*name, url.as_str()));
     let world = World::start_with(yaml, &environment);
     let malformed = world.request("POST", "/hooks/open").header("content-type", "application/senml+json");
@@ -239,7 +239,7 @@ channels:
 #[tokio::test]
 async fn an_address_where_nobody_answers_fails_no_request() {
     let dead = format!("http://127.0.0.1:{}", testkit::free_port());
-    let world = World::start_with(YAML, &[("WAKE_AHEAD_URLS", &dead), ("WAKE_AHEAD_WATCHED_URLS", &dead)]);
+    let world = World::start_with(YAML, &[("PREWARM_URLS", &dead), ("PREWARM_WATCHED_URLS", &dead)]);
     for _ in 0..3 {
         assert_eq!(world.status(world.post("/hooks/open")).await, 202);
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::{Receiver, eventually, free_port};
+use testkit::{TestReceiver, eventually, free_port};
 
 const SECRET: &str = "s3cret-of-the-greenhouse";
 const PASSKEY: &str = "0123456789ABCDEF0123456789ABCDEF";
@@ -24,7 +24,7 @@ sources:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_credential_is_in_the_queue_the_log_or_a_trace() {
-    let (sink, collector) = (Receiver::start().await, Receiver::start().await);
+    let (sink, collector) = (TestReceiver::start().await, TestReceiver::start().await);
     sink.answer(202);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("freshet.yaml");

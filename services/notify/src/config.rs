@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::{AddressPolicy, Outgoing};
 use jiff::SignedDuration;
 use pipeline_config::Pipeline;
+use receivers::{AddressPolicy, Outgoing};
 use runtime::Env;
 
 /// Longer than an attempt that begins at the last moment may take.
@@ -23,7 +23,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads it, and opens every channel once, so that a missing secret is found at the start; mistakes are noted in
+    /// Reads it, and opens every receiver once, so that a missing secret is found at the start; mistakes are noted in
     /// `env`, and then there is none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
@@ -31,9 +31,9 @@ impl Config {
         let lease = env.millis_or("LEASE_MS", DEFAULT_LEASE);
         let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
         let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), roots));
-        for (name, channel) in &pipeline.channels {
-            if let Err(error) = channels::open(channel, &outgoing, &|name| std::env::var(name).ok()) {
-                env.mistake(format!("channel {name}"), error.to_string());
+        for (name, receiver) in &pipeline.receivers {
+            if let Err(error) = receivers::open(receiver, &outgoing, &|name| std::env::var(name).ok()) {
+                env.mistake(format!("receiver {name}"), error.to_string());
             }
         }
         let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::from_mins(1));

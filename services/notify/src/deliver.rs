@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use channels::{Attempt, Channel, Outcome, Outgoing};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
+use receivers::{Attempt, Outcome, Outgoing, Receiver};
 use runtime::{Clock, crash, trace};
 use store::notifications::{self, Conversation, Fate, Lease, Settled};
 use store::{Database, StoreError, active_pipeline};
@@ -30,7 +30,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(20);
 pub struct Deliverer {
     /// Where the notifications are.
     pub database: Database,
-    /// The channels and the fallback.
+    /// The receivers and the fallback.
     pub pipeline: Pipeline,
     /// The way out.
     pub outgoing: Arc<Outgoing>,
@@ -45,8 +45,8 @@ pub struct Deliverer {
 pub struct GivenUp {
     /// Its id.
     pub notification: Uuid,
-    /// The channel's name.
-    pub channel: String,
+    /// The receiver's name.
+    pub receiver: String,
     /// The rule's name.
     pub rule: String,
     /// Attempts in all.
@@ -95,7 +95,7 @@ impl Deliverer {
         deadline: Instant,
     ) -> Result<Vec<GivenUp>, StoreError> {
         let plan = plan(&conversation.queued, self.clock.now());
-        let fallback = self.fallback(&conversation.channel);
+        let fallback = self.fallback(&conversation.receiver);
         let mut silent: Vec<_> = plan.dropped.iter().map(|one| dropped(one, &fallback)).collect();
         silent.extend(plan.ended.iter().map(|one| ended(one)));
         self.record(lease, &silent).await?;
@@ -129,14 +129,14 @@ impl Deliverer {
             "notify",
             otel.kind = "producer",
             messaging.operation.type = "send",
-            messaging.destination.name = conversation.channel,
+            messaging.destination.name = conversation.receiver,
             messaging.message.id = %telling.main.id,
         );
         trace::continue_from(&span, telling.main.transition.traceparent.as_deref());
         async {
-            let (outcome, forgets) = match self.open(&conversation.channel).await? {
-                Ok(channel) if telling.known && !channel.forgets() => return Ok(known(telling)),
-                Ok(channel) => (self.attempt(&*channel, conversation, telling).await, channel.forgets()),
+            let (outcome, forgets) = match self.open(&conversation.receiver).await? {
+                Ok(receiver) if telling.known && !receiver.forgets() => return Ok(known(telling)),
+                Ok(receiver) => (self.attempt(&*receiver, conversation, telling).await, receiver.forgets()),
                 Err(outcome) => (outcome, false),
             };
             log(conversation, telling, &outcome);
@@ -149,34 +149,34 @@ impl Deliverer {
 
     async fn attempt(
         &self,
-        channel: &dyn Channel,
+        receiver: &dyn Receiver,
         conversation: &Conversation,
         telling: &Telling<'_>,
     ) -> Outcome {
         let message = message(&conversation.alert_key, telling);
         let attempt = Attempt { message: &message, now: self.clock.now(), tick: self.pipeline.tick };
-        let outcome = channel.deliver(attempt).await;
+        let outcome = receiver.deliver(attempt).await;
         crash::point("after-send");
         outcome
     }
 
-    /// The channel with its secrets as they are now.
-    async fn open(&self, name: &str) -> Result<Result<Box<dyn Channel>, Outcome>, StoreError> {
-        let Some(channel) = self.pipeline.channels.get(name) else {
-            return Ok(Err(self.unknown_channel().await?));
+    /// The receiver with its secrets as they are now.
+    async fn open(&self, name: &str) -> Result<Result<Box<dyn Receiver>, Outcome>, StoreError> {
+        let Some(receiver) = self.pipeline.receivers.get(name) else {
+            return Ok(Err(self.unknown_receiver().await?));
         };
-        Ok(channels::open(channel, &self.outgoing, &|name| std::env::var(name).ok())
+        Ok(receivers::open(receiver, &self.outgoing, &|name| std::env::var(name).ok())
             .map_err(|error| Outcome::retry(error.to_string())))
     }
 
-    /// While pipeline files change over, `alert` may queue for a channel that this process's file does not name: only the
+    /// While pipeline files change over, `alert` may queue for a receiver that this process's file does not name: only the
     /// file in force has the say.
-    async fn unknown_channel(&self) -> Result<Outcome, StoreError> {
+    async fn unknown_receiver(&self) -> Result<Outcome, StoreError> {
         let client = self.database.client().await?;
         Ok(if active_pipeline::hash(&client).await?.as_ref() == Some(&self.pipeline.hash) {
-            Outcome::no_use("the pipeline file has no such channel any more")
+            Outcome::no_use("the pipeline file has no such receiver any more")
         } else {
-            Outcome::retry("this process's pipeline file has no such channel, and is not the one in force")
+            Outcome::retry("this process's pipeline file has no such receiver, and is not the one in force")
         })
     }
 
@@ -196,9 +196,9 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Who is told of what `channel` gives up.
-    fn fallback(&self, channel: &str) -> Vec<String> {
-        self.pipeline.fallback.iter().filter(|name| *name != channel).cloned().collect()
+    /// Who is told of what `receiver` gives up.
+    fn fallback(&self, receiver: &str) -> Vec<String> {
+        self.pipeline.fallback.iter().filter(|name| *name != receiver).cloned().collect()
     }
 }
 
@@ -223,14 +223,14 @@ fn failure(conversation: &Conversation, telling: &Telling<'_>, settled: &[Settle
     let Some(Fate::Failed { error }) = fate else { return None };
     tracing::error!(
         notification = %main.id,
-        channel = conversation.channel,
+        receiver = conversation.receiver,
         rule = main.transition.rule,
         reason = error,
         "a notification was given up"
     );
     Some(GivenUp {
         notification: main.id,
-        channel: conversation.channel.clone(),
+        receiver: conversation.receiver.clone(),
         rule: main.transition.rule.clone(),
         attempts: main.attempts + 1,
         reason: error.clone(),
@@ -239,11 +239,11 @@ fn failure(conversation: &Conversation, telling: &Telling<'_>, settled: &[Settle
 
 fn log(conversation: &Conversation, telling: &Telling<'_>, outcome: &Outcome) {
     let Telling { main, news, .. } = telling;
-    let (channel, rule, news) = (conversation.channel.as_str(), main.transition.rule.as_str(), news.kind());
+    let (receiver, rule, news) = (conversation.receiver.as_str(), main.transition.rule.as_str(), news.kind());
     match outcome {
-        Outcome::Delivered => tracing::info!(notification = %main.id, channel, rule, news, "told"),
+        Outcome::Delivered => tracing::info!(notification = %main.id, receiver, rule, news, "told"),
         Outcome::Retry { reason, .. } => {
-            tracing::warn!(notification = %main.id, channel, rule, news, reason, "could not be told for now");
+            tracing::warn!(notification = %main.id, receiver, rule, news, reason, "could not be told for now");
         }
         // Logged where it is given up.
         Outcome::NoUse { .. } => {}

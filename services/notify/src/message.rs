@@ -1,6 +1,6 @@
-//! From a notification to a channel's message.
+//! From a notification to a receiver's message.
 
-use channels::{Alert, Message};
+use receivers::{Alert, Message};
 use store::notifications::Queued;
 use uuid::Uuid;
 
@@ -31,9 +31,9 @@ pub(crate) fn message(alert_key: &str, telling: &Telling<'_>) -> Message {
     }
 }
 
-/// The message on this channel that the thread began with; where that was merged into another one, nothing is lost
+/// The message on this receiver that the thread began with; where that was merged into another one, nothing is lost
 /// but the thread.
 fn thread(one: &Queued) -> Option<Uuid> {
     let firing = one.firing.and_then(|firing| firing.notification);
-    firing.or_else(|| one.taken_back.and_then(|back| back.notification))
+    firing.or_else(|| one.retracted.and_then(|back| back.notification))
 }

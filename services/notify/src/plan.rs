@@ -3,14 +3,14 @@
 //! ```text
 //! firing, resolved                      both untold      one message: it fired and resolved
 //! firing, its retraction                never sent       nothing
-//! firing, its retraction                perhaps sent     one message: it is taken back
-//! a retraction, the same at another     told before      nothing: people know it; a channel that forgets hears the
+//! firing, its retraction                perhaps sent     one message: it is retracted
+//! a retraction, the same at another     told before      nothing: people know it; a receiver that forgets hears the
 //!   time (late data moved it)                            new time
 //! repeating, anything later                              the repetition ends when that is delivered
 //! ```
 
-use channels::News;
 use jiff::Timestamp;
+use receivers::News;
 use store::notifications::{Queued, Status, TakenBack, TransitionKind};
 
 /// What is to be done with one conversation.
@@ -35,7 +35,7 @@ pub struct Telling<'a> {
     pub ends: Vec<&'a Queued>,
     /// What is told.
     pub news: News,
-    /// People know it already, but for the time: only a channel that forgets is told.
+    /// People know it already, but for the time: only a receiver that forgets is told.
     pub known: bool,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Plan<'a> {
                 last.news = news;
             }
             _ => {
-                let known = retraction.and_then(|one| one.taken_back).is_some_and(|back| surely_told(&back));
+                let known = retraction.and_then(|one| one.retracted).is_some_and(|back| surely_told(&back));
                 let merged = retraction.into_iter().collect();
                 self.tellings.push(Telling { main, merged, ends: Vec::new(), news, known });
             }
@@ -106,13 +106,13 @@ impl<'a> Plan<'a> {
 
 /// Whether a notification and the retraction of its transition cancel each other out, or a retraction has its say.
 fn is_void(one: &Queued, queued: &[Queued]) -> bool {
-    let is_taken_back_by = |untrue: &Queued, retraction: &Queued| {
-        retraction.taken_back.is_some_and(|back| back.transition == untrue.transition.id)
+    let is_retracted_by = |untrue: &Queued, retraction: &Queued| {
+        retraction.retracted.is_some_and(|back| back.transition == untrue.transition.id)
     };
-    let retracted = queued.iter().any(|other| is_taken_back_by(one, other));
-    let takes_back_what_was_never_sent =
-        queued.iter().any(|other| is_taken_back_by(other, one) && never_sent(other));
-    (retracted && !one.repeating) || takes_back_what_was_never_sent
+    let retracted = queued.iter().any(|other| is_retracted_by(one, other));
+    let retracts_what_was_never_sent =
+        queued.iter().any(|other| is_retracted_by(other, one) && never_sent(other));
+    (retracted && !one.repeating) || retracts_what_was_never_sent
 }
 
 /// An attempt that failed may have arrived all the same, and so may one whose process died.
@@ -124,18 +124,17 @@ const fn never_sent(one: &Queued) -> bool {
 fn moved<'a>(pending: &[&'a Queued]) -> Vec<(&'a Queued, &'a Queued)> {
     let mut pairs: Vec<(&Queued, &Queued)> = Vec::new();
     for again in pending {
-        let takes_back_the_same = |retraction: &&&'a Queued| {
+        let retracts_the_same = |retraction: &&&'a Queued| {
             let same = |back: TakenBack| back.kind == again.transition.kind && was_told(&back);
-            retraction.taken_back.is_some_and(same)
-                && pairs.iter().all(|(taken, _)| taken.id != retraction.id)
+            retraction.retracted.is_some_and(same) && pairs.iter().all(|(taken, _)| taken.id != retraction.id)
         };
-        let retraction = pending.iter().find(takes_back_the_same).copied();
+        let retraction = pending.iter().find(retracts_the_same).copied();
         pairs.extend(retraction.map(|retraction| (retraction, *again)));
     }
     pairs
 }
 
-/// What a notification has to tell on its channel; `None`: nothing.
+/// What a notification has to tell on its receiver; `None`: nothing.
 fn news(one: &Queued) -> Option<News> {
     let at = one.transition.at;
     let since = one.firing.map(|firing| firing.at);
@@ -143,7 +142,7 @@ fn news(one: &Queued) -> Option<News> {
         TransitionKind::Firing => Some(News::Firing { since: at }),
         TransitionKind::Resolved => Some(News::Resolved { since, at }),
         TransitionKind::Retracted => {
-            let back = one.taken_back.filter(was_told)?;
+            let back = one.retracted.filter(was_told)?;
             Some(match (back.kind, since) {
                 (TransitionKind::Resolved, Some(_)) => News::StillFiring { since, at: back.at },
                 _ => News::TakenBack { at: back.at },

@@ -1,7 +1,7 @@
 //! Decides what is recorded of an attempt.
 
-use channels::Outcome;
 use jiff::{SignedDuration, Timestamp};
+use receivers::Outcome;
 use store::notifications::{Fate, Queued, Settled, Status};
 
 use crate::plan::Telling;
@@ -14,9 +14,9 @@ pub(crate) struct Terms<'a> {
     pub(crate) now: Timestamp,
     /// The time between two ticks.
     pub(crate) tick: SignedDuration,
-    /// Whether the channel forgets what is not told again.
+    /// Whether the receiver forgets what is not told again.
     pub(crate) forgets: bool,
-    /// The channels that are told of what this one gave up.
+    /// The receivers that are told of what this one gave up.
     pub(crate) fallback: &'a [String],
 }
 
@@ -38,9 +38,9 @@ pub(crate) fn settle(telling: &Telling<'_>, outcome: &Outcome, terms: &Terms<'_>
     }
 }
 
-/// What needs no message. What takes back that which was given up here is told where that was told.
+/// What needs no message. What retracts that which was given up here is told where that was told.
 pub(crate) fn dropped(one: &Queued, fallback: &[String]) -> Settled {
-    let given_up = one.taken_back.is_some_and(|back| back.status == Some(Status::Failed));
+    let given_up = one.retracted.is_some_and(|back| back.status == Some(Status::Failed));
     settled(one, Fate::Superseded, if given_up && !one.is_fallback { fallback } else { &[] })
 }
 

@@ -45,7 +45,7 @@ fn reply(cause: &Event, given_up: &[GivenUp]) -> Outcome {
     let mut event = cloudevent::effect(cause, NOTIFICATION_FAILED, SOURCE);
     let data = NotificationFailed {
         notification: first.notification.to_string(),
-        channel: first.channel.clone(),
+        receiver: first.receiver.clone(),
         rule: first.rule.clone(),
         attempts: first.attempts,
         reason: first.reason.clone(),

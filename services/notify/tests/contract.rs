@@ -75,7 +75,7 @@ async fn what_is_given_up_goes_to_the_fallback_and_is_announced_once() {
     world.queue(firing, "ops").await;
     let Outcome::Reply(event) = world.wake().await else { panic!("expected a reply") };
     let failed: event_model::events::NotificationFailed = event_model::cloudevent::json(&event).unwrap();
-    assert_eq!((failed.channel.as_str(), failed.attempts, failed.others), ("ops", 1, 0));
+    assert_eq!((failed.receiver.as_str(), failed.attempts, failed.others), ("ops", 1, 0));
     assert_eq!(world.wake().await, Outcome::Done);
     assert_eq!(
         (world.statuses("ops").await, world.statuses("spare").await),
@@ -92,7 +92,7 @@ async fn what_is_given_up_goes_to_the_fallback_and_is_announced_once() {
 }
 
 #[tokio::test]
-async fn a_channel_that_only_the_file_in_force_names_waits_for_a_process_with_that_file() {
+async fn a_receiver_that_only_the_file_in_force_names_waits_for_a_process_with_that_file() {
     let Some(mut world) = World::start().await else { return };
     world.activate_next().await;
     let firing = world.transition("firing", 0, None).await;
@@ -109,7 +109,7 @@ async fn a_channel_that_only_the_file_in_force_names_waits_for_a_process_with_th
 }
 
 #[tokio::test]
-async fn a_channel_that_the_file_in_force_does_not_name_is_given_up() {
+async fn a_receiver_that_the_file_in_force_does_not_name_is_given_up() {
     let Some(world) = World::start().await else { return };
     let firing = world.transition("firing", 0, None).await;
     world.queue(firing, "siren").await;
@@ -120,7 +120,7 @@ async fn a_channel_that_the_file_in_force_does_not_name_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_down_is_tried_for_a_day_and_no_longer() {
+async fn a_receiver_that_is_down_is_tried_for_a_day_and_no_longer() {
     let Some(world) = World::start().await else { return };
     world.ops.answer(503);
     let firing = world.transition("firing", 0, None).await;
@@ -163,15 +163,15 @@ async fn alertmanager_is_told_again_on_every_tick_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn what_was_told_is_taken_back_and_what_was_not_is_forgotten() {
+async fn what_was_told_is_retracted_and_what_was_not_is_forgotten() {
     let Some(world) = World::start().await else { return };
     let told = world.transition("firing", 0, None).await;
     world.queue(told, "ops").await;
     assert_eq!(world.wake().await, Outcome::Done);
-    let taken_back = world.transition("retracted", 0, Some(told)).await;
-    world.queue(taken_back, "ops").await;
+    let retracted = world.transition("retracted", 0, Some(told)).await;
+    world.queue(retracted, "ops").await;
     assert_eq!(world.wake().await, Outcome::Done);
-    assert_eq!(kinds(&world.ops.received()), ["alert.firing", "alert.taken_back"]);
+    assert_eq!(kinds(&world.ops.received()), ["alert.firing", "alert.retracted"]);
 
     let untold = world.transition("firing", 7, None).await;
     let forgotten = world.transition("retracted", 7, Some(untold)).await;
@@ -212,7 +212,7 @@ async fn two_processes_tell_each_alert_once() {
 #[tokio::test]
 async fn an_event_of_another_type_is_skipped_and_a_missing_database_is_unavailable() {
     let Some(world) = World::start().await else { return };
-    assert_eq!(world.wake_with("dev.freshet.pulse.recorded.v1").await, Outcome::Skip);
+    assert_eq!(world.wake_with("dev.freshet.heartbeat.recorded.v1").await, Outcome::Skip);
     world.database.close();
     assert!(matches!(world.wake().await, Outcome::Unavailable(_)));
 }

@@ -37,11 +37,11 @@ impl fmt::Debug for Backlog {
 impl Backlog {
     /// That of `KAFKA_TOPIC` and `KAFKA_GROUP`; `None` where there is no such topic, for then no worker reads.
     ///
-    /// `PULSE_WAIT_MS` bounds [`Backlog::is_written`]; 20 s.
+    /// `HEARTBEAT_WAIT_MS` bounds [`Backlog::is_written`]; 20 s.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let topic = env.text("KAFKA_TOPIC")?;
         let group = env.text_or("KAFKA_GROUP", DEFAULT_GROUP);
-        let wait = env.millis_or("PULSE_WAIT_MS", DEFAULT_WAIT);
+        let wait = env.millis_or("HEARTBEAT_WAIT_MS", DEFAULT_WAIT);
         let mut config = KafkaSettings::from_env(env)?.client_config();
         // It looks at the group, and never joins it.
         config.set("group.id", group).set("enable.auto.commit", "false");

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use runtime::{ConfigErrors, ConfigMistake, WakeAhead};
+use runtime::{ConfigErrors, ConfigMistake, Prewarm};
 use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 use transform::worker::{Worker, WorkerConfig, WorkerParts};
@@ -25,12 +25,12 @@ fn main() -> ExitCode {
 fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let database = DatabaseSettings::from_env(&mut runtime.env);
-    let wake_ahead = WakeAhead::from_env(&mut runtime.env, "WAKE_AHEAD_URLS");
+    let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
     let backlog = Backlog::from_env(&mut runtime.env);
     runtime.env.finish()?;
     let Some(config) = config else { return Err(ConfigErrors::default()) };
     let stage = Transform::new(config.pipeline, Database::new(&database), runtime.clock);
-    Ok(App::new().stage(stage.waking(wake_ahead).beside_workers(backlog)))
+    Ok(App::new().stage(stage.waking(prewarm).beside_workers(backlog)))
 }
 
 /// The Kafka way.
@@ -38,7 +38,7 @@ fn build_worker(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let worker = WorkerConfig::from_env(&mut runtime.env);
     let database = DatabaseSettings::from_env(&mut runtime.env);
-    let wake_ahead = WakeAhead::from_env(&mut runtime.env, "WAKE_AHEAD_URLS");
+    let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
     runtime.env.finish()?;
     let (Some(config), Some(worker)) = (config, worker) else { return Err(ConfigErrors::default()) };
     let started = Worker::start(WorkerParts {
@@ -46,7 +46,7 @@ fn build_worker(mut runtime: Runtime) -> Result<App, ConfigErrors> {
         pipeline: config.pipeline,
         connections: database.connections(),
         database: Database::new(&database),
-        wake_ahead,
+        prewarm,
         clock: runtime.clock,
         // The other half is for the commit and the leave.
         leave_within: runtime.settings.shutdown_timeout / 2,

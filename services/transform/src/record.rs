@@ -3,7 +3,7 @@
 use cloudevents::{AttributesReader as _, Event};
 use jiff::Timestamp;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
-use store::{EvaluationMark, KeptRequest, Located, Payload, Receipt, RecordPlace};
+use store::{EvaluationRequest, KeptRequest, Located, Payload, Receipt, RecordPlace};
 
 use crate::content::Content;
 use crate::origin::Origin;
@@ -17,7 +17,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) event: &'a Event,
     pub(crate) origin: &'a Origin<'a>,
     pub(crate) content: &'a Content,
-    pub(crate) marks: Vec<EvaluationMark>,
+    pub(crate) marks: Vec<EvaluationRequest>,
     pub(crate) traceparent: Option<String>,
     /// Now, for what failed.
     pub(crate) now: Timestamp,

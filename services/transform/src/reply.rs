@@ -2,9 +2,9 @@
 
 use cloudevents::Event;
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
+use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED};
 use event_model::events::{
-    EVALUATION_DUE, EVALUATION_NONE, EXT_EVALUATION, PulseRecorded, ReadingsRecorded, StreamSpan,
+    EVALUATION_DUE, EVALUATION_NONE, EXT_EVALUATION, HeartbeatRecorded, ReadingsRecorded, StreamSpan,
 };
 use jiff::Timestamp;
 use store::{Located, LocatedStream};
@@ -40,10 +40,10 @@ pub(crate) fn span(stream: &LocatedStream) -> StreamSpan {
     StreamSpan { stream: stream.id, device: stream.device.clone(), channel: stream.channel.clone(), from, to }
 }
 
-/// `pulse.recorded`.
-pub(crate) fn pulse_recorded(cause: &Event, at: Timestamp) -> Result<Event, EventError> {
-    let mut event = cloudevent::effect(cause, PULSE_RECORDED, SOURCE);
+/// `heartbeat.recorded`.
+pub(crate) fn heartbeat_recorded(cause: &Event, at: Timestamp) -> Result<Event, EventError> {
+    let mut event = cloudevent::effect(cause, HEARTBEAT_RECORDED, SOURCE);
     cloudevent::set_time(&mut event, at);
-    cloudevent::set_json(&mut event, &PulseRecorded { at })?;
+    cloudevent::set_json(&mut event, &HeartbeatRecorded { at })?;
     Ok(event)
 }

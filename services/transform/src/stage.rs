@@ -7,9 +7,9 @@ use event_model::cloudevent::EventError;
 use event_model::event_types::TICK;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use runtime::{Clock, WakeAhead, crash};
+use runtime::{Clock, Prewarm, crash};
 use stage::{Delivery, Outcome, Stage};
-use store::{Database, StoreError, Streams, WriteError, Writer, pulses};
+use store::{Database, StoreError, Streams, WriteError, Writer, heartbeats};
 
 use crate::backlog::Backlog;
 use crate::content::Content;
@@ -26,7 +26,7 @@ pub struct Transform {
     streams: Streams,
     writer: Writer,
     clock: Clock,
-    wake_ahead: WakeAhead,
+    prewarm: Prewarm,
     backlog: Option<Backlog>,
 }
 
@@ -35,17 +35,17 @@ impl Transform {
     pub fn new(pipeline: Pipeline, database: Database, clock: Clock) -> Self {
         let streams = Streams::new(database.clone());
         let writer = Writer::start(&database);
-        let wake_ahead = WakeAhead::default();
-        Self { pipeline, database, streams, writer, clock, wake_ahead, backlog: None }
+        let prewarm = Prewarm::default();
+        Self { pipeline, database, streams, writer, clock, prewarm, backlog: None }
     }
 
     /// Wakes these stages while it writes what a rule watches.
     #[must_use]
-    pub fn waking(self, wake_ahead: WakeAhead) -> Self {
-        Self { wake_ahead, ..self }
+    pub fn waking(self, prewarm: Prewarm) -> Self {
+        Self { prewarm, ..self }
     }
 
-    /// Payloads are written by workers, and no pulse is recorded while they are behind.
+    /// Payloads are written by workers, and no heartbeat is recorded while they are behind.
     #[must_use]
     pub fn beside_workers(self, backlog: Option<Backlog>) -> Self {
         Self { backlog, ..self }
@@ -58,7 +58,7 @@ impl Transform {
         let marks = watch::marks(&self.pipeline, origin.name, &located.streams);
         let is_watched = !marks.is_empty();
         if is_watched {
-            self.wake_ahead.send();
+            self.prewarm.send();
         }
         let answer = (origin.received_at, is_watched);
         let reply = reply::readings_recorded(event, origin.name, &located, answer)?;
@@ -78,10 +78,10 @@ impl Transform {
         if self.payloads_came_through().await {
             let client = self.database.client().await?;
             crash::point("before-write");
-            pulses::record(&client, at).await.map_err(StoreError::from)?;
+            heartbeats::record(&client, at).await.map_err(StoreError::from)?;
             crash::point("after-commit");
         }
-        Ok(Some(reply::pulse_recorded(event, at)?))
+        Ok(Some(reply::heartbeat_recorded(event, at)?))
     }
 }
 
@@ -91,7 +91,7 @@ impl Transform {
         let Some(backlog) = &self.backlog else { return true };
         let is_written = backlog.is_written().await;
         if !is_written {
-            tracing::warn!("payloads wait for a worker; no pulse is recorded");
+            tracing::warn!("payloads wait for a worker; no heartbeat is recorded");
         }
         is_written
     }

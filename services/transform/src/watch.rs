@@ -2,14 +2,14 @@
 
 use pipeline_config::Pipeline;
 use rules::Place;
-use store::{EvaluationMark, LocatedStream};
+use store::{EvaluationRequest, LocatedStream};
 
 /// The marks of `streams`: each from its earliest moment on.
-pub(crate) fn marks(pipeline: &Pipeline, source: &str, streams: &[LocatedStream]) -> Vec<EvaluationMark> {
+pub(crate) fn marks(pipeline: &Pipeline, source: &str, streams: &[LocatedStream]) -> Vec<EvaluationRequest> {
     streams
         .iter()
         .filter(|stream| is_watched(pipeline, source, stream))
-        .map(|stream| EvaluationMark { stream_id: stream.id, from_at: stream.span().0 })
+        .map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 })
         .collect()
 }
 
@@ -29,7 +29,7 @@ sources:
   greenhouse: {format: json, credentials: [{bearer: {env: TOKEN}}]}
 rules:
   TooHot: {metric: temperature, above: 30, select: {device: 'gh-*', tags: {site: north}}}
-channels:
+receivers:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
 

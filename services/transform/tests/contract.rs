@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
-use event_model::event_types::{PAYLOAD_RECEIVED, PULSE_RECORDED, READINGS_RECORDED, TICK};
-use event_model::events::{APPLICATION_HTTP, PulseRecorded, ReadingsRecorded};
+use event_model::event_types::{HEARTBEAT_RECORDED, PAYLOAD_RECEIVED, READINGS_RECORDED, TICK};
+use event_model::events::{APPLICATION_HTTP, HeartbeatRecorded, ReadingsRecorded};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use runtime::Clock;
@@ -31,7 +31,7 @@ sources:
     events: {type: com.example.reading}
 rules:
   TooHot: {metric: temperature, above: 30, select: {device: 'gh-*'}}
-channels:
+receivers:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
 
@@ -99,7 +99,7 @@ async fn readings_are_stored_and_named_in_the_reply() {
     assert_eq!((data.source.as_str(), data.streams[0].device.as_str()), ("greenhouse", "gh-1"));
     assert_eq!(data.streams[0].from.to_string(), "2026-03-01T09:59:00Z");
     assert_eq!(house.count("readings where source = 'greenhouse' and device = 'gh-1'").await, 2);
-    assert_eq!(house.count("evaluation_due").await, 1);
+    assert_eq!(house.count("evaluation_request").await, 1);
     assert_eq!(
         house.count("receipt where outcome = 'stored' and readings = 2 and request is not null").await,
         1
@@ -123,7 +123,7 @@ async fn readings_that_no_rule_watches_wake_nobody() {
     let event =
         reply(house.handle(payload("greenhouse", "1", r#"{"device":"barn","temperature":31.5}"#)).await);
     assert_eq!(cloudevent::extension(&event, "evaluation").as_deref(), Some("none"));
-    assert_eq!(house.count("evaluation_due").await, 0);
+    assert_eq!(house.count("evaluation_request").await, 0);
 }
 
 #[tokio::test]
@@ -178,14 +178,14 @@ async fn an_event_of_somebody_else_is_taken_by_the_source_that_names_its_type() 
 }
 
 #[tokio::test]
-async fn a_tick_records_a_pulse() {
+async fn a_tick_records_a_heartbeat() {
     let Some(house) = House::build().await else { return };
     let tick = || cloudevent::new(TICK, "/apis/v1/namespaces/default/pingsources/tick", "1");
     let event = reply(house.handle(tick()).await);
-    assert_eq!(event.ty(), PULSE_RECORDED);
-    assert_eq!(cloudevent::json::<PulseRecorded>(&event).unwrap().at, now());
+    assert_eq!(event.ty(), HEARTBEAT_RECORDED);
+    assert_eq!(cloudevent::json::<HeartbeatRecorded>(&event).unwrap().at, now());
     reply(house.handle(tick()).await);
-    assert_eq!(house.count("pulse").await, 1);
+    assert_eq!(house.count("heartbeat").await, 1);
 }
 
 #[tokio::test]

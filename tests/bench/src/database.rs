@@ -63,7 +63,9 @@ impl Database {
     pub async fn empty(&self) {
         self.connect()
             .await
-            .batch_execute("truncate reading, receipt, receipt_key, evaluation_due, dead_letter; checkpoint")
+            .batch_execute(
+                "truncate reading, receipt, receipt_key, evaluation_request, dead_letter; checkpoint",
+            )
             .await
             .expect("the tables are there");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ::rules::{Checkpoint, Condition, Horizon, Point, Pulses, Rule, Selector, State, evaluate};
+use ::rules::{Checkpoint, Condition, Heartbeats, Horizon, Point, Rule, Selector, State, evaluate};
 use event_model::Severity;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,9 +30,9 @@ pub fn readings_per_second(table: &mut Table) {
         })
         .collect();
     let end = points.last().map_or(begin, |point| point.at);
-    let pulses = Pulses::new(std::iter::empty(), SignedDuration::from_mins(5), end);
+    let heartbeats = Heartbeats::new(std::iter::empty(), SignedDuration::from_mins(5), end);
     let from = Checkpoint { at: begin - SignedDuration::from_secs(1), state: State::default() };
-    let horizon = Horizon { pulses: &pulses, lateness: SignedDuration::from_mins(15) };
+    let horizon = Horizon { heartbeats: &heartbeats, lateness: SignedDuration::from_mins(15) };
     let rates = (0..5)
         .map(|_| {
             let start = Instant::now();

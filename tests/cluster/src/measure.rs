@@ -19,7 +19,7 @@ sources:
     credentials: [{header: X-Api-Key, secret: {env: FRESHET_DEMO_KEY}}]
 rules:
   TooHot: {metric: temperature, above: 30}
-channels:
+receivers:
   desk: {webhook: {url: {env: FRESHET_DEMO_WEBHOOK}, secret: {env: FRESHET_DEMO_WEBHOOK_SECRET}}}
 routes: [{to: [desk]}]
 tick: 1h
@@ -31,9 +31,9 @@ tick: 1h
 /// What did not happen.
 pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
     desk::put_up_trivial(&stand.cluster, &stand.settings).await?;
-    for wake_ahead in [true, false] {
-        stand.install(&values(stand, wake_ahead)).await?;
-        cold::measure(stand, table, wake_ahead).await?;
+    for prewarm in [true, false] {
+        stand.install(&values(stand, prewarm)).await?;
+        cold::measure(stand, table, prewarm).await?;
     }
     stand.install(&values(stand, true)).await?;
     warm::measure(stand, table).await?;
@@ -48,11 +48,11 @@ pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
     Ok(())
 }
 
-fn values(stand: &Stand, wake_ahead: bool) -> Value {
+fn values(stand: &Stand, prewarm: bool) -> Value {
     let mut values = stand.values();
     let desk = desk::host(&stand.cluster.namespace);
     values["pipelineFile"] = json!(format!("{PIPELINE}network: {{allow: [{desk}]}}\n"));
-    values["wakeAhead"] = json!({"enabled": wake_ahead});
+    values["prewarm"] = json!({"enabled": prewarm});
     values["helmTest"] = json!({"enabled": false});
     values
 }

@@ -108,13 +108,13 @@ async fn dead_letters(client: &Client, sent: &[Sent], found: &mut Vec<String>) -
 async fn notifications(client: &Client, found: &mut Vec<String>) -> Result<(), Error> {
     let doubled = client
         .query(
-            "select transition_id, channel, count(*) from notification group by 1, 2 having count(*) > 1",
+            "select transition_id, receiver, count(*) from notification group by 1, 2 having count(*) > 1",
             &[],
         )
         .await?;
     found.extend(doubled.iter().map(|row| {
         format!(
-            "transition {} has {} notifications on one channel",
+            "transition {} has {} notifications on one receiver",
             row.get::<_, i64>(0),
             row.get::<_, i64>(2)
         )

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use knative_local::Config;
-use testkit::{Receiver, eventually};
+use testkit::{TestReceiver, eventually};
 
 use crate::checker::{self, Answer, Sent};
 use crate::messages;
@@ -28,7 +28,7 @@ sources:
 rules:
   Hot: {metric: temperature, above: 30}
   Silent: {metric: temperature, absent: 30m}
-channels:
+receivers:
   desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
 routes: [{to: [desk]}]
 network: {allow: [127.0.0.1]}
@@ -41,7 +41,7 @@ pub struct Farm {
     /// Where it runs.
     pub stand: Stand,
     /// Who is told of alerts.
-    pub desk: Receiver,
+    pub desk: TestReceiver,
     /// What was sent, with the answers.
     pub sent: Vec<Sent>,
 }
@@ -50,7 +50,7 @@ impl Farm {
     /// `processes` of `transform` and of `alert` at once, on real time unless `clock` is set; `None` where PostgreSQL is
     /// not installed.
     pub async fn open(processes: u32, clock: Option<Timestamp>, adjust: fn(&mut Config)) -> Option<Self> {
-        let desk = Receiver::start().await;
+        let desk = TestReceiver::start().await;
         let plan = Plan {
             environment: vec![
                 ("DESK_URL".to_owned(), desk.url("/alerts")),

@@ -7,7 +7,7 @@
 //! 2. every item that makes no sense is named, with its reason, in exactly one dead letter of its payload;
 //! 3. there is no reading that nobody sent;
 //! 4. no dead letter is left that was only unavailable;
-//! 5. there is exactly one notification for each (transition, channel), and all its attempts carried one id.
+//! 5. there is exactly one notification for each (transition, receiver), and all its attempts carried one id.
 //!
 //! [`traffic`] writes the payloads, [`checker`] reads the database with SQL of its own; neither uses the pipeline's code.
 

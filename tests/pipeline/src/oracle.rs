@@ -48,11 +48,11 @@ pub type Series = BTreeMap<i64, f64>;
 /// `true` and the time at which it fires, `false` and the time at which that is over.
 pub type Transition = (bool, i64);
 
-/// All transitions of `rule` over `series`; `pulses` are in order, and ticks come every `tick` microseconds.
-pub fn transitions(rule: &Rule, series: &Series, pulses: &[i64], tick: i64) -> Vec<Transition> {
+/// All transitions of `rule` over `series`; `heartbeats` are in order, and ticks come every `tick` microseconds.
+pub fn transitions(rule: &Rule, series: &Series, heartbeats: &[i64], tick: i64) -> Vec<Transition> {
     let spells = match rule.breach {
-        Breach::Absent(after) => silences(series, &runs(pulses, tick), after),
-        _ => breaches(rule, series, pulses),
+        Breach::Absent(after) => silences(series, &runs(heartbeats, tick), after),
+        _ => breaches(rule, series, heartbeats),
     };
     spells
         .into_iter()
@@ -65,7 +65,7 @@ pub fn transitions(rule: &Rule, series: &Series, pulses: &[i64], tick: i64) -> V
 type Spell = (i64, Option<i64>);
 
 /// Each unbroken breach, shortened by the time that it must last.
-fn breaches(rule: &Rule, series: &Series, pulses: &[i64]) -> Vec<Spell> {
+fn breaches(rule: &Rule, series: &Series, heartbeats: &[i64]) -> Vec<Spell> {
     let mut found: Vec<(i64, Option<i64>)> = Vec::new();
     for (at, measured) in measures(rule.breach, series) {
         match found.last_mut() {
@@ -75,7 +75,7 @@ fn breaches(rule: &Rule, series: &Series, pulses: &[i64]) -> Vec<Spell> {
             _ => {}
         }
     }
-    let newest = series.keys().chain(pulses).max().copied().unwrap_or(i64::MIN);
+    let newest = series.keys().chain(heartbeats).max().copied().unwrap_or(i64::MIN);
     let lasts = |(from, to): &(i64, Option<i64>)| match to {
         Some(to) => rule.hold == 0 || from + rule.hold < *to,
         None => from + rule.hold <= newest,
@@ -109,9 +109,9 @@ fn ends(breach: Breach, measured: f64) -> bool {
     }
 }
 
-/// Spans of time without an outage: pulses no more than two and a half ticks apart.
-fn runs(pulses: &[i64], tick: i64) -> Vec<(i64, i64)> {
-    pulses
+/// Spans of time without an outage: heartbeats no more than two and a half ticks apart.
+fn runs(heartbeats: &[i64], tick: i64) -> Vec<(i64, i64)> {
+    heartbeats
         .chunk_by(|one, next| 2 * (next - one) <= 5 * tick)
         .map(|run| (run[0], run[run.len() - 1]))
         .collect()
@@ -129,12 +129,12 @@ fn silences(series: &Series, runs: &[(i64, i64)], after: i64) -> Vec<Spell> {
     times.iter().zip(following).filter_map(silence).collect()
 }
 
-/// The pulses that were recorded, in order.
+/// The heartbeats that were recorded, in order.
 ///
 /// # Errors
 /// Where the database does not answer.
-pub async fn pulses(client: &Client) -> Result<Vec<i64>, Error> {
-    let sql = "select (extract(epoch from at) * 1000000)::bigint from pulse order by at";
+pub async fn heartbeats(client: &Client) -> Result<Vec<i64>, Error> {
+    let sql = "select (extract(epoch from at) * 1000000)::bigint from heartbeat order by at";
     Ok(client.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
@@ -146,7 +146,7 @@ pub async fn stored(client: &Client) -> Result<BTreeMap<(String, String), Vec<Tr
     let sql = "
         select t.rule, d.name, t.kind = 'firing', (extract(epoch from t.at) * 1000000)::bigint
         from alert_transition t join stream s on s.id = t.stream_id join device d on d.id = s.device_id
-        where t.taken_back_by is null and t.kind <> 'retracted' order by t.at, t.kind = 'firing' desc";
+        where t.retracted_by is null and t.kind <> 'retracted' order by t.at, t.kind = 'firing' desc";
     let mut found: BTreeMap<_, Vec<Transition>> = BTreeMap::new();
     for row in client.query(sql, &[]).await? {
         found.entry((row.get(0), row.get(1))).or_default().push((row.get(2), row.get(3)));
@@ -160,11 +160,11 @@ mod tests {
 
     const MINUTE: i64 = 60_000_000;
 
-    fn run(breach: Breach, hold: i64, series: &[(i64, f64)], pulses: &[i64]) -> Vec<(bool, i64)> {
+    fn run(breach: Breach, hold: i64, series: &[(i64, f64)], heartbeats: &[i64]) -> Vec<(bool, i64)> {
         let rule = Rule { name: "R", metric: "temperature", breach, hold: hold * MINUTE };
         let series = series.iter().map(|(at, value)| (at * MINUTE, *value)).collect();
-        let pulses: Vec<i64> = pulses.iter().map(|at| at * MINUTE).collect();
-        let found = transitions(&rule, &series, &pulses, 2 * MINUTE);
+        let heartbeats: Vec<i64> = heartbeats.iter().map(|at| at * MINUTE).collect();
+        let found = transitions(&rule, &series, &heartbeats, 2 * MINUTE);
         found.into_iter().map(|(fires, at)| (fires, at / MINUTE)).collect()
     }
 
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn an_open_breach_fires_once_a_pulse_has_seen_it_last() {
+    fn an_open_breach_fires_once_a_heartbeat_has_seen_it_last() {
         assert_eq!(run(Breach::Below(5.0, 6.0), 4, &[(0, 4.0)], &[3]), []);
         assert_eq!(run(Breach::Below(5.0, 6.0), 4, &[(0, 4.0)], &[3, 5]), [(true, 4)]);
     }
 
     #[test]
-    fn silence_is_counted_within_one_run_of_pulses() {
+    fn silence_is_counted_within_one_run_of_heartbeats() {
         let outage = [0, 2, 4, 6, 20, 22, 24, 26, 28];
         assert_eq!(run(Breach::Absent(7 * MINUTE), 0, &[(1, 0.0)], &outage), [(true, 27)]);
         assert_eq!(run(Breach::Absent(5 * MINUTE), 0, &[(1, 0.0), (6, 0.0)], &outage), [(true, 25)]);

@@ -33,12 +33,12 @@ const HUMIDITIES: [f64; 9] = [25.0, 30.0, 33.0, 35.0, 50.0, 65.0, 68.0, 70.0, 75
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_order_of_arrival_of_all_seeds_ends_in_the_transitions_of_the_oracle() {
-    let mut taken_back = 0;
+    let mut retracted = 0;
     for seed in seeds() {
         let Some(untrue) = holds_for(seed).await else { return };
-        taken_back += untrue;
+        retracted += untrue;
     }
-    assert!(taken_back > 0, "no reading came late enough to make anything untrue");
+    assert!(retracted > 0, "no reading came late enough to make anything untrue");
 }
 
 fn seeds() -> Vec<u64> {
@@ -49,7 +49,7 @@ fn seeds() -> Vec<u64> {
     }
 }
 
-/// How much was taken back meanwhile; `None` where PostgreSQL is not installed.
+/// How much was retracted meanwhile; `None` where PostgreSQL is not installed.
 async fn holds_for(seed: u64) -> Option<i64> {
     let mut random = Random::new(seed);
     let rules = rules(&mut random);
@@ -63,9 +63,9 @@ async fn holds_for(seed: u64) -> Option<i64> {
     world.play(&stand, &mut random).await;
     assert_eq!(disagreements(&stand, &rules, &world).await, "", "FRESHET_SEED={seed} replays this");
     let sql = "select count(*) from alert_transition where kind = 'retracted'";
-    let taken_back = stand.database().await.query_one(sql, &[]).await.unwrap().get(0);
+    let retracted = stand.database().await.query_one(sql, &[]).await.unwrap().get(0);
     stand.down().await;
-    Some(taken_back)
+    Some(retracted)
 }
 
 /// All five kinds; how long a breach must last is the seed's.
@@ -239,13 +239,13 @@ fn payloads(random: &mut Random, items: &[Value]) -> Vec<Vec<u8>> {
 /// A line for each alert of which the database and the oracle do not say the same; and there must be alerts at all.
 async fn disagreements(stand: &Stand, rules: &[Rule], world: &World) -> String {
     let database = stand.database().await;
-    let pulses = oracle::pulses(&database).await.unwrap();
+    let heartbeats = oracle::heartbeats(&database).await.unwrap();
     let mut stored = oracle::stored(&database).await.unwrap();
     let mut text = String::new();
     let mut fired = 0;
     for rule in rules {
         for ((device, _), series) in world.series.iter().filter(|((_, metric), _)| *metric == rule.metric) {
-            let wanted = oracle::transitions(rule, series, &pulses, WAVE);
+            let wanted = oracle::transitions(rule, series, &heartbeats, WAVE);
             let found = stored.remove(&(rule.name.to_owned(), device.clone())).unwrap_or_default();
             fired += wanted.len();
             if wanted != found {
@@ -261,7 +261,7 @@ async fn disagreements(stand: &Stand, rules: &[Rule], world: &World) -> String {
     for (alert, transitions) in stored {
         writeln!(text, "{alert:?}: nobody wants {transitions:?}").unwrap();
     }
-    let marks: i64 = database.query_one("select count(*) from evaluation_due", &[]).await.unwrap().get(0);
+    let marks: i64 = database.query_one("select count(*) from evaluation_request", &[]).await.unwrap().get(0);
     if fired < 10 || marks > 0 {
         writeln!(text, "{fired} transitions are too few, or {marks} marks are left").unwrap();
     }

@@ -1,4 +1,4 @@
-//! What people are told: in order, once for each id, signed, taken back where it was untrue, and elsewhere where nobody listens.
+//! What people are told: in order, once for each id, signed, retracted where it was untrue, and elsewhere where nobody listens.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use pipeline_tests::random::Random;
 use pipeline_tests::stand::{Plan, Stand};
 use serde_json::Value;
 use standardwebhooks::Webhook;
-use testkit::{Received, Receiver};
+use testkit::{Received, TestReceiver};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const START: &str = "2026-03-01T00:00:00Z";
@@ -22,7 +22,7 @@ sources:
 rules:
   Hot: {metric: temperature, above: 30, clear: 28}
   Warm: {metric: temperature, above: 20, for: 10m, select: {device: 'slow-*'}}
-channels:
+receivers:
   desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
   spare: {webhook: {url: {env: SPARE_URL}, secret: {env: DESK_SECRET}}}
 routes: [{to: [desk]}]
@@ -33,15 +33,15 @@ network: {allow: [127.0.0.1]}
 /// A pipeline, who listens, and what time it is.
 struct House {
     stand: Stand,
-    desk: Receiver,
-    spare: Receiver,
+    desk: TestReceiver,
+    spare: TestReceiver,
     now: Timestamp,
 }
 
 impl House {
     /// `None` where PostgreSQL is not installed.
     async fn open(pipeline: &str) -> Option<Self> {
-        let (desk, spare) = (Receiver::start().await, Receiver::start().await);
+        let (desk, spare) = (TestReceiver::start().await, TestReceiver::start().await);
         let now = START.parse().unwrap();
         let mut plan = Plan::new(pipeline);
         plan.clock = Some(now);
@@ -113,11 +113,11 @@ impl Told {
     }
 }
 
-fn told(receiver: &Receiver) -> Vec<Told> {
+fn told(receiver: &TestReceiver) -> Vec<Told> {
     receiver.received().iter().map(Told::read).collect()
 }
 
-fn kinds(receiver: &Receiver) -> Vec<String> {
+fn kinds(receiver: &TestReceiver) -> Vec<String> {
     told(receiver).into_iter().map(|told| told.kind).collect()
 }
 
@@ -203,7 +203,7 @@ async fn an_alert_that_was_over_before_it_was_told_is_one_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_late_data_made_untrue_is_taken_back_where_it_was_told() {
+async fn what_late_data_made_untrue_is_retracted_where_it_was_told() {
     let Some(mut house) = House::open(PIPELINE).await else { return };
     house.pass(MINUTE * 20);
     house.measure("slow-1", &[(-12, 25.0), (0, 25.0)]).await;
@@ -212,7 +212,7 @@ async fn what_late_data_made_untrue_is_taken_back_where_it_was_told() {
     let all = told(&house.desk);
     assert_eq!(
         all.iter().map(|told| told.kind.as_str()).collect::<Vec<_>>(),
-        ["alert.firing", "alert.taken_back"]
+        ["alert.firing", "alert.retracted"]
     );
     assert_eq!(all[0].key, all[1].key);
     house.stand.down().await;
@@ -252,7 +252,7 @@ sources:
     mapping: {items: /items, device: /device, time: /time, metrics: {temperature: /t}}
 rules:
   Hot: {metric: temperature, above: 30, clear: 28}
-channels:
+receivers:
   prometheus: {alertmanager: {url: {env: ALERTMANAGER_URL}}}
 network: {allow: [127.0.0.1]}
 ";

@@ -73,7 +73,7 @@ impl Place {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_time_that_ends_while_nothing_runs_is_decided_on_the_pulse() {
+async fn a_hold_time_that_ends_while_nothing_runs_is_decided_on_the_heartbeat() {
     let Some(place) = Place::open().await else { return };
     place.measure(1, 31.0).await;
     place.scaled_to_zero().await;

@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use pipeline_tests::stand::{Plan, Stand};
 use reqwest::RequestBuilder;
 use sha2::Sha256;
-use testkit::{Receiver, eventually};
+use testkit::{TestReceiver, eventually};
 
 const HEADER: &str = "hdr-6f2c1b9a8d7e";
 const BEARER: &str = "brr-81c2d3e4f5a6";
@@ -40,7 +40,7 @@ sources:
   lines: {format: influx_line_protocol}
 rules:
   TooHot: {metric: temperature, above: 30}
-channels:
+receivers:
   desk: {webhook: {url: {env: DESK_URL}, secret: {env: OUTGOING}}}
 routes: [{to: [desk]}]
 network: {allow: [127.0.0.1]}
@@ -48,7 +48,7 @@ network: {allow: [127.0.0.1]}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_credential_reaches_queue_database_log_or_trace() {
-    let (desk, collector) = (Receiver::start().await, Receiver::start().await);
+    let (desk, collector) = (TestReceiver::start().await, TestReceiver::start().await);
     let mut plan = Plan::new(PIPELINE);
     plan.environment = environment(&desk, &collector);
     let Some(stand) = Stand::up(plan).await else { return };
@@ -85,7 +85,7 @@ async fn no_credential_reaches_queue_database_log_or_trace() {
     }
 }
 
-fn environment(desk: &Receiver, collector: &Receiver) -> Vec<(String, String)> {
+fn environment(desk: &TestReceiver, collector: &TestReceiver) -> Vec<(String, String)> {
     [
         ("HEADER", HEADER.to_owned()),
         ("BEARER", BEARER.to_owned()),

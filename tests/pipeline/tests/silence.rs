@@ -42,7 +42,7 @@ async fn a_database_that_was_away_makes_nobody_silent() {
     }
     day.stand.postgres.instance.restart().unwrap();
     day.stand.rest().await;
-    // A slow start of the database leaves some among the dead letters, which hold back the pulse until they are sent back.
+    // A slow start of the database leaves some among the dead letters, which hold back the heartbeat until they are sent back.
     day.stand.slow_tick().await;
     day.nobody_is_silent().await;
     day.ends_with_one_silent().await;
@@ -126,7 +126,7 @@ impl Day {
         }
     }
 
-    /// And nobody was for a moment: what was taken back was told too.
+    /// And nobody was for a moment: what was retracted was told too.
     async fn nobody_is_silent(&self) {
         let sql = "select count(*) from alert_transition";
         let count: i64 = self.stand.database().await.query_one(sql, &[]).await.unwrap().get(0);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pipeline_tests::stand::{Plan, Stand};
-use testkit::{Receiver, eventually};
+use testkit::{TestReceiver, eventually};
 
 const PIPELINE: &str = "
 sources:
@@ -12,7 +12,7 @@ sources:
     credentials: [{header: X-Api-Key, secret: {env: STAND_KEY}}]
 rules:
   TooHot: {metric: temperature, above: 30}
-channels:
+receivers:
   desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
 routes: [{to: [desk]}]
 network: {allow: [127.0.0.1]}
@@ -20,7 +20,7 @@ network: {allow: [127.0.0.1]}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hot_reading_becomes_a_row_a_transition_and_a_message() {
-    let desk = Receiver::start().await;
+    let desk = TestReceiver::start().await;
     let mut plan = Plan::new(PIPELINE);
     plan.environment = vec![
         ("DESK_URL".to_owned(), desk.url("/alerts")),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use pipeline_tests::stand::{KEY, Plan, Stand};
-use testkit::{Receiver, eventually};
+use testkit::{TestReceiver, eventually};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -16,7 +16,7 @@ sources:
     credentials: [{header: X-Api-Key, secret: {env: STAND_KEY}}]
 rules:
   TooHot: {metric: temperature, above: 30}
-channels:
+receivers:
   desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
 routes: [{to: [desk]}]
 network: {allow: [127.0.0.1]}
@@ -24,7 +24,7 @@ network: {allow: [127.0.0.1]}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_senders_trace_leads_to_the_notification_it_caused() {
-    let (desk, collector) = (Receiver::start().await, Receiver::start().await);
+    let (desk, collector) = (TestReceiver::start().await, TestReceiver::start().await);
     let mut plan = Plan::new(PIPELINE);
     plan.environment = vec![
         ("DESK_URL".to_owned(), desk.url("/alerts")),

@@ -11,7 +11,7 @@ use crate::yaml::{Node, Value};
 pub(crate) struct Names<'a> {
     pub(crate) sources: BTreeSet<&'a str>,
     pub(crate) rules: BTreeSet<&'a str>,
-    pub(crate) channels: BTreeSet<&'a str>,
+    pub(crate) receivers: BTreeSet<&'a str>,
     /// Metrics that a source names itself, in a mapping or with their unit.
     pub(crate) metrics: BTreeSet<String>,
 }
@@ -35,13 +35,13 @@ pub(crate) fn known(node: &Node, what: &str, declared: &BTreeSet<&str>, report: 
     None
 }
 
-/// A list of channels, each once.
-pub(crate) fn channels(node: &Node, names: &Names<'_>, report: &Report) -> Vec<String> {
+/// A list of receivers, each once.
+pub(crate) fn receivers(node: &Node, names: &Names<'_>, report: &Report) -> Vec<String> {
     let mut found = Vec::new();
     for item in scalar::list(node, report) {
-        let Some(name) = known(item, "channel", &names.channels, report) else { continue };
+        let Some(name) = known(item, "receiver", &names.receivers, report) else { continue };
         if found.contains(&name) {
-            report.mistake(item.place, format!("channel `{name}` is here twice"));
+            report.mistake(item.place, format!("receiver `{name}` is here twice"));
         } else {
             found.push(name);
         }

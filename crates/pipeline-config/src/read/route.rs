@@ -22,7 +22,7 @@ pub(crate) fn read(node: &Node, names: &Names<'_>, report: &Report) -> Vec<Route
 
 fn route(node: &Node, names: &Names<'_>, report: &Report) -> Option<Route> {
     let fields = Fields::of(node, "Route", report)?;
-    let to = fields.require("to").map_or_else(Vec::new, |node| reference::channels(node, names, report));
+    let to = fields.require("to").map_or_else(Vec::new, |node| reference::receivers(node, names, report));
     let select = fields.get("select").and_then(|node| selector(node, names, report)).unwrap_or_default();
     fields.close();
     Some(Route { select, to })

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::channel::Setting;
 use crate::fields::Fields;
+use crate::receiver::Setting;
 use crate::report::Report;
 use crate::scalar;
 use crate::secret::SecretRef;

@@ -82,11 +82,11 @@ struct Selector {
     tags: Option<BTreeMap<String, Scalar>>,
 }
 
-/// Which alerts go to which channels. Every route that matches is taken, not only the first.
+/// Which alerts go to which receivers. Every route that matches is taken, not only the first.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Route {
-    /// The channels' names.
+    /// The receivers' names.
     #[schemars(length(min = 1))]
     to: Vec<String>,
     /// Which alerts; all where absent.

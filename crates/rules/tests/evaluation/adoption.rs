@@ -2,7 +2,7 @@
 
 use crate::support::{Desk, TICK, above, absent, at, rule};
 use jiff::Timestamp;
-use rules::{Adoption, Cause, Kind, Point, Pulses, Status, adopt, evaluate, first_checkpoint, reconcile};
+use rules::{Adoption, Cause, Heartbeats, Kind, Point, Status, adopt, evaluate, first_checkpoint, reconcile};
 
 fn points(readings: &[(i64, f64)]) -> Vec<Point> {
     readings.iter().map(|(second, value)| Point { at: at(*second), value: *value }).collect()
@@ -15,8 +15,8 @@ fn adopted(
     readings: &[(i64, f64)],
 ) -> Adoption {
     let desk = Desk::new(rule(condition, 0), 900);
-    let pulses = Pulses::new((0..20).map(|tick| at(tick * 300)), TICK, at(5_700));
-    adopt(&desk.rule, was, recorded.map(at), &points(readings), desk.horizon(&pulses))
+    let heartbeats = Heartbeats::new((0..20).map(|tick| at(tick * 300)), TICK, at(5_700));
+    adopt(&desk.rule, was, recorded.map(at), &points(readings), desk.horizon(&heartbeats))
 }
 
 #[test]
@@ -54,14 +54,19 @@ fn a_silence_under_the_changed_rule_is_counted_from_the_last_reading() {
 }
 
 #[test]
-fn what_was_recorded_before_an_adoption_is_never_taken_back_after_it() {
+fn what_was_recorded_before_an_adoption_is_never_retracted_after_it() {
     let desk = Desk::new(rule(above(40.0, 40.0), 0), 900);
-    let pulses = Pulses::new([], TICK, at(5_000));
+    let heartbeats = Heartbeats::new([], TICK, at(5_000));
     let mut readings = points(&[(100, 50.0), (200, 35.0)]);
-    let adoption =
-        adopt(&desk.rule, Status::Firing { since: at(100) }, Some(at(100)), &readings, desk.horizon(&pulses));
+    let adoption = adopt(
+        &desk.rule,
+        Status::Firing { since: at(100) },
+        Some(at(100)),
+        &readings,
+        desk.horizon(&heartbeats),
+    );
     readings.push(Point { at: at(300), value: 45.0 });
-    let next = evaluate(&desk.rule, &adoption.checkpoint, &readings, desk.horizon(&pulses));
+    let next = evaluate(&desk.rule, &adoption.checkpoint, &readings, desk.horizon(&heartbeats));
     // Both recorded rows, firing at 100 and resolved at 200, are at or before the checkpoint.
     assert!(adoption.checkpoint.at >= at(200));
     assert_eq!(reconcile(&[], &next.transitions).len(), 1);

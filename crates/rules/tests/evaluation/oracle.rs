@@ -1,4 +1,4 @@
-//! An oracle that looks at every second by itself, knows all readings and pulses at once, and nothing of arrival, checkpoints or
+//! An oracle that looks at every second by itself, knows all readings and heartbeats at once, and nothing of arrival, checkpoints or
 //! deadlines. Whatever the order of arrival within the lateness window, the effective transitions must be the oracle's.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +10,9 @@ use rules::Kind::{self, Firing, Resolved};
 use rules::{Checkpoint, Condition, Direction, Point, Rule, State, evaluate};
 
 /// The transitions, second by second.
-fn oracle(rule: &Rule, readings: &BTreeMap<i64, f64>, pulses: &BTreeSet<i64>) -> Vec<(Kind, i64)> {
+fn oracle(rule: &Rule, readings: &BTreeMap<i64, f64>, heartbeats: &BTreeSet<i64>) -> Vec<(Kind, i64)> {
     let (Some(first), Some(newest)) = (readings.keys().next(), readings.keys().last()) else { return vec![] };
-    let end = pulses.last().map_or(*newest, |pulse| *pulse.max(newest));
+    let end = heartbeats.last().map_or(*newest, |heartbeat| *heartbeat.max(newest));
     let mut transitions = vec![];
     let mut firing = false;
     // Seconds of unbroken breach or of counted silence that led up to now; `None` is neither.
@@ -22,7 +22,7 @@ fn oracle(rule: &Rule, readings: &BTreeMap<i64, f64>, pulses: &BTreeSet<i64>) ->
         let reading = readings.get(&now).copied();
         lasted = match &rule.condition {
             Condition::Absent { .. } if reading.is_some() => Some(0),
-            Condition::Absent { .. } if !pipeline_was_up(pulses, now) => Some(0),
+            Condition::Absent { .. } if !pipeline_was_up(heartbeats, now) => Some(0),
             _ => lasted.map(|seconds| seconds + 1),
         };
         if let Some(value) = reading {
@@ -55,10 +55,10 @@ fn oracle(rule: &Rule, readings: &BTreeMap<i64, f64>, pulses: &BTreeSet<i64>) ->
     transitions
 }
 
-/// Whether the second that ends at `now` lies between two pulses no more than 2.5 ticks apart.
-fn pipeline_was_up(pulses: &BTreeSet<i64>, now: i64) -> bool {
-    let left = pulses.range(..now).next_back();
-    let right = pulses.range(now..).next();
+/// Whether the second that ends at `now` lies between two heartbeats no more than 2.5 ticks apart.
+fn pipeline_was_up(heartbeats: &BTreeSet<i64>, now: i64) -> bool {
+    let left = heartbeats.range(..now).next_back();
+    let right = heartbeats.range(now..).next();
     left.zip(right).is_some_and(|(left, right)| 2 * (right - left) <= 5 * TICK.as_secs())
 }
 
@@ -119,7 +119,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
 enum Happening {
     Arrives(i64, f64),
     Looks,
-    Pulses(i64),
+    Heartbeats(i64),
 }
 
 #[derive(Debug)]
@@ -138,12 +138,12 @@ impl Story {
         stored.collect()
     }
 
-    fn pulses(&self) -> BTreeSet<i64> {
-        let pulses = self.happenings.iter().filter_map(|(_, happening)| match happening {
-            Happening::Pulses(second) => Some(*second),
+    fn heartbeats(&self) -> BTreeSet<i64> {
+        let heartbeats = self.happenings.iter().filter_map(|(_, happening)| match happening {
+            Happening::Heartbeats(second) => Some(*second),
             _ => None,
         });
-        pulses.collect()
+        heartbeats.collect()
     }
 
     fn play(&self) -> Desk {
@@ -152,7 +152,7 @@ impl Story {
             match *happening {
                 Happening::Arrives(second, value) => desk.store(second, value),
                 Happening::Looks => desk.look(*now),
-                Happening::Pulses(second) => desk.pulse(second),
+                Happening::Heartbeats(second) => desk.heartbeat(second),
             }
         }
         desk.look(self.happenings.last().map_or(0, |(now, _)| *now));
@@ -183,7 +183,7 @@ fn any_story() -> impl Strategy<Value = Story> {
             let mut now = 0;
             for (gap, jitter) in ticks {
                 now += gap;
-                happenings.push((now + jitter, Happening::Pulses(now + jitter)));
+                happenings.push((now + jitter, Happening::Heartbeats(now + jitter)));
             }
             happenings.sort_by_key(|(now, _)| *now);
             Story { rule, lateness, happenings }
@@ -196,23 +196,23 @@ proptest! {
 
     #[test]
     fn any_order_of_arrival_within_the_lateness_window_ends_in_the_oracles_transitions(story in any_story()) {
-        let expected = oracle(&story.rule, &story.readings(), &story.pulses());
+        let expected = oracle(&story.rule, &story.readings(), &story.heartbeats());
         prop_assert_eq!(story.play().effective(), expected);
     }
 
     #[test]
     fn readings_in_order_give_the_same_transitions_in_any_batches(mut story in any_story()) {
-        // The clock stands at the end, with all pulses known: only the batches differ.
-        let expected = oracle(&story.rule, &story.readings(), &story.pulses());
+        // The clock stands at the end, with all heartbeats known: only the batches differ.
+        let expected = oracle(&story.rule, &story.readings(), &story.heartbeats());
         story.happenings.sort_by_key(|(_, happening)| match happening {
-            Happening::Pulses(_) => i64::MIN,
+            Happening::Heartbeats(_) => i64::MIN,
             Happening::Arrives(second, _) => *second,
             Happening::Looks => 0,
         });
         let mut desk = Desk::new(story.rule.clone(), story.lateness);
         for (index, (_, happening)) in story.happenings.iter().enumerate() {
             match *happening {
-                Happening::Pulses(second) => desk.pulse(second),
+                Happening::Heartbeats(second) => desk.heartbeat(second),
                 Happening::Arrives(second, value) => {
                     desk.store(second, value);
                     if index % 3 != 1 {
@@ -225,7 +225,7 @@ proptest! {
         desk.look(100_000);
         let time_alone_decides =
             matches!(story.rule.condition, Condition::Absent { .. }) || story.rule.hold > SignedDuration::ZERO;
-        prop_assert!(time_alone_decides || desk.taken_back() == 0);
+        prop_assert!(time_alone_decides || desk.retracted() == 0);
         prop_assert_eq!(desk.effective(), expected);
     }
 
@@ -234,10 +234,10 @@ proptest! {
         let desk = Desk::new(story.rule.clone(), story.lateness);
         let points: Vec<_> =
             story.readings().iter().map(|(second, value)| Point { at: at(*second), value: *value }).collect();
-        let pulses = rules::Pulses::new(story.pulses().into_iter().map(at), TICK, at(1_000));
+        let heartbeats = rules::Heartbeats::new(story.heartbeats().into_iter().map(at), TICK, at(1_000));
         let start = Checkpoint { at: Timestamp::MIN, state: State::default() };
-        let whole = evaluate(&story.rule, &start, &points, desk.horizon(&pulses));
-        let rest = evaluate(&story.rule, &whole.checkpoint, &points, desk.horizon(&pulses));
+        let whole = evaluate(&story.rule, &start, &points, desk.horizon(&heartbeats));
+        let rest = evaluate(&story.rule, &whole.checkpoint, &points, desk.horizon(&heartbeats));
         let later: Vec<_> =
             whole.transitions.iter().filter(|transition| transition.at > whole.checkpoint.at).copied().collect();
         prop_assert_eq!(rest.transitions, later);
@@ -253,7 +253,7 @@ proptest! {
         after in any::<i64>(),
         lateness in any::<i64>(),
         readings in prop::collection::btree_map(-377_000_000_000_i64..253_000_000_000, any::<f64>(), 0..20),
-        pulses in prop::collection::btree_set(-377_000_000_000_i64..253_000_000_000, 0..20),
+        heartbeats in prop::collection::btree_set(-377_000_000_000_i64..253_000_000_000, 0..20),
         threshold in any::<f64>(),
     ) {
         let instant = |second| Timestamp::from_second(second).unwrap();
@@ -263,8 +263,8 @@ proptest! {
         for condition in [rule.condition.clone(), above(threshold, threshold), silent] {
             let rule = Rule { condition, hold: SignedDuration::from_secs(hold), ..rule.clone() };
             for tick in [SignedDuration::MAX, SignedDuration::ZERO, TICK] {
-                let known = rules::Pulses::new(pulses.iter().copied().map(instant), tick, Timestamp::MAX);
-                let horizon = rules::Horizon { pulses: &known, lateness: SignedDuration::from_secs(lateness) };
+                let known = rules::Heartbeats::new(heartbeats.iter().copied().map(instant), tick, Timestamp::MAX);
+                let horizon = rules::Horizon { heartbeats: &known, lateness: SignedDuration::from_secs(lateness) };
                 let start = Checkpoint { at: Timestamp::MIN, state: State::default() };
                 let evaluation = evaluate(&rule, &start, &points, horizon);
                 let json = serde_json::to_string(&evaluation.checkpoint.state).unwrap();

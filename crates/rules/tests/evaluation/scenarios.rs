@@ -5,18 +5,18 @@ use jiff::SignedDuration;
 use rules::Kind::{self, Firing, Resolved};
 use rules::{Condition, Direction};
 
-/// Readings that come in order, each evaluated when it comes, then pulses.
-fn play(condition: Condition, hold: i64, readings: &[(i64, f64)], pulses: &[i64]) -> Vec<(Kind, i64)> {
+/// Readings that come in order, each evaluated when it comes, then heartbeats.
+fn play(condition: Condition, hold: i64, readings: &[(i64, f64)], heartbeats: &[i64]) -> Vec<(Kind, i64)> {
     let mut desk = Desk::new(rule(condition, hold), 900);
-    let mut pulses = pulses.iter().copied().peekable();
+    let mut heartbeats = heartbeats.iter().copied().peekable();
     for (second, value) in readings {
-        while let Some(pulse) = pulses.next_if(|pulse| pulse <= second) {
-            desk.pulse(pulse);
+        while let Some(heartbeat) = heartbeats.next_if(|heartbeat| heartbeat <= second) {
+            desk.heartbeat(heartbeat);
         }
         desk.store(*second, *value);
         desk.look(*second);
     }
-    pulses.for_each(|pulse| desk.pulse(pulse));
+    heartbeats.for_each(|heartbeat| desk.heartbeat(heartbeat));
     desk.effective()
 }
 
@@ -70,7 +70,7 @@ fn a_rate_of_change_is_scaled_and_has_a_direction() {
 }
 
 #[test]
-fn for_fires_at_its_end_when_a_reading_or_a_pulse_gets_there() {
+fn for_fires_at_its_end_when_a_reading_or_a_heartbeat_gets_there() {
     let hot = above(30.0, 28.0);
     type Scenario<'a> = (&'a str, &'a [(i64, f64)], &'a [i64], &'a [(Kind, i64)]);
     let scenarios: [Scenario<'_>; 7] = [
@@ -83,12 +83,12 @@ fn for_fires_at_its_end_when_a_reading_or_a_pulse_gets_there() {
             &[],
             &[(Firing, 600), (Resolved, 601)],
         ),
-        ("a pulse before the end does not fire", &[(0, 31.0)], &[300, 599], &[]),
-        ("a pulse at the end does", &[(0, 31.0)], &[300, 600], &[(Firing, 600)]),
-        ("a pulse long after does too, at the end", &[(0, 31.0)], &[300, 90_000], &[(Firing, 600)]),
+        ("a heartbeat before the end does not fire", &[(0, 31.0)], &[300, 599], &[]),
+        ("a heartbeat at the end does", &[(0, 31.0)], &[300, 600], &[(Firing, 600)]),
+        ("a heartbeat long after does too, at the end", &[(0, 31.0)], &[300, 90_000], &[(Firing, 600)]),
     ];
-    for (name, readings, pulses, expected) in scenarios {
-        assert_eq!(play(hot.clone(), 600, readings, pulses), expected, "{name}");
+    for (name, readings, heartbeats, expected) in scenarios {
+        assert_eq!(play(hot.clone(), 600, readings, heartbeats), expected, "{name}");
     }
 }
 
@@ -99,7 +99,7 @@ fn a_breach_between_the_thresholds_still_counts_towards_for() {
 }
 
 #[test]
-fn silence_counts_only_while_pulses_come() {
+fn silence_counts_only_while_heartbeats_come() {
     type Scenario<'a> = (&'a str, &'a [(i64, f64)], &'a [i64], &'a [(Kind, i64)]);
     let scenarios: [Scenario<'_>; 9] = [
         ("no reading ever", &[], &[0, 300, 600, 900], &[]),
@@ -115,23 +115,23 @@ fn silence_counts_only_while_pulses_come() {
         ),
         ("an outage gives the whole time anew", &[(0, 1.0)], &[0, 300, 9_000, 9_300], &[]),
         ("and then it counts", &[(0, 1.0)], &[0, 300, 9_000, 9_300, 9_600], &[(Firing, 9_600)]),
-        ("no pulses, no silence", &[(0, 1.0), (90_000, 1.0)], &[], &[]),
+        ("no heartbeats, no silence", &[(0, 1.0), (90_000, 1.0)], &[], &[]),
     ];
-    for (name, readings, pulses, expected) in scenarios {
-        assert_eq!(play(absent(600), 0, readings, pulses), expected, "{name}");
+    for (name, readings, heartbeats, expected) in scenarios {
+        assert_eq!(play(absent(600), 0, readings, heartbeats), expected, "{name}");
     }
 }
 
 #[test]
-fn a_silence_shorter_than_a_tick_is_found_by_the_pulse_that_follows_it() {
+fn a_silence_shorter_than_a_tick_is_found_by_the_heartbeat_that_follows_it() {
     let mut desk = Desk::new(rule(absent(60), 0), 900);
-    desk.pulse(0);
+    desk.heartbeat(0);
     desk.store(10, 1.0);
     desk.look(10);
     desk.store(200, 1.0);
     desk.look(200);
     assert_eq!((desk.effective(), desk.deadline()), (vec![], Some(70)));
-    desk.pulse(300);
+    desk.heartbeat(300);
     assert_eq!(desk.effective(), [(Firing, 70), (Resolved, 200), (Firing, 260)]);
     assert_eq!(desk.deadline(), None, "what fires waits for a reading, not for time");
 }
@@ -139,23 +139,23 @@ fn a_silence_shorter_than_a_tick_is_found_by_the_pulse_that_follows_it() {
 #[test]
 fn a_run_that_grows_over_readings_already_seen_counts_their_silence() {
     let mut desk = Desk::new(rule(absent(1_200), 0), 60);
-    desk.pulse(0);
+    desk.heartbeat(0);
     desk.store(10, 1.0);
     desk.look(10);
-    // The tick is late: two readings 25 minutes apart are seen before any pulse says that the pipeline was up.
+    // The tick is late: two readings 25 minutes apart are seen before any heartbeat says that the pipeline was up.
     desk.store(700, 1.0);
     desk.look(700);
-    desk.pulse(600);
+    desk.heartbeat(600);
     desk.store(2_200, 1.0);
     desk.look(2_200);
     assert_eq!(desk.effective(), []);
-    desk.pulse(1_300);
-    desk.pulse(2_000);
+    desk.heartbeat(1_300);
+    desk.heartbeat(2_000);
     assert_eq!(desk.effective(), [(Firing, 1_900), (Resolved, 2_200)]);
 }
 
 #[test]
-fn a_late_reading_takes_back_what_it_makes_untrue() {
+fn a_late_reading_retracts_what_it_makes_untrue() {
     let mut desk = Desk::new(rule(above(30.0, 28.0), 600), 900);
     desk.store(0, 31.0);
     desk.store(700, 31.0);
@@ -163,9 +163,9 @@ fn a_late_reading_takes_back_what_it_makes_untrue() {
     assert_eq!(desk.effective(), [(Firing, 600)]);
     desk.store(300, 20.0);
     desk.look(800);
-    assert_eq!((desk.effective(), desk.taken_back()), (vec![], 1));
+    assert_eq!((desk.effective(), desk.retracted()), (vec![], 1));
     assert_eq!(desk.deadline(), Some(1_300));
-    desk.pulse(1_300);
+    desk.heartbeat(1_300);
     assert_eq!(desk.effective(), [(Firing, 1_300)]);
 }
 
@@ -174,8 +174,8 @@ fn a_late_reading_ends_a_silence_that_never_was() {
     let mut desk = Desk::new(rule(absent(600), 0), 900);
     desk.store(0, 1.0);
     desk.look(0);
-    for pulse in [0, 300, 600] {
-        desk.pulse(pulse);
+    for heartbeat in [0, 300, 600] {
+        desk.heartbeat(heartbeat);
     }
     assert_eq!(desk.effective(), [(Firing, 600)]);
     desk.store(400, 1.0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use event_model::Severity;
 use jiff::{SignedDuration, Timestamp};
 use rules::{
-    Change, Checkpoint, Condition, Evaluation, Horizon, Kind, Point, Pulses, Recorded, Rule, Selector,
+    Change, Checkpoint, Condition, Evaluation, Heartbeats, Horizon, Kind, Point, Recorded, Rule, Selector,
     evaluate, first_checkpoint, reconcile,
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Desk {
     pub(crate) rule: Rule,
     pub(crate) lateness: SignedDuration,
     readings: BTreeMap<Timestamp, f64>,
-    pulses: BTreeSet<Timestamp>,
+    heartbeats: BTreeSet<Timestamp>,
     mark: Option<Timestamp>,
     checkpoint: Option<Checkpoint>,
     deadline: Option<Timestamp>,
@@ -55,7 +55,7 @@ impl Desk {
             rule,
             lateness: SignedDuration::from_secs(lateness),
             readings: BTreeMap::new(),
-            pulses: BTreeSet::new(),
+            heartbeats: BTreeSet::new(),
             mark: None,
             checkpoint: None,
             deadline: None,
@@ -69,9 +69,9 @@ impl Desk {
         self.mark = Some(self.mark.map_or(at(second), |mark| mark.min(at(second))));
     }
 
-    /// A pulse comes through; only a series whose deadline it has reached is evaluated.
-    pub(crate) fn pulse(&mut self, second: i64) {
-        self.pulses.insert(at(second));
+    /// A heartbeat comes through; only a series whose deadline it has reached is evaluated.
+    pub(crate) fn heartbeat(&mut self, second: i64) {
+        self.heartbeats.insert(at(second));
         if self.deadline.is_some_and(|deadline| deadline <= at(second)) {
             self.evaluate(at(second));
         }
@@ -113,12 +113,12 @@ impl Desk {
         self.mark = None;
     }
 
-    pub(crate) fn known(&self, now: Timestamp) -> Pulses {
-        Pulses::new(self.pulses.iter().copied(), TICK, now)
+    pub(crate) fn known(&self, now: Timestamp) -> Heartbeats {
+        Heartbeats::new(self.heartbeats.iter().copied(), TICK, now)
     }
 
-    pub(crate) fn horizon<'a>(&self, pulses: &'a Pulses) -> Horizon<'a> {
-        Horizon { pulses, lateness: self.lateness }
+    pub(crate) fn horizon<'a>(&self, heartbeats: &'a Heartbeats) -> Horizon<'a> {
+        Horizon { heartbeats, lateness: self.lateness }
     }
 
     fn effective_rows(&self) -> impl Iterator<Item = Recorded> {
@@ -133,8 +133,8 @@ impl Desk {
         self.effective_rows().map(|row| (row.kind, row.at.as_second() - at(0).as_second())).collect()
     }
 
-    /// How many were ever taken back.
-    pub(crate) fn taken_back(&self) -> usize {
+    /// How many were ever retracted.
+    pub(crate) fn retracted(&self) -> usize {
         self.rows.iter().filter(|(_, effective)| !effective).count()
     }
 

@@ -33,7 +33,7 @@ pub async fn active_hash(client: &impl GenericClient) -> Result<Option<String>, 
 /// Those of the database.
 pub async fn marked_streams(client: &impl GenericClient, limit: i64) -> Result<Vec<i32>, Error> {
     let rows =
-        query(client, "select stream_id from evaluation_due order by token limit $1", &[&limit]).await?;
+        query(client, "select stream_id from evaluation_request order by token limit $1", &[&limit]).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
@@ -52,7 +52,7 @@ pub async fn try_lock(transaction: &impl GenericClient, stream: i32) -> Result<b
 /// # Errors
 /// Those of the database.
 pub async fn mark(transaction: &impl GenericClient, stream: i32) -> Result<Option<Mark>, Error> {
-    let sql = "select from_at, token, traceparent from evaluation_due where stream_id = $1";
+    let sql = "select from_at, token, traceparent from evaluation_request where stream_id = $1";
     let rows = query(transaction, sql, &[&stream]).await?;
     let mark = rows
         .first()
@@ -65,12 +65,12 @@ pub async fn mark(transaction: &impl GenericClient, stream: i32) -> Result<Optio
 /// # Errors
 /// Those of the database.
 pub async fn remove_mark(transaction: &impl GenericClient, stream: i32, mark: &Mark) -> Result<(), Error> {
-    let sql = "delete from evaluation_due where stream_id = $1 and token = $2";
+    let sql = "delete from evaluation_request where stream_id = $1 and token = $2";
     execute(transaction, sql, &[&stream, &mark.token]).await?;
     Ok(())
 }
 
-/// Whether the stream is marked, or a pulse has come that is not before `deadline`.
+/// Whether the stream is marked, or a heartbeat has come that is not before `deadline`.
 ///
 /// Asked after the lock was let go: whoever came for the stream meanwhile found it taken and went on.
 ///
@@ -82,8 +82,8 @@ pub async fn is_due(
     deadline: Option<Timestamp>,
 ) -> Result<bool, Error> {
     let sql = "
-        select exists (select from evaluation_due where stream_id = $1)
-            or coalesce((select max(at) from pulse) >= $2, false)";
+        select exists (select from evaluation_request where stream_id = $1)
+            or coalesce((select max(at) from heartbeat) >= $2, false)";
     let rows = query(client, sql, &[&stream, &deadline]).await?;
     rows.first().map_or(Ok(false), |row| row.try_get(0))
 }

@@ -11,16 +11,16 @@ pub struct NewNotification<'a> {
     /// What it tells.
     pub transition: i64,
     /// Where it goes.
-    pub channel: &'a str,
-    /// The alert that it belongs to: what orders it among others of the same channel.
+    pub receiver: &'a str,
+    /// The alert that it belongs to: what orders it among others of the same receiver.
     pub alert_key: &'a str,
-    /// The channel is the fallback, from which nothing falls further.
+    /// The receiver is the fallback, from which nothing falls further.
     pub is_fallback: bool,
     /// Now.
     pub at: Timestamp,
 }
 
-/// Queues a notification, once for each transition and channel; says whether it was not there yet.
+/// Queues a notification, once for each transition and receiver; says whether it was not there yet.
 ///
 /// # Errors
 /// Those of the database.
@@ -28,28 +28,28 @@ pub async fn queue_notification(
     transaction: &impl GenericClient,
     new: NewNotification<'_>,
 ) -> Result<bool, Error> {
-    let id = id_of(new.transition, new.channel);
+    let id = id_of(new.transition, new.receiver);
     let give_up_at = new.at.checked_add(GIVE_UP_AFTER).unwrap_or(new.at);
     let sql = "
-        insert into notification (id, transition_id, channel, alert_key, status, next_attempt_at, give_up_at,
+        insert into notification (id, transition_id, receiver, alert_key, status, next_attempt_at, give_up_at,
                                   is_fallback, created_at)
         values ($1, $2, $3, $4, 'pending', $5, $6, $7, $5)
-        on conflict (transition_id, channel) do nothing";
-    let NewNotification { transition: of, channel, alert_key, is_fallback, at } = new;
+        on conflict (transition_id, receiver) do nothing";
+    let NewNotification { transition: of, receiver, alert_key, is_fallback, at } = new;
     let queued =
-        execute(transaction, sql, &[&id, &of, &channel, &alert_key, &at, &give_up_at, &is_fallback]).await?;
+        execute(transaction, sql, &[&id, &of, &receiver, &alert_key, &at, &give_up_at, &is_fallback]).await?;
     Ok(queued == 1)
 }
 
-/// The channels that a transition was queued for, and for each whether it was the fallback.
+/// The receivers that a transition was queued for, and for each whether it was the fallback.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn channels_of(
+pub async fn receivers_of(
     transaction: &impl GenericClient,
     transition: i64,
 ) -> Result<Vec<(String, bool)>, Error> {
-    let sql = "select channel, is_fallback from notification where transition_id = $1 order by channel";
+    let sql = "select receiver, is_fallback from notification where transition_id = $1 order by receiver";
     let rows = query(transaction, sql, &[&transition]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -19,7 +19,7 @@ pub struct StateRow {
     pub checkpoint_at: Timestamp,
     /// The state there; `None` where another release wrote it in a way that this one cannot read.
     pub checkpoint: Option<State>,
-    /// The state at the newest reading or pulse.
+    /// The state at the newest reading or heartbeat.
     pub status: Status,
     /// When time alone may change it.
     pub deadline: Option<Timestamp>,

@@ -67,7 +67,7 @@ pub async fn effective_transitions(
     let sql = "
         select id, kind, at from alert_transition
         where stream_id = $1 and rule = $2 and position = $3 and at > $4
-          and kind <> 'retracted' and taken_back_by is null
+          and kind <> 'retracted' and retracted_by is null
         order by at, id";
     let rows = query(transaction, sql, &[&alert.stream, &alert.rule, &alert.position, &after]).await?;
     rows.iter().map(recorded).collect()
@@ -83,7 +83,7 @@ pub async fn newest_effective(
 ) -> Result<Option<Timestamp>, Error> {
     let sql = "
         select max(at) from alert_transition
-        where stream_id = $1 and rule = $2 and position = $3 and kind <> 'retracted' and taken_back_by is null";
+        where stream_id = $1 and rule = $2 and position = $3 and kind <> 'retracted' and retracted_by is null";
     let rows = query(transaction, sql, &[&alert.stream, &alert.rule, &alert.position]).await?;
     rows.first().map_or(Ok(None), |row| row.try_get(0))
 }
@@ -98,7 +98,7 @@ pub async fn last_firing(
 ) -> Result<Option<LastFiring>, Error> {
     let sql = "
         select id, severity, labels, annotations from alert_transition
-        where stream_id = $1 and rule = $2 and position = $3 and kind = 'firing' and taken_back_by is null
+        where stream_id = $1 and rule = $2 and position = $3 and kind = 'firing' and retracted_by is null
         order by at desc, id desc limit 1";
     let rows = query(transaction, sql, &[&alert.stream, &alert.rule, &alert.position]).await?;
     let firing = rows.first().map(|row| {
@@ -145,7 +145,7 @@ pub async fn insert_transition(
     rows[0].try_get(0)
 }
 
-/// Takes a transition back: the row that says so repeats what it takes back. Gives that row.
+/// Takes a transition back: the row that says so repeats what it retracts. Gives that row.
 ///
 /// # Errors
 /// Those of the database.
@@ -157,14 +157,14 @@ pub async fn take_back(
 ) -> Result<i64, Error> {
     let sql = "
         insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
-                                      annotations, traceparent, recorded_at, takes_back)
+                                      annotations, traceparent, recorded_at, retracts)
         select rule, rule_hash, stream_id, position, 'retracted', at, value, 'late_data', severity, labels,
                annotations, coalesce($2, traceparent), $3, id
         from alert_transition where id = $1
         returning id";
     let rows = query(transaction, sql, &[&untrue, &traceparent, &recorded_at]).await?;
     let id: i64 = rows[0].try_get(0)?;
-    execute(transaction, "update alert_transition set taken_back_by = $2 where id = $1", &[&untrue, &id])
+    execute(transaction, "update alert_transition set retracted_by = $2 where id = $1", &[&untrue, &id])
         .await?;
     Ok(id)
 }

@@ -15,13 +15,13 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
-/// All open notifications of one alert on one channel.
+/// All open notifications of one alert on one receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversation {
     /// The alert: rule and series.
     pub alert_key: String,
-    /// The channel's name in the pipeline file.
-    pub channel: String,
+    /// The receiver's name in the pipeline file.
+    pub receiver: String,
     /// In the order of their transitions; at least one.
     pub queued: Vec<Queued>,
 }
@@ -31,7 +31,7 @@ pub struct Conversation {
 pub struct Queued {
     /// Its id, which is the idempotency key of the message.
     pub id: Uuid,
-    /// Whether it was delivered to a channel that forgets.
+    /// Whether it was delivered to a receiver that forgets.
     pub repeating: bool,
     /// Attempts so far.
     pub attempts: u32,
@@ -41,12 +41,12 @@ pub struct Queued {
     pub next_attempt_at: Timestamp,
     /// When it is to be given up.
     pub give_up_at: Timestamp,
-    /// Whether it is here because another channel gave it up.
+    /// Whether it is here because another receiver gave it up.
     pub is_fallback: bool,
     /// What is told.
     pub transition: Transition,
-    /// What became of the row that a retraction takes back; `None` where there is none on this channel.
-    pub taken_back: Option<TakenBack>,
+    /// What became of the row that a retraction retracts; `None` where there is none on this receiver.
+    pub retracted: Option<TakenBack>,
     /// The firing that this transition ends, where there is one.
     pub firing: Option<FiringRow>,
     /// The alert does not fire any more, whatever this transition says.
@@ -108,9 +108,9 @@ pub struct TakenBack {
     pub kind: TransitionKind,
     /// When.
     pub at: Timestamp,
-    /// What became of it on this channel; `None` where it was never queued there.
+    /// What became of it on this receiver; `None` where it was never queued there.
     pub status: Option<Status>,
-    /// Its id on this channel.
+    /// Its id on this receiver.
     pub notification: Option<Uuid>,
 }
 
@@ -119,9 +119,9 @@ pub struct TakenBack {
 pub struct FiringRow {
     /// When it began.
     pub at: Timestamp,
-    /// What became of its notification on this channel.
+    /// What became of its notification on this receiver.
     pub status: Option<Status>,
-    /// The id of its notification on this channel.
+    /// The id of its notification on this receiver.
     pub notification: Option<Uuid>,
 }
 
@@ -149,16 +149,16 @@ pub struct Settled {
     pub transition: i64,
     /// What became of it.
     pub fate: Fate,
-    /// Names of channels that are told of the transition too.
+    /// Names of receivers that are told of the transition too.
     pub fallback: Vec<String>,
 }
 
 /// What became of one notification.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fate {
-    /// The channel has taken it.
+    /// The receiver has taken it.
     Delivered,
-    /// The channel has taken it and will forget it: due again at `next`, given up after a day of failures.
+    /// The receiver has taken it and will forget it: due again at `next`, given up after a day of failures.
     Repeating {
         /// When it is to be told again.
         next: Timestamp,

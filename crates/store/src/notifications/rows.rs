@@ -10,12 +10,12 @@ use super::model::{Conversation, FiringRow, Queued, Status, TakenBack, Transitio
 pub(super) fn conversations(rows: &[Row]) -> Vec<Conversation> {
     let mut conversations: Vec<Conversation> = Vec::new();
     for row in rows {
-        let (alert_key, channel): (String, String) = (row.get("alert_key"), row.get("channel"));
+        let (alert_key, receiver): (String, String) = (row.get("alert_key"), row.get("receiver"));
         match conversations.last_mut() {
-            Some(last) if last.alert_key == alert_key && last.channel == channel => {
+            Some(last) if last.alert_key == alert_key && last.receiver == receiver => {
                 last.queued.push(queued(row));
             }
-            _ => conversations.push(Conversation { alert_key, channel, queued: vec![queued(row)] }),
+            _ => conversations.push(Conversation { alert_key, receiver, queued: vec![queued(row)] }),
         }
     }
     conversations
@@ -32,7 +32,7 @@ fn queued(row: &Row) -> Queued {
         give_up_at: row.get("give_up_at"),
         is_fallback: row.get("is_fallback"),
         transition: transition(row),
-        taken_back: taken_back(row),
+        retracted: retracted(row),
         firing: firing(row),
         over: row.get("over"),
     }
@@ -60,7 +60,7 @@ fn transition(row: &Row) -> Transition {
     }
 }
 
-fn taken_back(row: &Row) -> Option<TakenBack> {
+fn retracted(row: &Row) -> Option<TakenBack> {
     Some(TakenBack {
         transition: row.get::<_, Option<i64>>("back_transition")?,
         kind: kind(row.get("back_kind")),

@@ -16,7 +16,7 @@ pub struct Payload {
     /// Its moments.
     pub rows: Vec<ReadingRow>,
     /// Streams of it that rules watch.
-    pub marks: Vec<EvaluationMark>,
+    pub marks: Vec<EvaluationRequest>,
     /// What of it could not be taken.
     pub dead_letter: Option<DeadLetter>,
     /// Devices whose `last_seen_at` is moved on to the receive time.
@@ -139,7 +139,7 @@ impl ReceiptOutcome {
 
 /// "Evaluate this stream from here on."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EvaluationMark {
+pub struct EvaluationRequest {
     /// The stream.
     pub stream_id: i32,
     /// The earliest moment that no rule has seen.

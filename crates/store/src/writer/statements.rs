@@ -79,12 +79,12 @@ pub(super) const REVISE_ROWS: &str = r#"
 
 /// $1 streams in order, $2 from when, $3 traces. The fresh token tells whoever evaluates that there is more to see.
 pub(super) const MARKS: &str = "
-    insert into evaluation_due (stream_id, from_at, token, traceparent)
+    insert into evaluation_request (stream_id, from_at, token, traceparent)
     select stream_id, from_at, nextval('evaluation_token'), traceparent
     from unnest($1::integer[], $2::timestamptz[], $3::text[]) as mark (stream_id, from_at, traceparent)
     on conflict (stream_id) do update
-    set from_at = least(evaluation_due.from_at, excluded.from_at), token = excluded.token,
-        traceparent = coalesce(excluded.traceparent, evaluation_due.traceparent)";
+    set from_at = least(evaluation_request.from_at, excluded.from_at), token = excluded.token,
+        traceparent = coalesce(excluded.traceparent, evaluation_request.traceparent)";
 
 /// $1 devices, $2 times. A device that somebody else holds was seen by them.
 pub(super) const SEEN: &str = "

@@ -5,7 +5,7 @@ use std::time::Duration;
 use event_model::{Quality, Reading, Value, ids};
 use jiff::Timestamp;
 use store::{
-    Claim, Database, DatabaseSettings, EvaluationMark, KeptRequest, Payload, Receipt, ReceiptOutcome,
+    Claim, Database, DatabaseSettings, EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptOutcome,
     Sighting, Streams, Tags, Writer,
 };
 use testkit::TestDatabase;
@@ -68,7 +68,7 @@ impl House {
             marks: located
                 .streams
                 .iter()
-                .map(|stream| EvaluationMark { stream_id: stream.id, from_at: stream.span().0 })
+                .map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 })
                 .collect(),
             rows: located.streams.into_iter().flat_map(|stream| stream.rows).collect(),
             dead_letter: None,

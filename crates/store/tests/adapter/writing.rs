@@ -14,7 +14,7 @@ async fn a_redelivery_stores_no_second_row() {
     let Some(house) = House::build().await else { return };
     let payload = house.payload("1", at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
     assert_eq!(house.writer.write(payload.clone()).await.unwrap(), Written::Stored);
-    let token = "select token from evaluation_due";
+    let token = "select token from evaluation_request";
     let before: i64 = house.client.query_one(token, &[]).await.unwrap().get(0);
     assert_eq!(house.writer.write(payload).await.unwrap(), Written::Duplicate);
     assert_eq!(house.client.query_one(token, &[]).await.unwrap().get::<_, i64>(0), before);
@@ -185,7 +185,7 @@ async fn what_was_not_stored_whole_is_looked_at_again_and_resolves_nothing_twice
 #[tokio::test]
 async fn a_mark_keeps_its_earliest_moment_and_gets_a_new_token() {
     let Some(house) = House::build().await else { return };
-    let mark = "select from_at, token from evaluation_due";
+    let mark = "select from_at, token from evaluation_request";
     let mut tokens = Vec::new();
     for (id, second) in [("1", 60), ("2", 30), ("3", 90)] {
         let moment = at(NOON) + Duration::from_secs(second);

@@ -1,4 +1,4 @@
-//! What becomes of readings and pulses.
+//! What becomes of readings and heartbeats.
 
 use cloudevents::AttributesReader as _;
 use event_model::event_types::ALERTS_CHANGED;
@@ -16,7 +16,7 @@ fn transitions(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 #[tokio::test]
-async fn a_crossed_threshold_is_recorded_and_queued_once_for_each_channel_of_its_routes() {
+async fn a_crossed_threshold_is_recorded_and_queued_once_for_each_receiver_of_its_routes() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline(TOO_HOT)).await;
     world.store("gh-1", 0, 31.25).await;
@@ -35,7 +35,7 @@ async fn a_crossed_threshold_is_recorded_and_queued_once_for_each_channel_of_its
     );
     assert_eq!(annotations, serde_json::json!({"summary": "gh-1 in north is at 31.25 Cel"}));
     assert_eq!((row.get::<_, &str>(2), row.get::<_, f64>(3)), ("critical", 31.25));
-    assert_eq!(world.count("evaluation_due").await, 0);
+    assert_eq!(world.count("evaluation_request").await, 0);
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn the_same_event_twice_changes_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_late_reading_takes_a_firing_back_on_the_channels_that_it_went_to() {
+async fn a_late_reading_takes_a_firing_back_on_the_receivers_that_it_went_to() {
     let Some(mut world) = World::new().await else { return };
     let rules = "{Hot: {metric: temperature, above: 30, clear: 28, for: 10m}}";
     let alert = world.process(&pipeline(rules)).await;
@@ -65,22 +65,22 @@ async fn a_late_reading_takes_a_firing_back_on_the_channels_that_it_went_to() {
     world.readings(&alert, &[stream]).await;
     assert_eq!(world.effective("gh-1").await, []);
     assert_eq!(world.recorded().await, ["firing breach ops", "retracted late_data ops"]);
-    world.pulse(&alert, 1_200).await;
+    world.heartbeat(&alert, 1_200).await;
     assert_eq!(world.effective("gh-1").await, []);
-    world.pulse(&alert, 1_300).await;
+    world.heartbeat(&alert, 1_300).await;
     assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 1_300)]));
 }
 
 #[tokio::test]
-async fn a_silent_device_is_reported_by_the_pulse_and_again_heard_by_its_next_reading() {
+async fn a_silent_device_is_reported_by_the_heartbeat_and_again_heard_by_its_next_reading() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline(SILENT)).await;
     let stream = world.store("gh-1", 0, 20.0).await;
     world.readings(&alert, &[stream]).await;
     for second in [0, 300] {
-        assert_eq!(world.pulse(&alert, second).await, Outcome::Done);
+        assert_eq!(world.heartbeat(&alert, second).await, Outcome::Done);
     }
-    assert!(matches!(world.pulse(&alert, 600).await, Outcome::Reply(_)));
+    assert!(matches!(world.heartbeat(&alert, 600).await, Outcome::Reply(_)));
     world.store("gh-1", 700, 20.0).await;
     world.readings(&alert, &[stream]).await;
     assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 600), ("resolved", 700)]));
@@ -94,16 +94,16 @@ async fn no_device_is_reported_silent_because_the_pipeline_was_down() {
     let stream = world.store("gh-1", 10, 20.0).await;
     world.readings(&alert, &[stream]).await;
     for second in [0, 300, 90_000, 90_300] {
-        world.pulse(&alert, second).await;
+        world.heartbeat(&alert, second).await;
     }
     // The platform sends what it kept; the device itself was never silent.
     for second in (310..90_300).step_by(300) {
         world.store("gh-1", second, 20.0).await;
     }
     world.readings(&alert, &[stream]).await;
-    world.pulse(&alert, 90_600).await;
+    world.heartbeat(&alert, 90_600).await;
     assert_eq!(world.count("alert_transition").await, 0);
-    world.pulse(&alert, 90_900).await;
+    world.heartbeat(&alert, 90_900).await;
     assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 90_610)]));
 }
 
@@ -122,13 +122,13 @@ async fn a_clock_in_the_future_and_a_doubtful_value_move_nothing() {
 }
 
 #[tokio::test]
-async fn a_firing_hold_is_not_taken_back_when_the_newest_pulse_is_long_ago() {
+async fn a_firing_hold_is_not_retracted_when_the_newest_heartbeat_is_long_ago() {
     let Some(mut world) = World::new().await else { return };
     let rules = "{Hot: {metric: temperature, above: 30, clear: 28, for: 10m}}";
     let alert = world.process(&pipeline(rules)).await;
     let stream = world.store("gh-1", 0, 31.0).await;
     world.readings(&alert, &[stream]).await;
-    world.pulse(&alert, 700).await;
+    world.heartbeat(&alert, 700).await;
     assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 600)]));
     world.at(90_000);
     world.store("gh-1", 100, 31.0).await;

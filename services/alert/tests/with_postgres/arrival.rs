@@ -43,14 +43,14 @@ fn story(dice: &mut Dice) -> Vec<(i64, Reading)> {
     arriving
 }
 
-/// Second by second, knowing all readings and pulses at once: (rule, kind, second).
-fn oracle(readings: &BTreeMap<i64, f64>, pulses: &BTreeSet<i64>) -> Vec<(String, String, i64)> {
+/// Second by second, knowing all readings and heartbeats at once: (rule, kind, second).
+fn oracle(readings: &BTreeMap<i64, f64>, heartbeats: &BTreeSet<i64>) -> Vec<(String, String, i64)> {
     let mut told: Vec<(&str, &str, i64)> = vec![];
     let (mut hot, mut cold, mut silent) = ((None, false), false, (0, false));
     let first = *readings.keys().next().unwrap();
-    let end = *readings.keys().chain(pulses).max().unwrap();
+    let end = *readings.keys().chain(heartbeats).max().unwrap();
     for now in first..=end {
-        let is_counted = pulses.range(..now).next_back().zip(pulses.range(now..).next());
+        let is_counted = heartbeats.range(..now).next_back().zip(heartbeats.range(now..).next());
         let is_counted = is_counted.is_some_and(|(left, right)| right - left <= 750);
         silent.0 = if is_counted { silent.0 + 1 } else { 0 };
         if let Some(value) = readings.get(&now) {
@@ -87,15 +87,15 @@ async fn two_processes_and_any_order_of_arrival_end_in_the_oracles_transitions()
         let (left, right) = (world.process(&pipeline(RULES)).await, world.process(&pipeline(RULES)).await);
         let mut dice = Dice(seed);
         let arriving = story(&mut dice);
-        let mut pulses: BTreeSet<i64> = (0..25).map(|tick| tick * 300 + dice.second(20)).collect();
+        let mut heartbeats: BTreeSet<i64> = (0..25).map(|tick| tick * 300 + dice.second(20)).collect();
         let outage = 600 + dice.second(2_000);
-        pulses.retain(|second| !(outage..outage + 1_200).contains(second));
+        heartbeats.retain(|second| !(outage..outage + 1_200).contains(second));
 
-        let mut ticks = pulses.iter().copied().peekable();
+        let mut ticks = heartbeats.iter().copied().peekable();
         for (number, (arrival, (device, second, value))) in (1..).zip(&arriving) {
             while let Some(tick) = ticks.next_if(|tick| tick <= arrival) {
                 let process = if dice.roll(2) == 0 { &left } else { &right };
-                world.pulse(process, tick).await;
+                world.heartbeat(process, tick).await;
             }
             world.at(*arrival);
             let stream = world.store(&format!("gh-{device}"), *second, *value).await;
@@ -112,17 +112,17 @@ async fn two_processes_and_any_order_of_arrival_end_in_the_oracles_transitions()
             }
         }
         for tick in ticks {
-            world.pulse(&right, tick).await;
+            world.heartbeat(&right, tick).await;
         }
-        world.pulse(&left, *pulses.last().unwrap()).await;
+        world.heartbeat(&left, *heartbeats.last().unwrap()).await;
 
         for device in 0..4 {
             let readings = arriving.iter().filter(|(_, reading)| reading.0 == device);
             let readings = readings.map(|(_, (_, second, value))| (*second, *value)).collect();
             let found = world.effective_by_rule(&format!("gh-{device}")).await;
-            assert_eq!(found, oracle(&readings, &pulses), "seed {seed}, device {device}");
+            assert_eq!(found, oracle(&readings, &heartbeats), "seed {seed}, device {device}");
         }
-        let twice = "(select from alert_transition where kind <> 'retracted' and taken_back_by is null
+        let twice = "(select from alert_transition where kind <> 'retracted' and retracted_by is null
                       group by rule, stream_id, kind, at having count(*) > 1) as twice";
         assert_eq!(world.count(twice).await, 0);
         let untold =

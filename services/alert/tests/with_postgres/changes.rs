@@ -15,12 +15,12 @@ async fn a_changed_rule_resolves_what_no_longer_fires_and_tells_nothing_of_what_
     let streams = [world.store("mild", 0, 32.0).await, world.store("hot", 0, 50.0).await];
     world.readings(&alert, &streams).await;
     let changed = world.process(&above(40)).await;
-    world.pulse(&changed, 300).await;
+    world.heartbeat(&changed, 300).await;
     let names = |device: &'static str| world.effective(device);
     assert_eq!(names("hot").await.len(), 1);
     assert_eq!(names("mild").await.last().unwrap().0, "resolved");
     assert_eq!(world.recorded().await[2..], ["resolved rule_changed ops"]);
-    world.pulse(&changed, 600).await;
+    world.heartbeat(&changed, 600).await;
     world.store("hot", 400, 20.0).await;
     world.readings(&changed, &streams).await;
     assert_eq!(world.recorded().await[3..], ["resolved cleared ops"]);
@@ -33,7 +33,7 @@ async fn the_alerts_of_a_removed_rule_are_resolved_and_stay_so_when_it_comes_bac
     let stream = world.store("hot", 0, 50.0).await;
     world.readings(&alert, &[stream]).await;
     let without = world.process(&pipeline("{Cold: {metric: temperature, below: 0}}")).await;
-    world.pulse(&without, 300).await;
+    world.heartbeat(&without, 300).await;
     assert_eq!(world.recorded().await, ["firing breach ops", "resolved rule_removed ops"]);
     assert_eq!(world.count("alert_state").await, 0);
     let back = world.process(&above(30)).await;
@@ -50,9 +50,9 @@ async fn a_process_whose_file_is_not_the_active_one_leaves_marks_alone() {
     let newer = world.process(&above(40)).await;
     let stream = world.store("hot", 0, 50.0).await;
     assert_eq!(world.readings(&older, &[stream]).await, Outcome::Done);
-    assert_eq!((world.count("evaluation_due").await, world.count("alert_transition").await), (1, 0));
-    world.pulse(&newer, 300).await;
-    assert_eq!((world.count("evaluation_due").await, world.count("alert_transition").await), (0, 1));
+    assert_eq!((world.count("evaluation_request").await, world.count("alert_transition").await), (1, 0));
+    world.heartbeat(&newer, 300).await;
+    assert_eq!((world.count("evaluation_request").await, world.count("alert_transition").await), (0, 1));
 }
 
 #[tokio::test]
@@ -63,6 +63,6 @@ async fn a_rule_that_no_longer_selects_a_device_resolves_its_alert() {
     world.readings(&alert, &[stream]).await;
     let narrower = "{Hot: {metric: temperature, above: 30, select: {device: 'gh-*'}}}";
     let narrower = world.process(&pipeline(narrower)).await;
-    world.pulse(&narrower, 300).await;
+    world.heartbeat(&narrower, 300).await;
     assert_eq!(world.recorded().await[1..], ["resolved rule_removed ops"]);
 }

@@ -2,7 +2,7 @@
 
 use cloudevents::AttributesReader as _;
 use event_model::cloudevent;
-use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
+use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED};
 use event_model::events::{EVALUATION_DUE, EXT_EVALUATION};
 use stage::{Delivery, Outcome, Stage as _};
 
@@ -29,9 +29,9 @@ async fn what_one_event_may_not_do_is_done_by_the_events_that_it_answers_with() 
         assert_eq!(due, reply.ty() == READINGS_RECORDED);
         event = *reply;
     }
-    assert_eq!(types[..3], [PULSE_RECORDED, READINGS_RECORDED, PULSE_RECORDED]);
+    assert_eq!(types[..3], [HEARTBEAT_RECORDED, READINGS_RECORDED, HEARTBEAT_RECORDED]);
     assert_eq!(types.len(), 4);
-    assert_eq!((world.count("evaluation_due").await, world.count("alert_transition").await), (0, 10));
+    assert_eq!((world.count("evaluation_request").await, world.count("alert_transition").await), (0, 10));
 }
 
 #[tokio::test]
@@ -62,5 +62,5 @@ async fn a_stream_whose_rows_cannot_be_evaluated_does_not_stop_the_others() {
     world.sql.batch_execute(&check).await.unwrap();
     world.readings(&alert, &[poison, fine]).await;
     assert_eq!(world.effective("fine").await.len(), 1);
-    assert_eq!(world.count("evaluation_due").await, 1);
+    assert_eq!(world.count("evaluation_request").await, 1);
 }

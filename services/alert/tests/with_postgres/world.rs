@@ -1,16 +1,16 @@
-//! A database with readings and pulses, a clock that stands still, and `alert` processes.
+//! A database with readings and heartbeats, a clock that stands still, and `alert` processes.
 
 use std::collections::HashMap;
 use std::io::Write as _;
 
 use alert::{Alert, Config};
 use event_model::cloudevent;
-use event_model::event_types::{PULSE_RECORDED, READINGS_RECORDED};
+use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED};
 use jiff::Timestamp;
 use runtime::{Clock, Env};
 use serde_json::json;
 use stage::{Delivery, Outcome, Stage as _};
-use store::{Database, DatabaseSettings, active_pipeline, migrate, pulses};
+use store::{Database, DatabaseSettings, active_pipeline, heartbeats, migrate};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
 
@@ -22,14 +22,14 @@ pub(crate) struct World {
     streams: HashMap<String, i32>,
 }
 
-/// A pipeline with these rules, two channels, and a route for each severity.
+/// A pipeline with these rules, two receivers, and a route for each severity.
 pub(crate) fn pipeline(rules: &str) -> String {
     format!(
         "
 sources:
   greenhouse: {{format: json, credentials: [{{bearer: {{env: TOKEN}}}}], tags: {{site: north}}}}
 rules: {rules}
-channels:
+receivers:
   ops: {{webhook: {{url: 'https://hooks.example.com/ops'}}}}
   boss: {{webhook: {{url: 'https://hooks.example.com/boss'}}}}
 routes:
@@ -85,10 +85,10 @@ impl World {
                      values ($1, $2, $3, gen_random_uuid(), array[$4::float8])
                      on conflict (stream_id, observed_at) do update set "values" = excluded."values""#;
         self.sql.execute(sql, &[&stream, &at(second), &self.clock.now(), &value]).await.unwrap();
-        let sql = "insert into evaluation_due (stream_id, from_at, token)
+        let sql = "insert into evaluation_request (stream_id, from_at, token)
                    values ($1, $2, nextval('evaluation_token'))
                    on conflict (stream_id) do update
-                   set from_at = least(evaluation_due.from_at, excluded.from_at), token = excluded.token";
+                   set from_at = least(evaluation_request.from_at, excluded.from_at), token = excluded.token";
         self.sql.execute(sql, &[&stream, &at(second)]).await.unwrap();
         stream
     }
@@ -118,21 +118,21 @@ impl World {
     }
 
     /// A tick comes through at this second.
-    pub(crate) async fn pulse(&mut self, alert: &Alert, second: i64) -> Outcome {
-        self.record_pulse(second).await;
+    pub(crate) async fn heartbeat(&mut self, alert: &Alert, second: i64) -> Outcome {
+        self.record_heartbeat(second).await;
         self.handle(alert, &[], Some(second)).await
     }
 
-    pub(crate) async fn record_pulse(&self, second: i64) {
+    pub(crate) async fn record_heartbeat(&self, second: i64) {
         self.at(second);
         let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
         let client = Database::new(&settings).client().await.unwrap();
-        pulses::record(&client, at(second)).await.unwrap();
+        heartbeats::record(&client, at(second)).await.unwrap();
     }
 
-    async fn handle(&mut self, alert: &Alert, streams: &[i32], pulse: Option<i64>) -> Outcome {
+    async fn handle(&mut self, alert: &Alert, streams: &[i32], heartbeat: Option<i64>) -> Outcome {
         self.events += 1;
-        let event = event(self.events, streams, pulse);
+        let event = event(self.events, streams, heartbeat);
         alert.handle(event, Delivery { traceparent: None, received_at: self.clock.now() }).await
     }
 
@@ -140,7 +140,7 @@ impl World {
     pub(crate) async fn effective(&self, device: &str) -> Vec<(String, i64)> {
         let sql = "select t.kind, t.at from alert_transition t
                    join stream s on s.id = t.stream_id join device d on d.id = s.device_id
-                   where d.name = $1 and t.kind <> 'retracted' and t.taken_back_by is null order by t.at, t.id";
+                   where d.name = $1 and t.kind <> 'retracted' and t.retracted_by is null order by t.at, t.id";
         let rows = self.sql.query(sql, &[&device]).await.unwrap();
         let seconds = |time: Timestamp| time.as_second() - at(0).as_second();
         rows.iter().map(|row| (row.get(0), seconds(row.get(1)))).collect()
@@ -150,7 +150,7 @@ impl World {
     pub(crate) async fn effective_by_rule(&self, device: &str) -> Vec<(String, String, i64)> {
         let sql = "select t.rule, t.kind, t.at from alert_transition t
                    join stream s on s.id = t.stream_id join device d on d.id = s.device_id
-                   where d.name = $1 and t.kind <> 'retracted' and t.taken_back_by is null";
+                   where d.name = $1 and t.kind <> 'retracted' and t.retracted_by is null";
         let rows = self.sql.query(sql, &[&device]).await.unwrap();
         let seconds = |time: Timestamp| time.as_second() - at(0).as_second();
         let mut found: Vec<_> =
@@ -159,9 +159,9 @@ impl World {
         found
     }
 
-    /// All transitions in the order in which they were recorded, with their causes and channels.
+    /// All transitions in the order in which they were recorded, with their causes and receivers.
     pub(crate) async fn recorded(&self) -> Vec<String> {
-        let sql = "select concat_ws(' ', t.kind, t.cause, string_agg(n.channel, '+' order by n.channel))
+        let sql = "select concat_ws(' ', t.kind, t.cause, string_agg(n.receiver, '+' order by n.receiver))
                    from alert_transition t left join notification n on n.transition_id = t.id
                    group by t.id order by t.id";
         self.sql.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
@@ -183,9 +183,9 @@ pub(crate) fn config(pipeline: &str, settings: &[(&str, &str)]) -> Config {
     config.unwrap()
 }
 
-pub(crate) fn event(number: u32, streams: &[i32], pulse: Option<i64>) -> cloudevents::Event {
-    let (event_type, data) = match pulse {
-        Some(second) => (PULSE_RECORDED, json!({"at": at(second)})),
+pub(crate) fn event(number: u32, streams: &[i32], heartbeat: Option<i64>) -> cloudevents::Event {
+    let (event_type, data) = match heartbeat {
+        Some(second) => (HEARTBEAT_RECORDED, json!({"at": at(second)})),
         None => {
             let span = |stream: &i32| json!({"stream": stream, "device": "d", "channel": "", "from": at(0), "to": at(0)});
             let streams: Vec<_> = streams.iter().map(span).collect();

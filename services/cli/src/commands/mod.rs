@@ -2,7 +2,6 @@
 
 pub mod activate;
 pub mod alerts;
-pub mod channel;
 pub mod check;
 pub mod dead_letters;
 pub mod devices;
@@ -10,6 +9,7 @@ pub mod doctor;
 pub mod drain;
 pub mod migrate;
 pub mod readings;
+pub mod receiver;
 pub mod round_trip;
 pub mod schema;
 pub mod send;
@@ -65,9 +65,9 @@ enum Command {
     /// Try out a source of the pipeline file
     #[command(subcommand)]
     Source(source::Command),
-    /// Try out a channel of the pipeline file
+    /// Try out a receiver of the pipeline file
     #[command(subcommand)]
-    Channel(channel::Command),
+    Receiver(receiver::Command),
 }
 
 const AFTER_HELP: &str = "\
@@ -98,7 +98,7 @@ impl Cli {
             Command::Alerts(args) => alerts::run(&args, self.output).await,
             Command::DeadLetters(command) => dead_letters::run(command, self.output).await,
             Command::Source(command) => source::run(&command, self.output),
-            Command::Channel(command) => channel::run(command, self.output).await,
+            Command::Receiver(command) => receiver::run(command, self.output).await,
         }
     }
 }

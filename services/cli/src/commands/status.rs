@@ -102,11 +102,12 @@ fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
             let faults = [counts.overview.as_ref().err(), counts.lags.as_ref().err()];
             faults.into_iter().flatten().for_each(|fault| eprintln!("not counted: {fault}"));
             if let Ok(overview) = &counts.overview {
-                let pulse = overview.newest_pulse_at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                let heartbeat =
+                    overview.newest_heartbeat_at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
                 eprintln!(
-                    "counted in the database over {} s; newest pulse {}; `freshet help status` says where each figure comes from",
+                    "counted in the database over {} s; newest heartbeat {}; `freshet help status` says where each figure comes from",
                     args.since.as_secs(),
-                    pulse.as_deref().unwrap_or("never")
+                    heartbeat.as_deref().unwrap_or("never")
                 );
             }
         }

@@ -100,7 +100,7 @@ async fn with_database(
     let database_url = postgres.url("postgres");
     prepare(&database_url, pipeline).await?;
     let tick =
-        (!pipeline.rules.is_empty() || !pipeline.channels.is_empty()).then(|| pipeline.tick.unsigned_abs());
+        (!pipeline.rules.is_empty() || !pipeline.receivers.is_empty()).then(|| pipeline.tick.unsigned_abs());
     let house = House {
         state: directory.broker(),
         binaries: args.bin_dir.clone().map_or_else(house::beside_this_program, Ok)?,

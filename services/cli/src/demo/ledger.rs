@@ -116,7 +116,7 @@ async fn transitions(client: &Client, fleet: &Fleet, since: Timestamp) -> Result
         .query(
             "select t.rule, d.name, t.kind, t.at from alert_transition t
              join stream s on s.id = t.stream_id join device d on d.id = s.device_id
-             where t.taken_back_by is null and t.kind <> 'retracted' and t.recorded_at >= $1",
+             where t.retracted_by is null and t.kind <> 'retracted' and t.recorded_at >= $1",
             &[&since],
         )
         .await?;

@@ -39,7 +39,7 @@ pub fn missing_triggers(fullname: &str, triggers: &[Value], timers: &[Value]) ->
     };
     let has_tick = has(timers, TICK_TIMER.name);
     let missing = SUBSCRIPTIONS.iter().filter(|subscription| {
-        let is_of_tick = matches!(subscription.name, "transform-tick" | "alert-pulse");
+        let is_of_tick = matches!(subscription.name, "transform-tick" | "alert-heartbeat");
         !has(triggers, subscription.name) && (has_tick || !is_of_tick)
     });
     missing

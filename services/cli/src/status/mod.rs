@@ -187,7 +187,7 @@ mod tests {
             given_up: 1,
             due: 6,
             retrying: 0,
-            newest_pulse_at: None,
+            newest_heartbeat_at: None,
             letters: vec![
                 StageLetters { stage: "transform".into(), since: 2, open: 1, to_send_back: 0 },
                 StageLetters {

@@ -75,7 +75,7 @@ mod tests {
             given_up: 0,
             due: 0,
             retrying: 0,
-            newest_pulse_at: None,
+            newest_heartbeat_at: None,
             letters: Vec::new(),
         };
         change(&mut overview);

@@ -40,7 +40,7 @@ pub struct House {
     pub listen: SocketAddr,
     /// How long a stage stays without a request.
     pub idle: Duration,
-    /// The time between two ticks; `None` where neither a rule nor a channel needs them.
+    /// The time between two ticks; `None` where neither a rule nor a receiver needs them.
     pub tick: Option<Duration>,
     /// The time between two slow ticks.
     pub slow_tick: Duration,

@@ -94,7 +94,7 @@ fn text(stage: &ServiceStats) -> String {
     };
     let woken = match stage.woken {
         0 => String::new(),
-        times => format!(", {times} of {} starts woken ahead", stage.starts),
+        times => format!(", {times} of {} starts prewarmed", stage.starts),
     };
     format!(
         "{processes:<12} {:>8} events {:>5} errors   last cold start {:.0} ms{woken}",

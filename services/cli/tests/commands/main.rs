@@ -1,7 +1,6 @@
 //! The `freshet` command as a person runs it: what it prints, where, and how it ends.
 
 mod activate;
-mod channel;
 mod check;
 mod cluster;
 mod dead_letters;
@@ -9,5 +8,6 @@ mod kafka;
 mod migrate;
 mod one_answer;
 mod process;
+mod receiver;
 mod rows;
 mod source;

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use channels::News;
 use event_model::Severity;
 use jiff::Timestamp;
+use receivers::News;
 use store::notifications::{FiringRow, Queued, Status, TakenBack, Transition, TransitionKind};
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ fn queued(id: i64, kind: TransitionKind, minute: i64) -> Queued {
             metric: "temperature".into(),
             unit: "Cel".into(),
         },
-        taken_back: None,
+        retracted: None,
         firing: None,
         over: false,
     }
@@ -55,7 +55,7 @@ fn resolved(id: i64, minute: i64) -> Queued {
 
 /// The retraction of the firing `of`, which had come to `status`.
 fn retraction(id: i64, of: &Queued, status: Status) -> Queued {
-    let taken_back = TakenBack {
+    let retracted = TakenBack {
         transition: of.transition.id,
         kind: of.transition.kind,
         at: of.transition.at,
@@ -63,7 +63,7 @@ fn retraction(id: i64, of: &Queued, status: Status) -> Queued {
         notification: Some(of.id),
     };
     let minute = of.transition.at.duration_since(at(0)).as_secs() / 60;
-    Queued { taken_back: Some(taken_back), ..queued(id, TransitionKind::Retracted, minute) }
+    Queued { retracted: Some(retracted), ..queued(id, TransitionKind::Retracted, minute) }
 }
 
 /// What is told, by main notification, and the ids of what is dropped.
@@ -90,7 +90,7 @@ fn what_was_never_sent_is_dropped_with_its_retraction() {
 }
 
 #[test]
-fn what_may_have_been_sent_is_taken_back_aloud() {
+fn what_may_have_been_sent_is_retracted_aloud() {
     for perhaps in [Queued { attempts: 1, ..firing(1, 0) }, Queued { interrupted: true, ..firing(1, 0) }] {
         let queue = [perhaps.clone(), retraction(2, &perhaps, Status::Pending)];
         let (told, dropped) = summary(&plan(&queue, at(30)));
@@ -117,7 +117,7 @@ fn what_may_have_been_told_is_told_of_its_true_time() {
 }
 
 #[test]
-fn a_resolution_that_is_taken_back_leaves_the_alert_firing_or_gone() {
+fn a_resolution_that_is_retracted_leaves_the_alert_firing_or_gone() {
     let back = retraction(3, &resolved(2, 9), Status::Delivered);
     let began = FiringRow { at: at(1), status: Some(Status::Delivered), notification: None };
     let still = [Queued { firing: Some(began), ..back.clone() }];
@@ -129,7 +129,7 @@ fn a_resolution_that_is_taken_back_leaves_the_alert_firing_or_gone() {
 }
 
 #[test]
-fn a_retraction_of_what_this_channel_gave_up_is_not_told_here() {
+fn a_retraction_of_what_this_receiver_gave_up_is_not_told_here() {
     let queue = [retraction(2, &firing(1, 0), Status::Failed)];
     assert_eq!(summary(&plan(&queue, at(30))), (vec![], vec![2]));
 }

@@ -2,28 +2,28 @@
 
 use std::sync::Arc;
 
-use channels::{AddressPolicy, Outgoing};
 use event_model::cloudevent;
 use event_model::event_types::ALERTS_CHANGED;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use notify::{Deliverer, Notify};
 use pipeline_config::Pipeline;
+use receivers::{AddressPolicy, Outgoing};
 use runtime::Clock;
 use stage::{Delivery, Outcome, Stage as _};
 use store::alerts::{NewNotification, queue_notification};
 use store::notifications::{self, Lease};
 use store::{Database, DatabaseSettings, active_pipeline};
-use testkit::Receiver;
+use testkit::TestReceiver;
 use uuid::Uuid;
 
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
 pub(crate) struct World {
-    pub(crate) ops: Receiver,
-    pub(crate) spare: Receiver,
-    pub(crate) prometheus: Receiver,
-    /// A channel of the next pipeline file alone.
-    pub(crate) siren: Receiver,
+    pub(crate) ops: TestReceiver,
+    pub(crate) spare: TestReceiver,
+    pub(crate) prometheus: TestReceiver,
+    /// A receiver of the next pipeline file alone.
+    pub(crate) siren: TestReceiver,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
     notify: Notify,
@@ -46,8 +46,8 @@ impl World {
             insert into stream (device_id, channel) values (1, '');
             insert into metric (stream_id, position, name, unit, kind) values (1, 0, 'temperature', 'Cel', 'number')";
         client.batch_execute(series).await.unwrap();
-        let (ops, spare) = (Receiver::start().await, Receiver::start().await);
-        let (prometheus, siren) = (Receiver::start().await, Receiver::start().await);
+        let (ops, spare) = (TestReceiver::start().await, TestReceiver::start().await);
+        let (prometheus, siren) = (TestReceiver::start().await, TestReceiver::start().await);
         let pipeline = pipeline(&ops, &spare, &prometheus, "");
         active_pipeline::activate(&client, &pipeline.hash, start()).await.unwrap();
         let clock = Clock::manual(start());
@@ -55,7 +55,7 @@ impl World {
         Some(Self { ops, spare, prometheus, siren, clock, database, notify })
     }
 
-    /// Puts the next pipeline file in force, which adds the channel `siren`. The process there is keeps its own.
+    /// Puts the next pipeline file in force, which adds the receiver `siren`. The process there is keeps its own.
     pub(crate) async fn activate_next(&self) {
         let client = self.database.client().await.unwrap();
         active_pipeline::activate(&client, &self.next_pipeline().hash, self.clock.now()).await.unwrap();
@@ -81,12 +81,12 @@ impl World {
         self.notify.handle(event, Delivery { traceparent: None, received_at: self.clock.now() }).await
     }
 
-    /// Records a transition of the series `minute` minutes after the start; a retraction names what it takes back.
-    pub(crate) async fn transition(&self, kind: &str, minute: i64, takes_back: Option<i64>) -> i64 {
-        let id = self.insert("TooHot", kind, minute, takes_back).await;
+    /// Records a transition of the series `minute` minutes after the start; a retraction names what it retracts.
+    pub(crate) async fn transition(&self, kind: &str, minute: i64, retracts: Option<i64>) -> i64 {
+        let id = self.insert("TooHot", kind, minute, retracts).await;
         let client = self.database.client().await.unwrap();
-        let mark = "update alert_transition set taken_back_by = $1 where id = $2";
-        client.execute(mark, &[&id, &takes_back]).await.unwrap();
+        let mark = "update alert_transition set retracted_by = $1 where id = $2";
+        client.execute(mark, &[&id, &retracts]).await.unwrap();
         id
     }
 
@@ -95,19 +95,19 @@ impl World {
         self.insert(&format!("Rule{rule}"), kind, 0, None).await
     }
 
-    async fn insert(&self, rule: &str, kind: &str, minute: i64, takes_back: Option<i64>) -> i64 {
+    async fn insert(&self, rule: &str, kind: &str, minute: i64, retracts: Option<i64>) -> i64 {
         let client = self.database.client().await.unwrap();
         let insert = "
             insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
-                                          annotations, recorded_at, takes_back)
+                                          annotations, recorded_at, retracts)
             values ($1, 'hash', 1, 0, $2, $3, 31.5, 'breach', 'warning', '{}', '{}', $3, $4)
             returning id";
         let at = start().checked_add(minute.minutes()).unwrap();
-        client.query_one(insert, &[&rule, &kind, &at, &takes_back]).await.unwrap().get(0)
+        client.query_one(insert, &[&rule, &kind, &at, &retracts]).await.unwrap().get(0)
     }
 
     /// Queues it as `alert` does.
-    pub(crate) async fn queue(&self, transition: i64, channel: &str) {
+    pub(crate) async fn queue(&self, transition: i64, receiver: &str) {
         let client = self.database.client().await.unwrap();
         let rule: String = client
             .query_one("select rule from alert_transition where id = $1", &[&transition])
@@ -117,7 +117,7 @@ impl World {
         let alert_key = format!("{rule}/1/0");
         let new = NewNotification {
             transition,
-            channel,
+            receiver,
             alert_key: &alert_key,
             is_fallback: false,
             at: self.clock.now(),
@@ -133,11 +133,11 @@ impl World {
         assert_eq!(notifications::take(&mut client, now, lease, 10).await.unwrap().len(), 1);
     }
 
-    /// What became of a channel's notifications, in the order of their transitions.
-    pub(crate) async fn statuses(&self, channel: &str) -> Vec<String> {
+    /// What became of a receiver's notifications, in the order of their transitions.
+    pub(crate) async fn statuses(&self, receiver: &str) -> Vec<String> {
         let client = self.database.client().await.unwrap();
-        let select = "select status from notification where channel = $1 order by transition_id";
-        client.query(select, &[&channel]).await.unwrap().iter().map(|row| row.get(0)).collect()
+        let select = "select status from notification where receiver = $1 order by transition_id";
+        client.query(select, &[&receiver]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 }
 
@@ -147,11 +147,11 @@ fn process(database: &Database, clock: &Clock, pipeline: Pipeline) -> Notify {
     Notify::new(Deliverer { database, pipeline, outgoing, clock, lease: LEASE })
 }
 
-fn pipeline(ops: &Receiver, spare: &Receiver, prometheus: &Receiver, further: &str) -> Pipeline {
+fn pipeline(ops: &TestReceiver, spare: &TestReceiver, prometheus: &TestReceiver, further: &str) -> Pipeline {
     let text = format!(
         "sources:\n  greenhouse:\n    format: json\n    credentials: [{{header: X-Key, secret: {{env: KEY}}}}]\n\
          network:\n  allow: [127.0.0.0/8]\n\
-         channels:\n  ops:\n    webhook: {{url: '{}'}}\n  spare:\n    webhook: {{url: '{}'}}\n  \
+         receivers:\n  ops:\n    webhook: {{url: '{}'}}\n  spare:\n    webhook: {{url: '{}'}}\n  \
          prometheus:\n    alertmanager: {{url: '{}'}}{further}\n\
          fallback: [spare]\ntick: 5m\n",
         ops.url("/"),

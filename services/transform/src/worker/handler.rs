@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use event_model::cloudevent::EventError;
 use pipeline_config::Pipeline;
-use runtime::{Clock, WakeAhead, crash};
+use runtime::{Clock, Prewarm, crash};
 use sink::{HttpSink, Sink as _, SinkError};
 use store::dead_letters::{self, Cause, DeadLetter};
 use store::{Database, StoreError, Streams, WriteError, Writer};
@@ -29,7 +29,7 @@ pub(super) struct Handler {
     pub(super) streams: Streams,
     pub(super) writer: Writer,
     pub(super) sink: HttpSink,
-    pub(super) wake_ahead: WakeAhead,
+    pub(super) prewarm: Prewarm,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
@@ -92,7 +92,7 @@ impl Handler {
         let Work { payloads, events, mut letters, told } =
             Work::of(records, desk).await.map_err(Trouble::Locate)?;
         if !told.is_empty() {
-            self.wake_ahead.send();
+            self.prewarm.send();
         }
         crash::point("before-write");
         let written = self.writer.write_all(payloads).await;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline_config::Pipeline;
-use runtime::{Clock, WakeAhead};
+use runtime::{Clock, Prewarm};
 use store::{Database, Streams, Writer};
 use tokio::sync::oneshot;
 
@@ -54,7 +54,7 @@ pub struct WorkerParts {
     /// Connections to it that this process may have.
     pub connections: usize,
     /// Stages that start while readings are written that a rule watches.
-    pub wake_ahead: WakeAhead,
+    pub prewarm: Prewarm,
     /// The time.
     pub clock: Clock,
     /// For what is under way at the end.
@@ -74,7 +74,7 @@ impl Worker {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
-        let WorkerParts { config, pipeline, database, connections, wake_ahead, clock, leave_within } = parts;
+        let WorkerParts { config, pipeline, database, connections, prewarm, clock, leave_within } = parts;
         let shared = Arc::new(Shared::default());
         let handler = Arc::new(Handler {
             pipeline,
@@ -82,7 +82,7 @@ impl Worker {
             writer: Writer::start(&database),
             database,
             sink: config.sink.clone(),
-            wake_ahead,
+            prewarm,
             clock,
             shared: Arc::clone(&shared),
         });

@@ -8,7 +8,7 @@ use event_model::event_types::READINGS_RECORDED;
 use event_model::events::{EVALUATION_DUE, EXT_EVALUATION, EXT_PARTITION_KEY, ReadingsRecorded, StreamSpan};
 use event_model::ids;
 use jiff::Timestamp;
-use store::{EvaluationMark, Located, RecordPlace};
+use store::{EvaluationRequest, Located, RecordPlace};
 
 use super::record::Record;
 use crate::origin::Origin;
@@ -38,7 +38,7 @@ impl Told {
         event: &Event,
         origin: &Origin<'_>,
         located: &Located,
-        marks: &[EvaluationMark],
+        marks: &[EvaluationRequest],
     ) {
         if marks.is_empty() {
             return;

@@ -1,9 +1,9 @@
 //! `transform --worker`, the real binary, over a real Kafka and a real PostgreSQL.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod heartbeat;
 mod outage;
 mod poison;
-mod pulse;
 mod reading;
 mod sharing;
 mod world;

@@ -15,7 +15,7 @@ async fn payloads_are_stored_once_say_where_they_lie_and_are_told_to_alert() {
     world.stored_once(0..300).await;
     let place = "receipt where request is null and record_topic is not null and record_offset is not null";
     assert_eq!(world.count(place).await, 300);
-    assert_eq!(world.count("evaluation_due").await, 10, "each device's stream is watched");
+    assert_eq!(world.count("evaluation_request").await, 10, "each device's stream is watched");
     let told = world.broker.received();
     assert!(told.len() < 100, "{} events for 300 payloads", told.len());
     let devices: std::collections::BTreeSet<String> = told

@@ -15,7 +15,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use store::DatabaseSettings;
 use tempfile::TempDir;
-use testkit::{Process, Receiver, TestDatabase, eventually};
+use testkit::{Process, TestDatabase, TestReceiver, eventually};
 use tokio_postgres::Client;
 
 pub(crate) const PARTITIONS: i32 = 3;
@@ -28,12 +28,12 @@ sources:
     credentials: [{bearer: {env: TOKEN}}]
 rules:
   TooHot: {metric: temperature, above: 30, select: {device: 'gh-*'}}
-channels:
+receivers:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
 
 pub(crate) struct World {
-    pub(crate) broker: Receiver,
+    pub(crate) broker: TestReceiver,
     pub(crate) client: Client,
     kafka: String,
     topic: String,
@@ -58,7 +58,7 @@ impl World {
         std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
         std::fs::create_dir(folder.path().join("crash")).unwrap();
         Self {
-            broker: Receiver::start().await,
+            broker: TestReceiver::start().await,
             client: database.connect().await,
             kafka: kafka.to_owned(),
             topic: topic.to_owned(),
@@ -93,7 +93,7 @@ impl World {
             // A dead worker's partitions are soon somebody else's; a Kafka of others may not allow less.
             ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
             ("WORKER_BATCH_RECORDS", "50"),
-            ("PULSE_WAIT_MS", "500"),
+            ("HEARTBEAT_WAIT_MS", "500"),
             ("RUST_LOG", "warn"),
         ];
         let process =

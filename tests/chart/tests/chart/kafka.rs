@@ -75,12 +75,12 @@ fn the_kafka_way_is_instead_of_the_broker_for_payloads() {
     assert_eq!(
         transform.variable("KAFKA_TOPIC"),
         worker.variable("KAFKA_TOPIC"),
-        "its backlog holds a pulse back"
+        "its backlog holds a heartbeat back"
     );
     assert_eq!(transform.variable("KAFKA_GROUP"), worker.variable("KAFKA_GROUP"));
     let broker = "http://broker-ingress.knative-eventing.svc.cluster.local/fields/farm";
     assert_eq!(worker.variable("K_SINK"), Some(json!(broker)));
-    assert_eq!(ingest.variable("WAKE_AHEAD_URLS"), None, "the worker always runs");
+    assert_eq!(ingest.variable("PREWARM_URLS"), None, "the worker always runs");
     // What is sent back from the dead letters goes through the Broker still.
     object(&objects, "Trigger", "farm-transform-payloads");
 

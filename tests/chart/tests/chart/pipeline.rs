@@ -167,7 +167,7 @@ fn a_file_that_takes_no_line_is_refused_with_what_to_do() {
             "pipeline.sources.helm-test: the name belongs to the chart",
         ),
         ("sources:\n  - a\n", "pipelineFile: sources is no map"),
-        ("channels: none\n", "pipelineFile: channels is no map"),
+        ("receivers: none\n", "pipelineFile: receivers is no map"),
         ("sources: [\n", "pipelineFile is no YAML"),
     ] {
         let said = refusal(tools, text);

@@ -28,7 +28,7 @@ const REFUSED: [(&str, &str); 41] = [
     ("delivery.order=random", "/delivery/order"),
     (
         "delivery.orders.alert-reading=ordered",
-        "delivery.orders.alert-reading: there is no such subscription, only alert-pulse, ",
+        "delivery.orders.alert-reading: there is no such subscription, only alert-heartbeat, ",
     ),
     (
         "kafka.bootstrapServers=",
@@ -69,7 +69,7 @@ const REFUSED: [(&str, &str); 41] = [
         "stages.alert.scaleToZeroPodRetentionPeriod is 1h1s; Knative takes 0s to 1h",
     ),
     (
-        "pipeline.channels.chat.slack.url.file=/run/secrets/chat/url",
+        "pipeline.receivers.chat.slack.url.file=/run/secrets/chat/url",
         "the pipeline names {file: /run/secrets/chat/url}, which no stage would have: add secretFiles.NAME={secret: ..., mountPath: /run/secrets/chat}",
     ),
     ("stages.alert.window=a while", "/stages/alert/window"),
@@ -80,7 +80,7 @@ const REFUSED: [(&str, &str); 41] = [
     ("helmTest.enabled=false", "pipeline.sources is empty: there is nothing to take in"),
     ("pipeline.sources.helm-test.format=json", "pipeline.sources.helm-test: the name belongs to the chart"),
     (
-        "pipeline.channels.chat.slack.url.env=CHAT",
+        "pipeline.receivers.chat.slack.url.env=CHAT",
         "the pipeline names {env: CHAT}, which no stage would have: add secretEnv.CHAT=",
     ),
     (

@@ -168,7 +168,7 @@ fn a_tick_is_the_cron_line_that_the_pipeline_asks_for() {
 }
 
 #[test]
-fn nothing_ticks_where_neither_rule_nor_channel_needs_it() {
+fn nothing_ticks_where_neither_rule_nor_receiver_needs_it() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = Chart::new(tools).ci("nothing").objects();
     let timers: Vec<_> =
@@ -182,7 +182,7 @@ fn each_stage_wakes_those_that_the_code_declares() {
     let objects = Chart::new(tools).ci("kafka").objects();
     for stage in STAGES {
         let service = object(&objects, "Service", &format!("farm-{}", stage.name));
-        for variable in ["WAKE_AHEAD_URLS", "WAKE_AHEAD_WATCHED_URLS"] {
+        for variable in ["PREWARM_URLS", "PREWARM_WATCHED_URLS"] {
             let next: Vec<_> = WAKES
                 .iter()
                 .filter(|wake| wake.stage == stage.name && wake.variable == variable)
@@ -192,8 +192,8 @@ fn each_stage_wakes_those_that_the_code_declares() {
             assert_eq!(said.unwrap_or_default(), next.join(","), "{} {variable}", stage.name);
         }
     }
-    let quiet = Chart::new(tools).ci("kafka").set("wakeAhead.enabled=false").text().expect("it is rendered");
-    assert!(!quiet.contains("WAKE_AHEAD"));
+    let quiet = Chart::new(tools).ci("kafka").set("prewarm.enabled=false").text().expect("it is rendered");
+    assert!(!quiet.contains("PREWARM"));
 }
 
 #[test]

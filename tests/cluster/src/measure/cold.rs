@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Measures cold starts, with wake-ahead or without.
-pub(super) async fn measure(stand: &Stand, table: &mut Table, wake_ahead: bool) -> Result<(), Failure> {
+pub(super) async fn measure(stand: &Stand, table: &mut Table, prewarm: bool) -> Result<(), Failure> {
     let (mut trivial, mut to_row, mut to_message) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RUNS {
         pods::at_zero(&stand.cluster, TICK * 3).await?;
@@ -27,11 +27,11 @@ pub(super) async fn measure(stand: &Stand, table: &mut Table, wake_ahead: bool) 
         tokio::time::sleep(moment).await;
         trivial.push(start_of_trivial(stand).await?);
         tokio::time::sleep(moment).await;
-        let (row, message) = chain(stand, &format!("cold-{wake_ahead}-{run}")).await?;
+        let (row, message) = chain(stand, &format!("cold-{prewarm}-{run}")).await?;
         to_row.push(row);
         to_message.push(message);
     }
-    let word = if wake_ahead { "with" } else { "without" };
+    let word = if prewarm { "with" } else { "without" };
     let (trivial, to_row, to_message) = (median(trivial), median(to_row), median(to_message));
     table.tell(format!("trivial service from zero ({word} run)"), trivial, "s");
     table.tell(format!("cold webhook -> row, {word} wake-ahead"), to_row, "s");
@@ -40,7 +40,7 @@ pub(super) async fn measure(stand: &Stand, table: &mut Table, wake_ahead: bool) 
         format!("cold webhook -> row, {word} wake-ahead, in trivial starts"),
         format!("cold webhook -> notification, {word} wake-ahead, in trivial starts"),
     );
-    if wake_ahead {
+    if prewarm {
         table.at_most(row, to_row / trivial, "starts", 2.0);
         table.at_most(message, to_message / trivial, "starts", 3.0);
     } else {

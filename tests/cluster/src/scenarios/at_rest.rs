@@ -15,14 +15,14 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
         return Err("no alert fires: the burst has to come first".into());
     }
     pods::at_zero(&stand.cluster, TICK * 3).await?;
-    let pulses = "select count(*) from pulse";
-    let before = stand.database.number(pulses).await?;
+    let heartbeats = "select count(*) from heartbeat";
+    let before = stand.database.number(heartbeats).await?;
     let meter = Meter::start(stand.cluster.clone());
-    until(TICK * 3, "a tick", async || Ok((stand.database.number(pulses).await? > before).then_some(())))
+    until(TICK * 3, "a tick", async || Ok((stand.database.number(heartbeats).await? > before).then_some(())))
         .await?;
     pods::at_zero(&stand.cluster, TICK * 2).await?;
     let (seconds, _) = meter.stop();
-    let ticks = stand.database.number(pulses).await? - before;
+    let ticks = stand.database.number(heartbeats).await? - before;
     let a_tick = seconds / ticks as f64;
     Ok(Came::Held(format!(
         "{a_tick:.0} pod-seconds a tick: an idle hour costs {:.0} with a tick every {DEFAULT_TICK} s",

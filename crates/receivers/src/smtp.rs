@@ -18,12 +18,12 @@ use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
 };
 use lettre::transport::smtp::extension::ClientId;
-use pipeline_config::channel::Tls;
+use pipeline_config::receiver::Tls;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::outgoing::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Outgoing, refused};
-use crate::{Attempt, Channel, Outcome};
+use crate::{Attempt, Outcome, Receiver};
 
 /// Replies that a mail without the login that the server wants gets (RFC 4954, section 6; 538 is RFC 2554's).
 const LOGIN_WANTED: [u16; 4] = [530, 534, 535, 538];
@@ -148,7 +148,7 @@ impl fmt::Debug for Smtp {
     }
 }
 
-impl Channel for Smtp {
+impl Receiver for Smtp {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let mail = match self.mail(&attempt) {
@@ -186,7 +186,7 @@ mod tests {
     use std::sync::Arc;
 
     use jiff::SignedDuration;
-    use pipeline_config::channel::Tls;
+    use pipeline_config::receiver::Tls;
     use uuid::Uuid;
 
     use super::{Server, Smtp};

@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::alertmanager::Alertmanager;
-use channels::{Attempt, Channel, Message, News, Outcome};
 use jiff::SignedDuration;
 use peers::Peer;
+use receivers::alertmanager::Alertmanager;
+use receivers::{Attempt, Message, News, Outcome, Receiver};
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::{Receiver, eventually, free_port};
+use testkit::{TestReceiver, eventually, free_port};
 
 struct Running {
     port: u16,
@@ -22,15 +22,15 @@ struct Running {
 }
 
 impl Running {
-    /// One that tells `receiver` at once of what it hears.
-    async fn start(receiver: &Receiver) -> Option<Self> {
+    /// One that tells `endpoint` at once of what it hears.
+    async fn start(endpoint: &TestReceiver) -> Option<Self> {
         let program = peers::program("prometheus-alertmanager").or_else(|| peers::program("alertmanager"));
         let program = peers::need(program, "Alertmanager")?;
         let folder = TempDir::new().unwrap();
         let config = format!(
             "route: {{receiver: test, group_wait: 0s, group_interval: 1s, group_by: ['...']}}\n\
              receivers: [{{name: test, webhook_configs: [{{url: '{}', send_resolved: true}}]}}]\n",
-            receiver.url("/told")
+            endpoint.url("/told")
         );
         std::fs::write(folder.path().join("alertmanager.yml"), config).unwrap();
         let port = free_port();
@@ -54,9 +54,9 @@ impl Running {
     }
 }
 
-/// What the Alertmanager has told its receiver: status and the alert's end.
-fn told(receiver: &Receiver) -> Vec<(String, Value)> {
-    let bodies = receiver
+/// What the Alertmanager has told its endpoint: status and the alert's end.
+fn told(endpoint: &TestReceiver) -> Vec<(String, Value)> {
+    let bodies = endpoint
         .received()
         .into_iter()
         .map(|request| serde_json::from_slice::<Value>(&request.body).unwrap());
@@ -65,35 +65,37 @@ fn told(receiver: &Receiver) -> Vec<(String, Value)> {
         .collect()
 }
 
-async fn deliver(channel: &Alertmanager, message: &Message) -> Outcome {
-    channel.deliver(Attempt { message, now: peers::now(), tick: SignedDuration::from_mins(5) }).await
+async fn deliver(receiver: &Alertmanager, message: &Message) -> Outcome {
+    receiver.deliver(Attempt { message, now: peers::now(), tick: SignedDuration::from_mins(5) }).await
 }
 
 #[tokio::test]
 async fn an_alert_fires_and_resolves_at_a_real_alertmanager() {
-    let receiver = Receiver::start().await;
-    let Some(alertmanager) = Running::start(&receiver).await else { return };
+    let endpoint = TestReceiver::start().await;
+    let Some(alertmanager) = Running::start(&endpoint).await else { return };
     // The second replica is down: that the first one has it is enough.
     let down = format!("http://127.0.0.1:{}", free_port()).parse().unwrap();
-    let channel = Alertmanager::new(Arc::new(peers::outgoing(None)), vec![down, alertmanager.base()], None);
+    let receiver = Alertmanager::new(Arc::new(peers::outgoing(None)), vec![down, alertmanager.base()], None);
     let mut message = peers::firing(7);
 
-    eventually(Duration::from_secs(20), || async { deliver(&channel, &message).await == Outcome::Delivered })
-        .await;
     eventually(Duration::from_secs(20), || async {
-        told(&receiver)
+        deliver(&receiver, &message).await == Outcome::Delivered
+    })
+    .await;
+    eventually(Duration::from_secs(20), || async {
+        told(&endpoint)
             .iter()
             .any(|(status, alert)| status == "firing" && alert["labels"]["device"] == "gewächshaus-1")
     })
     .await;
 
     message.news = News::Resolved { since: message.news.since(), at: peers::now() };
-    assert_eq!(deliver(&channel, &message).await, Outcome::Delivered);
+    assert_eq!(deliver(&receiver, &message).await, Outcome::Delivered);
     eventually(Duration::from_secs(20), || async {
-        told(&receiver)
+        told(&endpoint)
             .iter()
             .any(|(status, alert)| status == "resolved" && alert["labels"]["alertname"] == "GreenhouseTooHot")
     })
     .await;
-    assert!(channel.forgets());
+    assert!(receiver.forgets());
 }

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use channels::{AddressPolicy, Alert, Message, News, Outgoing};
 use event_model::Severity;
 use jiff::Timestamp;
 use pipeline_config::Network;
 use pipeline_config::network::Allowed;
+use receivers::{AddressPolicy, Alert, Message, News, Outgoing};
 use uuid::Uuid;
 
 /// A server of the test's own; killed when it is dropped.

@@ -1,4 +1,4 @@
-//! Wake ahead: a stage that is at work tells the next ones that they will be needed, so that they start side by side.
+//! Prewarm: a stage that is at work tells the next ones that they will be needed, so that they start side by side.
 //!
 //! ```text
 //! without    ingest starts ── transform starts ── alert starts ── notify starts
@@ -26,7 +26,7 @@ const PATH: &str = "healthz";
 
 /// The stages that come next, to be woken at most every 30 s. Clones count together; the default wakes nobody.
 #[derive(Debug, Clone, Default)]
-pub struct WakeAhead(Option<Arc<Next>>);
+pub struct Prewarm(Option<Arc<Next>>);
 
 #[derive(Debug)]
 struct Next {
@@ -38,9 +38,9 @@ struct Next {
 
 /// One's turn to wake the next stages; nobody else has one within the next 30 s.
 #[derive(Debug)]
-pub struct Turn(Arc<Next>);
+pub struct Permit(Arc<Next>);
 
-impl WakeAhead {
+impl Prewarm {
     /// The base addresses that the variable `name` lists, separated by commas. Where it is not set nobody is woken.
     pub fn from_env(env: &mut Env, name: &str) -> Self {
         let text = env.text(name).unwrap_or_default();
@@ -61,19 +61,19 @@ impl WakeAhead {
 
     /// Wakes the next stages, unless that was done within the last 30 s. Returns at once. Must be called within a Tokio runtime.
     pub fn send(&self) {
-        if let Some(turn) = self.turn() {
+        if let Some(turn) = self.permit() {
             tokio::spawn(turn.send());
         }
     }
 
     /// The turn to wake the next stages, for who has to find out first whether they are needed.
-    pub fn turn(&self) -> Option<Turn> {
+    pub fn permit(&self) -> Option<Permit> {
         let next = self.0.as_ref()?;
-        next.claim().then(|| Turn(Arc::clone(next)))
+        next.claim().then(|| Permit(Arc::clone(next)))
     }
 }
 
-impl Turn {
+impl Permit {
     /// Wakes the stages, and returns when each has answered or did not.
     pub async fn send(self) {
         let client = match client() {
@@ -118,35 +118,35 @@ fn address(base: &str) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
-    use super::WakeAhead;
+    use super::Prewarm;
     use crate::env::Env;
 
-    fn named(urls: &str) -> (WakeAhead, Env) {
-        let mut env = Env::from_pairs(&[("WAKE_AHEAD_URLS", urls)]);
-        (WakeAhead::from_env(&mut env, "WAKE_AHEAD_URLS"), env)
+    fn named(urls: &str) -> (Prewarm, Env) {
+        let mut env = Env::from_pairs(&[("PREWARM_URLS", urls)]);
+        (Prewarm::from_env(&mut env, "PREWARM_URLS"), env)
     }
 
     #[test]
     fn there_is_one_turn_within_the_pause() {
         let (wake, _) = named("http://transform.default.svc.cluster.local, http://alert/");
-        let turn = wake.turn().unwrap();
+        let turn = wake.permit().unwrap();
         let urls: Vec<_> = turn.0.urls.iter().map(reqwest::Url::as_str).collect();
         assert_eq!(urls, ["http://transform.default.svc.cluster.local/healthz", "http://alert/healthz"]);
-        assert!(wake.turn().is_none());
-        assert!(wake.clone().turn().is_none());
+        assert!(wake.permit().is_none());
+        assert!(wake.clone().permit().is_none());
     }
 
     #[test]
     fn who_names_nobody_wakes_nobody() {
         let (wake, mut env) = named(" , ");
-        assert!(wake.turn().is_none());
+        assert!(wake.permit().is_none());
         env.finish().unwrap();
-        assert!(WakeAhead::default().turn().is_none());
+        assert!(Prewarm::default().permit().is_none());
     }
 
     #[test]
     fn what_is_no_address_is_a_mistake() {
         let (_, mut env) = named("http://alert,alert");
-        assert!(env.finish().unwrap_err().to_string().starts_with("WAKE_AHEAD_URLS: is not a list"));
+        assert!(env.finish().unwrap_err().to_string().starts_with("PREWARM_URLS: is not a list"));
     }
 }

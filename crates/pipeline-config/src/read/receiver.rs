@@ -1,24 +1,26 @@
-//! One entry of `channels`.
+//! One entry of `receivers`.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use crate::channel::{Alertmanager, Authorization, Channel, Login, Ntfy, Setting, Slack, Smtp, Tls, Webhook};
 use crate::fields::Fields;
 use crate::network::{Allowed, Network};
+use crate::receiver::{
+    Alertmanager, Authorization, Login, Ntfy, Receiver, Setting, Slack, Smtp, Tls, Webhook,
+};
 use crate::report::Report;
 use crate::scalar;
 use crate::yaml::{Entry, Node, Place};
 
 use super::{network, secret};
 
-/// The keys that say which kind a channel is.
+/// The keys that say which kind a receiver is.
 const KINDS: [&str; 5] = ["webhook", "smtp", "slack", "alertmanager", "ntfy"];
 /// The public ntfy server.
 const NTFY: &str = "https://ntfy.sh";
 
-/// What reading a channel needs.
+/// What reading a receiver needs.
 #[derive(Clone, Copy)]
 struct Context<'a> {
     network: &'a Network,
@@ -26,18 +28,18 @@ struct Context<'a> {
 }
 
 /// The entry.
-pub(crate) fn read(entry: &Entry, network: &Network, report: &Report) -> Option<Channel> {
-    let name = scalar::name(entry, "channel", report);
-    let fields = Fields::of(&entry.node, "Channel", report)?;
+pub(crate) fn read(entry: &Entry, network: &Network, report: &Report) -> Option<Receiver> {
+    let name = scalar::name(entry, "receiver", report);
+    let fields = Fields::of(&entry.node, "Receiver", report)?;
     let present = fields.present(&KINDS);
     let context = Context { network, report };
-    let channel = match present[..] {
+    let receiver = match present[..] {
         [kind] => fields.get(kind).and_then(|node| match kind {
-            "webhook" => webhook(node, context).map(Channel::Webhook),
-            "smtp" => smtp(node, context).map(Channel::Smtp),
-            "slack" => slack(node, context).map(Channel::Slack),
-            "alertmanager" => alertmanager(node, context).map(Channel::Alertmanager),
-            _ => ntfy(node, context).map(Channel::Ntfy),
+            "webhook" => webhook(node, context).map(Receiver::Webhook),
+            "smtp" => smtp(node, context).map(Receiver::Smtp),
+            "slack" => slack(node, context).map(Receiver::Slack),
+            "alertmanager" => alertmanager(node, context).map(Receiver::Alertmanager),
+            _ => ntfy(node, context).map(Receiver::Ntfy),
         }),
         _ => {
             report.mistake(fields.place, format!("expected one of: {}", KINDS.join(", ")));
@@ -45,7 +47,7 @@ pub(crate) fn read(entry: &Entry, network: &Network, report: &Report) -> Option<
         }
     };
     fields.close();
-    name.and(channel)
+    name.and(receiver)
 }
 
 fn webhook(node: &Node, context: Context<'_>) -> Option<Webhook> {

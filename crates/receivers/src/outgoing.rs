@@ -21,7 +21,7 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of an answer is read.
 const MAX_ANSWER_BYTES: usize = 1024;
 
-/// What every channel shares: the address policy and the HTTP client.
+/// What every receiver shares: the address policy and the HTTP client.
 #[derive(Debug)]
 pub struct Outgoing {
     addresses: AddressPolicy,

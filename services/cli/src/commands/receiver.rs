@@ -1,8 +1,8 @@
-//! `freshet channel test`.
+//! `freshet receiver test`.
 
 use std::sync::Arc;
 
-use channels::{AddressPolicy, Attempt, Message, Outcome, Outgoing};
+use receivers::{AddressPolicy, Attempt, Message, Outcome, Outgoing};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -12,20 +12,20 @@ use crate::pipeline_file::PipelineFile;
 
 use super::Done;
 
-/// What can be done with a channel.
+/// What can be done with a receiver.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// `freshet channel test`.
+    /// `freshet receiver test`.
     #[command(
-        about = "Send one test message through a channel, with its secrets as they are in this environment"
+        about = "Send one test message through a receiver, with its secrets as they are in this environment"
     )]
     Test(TestArgs),
 }
 
-/// What `freshet channel test` is given.
+/// What `freshet receiver test` is given.
 #[derive(Debug, clap::Args)]
 pub struct TestArgs {
-    /// The channel's name in the pipeline file
+    /// The receiver's name in the pipeline file
     name: String,
     #[command(flatten)]
     pipeline: PipelineFile,
@@ -34,7 +34,7 @@ pub struct TestArgs {
 /// What became of the message, for programs.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
-    channel: &'a str,
+    receiver: &'a str,
     kind: &'static str,
     delivered: bool,
     reason: Option<String>,
@@ -43,7 +43,7 @@ struct Answer<'a> {
 /// Does what the command line says.
 ///
 /// # Errors
-/// Where there is no such channel, or a secret of it is missing.
+/// Where there is no such receiver, or a secret of it is missing.
 pub async fn run(command: Command, format: Format) -> Result<Done, Failure> {
     match command {
         Command::Test(args) => test(&args, format).await,
@@ -53,14 +53,14 @@ pub async fn run(command: Command, format: Format) -> Result<Done, Failure> {
 async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
     let name = args.name.as_str();
-    let settings = pipeline.channels.get(name).ok_or_else(|| unknown(name, pipeline.channels.keys()))?;
+    let settings = pipeline.receivers.get(name).ok_or_else(|| unknown(name, pipeline.receivers.keys()))?;
     let roots = std::env::var_os("SSL_CERT_FILE").map(Into::into);
     let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), roots));
-    let channel = channels::open(settings, &outgoing, &|name| std::env::var(name).ok())
-        .map_err(|error| Failure::because(format!("channel {name} cannot be opened"), &error))?;
+    let receiver = receivers::open(settings, &outgoing, &|name| std::env::var(name).ok())
+        .map_err(|error| Failure::because(format!("receiver {name} cannot be opened"), &error))?;
     let now = runtime::Clock::system().now();
     let message = Message::test(Uuid::now_v7(), now);
-    let outcome = channel.deliver(Attempt { message: &message, now, tick: pipeline.tick }).await;
+    let outcome = receiver.deliver(Attempt { message: &message, now, tick: pipeline.tick }).await;
     let reason = match outcome {
         Outcome::Delivered => None,
         Outcome::Retry { reason, .. } => Some(format!("{reason} (notify would try again)")),
@@ -69,7 +69,7 @@ async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let delivered = reason.is_none();
     match (&reason, format) {
         (_, Format::Json) => {
-            output::json(&Answer { channel: name, kind: settings.kind(), delivered, reason })?;
+            output::json(&Answer { receiver: name, kind: settings.kind(), delivered, reason })?;
         }
         (None, Format::Table) => output::write_line(&format!("{name}: delivered"))?,
         (Some(reason), Format::Table) => {
@@ -81,8 +81,8 @@ async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
     let known: Vec<_> = known.map(String::as_str).collect();
-    Failure::new(format!("the pipeline file has no channel {name}")).hint(format!(
-        "its channels are: {}",
+    Failure::new(format!("the pipeline file has no receiver {name}")).hint(format!(
+        "its receivers are: {}",
         if known.is_empty() { "none".to_owned() } else { known.join(", ") }
     ))
 }

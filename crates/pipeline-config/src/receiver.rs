@@ -1,10 +1,10 @@
-//! A channel: one place where people are told.
+//! A receiver: one place where people are told.
 
 use crate::secret::SecretRef;
 
-/// One entry of `channels`.
+/// One entry of `receivers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Channel {
+pub enum Receiver {
     /// A POST of JSON, signed after Standard Webhooks.
     Webhook(Webhook),
     /// E-mail.
@@ -111,7 +111,7 @@ pub struct Ntfy {
     pub token: Option<SecretRef>,
 }
 
-impl Channel {
+impl Receiver {
     /// The kind as `freshet.yaml` writes it.
     pub const fn kind(&self) -> &'static str {
         match self {

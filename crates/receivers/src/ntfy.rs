@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::outgoing::{Outgoing, Post};
-use crate::{Attempt, Channel, Message, News, Outcome};
+use crate::{Attempt, Message, News, Outcome, Receiver};
 
 /// A longer message becomes an attachment; in bytes, by ntfy's documentation.
 const MAX_MESSAGE_BYTES: usize = 4000;
@@ -67,7 +67,7 @@ impl fmt::Debug for Ntfy {
     }
 }
 
-impl Channel for Ntfy {
+impl Receiver for Ntfy {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match self.outgoing.post(self.post(attempt.message), attempt.now).await {

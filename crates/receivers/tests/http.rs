@@ -5,23 +5,23 @@ mod peers;
 
 use std::sync::Arc;
 
-use channels::alertmanager::Alertmanager;
-use channels::ntfy::Ntfy;
-use channels::slack::Slack;
-use channels::webhook::{SigningKey, Webhook};
-use channels::{AddressPolicy, Attempt, Channel, Message, Outcome, Outgoing};
 use jiff::SignedDuration;
 use pipeline_config::Secret;
+use receivers::alertmanager::Alertmanager;
+use receivers::ntfy::Ntfy;
+use receivers::slack::Slack;
+use receivers::webhook::{SigningKey, Webhook};
+use receivers::{AddressPolicy, Attempt, Message, Outcome, Outgoing, Receiver};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use testkit::{Received, Receiver};
+use testkit::{Received, TestReceiver};
 
 const SECRETS: [&str; 2] =
     ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_Ok1cPcvTKSBIR5wGh7ZVQpJsjsGN3XqK"];
 
-async fn deliver(channel: &dyn Channel, message: &Message) -> Outcome {
-    channel.deliver(Attempt { message, now: peers::now(), tick: SignedDuration::from_mins(5) }).await
+async fn deliver(receiver: &dyn Receiver, message: &Message) -> Outcome {
+    receiver.deliver(Attempt { message, now: peers::now(), tick: SignedDuration::from_mins(5) }).await
 }
 
 fn webhook(outgoing: Outgoing, url: &str) -> Webhook {
@@ -39,14 +39,14 @@ fn headers(received: &Received) -> HeaderMap {
 
 #[tokio::test]
 async fn a_webhook_is_verified_by_the_standards_own_library_with_either_secret() {
-    let receiver = Receiver::start().await;
-    receiver.answer_next([500]);
-    let channel = webhook(peers::outgoing(None), &receiver.url("/hook"));
+    let endpoint = TestReceiver::start().await;
+    endpoint.answer_next([500]);
+    let receiver = webhook(peers::outgoing(None), &endpoint.url("/hook"));
     let message = peers::firing(7);
-    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
-    assert_eq!(deliver(&channel, &message).await, Outcome::Delivered);
+    assert!(matches!(deliver(&receiver, &message).await, Outcome::Retry { .. }));
+    assert_eq!(deliver(&receiver, &message).await, Outcome::Delivered);
 
-    let received = receiver.received();
+    let received = endpoint.received();
     assert_eq!(received.len(), 2);
     for attempt in &received {
         for secret in SECRETS {
@@ -63,30 +63,30 @@ async fn a_webhook_is_verified_by_the_standards_own_library_with_either_secret()
 
 #[tokio::test]
 async fn a_redirect_is_a_failure_and_410_is_for_good() {
-    let receiver = Receiver::start().await;
-    receiver.answer_next([302, 404, 410]);
-    let channel = webhook(peers::outgoing(None), &receiver.url("/hook"));
+    let endpoint = TestReceiver::start().await;
+    endpoint.answer_next([302, 404, 410]);
+    let receiver = webhook(peers::outgoing(None), &endpoint.url("/hook"));
     let message = peers::firing(7);
-    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
-    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
-    assert!(matches!(deliver(&channel, &message).await, Outcome::NoUse { .. }));
-    assert_eq!(receiver.received().len(), 3);
+    assert!(matches!(deliver(&receiver, &message).await, Outcome::Retry { .. }));
+    assert!(matches!(deliver(&receiver, &message).await, Outcome::Retry { .. }));
+    assert!(matches!(deliver(&receiver, &message).await, Outcome::NoUse { .. }));
+    assert_eq!(endpoint.received().len(), 3);
 }
 
 #[tokio::test]
 async fn without_the_pipelines_leave_nothing_on_this_machine_is_reached() {
-    let receiver = Receiver::start().await;
-    let port = receiver.address().port();
+    let endpoint = TestReceiver::start().await;
+    let port = endpoint.address().port();
     let message = peers::firing(7);
     for host in ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"] {
         for scheme in ["http", "https"] {
             let url = format!("{scheme}://{host}:{port}/hook");
-            let channel = webhook(Outgoing::new(AddressPolicy::default(), None), &url);
-            let outcome = deliver(&channel, &message).await;
+            let receiver = webhook(Outgoing::new(AddressPolicy::default(), None), &url);
+            let outcome = deliver(&receiver, &message).await;
             assert!(matches!(outcome, Outcome::NoUse { .. }), "{url}: {outcome:?}");
         }
     }
-    assert_eq!(receiver.received(), []);
+    assert_eq!(endpoint.received(), []);
 }
 
 #[tokio::test]
@@ -99,37 +99,37 @@ async fn a_connection_that_fails_is_tried_again_and_the_reason_names_no_url() {
 
 #[tokio::test]
 async fn slack_is_told_without_mark_up_from_the_outside() {
-    let receiver = Receiver::start().await;
-    receiver.answer_next([503]);
-    let channel =
-        Slack::new(Arc::new(peers::outgoing(None)), receiver.url("/services/T/B/x").parse().unwrap());
+    let endpoint = TestReceiver::start().await;
+    endpoint.answer_next([503]);
+    let receiver =
+        Slack::new(Arc::new(peers::outgoing(None)), endpoint.url("/services/T/B/x").parse().unwrap());
     let message = peers::firing(7);
-    assert!(matches!(deliver(&channel, &message).await, Outcome::Retry { .. }));
-    assert_eq!(deliver(&channel, &message).await, Outcome::Delivered);
-    let body: Value = serde_json::from_slice(&receiver.received()[1].body).unwrap();
+    assert!(matches!(deliver(&receiver, &message).await, Outcome::Retry { .. }));
+    assert_eq!(deliver(&receiver, &message).await, Outcome::Delivered);
+    let body: Value = serde_json::from_slice(&endpoint.received()[1].body).unwrap();
     assert_eq!(body["text"], "[FIRING] GreenhouseTooHot: gewächshaus-1");
     assert!(body["blocks"][1]["text"]["text"].as_str().unwrap().starts_with("it is &lt;hot&gt; &amp; dry\n"));
 }
 
 #[tokio::test]
 async fn only_a_refusal_of_the_message_itself_is_for_good() {
-    let receiver = Receiver::start().await;
-    let (outgoing, url) = (Arc::new(peers::outgoing(None)), receiver.url("/").parse::<Url>().unwrap());
-    let channels: [(&str, Box<dyn Channel>); 3] = [
+    let endpoint = TestReceiver::start().await;
+    let (outgoing, url) = (Arc::new(peers::outgoing(None)), endpoint.url("/").parse::<Url>().unwrap());
+    let receivers: [(&str, Box<dyn Receiver>); 3] = [
         ("slack", Box::new(Slack::new(Arc::clone(&outgoing), url.clone()))),
         ("ntfy", Box::new(Ntfy::new(Arc::clone(&outgoing), url.clone(), "greenhouse".into(), None).unwrap())),
         ("alertmanager", Box::new(Alertmanager::new(outgoing, vec![url], None))),
     ];
     let message = peers::firing(7);
-    for (name, channel) in &channels {
+    for (name, receiver) in &receivers {
         for status in [302, 401, 403, 404, 405, 407, 408, 410, 429, 500, 507] {
-            receiver.answer_next([status]);
-            let outcome = deliver(&**channel, &message).await;
+            endpoint.answer_next([status]);
+            let outcome = deliver(&**receiver, &message).await;
             assert!(matches!(outcome, Outcome::Retry { .. }), "{name}, {status}: {outcome:?}");
         }
         for status in [400, 413, 422] {
-            receiver.answer_next([status]);
-            let outcome = deliver(&**channel, &message).await;
+            endpoint.answer_next([status]);
+            let outcome = deliver(&**receiver, &message).await;
             assert!(matches!(outcome, Outcome::NoUse { .. }), "{name}, {status}: {outcome:?}");
         }
     }
@@ -137,12 +137,13 @@ async fn only_a_refusal_of_the_message_itself_is_for_good() {
 
 #[tokio::test]
 async fn ntfy_is_told_topic_priority_and_token() {
-    let receiver = Receiver::start().await;
+    let endpoint = TestReceiver::start().await;
     let token = Secret::new("tk_secret");
-    let url = receiver.url("/").parse().unwrap();
-    let channel = Ntfy::new(Arc::new(peers::outgoing(None)), url, "greenhouse".into(), Some(&token)).unwrap();
-    assert_eq!(deliver(&channel, &peers::firing(7)).await, Outcome::Delivered);
-    let received = &receiver.received()[0];
+    let url = endpoint.url("/").parse().unwrap();
+    let receiver =
+        Ntfy::new(Arc::new(peers::outgoing(None)), url, "greenhouse".into(), Some(&token)).unwrap();
+    assert_eq!(deliver(&receiver, &peers::firing(7)).await, Outcome::Delivered);
+    let received = &endpoint.received()[0];
     assert_eq!((received.target.as_str(), received.header("authorization")), ("/", Some("Bearer tk_secret")));
     let body: Value = serde_json::from_slice(&received.body).unwrap();
     assert_eq!((&body["topic"], &body["priority"]), (&"greenhouse".into(), &5.into()));

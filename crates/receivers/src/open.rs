@@ -1,17 +1,17 @@
-//! From the pipeline file's words to a channel that delivers.
+//! From the pipeline file's words to a receiver that delivers.
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use lettre::transport::smtp::authentication::Credentials;
-use pipeline_config::channel::{self as config, Authorization, Setting};
+use pipeline_config::receiver::{self as config, Authorization, Setting};
 use pipeline_config::{Secret, SecretError, SecretRef};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use thiserror::Error;
 
-use crate::Channel;
+use crate::Receiver;
 use crate::alertmanager::Alertmanager;
 use crate::ntfy::{Ntfy, TokenError, bearer};
 use crate::outgoing::Outgoing;
@@ -19,14 +19,14 @@ use crate::slack::Slack;
 use crate::smtp::{MailboxError, Server, Smtp};
 use crate::webhook::{SigningKey, SigningKeyError, Webhook};
 
-/// Why a channel cannot be used. Never holds a secret.
+/// Why a receiver cannot be used. Never holds a secret.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// A secret cannot be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// An address is no `http` or `https` URL.
-    #[error("the channel's address is not an http or https URL")]
+    #[error("the receiver's address is not an http or https URL")]
     Url,
     /// A signing secret is none.
     #[error(transparent)]
@@ -42,36 +42,36 @@ pub enum OpenError {
 /// Where environment variables are looked up.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Opens a channel with its secrets as they are now. Opening connects to nothing and is cheap: it is done anew before
+/// Opens a receiver with its secrets as they are now. Opening connects to nothing and is cheap: it is done anew before
 /// use, because mounted secrets change.
 ///
 /// # Errors
 /// [`OpenError`]
 pub fn open(
-    channel: &config::Channel,
+    receiver: &config::Receiver,
     outgoing: &Arc<Outgoing>,
     lookup: Lookup<'_>,
-) -> Result<Box<dyn Channel>, OpenError> {
+) -> Result<Box<dyn Receiver>, OpenError> {
     let outgoing = Arc::clone(outgoing);
-    Ok(match channel {
-        config::Channel::Webhook(webhook) => {
+    Ok(match receiver {
+        config::Receiver::Webhook(webhook) => {
             let key =
                 |secret: &SecretRef| Ok::<_, OpenError>(SigningKey::parse(secret.resolve(lookup)?.expose())?);
             let keys = webhook.secrets.iter().map(key).collect::<Result<_, _>>()?;
             Box::new(Webhook::new(outgoing, url(&setting(&webhook.url, lookup)?)?, keys))
         }
-        config::Channel::Smtp(smtp) => Box::new(open_smtp(smtp, outgoing, lookup)?),
-        config::Channel::Slack(slack) => {
+        config::Receiver::Smtp(smtp) => Box::new(open_smtp(smtp, outgoing, lookup)?),
+        config::Receiver::Slack(slack) => {
             Box::new(Slack::new(outgoing, url(slack.url.resolve(lookup)?.expose())?))
         }
-        config::Channel::Alertmanager(alertmanager) => {
+        config::Receiver::Alertmanager(alertmanager) => {
             let replica = |address: &Setting| url(&setting(address, lookup)?);
             let replicas = alertmanager.urls.iter().map(replica).collect::<Result<_, _>>()?;
             let authorization =
                 alertmanager.authorization.as_ref().map(|how| authorization(how, lookup)).transpose()?;
             Box::new(Alertmanager::new(outgoing, replicas, authorization))
         }
-        config::Channel::Ntfy(ntfy) => {
+        config::Receiver::Ntfy(ntfy) => {
             let token = ntfy.token.as_ref().map(|token| token.resolve(lookup)).transpose()?;
             Box::new(Ntfy::new(outgoing, url(&ntfy.url)?, setting(&ntfy.topic, lookup)?, token.as_ref())?)
         }
@@ -125,28 +125,28 @@ mod tests {
     use std::sync::Arc;
 
     use pipeline_config::SecretRef;
-    use pipeline_config::channel::{Channel, Setting, Slack, Webhook};
+    use pipeline_config::receiver::{Receiver, Setting, Slack, Webhook};
 
     use super::{OpenError, open};
     use crate::{AddressPolicy, Outgoing};
 
-    fn error(channel: &Channel, secret: &str) -> OpenError {
+    fn error(receiver: &Receiver, secret: &str) -> OpenError {
         let outgoing = Arc::new(Outgoing::new(AddressPolicy::default(), None));
         let lookup = |name: &str| (name == "SECRET").then(|| secret.to_owned());
-        open(channel, &outgoing, &lookup).err().expect("the channel must not open")
+        open(receiver, &outgoing, &lookup).err().expect("the receiver must not open")
     }
 
     #[test]
     fn an_error_never_holds_the_secret() {
-        let slack = |name: &str| Channel::Slack(Slack { url: SecretRef::Env(name.into()) });
-        let webhook = Channel::Webhook(Webhook {
+        let slack = |name: &str| Receiver::Slack(Slack { url: SecretRef::Env(name.into()) });
+        let webhook = Receiver::Webhook(Webhook {
             url: Setting::Plain("https://example.com".into()),
             secrets: vec![SecretRef::Env("SECRET".into())],
         });
-        for (channel, secret) in
+        for (receiver, secret) in
             [(slack("SECRET"), "hunter2"), (slack("SECRET"), "ftp://hunter2"), (webhook, "hunter2")]
         {
-            assert!(!format!("{0} {0:?}", error(&channel, secret)).contains("hunter2"));
+            assert!(!format!("{0} {0:?}", error(&receiver, secret)).contains("hunter2"));
         }
         assert!(error(&slack("OTHER"), "x").to_string().contains("OTHER"));
     }

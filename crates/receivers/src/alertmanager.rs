@@ -15,7 +15,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use crate::outgoing::{Outgoing, Post};
-use crate::{Attempt, Channel, News, Outcome};
+use crate::{Attempt, News, Outcome, Receiver};
 
 /// How many ticks ahead the end of a firing alert is.
 const TICKS_AHEAD: i32 = 3;
@@ -68,7 +68,7 @@ impl fmt::Debug for Alertmanager {
     }
 }
 
-impl Channel for Alertmanager {
+impl Receiver for Alertmanager {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let (starts_at, ends_at) = span(&attempt);
@@ -114,7 +114,7 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
             (Outcome::NoUse { .. }, Some(_)) => {}
         }
     }
-    worst.unwrap_or_else(|| Outcome::no_use("the channel names no Alertmanager"))
+    worst.unwrap_or_else(|| Outcome::no_use("the receiver names no Alertmanager"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The shape of `channels`.
+//! The shape of `receivers`.
 
 use schemars::JsonSchema;
 
@@ -7,7 +7,7 @@ use super::{OneOrMany, SecretRef, Setting};
 /// Where people are told.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case")]
-pub(super) enum Channel {
+pub(super) enum Receiver {
     /// A POST of JSON, signed after Standard Webhooks.
     Webhook(Webhook),
     /// E-mail.

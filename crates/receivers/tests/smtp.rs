@@ -9,12 +9,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::smtp::{Server, Smtp};
-use channels::{Attempt, Channel, Outcome};
 use jiff::SignedDuration;
 use lettre::transport::smtp::authentication::Credentials;
 use peers::Peer;
-use pipeline_config::channel::Tls;
+use pipeline_config::receiver::Tls;
+use receivers::smtp::{Server, Smtp};
+use receivers::{Attempt, Outcome, Receiver};
 use tempfile::TempDir;
 use testkit::{eventually, free_port};
 use tokio::io::AsyncWriteExt as _;
@@ -42,11 +42,11 @@ impl MailServer {
         Some(Self { folder, port, _peer: peer })
     }
 
-    fn channel(&self, to: &str, password: &str, trusted: bool) -> Smtp {
-        self.channel_with(to, Some(Credentials::new("freshet".into(), password.into())), trusted)
+    fn receiver(&self, to: &str, password: &str, trusted: bool) -> Smtp {
+        self.receiver_with(to, Some(Credentials::new("freshet".into(), password.into())), trusted)
     }
 
-    fn channel_with(&self, to: &str, login: Option<Credentials>, trusted: bool) -> Smtp {
+    fn receiver_with(&self, to: &str, login: Option<Credentials>, trusted: bool) -> Smtp {
         let roots = trusted.then(|| self.folder.path().join("cert.pem"));
         let server = Server { host: "localhost".into(), port: self.port, tls: Tls::StartTls, login };
         Smtp::new(Arc::new(peers::outgoing(roots)), server, "Freshet <alerts@example.com>", &[to.into()])
@@ -81,9 +81,9 @@ fn certify(folder: &Path) {
     assert!(status.success());
 }
 
-async fn deliver(channel: &Smtp) -> Outcome {
+async fn deliver(receiver: &Smtp) -> Outcome {
     let message = peers::firing(7);
-    channel
+    receiver
         .deliver(Attempt { message: &message, now: peers::now(), tick: SignedDuration::from_mins(5) })
         .await
 }
@@ -91,7 +91,7 @@ async fn deliver(channel: &Smtp) -> Outcome {
 #[tokio::test]
 async fn a_mail_goes_through_starttls_and_login() {
     let Some(server) = MailServer::start("starttls").await else { return };
-    assert_eq!(deliver(&server.channel("ops@example.com", "s3cret", true)).await, Outcome::Delivered);
+    assert_eq!(deliver(&server.receiver("ops@example.com", "s3cret", true)).await, Outcome::Delivered);
     let mail = server.mail(1).unwrap();
     assert!(mail.contains("Message-ID: <00000000-0000-0000-0000-000000000007@example.com>"), "{mail}");
     assert!(mail.contains("Auto-Submitted: auto-generated"), "{mail}");
@@ -101,18 +101,18 @@ async fn a_mail_goes_through_starttls_and_login() {
 #[tokio::test]
 async fn a_mailbox_that_does_not_exist_is_no_use_and_a_busy_one_is_tried_again() {
     let Some(server) = MailServer::start("starttls").await else { return };
-    let nobody = deliver(&server.channel("nobody@example.com", "s3cret", true)).await;
+    let nobody = deliver(&server.receiver("nobody@example.com", "s3cret", true)).await;
     assert!(matches!(nobody, Outcome::NoUse { .. }), "{nobody:?}");
-    let busy = deliver(&server.channel("busy@example.com", "s3cret", true)).await;
+    let busy = deliver(&server.receiver("busy@example.com", "s3cret", true)).await;
     assert!(matches!(busy, Outcome::Retry { .. }), "{busy:?}");
 }
 
 #[tokio::test]
 async fn a_login_that_is_refused_or_missing_is_tried_again() {
     let Some(server) = MailServer::start("starttls").await else { return };
-    let stranger = deliver(&server.channel("ops@example.com", "wrong", true)).await;
+    let stranger = deliver(&server.receiver("ops@example.com", "wrong", true)).await;
     assert!(matches!(&stranger, Outcome::Retry { reason, .. } if reason.contains("(535)")), "{stranger:?}");
-    let nameless = deliver(&server.channel_with("ops@example.com", None, true)).await;
+    let nameless = deliver(&server.receiver_with("ops@example.com", None, true)).await;
     assert!(matches!(&nameless, Outcome::Retry { reason, .. } if reason.contains("(530)")), "{nameless:?}");
     assert_eq!(server.mail(1), None);
 }
@@ -127,8 +127,8 @@ async fn a_server_that_speaks_with_nobody_is_tried_again() {
     });
     let server = Server { host: "localhost".into(), port, tls: Tls::StartTls, login: None };
     let to = ["ops@example.com".to_owned()];
-    let channel = Smtp::new(Arc::new(peers::outgoing(None)), server, "alerts@example.com", &to).unwrap();
-    let outcome = deliver(&channel).await;
+    let receiver = Smtp::new(Arc::new(peers::outgoing(None)), server, "alerts@example.com", &to).unwrap();
+    let outcome = deliver(&receiver).await;
     assert!(matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("(554)")), "{outcome:?}");
     greeting.await.unwrap();
 }
@@ -136,10 +136,10 @@ async fn a_server_that_speaks_with_nobody_is_tried_again() {
 #[tokio::test]
 async fn nothing_is_said_to_a_server_without_a_trusted_certificate_or_without_starttls() {
     let Some(server) = MailServer::start("starttls").await else { return };
-    let untrusted = deliver(&server.channel("ops@example.com", "s3cret", false)).await;
+    let untrusted = deliver(&server.receiver("ops@example.com", "s3cret", false)).await;
     assert!(matches!(untrusted, Outcome::Retry { .. }), "{untrusted:?}");
     let Some(plain) = MailServer::start("plain").await else { return };
-    let without = deliver(&plain.channel("ops@example.com", "s3cret", true)).await;
+    let without = deliver(&plain.receiver("ops@example.com", "s3cret", true)).await;
     assert!(matches!(&without, Outcome::Retry { reason, .. } if reason.contains("STARTTLS")), "{without:?}");
     assert_eq!((server.mail(1), plain.mail(1)), (None, None));
 }

@@ -1,4 +1,4 @@
-//! What people are told, before a channel gives it its form.
+//! What people are told, before a receiver gives it its form.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,12 +11,12 @@ use uuid::Uuid;
 /// The longest title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
 
-/// One message for one channel.
+/// One message for one receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// The idempotency key: the same in every attempt.
     pub id: Uuid,
-    /// The message that began this alert's thread on the channel; `None`: this one does.
+    /// The message that began this alert's thread on the receiver; `None`: this one does.
     pub thread: Option<Uuid>,
     /// What has happened.
     pub news: News,
@@ -58,7 +58,7 @@ pub enum News {
         /// When it was said to have ended.
         at: Timestamp,
     },
-    /// Nothing: somebody tries the channel out.
+    /// Nothing: somebody tries the receiver out.
     Test {
         /// When.
         at: Timestamp,
@@ -101,9 +101,9 @@ impl News {
             Self::Firing { .. } => "alert.firing",
             Self::Resolved { .. } => "alert.resolved",
             Self::Passed { .. } => "alert.passed",
-            Self::TakenBack { .. } => "alert.taken_back",
+            Self::TakenBack { .. } => "alert.retracted",
             Self::StillFiring { .. } => "alert.still_firing",
-            Self::Test { .. } => "channel.test",
+            Self::Test { .. } => "receiver.test",
         }
     }
 
@@ -116,7 +116,7 @@ impl News {
         }
     }
 
-    /// When it ended; of what was taken back, when it was said to have ended.
+    /// When it ended; of what was retracted, when it was said to have ended.
     pub const fn ended_at(self) -> Option<Timestamp> {
         match self {
             Self::Resolved { at, .. } | Self::Passed { at, .. } | Self::StillFiring { at, .. } => Some(at),
@@ -159,20 +159,20 @@ impl News {
             Self::Resolved { since: None, at } => format!("Resolved at {at}."),
             Self::Passed { since, at } => format!("Fired at {since} and resolved at {at}."),
             Self::TakenBack { at } => {
-                format!("Later data show that it did not fire: what was told of {at} is taken back.")
+                format!("Later data show that it did not fire: what was told of {at} is retracted.")
             }
             Self::StillFiring { at, .. } => {
                 format!("Later data show that it did not end at {at}: it still fires.")
             }
-            Self::Test { at } => format!("Somebody tried this channel out at {at}. Nothing has happened."),
+            Self::Test { at } => format!("Somebody tried this receiver out at {at}. Nothing has happened."),
         }
     }
 }
 
 impl Message {
-    /// A message that tries a channel out.
+    /// A message that tries a receiver out.
     pub fn test(id: Uuid, at: Timestamp) -> Self {
-        let alert = Alert { key: "test".into(), rule: "ChannelTest".into(), ..Alert::default() };
+        let alert = Alert { key: "test".into(), rule: "ReceiverTest".into(), ..Alert::default() };
         Self { id, thread: None, news: News::Test { at }, alert }
     }
 
@@ -239,7 +239,7 @@ impl Alert {
             ("severity", self.severity.as_str()),
             ("source", self.source.as_str()),
             ("device", self.device.as_str()),
-            ("channel", self.channel.as_str()),
+            ("receiver", self.channel.as_str()),
             ("metric", self.metric.as_str()),
         ];
         let own = own.into_iter().filter(|(_, value)| !value.is_empty());

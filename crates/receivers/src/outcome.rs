@@ -1,4 +1,4 @@
-//! What became of an attempt, as the channel itself judges it.
+//! What became of an attempt, as the receiver itself judges it.
 
 use std::time::Duration;
 

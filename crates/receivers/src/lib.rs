@@ -21,7 +21,7 @@ pub use outcome::Outcome;
 pub use outgoing::Outgoing;
 
 /// One place where people are told.
-pub trait Channel: Send + Sync {
+pub trait Receiver: Send + Sync {
     /// Tries once, within [`outgoing::ATTEMPT_TIMEOUT`], and says itself whether a failure is worth a retry.
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome>;
 

@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use crate::message::{Alert, Message};
 use crate::outgoing::{Answer, Outgoing, Post};
-use crate::{Attempt, Channel, Outcome};
+use crate::{Attempt, Outcome, Receiver};
 
 /// How a symmetric signing secret begins.
 const SECRET_PREFIX: &str = "whsec_";
@@ -135,7 +135,7 @@ fn insert_ascii(headers: &mut HeaderMap, name: &'static str, value: &str) {
     headers.insert(HeaderName::from_static(name), value);
 }
 
-impl Channel for Webhook {
+impl Receiver for Webhook {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match self.outgoing.post(self.post(attempt.message, attempt.now), attempt.now).await {

@@ -17,21 +17,21 @@ async fn tick(service: &Process) -> u16 {
 }
 
 #[tokio::test]
-async fn no_pulse_is_recorded_while_payloads_wait_for_a_worker() {
+async fn no_heartbeat_is_recorded_while_payloads_wait_for_a_worker() {
     let Some(world) = World::build().await else { return };
     let service = world.service().await;
     assert_eq!(tick(&service).await, 200);
-    assert_eq!(world.count("pulse").await, 1, "nothing was ever published");
+    assert_eq!(world.count("heartbeat").await, 1, "nothing was ever published");
 
     world.publish(0..100).await;
     assert_eq!(tick(&service).await, 200);
-    assert_eq!(world.count("pulse").await, 1, "nobody reads");
+    assert_eq!(world.count("heartbeat").await, 1, "nobody reads");
 
     let _worker = world.worker().await;
     world.committed(100).await;
     eventually(PATIENCE, || async {
         assert_eq!(tick(&service).await, 200);
-        world.count("pulse").await == 2
+        world.count("heartbeat").await == 2
     })
     .await;
 }

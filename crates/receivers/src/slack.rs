@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::outgoing::{Outgoing, Post};
-use crate::{Attempt, Channel, Message, Outcome};
+use crate::{Attempt, Message, Outcome, Receiver};
 
 /// The longest text of a section block, in characters, by Slack's reference.
 const MAX_SECTION_CHARS: usize = 3000;
@@ -50,7 +50,7 @@ impl Slack {
     }
 }
 
-impl Channel for Slack {
+impl Receiver for Slack {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             match self.outgoing.post(self.post(attempt.message), attempt.now).await {
