@@ -31,7 +31,7 @@ create table metric (
 );
 comment on table metric is 'What the n-th value of a stream''s rows means. Positions count from 0 and are only ever added.';
 
-create table reading (
+create table moment (
     stream_id   integer     not null,
     observed_at timestamptz not null,
     received_at timestamptz not null,
@@ -42,14 +42,14 @@ create table reading (
     quality     smallint[],
     received_ats timestamptz[],
     receipt_ids  uuid[],
-    constraint reading_pk primary key (stream_id, observed_at)
+    constraint moment_pk primary key (stream_id, observed_at)
 ) partition by range (observed_at);
-comment on table reading is 'One row is one moment of one stream: "values" and texts by the position of their metric.';
-comment on column reading.receipt_ids is
+comment on table moment is 'One row is one moment of one stream: "values" and texts by the position of their metric.';
+comment on column moment.receipt_ids is
     'By position, as received_ats: where the values came with different payloads; null where all came with receipt_id.';
-comment on column reading.quality is 'By position: 0 or null good, 1 uncertain, 2 bad; null where all are good.';
+comment on column moment.quality is 'By position: 0 or null good, 1 uncertain, 2 bad; null where all are good.';
 -- What the writer hands over, many at once.
-create type reading_row as (
+create type moment_row as (
     stream_id   integer,
     observed_at timestamptz,
     received_at timestamptz,
@@ -61,8 +61,8 @@ create type reading_row as (
     received_ats timestamptz[],
     receipt_ids  uuid[]
 );
-create table reading_default partition of reading default;
-comment on table reading_default is 'Implausible times only.';
+create table moment_default partition of moment default;
+comment on table moment_default is 'Implausible times only.';
 
 create table receipt (
     received_at timestamptz not null,
@@ -75,11 +75,16 @@ create table receipt (
                 check (outcome in ('stored', 'no_data', 'partial', 'rejected', 'duplicate')),
     readings    integer     not null,
     problems    integer     not null,
-    -- the request as application/http; dropped after its retention
+    -- the request as application/http; null where a Kafka record keeps it
     request     bytea,
+    record_topic     text,
+    record_partition integer,
+    record_offset    bigint,
     constraint receipt_pk primary key (received_at, id)
 ) partition by range (received_at);
 comment on table receipt is 'One row for each accepted payload.';
+comment on column receipt.record_topic is
+    'With record_partition and record_offset: the Kafka record that holds the request, where request is null.';
 create table receipt_default partition of receipt default;
 
 create table receipt_key (
@@ -100,7 +105,7 @@ create table evaluation_request (
     token       bigint      not null,
     traceparent text
 );
-comment on table evaluation_request is 'The mark: a stream that rules watch has readings that no rule has seen, the earliest at from_at.';
+comment on table evaluation_request is 'A stream that rules watch has readings that no rule has seen, the earliest at from_at.';
 
 create table alert_state (
     rule          text        not null,
@@ -118,6 +123,7 @@ create table alert_state (
     updated_at    timestamptz not null,
     constraint alert_state_pk primary key (rule, stream_id, position)
 );
+create index alert_state_stream on alert_state (stream_id);
 create index alert_state_deadline on alert_state (deadline_at) where deadline_at is not null;
 create index alert_state_firing on alert_state (rule) where status = 'firing';
 
@@ -138,8 +144,8 @@ create table alert_transition (
     traceparent   text,
     recorded_at   timestamptz not null,
     -- on 'retracted': the transition that later data made untrue; on that one: who retracted it
-    retracts    bigint,
-    retracted_by bigint
+    retracts      bigint,
+    retracted_by  bigint
 );
 create index alert_transition_series on alert_transition (stream_id, rule, position, at);
 comment on table alert_transition is 'A transition is effective while retracted_by is null and it is no retraction.';
@@ -147,7 +153,7 @@ comment on table alert_transition is 'A transition is effective while retracted_
 create table notification (
     id              uuid        not null constraint notification_pk primary key,
     transition_id   bigint      not null constraint notification_transition_fk references alert_transition (id),
-    receiver         text        not null,
+    receiver        text        not null,
     -- one alert on one receiver: its messages go in the order of their transitions
     alert_key       text        not null,
     status          text        not null constraint notification_status_check
@@ -192,7 +198,18 @@ create index dead_letter_open on dead_letter (last_at) where resolved_at is null
 create table heartbeat (
     at timestamptz not null constraint heartbeat_pk primary key
 );
-comment on table heartbeat is 'When ticks came through; silence counts only while heartbeats came.';
+comment on table heartbeat is 'When a tick found nothing waiting that was sent before it; silence counts only while heartbeats came.';
+
+create table topic_offset (
+    topic        text        not null,
+    "partition"  integer     not null,
+    -- the offset behind the last record whose rows, dead letters and events are safe
+    next         bigint      not null,
+    -- when the worker last had nothing left to read
+    caught_up_at timestamptz,
+    constraint topic_offset_pk primary key (topic, "partition")
+);
+comment on table topic_offset is 'How far the worker has come in each partition of a topic.';
 
 create table active_pipeline (
     singleton    boolean     not null default true constraint active_pipeline_pk primary key
@@ -213,6 +230,6 @@ select d.source, d.name as device, s.channel, m.name as metric, r.observed_at,
 from device d
 join stream s on s.device_id = d.id
 join metric m on m.stream_id = s.id
-join reading r on r.stream_id = s.id
+join moment r on r.stream_id = s.id
 where r."values"[m.position + 1] is not null or r.texts[m.position + 1] is not null;
 comment on view readings is 'One line per value with its names and unit; filter by source, device and metric.';

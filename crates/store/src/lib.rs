@@ -22,7 +22,7 @@ pub use database::Database;
 pub use deadpool_postgres::Client;
 pub use error::StoreError;
 pub use migrate::{MigrateError, Migrated, migrate};
-pub use row::ReadingRow;
+pub use row::MomentRow;
 pub use settings::DatabaseSettings;
 pub use streams::{Located, LocatedStream, Sighting, Streams, Tags};
 pub use writer::{

@@ -39,6 +39,11 @@ pub enum MigrateError {
     /// A migration failed, or differs from the one that was applied under its number.
     #[error("the migration failed")]
     Migration(#[from] refinery::Error),
+    /// The tables are those of release 0.1.0, whose first migration was another one.
+    #[error(
+        "the database was made by Freshet 0.1.0, which no later release can take over: name an empty one"
+    )]
+    OfRelease010,
     /// The lock is not held by the connection that asked for it.
     #[error("the lock was taken by another connection: `DATABASE_DIRECT_URL` leads through a pooler")]
     NotDirect,
@@ -62,6 +67,9 @@ pub fn needed_version() -> i32 {
 pub async fn migrate(settings: &DatabaseSettings) -> Result<Migrated, MigrateError> {
     let mut client = connect(settings).await?;
     lock(&client).await?;
+    if is_of_release_0_1_0(&client).await? {
+        return Err(MigrateError::OfRelease010);
+    }
     let newer = version(&client).await? > needed_version();
     let report = embedded::migrations::runner().set_abort_missing(!newer).run_async(&mut client).await?;
     let applied = report.applied_migrations().iter().map(ToString::to_string).collect();
@@ -86,6 +94,13 @@ pub(crate) async fn check(client: &deadpool_postgres::Client) -> Result<(), Stor
     let connection: &Client = client;
     let (found, needed) = (version(connection).await?, needed_version());
     if found < needed { Err(StoreError::SchemaTooOld { found, needed }) } else { Ok(()) }
+}
+
+/// Release 0.1.0 called the table of moments `reading`.
+async fn is_of_release_0_1_0(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    let sql =
+        "select to_regclass('reading') is not null and to_regclass('refinery_schema_history') is not null";
+    client.query_one(sql, &[]).await?.try_get(0)
 }
 
 async fn connect(settings: &DatabaseSettings) -> Result<Client, tokio_postgres::Error> {

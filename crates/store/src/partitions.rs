@@ -21,21 +21,21 @@ const LEAD_DAYS: i64 = 1;
 /// A partitioned table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Table {
-    Reading,
+    Moment,
     Receipt,
 }
 
 impl Table {
     const fn name(self) -> &'static str {
         match self {
-            Self::Reading => "reading",
+            Self::Moment => "moment",
             Self::Receipt => "receipt",
         }
     }
 
     const fn time_column(self) -> &'static str {
         match self {
-            Self::Reading => "observed_at",
+            Self::Moment => "observed_at",
             Self::Receipt => "received_at",
         }
     }
@@ -132,21 +132,21 @@ mod tests {
 
     fn month(at: &str, received_at: &str) -> Option<String> {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
-        Month::of(Table::Reading, time(at), time(received_at)).map(Month::partition)
+        Month::of(Table::Moment, time(at), time(received_at)).map(Month::partition)
     }
 
     #[test]
     fn a_row_belongs_to_its_month_in_utc() {
         let received = "2024-03-01T00:00:00Z";
-        assert_eq!(month("2024-02-29T23:59:59.999999Z", received).as_deref(), Some("reading_2024_02"));
-        assert_eq!(month("2024-03-01T01:00:00+02:00", received).as_deref(), Some("reading_2024_02"));
+        assert_eq!(month("2024-02-29T23:59:59.999999Z", received).as_deref(), Some("moment_2024_02"));
+        assert_eq!(month("2024-03-01T01:00:00+02:00", received).as_deref(), Some("moment_2024_02"));
     }
 
     #[test]
     fn implausible_times_have_no_month() {
         assert_eq!(month("1999-12-31T23:59:59Z", "2024-03-01T00:00:00Z"), None);
         assert_eq!(month("2024-03-02T00:00:01Z", "2024-03-01T00:00:00Z"), None);
-        assert_eq!(month("2024-03-02T00:00:00Z", "2024-03-01T00:00:00Z").as_deref(), Some("reading_2024_03"));
+        assert_eq!(month("2024-03-02T00:00:00Z", "2024-03-01T00:00:00Z").as_deref(), Some("moment_2024_03"));
     }
 
     #[test]

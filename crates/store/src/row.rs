@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// A moment of a stream: the values at their metrics' positions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ReadingRow {
+pub struct MomentRow {
     /// The stream.
     pub stream_id: i32,
     /// The moment.
@@ -50,7 +50,7 @@ impl Cell {
     }
 }
 
-impl ReadingRow {
+impl MomentRow {
     /// A moment of which nothing is known yet.
     pub fn new(stream_id: i32, observed_at: Timestamp, received_at: Timestamp, receipt_id: Uuid) -> Self {
         Self {
@@ -192,16 +192,16 @@ fn place<T: Clone>(cells: &mut Vec<Option<T>>, position: usize, value: Option<T>
 
 #[cfg(test)]
 mod tests {
-    use super::{ReadingRow, Timestamp, Uuid};
+    use super::{MomentRow, Timestamp, Uuid};
 
-    fn row(received_at: i64, receipt: u128, values: &[Option<f64>]) -> ReadingRow {
+    fn row(received_at: i64, receipt: u128, values: &[Option<f64>]) -> MomentRow {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut row = ReadingRow::new(1, at(0), at(received_at), Uuid::from_u128(receipt));
+        let mut row = MomentRow::new(1, at(0), at(received_at), Uuid::from_u128(receipt));
         row.values = values.to_vec();
         row
     }
 
-    fn merged_both_ways(a: &ReadingRow, b: &ReadingRow) -> ReadingRow {
+    fn merged_both_ways(a: &MomentRow, b: &MomentRow) -> MomentRow {
         let merged = a.merged_with(b);
         assert!(merged.says_the_same_as(&b.merged_with(a)), "{merged:?}");
         assert!(

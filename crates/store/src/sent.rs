@@ -7,7 +7,7 @@ use postgres_types::private::BytesMut;
 use postgres_types::{IsNull, ToSql, Type, accepts, to_sql_checked};
 use uuid::Uuid;
 
-use crate::ReadingRow;
+use crate::MomentRow;
 
 /// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -29,7 +29,7 @@ impl ToSql for Instant {
 
 /// A row of `reading` as it is sent.
 #[derive(Debug, ToSql)]
-#[postgres(name = "reading_row")]
+#[postgres(name = "moment_row")]
 pub(crate) struct SentRow<'a> {
     stream_id: i32,
     observed_at: Instant,
@@ -43,8 +43,8 @@ pub(crate) struct SentRow<'a> {
     receipt_ids: Option<&'a [Option<Uuid>]>,
 }
 
-impl<'a> From<&'a ReadingRow> for SentRow<'a> {
-    fn from(row: &'a ReadingRow) -> Self {
+impl<'a> From<&'a MomentRow> for SentRow<'a> {
+    fn from(row: &'a MomentRow) -> Self {
         let instants = |times: &Vec<Option<Timestamp>>| times.iter().map(|at| at.map(Instant)).collect();
         Self {
             stream_id: row.stream_id,

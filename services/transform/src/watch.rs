@@ -20,7 +20,7 @@ fn is_watched(pipeline: &Pipeline, source: &str, stream: &LocatedStream) -> bool
 
 #[cfg(test)]
 mod tests {
-    use store::{LocatedStream, ReadingRow};
+    use store::{LocatedStream, MomentRow};
 
     use super::{Pipeline, marks};
 
@@ -41,7 +41,7 @@ receivers:
             channel: String::new(),
             tags: [("site".into(), site.into())].into(),
             metrics: vec!["pressure".into(), metric.into()],
-            rows: vec![ReadingRow::new(7, at, at, uuid::Uuid::nil())],
+            rows: vec![MomentRow::new(7, at, at, uuid::Uuid::nil())],
         }
     }
 

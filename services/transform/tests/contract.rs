@@ -114,7 +114,7 @@ async fn a_second_delivery_stores_nothing_and_is_answered_with_the_same_event() 
     let first = reply(house.handle(event()).await);
     let second = reply(house.handle(event()).await);
     assert_eq!(first, second);
-    assert_eq!((house.count("receipt").await, house.count("reading").await), (1, 1));
+    assert_eq!((house.count("receipt").await, house.count("moment").await), (1, 1));
 }
 
 #[tokio::test]

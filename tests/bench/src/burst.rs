@@ -54,7 +54,7 @@ pub async fn real_tables(table: &mut Table) {
         table.tell(format!("real tables, {rows} rows, {pass}"), seconds, "s");
         table.tell(format!("real tables, {pass}"), rows as f64 / seconds, "rows/s");
     }
-    let revised = "select count(*) from reading where revised_at is not null";
+    let revised = "select count(*) from moment where revised_at is not null";
     assert_eq!(count(&client, revised).await, 0, "the second pass changed rows");
 }
 

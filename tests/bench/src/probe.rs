@@ -69,7 +69,7 @@ impl Probed {
 
 const FIND: &str = "
     select exists (
-        select from reading r
+        select from moment r
         where r.observed_at = $1
           and r.stream_id in (select s.id from stream s join device d on d.id = s.device_id where d.name = 'probe'))";
 

@@ -169,7 +169,7 @@ with key as (
     select '2026-07-01', id, 'bench', event_id, 'json', 'stored', 3, 0, request
     from unnest($1::uuid[], $2::text[], $3::bytea[]) as e (id, event_id, request)
 )
-insert into reading (stream_id, observed_at, received_at, receipt_id, \"values\")
+insert into moment (stream_id, observed_at, received_at, receipt_id, \"values\")
 select stream_id, observed_at, '2026-07-01', id, array[a, b, 3.6]
 from unnest($1::uuid[], $4::int[], $5::timestamptz[], $6::float8[], $7::float8[]) as e (id, stream_id, observed_at, a, b)
 on conflict (stream_id, observed_at) do nothing";

@@ -93,7 +93,7 @@ async fn settled(stand: &Stand, run: &str, taken: u64) -> Result<(), Failure> {
     let counts = format!(
         "with own as (select d.id, s.id as stream from device d join stream s on s.device_id = d.id where d.name like '{run}-%')
          select (select count(*) from own),
-                (select count(*) from reading where stream_id in (select stream from own)),
+                (select count(*) from moment where stream_id in (select stream from own)),
                 (select count(*) from alert_transition where stream_id in (select stream from own)),
                 (select count(*) from notification n join alert_transition t on t.id = n.transition_id
                  where n.status = 'delivered' and t.stream_id in (select stream from own))"

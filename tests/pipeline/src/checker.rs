@@ -38,7 +38,7 @@ async fn readings(client: &Client, sent: &[Sent], found: &mut Vec<String>) -> Re
     let rows = client
         .query(
             "select d.name, m.name, (extract(epoch from r.observed_at) * 1000000)::bigint, r.\"values\"[m.position + 1]
-             from reading r join stream s on s.id = r.stream_id join device d on d.id = s.device_id
+             from moment r join stream s on s.id = r.stream_id join device d on d.id = s.device_id
              join metric m on m.stream_id = s.id where r.\"values\"[m.position + 1] is not null",
             &[],
         )

@@ -37,7 +37,7 @@ async fn every_series_sums_up_as_its_file_does_and_a_second_pass_stores_nothing(
             let differences = burst::differences(&computed, &table.stored(&database).await);
             assert!(differences.is_empty(), "{}", differences.join("\n"));
         }
-        let counts = "select (select count(*) from reading), (select count(*) from reading where revised_at is not null),
+        let counts = "select (select count(*) from moment), (select count(*) from moment where revised_at is not null),
                              (select count(*) from dead_letter)";
         let row = database.query_one(counts, &[]).await.unwrap();
         let counts: [i64; 3] = [row.get(0), row.get(1), row.get(2)];

@@ -28,7 +28,7 @@ pub async fn moments(
     since: Timestamp,
 ) -> Result<Moments, Error> {
     let sql = r#"
-        select observed_at, "values", texts, quality from reading
+        select observed_at, "values", texts, quality from moment
         where stream_id = $1 and observed_at > $2 and observed_at <= received_at + interval '5 minutes'
         order by observed_at"#;
     let rows = query(transaction, sql, &[&stream, &since]).await?;

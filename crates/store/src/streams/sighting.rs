@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Tags;
 use super::device::{Device, MetricKey, Wanted};
-use crate::ReadingRow;
+use crate::MomentRow;
 
 /// The readings of one payload, with what they share.
 #[derive(Debug, Clone, Copy)]
@@ -51,13 +51,13 @@ pub struct LocatedStream {
     /// The names of the metrics that this payload gives values of, by position.
     pub metrics: Vec<String>,
     /// Its moments in order; at least one.
-    pub rows: Vec<ReadingRow>,
+    pub rows: Vec<MomentRow>,
 }
 
 impl LocatedStream {
     /// The earliest and the latest moment.
     pub fn span(&self) -> (Timestamp, Timestamp) {
-        let at = |row: Option<&ReadingRow>| row.map(|row| row.observed_at).unwrap_or_default();
+        let at = |row: Option<&MomentRow>| row.map(|row| row.observed_at).unwrap_or_default();
         (at(self.rows.first()), at(self.rows.last()))
     }
 }
@@ -98,7 +98,7 @@ impl<'a> Sighting<'a> {
             });
             gathered.add_metric(position, &reading.metric);
             let row = gathered.row(reading.observed_at, || {
-                ReadingRow::new(stream.stream, reading.observed_at, self.received_at, self.receipt_id)
+                MomentRow::new(stream.stream, reading.observed_at, self.received_at, self.receipt_id)
             });
             row.set(position, reading);
         }
@@ -158,7 +158,7 @@ impl Gathered {
         }
     }
 
-    fn row(&mut self, at: Timestamp, make: impl FnOnce() -> ReadingRow) -> &mut ReadingRow {
+    fn row(&mut self, at: Timestamp, make: impl FnOnce() -> MomentRow) -> &mut MomentRow {
         let rows = &mut self.stream.rows;
         let next = rows.len();
         let place = *self.rows.entry(at).or_insert(next);

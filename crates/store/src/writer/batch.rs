@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::payload::Payload;
-use crate::ReadingRow;
+use crate::MomentRow;
 use crate::dead_letters::DeadLetter;
 use crate::partitions::{Month, Table};
 
@@ -18,17 +18,17 @@ pub(super) fn months(payloads: &[&Payload]) -> BTreeSet<Month> {
         let received_at = payload.receipt.received_at;
         months.extend(Month::of(Table::Receipt, received_at, received_at));
         months.extend(
-            payload.rows.iter().filter_map(|row| Month::of(Table::Reading, row.observed_at, received_at)),
+            payload.rows.iter().filter_map(|row| Month::of(Table::Moment, row.observed_at, received_at)),
         );
     }
     months
 }
 
 /// The rows in the order of their keys, one for each moment of a stream.
-pub(super) fn rows<'a>(payloads: &[&'a Payload]) -> Vec<Cow<'a, ReadingRow>> {
-    let mut rows: Vec<&ReadingRow> = payloads.iter().flat_map(|payload| &payload.rows).collect();
+pub(super) fn rows<'a>(payloads: &[&'a Payload]) -> Vec<Cow<'a, MomentRow>> {
+    let mut rows: Vec<&MomentRow> = payloads.iter().flat_map(|payload| &payload.rows).collect();
     rows.sort_by_key(|row| row.key());
-    let mut settled: Vec<Cow<'_, ReadingRow>> = Vec::with_capacity(rows.len());
+    let mut settled: Vec<Cow<'_, MomentRow>> = Vec::with_capacity(rows.len());
     for row in rows {
         match settled.last_mut() {
             Some(last) if last.key() == row.key() => *last = Cow::Owned(last.merged_with(row)),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::ReadingRow;
+use crate::MomentRow;
 use crate::dead_letters::DeadLetter;
 
 /// All that one accepted payload leaves in the database.
@@ -14,7 +14,7 @@ pub struct Payload {
     /// That it was accepted, and what came of it.
     pub receipt: Receipt,
     /// Its moments.
-    pub rows: Vec<ReadingRow>,
+    pub rows: Vec<MomentRow>,
     /// Streams of it that rules watch.
     pub marks: Vec<EvaluationRequest>,
     /// What of it could not be taken.

@@ -20,10 +20,10 @@ const FRESH_RECEIPTS: &str = "
 
 /// As [`NEW_ROWS`], but every row is new.
 const FRESH_ROWS: &str = r#"
-    insert into reading (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
+    insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
                          received_ats, receipt_ids)
     select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
-    from unnest($1::reading_row[])"#;
+    from unnest($1::moment_row[])"#;
 
 /// $1 sources, $2 keys, $3 receive times, $4 expiries, $5 receipts, $6 outcomes. Returns the receipts whose keys were free.
 ///
@@ -52,10 +52,10 @@ const RECEIPTS: &str = "
 
 /// $1 rows in key order. Returns the keys of those that were not there.
 const NEW_ROWS: &str = r#"
-    insert into reading (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
+    insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
                          received_ats, receipt_ids)
     select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
-    from unnest($1::reading_row[])
+    from unnest($1::moment_row[])
     on conflict (stream_id, observed_at) do nothing
     returning stream_id, observed_at"#;
 
@@ -64,17 +64,17 @@ pub(super) const EXISTING_ROWS: &str = r#"
     select r.stream_id, r.observed_at, r.received_at, r.receipt_id, r.revised_at, r."values", r.texts, r.quality,
            r.received_ats, r.receipt_ids
     from unnest($1::integer[], $2::timestamptz[]) as key (stream_id, observed_at)
-    join reading r on r.stream_id = key.stream_id and r.observed_at = key.observed_at
+    join moment r on r.stream_id = key.stream_id and r.observed_at = key.observed_at
     order by r.stream_id, r.observed_at
     for update of r"#;
 
 /// $1 rows, which are locked already.
 pub(super) const REVISE_ROWS: &str = r#"
-    update reading r
+    update moment r
     set received_at = new.received_at, receipt_id = new.receipt_id, revised_at = new.revised_at,
         "values" = new."values", texts = new.texts, quality = new.quality,
         received_ats = new.received_ats, receipt_ids = new.receipt_ids
-    from unnest($1::reading_row[]) as new
+    from unnest($1::moment_row[]) as new
     where r.stream_id = new.stream_id and r.observed_at = new.observed_at"#;
 
 /// $1 streams in order, $2 from when, $3 traces. The fresh token tells whoever evaluates that there is more to see.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::payload::{Payload, Receipt};
 use super::{batch, statements};
-use crate::ReadingRow;
+use crate::MomentRow;
 use crate::sent::{Instant, SentRow};
 
 /// Claims the keys; the receipts whose keys were free, where the statement returns them.
@@ -69,7 +69,7 @@ pub(super) async fn receipts(
 pub(super) async fn fresh_readings(
     client: &Client,
     statement: &Statement,
-    rows: &[Cow<'_, ReadingRow>],
+    rows: &[Cow<'_, MomentRow>],
 ) -> Result<(), Error> {
     if !rows.is_empty() {
         client.execute(statement, &[&sent(rows)]).await?;
@@ -81,7 +81,7 @@ pub(super) async fn fresh_readings(
 pub(super) async fn readings(
     client: &Client,
     statement: &Statement,
-    rows: &[Cow<'_, ReadingRow>],
+    rows: &[Cow<'_, MomentRow>],
 ) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
@@ -92,24 +92,24 @@ pub(super) async fn readings(
     }
     let inserted: HashSet<(i32, Timestamp)> =
         inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?;
-    let known: Vec<&ReadingRow> =
-        rows.iter().map(AsRef::as_ref).filter(|row: &&ReadingRow| !inserted.contains(&row.key())).collect();
+    let known: Vec<&MomentRow> =
+        rows.iter().map(AsRef::as_ref).filter(|row: &&MomentRow| !inserted.contains(&row.key())).collect();
     revise(client, &known).await
 }
 
-fn sent<'a>(rows: &'a [Cow<'_, ReadingRow>]) -> Vec<SentRow<'a>> {
+fn sent<'a>(rows: &'a [Cow<'_, MomentRow>]) -> Vec<SentRow<'a>> {
     rows.iter().map(|row| SentRow::from(row.as_ref())).collect()
 }
 
 /// Its statements are planned afresh each time: a plan that is kept from when the tables were small would read them whole.
-async fn revise(client: &Client, rows: &[&ReadingRow]) -> Result<(), Error> {
+async fn revise(client: &Client, rows: &[&MomentRow]) -> Result<(), Error> {
     let (streams, moments): (Vec<i32>, Vec<Instant>) =
         rows.iter().map(|row| (row.stream_id, Instant(row.observed_at))).unzip();
     let existing = client.query(statements::EXISTING_ROWS, &[&streams, &moments]).await?;
     let mut revised = Vec::new();
     let mut rows = rows.iter();
     for existing in &existing {
-        let existing = ReadingRow::read(existing)?;
+        let existing = MomentRow::read(existing)?;
         // Both are in key order, and no row has gone meanwhile that its conflict saw: what is skipped was never here.
         let Some(row) = rows.find(|row| row.key() == existing.key()) else { break };
         let merged = existing.merged_with(row);

@@ -36,12 +36,12 @@ async fn a_server_killed_amid_writes_loses_nothing_that_was_answered_and_doubles
 
     tokio::task::block_in_place(|| instance.restart().unwrap());
     let client = server.database().connect().await;
-    let kept: i64 = client.query_one("select count(*) from reading", &[]).await.unwrap().get(0);
+    let kept: i64 = client.query_one("select count(*) from moment", &[]).await.unwrap().get(0);
     assert!(kept >= i64::try_from(stored).unwrap(), "{kept} kept, {stored} answered");
     for payload in payloads {
         eventually(Duration::from_secs(20), || house.writer.write(payload.clone())).await;
     }
-    let kept: i64 = client.query_one("select count(*) from reading", &[]).await.unwrap().get(0);
+    let kept: i64 = client.query_one("select count(*) from moment", &[]).await.unwrap().get(0);
     let receipts: i64 = client.query_one("select count(*) from receipt", &[]).await.unwrap().get(0);
     let all = i64::try_from(PAYLOADS).unwrap();
     assert_eq!((kept, receipts), (all, all));

@@ -67,3 +67,15 @@ async fn the_pipeline_in_force_is_the_last_one_activated() {
     }
     assert_eq!(store::active_pipeline::hash(&client).await.unwrap().as_deref(), Some("b"));
 }
+
+#[tokio::test]
+async fn a_database_of_release_0_1_0_is_refused_with_a_sentence() {
+    let Some(database) = testkit::postgres().await else { return };
+    let client = database.connect().await;
+    let tables = "create table refinery_schema_history (version int4 primary key);
+        insert into refinery_schema_history values (1), (2);
+        create table reading (stream_id integer)";
+    client.batch_execute(tables).await.unwrap();
+    let error = migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("Freshet 0.1.0"), "{error}");
+}

@@ -9,10 +9,10 @@ async fn a_month_is_made_when_a_payload_needs_it() {
         reading("d", "t", 2.0, at("2024-06-01T00:00:00Z")),
     ];
     house.writer.write(house.payload("1", received, &readings).await).await.unwrap();
-    assert_eq!(house.count("reading_2024_05").await, 1);
-    assert_eq!(house.count("reading_2024_06").await, 1);
+    assert_eq!(house.count("moment_2024_05").await, 1);
+    assert_eq!(house.count("moment_2024_06").await, 1);
     assert_eq!(house.count("receipt_2024_06").await, 1);
-    assert_eq!(house.count("reading_default").await, 0);
+    assert_eq!(house.count("moment_default").await, 0);
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn implausible_times_stay_in_the_default_partition() {
         reading("d", "t", 2.0, at("2031-06-01T00:00:00Z")),
     ];
     house.writer.write(house.payload("1", received, &readings).await).await.unwrap();
-    assert_eq!(house.count("reading_default").await, 2);
+    assert_eq!(house.count("moment_default").await, 2);
     assert_eq!(house.values("d").await.len(), 2);
 }
 
@@ -34,15 +34,15 @@ async fn what_comes_for_a_month_that_was_detached_holds_nobody_up() {
     let (then, now) = (at("2024-02-10T00:00:00Z"), at("2024-06-02T00:00:00Z"));
     house.writer.write(house.payload("1", then, &[reading("d", "t", 1.0, then)]).await).await.unwrap();
     let client = store::Database::new(&house.settings).client().await.unwrap();
-    client.batch_execute("alter table reading detach partition reading_2024_02").await.unwrap();
+    client.batch_execute("alter table moment detach partition moment_2024_02").await.unwrap();
     // Another process, which does not know the month yet.
     let writer = store::Writer::start(&store::Database::new(&house.settings));
     let late = [reading("d", "t", 2.0, then), reading("d", "t", 3.0, now)];
     let payload = house.payload("2", now, &late).await;
     assert_eq!(writer.write(payload).await.unwrap(), store::Written::Stored);
-    assert_eq!(house.count("reading_default").await, 1);
-    assert_eq!(house.count("reading_2024_02").await, 1);
-    assert_eq!(house.count("reading_2024_06").await, 1);
+    assert_eq!(house.count("moment_default").await, 1);
+    assert_eq!(house.count("moment_2024_02").await, 1);
+    assert_eq!(house.count("moment_2024_06").await, 1);
 }
 
 #[tokio::test]
@@ -51,11 +51,11 @@ async fn rows_that_fell_into_the_default_partition_move_when_their_month_is_made
     // Far ahead when it came; its month came true later.
     let early = [reading("d", "t", 1.0, at("2024-07-15T00:00:00Z"))];
     house.writer.write(house.payload("1", at("2024-06-02T00:00:00Z"), &early).await).await.unwrap();
-    assert_eq!(house.count("reading_default").await, 1);
+    assert_eq!(house.count("moment_default").await, 1);
     let now = at("2024-07-20T00:00:00Z");
     house.writer.write(house.payload("2", now, &[reading("d", "t", 2.0, now)]).await).await.unwrap();
-    assert_eq!(house.count("reading_default").await, 0);
-    assert_eq!(house.count("reading_2024_07").await, 2);
+    assert_eq!(house.count("moment_default").await, 0);
+    assert_eq!(house.count("moment_2024_07").await, 2);
     // The moved row is found by its key again.
     let again = [reading("d", "t", 3.0, at("2024-07-15T00:00:00Z"))];
     house.writer.write(house.payload("3", now, &again).await).await.unwrap();
@@ -76,5 +76,5 @@ async fn many_processes_that_need_the_same_new_month_make_it_once() {
     }
     let written = writes.join_all().await;
     assert!(written.iter().all(Result::is_ok), "{written:?}");
-    assert_eq!(first.count("reading_2023_01").await, 6);
+    assert_eq!(first.count("moment_2023_01").await, 6);
 }

@@ -10,9 +10,9 @@ async fn the_view_of_one_device_and_metric_reads_by_the_key_alone() {
         house.writer.write(house.payload(&device.to_string(), at(NOON), &readings).await).await.unwrap();
     }
     let many = r#"
-        insert into reading (stream_id, observed_at, received_at, receipt_id, "values")
+        insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
         select s.id, r.observed_at + n * interval '1 second', r.received_at, r.receipt_id, r."values"
-        from stream s join reading r on r.stream_id = s.id, generate_series(1, 1000) n;
+        from stream s join moment r on r.stream_id = s.id, generate_series(1, 1000) n;
         analyze"#;
     house.client.batch_execute(many).await.unwrap();
     let explain = "explain select observed_at, value from readings where device = 'd7' and metric = 't'
@@ -20,8 +20,8 @@ async fn the_view_of_one_device_and_metric_reads_by_the_key_alone() {
     let plan = house.client.query(explain, &[]).await.unwrap();
     let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
     let plan = plan.join("\n");
-    assert!(!plan.contains("Seq Scan on reading_2024"), "{plan}");
-    assert!(plan.contains("reading_2024_05"), "{plan}");
+    assert!(!plan.contains("Seq Scan on moment_2024"), "{plan}");
+    assert!(plan.contains("moment_2024_05"), "{plan}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn a_redelivery_stores_no_second_row() {
     let before: i64 = house.client.query_one(token, &[]).await.unwrap().get(0);
     assert_eq!(house.writer.write(payload).await.unwrap(), Written::Duplicate);
     assert_eq!(house.client.query_one(token, &[]).await.unwrap().get::<_, i64>(0), before);
-    assert_eq!((house.count("receipt").await, house.count("reading").await), (1, 1));
+    assert_eq!((house.count("receipt").await, house.count("moment").await), (1, 1));
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_batch_is_written_as_one_and_says_where_its_requests_are() {
     let written: Vec<_> = house.writer.write_all(batch).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(written, [Written::Stored, Written::Stored, Written::Duplicate]);
     let places = "receipt where request is null and record_topic = 'payloads' and record_partition = 3 and record_offset < 2";
-    assert_eq!((house.count(places).await, house.count("reading").await), (2, 1));
+    assert_eq!((house.count(places).await, house.count("moment").await), (2, 1));
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn the_same_payload_at_two_writers_at_once_is_stored_once() {
     }
     let written = writes.join_all().await;
     assert_eq!(written.iter().filter(|written| **written == Written::Stored).count(), 100);
-    assert_eq!((house.count("receipt").await, house.count("reading").await), (100, 100));
+    assert_eq!((house.count("receipt").await, house.count("moment").await), (100, 100));
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn one_bad_row_in_a_batch_harms_its_own_payload_only() {
     }
     let failed: Vec<_> = writes.join_all().await.into_iter().filter_map(Result::err).collect();
     assert!(matches!(failed.as_slice(), [store::WriteError::Data(_)]), "{failed:?}");
-    assert_eq!((house.count("receipt").await, house.count("reading").await), (39, 39));
+    assert_eq!((house.count("receipt").await, house.count("moment").await), (39, 39));
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn two_payloads_of_one_moment_stand_in_one_row_and_a_change_is_marked() {
         let payload = house.payload(id, received, &[reading("d", metric, value, at(NOON))]).await;
         house.writer.write(payload).await.unwrap();
     };
-    let version = "select xmin::text, revised_at is not null from reading";
+    let version = "select xmin::text, revised_at is not null from moment";
     write("1", 1, "t", 20.0).await;
     write("2", 2, "h", 50.0).await;
     let row = house.client.query_one(version, &[]).await.unwrap();
@@ -117,7 +117,7 @@ async fn two_payloads_of_one_moment_stand_in_one_row_and_a_change_is_marked() {
     // Received before the change, delivered after it.
     write("0", 0, "t", 19.0).await;
     assert_eq!(house.values("d").await, [("h".into(), 50.0), ("t".into(), 21.0)]);
-    assert_eq!(house.count("reading").await, 1);
+    assert_eq!(house.count("moment").await, 1);
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn equal_bodies_of_one_batch_are_told_apart_by_their_windows() {
     assert_eq!(write(&[600, 630, 680, 700, 760]).await, [stored, duplicate, stored, duplicate, stored]);
     // The second repeats the first, which is a repetition itself, but not what is stored.
     assert_eq!(write(&[810, 830]).await, [duplicate, stored]);
-    assert_eq!(house.count("reading").await, 4);
+    assert_eq!(house.count("moment").await, 4);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn a_clock_in_the_future_and_a_doubtful_value_move_nothing() {
     let alert = world.process(&pipeline(TOO_HOT)).await;
     let stream = world.store("gh-1", 2_000_000_000, 99.0).await;
     world.store("gh-1", 30, 99.0).await;
-    world.sql.execute("update reading set quality = '{1}' where observed_at = $1", &[&at(30)]).await.unwrap();
+    world.sql.execute("update moment set quality = '{1}' where observed_at = $1", &[&at(30)]).await.unwrap();
     world.readings(&alert, &[stream]).await;
     assert_eq!(world.count("alert_state").await, 0);
     world.store("gh-1", 60, 31.0).await;

@@ -81,7 +81,7 @@ impl World {
     /// A reading is stored and its stream marked, as `transform` does it.
     pub(crate) async fn store(&mut self, device: &str, second: i64, value: f64) -> i32 {
         let stream = self.stream(device).await;
-        let sql = r#"insert into reading (stream_id, observed_at, received_at, receipt_id, "values")
+        let sql = r#"insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
                      values ($1, $2, $3, gen_random_uuid(), array[$4::float8])
                      on conflict (stream_id, observed_at) do update set "values" = excluded."values""#;
         self.sql.execute(sql, &[&stream, &at(second), &self.clock.now(), &value]).await.unwrap();

@@ -16,7 +16,7 @@ pub(crate) async fn database() -> Option<TestDatabase> {
         insert into stream (device_id, channel) select id, '' from device order by id;
         insert into metric (stream_id, position, name, unit, kind) values
             (1, 0, 'temperature', 'Cel', 'number'), (1, 1, 'door_open', '', 'flag'), (2, 0, 'temperature', 'Cel', 'number');
-        insert into reading (stream_id, observed_at, received_at, receipt_id, \"values\") values
+        insert into moment (stream_id, observed_at, received_at, receipt_id, \"values\") values
             (1, '2026-03-01T11:59Z', '2026-03-01T11:59Z', gen_random_uuid(), '{30.5, 0}'),
             (1, '2026-03-01T12:00Z', '2026-03-01T12:00Z', gen_random_uuid(), '{31.5, 1}');
         insert into alert_state (rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at, updated_at)

@@ -24,7 +24,7 @@ async fn what_makes_no_sense_is_a_dead_letter_and_its_neighbours_are_stored() {
     world.send(cloudevent::to_kafka(&no_request)).await;
     world.publish(5..10).await;
     world.committed(16).await;
-    assert_eq!(world.count("reading").await, 10);
+    assert_eq!(world.count("moment").await, 10);
 
     let sql =
         "select event_id, cause, reason from dead_letter where stage = 'transform' and resolved_at is null";
@@ -52,7 +52,7 @@ async fn a_broker_that_takes_nothing_holds_offsets_back_but_no_rows() {
     world.broker.answer(503);
     let _worker = world.worker().await;
     world.publish(0..20).await;
-    eventually(PATIENCE, || async { world.count("reading").await == 20 }).await;
+    eventually(PATIENCE, || async { world.count("moment").await == 20 }).await;
     world.committed(0).await;
     world.broker.answer(202);
     world.committed(20).await;

@@ -143,7 +143,7 @@ impl World {
         let counts = [
             self.count("receipt").await,
             self.count("(select distinct event_id from receipt) one").await,
-            self.count("reading").await,
+            self.count("moment").await,
         ];
         assert_eq!(counts, [wanted; 3]);
     }
