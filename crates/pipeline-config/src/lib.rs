@@ -23,7 +23,7 @@ pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use duration::parse as parse_duration;
 pub use mistake::{LoadError, Mistake, Mistakes};
 pub use network::Network;
-pub use pipeline::Pipeline;
+pub use pipeline::{Emit, Pipeline};
 pub use receiver::Receiver;
 pub use route::{AlertFacts, Route};
 pub use schema::schema;

@@ -40,10 +40,22 @@ pub struct Pipeline {
     pub lateness: SignedDuration,
     /// The time between two ticks.
     pub tick: SignedDuration,
+    /// Whether `readings.recorded` is published.
+    pub emit: Emit,
     /// SHA-256, in hex, of the file's content: comments, order of keys and spacing do not change it.
     pub hash: String,
     /// What will hurt, though it is no mistake.
     pub warnings: Vec<Mistake>,
+}
+
+/// Whether stages publish what they stored, for programs of third parties; no stage of ours needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Emit {
+    /// For every payload that stored a reading.
+    Always,
+    /// Not at all.
+    #[default]
+    Never,
 }
 
 impl Pipeline {

@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 
 use crate::fields::Fields;
 use crate::network::Network;
-use crate::pipeline::{DEFAULT_LATENESS, DEFAULT_TICK, Pipeline};
+use crate::pipeline::{DEFAULT_LATENESS, DEFAULT_TICK, Emit, Pipeline};
 use crate::report::Report;
 use crate::route::{Route, RouteSelector};
 use crate::scalar;
@@ -61,6 +61,7 @@ pub(crate) fn pipeline(root: &Node, report: &Report) -> Option<Pipeline> {
     let pipeline = Pipeline {
         lateness: window(&fields, "lateness", DEFAULT_LATENESS),
         tick: window(&fields, "tick", DEFAULT_TICK),
+        emit: emit(&fields),
         sources,
         rules,
         receivers,
@@ -82,6 +83,11 @@ fn window(fields: &Fields<'_>, key: &'static str, default: SignedDuration) -> Si
         .get(key)
         .and_then(|node| scalar::duration_within(node, low, high, fields.report))
         .unwrap_or(default)
+}
+
+fn emit(fields: &Fields<'_>) -> Emit {
+    let choices = [("always", Emit::Always), ("never", Emit::Never)];
+    fields.get("emit").and_then(|node| scalar::choice(node, &choices, fields.report)).unwrap_or_default()
 }
 
 /// Without `routes` every alert goes to every receiver that is no fallback.

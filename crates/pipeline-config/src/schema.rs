@@ -41,6 +41,9 @@ struct Pipeline {
     lateness: Option<Duration>,
     /// The time between two ticks, which decide on silence and on `for`; `5m` where absent.
     tick: Option<Duration>,
+    /// Whether `readings.recorded` is published for third parties; `never` where absent.
+    #[schemars(extend("enum" = ["always", "never"]))]
+    emit: Option<String>,
 }
 
 /// A name: letters, digits, `-`, `_` and `.`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use event_model::Severity;
-use pipeline_config::{AlertFacts, Pipeline, SecretError, SecretRef};
+use pipeline_config::{AlertFacts, Emit, Pipeline, SecretError, SecretRef};
 use rules::Condition;
 
 fn pipeline(rest: &str) -> Pipeline {
@@ -50,6 +50,13 @@ fn every_matching_route_is_taken_and_the_fallback_where_none_does() {
     assert_eq!(pipeline.receivers_for(facts(Severity::Critical, "gh-1", &team)), ["x", "y"]);
     assert_eq!(pipeline.receivers_for(facts(Severity::Critical, "gh-1", &none)), ["x"]);
     assert_eq!(pipeline.receivers_for(facts(Severity::Warning, "gh-1", &none)), ["z"]);
+}
+
+#[test]
+fn readings_are_published_only_where_the_file_says_so() {
+    assert_eq!(pipeline("").emit, Emit::Never);
+    assert_eq!(pipeline("emit: never\n").emit, Emit::Never);
+    assert_eq!(pipeline("emit: always\n").emit, Emit::Always);
 }
 
 #[test]
