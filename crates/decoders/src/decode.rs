@@ -39,7 +39,7 @@ pub struct Context<'a> {
 
 /// What `ingest` takes from a request that is well formed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Intake {
+pub struct Inspection {
     /// The device, where it is cheap to find and there is one only.
     pub device: Option<String>,
     /// The platform's own message id, equal over the platform's re-sends of one message and over nothing else.
@@ -137,6 +137,12 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}{}{}", .0.place, if .0.place.is_empty() { "" } else { ": " }, .0.reason)]
 pub struct DecodeError(pub Problem);
+
+impl From<FormError> for DecodeError {
+    fn from(error: FormError) -> Self {
+        Self(Problem::new("", error.to_string()))
+    }
+}
 
 /// How much of a name that is too long stands in a problem, in characters.
 const SHOWN: usize = 64;

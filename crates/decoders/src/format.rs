@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event_model::RecordedRequest;
 
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 
 /// One platform's format. All methods are pure and never panic.
 pub trait Decoder: Send + Sync {
@@ -31,17 +31,42 @@ pub trait Decoder: Send + Sync {
     /// Called once, by `ingest`, after authentication and before anything else reads the request.
     fn redact(&self, _request: &mut RecordedRequest) {}
 
-    /// Checks the form, and takes what is cheap.
+    /// Checks method, content type and form, and reads the body, once for [`Document::inspect`] and [`Document::decode`].
     ///
     /// # Errors
     /// [`FormError`] where the request is no request of this format at all.
-    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError>;
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError>;
+
+    /// [`Decoder::parse`] and [`Document::inspect`], for those who need no more.
+    ///
+    /// # Errors
+    /// Those of the two.
+    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Inspection, FormError> {
+        self.parse(request)?.inspect(profile)
+    }
+
+    /// [`Decoder::parse`] and [`Document::decode`], for those who need no more.
+    ///
+    /// # Errors
+    /// Those of the two.
+    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        self.parse(request)?.decode(context)
+    }
+}
+
+/// A request whose body has been read: a JSON tree, the points of line protocol, the fields of a form.
+pub trait Document: Send + Sync {
+    /// Takes what is cheap.
+    ///
+    /// # Errors
+    /// [`FormError`] where the content cannot be of this format.
+    fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError>;
 
     /// Reads the content.
     ///
     /// # Errors
     /// [`DecodeError`] where nothing can be taken from it.
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError>;
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError>;
 }
 
 /// Every format that is built, in the order of their names.

@@ -13,6 +13,6 @@ pub mod time;
 pub mod value;
 pub mod walk;
 
-pub use decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
-pub use format::{Decoder, all, by_name};
+pub use decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+pub use format::{Decoder, Document, all, by_name};
 pub use mapping::{Mapping, MetricMapping};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use decoders::{FormError, Intake as Found};
+use decoders::{FormError, Inspection as Found};
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;

@@ -3,8 +3,8 @@
 use event_model::RecordedRequest;
 
 use super::weather_station;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Profile};
-use crate::format::Decoder;
+use crate::decode::FormError;
+use crate::format::{Decoder, Document};
 
 /// Ambient Weather's "custom server".
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,11 +25,7 @@ impl Decoder for AmbientWeather {
         weather_station::redact(NAME, request);
     }
 
-    fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
-        weather_station::inspect(NAME, request)
-    }
-
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        weather_station::decode(NAME, request, context)
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
+        Ok(Box::new(weather_station::Report::parse(NAME, request)?))
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use event_model::RecordedRequest;
 
 use super::json::{self, Usual};
-use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Intake, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Inspection, Profile};
 use crate::form;
-use crate::format::Decoder;
+use crate::format::{Decoder, Document};
 use crate::json::Node;
 
 /// The HTTP action of AWS IoT Core's rules.
@@ -47,21 +47,32 @@ impl Decoder for AwsIotHttp {
         Duration::from_secs(30)
     }
 
-    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST"])?;
-        if let Some(handshake) = confirmation(request)? {
-            return Ok(Intake { handshake: Some(handshake), ..Intake::default() });
+        match confirmation(request)? {
+            Some(confirmation) => Ok(Box::new(confirmation)),
+            None => Ok(Box::new(json::Items::parse(request, &USUAL)?)),
         }
-        json::inspect(request, profile, &USUAL)
-    }
-
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        json::decode(request, context, &USUAL)
     }
 }
 
 /// The first message to a destination, which nothing follows before it is confirmed.
-fn confirmation(request: &RecordedRequest) -> Result<Option<Handshake>, FormError> {
+struct Confirmation {
+    enable_url: String,
+}
+
+impl Document for Confirmation {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        let handshake = Handshake::AwsIot { enable_url: self.enable_url.clone() };
+        Ok(Inspection { handshake: Some(handshake), ..Inspection::default() })
+    }
+
+    fn decode(&self, _context: Context<'_>) -> Result<Decoded, DecodeError> {
+        Ok(Decoded::default())
+    }
+}
+
+fn confirmation(request: &RecordedRequest) -> Result<Option<Confirmation>, FormError> {
     let by_header = request.header(MESSAGE_TYPE) == Some(CONFIRMATION);
     if !by_header && !contains(&request.body, CONFIRMATION) {
         return Ok(None);
@@ -72,7 +83,7 @@ fn confirmation(request: &RecordedRequest) -> Result<Option<Handshake>, FormErro
         return Ok(None);
     }
     match body.get("enableUrl").and_then(Node::as_str) {
-        Some(url) => Ok(Some(Handshake::AwsIot { enable_url: url.to_owned() })),
+        Some(url) => Ok(Some(Confirmation { enable_url: url.to_owned() })),
         None => {
             Err(FormError::Unprocessable("enableUrl: expected the address to confirm, found none".to_owned()))
         }
@@ -103,8 +114,8 @@ mod tests {
         let by_body =
             request("", &format!("{{\"messageType\":\"DestinationConfirmation\",\"enableUrl\":\"{url}\"}}"));
         for request in [by_header, by_body] {
-            let intake = AwsIotHttp.inspect(&request, &Profile::default()).unwrap();
-            assert_eq!(intake.handshake, Some(Handshake::AwsIot { enable_url: url.into() }));
+            let inspection = AwsIotHttp.inspect(&request, &Profile::default()).unwrap();
+            assert_eq!(inspection.handshake, Some(Handshake::AwsIot { enable_url: url.into() }));
         }
         let without = AwsIotHttp.inspect(&request(header, "{}"), &Profile::default());
         assert!(matches!(without, Err(FormError::Unprocessable(_))));

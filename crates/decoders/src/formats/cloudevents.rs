@@ -5,8 +5,8 @@ use event_model::RecordedRequest;
 use event_model::cloudevent::{self, EventError};
 
 use super::json::{self, Envelope};
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
-use crate::format::Decoder;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+use crate::format::{Decoder, Document};
 use crate::json::Node;
 use crate::time::Clock;
 
@@ -33,22 +33,26 @@ impl Decoder for CloudEvents {
         HEADERS
     }
 
-    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
-        let events = events(request)?;
-        refuse_without_an_event(&events)?;
-        let [Ok(event)] = events.events.as_slice() else { return Ok(Intake::default()) };
-        Ok(Intake {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
+        Ok(Box::new(events(request)?))
+    }
+}
+
+impl Document for Events {
+    fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError> {
+        self.refuse_without_an_event()?;
+        let [Ok(event)] = self.events.as_slice() else { return Ok(Inspection::default()) };
+        Ok(Inspection {
             device: (!names_device(profile)).then(|| device(event).to_owned()),
             message_id: Some(format!("{} {}", event.source(), event.id())),
             handshake: None,
         })
     }
 
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let Events { events, is_batch } = events(request)
-            .map_err(|error| DecodeError(Problem { place: String::new(), reason: error.to_string() }))?;
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let is_batch = self.is_batch;
         let mut decoded = Decoded::default();
-        for (index, event) in events.iter().enumerate() {
+        for (index, event) in self.events.iter().enumerate() {
             let place = if is_batch { format!("event {}", index + 1) } else { String::new() };
             let taken = match event {
                 Ok(event) => take(event, &place, context, &mut decoded),
@@ -61,6 +65,19 @@ impl Decoder for CloudEvents {
             }
         }
         Ok(decoded)
+    }
+}
+
+impl Events {
+    /// A batch may hold bad events, but not only those.
+    fn refuse_without_an_event(&self) -> Result<(), FormError> {
+        let mut errors = self.events.iter().map(|event| event.as_ref().err());
+        match errors.next() {
+            Some(Some(first)) if errors.all(|error| error.is_some()) => {
+                Err(FormError::Malformed(first.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -98,17 +115,6 @@ pub(super) fn is_binary(request: &RecordedRequest) -> bool {
     request.headers.iter().any(|(name, _)| name.starts_with("ce-"))
 }
 
-/// A batch may hold bad events, but not only those.
-pub(super) fn refuse_without_an_event(events: &Events) -> Result<(), FormError> {
-    let mut errors = events.events.iter().map(|event| event.as_ref().err());
-    match errors.next() {
-        Some(Some(first)) if errors.all(|error| error.is_some()) => {
-            Err(FormError::Malformed(first.to_string()))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Whether the source's mapping looks for the device in the data.
 pub(super) fn names_device(profile: &Profile) -> bool {
     profile.mapping.as_ref().is_some_and(|mapping| !mapping.device.is_empty())
@@ -126,7 +132,7 @@ fn take(event: &Event, place: &str, context: Context<'_>, decoded: &mut Decoded)
     };
     let time = cloudevent::time(event).map(|at| Clock::new(context).moment(Some(at)));
     let envelope = Envelope { device: Some(device(event)), time, place: &place };
-    json::read(data, envelope, context, decoded)
+    json::read(&data, envelope, context, decoded)
 }
 
 /// The event's data as JSON; `None` where there is none, or it is of another type.

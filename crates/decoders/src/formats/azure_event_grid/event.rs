@@ -25,10 +25,11 @@ impl GridEvent {
     /// Reads an element of a delivery, in Event Grid's own schema or, where it says a `specversion`, as a CloudEvent.
     ///
     /// Event Grid writes a CloudEvent's `source` from the names of resources, not all of which a URI may hold.
-    pub(super) fn of_item(item: &Node, place: &str) -> Result<Self, String> {
-        if item.as_object().is_none() {
+    pub(super) fn of_item(mut item: Node, place: &str) -> Result<Self, String> {
+        let Node::Object(members) = &mut item else {
             return Err(format!("expected an object, found {}", item.kind()));
-        }
+        };
+        let data = members.swap_remove("data").map_or(Node::Null, |member| member.node);
         let text = |label: &str| match item.get(label) {
             None => Ok(None),
             Some(Node::Text(text)) => Ok(Some(text.clone())),
@@ -41,10 +42,9 @@ impl GridEvent {
         };
         let place = place.to_owned();
         let id = required("id")?;
-        let data = || item.get("data").cloned().unwrap_or(Node::Null);
         let Some(version) = text("specversion")? else {
             let (kind, subject) = (required("eventType")?, text("subject")?.unwrap_or_default());
-            return Ok(Self { place, id, kind, subject, time: text("eventTime")?, data: data() });
+            return Ok(Self { place, id, kind, subject, time: text("eventTime")?, data });
         };
         if version != "1.0" {
             return Err("the specversion is not 1.0".to_owned());
@@ -54,7 +54,7 @@ impl GridEvent {
         let data = match text("data_base64")? {
             _ if !is_json => Node::Null,
             Some(encoded) => decoded(&encoded)?,
-            None => data(),
+            None => data,
         };
         let subject = text("subject")?.unwrap_or(source);
         Ok(Self { place, id, kind: required("type")?, subject, time: text("time")?, data })

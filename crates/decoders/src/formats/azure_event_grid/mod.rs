@@ -8,9 +8,9 @@ use event_model::{RecordedRequest, cloudevent};
 use self::event::GridEvent;
 use super::cloudevents;
 use super::json::{self, Envelope};
-use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Intake, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Inspection, Problem, Profile};
 use crate::form;
-use crate::format::Decoder;
+use crate::format::{Decoder, Document};
 use crate::json::Node;
 use crate::time::Clock;
 
@@ -32,16 +32,25 @@ impl Decoder for AzureEventGrid {
         cloudevents::HEADERS
     }
 
-    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
-        let events = events(request)?;
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
+        Ok(Box::new(Delivery(events(request)?)))
+    }
+}
+
+/// The events of a request; one that cannot be read is a problem.
+struct Delivery(Vec<Result<GridEvent, Problem>>);
+
+impl Document for Delivery {
+    fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError> {
+        let events = &self.0;
         if let Some(Err(problem)) = events.first()
             && events.iter().all(Result::is_err)
         {
             return Err(FormError::Malformed(format!("{}: {}", problem.place, problem.reason)));
         }
-        let [Ok(event)] = events.as_slice() else { return Ok(Intake::default()) };
+        let [Ok(event)] = events.as_slice() else { return Ok(Inspection::default()) };
         let code = (event.kind == VALIDATION).then(|| event.data.get("validationCode")?.as_str()).flatten();
-        Ok(Intake {
+        Ok(Inspection {
             device: telemetry::device(event)
                 .filter(|_| !cloudevents::names_device(profile))
                 .map(str::to_owned),
@@ -50,14 +59,12 @@ impl Decoder for AzureEventGrid {
         })
     }
 
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let events = events(request)
-            .map_err(|error| DecodeError(Problem { place: String::new(), reason: error.to_string() }))?;
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
-        for event in events {
-            if let Err(problem) = event.and_then(|event| take(&event, context, &mut decoded)) {
-                decoded.problems.push(problem);
-            }
+        for event in &self.0 {
+            let taken =
+                event.as_ref().map_err(Clone::clone).and_then(|event| take(event, context, &mut decoded));
+            decoded.problems.extend(taken.err());
         }
         Ok(decoded)
     }
@@ -66,7 +73,7 @@ impl Decoder for AzureEventGrid {
 /// The content types of a delivery in JSON. Which schema an event has, it says itself.
 const CONTENT_TYPES: [&str; 3] = ["application/json", cloudevent::STRUCTURED, cloudevent::BATCH];
 
-/// The events of a request, in Event Grid's own schema or as CloudEvents; one that cannot be read is a problem.
+/// Reads the events, in Event Grid's own schema or as CloudEvents.
 fn events(request: &RecordedRequest) -> Result<Vec<Result<GridEvent, Problem>>, FormError> {
     form::expect_method(request, &["POST"])?;
     let media_type = request.media_type();
@@ -98,7 +105,7 @@ fn events(request: &RecordedRequest) -> Result<Vec<Result<GridEvent, Problem>>, 
     }
     let read = |(index, item)| {
         let place = place(index);
-        GridEvent::of_item(&item, &place).map_err(|reason| Problem { place, reason })
+        GridEvent::of_item(item, &place).map_err(|reason| Problem { place, reason })
     };
     Ok(items.into_iter().enumerate().map(read).collect())
 }
@@ -118,7 +125,7 @@ fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decoded) -> Resul
     let place = format!("{}: data", event.place);
     let time = event.time.as_deref().map(|time| clock.of_text(time));
     let envelope = Envelope { device: telemetry::device(event), time, place: &place };
-    json::read(event.data.clone(), envelope, context, decoded)
+    json::read(&event.data, envelope, context, decoded)
 }
 
 #[cfg(test)]

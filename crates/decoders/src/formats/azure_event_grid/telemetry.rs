@@ -1,5 +1,7 @@
 //! Telemetry of IoT Hub (`Microsoft.Devices.DeviceTelemetry`): what a device sent, in an envelope of properties.
 
+use std::borrow::Cow;
+
 use super::event::{self, GridEvent};
 use super::json::{self, Envelope};
 use crate::decode::{Context, Decoded, Problem};
@@ -22,7 +24,7 @@ pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decode
     let body = body(event).map_err(|reason| Problem { place: place.clone(), reason })?;
     let enqueued = event.data.at(&["systemProperties", "iothub-enqueuedtime"]).and_then(Node::as_str);
     let time = enqueued.or(event.time.as_deref()).map(|time| Clock::new(context).of_text(time));
-    json::read(body, Envelope { device, time, place: &place }, context, decoded)?;
+    json::read(&body, Envelope { device, time, place: &place }, context, decoded)?;
     let named = device.and_then(|name| device::normalise(name).ok());
     if let (Some(device), Some(properties)) = (named, event.data.get("properties").and_then(Node::as_object))
     {
@@ -36,12 +38,12 @@ pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decode
 }
 
 /// The body as JSON. IoT Hub encodes it in Base64 unless the device declared JSON in UTF-8.
-fn body(event: &GridEvent) -> Result<Node, String> {
+fn body(event: &GridEvent) -> Result<Cow<'_, Node>, String> {
     match event.data.get("body") {
         None => Err("expected the body of the message, found nothing".to_owned()),
         // A message of properties alone.
-        Some(Node::Text(text)) if text.trim().is_empty() => Ok(Node::Null),
-        Some(Node::Text(text)) => event::decoded(text),
-        Some(body) => Ok(body.clone()),
+        Some(Node::Text(text)) if text.trim().is_empty() => Ok(Cow::Owned(Node::Null)),
+        Some(Node::Text(text)) => event::decoded(text).map(Cow::Owned),
+        Some(body) => Ok(Cow::Borrowed(body)),
     }
 }

@@ -61,8 +61,8 @@ fn a_body_that_is_neither_json_nor_base64_is_a_problem_of_its_event() {
 fn the_validation_is_a_handshake() {
     let body = r#"[{"id":"1","subject":"","eventType":"Microsoft.EventGrid.SubscriptionValidationEvent",
         "eventTime":"2026-01-15T11:00:00Z","data":{"validationCode":"512d","validationUrl":"https://example.com"}}]"#;
-    let intake = AzureEventGrid.inspect(&post("application/json", body), &Profile::default()).unwrap();
-    assert_eq!(intake.handshake, Some(Handshake::EventGrid { code: "512d".into() }));
+    let inspection = AzureEventGrid.inspect(&post("application/json", body), &Profile::default()).unwrap();
+    assert_eq!(inspection.handshake, Some(Handshake::EventGrid { code: "512d".into() }));
 }
 
 #[test]
@@ -88,8 +88,11 @@ fn a_cloudevent_is_one_under_any_content_type_and_whatever_its_source_is() {
         "application/cloudevents-batch+json; charset=utf-8",
     ] {
         let request = post(content_type, &format!("[{body}]"));
-        let intake = AzureEventGrid.inspect(&request, &Profile::default()).unwrap();
-        assert_eq!((intake.device.as_deref(), intake.message_id.as_deref()), (Some("d1"), Some("e1")));
+        let inspection = AzureEventGrid.inspect(&request, &Profile::default()).unwrap();
+        assert_eq!(
+            (inspection.device.as_deref(), inspection.message_id.as_deref()),
+            (Some("d1"), Some("e1"))
+        );
         assert_eq!(decode(&request).readings.len(), 1, "{content_type}");
     }
     let encoded =
@@ -108,8 +111,8 @@ fn events_of_azures_services_are_taken_without_readings() {
     assert_eq!(decode(&post("application/json", blob)), Decoded::default());
     let body = r#"[{"id":"1","subject":"devices/a","eventType":"Microsoft.Devices.DeviceConnected","data":{"n":1}}]"#;
     let request = post("application/json", body);
-    let intake = AzureEventGrid.inspect(&request, &Profile::default()).unwrap();
-    assert_eq!((intake.device.as_deref(), intake.message_id.as_deref()), (Some("a"), Some("1")));
+    let inspection = AzureEventGrid.inspect(&request, &Profile::default()).unwrap();
+    assert_eq!((inspection.device.as_deref(), inspection.message_id.as_deref()), (Some("a"), Some("1")));
     assert_eq!(decode(&request), Decoded::default());
 }
 

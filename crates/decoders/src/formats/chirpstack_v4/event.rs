@@ -24,17 +24,18 @@ pub(super) enum Kind {
 }
 
 /// An event.
-pub(super) struct Event<'b> {
+pub(super) struct Event {
     pub(super) kind: Kind,
-    body: &'b Node,
+    pub(super) body: Node,
 }
 
-impl<'b> Event<'b> {
+impl Event {
     /// The event in a body. Its kind is in the query (`?event=up`); where a proxy took that away, the fields tell.
-    pub(super) fn of(request: &RecordedRequest, body: &'b Node) -> Option<Self> {
+    pub(super) fn of(request: &RecordedRequest, body: Node) -> Option<Self> {
         let is_object = |field: &str| body.get(field).is_some_and(|node| node.as_object().is_some());
         if !is_object("deviceInfo") {
-            return legacy::is_one(body).then(|| Self { kind: legacy::kind(request, body), body });
+            let kind = legacy::is_one(&body).then(|| legacy::kind(request, &body))?;
+            return Some(Self { kind, body });
         }
         let has = |fields: &[&str]| fields.iter().any(|field| body.get(field).is_some());
         let kind = match form::query_value(request, "event").as_deref() {
@@ -53,13 +54,13 @@ impl<'b> Event<'b> {
     pub(super) fn device(&self) -> Result<Option<String>, &'static str> {
         match self.body.at(&["deviceInfo", "devEui"]).and_then(Node::as_str) {
             Some(eui) if !eui.trim().is_empty() => eui_or_name(eui).map(Some),
-            _ => legacy::device(self.body),
+            _ => legacy::device(&self.body),
         }
     }
 
     /// When the network server received the frame; in version 3 when a gateway did.
     pub(super) fn moment(&self, clock: &Clock) -> Moment {
-        clock.of_node(self.body.get("time").or_else(|| legacy::time(self.body)))
+        clock.of_node(self.body.get("time").or_else(|| legacy::time(&self.body)))
     }
 
     /// The tags that the device has in ChirpStack.

@@ -8,10 +8,10 @@ use event_model::RecordedRequest;
 
 use self::event::{Event, Kind};
 use super::lorawan;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::device;
 use crate::form;
-use crate::format::Decoder;
+use crate::format::{Decoder, Document};
 use crate::json::Node;
 use crate::measure::{self, Measurement};
 use crate::time::{Clock, Moment};
@@ -31,30 +31,32 @@ impl Decoder for ChirpstackV4 {
         lorawan::take_out_key(request, "appSKey");
     }
 
-    fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST"])?;
-        let body = read(request)?;
-        let event =
-            Event::of(request, &body).ok_or_else(|| FormError::Unprocessable(event::NOT_ONE.to_owned()))?;
-        Ok(Intake {
-            device: event.device().ok().flatten(),
-            message_id: body.get("deduplicationId").and_then(Node::as_str).map(str::to_owned),
+        let event = Event::of(request, read(request)?);
+        Ok(Box::new(event.ok_or_else(|| FormError::Unprocessable(event::NOT_ONE.to_owned()))?))
+    }
+}
+
+impl Document for Event {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        Ok(Inspection {
+            device: self.device().ok().flatten(),
+            message_id: self.body.get("deduplicationId").and_then(Node::as_str).map(str::to_owned),
             handshake: None,
         })
     }
 
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let refused = |place: &str, reason: &str| DecodeError(Problem::new(place, reason));
-        let body = read(request).map_err(|error| refused("", &error.to_string()))?;
-        let event = Event::of(request, &body).ok_or_else(|| refused("", event::NOT_ONE))?;
-        let device = event.device().map_err(|reason| refused("deviceInfo.devEui", reason))?;
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let refused = |reason| DecodeError(Problem::new("deviceInfo.devEui", reason));
+        let device = self.device().map_err(refused)?;
         let device = device.unwrap_or_else(|| context.profile.source.clone());
-        let mut decoded = Decoded { tags: event.tags(&device), ..Decoded::default() };
-        let frame = Frame { device: &device, context, moment: event.moment(&Clock::new(context)) };
-        match event.kind {
-            Kind::Up => frame.object(&body, "object", &mut decoded)?,
-            Kind::LegacyUp => legacy::decode(&frame, &body, &mut decoded)?,
-            Kind::Status => frame.status(&body, &mut decoded),
+        let mut decoded = Decoded { tags: self.tags(&device), ..Decoded::default() };
+        let frame = Frame { device: &device, context, moment: self.moment(&Clock::new(context)) };
+        match self.kind {
+            Kind::Up => frame.object(&self.body, "object", &mut decoded)?,
+            Kind::LegacyUp => legacy::decode(&frame, &self.body, &mut decoded)?,
+            Kind::Status => frame.status(&self.body, &mut decoded),
             Kind::Other => {}
         }
         Ok(decoded)

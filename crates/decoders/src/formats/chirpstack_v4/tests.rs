@@ -95,9 +95,9 @@ fn what_is_no_event_is_refused() {
         |body: &str| ChirpstackV4.inspect(&request("/hooks/cs?event=up", body), &Profile::default());
     assert!(matches!(inspect("{}"), Err(FormError::Unprocessable(_))));
     assert!(matches!(inspect("{"), Err(FormError::Malformed(_))));
-    let intake = inspect(&format!("{{{HEAD}}}")).unwrap();
-    assert_eq!(intake.device.as_deref(), Some("70b3d57ed0000001"));
-    assert_eq!(intake.message_id.as_deref(), Some("m-1"));
+    let inspection = inspect(&format!("{{{HEAD}}}")).unwrap();
+    assert_eq!(inspection.device.as_deref(), Some("70b3d57ed0000001"));
+    assert_eq!(inspection.message_id.as_deref(), Some("m-1"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn decode(request: &RecordedRequest) -> Result<Decoded, DecodeError> {
         .decode(request, Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() })
 }
 
-fn inspect(request: &RecordedRequest) -> Result<crate::Intake, FormError> {
+fn inspect(request: &RecordedRequest) -> Result<crate::Inspection, FormError> {
     CloudEvents.inspect(request, &Profile::default())
 }
 

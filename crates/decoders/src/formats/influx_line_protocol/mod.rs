@@ -9,8 +9,8 @@ mod reading;
 use event_model::RecordedRequest;
 use percent_encoding::percent_decode_str;
 
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
-use crate::format::Decoder;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+use crate::format::{Decoder, Document};
 
 pub use parser::{Parser, parse};
 pub use point::{FieldValue, Point, SyntaxError, SyntaxErrorKind, Tag};
@@ -45,21 +45,33 @@ impl Decoder for InfluxLineProtocol {
         request.query = kept.collect::<Vec<_>>().join("&");
     }
 
-    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         if request.method != "POST" {
             return Err(FormError::MethodNotAllowed {
                 found: request.method.clone(),
                 expected: "POST".into(),
             });
         }
-        precision(request).map_err(FormError::Malformed)?;
+        let precision = precision(request).map_err(FormError::Malformed)?;
+        Ok(Box::new(Lines { precision, lines: parse(&request.body).collect() }))
+    }
+}
+
+/// The lines of a body, and the unit of their timestamps.
+struct Lines<'r> {
+    precision: Precision,
+    lines: Vec<Result<Point<'r>, SyntaxError>>,
+}
+
+impl Document for Lines<'_> {
+    fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError> {
         let mut first_error = None;
         let mut device = None;
         let mut has_point = false;
-        for line in parse(&request.body) {
+        for line in &self.lines {
             match line {
                 Ok(point) => {
-                    let of_point = reading::device_tag(&point, profile).map(|(_, device)| device.to_owned());
+                    let of_point = reading::device_tag(point, profile).map(|(_, device)| device.to_owned());
                     // Only where all points agree is there one device.
                     device = if has_point {
                         device.filter(|device| Some(device) == of_point.as_ref())
@@ -72,7 +84,7 @@ impl Decoder for InfluxLineProtocol {
             }
         }
         if has_point {
-            return Ok(Intake { device, ..Intake::default() });
+            return Ok(Inspection { device, ..Inspection::default() });
         }
         let reason = first_error.map_or_else(
             || "the body holds no points".to_owned(),
@@ -81,14 +93,12 @@ impl Decoder for InfluxLineProtocol {
         Err(FormError::Malformed(reason))
     }
 
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let precision = precision(request)
-            .map_err(|reason| DecodeError(Problem { place: "query.precision".into(), reason }))?;
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
-        let mut lines = reading::Lines::new(context, precision);
-        for line in parse(&request.body) {
+        let mut points = reading::Points::new(context, self.precision);
+        for line in &self.lines {
             match line {
-                Ok(point) => lines.add(&point, &mut decoded),
+                Ok(point) => points.add(point, &mut decoded),
                 Err(error) => decoded.problems.push(problem(error.line, error.to_string())),
             }
         }

@@ -36,7 +36,7 @@ fn channel(point: &Point<'_>, profile: &Profile) -> String {
 type Key = (String, String, String, Timestamp);
 
 /// Takes the points of one payload, one after the other.
-pub(super) struct Lines<'a> {
+pub(super) struct Points<'a> {
     context: Context<'a>,
     precision: Precision,
     /// For each reading so far: the line that gave it and that point's other tags.
@@ -45,7 +45,7 @@ pub(super) struct Lines<'a> {
     tags: HashSet<(String, String, String)>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> Points<'a> {
     pub(super) fn new(context: Context<'a>, precision: Precision) -> Self {
         Self { context, precision, seen: HashMap::new(), overwritten: HashSet::new(), tags: HashSet::new() }
     }

@@ -29,11 +29,6 @@ pub(super) struct Found<'b> {
 }
 
 impl Body {
-    /// A document that came in an envelope.
-    pub(super) fn of(root: Node) -> Self {
-        Self { root, problems: Vec::new(), lines: Vec::new() }
-    }
-
     pub(super) fn read(request: &RecordedRequest) -> Result<Self, FormError> {
         form::expect_json(request, &LINES)?;
         if request.media_type().is_some_and(|media_type| LINES.contains(&media_type.as_str())) {
@@ -67,30 +62,33 @@ impl Body {
 
     /// The items: the elements of the mapping's array, else those of the body where it is an array, else the body.
     pub(super) fn items(&self, mapping: Option<&Mapping>) -> Result<Vec<Found<'_>>, Problem> {
-        let pointer = mapping.and_then(|mapping| mapping.items.as_deref());
-        if let Some(pointer) = pointer {
-            if self.lines.is_empty() {
-                return items_at(&self.root, pointer, "");
-            }
-            let per_line = self.elements().map(|line| items_at(line.node, pointer, &line.place));
-            return per_line
-                .collect::<Result<Vec<_>, _>>()
-                .map(|lines| lines.into_iter().flatten().collect());
-        }
-        match self.root {
-            Node::List(_) => Ok(self.elements().collect()),
-            _ => Ok(vec![Found { node: &self.root, place: String::new() }]),
-        }
+        items(&self.root, &self.lines, mapping)
     }
+}
 
-    fn elements(&self) -> impl Iterator<Item = Found<'_>> {
-        self.root.as_list().unwrap_or_default().iter().enumerate().map(|(index, node)| {
-            let place = match self.lines.get(index) {
+/// The items of `root`, whose elements came in `lines`; none where it is one document.
+pub(super) fn items<'n>(
+    root: &'n Node,
+    lines: &[usize],
+    mapping: Option<&Mapping>,
+) -> Result<Vec<Found<'n>>, Problem> {
+    let elements = || {
+        root.as_list().unwrap_or_default().iter().enumerate().map(|(index, node)| {
+            let place = match lines.get(index) {
                 Some(line) => format!("line {line}, "),
                 None => format!("[{index}]."),
             };
             Found { node, place }
         })
+    };
+    match mapping.and_then(|mapping| mapping.items.as_deref()) {
+        Some(pointer) if lines.is_empty() => items_at(root, pointer, ""),
+        Some(pointer) => {
+            let per_line = elements().map(|line| items_at(line.node, pointer, &line.place));
+            per_line.collect::<Result<Vec<_>, _>>().map(|lines| lines.into_iter().flatten().collect())
+        }
+        None if root.as_list().is_some() => Ok(elements().collect()),
+        None => Ok(vec![Found { node: root, place: String::new() }]),
     }
 }
 

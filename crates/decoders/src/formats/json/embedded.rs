@@ -2,7 +2,7 @@
 //! that an IoT hub passes on.
 
 use super::USUAL;
-use super::body::Body;
+use super::body;
 use super::item::Item;
 use crate::decode::{Context, Decoded, Problem};
 use crate::device;
@@ -40,12 +40,12 @@ fn is_no_measurement(content: &Node) -> bool {
 /// # Errors
 /// The problem, where nothing can be taken; nothing was added then.
 pub(in crate::formats) fn read(
-    content: Node,
+    content: &Node,
     envelope: Envelope<'_>,
     context: Context<'_>,
     decoded: &mut Decoded,
 ) -> Result<(), Problem> {
-    if is_no_measurement(&content) {
+    if is_no_measurement(content) {
         return Ok(());
     }
     let mapping = context.profile.mapping.as_ref();
@@ -56,11 +56,10 @@ pub(in crate::formats) fn read(
     let is_mapped = mapping.is_some_and(|mapping| !mapping.device.is_empty());
     let device = envelope.device.filter(|_| !is_mapped).map(device::normalise).transpose();
     let device = device.map_err(|reason| within(Problem::new("", reason)))?;
-    let body = Body::of(content);
-    let items = body.items(mapping).map_err(within)?;
+    let items = body::items(content, &[], mapping).map_err(within)?;
     let mut inner = Decoded::default();
     for found in &items {
-        let item = Item { root: &body.root, node: found.node, place: &found.place, mapping, usual: &USUAL };
+        let item = Item { root: content, node: found.node, place: &found.place, mapping, usual: &USUAL };
         match item.add(context, &mut inner) {
             Ok(()) => {}
             Err(problem) if items.len() == 1 => return Err(within(problem)),

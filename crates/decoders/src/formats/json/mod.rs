@@ -12,9 +12,9 @@ pub(super) use item::Usual;
 
 use self::body::Body;
 use self::item::Item;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::form;
-use crate::format::Decoder;
+use crate::format::{Decoder, Document};
 
 /// Generic JSON with a mapping.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,62 +64,67 @@ impl Decoder for Json {
         "json"
     }
 
-    fn inspect(&self, request: &RecordedRequest, profile: &Profile) -> Result<Intake, FormError> {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
-        inspect(request, profile, &USUAL)
-    }
-
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        decode(request, context, &USUAL)
+        Ok(Box::new(Items::parse(request, &USUAL)?))
     }
 }
 
-/// Checks that the body is JSON with objects in it, and takes the device and the message id where all items share them.
-pub(super) fn inspect(
-    request: &RecordedRequest,
-    profile: &Profile,
-    usual: &Usual,
-) -> Result<Intake, FormError> {
-    let body = Body::read(request)?;
-    let mapping = profile.mapping.as_ref();
-    let items =
-        body.items(mapping).map_err(|problem| FormError::Unprocessable(DecodeError(problem).to_string()))?;
-    let is_object = |item: &body::Found<'_>| item.node.as_object().is_some();
-    if let Some(first) = items.first().filter(|_| !items.iter().any(is_object)) {
-        return Err(FormError::Unprocessable(format!("expected a JSON object, found {}", first.node.kind())));
-    }
-    let Some(first) = items.first() else { return Ok(Intake::default()) };
-    let item = Item { root: &body.root, node: first.node, place: &first.place, mapping, usual };
-    let is_alone = items.len() == 1;
-    let of_all =
-        mapping.and_then(|mapping| mapping.message_id.as_deref()).is_some_and(|id| id.starts_with('^'));
-    Ok(Intake {
-        device: if is_alone { item.device(profile).ok().map(|device| device.name) } else { None },
-        message_id: if is_alone || of_all { item.message_id() } else { None },
-        handshake: None,
-    })
+/// A body of items, with the keys that name device and time in them.
+pub(super) struct Items {
+    body: Body,
+    usual: &'static Usual,
 }
 
-/// Reads every item; what makes no sense in one leaves the others alone.
-pub(super) fn decode(
-    request: &RecordedRequest,
-    context: Context<'_>,
-    usual: &Usual,
-) -> Result<Decoded, DecodeError> {
-    let refused = |reason: String| DecodeError(Problem::new("", reason));
-    let body = Body::read(request).map_err(|error| refused(error.to_string()))?;
-    let mapping = context.profile.mapping.as_ref();
-    let items = body.items(mapping).map_err(DecodeError)?;
-    let mut decoded = Decoded { problems: body.problems.clone(), ..Decoded::default() };
-    for found in &items {
-        let item = Item { root: &body.root, node: found.node, place: &found.place, mapping, usual };
-        match item.add(context, &mut decoded) {
-            Ok(()) => {}
-            Err(problem) if items.len() == 1 => return Err(DecodeError(problem)),
-            Err(problem) => decoded.problems.push(problem),
+impl Items {
+    pub(super) fn parse(request: &RecordedRequest, usual: &'static Usual) -> Result<Self, FormError> {
+        Ok(Self { body: Body::read(request)?, usual })
+    }
+}
+
+impl Document for Items {
+    /// Checks that there are objects, and takes the device and the message id where all items share them.
+    fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError> {
+        let Self { body, usual } = self;
+        let mapping = profile.mapping.as_ref();
+        let items = body
+            .items(mapping)
+            .map_err(|problem| FormError::Unprocessable(DecodeError(problem).to_string()))?;
+        let is_object = |item: &body::Found<'_>| item.node.as_object().is_some();
+        if let Some(first) = items.first().filter(|_| !items.iter().any(is_object)) {
+            return Err(FormError::Unprocessable(format!(
+                "expected a JSON object, found {}",
+                first.node.kind()
+            )));
         }
+        let Some(first) = items.first() else { return Ok(Inspection::default()) };
+        let item = Item { root: &body.root, node: first.node, place: &first.place, mapping, usual };
+        let is_alone = items.len() == 1;
+        let of_all =
+            mapping.and_then(|mapping| mapping.message_id.as_deref()).is_some_and(|id| id.starts_with('^'));
+        Ok(Inspection {
+            device: if is_alone { item.device(profile).ok().map(|device| device.name) } else { None },
+            message_id: if is_alone || of_all { item.message_id() } else { None },
+            handshake: None,
+        })
     }
-    Ok(decoded)
+
+    /// Reads every item; what makes no sense in one leaves the others alone.
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let Self { body, usual } = self;
+        let mapping = context.profile.mapping.as_ref();
+        let items = body.items(mapping).map_err(DecodeError)?;
+        let mut decoded = Decoded { problems: body.problems.clone(), ..Decoded::default() };
+        for found in &items {
+            let item = Item { root: &body.root, node: found.node, place: &found.place, mapping, usual };
+            match item.add(context, &mut decoded) {
+                Ok(()) => {}
+                Err(problem) if items.len() == 1 => return Err(DecodeError(problem)),
+                Err(problem) => decoded.problems.push(problem),
+            }
+        }
+        Ok(decoded)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use event_model::{Reading, RecordedRequest, Value};
 
 use super::Json;
-use crate::decode::{Context, Decoded, FormError, Intake, Profile};
+use crate::decode::{Context, Decoded, FormError, Inspection, Profile};
 use crate::format::Decoder;
 use crate::mapping::{Mapping, MetricMapping};
 
@@ -29,7 +29,7 @@ fn decode(body: &str, mapping: Option<Mapping>) -> Decoded {
     decode_as("application/json", body, mapping)
 }
 
-fn inspect(body: &str) -> Result<Intake, FormError> {
+fn inspect(body: &str) -> Result<Inspection, FormError> {
     Json.inspect(&request("application/json", body), &profile(None))
 }
 
@@ -126,11 +126,11 @@ fn a_mapped_metric_of_another_type_is_a_problem_at_its_place() {
 
 #[test]
 fn the_mapping_names_the_message_id() {
-    let intake =
+    let inspection =
         |body: &str| Json.inspect(&request("application/json", body), &profile(Some(mapping()))).unwrap();
-    let one = intake(r#"{"id": 7, "readings": [{"sensor": {"id": "s1"}}]}"#);
+    let one = inspection(r#"{"id": 7, "readings": [{"sensor": {"id": "s1"}}]}"#);
     assert_eq!((one.device.as_deref(), one.message_id.as_deref()), (Some("s1"), Some("7")));
-    assert_eq!(intake(r#"{"id": 7, "readings": []}"#), Intake::default());
+    assert_eq!(inspection(r#"{"id": 7, "readings": []}"#), Inspection::default());
 }
 
 #[test]

@@ -14,9 +14,9 @@ use event_model::{Quality, Reading, RecordedRequest, Value};
 use self::quantity::Naming;
 use self::record::{RecordValue, WrongField};
 use self::resolve::{Base, Resolution, Resolved};
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::device;
-use crate::format::Decoder;
+use crate::format::{Decoder, Document};
 use crate::json::Node;
 use crate::measure::{self, Measurement};
 use crate::time::{self, Clock, Moment};
@@ -43,7 +43,7 @@ impl Decoder for SenmlJson {
         "senml_json"
     }
 
-    fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         if request.method != "POST" {
             return Err(FormError::MethodNotAllowed {
                 found: request.method.clone(),
@@ -57,18 +57,27 @@ impl Decoder for SenmlJson {
             let expected = format!("{SENML}, {SENSML}, application/json");
             return Err(FormError::UnsupportedMediaType { found, expected });
         }
-        let (pack, _) = parse(request).map_err(FormError::Malformed)?;
-        check(&pack).map_err(FormError::Unprocessable)?;
-        Ok(Intake::default())
+        let (pack, is_broken_off) = parse(request).map_err(FormError::Malformed)?;
+        let records = checked(pack).map_err(FormError::Unprocessable)?;
+        Ok(Box::new(Pack { records, is_broken_off }))
+    }
+}
+
+/// The records of a pack, and whether it ends within one more.
+struct Pack {
+    records: Vec<Node>,
+    is_broken_off: bool,
+}
+
+impl Document for Pack {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        Ok(Inspection::default())
     }
 
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let refuse = |reason| DecodeError(Problem { place: String::new(), reason });
-        let (pack, is_broken_off) = parse(request).map_err(refuse)?;
-        let records = check(&pack).map_err(refuse)?;
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
         let mut base = Base::default();
-        for (index, record) in records.iter().enumerate() {
+        for (index, record) in self.records.iter().enumerate() {
             let Node::Object(record) = record else {
                 let reason = format!("expected an object, found {}", record.kind());
                 decoded.problems.push(Problem { place: format!("[{index}]"), reason });
@@ -85,8 +94,8 @@ impl Decoder for SenmlJson {
                 decoded.readings[before..].iter_mut().for_each(|reading| reading.flags.push(DUPLICATE_KEY));
             }
         }
-        if is_broken_off {
-            let place = format!("[{}]", records.len());
+        if self.is_broken_off {
+            let place = format!("[{}]", self.records.len());
             decoded.problems.push(Problem { place, reason: "the stream ends within the record".to_owned() });
         }
         Ok(decoded)
@@ -108,7 +117,7 @@ fn parse(request: &RecordedRequest) -> Result<(Node, bool), String> {
 }
 
 /// The records of a pack, if it is one that this version of SenML can read.
-fn check(pack: &Node) -> Result<&[Node], String> {
+fn checked(pack: Node) -> Result<Vec<Node>, String> {
     let Node::List(records) = pack else {
         return Err(format!("expected an array of records, found {}", pack.kind()));
     };

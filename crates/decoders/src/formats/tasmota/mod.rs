@@ -7,10 +7,10 @@ use event_model::RecordedRequest;
 
 use self::fields::Units;
 use self::topic::Topic;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::device;
 use crate::form;
-use crate::format::Decoder;
+use crate::format::{Decoder, Document};
 use crate::json::{Node, Object};
 use crate::time::{Clock, Moment};
 use crate::walk::Walk;
@@ -24,23 +24,27 @@ impl Decoder for Tasmota {
         "tasmota"
     }
 
-    fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
         form::expect_json(request, &["text/plain"])?;
-        let body = Body::read(request)?;
-        let device = body.topic.device.as_deref().and_then(|topic| device::normalise(topic).ok());
-        Ok(Intake { device, ..Intake::default() })
+        Ok(Box::new(Body::read(request)?))
+    }
+}
+
+impl Document for Body {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        let device = self.topic.device.as_deref().and_then(|topic| device::normalise(topic).ok());
+        Ok(Inspection { device, ..Inspection::default() })
     }
 
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let refused = |place: &str, reason: &str| DecodeError(Problem::new(place, reason));
-        let body = Body::read(request).map_err(|error| refused("", &error.to_string()))?;
-        let device = match &body.topic.device {
-            Some(topic) => device::normalise(topic).map_err(|reason| refused("topic", reason))?,
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let refused = |reason| DecodeError(Problem::new("topic", reason));
+        let device = match &self.topic.device {
+            Some(topic) => device::normalise(topic).map_err(refused)?,
             None => context.profile.source.clone(),
         };
         let mut decoded = Decoded::default();
-        let Some((place, sensors)) = body.sensors() else { return Ok(decoded) };
+        let Some((place, sensors)) = self.sensors() else { return Ok(decoded) };
         let clock = Clock::new(context);
         let units = Units::of(sensors);
         let walk = Walk {

@@ -103,8 +103,8 @@ fn words_are_taken_where_no_sensors_are() {
         ("/hooks/home", r#"{"topic":"tele/plug/LWT","payload":"Offline"}"#),
         ("/hooks/home", r#"{"topic":"stat/plug/POWER1","payload":null}"#),
     ] {
-        let intake = Tasmota.inspect(&request(path, body), &Profile::default()).unwrap();
-        assert_eq!(intake.device.as_deref(), Some("plug"));
+        let inspection = Tasmota.inspect(&request(path, body), &Profile::default()).unwrap();
+        assert_eq!(inspection.device.as_deref(), Some("plug"));
         assert_eq!(decode(path, body), Decoded::default(), "{body}");
     }
     for body in ["Online", r#"{"topic":"tele/plug/SENSOR","payload":"Online"}"#] {

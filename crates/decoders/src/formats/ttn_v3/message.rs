@@ -21,32 +21,39 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// What `node` tells, if it is an `ApplicationUp`.
+    fn of(node: &Node) -> Option<Self> {
+        let has = |field: &str| node.get(field).is_some_and(|node| node.as_object().is_some());
+        let kinds = [
+            ("uplink_message", Self::Uplink),
+            ("uplink_normalized", Self::Normalized),
+            ("join_accept", Self::Join),
+        ];
+        let kind = kinds.into_iter().find(|(field, _)| has(field)).map(|(_, kind)| kind);
+        if has("end_device_ids") { kind.or(Some(Self::Other)) } else { kind }
+    }
+}
+
 /// An `ApplicationUp`.
-pub(super) struct Message<'b> {
+pub(super) struct Message {
     pub(super) kind: Kind,
     /// The message itself, without the envelopes that a console or the storage integration put around it.
-    pub(super) node: &'b Node,
+    pub(super) node: Node,
     /// What stands before its fields in the body: `data.`, `result.`, or nothing.
     pub(super) place: &'static str,
 }
 
-impl<'b> Message<'b> {
+impl Message {
     /// The message in a body; `None` where there is none.
-    pub(super) fn of(body: &'b Node) -> Option<Self> {
-        let candidates = [("", Some(body)), ("data.", body.get("data")), ("result.", body.get("result"))];
-        candidates.into_iter().find_map(|(place, node)| {
-            let node = node?;
-            let kind = [
-                ("uplink_message", Kind::Uplink),
-                ("uplink_normalized", Kind::Normalized),
-                ("join_accept", Kind::Join),
-            ];
-            let kind =
-                kind.into_iter().find(|(field, _)| node.get(field).is_some_and(|n| n.as_object().is_some()));
-            let kind = kind.map(|(_, kind)| kind);
-            let named = node.get("end_device_ids").is_some_and(|ids| ids.as_object().is_some());
-            let kind = if named { kind.unwrap_or(Kind::Other) } else { kind? };
-            Some(Self { kind, node, place })
+    pub(super) fn of(mut body: Node) -> Option<Self> {
+        if let Some(kind) = Kind::of(&body) {
+            return Some(Self { kind, node: body, place: "" });
+        }
+        let Node::Object(envelope) = &mut body else { return None };
+        [("data", "data."), ("result", "result.")].into_iter().find_map(|(key, place)| {
+            let kind = Kind::of(&envelope.get(key)?.node)?;
+            Some(Self { kind, node: envelope.swap_remove(key)?.node, place })
         })
     }
 

@@ -8,9 +8,9 @@ use event_model::RecordedRequest;
 
 use self::message::{Kind, Message};
 use super::lorawan;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::form;
-use crate::format::Decoder;
+use crate::format::{Decoder, Document};
 
 /// Webhooks of The Things Stack v3.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,24 +25,26 @@ impl Decoder for TtnV3 {
         lorawan::take_out_key(request, "app_s_key");
     }
 
-    fn inspect(&self, request: &RecordedRequest, _profile: &Profile) -> Result<Intake, FormError> {
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST"])?;
         form::expect_json(request, &[])?;
-        let body = form::parse_object(request)?;
-        let message =
-            Message::of(&body).ok_or_else(|| FormError::Unprocessable(message::NOT_ONE.to_owned()))?;
-        Ok(Intake { device: message.device().ok().flatten(), message_id: message.id(), handshake: None })
+        let message = Message::of(form::parse_object(request)?);
+        Ok(Box::new(message.ok_or_else(|| FormError::Unprocessable(message::NOT_ONE.to_owned()))?))
+    }
+}
+
+impl Document for Message {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        Ok(Inspection { device: self.device().ok().flatten(), message_id: self.id(), handshake: None })
     }
 
-    fn decode(&self, request: &RecordedRequest, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let refused = |place: &str, reason: String| DecodeError(Problem::new(place, reason));
-        let body = form::parse_object(request).map_err(|error| refused("", error.to_string()))?;
-        let message = Message::of(&body).ok_or_else(|| refused("", message::NOT_ONE.to_owned()))?;
-        let device = message.device().map_err(|reason| refused("end_device_ids", reason.to_owned()))?;
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let refused = |reason| DecodeError(Problem::new("end_device_ids", reason));
+        let device = self.device().map_err(refused)?;
         let device = device.unwrap_or_else(|| context.profile.source.clone());
-        match message.kind {
-            Kind::Uplink => uplink::decode(&message, &device, context),
-            Kind::Normalized => uplink::decode_normalized(&message, &device, context),
+        match self.kind {
+            Kind::Uplink => uplink::decode(self, &device, context),
+            Kind::Normalized => uplink::decode_normalized(self, &device, context),
             Kind::Join | Kind::Other => Ok(Decoded::default()),
         }
     }

@@ -1,7 +1,7 @@
 use event_model::{Quality, RecordedRequest, Value};
 
 use super::TtnV3;
-use crate::decode::{Context, Decoded, FormError, Intake, Profile};
+use crate::decode::{Context, Decoded, FormError, Inspection, Profile};
 use crate::format::Decoder;
 
 const IDS: &str = r#""end_device_ids":{"device_id":"gh-1","dev_eui":"70B3D57ED0000001","application_ids":{"application_id":"farm"}}"#;
@@ -13,7 +13,7 @@ fn request(body: &str) -> RecordedRequest {
     .unwrap()
 }
 
-fn inspect(body: &str) -> Result<Intake, FormError> {
+fn inspect(body: &str) -> Result<Inspection, FormError> {
     TtnV3.inspect(&request(body), &Profile::default())
 }
 

@@ -16,11 +16,7 @@ use crate::time::{Clock, Moment};
 use crate::walk::Walk;
 
 /// `uplink_message`: what the normalised payload has, and what else the formatter decoded.
-pub(super) fn decode(
-    message: &Message<'_>,
-    device: &str,
-    context: Context<'_>,
-) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(message: &Message, device: &str, context: Context<'_>) -> Result<Decoded, DecodeError> {
     let Some(uplink) = message.node.get("uplink_message") else { return Ok(Decoded::default()) };
     let place = format!("{}uplink_message.", message.place);
     let moment = message.moment(uplink, &Clock::new(context));
@@ -64,7 +60,7 @@ pub(super) fn decode(
 
 /// `uplink_normalized`: one measurement, which an integration gets beside or in place of the uplink.
 pub(super) fn decode_normalized(
-    message: &Message<'_>,
+    message: &Message,
     device: &str,
     context: Context<'_>,
 ) -> Result<Decoded, DecodeError> {
@@ -77,7 +73,7 @@ pub(super) fn decode_normalized(
     Ok(decoded)
 }
 
-fn doubt_if_simulated(message: &Message<'_>, readings: &mut [Reading]) {
+fn doubt_if_simulated(message: &Message, readings: &mut [Reading]) {
     if message.is_simulated() {
         readings.iter_mut().for_each(|reading| measure::doubt(reading, "simulated"));
     }

@@ -9,7 +9,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use self::fields::Field;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Intake, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+use crate::format::Document;
 use crate::measure::{self, Measurement};
 use crate::time::{self, Clock, Moment};
 use crate::value::{self, Scalar};
@@ -23,48 +24,57 @@ const ABSENT: f64 = -9999.0;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Checks method and content type, and that there are fields at all.
-pub(super) fn inspect(format: &str, request: &RecordedRequest) -> Result<Intake, FormError> {
-    if !matches!(request.method.as_str(), "GET" | "POST") {
-        return Err(FormError::MethodNotAllowed {
-            found: request.method.clone(),
-            expected: "GET, POST".into(),
-        });
-    }
-    if request.method == "POST"
-        && let Some(found) = request.media_type().filter(|media_type| media_type != FORM)
-    {
-        return Err(FormError::UnsupportedMediaType { found, expected: FORM.into() });
-    }
-    let fields = fields_of(request).map_err(FormError::Malformed)?;
-    Ok(Intake { device: form::station(format, &fields), ..Intake::default() })
+/// The fields that a station sent.
+pub(super) struct Report {
+    format: &'static str,
+    fields: Vec<(String, String)>,
 }
 
-/// Reads the fields.
-pub(super) fn decode(
-    format: &str,
-    request: &RecordedRequest,
-    context: Context<'_>,
-) -> Result<Decoded, DecodeError> {
-    let at_body = |reason| DecodeError(Problem { place: String::new(), reason });
-    let fields = fields_of(request).map_err(at_body)?;
-    let device = match form::station(format, &fields) {
-        Some(station) => device::normalise(&station).map_err(|reason| at_body(reason.to_owned()))?,
-        None => context.profile.source.clone(),
-    };
-    let moment = moment(&fields, context);
-    let mut decoded = Decoded::default();
-    for (name, text) in &fields {
-        match read(context.profile, &device, moment, name, text) {
-            Ok(Some(Content::Reading(reading))) => decoded.readings.push(reading),
-            Ok(Some(Content::Tag)) => {
-                decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone()));
-            }
-            Ok(None) => {}
-            Err(reason) => decoded.problems.push(Problem { place: name.clone(), reason }),
+impl Report {
+    /// Checks method and content type, and that there are fields at all.
+    pub(super) fn parse(format: &'static str, request: &RecordedRequest) -> Result<Self, FormError> {
+        if !matches!(request.method.as_str(), "GET" | "POST") {
+            return Err(FormError::MethodNotAllowed {
+                found: request.method.clone(),
+                expected: "GET, POST".into(),
+            });
         }
+        if request.method == "POST"
+            && let Some(found) = request.media_type().filter(|media_type| media_type != FORM)
+        {
+            return Err(FormError::UnsupportedMediaType { found, expected: FORM.into() });
+        }
+        let fields = fields_of(request).map_err(FormError::Malformed)?;
+        Ok(Self { format, fields })
     }
-    Ok(decoded)
+}
+
+impl Document for Report {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        Ok(Inspection { device: form::station(self.format, &self.fields), ..Inspection::default() })
+    }
+
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let device = match form::station(self.format, &self.fields) {
+            Some(station) => {
+                device::normalise(&station).map_err(|reason| DecodeError(Problem::new("", reason)))?
+            }
+            None => context.profile.source.clone(),
+        };
+        let moment = moment(&self.fields, context);
+        let mut decoded = Decoded::default();
+        for (name, text) in &self.fields {
+            match read(context.profile, &device, moment, name, text) {
+                Ok(Some(Content::Reading(reading))) => decoded.readings.push(reading),
+                Ok(Some(Content::Tag)) => {
+                    decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone()));
+                }
+                Ok(None) => {}
+                Err(reason) => decoded.problems.push(Problem { place: name.clone(), reason }),
+            }
+        }
+        Ok(decoded)
+    }
 }
 
 /// The fields of the body, or of the query where there is no body.

@@ -1,8 +1,9 @@
 use event_model::{Quality, RecordedRequest};
 use jiff::Timestamp;
 
-use super::{alias, decode, inspect};
+use super::{Report, alias};
 use crate::decode::{Context, Decoded, FormError, Profile};
+use crate::format::Document as _;
 
 fn post(form: &str) -> RecordedRequest {
     RecordedRequest { method: "POST".into(), body: form.into(), ..RecordedRequest::default() }
@@ -11,7 +12,7 @@ fn post(form: &str) -> RecordedRequest {
 fn decoded(form: &str) -> Decoded {
     let profile = Profile { source: "roof".into(), ..Profile::default() };
     let received_at: Timestamp = "2026-01-15T12:00:00Z".parse().unwrap();
-    decode("ecowitt", &post(form), Context { profile: &profile, received_at }).unwrap()
+    Report::parse("ecowitt", &post(form)).unwrap().decode(Context { profile: &profile, received_at }).unwrap()
 }
 
 #[test]
@@ -115,11 +116,14 @@ fn a_station_that_says_now_gets_the_receive_time() {
 #[test]
 fn a_request_without_fields_is_refused() {
     for body in ["", "   ", "hello", "=1", "\u{0}"] {
-        assert!(matches!(inspect("ecowitt", &post(body)), Err(FormError::Malformed(_))), "{body:?}");
+        assert!(
+            matches!(Report::parse("ecowitt", &post(body)).err(), Some(FormError::Malformed(_))),
+            "{body:?}"
+        );
     }
     let mut request = post("tempf=1");
     request.headers.push(("content-type".into(), "application/json".into()));
-    assert!(matches!(inspect("ecowitt", &request), Err(FormError::UnsupportedMediaType { .. })));
+    assert!(matches!(Report::parse("ecowitt", &request).err(), Some(FormError::UnsupportedMediaType { .. })));
     request.method = "PUT".into();
-    assert!(matches!(inspect("ecowitt", &request), Err(FormError::MethodNotAllowed { .. })));
+    assert!(matches!(Report::parse("ecowitt", &request).err(), Some(FormError::MethodNotAllowed { .. })));
 }
