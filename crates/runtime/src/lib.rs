@@ -2,12 +2,14 @@
 
 mod clock;
 pub mod crash;
+mod deadline;
 mod env;
 mod http_client;
 mod prewarm;
 pub mod trace;
 
 pub use clock::Clock;
+pub use deadline::Deadline;
 pub use env::{ConfigErrors, ConfigMistake, Env};
 pub use http_client::{ClientError, ClientOptions, http_client, http_client_builder, tls_config};
 pub use prewarm::{Permit, Prewarm};

@@ -30,6 +30,7 @@ pub(crate) struct Deliveries {
     pub(crate) metrics: Metrics,
     pub(crate) max_event_bytes: usize,
     pub(crate) body_timeout: Duration,
+    pub(crate) budget: Duration,
 }
 
 /// `POST /`.
@@ -38,7 +39,7 @@ pub(crate) async fn deliver(
     mut payload: web::Payload,
     deliveries: web::Data<Deliveries>,
 ) -> HttpResponse {
-    let received_at = deliveries.clock.now();
+    let mut delivery = Delivery::at(deliveries.clock.now()).within(deliveries.budget);
     let body = body::read(&mut payload, deliveries.max_event_bytes, deliveries.body_timeout).await;
     let body = match body {
         Ok(body) => body,
@@ -57,7 +58,7 @@ pub(crate) async fn deliver(
     }
     let span = span_of(&event, &request, cold_start);
     let traceparent = trace::traceparent_of(&span).or_else(|| incoming_traceparent(&event, &request));
-    let delivery = Delivery { traceparent: traceparent.clone(), received_at };
+    delivery.traceparent.clone_from(&traceparent);
     let outcome = handle(&deliveries, event, delivery).instrument(span).await;
     answer(outcome, traceparent.as_deref())
 }

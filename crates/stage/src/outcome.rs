@@ -1,9 +1,13 @@
 //! What a stage is given, and what it answers.
 
 use std::future::Future;
+use std::time::Duration;
 
 use cloudevents::Event;
 use jiff::Timestamp;
+use runtime::Deadline;
+
+use crate::settings::Settings;
 
 /// What one service does with one event: decode, load, decide, encode.
 pub trait Stage: Send + Sync + 'static {
@@ -18,6 +22,29 @@ pub struct Delivery {
     pub traceparent: Option<String>,
     /// When the request came in.
     pub received_at: Timestamp,
+    deadline: Deadline,
+}
+
+impl Delivery {
+    /// A delivery without a trace that came in at `received_at`, and has the time that the settings' defaults give it.
+    pub fn at(received_at: Timestamp) -> Self {
+        Self {
+            traceparent: None,
+            received_at,
+            deadline: Deadline::within(Settings::default().delivery_budget()),
+        }
+    }
+
+    /// The same with this time from now on.
+    #[must_use]
+    pub fn within(self, budget: Duration) -> Self {
+        Self { deadline: Deadline::within(budget), ..self }
+    }
+
+    /// By when it must be answered: before the stage's own time-out.
+    pub const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
 }
 
 /// The answer to a delivery.

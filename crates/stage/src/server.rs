@@ -73,6 +73,7 @@ impl RunningServer {
             metrics,
             max_event_bytes: settings.max_event_bytes,
             body_timeout: settings.body_timeout,
+            budget: settings.delivery_budget(),
         };
         let server = HttpServer::new(move || {
             let deliveries = deliveries.clone();

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use runtime::Env;
 
+/// Of a delivery's time-out, what passes before its stage has it and after its stage has answered.
+const START_AND_ANSWER: Duration = Duration::from_secs(10);
+
 /// The shell's settings. Each field names its variable and default.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -14,6 +17,8 @@ pub struct Settings {
     pub listen_address: IpAddr,
     /// `SHUTDOWN_TIMEOUT_MS`: for finishing what is in flight after SIGTERM, and again for flushing; 20 s.
     pub shutdown_timeout: Duration,
+    /// `DELIVERY_TIMEOUT_MS`: the time-out of one request to this stage (Knative's `timeoutSeconds`); 60 s.
+    pub delivery_timeout: Duration,
     /// `MAX_IN_FLIGHT`: requests at once, above which the answer is 429; 512.
     pub max_in_flight: usize,
     /// `MAX_EVENT_BYTES`: the largest event; 1 MiB, which is what a Kafka record holds.
@@ -30,6 +35,7 @@ impl Default for Settings {
             port: 8080,
             listen_address: IpAddr::from([0, 0, 0, 0]),
             shutdown_timeout: Duration::from_secs(20),
+            delivery_timeout: Duration::from_secs(60),
             max_in_flight: 512,
             max_event_bytes: 1024 * 1024,
             body_timeout: Duration::from_secs(10),
@@ -39,6 +45,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// For one delivery from its arrival on: the time-out without a margin for a cold start, which the time-out includes, and
+    /// for the answer to travel.
+    pub fn delivery_budget(&self) -> Duration {
+        self.delivery_timeout.saturating_sub(START_AND_ANSWER).max(self.delivery_timeout / 2)
+    }
+
     /// Reads them; mistakes are noted in `env`.
     pub fn from_env(env: &mut Env) -> Self {
         let default = Self::default();
@@ -46,6 +58,7 @@ impl Settings {
             port: env.number_or("PORT", default.port, 0..=u16::MAX),
             listen_address: env.parsed("LISTEN_ADDRESS", "an IP address").unwrap_or(default.listen_address),
             shutdown_timeout: env.millis_or("SHUTDOWN_TIMEOUT_MS", default.shutdown_timeout),
+            delivery_timeout: env.millis_or("DELIVERY_TIMEOUT_MS", default.delivery_timeout),
             max_in_flight: env.number_or("MAX_IN_FLIGHT", default.max_in_flight, 1..=100_000),
             max_event_bytes: env.number_or(
                 "MAX_EVENT_BYTES",
@@ -55,5 +68,22 @@ impl Settings {
             body_timeout: env.millis_or("BODY_TIMEOUT_MS", default.body_timeout),
             server_threads: env.number_or("SERVER_THREADS", default.server_threads, 1..=64),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::topology::STAGES;
+
+    use super::Settings;
+
+    #[test]
+    fn the_default_time_out_is_that_of_every_stage_and_leaves_most_of_it_for_work() {
+        let settings = Settings::default();
+        for stage in STAGES {
+            assert_eq!(stage.timeout, settings.delivery_timeout, "{}", stage.name);
+        }
+        assert!(settings.delivery_budget() < settings.delivery_timeout);
+        assert!(settings.delivery_budget() > settings.delivery_timeout / 2);
     }
 }

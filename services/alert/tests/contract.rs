@@ -40,7 +40,7 @@ async fn answer(event_type: &str, data: serde_json::Value) -> Outcome {
     let stage = Alert::new(config(PIPELINE).unwrap(), database, Clock::manual(now));
     let mut event = cloudevent::new(event_type, "/stages/transform", "1");
     cloudevent::set_json(&mut event, &data).unwrap();
-    stage.handle(event, Delivery { traceparent: None, received_at: now }).await
+    stage.handle(event, Delivery::at(now)).await
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Sends dead letters back to where events come from.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use runtime::{Clock, crash};
+use runtime::{Clock, Deadline, crash};
 use sink::{HttpSink, Sink as _, SinkError};
 use store::dead_letters::{self, StoredLetter};
 use store::{Database, StoreError};
@@ -14,8 +14,8 @@ use thiserror::Error;
 pub const MAX_REPLAYS: i32 = 20;
 /// Events at once.
 const AT_ONCE: u16 = 16;
-/// No further events are taken after this part of a delivery.
-const TAKE_WITHIN: Duration = Duration::from_secs(30);
+/// The longest that sending one round back and recording it may take.
+const ROUND: Duration = Duration::from_secs(10);
 
 /// Sends dead letters back.
 pub struct Sender {
@@ -47,10 +47,9 @@ impl Sender {
     ///
     /// # Errors
     /// [`SendError::Store`], [`SendError::Unavailable`]; what was not recorded is sent again.
-    pub async fn send_back_unavailable(&self) -> Result<usize, SendError> {
-        let started = Instant::now();
+    pub async fn send_back_unavailable(&self, deadline: Deadline) -> Result<usize, SendError> {
         let mut sent = 0;
-        while started.elapsed() < TAKE_WITHIN {
+        for () in deadline.steps(ROUND) {
             let client = self.database.client().await?;
             let letters =
                 dead_letters::to_send_back(&client, MAX_REPLAYS, AT_ONCE).await.map_err(StoreError::from)?;
@@ -102,5 +101,17 @@ impl Sender {
         let client = self.database.client().await?;
         dead_letters::mark_refused(&client, letter.id, &reason).await.map_err(StoreError::from)?;
         Err(SendError::Refused(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stage::Settings;
+
+    use super::ROUND;
+
+    #[test]
+    fn after_half_of_the_time_for_the_topic_there_is_time_for_rounds() {
+        assert!(ROUND * 2 < Settings::default().delivery_budget() / 2);
     }
 }

@@ -1,20 +1,16 @@
 //! The stage: keeps what the dead letter sink delivers, and sends back on the slow tick.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::event_types::TICK;
-use runtime::crash;
+use runtime::{Deadline, crash};
 use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, dead_letters};
 
 use crate::letter::{is_dead, letter};
 use crate::send_back::Sender;
 use crate::topic::{DeadLetterTopic, TopicError};
-
-/// On a tick, the topic is read for no longer than this; the rest of the time is for sending back.
-const DRAIN_WITHIN: Duration = Duration::from_secs(15);
 
 /// Keeps dead letters.
 pub struct DeadLetters {
@@ -38,8 +34,8 @@ impl DeadLetters {
     }
 
     /// Keeps what is in the topic, and commits offsets after that. Returns how many.
-    async fn drain(&self, topic: &DeadLetterTopic) -> Result<usize, DrainError> {
-        let mut reading = topic.open(Instant::now() + DRAIN_WITHIN).await?;
+    async fn drain(&self, topic: &DeadLetterTopic, deadline: Deadline) -> Result<usize, DrainError> {
+        let mut reading = topic.open(deadline).await?;
         let mut kept = 0;
         loop {
             let (read, letters) = reading.next(self.sender.clock.now()).await?;
@@ -66,12 +62,12 @@ impl DeadLetters {
     }
 
     /// The slow tick: the topic first, so that what is found there is sent back at once.
-    async fn tick(&self) -> Outcome {
+    async fn tick(&self, deadline: Deadline) -> Outcome {
         let drained = match &self.topic {
-            Some(topic) => self.drain(topic).await,
+            Some(topic) => self.drain(topic, deadline.half()).await,
             None => Ok(0),
         };
-        let sent = self.send_back().await;
+        let sent = self.send_back(deadline).await;
         match drained {
             Ok(0) => sent,
             Ok(kept) => {
@@ -110,8 +106,8 @@ impl DeadLetters {
         }
     }
 
-    async fn send_back(&self) -> Outcome {
-        match self.sender.send_back_unavailable().await {
+    async fn send_back(&self, deadline: Deadline) -> Outcome {
+        match self.sender.send_back_unavailable(deadline).await {
             Ok(sent) => {
                 tracing::info!(sent, "the slow tick came through");
                 crash::point("after-commit");
@@ -125,7 +121,7 @@ impl DeadLetters {
 impl Stage for DeadLetters {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
         match (event.ty() == TICK, is_dead(&event)) {
-            (true, false) => self.tick().await,
+            (true, false) => self.tick(delivery.deadline()).await,
             // A lost tick is no fact that could be missed: the next one does the same.
             (true, true) => Outcome::Done,
             (false, _) => self.keep(&event, &delivery).await,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_model::cloudevent;
 use event_model::event_types::TICK;
@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
-use runtime::Env;
+use runtime::{Deadline, Env};
 use store::RecordPlace;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
 use thiserror::Error;
@@ -61,7 +61,7 @@ impl DeadLetterTopic {
     ///
     /// # Errors
     /// [`TopicError`].
-    pub async fn open(&self, deadline: Instant) -> Result<Reading, TopicError> {
+    pub async fn open(&self, deadline: Deadline) -> Result<Reading, TopicError> {
         let (config, topic) = (self.consumer(), Arc::clone(&self.topic));
         Ok(spawn_blocking(move || Reading::open(&config, topic, deadline)).await??)
     }
@@ -84,7 +84,7 @@ impl DeadLetterTopic {
 pub struct Reading {
     consumer: Closing,
     topic: Arc<str>,
-    deadline: Instant,
+    deadline: Deadline,
     /// Partitions whose end was not reached yet.
     open: BTreeSet<i32>,
     /// The offset behind what was read, by partition.
@@ -110,7 +110,7 @@ impl Drop for Closing {
 }
 
 impl Reading {
-    fn open(config: &ClientConfig, topic: Arc<str>, deadline: Instant) -> Result<Self, KafkaError> {
+    fn open(config: &ClientConfig, topic: Arc<str>, deadline: Deadline) -> Result<Self, KafkaError> {
         let consumer: BaseConsumer<Logged> = config.create_with_context(Logged)?;
         let metadata = consumer.fetch_metadata(Some(&topic), ANSWER)?;
         let mut list = TopicPartitionList::new();
@@ -149,7 +149,7 @@ impl Reading {
 
     fn poll(&mut self, now: Timestamp) -> Result<Vec<DeadLetter>, KafkaError> {
         let mut letters = Vec::new();
-        while letters.len() < AT_ONCE && !self.open.is_empty() && Instant::now() < self.deadline {
+        while letters.len() < AT_ONCE && !self.open.is_empty() && !self.deadline.left().is_zero() {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     self.read.insert(message.partition(), message.offset() + 1);

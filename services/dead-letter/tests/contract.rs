@@ -39,7 +39,7 @@ impl World {
     }
 
     async fn deliver(&self, event: Event) -> Outcome {
-        self.stage.handle(event, Delivery { traceparent: None, received_at: self.sender.clock.now() }).await
+        self.stage.handle(event, Delivery::at(self.sender.clock.now())).await
     }
 
     async fn slow_tick(&self) -> Outcome {

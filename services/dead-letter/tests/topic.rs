@@ -67,7 +67,7 @@ impl World {
 
     async fn slow_tick(&self) -> Outcome {
         let tick = cloudevent::new(TICK, "/apis/v1/namespaces/freshet/pingsources/slow-tick", "t");
-        self.stage.handle(tick, Delivery { traceparent: None, received_at: self.clock.now() }).await
+        self.stage.handle(tick, Delivery::at(self.clock.now())).await
     }
 
     async fn count(&self, of: &str) -> i64 {

@@ -1,13 +1,14 @@
 //! Takes what is due, delivers it, records it: conversation by conversation, under a lease.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
+use receivers::outgoing::ATTEMPT_TIMEOUT;
 use receivers::{Attempt, Outcome, Outgoing, Receiver};
-use runtime::{Clock, crash, trace};
+use runtime::{Clock, Deadline, crash, trace};
 use store::notifications::{self, Conversation, Fate, Lease, Settled};
 use store::{Database, StoreError, active_pipeline};
 use tracing::{Instrument as _, info_span};
@@ -19,12 +20,11 @@ use crate::settle::{Terms, dropped, ended, settle};
 
 /// Conversations at once. Each waits for its far side most of the time.
 const AT_ONCE: u32 = 16;
-/// Nothing more is taken after this part of a delivery.
-const TAKE_WITHIN: Duration = Duration::from_secs(15);
 /// No attempt is begun later than this, or than a third of the lease, after its conversation was taken: with the attempt's
-/// own limit it stays below the lease, so that nobody else tells what comes after it meanwhile; and with [`TAKE_WITHIN`]
-/// below the stage's time-out.
+/// own limit it stays below the lease, so that no other process sends what comes after it meanwhile.
 const SEND_WITHIN: Duration = Duration::from_secs(20);
+/// The longest that one round may take: all attempts of it, and what the database needs.
+const ROUND: Duration = SEND_WITHIN.saturating_add(ATTEMPT_TIMEOUT);
 
 /// Delivers what is due.
 pub struct Deliverer {
@@ -60,12 +60,11 @@ impl Deliverer {
     ///
     /// # Errors
     /// [`StoreError`]: what was taken comes back when its lease runs out.
-    pub async fn deliver_due(&self) -> Result<Vec<GivenUp>, StoreError> {
-        let started = Instant::now();
+    pub async fn deliver_due(&self, deadline: Deadline) -> Result<Vec<GivenUp>, StoreError> {
         let mut given_up = Vec::new();
-        while started.elapsed() < TAKE_WITHIN {
+        for () in deadline.steps(ROUND) {
             // Before the lease begins, which may be long before it is got.
-            let deadline = Instant::now() + self.send_within();
+            let deadline = Deadline::within(self.send_within());
             let now = self.clock.now();
             let until = now.checked_add(self.lease).unwrap_or(now);
             let lease = Lease { id: Uuid::new_v4(), until };
@@ -92,7 +91,7 @@ impl Deliverer {
         &self,
         conversation: &Conversation,
         lease: Lease,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Result<Vec<GivenUp>, StoreError> {
         let plan = plan(&conversation.queued, self.clock.now());
         let fallback = self.fallback(&conversation.receiver);
@@ -102,7 +101,7 @@ impl Deliverer {
         let mut given_up = Vec::new();
         let mut wait_until = None;
         for telling in &plan.tellings {
-            if Instant::now() >= deadline {
+            if deadline.left().is_zero() {
                 break;
             }
             let settled = self.tell(conversation, telling, &fallback).await?;
@@ -247,5 +246,17 @@ fn log(conversation: &Conversation, telling: &Telling<'_>, outcome: &Outcome) {
         }
         // Logged where it is given up.
         Outcome::NoUse { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stage::Settings;
+
+    use super::ROUND;
+
+    #[test]
+    fn a_round_ends_before_the_stage_s_time_out_and_leaves_time_for_more() {
+        assert!(ROUND + ROUND / 4 < Settings::default().delivery_budget());
     }
 }

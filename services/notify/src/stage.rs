@@ -25,11 +25,11 @@ impl Notify {
 }
 
 impl Stage for Notify {
-    async fn handle(&self, event: Event, _delivery: Delivery) -> Outcome {
+    async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
         if !matches!(event.ty(), ALERTS_CHANGED | NOTIFICATIONS_DUE) {
             return Outcome::Skip;
         }
-        match self.deliverer.deliver_due().await {
+        match self.deliverer.deliver_due(delivery.deadline()).await {
             Ok(given_up) => {
                 crash::point("after-commit");
                 reply(&event, &given_up)

@@ -67,7 +67,7 @@ fn now() -> Timestamp {
 }
 
 fn delivery() -> Delivery {
-    Delivery { traceparent: None, received_at: now() }
+    Delivery::at(now())
 }
 
 /// What `ingest` makes of this body.

@@ -99,7 +99,7 @@ async fn two_processes_and_any_order_of_arrival_end_in_the_oracles_transitions()
             }
             world.at(*arrival);
             let stream = world.store(&format!("gh-{device}"), *second, *value).await;
-            let delivery = || Delivery { traceparent: None, received_at: at(*arrival) };
+            let delivery = || Delivery::at(at(*arrival));
             match dice.roll(3) {
                 // Lost; the next event, whatever it is about, finds the mark.
                 0 => {}

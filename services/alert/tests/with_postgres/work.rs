@@ -22,7 +22,7 @@ async fn what_one_event_may_not_do_is_done_by_the_events_that_it_answers_with() 
     let mut event = event(1, &[], None);
     let mut types = vec![];
     loop {
-        let delivery = Delivery { traceparent: None, received_at: at(0) };
+        let delivery = Delivery::at(at(0));
         let Outcome::Reply(reply) = alert.handle(event, delivery).await else { break };
         types.push(reply.ty().to_owned());
         let due = cloudevent::extension(&reply, EXT_EVALUATION).as_deref() == Some(EVALUATION_DUE);

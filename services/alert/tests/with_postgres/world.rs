@@ -133,7 +133,7 @@ impl World {
     async fn handle(&mut self, alert: &Alert, streams: &[i32], heartbeat: Option<i64>) -> Outcome {
         self.events += 1;
         let event = event(self.events, streams, heartbeat);
-        alert.handle(event, Delivery { traceparent: None, received_at: self.clock.now() }).await
+        alert.handle(event, Delivery::at(self.clock.now())).await
     }
 
     /// The effective transitions of a device, in seconds after the beginning.

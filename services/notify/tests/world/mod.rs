@@ -78,7 +78,7 @@ impl World {
 
     pub(crate) async fn wake_with(&self, event_type: &str) -> Outcome {
         let event = cloudevent::new(event_type, "/stages/alert", &Uuid::new_v4().to_string());
-        self.notify.handle(event, Delivery { traceparent: None, received_at: self.clock.now() }).await
+        self.notify.handle(event, Delivery::at(self.clock.now())).await
     }
 
     /// Records a transition of the series `minute` minutes after the start; a retraction names what it retracts.
