@@ -64,7 +64,7 @@ pub enum AddressError {
         /// Why.
         source: std::io::Error,
     },
-    /// Plain HTTP to a public address would show the alert to everyone on the way.
+    /// Plain HTTP to a public address would show the alert to every hop.
     #[error("plain http goes only to addresses that `network.allow` names; use https")]
     Plain,
 }

@@ -1,8 +1,8 @@
 //! Alertmanager's [API v2](https://prometheus.io/docs/alerting/latest/alerts_api/).
 //!
-//! Alertmanager takes an alert for over when it has not heard of it for a while, so a firing one is told again on
+//! Alertmanager takes an alert for over when it has not heard of it for a while, so a firing one is sent again on
 //! every tick, with an end three ticks ahead: two lost ticks change nothing, and a dead pipeline shows. An alert's
-//! identity is its set of labels. Every replica is told: they share silences and notification logs, not alerts.
+//! identity is its set of labels. Every replica gets it: they share silences and notification logs, not alerts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use crate::outgoing::{Outgoing, Post};
-use crate::{Attempt, News, Outcome, Receiver};
+use crate::{AlertChange, Attempt, Outcome, Receiver};
 
 /// How many ticks ahead the end of a firing alert is.
 const TICKS_AHEAD: i32 = 3;
@@ -32,7 +32,7 @@ pub struct Alertmanager {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PostableAlert<'a> {
-    labels: BTreeMap<String, String>,
+    labels: &'a BTreeMap<String, String>,
     annotations: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     starts_at: Option<Timestamp>,
@@ -49,7 +49,7 @@ impl Alertmanager {
         Self { outgoing, replicas, authorization }
     }
 
-    async fn tell(&self, replica: &Url, body: &[u8], now: Timestamp) -> Outcome {
+    async fn post(&self, replica: &Url, body: &[u8], now: Timestamp) -> Outcome {
         let mut url = replica.clone();
         url.set_path(&format!("{}/api/v2/alerts", replica.path().trim_end_matches('/')));
         let mut headers =
@@ -73,18 +73,18 @@ impl Receiver for Alertmanager {
         Box::pin(async move {
             let (starts_at, ends_at) = span(&attempt);
             let alert = PostableAlert {
-                labels: attempt.message.alert.all_labels(),
+                labels: &attempt.message.alert.labels,
                 annotations: &attempt.message.alert.annotations,
                 starts_at,
                 ends_at,
             };
             let body = serde_json::to_vec(&[alert]).expect("texts and maps with text keys are JSON");
-            let told = self.replicas.iter().map(|replica| self.tell(replica, &body, attempt.now));
-            together(join_all(told).await)
+            let posted = self.replicas.iter().map(|replica| self.post(replica, &body, attempt.now));
+            together(join_all(posted).await)
         })
     }
 
-    fn forgets(&self) -> bool {
+    fn needs_repeats(&self) -> bool {
         true
     }
 }
@@ -93,18 +93,18 @@ impl Receiver for Alertmanager {
 fn span(attempt: &Attempt<'_>) -> (Option<Timestamp>, Timestamp) {
     let Attempt { message, now, tick } = attempt;
     let ahead = now.checked_add(*tick * TICKS_AHEAD).unwrap_or(*now);
-    match message.news {
-        News::Firing { since } => (Some(since), ahead),
-        News::StillFiring { since, .. } => (since, ahead),
-        News::Resolved { since, at } => (since, at),
-        News::Passed { since, at } => (Some(since), at),
-        News::TakenBack { .. } => (None, *now),
-        News::Test { at } => (Some(at), at.checked_add(TEST_LENGTH).unwrap_or(at)),
+    match message.change {
+        AlertChange::Firing { since } => (Some(since), ahead),
+        AlertChange::StillFiring { since, .. } => (since, ahead),
+        AlertChange::Resolved { since, at } => (since, at),
+        AlertChange::Passed { since, at } => (Some(since), at),
+        AlertChange::Retracted { .. } => (None, *now),
+        AlertChange::Test { at } => (Some(at), at.checked_add(TEST_LENGTH).unwrap_or(at)),
     }
 }
 
 /// One replica that took it is enough: another one hears of a firing alert again on the next tick, and ends by itself
-/// one that it was not told is over.
+/// one of whose end it was not told.
 fn together(outcomes: Vec<Outcome>) -> Outcome {
     let mut worst = None;
     for outcome in outcomes {
@@ -123,7 +123,7 @@ mod tests {
 
     use super::{span, together};
     use crate::message::tests::{at, firing};
-    use crate::{Attempt, News, Outcome};
+    use crate::{AlertChange, Attempt, Outcome};
 
     #[test]
     fn a_firing_alert_ends_three_ticks_ahead_and_a_resolved_one_when_it_did() {
@@ -131,7 +131,7 @@ mod tests {
         let (now, tick) = (at("2026-03-01T13:00:00Z"), SignedDuration::from_mins(5));
         let since = Some(at("2026-03-01T12:00:00Z"));
         assert_eq!(span(&Attempt { message: &message, now, tick }), (since, at("2026-03-01T13:15:00Z")));
-        message.news = News::Resolved { since, at: at("2026-03-01T12:40:00Z") };
+        message.change = AlertChange::Resolved { since, at: at("2026-03-01T12:40:00Z") };
         assert_eq!(span(&Attempt { message: &message, now, tick }), (since, at("2026-03-01T12:40:00Z")));
     }
 

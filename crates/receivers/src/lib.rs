@@ -15,18 +15,18 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
 pub use address::{AddressError, AddressPolicy};
-pub use message::{Alert, Message, News};
+pub use message::{Alert, AlertChange, Message};
 pub use open::{OpenError, open};
 pub use outcome::Outcome;
 pub use outgoing::Outgoing;
 
-/// One place where people are told.
+/// Where notifications are delivered.
 pub trait Receiver: Send + Sync {
     /// Tries once, within [`outgoing::ATTEMPT_TIMEOUT`], and says itself whether a failure is worth a retry.
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome>;
 
-    /// Whether the far side forgets an alert that is not told again on every tick while it fires.
-    fn forgets(&self) -> bool {
+    /// Whether the far side takes an alert for over that is not sent again on every tick while it fires.
+    fn needs_repeats(&self) -> bool {
         false
     }
 }
@@ -34,7 +34,7 @@ pub trait Receiver: Send + Sync {
 /// One attempt to deliver a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
-    /// What is told.
+    /// What is delivered.
     pub message: &'a Message,
     /// The time of the attempt.
     pub now: Timestamp,

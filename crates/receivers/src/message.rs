@@ -1,9 +1,10 @@
-//! What people are told, before a receiver gives it its form.
+//! A message, before a receiver gives it its form.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use event_model::Severity;
+use event_model::alert::{IdentityLabels, TransitionCause};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -19,14 +20,14 @@ pub struct Message {
     /// The message that began this alert's thread on the receiver; `None`: this one does.
     pub thread: Option<Uuid>,
     /// What has happened.
-    pub news: News,
+    pub change: AlertChange,
     /// To which alert.
     pub alert: Alert,
 }
 
 /// What has happened to an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum AlertChange {
     /// It fires.
     Firing {
         /// Since when.
@@ -39,26 +40,26 @@ pub enum News {
         /// When it ended.
         at: Timestamp,
     },
-    /// It began and ended before anybody could be told.
+    /// It began and ended before a message could be sent.
     Passed {
         /// When it began.
         since: Timestamp,
         /// When it ended.
         at: Timestamp,
     },
-    /// It was told that it fired; later data show that it did not.
-    TakenBack {
-        /// The time of what was told.
+    /// A message said that it fired; later data show that it did not.
+    Retracted {
+        /// The time that the message named.
         at: Timestamp,
     },
-    /// It was told that it is over; later data show that it still fires.
+    /// A message said that it is over; later data show that it still fires.
     StillFiring {
         /// When it began, where that is known.
         since: Option<Timestamp>,
         /// When it was said to have ended.
         at: Timestamp,
     },
-    /// Nothing: somebody tries the receiver out.
+    /// Nothing: a test of the receiver.
     Test {
         /// When.
         at: Timestamp,
@@ -86,22 +87,22 @@ pub struct Alert {
     pub unit: String,
     /// The value that decided, where one did.
     pub value: Option<f64>,
-    /// Why, in the transition's word (`breach`, `silence`, `rule_removed`).
-    pub cause: String,
-    /// The rule's labels, filled in.
+    /// Why, where that is known.
+    pub cause: Option<TransitionCause>,
+    /// The alert's labels: those of its identity and the rule's own.
     pub labels: BTreeMap<String, String>,
     /// The rule's annotations, filled in.
     pub annotations: BTreeMap<String, String>,
 }
 
-impl News {
+impl AlertChange {
     /// The type of the message, as the webhook names it.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Firing { .. } => "alert.firing",
             Self::Resolved { .. } => "alert.resolved",
             Self::Passed { .. } => "alert.passed",
-            Self::TakenBack { .. } => "alert.retracted",
+            Self::Retracted { .. } => "alert.retracted",
             Self::StillFiring { .. } => "alert.still_firing",
             Self::Test { .. } => "receiver.test",
         }
@@ -112,7 +113,7 @@ impl News {
         match self {
             Self::Firing { since } | Self::Passed { since, .. } => Some(since),
             Self::Resolved { since, .. } | Self::StillFiring { since, .. } => since,
-            Self::TakenBack { .. } | Self::Test { .. } => None,
+            Self::Retracted { .. } | Self::Test { .. } => None,
         }
     }
 
@@ -120,15 +121,15 @@ impl News {
     pub const fn ended_at(self) -> Option<Timestamp> {
         match self {
             Self::Resolved { at, .. } | Self::Passed { at, .. } | Self::StillFiring { at, .. } => Some(at),
-            Self::Firing { .. } | Self::TakenBack { .. } | Self::Test { .. } => None,
+            Self::Firing { .. } | Self::Retracted { .. } | Self::Test { .. } => None,
         }
     }
 
-    /// The time of what is told.
+    /// The time that the message is about.
     pub fn at(self) -> Timestamp {
         match self {
             Self::Firing { since } => since,
-            Self::TakenBack { at }
+            Self::Retracted { at }
             | Self::Resolved { at, .. }
             | Self::Passed { at, .. }
             | Self::StillFiring { at, .. }
@@ -146,7 +147,7 @@ impl News {
             Self::Firing { .. } => "FIRING",
             Self::Resolved { .. } => "RESOLVED",
             Self::Passed { .. } => "FIRED AND RESOLVED",
-            Self::TakenBack { .. } => "TAKEN BACK",
+            Self::Retracted { .. } => "RETRACTED",
             Self::StillFiring { .. } => "STILL FIRING",
             Self::Test { .. } => "TEST",
         }
@@ -158,8 +159,8 @@ impl News {
             Self::Resolved { since: Some(since), at } => format!("Resolved at {at}; it fired since {since}."),
             Self::Resolved { since: None, at } => format!("Resolved at {at}."),
             Self::Passed { since, at } => format!("Fired at {since} and resolved at {at}."),
-            Self::TakenBack { at } => {
-                format!("Later data show that it did not fire: what was told of {at} is retracted.")
+            Self::Retracted { at } => {
+                format!("Later data show that it did not fire: the alert of {at} is retracted.")
             }
             Self::StillFiring { at, .. } => {
                 format!("Later data show that it did not end at {at}: it still fires.")
@@ -172,14 +173,17 @@ impl News {
 impl Message {
     /// A message that tries a receiver out.
     pub fn test(id: Uuid, at: Timestamp) -> Self {
-        let alert = Alert { key: "test".into(), rule: "ReceiverTest".into(), ..Alert::default() };
-        Self { id, thread: None, news: News::Test { at }, alert }
+        let (rule, severity) = ("ReceiverTest", Severity::default());
+        let identity = IdentityLabels { rule, severity, source: "", device: "", channel: "", metric: "" };
+        let labels = identity.beside(&BTreeMap::new());
+        let alert = Alert { key: "test".into(), rule: rule.into(), severity, labels, ..Alert::default() };
+        Self { id, thread: None, change: AlertChange::Test { at }, alert }
     }
 
     /// One line: what has happened to which rule on which device. No control characters.
     pub fn title(&self) -> String {
         let alert = &self.alert;
-        let mut title = format!("[{}] {}", self.news.heading(), alert.rule);
+        let mut title = format!("[{}] {}", self.change.heading(), alert.rule);
         if !alert.device.is_empty() {
             // Writing into a String cannot fail.
             let _ = write!(title, ": {}", alert.place());
@@ -194,12 +198,12 @@ impl Message {
         for name in ["summary", "description"] {
             lines.extend(alert.annotations.get(name).cloned());
         }
-        lines.push(self.news.sentence());
+        lines.push(self.change.sentence());
         lines.extend(alert.reason().map(str::to_owned));
         if let Some(value) = alert.value {
             lines.push(format!("{}: {value} {}", alert.metric, alert.unit).trim_end().to_owned());
         }
-        if !matches!(self.news, News::Test { .. }) {
+        if !matches!(self.change, AlertChange::Test { .. }) {
             lines.push(format!("Severity: {}", alert.severity.as_str()));
         }
         if !alert.source.is_empty() {
@@ -224,27 +228,11 @@ impl Alert {
 
     /// The cause in a sentence, where it is not what people expect.
     fn reason(&self) -> Option<&'static str> {
-        match self.cause.as_str() {
-            "rule_changed" => Some("The rule was changed."),
-            "rule_removed" => Some("The rule was removed."),
+        match self.cause? {
+            TransitionCause::RuleChanged => Some("The rule was changed."),
+            TransitionCause::RuleRemoved => Some("The rule was removed."),
             _ => None,
         }
-    }
-
-    /// All labels, in Prometheus' words; those of the rule do not replace the alert's identity.
-    pub fn all_labels(&self) -> BTreeMap<String, String> {
-        let mut labels = self.labels.clone();
-        let own = [
-            ("alertname", self.rule.as_str()),
-            ("severity", self.severity.as_str()),
-            ("source", self.source.as_str()),
-            ("device", self.device.as_str()),
-            ("receiver", self.channel.as_str()),
-            ("metric", self.metric.as_str()),
-        ];
-        let own = own.into_iter().filter(|(_, value)| !value.is_empty());
-        labels.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        labels
     }
 }
 
@@ -253,10 +241,11 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use event_model::Severity;
+    use event_model::alert::TransitionCause;
     use jiff::Timestamp;
     use uuid::Uuid;
 
-    use super::{Alert, Message, News};
+    use super::{Alert, AlertChange, Message};
 
     pub(crate) fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -266,7 +255,7 @@ pub(crate) mod tests {
         Message {
             id: Uuid::from_u128(7),
             thread: None,
-            news: News::Firing { since: at("2026-03-01T12:00:00Z") },
+            change: AlertChange::Firing { since: at("2026-03-01T12:00:00Z") },
             alert: Alert {
                 key: "GreenhouseTooHot/12/0".into(),
                 rule: "GreenhouseTooHot".into(),
@@ -277,7 +266,7 @@ pub(crate) mod tests {
                 metric: "temperature".into(),
                 unit: "Cel".into(),
                 value: Some(31.5),
-                cause: "breach".into(),
+                cause: Some(TransitionCause::Breach),
                 labels: BTreeMap::from([("team".into(), "growers".into())]),
                 annotations: BTreeMap::from([("summary".into(), "gh-1 is at 31.5 Cel".into())]),
             },
@@ -302,15 +291,5 @@ pub(crate) mod tests {
         let title = message.title();
         assert!(!title.contains(['\r', '\n']));
         assert_eq!(title.chars().count(), 200);
-    }
-
-    #[test]
-    fn the_labels_of_a_rule_do_not_replace_the_alerts_identity() {
-        let mut message = firing();
-        message.alert.labels.insert("device".into(), "other".into());
-        let labels = message.alert.all_labels();
-        assert_eq!(labels["device"], "gh-1");
-        assert_eq!(labels["alertname"], "GreenhouseTooHot");
-        assert_eq!(labels["team"], "growers");
     }
 }

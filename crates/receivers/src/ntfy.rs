@@ -1,6 +1,6 @@
 //! [ntfy](https://docs.ntfy.sh/publish/#publish-as-json): a JSON POST to the server's base address.
 //!
-//! ntfy knows no idempotency key: a crash between sending and recording may tell twice.
+//! ntfy knows no idempotency key: a crash between sending and recording may send it twice.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::outgoing::{Outgoing, Post};
-use crate::{Attempt, Message, News, Outcome, Receiver};
+use crate::{AlertChange, Attempt, Message, Outcome, Receiver};
 
 /// A longer message becomes an attachment; in bytes, by ntfy's documentation.
 const MAX_MESSAGE_BYTES: usize = 4000;
@@ -52,7 +52,7 @@ impl Ntfy {
             "title": message.title(),
             "message": cut(&message.text()),
             "priority": priority(message),
-            "tags": [if message.news.is_firing() { "warning" } else { "white_check_mark" }],
+            "tags": [if message.change.is_firing() { "warning" } else { "white_check_mark" }],
         });
         let mut headers =
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
@@ -87,9 +87,9 @@ pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, TokenError> {
 
 /// ntfy's 1 (silent) to 5 (urgent).
 const fn priority(message: &Message) -> u8 {
-    match (message.news, message.alert.severity) {
-        (News::Firing { .. } | News::StillFiring { .. }, Severity::Critical) => 5,
-        (News::Firing { .. } | News::StillFiring { .. }, Severity::Warning) => 4,
+    match (message.change, message.alert.severity) {
+        (AlertChange::Firing { .. } | AlertChange::StillFiring { .. }, Severity::Critical) => 5,
+        (AlertChange::Firing { .. } | AlertChange::StillFiring { .. }, Severity::Warning) => 4,
         _ => 3,
     }
 }

@@ -10,7 +10,7 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// The longest reason that is kept, in characters.
 const MAX_REASON_CHARS: usize = 300;
 
-/// What became of one attempt to tell somebody.
+/// What became of one attempt to deliver a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The far side has taken it.

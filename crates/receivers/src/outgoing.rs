@@ -1,4 +1,4 @@
-//! The one way out over HTTP: checked addresses, no redirects, no proxies, a time-out on everything.
+//! The only outgoing HTTP: checked addresses, no redirects, no proxies, a time-out on everything.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Slack's [incoming webhooks](https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks).
 //!
-//! Slack knows no idempotency key: a crash between sending and recording may tell twice. A hook that was removed (404), is
+//! Slack knows no idempotency key: a crash between sending and recording may send it twice. A hook that was removed (404), is
 //! not allowed (403) or belongs to an archived channel (410) can be restored or replaced: its secret is read anew before use.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! E-mail over SMTP, with STARTTLS required unless the pipeline file says otherwise (RFC 3207, RFC 8314).
 //!
 //! Mail servers know no idempotency key, though many drop a `Message-ID` that they have seen: a crash between sending
-//! and recording may tell twice. Messages of one alert refer to its first, so that mail programs show them together.
+//! and recording may send it twice. Messages of one alert refer to its first, so that mail programs show them together.
 //! A server that refuses one of several receivers refuses the message.
 
 use std::fmt;
@@ -164,8 +164,8 @@ impl Receiver for Smtp {
     }
 }
 
-/// Judges what went wrong before the mail was offered. It tells of the server, of the way to it or of the account, never of
-/// the mail, and each can be mended: a server may be shut for a while (554), a password be changed, and somebody in between
+/// Judges what went wrong before the mail was offered. It is about the server, the network or the account, never of
+/// the mail, and each can be mended: a server may be shut for a while (554), a password be changed, and a hop in between
 /// may have taken STARTTLS away.
 fn not_ready(error: &SmtpError) -> Outcome {
     Outcome::retry(format!("the mail server: {error}"))

@@ -110,11 +110,11 @@ impl Webhook {
     fn post(&self, message: &Message, now: Timestamp) -> Post {
         let data = Data {
             alert: &message.alert,
-            since: message.news.since(),
-            ended_at: message.news.ended_at(),
+            since: message.change.since(),
+            ended_at: message.change.ended_at(),
             text: message.text(),
         };
-        let body = Body { r#type: message.news.kind(), timestamp: message.news.at(), data };
+        let body = Body { r#type: message.change.kind(), timestamp: message.change.at(), data };
         let body = serde_json::to_vec(&body).expect("texts, numbers and maps with text keys are JSON");
         let (id, timestamp) = (message.id.to_string(), now.as_second());
         let mut headers = HeaderMap::from_iter([

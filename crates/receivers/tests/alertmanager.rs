@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use peers::Peer;
 use receivers::alertmanager::Alertmanager;
-use receivers::{Attempt, Message, News, Outcome, Receiver};
+use receivers::{AlertChange, Attempt, Message, Outcome, Receiver};
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::{TestReceiver, eventually, free_port};
@@ -22,7 +22,7 @@ struct Running {
 }
 
 impl Running {
-    /// One that tells `endpoint` at once of what it hears.
+    /// One that notifies `endpoint` at once.
     async fn start(endpoint: &TestReceiver) -> Option<Self> {
         let program = peers::program("prometheus-alertmanager").or_else(|| peers::program("alertmanager"));
         let program = peers::need(program, "Alertmanager")?;
@@ -30,7 +30,7 @@ impl Running {
         let config = format!(
             "route: {{receiver: test, group_wait: 0s, group_interval: 1s, group_by: ['...']}}\n\
              receivers: [{{name: test, webhook_configs: [{{url: '{}', send_resolved: true}}]}}]\n",
-            endpoint.url("/told")
+            endpoint.url("/hook")
         );
         std::fs::write(folder.path().join("alertmanager.yml"), config).unwrap();
         let port = free_port();
@@ -54,8 +54,8 @@ impl Running {
     }
 }
 
-/// What the Alertmanager has told its endpoint: status and the alert's end.
-fn told(endpoint: &TestReceiver) -> Vec<(String, Value)> {
+/// What the Alertmanager has sent to its endpoint: status and the alert's end.
+fn sent(endpoint: &TestReceiver) -> Vec<(String, Value)> {
     let bodies = endpoint
         .received()
         .into_iter()
@@ -83,19 +83,19 @@ async fn an_alert_fires_and_resolves_at_a_real_alertmanager() {
     })
     .await;
     eventually(Duration::from_secs(20), || async {
-        told(&endpoint)
+        sent(&endpoint)
             .iter()
             .any(|(status, alert)| status == "firing" && alert["labels"]["device"] == "gewächshaus-1")
     })
     .await;
 
-    message.news = News::Resolved { since: message.news.since(), at: peers::now() };
+    message.change = AlertChange::Resolved { since: message.change.since(), at: peers::now() };
     assert_eq!(deliver(&receiver, &message).await, Outcome::Delivered);
     eventually(Duration::from_secs(20), || async {
-        told(&endpoint)
+        sent(&endpoint)
             .iter()
             .any(|(status, alert)| status == "resolved" && alert["labels"]["alertname"] == "GreenhouseTooHot")
     })
     .await;
-    assert!(receiver.forgets());
+    assert!(receiver.needs_repeats());
 }

@@ -1,10 +1,12 @@
 //! Where evaluation starts when there is no checkpoint of this rule yet: a new series, or a changed rule.
 
+use event_model::alert::{TransitionCause, TransitionKind};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::evaluate::{Cause, Horizon, Kind, Point, Transition, evaluate};
+use crate::evaluate::{Horizon, Transition, evaluate};
 use crate::heartbeat::earlier;
 use crate::rule::Rule;
+use crate::series::Point;
 use crate::state::{Checkpoint, State, Status};
 
 /// Just before: the database keeps microseconds.
@@ -49,7 +51,7 @@ pub fn adopt(
     let newest = points.last().map(|point| point.at);
     let start = newest.map_or(Timestamp::MIN, |newest| earlier(newest, horizon.lateness.max(INSTANT)));
     let fresh = evaluate(rule, &Checkpoint { at: start, state: State::default() }, points, horizon);
-    let fired = fresh.transitions.last().filter(|last| last.kind == Kind::Firing).copied();
+    let fired = fresh.transitions.last().filter(|last| last.kind == TransitionKind::Firing).copied();
     let mut state = fresh.state;
     let at = [newest, recorded, was.since(), fired.map(|fired| fired.at)].into_iter().flatten().max();
     let at = at.unwrap_or(Timestamp::MIN);
@@ -58,9 +60,12 @@ pub fn adopt(
             state.status = Status::Firing { since };
             None
         }
-        (Status::Firing { .. }, None) => {
-            Some(Transition { kind: Kind::Resolved, at, value: state.measured, cause: Cause::RuleChanged })
-        }
+        (Status::Firing { .. }, None) => Some(Transition {
+            kind: TransitionKind::Resolved,
+            at,
+            value: state.measured,
+            cause: TransitionCause::RuleChanged,
+        }),
         (_, fired) => fired,
     };
     Adoption { transition, checkpoint: Checkpoint { at, state }, deadline: fresh.deadline }

@@ -1,7 +1,7 @@
 //! What a condition looks at in a reading, and whether that is a breach.
 
-use crate::evaluate::Point;
 use crate::rule::{Condition, Direction};
+use crate::series::Point;
 use crate::state::State;
 
 /// What the condition compares: the value, or its rate of change since the reading before.

@@ -1,20 +1,13 @@
 //! One rule over one series: a single walk over readings and time, from the last checkpoint to the newest heartbeat.
 
+use event_model::alert::{TransitionCause, TransitionKind};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::{is_breach, measure};
 use crate::heartbeat::{Heartbeats, earlier, later};
 use crate::rule::{Condition, Rule};
+use crate::series::Point;
 use crate::state::{Checkpoint, State, Status};
-
-/// One counting reading of a series: good quality, not from the future.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
-    /// When it was measured.
-    pub at: Timestamp,
-    /// The value in the metric's canonical unit. One that is not finite is a sign of life and nothing else.
-    pub value: f64,
-}
 
 /// What is known of time, beside the readings.
 #[derive(Debug, Clone, Copy)]
@@ -25,67 +18,17 @@ pub struct Horizon<'a> {
     pub lateness: SignedDuration,
 }
 
-/// What an alert did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// It fired.
-    Firing,
-    /// It is over.
-    Resolved,
-}
-
-impl Kind {
-    /// The word that the database keeps.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-        }
-    }
-}
-
-/// Why a transition happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// A reading, or the end of its hold time, was in breach.
-    Breach,
-    /// No reading came.
-    Silence,
-    /// A reading met the clear threshold.
-    Cleared,
-    /// A reading came after a silence.
-    Returned,
-    /// The rule was changed, and as it is now it does not fire.
-    RuleChanged,
-    /// The rule was removed, or no longer selects the series.
-    RuleRemoved,
-}
-
-impl Cause {
-    /// The word that the database keeps.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Breach => "breach",
-            Self::Silence => "silence",
-            Self::Cleared => "cleared",
-            Self::Returned => "returned",
-            Self::RuleChanged => "rule_changed",
-            Self::RuleRemoved => "rule_removed",
-        }
-    }
-}
-
 /// A change between firing and not firing. Two are the same if kind and time are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transition {
-    /// Which way.
-    pub kind: Kind,
+    /// Firing or resolved.
+    pub kind: TransitionKind,
     /// When, by event time.
     pub at: Timestamp,
     /// What the condition looked at then: the value or its rate of change; `None` in a silence.
     pub value: Option<f64>,
     /// Why.
-    pub cause: Cause,
+    pub cause: TransitionCause,
 }
 
 /// What an evaluation gives.
@@ -188,12 +131,12 @@ impl Walk<'_> {
             let after = after.saturating_add(self.rule.hold);
             let end = self.heartbeats.silence_ends(last, after, self.floor);
             if let Some(at) = end.filter(|at| until.reaches(*at)) {
-                self.fire(at, None, Cause::Silence);
+                self.fire(at, None, TransitionCause::Silence);
             }
         } else if let Status::Pending { since } = self.state.status {
             let at = later(since, self.rule.hold);
             if until.reaches(at) {
-                self.fire(at, self.state.measured, Cause::Breach);
+                self.fire(at, self.state.measured, TransitionCause::Breach);
             }
         }
     }
@@ -201,7 +144,7 @@ impl Walk<'_> {
     fn take_sign_of_life(&mut self, point: Point) {
         let value = Some(point.value).filter(|value| value.is_finite());
         if self.state.status.is_firing() {
-            self.clear(point.at, value, Cause::Returned);
+            self.clear(point.at, value, TransitionCause::Returned);
         }
         self.state = State { last_at: Some(point.at), last_value: value, measured: value, ..self.state };
     }
@@ -220,20 +163,20 @@ impl Walk<'_> {
             (false, true) if self.rule.hold > SignedDuration::ZERO => {
                 self.state.status = Status::Pending { since: point.at };
             }
-            (false, true) => self.fire(point.at, self.state.measured, Cause::Breach),
-            (true, false) => self.clear(point.at, self.state.measured, Cause::Cleared),
+            (false, true) => self.fire(point.at, self.state.measured, TransitionCause::Breach),
+            (true, false) => self.clear(point.at, self.state.measured, TransitionCause::Cleared),
             (true, true) | (false, false) => {}
         }
     }
 
-    fn fire(&mut self, at: Timestamp, value: Option<f64>, cause: Cause) {
+    fn fire(&mut self, at: Timestamp, value: Option<f64>, cause: TransitionCause) {
         self.state.status = Status::Firing { since: at };
-        self.transitions.push(Transition { kind: Kind::Firing, at, value, cause });
+        self.transitions.push(Transition { kind: TransitionKind::Firing, at, value, cause });
     }
 
-    fn clear(&mut self, at: Timestamp, value: Option<f64>, cause: Cause) {
+    fn clear(&mut self, at: Timestamp, value: Option<f64>, cause: TransitionCause) {
         if self.state.status.is_firing() {
-            self.transitions.push(Transition { kind: Kind::Resolved, at, value, cause });
+            self.transitions.push(Transition { kind: TransitionKind::Resolved, at, value, cause });
         }
         self.state.status = Status::Ok;
     }

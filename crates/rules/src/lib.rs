@@ -14,10 +14,10 @@ pub mod state;
 pub mod template;
 
 pub use adopt::{Adoption, adopt, first_checkpoint};
-pub use evaluate::{Cause, Evaluation, Horizon, Kind, Point, Transition, evaluate};
+pub use evaluate::{Evaluation, Horizon, Transition, evaluate};
 pub use heartbeat::{HeartbeatRun, Heartbeats};
 pub use reconcile::{Change, Recorded, reconcile};
 pub use rule::{Condition, Direction, Glob, Rule, Selector};
-pub use series::{Place, Series};
+pub use series::{Place, Point, Series};
 pub use state::{Checkpoint, State, Status};
 pub use template::{Template, TemplateError};

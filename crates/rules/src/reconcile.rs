@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 
+use event_model::alert::TransitionKind;
 use jiff::Timestamp;
 
-use crate::evaluate::{Kind, Transition};
+use crate::evaluate::Transition;
 
 /// A transition in the database that nothing has retracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
     /// Its row.
     pub id: i64,
-    /// Which way.
-    pub kind: Kind,
+    /// Firing or resolved.
+    pub kind: TransitionKind,
     /// When, by event time.
     pub at: Timestamp,
 }
@@ -21,7 +22,7 @@ pub struct Recorded {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Change {
     /// Later data made this one untrue.
-    TakeBack(Recorded),
+    Retract(Recorded),
     /// This one is missing.
     Record(Transition),
 }
@@ -38,7 +39,7 @@ pub fn reconcile(recorded: &[Recorded], computed: &[Transition]) -> Vec<Change> 
         let key = (row.kind, row.at);
         !wanted.contains(&key) || !kept.insert(key)
     });
-    let mut changes: Vec<_> = untrue.copied().map(Change::TakeBack).collect();
+    let mut changes: Vec<_> = untrue.copied().map(Change::Retract).collect();
     let missing = computed.iter().filter(|transition| !kept.contains(&(transition.kind, transition.at)));
     changes.extend(missing.copied().map(Change::Record));
     changes
@@ -46,37 +47,43 @@ pub fn reconcile(recorded: &[Recorded], computed: &[Transition]) -> Vec<Change> 
 
 #[cfg(test)]
 mod tests {
+    use event_model::alert::{TransitionCause, TransitionKind};
     use jiff::Timestamp;
 
     use super::{Change, Recorded, reconcile};
-    use crate::evaluate::{Cause, Kind, Transition};
+    use crate::evaluate::Transition;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
     fn firing(second: i64) -> Transition {
-        Transition { kind: Kind::Firing, at: at(second), value: Some(1.0), cause: Cause::Breach }
+        Transition {
+            kind: TransitionKind::Firing,
+            at: at(second),
+            value: Some(1.0),
+            cause: TransitionCause::Breach,
+        }
     }
 
-    fn row(id: i64, kind: Kind, second: i64) -> Recorded {
+    fn row(id: i64, kind: TransitionKind, second: i64) -> Recorded {
         Recorded { id, kind, at: at(second) }
     }
 
     #[test]
     fn what_is_recorded_already_needs_nothing() {
-        assert_eq!(reconcile(&[row(1, Kind::Firing, 5)], &[firing(5)]), []);
+        assert_eq!(reconcile(&[row(1, TransitionKind::Firing, 5)], &[firing(5)]), []);
     }
 
     #[test]
     fn what_is_no_longer_computed_is_retracted_before_the_rest_is_recorded() {
-        let untrue = row(1, Kind::Firing, 5);
-        assert_eq!(reconcile(&[untrue], &[firing(4)]), [Change::TakeBack(untrue), Change::Record(firing(4))]);
+        let untrue = row(1, TransitionKind::Firing, 5);
+        assert_eq!(reconcile(&[untrue], &[firing(4)]), [Change::Retract(untrue), Change::Record(firing(4))]);
     }
 
     #[test]
     fn a_row_that_is_there_twice_is_retracted_once() {
-        let rows = [row(1, Kind::Firing, 5), row(2, Kind::Firing, 5)];
-        assert_eq!(reconcile(&rows, &[firing(5)]), [Change::TakeBack(rows[1])]);
+        let rows = [row(1, TransitionKind::Firing, 5), row(2, TransitionKind::Firing, 5)];
+        assert_eq!(reconcile(&rows, &[firing(5)]), [Change::Retract(rows[1])]);
     }
 }

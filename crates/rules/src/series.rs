@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 /// What a selector looks at beside the metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
@@ -13,6 +15,15 @@ pub struct Place<'a> {
     pub channel: &'a str,
     /// The tags of source and device.
     pub tags: &'a BTreeMap<String, String>,
+}
+
+/// One counting reading of a series: good quality, not from the future.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// When it was measured.
+    pub at: Timestamp,
+    /// The value in the metric's canonical unit. One that is not finite is a sign of life and nothing else.
+    pub value: f64,
 }
 
 /// Its names.

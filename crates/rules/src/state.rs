@@ -14,6 +14,7 @@
 //!
 //! `absent` has no pending: it goes from ok to firing when the silence is too long, and back at the next reading.
 
+use event_model::alert::AlertStatus;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +38,21 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word that the database keeps.
-    pub const fn as_str(self) -> &'static str {
+    /// The status without its time.
+    pub const fn alert_status(self) -> AlertStatus {
         match self {
-            Self::Ok => "ok",
-            Self::Pending { .. } => "pending",
-            Self::Firing { .. } => "firing",
+            Self::Ok => AlertStatus::Ok,
+            Self::Pending { .. } => AlertStatus::Pending,
+            Self::Firing { .. } => AlertStatus::Firing,
+        }
+    }
+
+    /// The status with its time; ok where it has none.
+    pub const fn new(status: AlertStatus, since: Option<Timestamp>) -> Self {
+        match (status, since) {
+            (AlertStatus::Pending, Some(since)) => Self::Pending { since },
+            (AlertStatus::Firing, Some(since)) => Self::Firing { since },
+            _ => Self::Ok,
         }
     }
 

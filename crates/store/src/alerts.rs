@@ -21,8 +21,8 @@ pub use notice::{NewNotification, queue_notification, receivers_of};
 pub use state::{StateRow, delete_state, overdue_streams, states, streams_of_other_rules, upsert_state};
 pub use stream::{MetricRow, StreamRow, stream};
 pub use transition::{
-    AlertId, LastFiring, NewTransition, effective_transitions, insert_transition, last_firing,
-    newest_effective, take_back,
+    LastFiring, NewTransition, effective_transitions, insert_transition, last_firing, newest_effective,
+    retract,
 };
 
 async fn query(

@@ -16,6 +16,7 @@ mod sent;
 mod settings;
 pub mod streams;
 mod tls;
+mod word;
 pub mod writer;
 
 pub use database::Database;

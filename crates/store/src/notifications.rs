@@ -1,13 +1,13 @@
-//! The queue of what people are to be told: rows under a lease.
+//! The queue of notifications: rows under a lease.
 //!
-//! One alert on one receiver is a *conversation*. It is taken whole or not at all, by one process at a time, so that
+//! One alert on one receiver is a *notification group*. It is taken whole or not at all, by one process at a time, so that
 //! its messages go in the order of their transitions:
 //!
 //! ```text
 //! pending ──take──> leased ──record──> delivered │ superseded │ failed
 //!    ^                 │
 //!    └──── retry, or the lease ran out (the process died: the message may have gone out)
-//! repeating: delivered to a receiver that forgets; due again on every tick until a later transition is delivered
+//! repeating: delivered to a receiver that needs repeats; due again on every tick until a later transition is delivered
 //! ```
 
 mod model;
@@ -20,10 +20,10 @@ use tokio_postgres::{Client, Error, GenericClient, Transaction};
 use uuid::Uuid;
 
 pub use model::{
-    Conversation, Fate, FiringRow, Lease, Queued, Settled, Status, TakenBack, Transition, TransitionKind,
+    Fate, FiringRow, Lease, NotificationGroup, Queued, RetractedNotification, Settled, Transition,
 };
 
-/// The class of this queue's advisory locks; the other half of a lock is a hash of the conversation.
+/// The class of this queue's advisory locks; the other half of a lock is a hash of the group.
 const LOCK_CLASS: i32 = 3;
 
 /// How long a notification is tried from the time that it is queued.
@@ -34,7 +34,7 @@ pub fn id_of(transition: i64, receiver: &str) -> Uuid {
     ids::derive("notification", &[&transition.to_string(), receiver])
 }
 
-/// Takes up to `limit` conversations that have something due at `now` and that nobody holds, oldest first.
+/// Takes up to `limit` groups that have something due at `now` and that nobody holds, oldest first.
 ///
 /// # Errors
 /// Whatever PostgreSQL says; then nothing is taken.
@@ -43,7 +43,7 @@ pub async fn take(
     now: Timestamp,
     lease: Lease,
     limit: u32,
-) -> Result<Vec<Conversation>, Error> {
+) -> Result<Vec<NotificationGroup>, Error> {
     let transaction = client.transaction().await?;
     let due = transaction.query(statements::DUE, &[&now, &i64::from(limit), &LOCK_CLASS]).await?;
     if due.is_empty() {
@@ -54,8 +54,9 @@ pub async fn take(
     let rows = transaction.query(statements::OPEN_ROWS, &[&keys, &receivers, &now]).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     transaction.execute(statements::LEASE_ROWS, &[&ids, &lease.id, &lease.until]).await?;
+    let groups = rows::groups(&rows)?;
     transaction.commit().await?;
-    Ok(rows::conversations(&rows))
+    Ok(groups)
 }
 
 /// How many notifications are due at `now`, leased ones included.
@@ -93,17 +94,17 @@ pub async fn record(
     Ok(recorded)
 }
 
-/// Gives a conversation back. Where `wait_until` is set, what is still open waits for that time.
+/// Gives a group back. Where `wait_until` is set, what is still open waits for that time.
 ///
 /// # Errors
 /// Whatever PostgreSQL says; then the lease runs out by itself.
 pub async fn release(
     client: &impl GenericClient,
     lease: Lease,
-    conversation: &Conversation,
+    group: &NotificationGroup,
     wait_until: Option<Timestamp>,
 ) -> Result<(), Error> {
-    let Conversation { alert_key, receiver, .. } = conversation;
+    let NotificationGroup { alert_key, receiver, .. } = group;
     client.execute(statements::RELEASE, &[alert_key, receiver, &lease.id, &wait_until]).await?;
     Ok(())
 }

@@ -142,8 +142,9 @@ pub async fn alerts(
 ) -> Result<Vec<AlertRow>, Error> {
     let sql = "
         select a.rule, a.status, a.since_at, d.source, d.name, s.channel, m.name, t.severity, t.value, m.unit,
-               (select count(*) from notification n where n.status = 'pending'
-                and n.alert_key = a.rule || '/' || a.stream_id || '/' || a.position)
+               (select count(*) from notification n join alert_transition x on x.id = n.transition_id
+                where n.status = 'pending'
+                  and x.stream_id = a.stream_id and x.rule = a.rule and x.position = a.position)
         from alert_state a
         join stream s on s.id = a.stream_id
         join device d on d.id = s.device_id

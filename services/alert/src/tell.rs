@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use event_model::Severity;
+use event_model::alert::{Severity, TransitionKind};
 use pipeline_config::{AlertFacts, Pipeline};
 use rules::labels::labels;
-use rules::{Kind, Series, Transition};
+use rules::{Series, Transition};
 use store::alerts::LastFiring;
 
 use crate::watch::Watch;
@@ -13,7 +13,7 @@ use crate::watch::Watch;
 /// All that a transition's row holds for its reader.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
-    pub(crate) severity: String,
+    pub(crate) severity: Severity,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
 }
@@ -30,15 +30,9 @@ impl Message {
         firing: Option<&LastFiring>,
     ) -> Self {
         let annotations = watch.annotations(series, transition.value);
-        match firing.filter(|_| transition.kind == Kind::Resolved) {
-            Some(firing) => {
-                Self { severity: firing.severity.clone(), labels: firing.labels.clone(), annotations }
-            }
-            None => Self {
-                severity: watch.rule.severity.as_str().to_owned(),
-                labels: labels(&watch.rule, series),
-                annotations,
-            },
+        match firing.filter(|_| transition.kind == TransitionKind::Resolved) {
+            Some(firing) => Self { severity: firing.severity, labels: firing.labels.clone(), annotations },
+            None => Self { severity: watch.rule.severity, labels: labels(&watch.rule, series), annotations },
         }
     }
 
@@ -57,7 +51,7 @@ impl Message {
         told_before: Vec<Target>,
     ) -> Vec<Target> {
         let facts = AlertFacts {
-            severity: severity(&self.severity),
+            severity: self.severity,
             rule,
             source: &series.source,
             device: &series.device,
@@ -71,11 +65,4 @@ impl Message {
         targets.extend(pipeline.receivers_for(facts).into_iter().map(|name| (name.to_owned(), !is_routed)));
         targets.into_iter().collect()
     }
-}
-
-fn severity(word: &str) -> Severity {
-    [Severity::Info, Severity::Warning, Severity::Critical]
-        .into_iter()
-        .find(|severity| severity.as_str() == word)
-        .unwrap_or_default()
 }

@@ -1,11 +1,12 @@
 //! One stream: read, decided and written in one transaction, under its lock.
 
 use deadpool_postgres::Transaction;
+use event_model::alert::AlertId;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use rules::{Change, Horizon};
 use runtime::crash;
-use store::alerts::{self, AlertId, Mark};
+use store::alerts::{self, Mark};
 use tokio_postgres::Error;
 
 use crate::decide::{Decision, Past, decide};
@@ -115,7 +116,7 @@ impl Visit<'_> {
             for change in &decision.changes {
                 match change {
                     Change::Record(transition) => writer.record(task, series, *transition).await?,
-                    Change::TakeBack(row) => writer.take_back(task, row.id).await?,
+                    Change::Retract(row) => writer.retract(task, row.id).await?,
                 }
             }
             alerts::upsert_state(self.transaction, self.stream, &decision.state, self.now).await?;

@@ -1,11 +1,11 @@
 //! Transitions and what people are to be told of them, into the database.
 
 use deadpool_postgres::Transaction;
+use event_model::alert::{AlertId, TransitionCause, TransitionKind};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use rules::labels::alert_key;
-use rules::{Cause, Kind, Series, Transition};
-use store::alerts::{self, AlertId, NewNotification, NewTransition, StateRow};
+use rules::{Series, Transition};
+use store::alerts::{self, NewNotification, NewTransition, StateRow};
 use tokio_postgres::Error;
 
 use crate::plan::Task;
@@ -41,8 +41,8 @@ impl Writer<'_> {
         let (rule, hash) = (&task.watch.rule.name, &task.watch.hash);
         let alert = self.alert(rule, task.position);
         let firing = match transition.kind {
-            Kind::Firing => None,
-            Kind::Resolved => alerts::last_firing(self.transaction, alert).await?,
+            TransitionKind::Firing | TransitionKind::Retracted => None,
+            TransitionKind::Resolved => alerts::last_firing(self.transaction, alert).await?,
         };
         let told_before = match &firing {
             Some(firing) => alerts::receivers_of(self.transaction, firing.id).await?,
@@ -54,12 +54,12 @@ impl Writer<'_> {
         self.queue(alert, id, &targets).await
     }
 
-    /// Takes a transition back, and queues that for all who were to be told of it.
-    pub(crate) async fn take_back(&mut self, task: &Task<'_>, untrue: i64) -> Result<(), Error> {
+    /// Retracts a transition, and queues that for all who were to be told of it.
+    pub(crate) async fn retract(&mut self, task: &Task<'_>, untrue: i64) -> Result<(), Error> {
         let alert = self.alert(&task.watch.rule.name, task.position);
         let targets = alerts::receivers_of(self.transaction, untrue).await?;
         let traceparent = self.traceparent.as_deref();
-        let id = alerts::take_back(self.transaction, untrue, traceparent, self.now).await?;
+        let id = alerts::retract(self.transaction, untrue, traceparent, self.now).await?;
         self.queue(alert, id, &targets).await
     }
 
@@ -68,7 +68,12 @@ impl Writer<'_> {
         let alert = self.alert(&state.rule, state.position);
         let Some(firing) = alerts::last_firing(self.transaction, alert).await? else { return Ok(()) };
         let at = state.status.since().map_or(self.now, |since| since.max(self.now));
-        let transition = Transition { kind: Kind::Resolved, at, value: None, cause: Cause::RuleRemoved };
+        let transition = Transition {
+            kind: TransitionKind::Resolved,
+            at,
+            value: None,
+            cause: TransitionCause::RuleRemoved,
+        };
         let told_before = alerts::receivers_of(self.transaction, firing.id).await?;
         let message = Message::again(firing);
         let targets = match series {
@@ -90,7 +95,7 @@ impl Writer<'_> {
             alert,
             rule_hash,
             transition,
-            severity: &message.severity,
+            severity: message.severity,
             labels: &message.labels,
             annotations: &message.annotations,
             traceparent: self.traceparent.as_deref(),
@@ -101,7 +106,7 @@ impl Writer<'_> {
 
     async fn queue(&mut self, alert: AlertId<'_>, transition: i64, targets: &[Target]) -> Result<(), Error> {
         self.written.transitions += 1;
-        let alert_key = alert_key(alert.rule, alert.stream, alert.position);
+        let alert_key = alert.key();
         for (receiver, is_fallback) in targets {
             let (alert_key, is_fallback, at) = (alert_key.as_str(), *is_fallback, self.now);
             let new = NewNotification { transition, receiver, alert_key, is_fallback, at };

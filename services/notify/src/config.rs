@@ -12,7 +12,7 @@ use runtime::Env;
 /// Longer than an attempt that begins at the last moment may take.
 const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 
-/// What `notify` is told by its environment.
+/// What the environment says to `notify`.
 pub struct Config {
     /// `FRESHET_PIPELINE`: the pipeline file; `freshet.yaml`.
     pub pipeline: Pipeline,

@@ -1,26 +1,27 @@
-//! Takes what is due, delivers it, records it: conversation by conversation, under a lease.
+//! Takes what is due, delivers it, records it: group by group, under a lease.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use event_model::events::NotificationFailed;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use receivers::outgoing::ATTEMPT_TIMEOUT;
 use receivers::{Attempt, Outcome, Outgoing, Receiver};
 use runtime::{Clock, Deadline, crash, trace};
-use store::notifications::{self, Conversation, Fate, Lease, Settled};
+use store::notifications::{self, Fate, Lease, NotificationGroup, Settled};
 use store::{Database, StoreError, active_pipeline};
 use tracing::{Instrument as _, info_span};
 use uuid::Uuid;
 
 use crate::message::message;
-use crate::plan::{Telling, plan};
+use crate::plan::{PlannedMessage, plan};
 use crate::settle::{Terms, dropped, ended, settle};
 
-/// Conversations at once. Each waits for its far side most of the time.
+/// Groups at once. Each waits for its far side most of the time.
 const AT_ONCE: u32 = 16;
-/// No attempt is begun later than this, or than a third of the lease, after its conversation was taken: with the attempt's
+/// No attempt is begun later than this, or than a third of the lease, after its group was taken: with the attempt's
 /// own limit it stays below the lease, so that no other process sends what comes after it meanwhile.
 const SEND_WITHIN: Duration = Duration::from_secs(20);
 /// The longest that one round may take: all attempts of it, and what the database needs.
@@ -32,27 +33,12 @@ pub struct Deliverer {
     pub database: Database,
     /// The receivers and the fallback.
     pub pipeline: Pipeline,
-    /// The way out.
+    /// Outgoing connections.
     pub outgoing: Arc<Outgoing>,
     /// The time.
     pub clock: Clock,
-    /// How long a conversation belongs to the process that took it.
+    /// How long a group belongs to the process that took it.
     pub lease: SignedDuration,
-}
-
-/// A notification that was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenUp {
-    /// Its id.
-    pub notification: Uuid,
-    /// The receiver's name.
-    pub receiver: String,
-    /// The rule's name.
-    pub rule: String,
-    /// Attempts in all.
-    pub attempts: u32,
-    /// Why the last one failed.
-    pub reason: String,
 }
 
 impl Deliverer {
@@ -60,7 +46,7 @@ impl Deliverer {
     ///
     /// # Errors
     /// [`StoreError`]: what was taken comes back when its lease runs out.
-    pub async fn deliver_due(&self, deadline: Deadline) -> Result<Vec<GivenUp>, StoreError> {
+    pub async fn deliver_due(&self, deadline: Deadline) -> Result<Vec<NotificationFailed>, StoreError> {
         let mut given_up = Vec::new();
         for () in deadline.steps(ROUND) {
             // Before the lease begins, which may be long before it is got.
@@ -75,7 +61,7 @@ impl Deliverer {
                 break;
             }
             crash::point("before-write");
-            let held = taken.iter().map(|conversation| self.hold(conversation, lease, deadline));
+            let held = taken.iter().map(|group| self.hold(group, lease, deadline));
             for result in join_all(held).await {
                 given_up.extend(result?);
             }
@@ -89,58 +75,58 @@ impl Deliverer {
 
     async fn hold(
         &self,
-        conversation: &Conversation,
+        group: &NotificationGroup,
         lease: Lease,
         deadline: Deadline,
-    ) -> Result<Vec<GivenUp>, StoreError> {
-        let plan = plan(&conversation.queued, self.clock.now());
-        let fallback = self.fallback(&conversation.receiver);
+    ) -> Result<Vec<NotificationFailed>, StoreError> {
+        let plan = plan(&group.queued, self.clock.now());
+        let fallback = self.fallback(&group.receiver);
         let mut silent: Vec<_> = plan.dropped.iter().map(|one| dropped(one, &fallback)).collect();
         silent.extend(plan.ended.iter().map(|one| ended(one)));
         self.record(lease, &silent).await?;
         let mut given_up = Vec::new();
         let mut wait_until = None;
-        for telling in &plan.tellings {
+        for planned in &plan.messages {
             if deadline.left().is_zero() {
                 break;
             }
-            let settled = self.tell(conversation, telling, &fallback).await?;
+            let settled = self.send(group, planned, &fallback).await?;
             self.record(lease, &settled).await?;
-            given_up.extend(failure(conversation, telling, &settled));
+            given_up.extend(failure(group, planned, &settled));
             wait_until = settled.iter().find_map(retry_at);
             if wait_until.is_some() {
                 break;
             }
         }
         let client = self.database.client().await?;
-        notifications::release(&**client, lease, conversation, wait_until).await?;
+        notifications::release(&**client, lease, group, wait_until).await?;
         Ok(given_up)
     }
 
     /// One attempt, within the trace that the transition came from.
-    async fn tell(
+    async fn send(
         &self,
-        conversation: &Conversation,
-        telling: &Telling<'_>,
+        group: &NotificationGroup,
+        planned: &PlannedMessage<'_>,
         fallback: &[String],
     ) -> Result<Vec<Settled>, StoreError> {
         let span = info_span!(
             "notify",
             otel.kind = "producer",
             messaging.operation.type = "send",
-            messaging.destination.name = conversation.receiver,
-            messaging.message.id = %telling.main.id,
+            messaging.destination.name = group.receiver,
+            messaging.message.id = %planned.main.id,
         );
-        trace::continue_from(&span, telling.main.transition.traceparent.as_deref());
+        trace::continue_from(&span, planned.main.transition.traceparent.as_deref());
         async {
-            let (outcome, forgets) = match self.open(&conversation.receiver).await? {
-                Ok(receiver) if telling.known && !receiver.forgets() => return Ok(known(telling)),
-                Ok(receiver) => (self.attempt(&*receiver, conversation, telling).await, receiver.forgets()),
+            let (outcome, needs_repeats) = match self.open(&group.receiver).await? {
+                Ok(receiver) if planned.known && !receiver.needs_repeats() => return Ok(known(planned)),
+                Ok(receiver) => (self.attempt(&*receiver, group, planned).await, receiver.needs_repeats()),
                 Err(outcome) => (outcome, false),
             };
-            log(conversation, telling, &outcome);
-            let terms = Terms { now: self.clock.now(), tick: self.pipeline.tick, forgets, fallback };
-            Ok(settle(telling, &outcome, &terms))
+            log(group, planned, &outcome);
+            let terms = Terms { now: self.clock.now(), tick: self.pipeline.tick, needs_repeats, fallback };
+            Ok(settle(planned, &outcome, &terms))
         }
         .instrument(span)
         .await
@@ -149,10 +135,10 @@ impl Deliverer {
     async fn attempt(
         &self,
         receiver: &dyn Receiver,
-        conversation: &Conversation,
-        telling: &Telling<'_>,
+        group: &NotificationGroup,
+        planned: &PlannedMessage<'_>,
     ) -> Outcome {
-        let message = message(&conversation.alert_key, telling);
+        let message = message(&group.alert_key, planned);
         let attempt = Attempt { message: &message, now: self.clock.now(), tick: self.pipeline.tick };
         let outcome = receiver.deliver(attempt).await;
         crash::point("after-send");
@@ -195,17 +181,17 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Who is told of what `receiver` gives up.
+    /// The receivers of what `receiver` gives up.
     fn fallback(&self, receiver: &str) -> Vec<String> {
         self.pipeline.fallback.iter().filter(|name| *name != receiver).cloned().collect()
     }
 }
 
-/// What people know already needs no message.
-fn known(telling: &Telling<'_>) -> Vec<Settled> {
+/// What the receiver was notified of already needs no message.
+fn known(planned: &PlannedMessage<'_>) -> Vec<Settled> {
     let mut settled: Vec<_> =
-        telling.merged.iter().chain([&telling.main]).map(|one| dropped(one, &[])).collect();
-    settled.extend(telling.ends.iter().map(|one| ended(one)));
+        planned.merged.iter().chain([&planned.main]).map(|one| dropped(one, &[])).collect();
+    settled.extend(planned.ends.iter().map(|one| ended(one)));
     settled
 }
 
@@ -216,33 +202,38 @@ fn retry_at(settled: &Settled) -> Option<Timestamp> {
     }
 }
 
-fn failure(conversation: &Conversation, telling: &Telling<'_>, settled: &[Settled]) -> Option<GivenUp> {
-    let main = telling.main;
+fn failure(
+    group: &NotificationGroup,
+    planned: &PlannedMessage<'_>,
+    settled: &[Settled],
+) -> Option<NotificationFailed> {
+    let main = planned.main;
     let fate = settled.iter().find(|one| one.id == main.id).map(|one| &one.fate);
     let Some(Fate::Failed { error }) = fate else { return None };
     tracing::error!(
         notification = %main.id,
-        receiver = conversation.receiver,
+        receiver = group.receiver,
         rule = main.transition.rule,
         reason = error,
         "a notification was given up"
     );
-    Some(GivenUp {
-        notification: main.id,
-        receiver: conversation.receiver.clone(),
+    Some(NotificationFailed {
+        notification: main.id.to_string(),
+        receiver: group.receiver.clone(),
         rule: main.transition.rule.clone(),
         attempts: main.attempts + 1,
         reason: error.clone(),
+        others: 0,
     })
 }
 
-fn log(conversation: &Conversation, telling: &Telling<'_>, outcome: &Outcome) {
-    let Telling { main, news, .. } = telling;
-    let (receiver, rule, news) = (conversation.receiver.as_str(), main.transition.rule.as_str(), news.kind());
+fn log(group: &NotificationGroup, planned: &PlannedMessage<'_>, outcome: &Outcome) {
+    let PlannedMessage { main, change, .. } = planned;
+    let (receiver, rule, change) = (group.receiver.as_str(), main.transition.rule.as_str(), change.kind());
     match outcome {
-        Outcome::Delivered => tracing::info!(notification = %main.id, receiver, rule, news, "told"),
+        Outcome::Delivered => tracing::info!(notification = %main.id, receiver, rule, change, "delivered"),
         Outcome::Retry { reason, .. } => {
-            tracing::warn!(notification = %main.id, receiver, rule, news, reason, "could not be told for now");
+            tracing::warn!(notification = %main.id, receiver, rule, change, reason, "could not be delivered for now");
         }
         // Logged where it is given up.
         Outcome::NoUse { .. } => {}

@@ -9,5 +9,5 @@ mod settle;
 pub mod stage;
 
 pub use config::Config;
-pub use deliver::{Deliverer, GivenUp};
+pub use deliver::Deliverer;
 pub use stage::Notify;

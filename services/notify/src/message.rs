@@ -4,16 +4,16 @@ use receivers::{Alert, Message};
 use store::notifications::Queued;
 use uuid::Uuid;
 
-use crate::plan::Telling;
+use crate::plan::PlannedMessage;
 
-/// The message of `telling`, about the alert of `alert_key`.
-pub(crate) fn message(alert_key: &str, telling: &Telling<'_>) -> Message {
-    let main = telling.main;
+/// The message of `planned`, about the alert of `alert_key`.
+pub(crate) fn message(alert_key: &str, planned: &PlannedMessage<'_>) -> Message {
+    let main = planned.main;
     let transition = &main.transition;
     Message {
         id: main.id,
         thread: thread(main),
-        news: telling.news,
+        change: planned.change,
         alert: Alert {
             key: alert_key.to_owned(),
             rule: transition.rule.clone(),
@@ -24,7 +24,7 @@ pub(crate) fn message(alert_key: &str, telling: &Telling<'_>) -> Message {
             metric: transition.metric.clone(),
             unit: transition.unit.clone(),
             value: transition.value,
-            cause: transition.cause.clone(),
+            cause: transition.cause,
             labels: transition.labels.clone(),
             annotations: transition.annotations.clone(),
         },

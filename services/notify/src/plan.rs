@@ -1,45 +1,46 @@
-//! Decides what is told of one conversation, and what needs no message.
+//! Decides which messages one notification group needs.
 //!
 //! ```text
-//! firing, resolved                      both untold      one message: it fired and resolved
+//! firing, resolved                      both unsent      one message: it fired and resolved
 //! firing, its retraction                never sent       nothing
 //! firing, its retraction                perhaps sent     one message: it is retracted
-//! a retraction, the same at another     told before      nothing: people know it; a receiver that forgets hears the
+//! a retraction, the same at another     sent before      nothing; a receiver that needs repeats gets the
 //!   time (late data moved it)                            new time
 //! repeating, anything later                              the repetition ends when that is delivered
 //! ```
 
+use event_model::alert::{NotificationStatus, TransitionKind};
 use jiff::Timestamp;
-use receivers::News;
-use store::notifications::{Queued, Status, TakenBack, TransitionKind};
+use receivers::AlertChange;
+use store::notifications::{Queued, RetractedNotification};
 
-/// What is to be done with one conversation.
+/// What is to be done with one group.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan<'a> {
-    /// Told already, and told no more.
+    /// Sent already, and repeated no more.
     pub ended: Vec<&'a Queued>,
     /// What needs no message.
     pub dropped: Vec<&'a Queued>,
-    /// What is told, in this order.
-    pub tellings: Vec<Telling<'a>>,
+    /// The messages, in this order.
+    pub messages: Vec<PlannedMessage<'a>>,
 }
 
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Telling<'a> {
+pub struct PlannedMessage<'a> {
     /// The notification that gives the message its id.
     pub main: &'a Queued,
-    /// Notifications whose news this message tells too.
+    /// Notifications whose change this message includes.
     pub merged: Vec<&'a Queued>,
     /// Repetitions that end when this message is delivered.
     pub ends: Vec<&'a Queued>,
-    /// What is told.
-    pub news: News,
-    /// People know it already, but for the time: only a receiver that forgets is told.
+    /// What the message says.
+    pub change: AlertChange,
+    /// The receiver was notified of it already, but for the time: only one that needs repeats gets it.
     pub known: bool,
 }
 
-/// Plans a conversation at `now`. `queued` is in the order of its transitions.
+/// Plans a group at `now`. `queued` is in the order of its transitions.
 pub fn plan(queued: &[Queued], now: Timestamp) -> Plan<'_> {
     let mut plan = Plan::default();
     let (void, open): (Vec<_>, Vec<_>) = queued.iter().partition(|one| is_void(one, queued));
@@ -52,8 +53,8 @@ pub fn plan(queued: &[Queued], now: Timestamp) -> Plan<'_> {
         }
         let retraction =
             moved.iter().find(|(_, again)| again.id == one.id).map(|(retraction, _)| *retraction);
-        match news(one) {
-            Some(news) => plan.tell(one, news, retraction),
+        match alert_change(one) {
+            Some(change) => plan.add(one, change, retraction),
             None => plan.dropped.push(one),
         }
     }
@@ -62,31 +63,35 @@ pub fn plan(queued: &[Queued], now: Timestamp) -> Plan<'_> {
 }
 
 impl<'a> Plan<'a> {
-    fn tell(&mut self, main: &'a Queued, news: News, retraction: Option<&'a Queued>) {
-        let merged = match (self.tellings.last(), news) {
-            (Some(Telling { news: News::Firing { since }, known: false, .. }), News::Resolved { at, .. }) => {
-                Some(News::Passed { since: *since, at })
-            }
-            (Some(Telling { news: News::TakenBack { .. }, .. }), News::TakenBack { .. }) => Some(news),
+    fn add(&mut self, main: &'a Queued, change: AlertChange, retraction: Option<&'a Queued>) {
+        let merged = match (self.messages.last(), change) {
+            (
+                Some(PlannedMessage { change: AlertChange::Firing { since }, known: false, .. }),
+                AlertChange::Resolved { at, .. },
+            ) => Some(AlertChange::Passed { since: *since, at }),
+            (
+                Some(PlannedMessage { change: AlertChange::Retracted { .. }, .. }),
+                AlertChange::Retracted { .. },
+            ) => Some(change),
             _ => None,
         };
-        match (merged, self.tellings.last_mut()) {
-            (Some(news), Some(last)) => {
+        match (merged, self.messages.last_mut()) {
+            (Some(change), Some(last)) => {
                 last.merged.push(last.main);
                 last.merged.extend(retraction);
                 last.main = main;
-                last.news = news;
+                last.change = change;
             }
             _ => {
-                let known = retraction.and_then(|one| one.retracted).is_some_and(|back| surely_told(&back));
+                let known = retraction.and_then(|one| one.retracted).is_some_and(|back| surely_sent(&back));
                 let merged = retraction.into_iter().collect();
-                self.tellings.push(Telling { main, merged, ends: Vec::new(), news, known });
+                self.messages.push(PlannedMessage { main, merged, ends: Vec::new(), change, known });
             }
         }
     }
 
     fn end_repetitions(&mut self, mut repeating: Vec<&'a Queued>, now: Timestamp) {
-        if let Some(first) = self.tellings.first_mut() {
+        if let Some(first) = self.messages.first_mut() {
             first.ends = repeating;
             return;
         }
@@ -95,8 +100,8 @@ impl<'a> Plan<'a> {
         match newest {
             Some(newest) if newest.over => self.ended.push(newest),
             Some(newest) if newest.next_attempt_at <= now => {
-                if let Some(news) = news(newest) {
-                    self.tell(newest, news, None);
+                if let Some(change) = alert_change(newest) {
+                    self.add(newest, change, None);
                 }
             }
             _ => {}
@@ -125,7 +130,7 @@ fn moved<'a>(pending: &[&'a Queued]) -> Vec<(&'a Queued, &'a Queued)> {
     let mut pairs: Vec<(&Queued, &Queued)> = Vec::new();
     for again in pending {
         let retracts_the_same = |retraction: &&&'a Queued| {
-            let same = |back: TakenBack| back.kind == again.transition.kind && was_told(&back);
+            let same = |back: RetractedNotification| back.kind == again.transition.kind && was_sent(&back);
             retraction.retracted.is_some_and(same) && pairs.iter().all(|(taken, _)| taken.id != retraction.id)
         };
         let retraction = pending.iter().find(retracts_the_same).copied();
@@ -134,30 +139,33 @@ fn moved<'a>(pending: &[&'a Queued]) -> Vec<(&'a Queued, &'a Queued)> {
     pairs
 }
 
-/// What a notification has to tell on its receiver; `None`: nothing.
-fn news(one: &Queued) -> Option<News> {
+/// What a notification says on its receiver; `None`: nothing.
+fn alert_change(one: &Queued) -> Option<AlertChange> {
     let at = one.transition.at;
     let since = one.firing.map(|firing| firing.at);
     match one.transition.kind {
-        TransitionKind::Firing => Some(News::Firing { since: at }),
-        TransitionKind::Resolved => Some(News::Resolved { since, at }),
+        TransitionKind::Firing => Some(AlertChange::Firing { since: at }),
+        TransitionKind::Resolved => Some(AlertChange::Resolved { since, at }),
         TransitionKind::Retracted => {
-            let back = one.retracted.filter(was_told)?;
+            let back = one.retracted.filter(was_sent)?;
             Some(match (back.kind, since) {
-                (TransitionKind::Resolved, Some(_)) => News::StillFiring { since, at: back.at },
-                _ => News::TakenBack { at: back.at },
+                (TransitionKind::Resolved, Some(_)) => AlertChange::StillFiring { since, at: back.at },
+                _ => AlertChange::Retracted { at: back.at },
             })
         }
     }
 }
 
-/// What is superseded was told within another message; what never was told is dropped with its retraction.
-const fn was_told(back: &TakenBack) -> bool {
-    !matches!(back.status, None | Some(Status::Failed))
+/// What is superseded was sent within another message; what never was sent is dropped with its retraction.
+const fn was_sent(back: &RetractedNotification) -> bool {
+    !matches!(back.status, None | Some(NotificationStatus::Failed))
 }
 
-const fn surely_told(back: &TakenBack) -> bool {
-    matches!(back.status, Some(Status::Delivered | Status::Repeating | Status::Superseded))
+const fn surely_sent(back: &RetractedNotification) -> bool {
+    matches!(
+        back.status,
+        Some(NotificationStatus::Delivered | NotificationStatus::Repeating | NotificationStatus::Superseded)
+    )
 }
 
 #[cfg(test)]

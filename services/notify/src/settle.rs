@@ -1,10 +1,11 @@
 //! Decides what is recorded of an attempt.
 
+use event_model::alert::NotificationStatus;
 use jiff::{SignedDuration, Timestamp};
 use receivers::Outcome;
-use store::notifications::{Fate, Queued, Settled, Status};
+use store::notifications::{Fate, Queued, Settled};
 
-use crate::plan::Telling;
+use crate::plan::PlannedMessage;
 use crate::retry::next_attempt;
 
 /// What a decision depends on beside the attempt itself.
@@ -14,66 +15,66 @@ pub(crate) struct Terms<'a> {
     pub(crate) now: Timestamp,
     /// The time between two ticks.
     pub(crate) tick: SignedDuration,
-    /// Whether the receiver forgets what is not told again.
-    pub(crate) forgets: bool,
-    /// The receivers that are told of what this one gave up.
+    /// Whether the receiver needs repeats while an alert fires.
+    pub(crate) needs_repeats: bool,
+    /// The receivers of what this one gave up.
     pub(crate) fallback: &'a [String],
 }
 
 /// What an attempt means for every notification that it was made for.
-pub(crate) fn settle(telling: &Telling<'_>, outcome: &Outcome, terms: &Terms<'_>) -> Vec<Settled> {
+pub(crate) fn settle(planned: &PlannedMessage<'_>, outcome: &Outcome, terms: &Terms<'_>) -> Vec<Settled> {
     match outcome {
-        Outcome::Delivered => delivered(telling, terms),
+        Outcome::Delivered => delivered(planned, terms),
         Outcome::Retry { reason, after } => {
-            let main = telling.main;
+            let main = planned.main;
             let next = next_attempt(main.id, main.attempts + 1, terms.now, *after);
             let next = if main.repeating { next.min(half_a_tick_later(terms)) } else { next };
             if next >= main.give_up_at {
-                return failed(telling, reason, terms);
+                return failed(planned, reason, terms);
             }
             let fate = Fate::Retry { next, error: reason.clone() };
-            told(telling).map(|one| settled(one, fate.clone(), &[])).collect()
+            covered(planned).map(|one| settled(one, fate.clone(), &[])).collect()
         }
-        Outcome::NoUse { reason } => failed(telling, reason, terms),
+        Outcome::NoUse { reason } => failed(planned, reason, terms),
     }
 }
 
-/// What needs no message. What retracts that which was given up here is told where that was told.
+/// What needs no message. The retraction of what was given up here goes to the receivers that got that instead.
 pub(crate) fn dropped(one: &Queued, fallback: &[String]) -> Settled {
-    let given_up = one.retracted.is_some_and(|back| back.status == Some(Status::Failed));
+    let given_up = one.retracted.is_some_and(|back| back.status == Some(NotificationStatus::Failed));
     settled(one, Fate::Superseded, if given_up && !one.is_fallback { fallback } else { &[] })
 }
 
-/// What was told and is told no more.
+/// What was sent and is repeated no more.
 pub(crate) fn ended(one: &Queued) -> Settled {
     settled(one, Fate::Ended, &[])
 }
 
-fn delivered(telling: &Telling<'_>, terms: &Terms<'_>) -> Vec<Settled> {
-    let main = telling.main;
-    let fate = if terms.forgets && telling.news.is_firing() {
+fn delivered(planned: &PlannedMessage<'_>, terms: &Terms<'_>) -> Vec<Settled> {
+    let main = planned.main;
+    let fate = if terms.needs_repeats && planned.change.is_firing() {
         Fate::Repeating { next: half_a_tick_later(terms) }
     } else {
         Fate::Delivered
     };
-    // Who was told by the fallback that it fires wants to hear there that it is over.
-    let began_elsewhere = main.firing.is_some_and(|firing| firing.status == Some(Status::Failed));
+    // A receiver that got the firing as the fallback gets its end too.
+    let began_elsewhere = main.firing.is_some_and(|firing| firing.status == Some(NotificationStatus::Failed));
     let fallback = if began_elsewhere && !main.is_fallback { terms.fallback } else { &[] };
     let mut all = vec![settled(main, fate, fallback)];
-    all.extend(telling.merged.iter().map(|one| settled(one, Fate::Superseded, &[])));
-    all.extend(telling.ends.iter().map(|one| ended(one)));
+    all.extend(planned.merged.iter().map(|one| settled(one, Fate::Superseded, &[])));
+    all.extend(planned.ends.iter().map(|one| ended(one)));
     all
 }
 
-fn failed(telling: &Telling<'_>, reason: &str, terms: &Terms<'_>) -> Vec<Settled> {
+fn failed(planned: &PlannedMessage<'_>, reason: &str, terms: &Terms<'_>) -> Vec<Settled> {
     let fate = Fate::Failed { error: reason.to_owned() };
-    told(telling)
+    covered(planned)
         .map(|one| settled(one, fate.clone(), if one.is_fallback { &[] } else { terms.fallback }))
         .collect()
 }
 
-fn told<'a>(telling: &Telling<'a>) -> impl Iterator<Item = &'a Queued> {
-    telling.merged.clone().into_iter().chain([telling.main])
+fn covered<'a>(planned: &PlannedMessage<'a>) -> impl Iterator<Item = &'a Queued> {
+    planned.merged.clone().into_iter().chain([planned.main])
 }
 
 /// Certainly due at the next tick, and not before half of it: the clocks of ticks and of rows are not the same.

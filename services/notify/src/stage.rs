@@ -7,7 +7,7 @@ use event_model::events::NotificationFailed;
 use runtime::crash;
 use stage::{Delivery, Outcome, Stage};
 
-use crate::deliver::{Deliverer, GivenUp};
+use crate::deliver::Deliverer;
 
 /// The `source` of its events.
 const SOURCE: &str = "/stages/notify";
@@ -32,7 +32,7 @@ impl Stage for Notify {
         match self.deliverer.deliver_due(delivery.deadline()).await {
             Ok(given_up) => {
                 crash::point("after-commit");
-                reply(&event, &given_up)
+                reply(&event, given_up)
             }
             Err(error) => Outcome::Unavailable(error.to_string()),
         }
@@ -40,17 +40,11 @@ impl Stage for Notify {
 }
 
 /// One event for all that was given up: a reply is one event, and the rows name the rest.
-fn reply(cause: &Event, given_up: &[GivenUp]) -> Outcome {
-    let Some((first, others)) = given_up.split_first() else { return Outcome::Done };
+fn reply(cause: &Event, given_up: Vec<NotificationFailed>) -> Outcome {
+    let others = u32::try_from(given_up.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    let Some(first) = given_up.into_iter().next() else { return Outcome::Done };
     let mut event = cloudevent::effect(cause, NOTIFICATION_FAILED, SOURCE);
-    let data = NotificationFailed {
-        notification: first.notification.to_string(),
-        receiver: first.receiver.clone(),
-        rule: first.rule.clone(),
-        attempts: first.attempts,
-        reason: first.reason.clone(),
-        others: u32::try_from(others.len()).unwrap_or(u32::MAX),
-    };
+    let data = NotificationFailed { others, ..first };
     match cloudevent::set_json(&mut event, &data) {
         Ok(()) => Outcome::Reply(Box::new(event)),
         Err(error) => Outcome::Rejected(error.to_string()),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use decoders::names;
+use event_model::alert::IdentityLabels;
 use event_model::units;
 use jiff::SignedDuration;
-use rules::labels::RESERVED;
 use rules::template::PLACEHOLDERS;
 use rules::{Condition, Rule, Selector, Template, TemplateError};
 
@@ -126,7 +126,7 @@ fn labels(fields: &Fields<'_>) -> BTreeMap<String, String> {
     let Some(node) = fields.get("labels") else { return BTreeMap::new() };
     for entry in scalar::entries(node, fields.report) {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if RESERVED.contains(&entry.key.as_str()) {
+        if IdentityLabels::NAMES.contains(&entry.key.as_str()) {
             fields.report.mistake(entry.place, format!("label `{}` is set by Freshet itself", entry.key));
         } else if !entry.key.chars().all(fits) || entry.key.starts_with(|c: char| c.is_ascii_digit()) {
             fields.report.mistake(

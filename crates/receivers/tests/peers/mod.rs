@@ -8,7 +8,7 @@ use event_model::Severity;
 use jiff::Timestamp;
 use pipeline_config::Network;
 use pipeline_config::network::Allowed;
-use receivers::{AddressPolicy, Alert, Message, News, Outgoing};
+use receivers::{AddressPolicy, Alert, AlertChange, Message, Outgoing};
 use uuid::Uuid;
 
 /// A server of the test's own; killed when it is dropped.
@@ -48,7 +48,7 @@ pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     [PathBuf::from("/usr/bin/python3"), PathBuf::from("python3")].into_iter().find(|python| has(python))
 }
 
-/// A way out that may reach this machine.
+/// Outgoing connections that may reach this machine.
 pub(crate) fn outgoing(roots_file: Option<PathBuf>) -> Outgoing {
     let allow = vec![Allowed::Range("127.0.0.0/8".parse().unwrap()), Allowed::Host("localhost".into())];
     Outgoing::new(AddressPolicy::new(Network { allow }), roots_file)
@@ -65,7 +65,7 @@ pub(crate) fn firing(id: u128) -> Message {
     Message {
         id: Uuid::from_u128(id),
         thread: None,
-        news: News::Firing { since: now() },
+        change: AlertChange::Firing { since: now() },
         alert: Alert {
             key: "GreenhouseTooHot/1/0".into(),
             rule: "GreenhouseTooHot".into(),
@@ -75,6 +75,9 @@ pub(crate) fn firing(id: u128) -> Message {
             metric: "temperature".into(),
             unit: "Cel".into(),
             value: Some(31.5),
+            labels: [("alertname", "GreenhouseTooHot"), ("device", "gewächshaus-1")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             annotations: [("summary".to_owned(), "it is <hot> & dry".to_owned())].into(),
             ..Alert::default()
         },

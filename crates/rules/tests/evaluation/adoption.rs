@@ -1,8 +1,9 @@
 //! A rule that was changed, or was not there before.
 
 use crate::support::{Desk, TICK, above, absent, at, rule};
+use event_model::alert::{TransitionCause, TransitionKind};
 use jiff::Timestamp;
-use rules::{Adoption, Cause, Heartbeats, Kind, Point, Status, adopt, evaluate, first_checkpoint, reconcile};
+use rules::{Adoption, Heartbeats, Point, Status, adopt, evaluate, first_checkpoint, reconcile};
 
 fn points(readings: &[(i64, f64)]) -> Vec<Point> {
     readings.iter().map(|(second, value)| Point { at: at(*second), value: *value }).collect()
@@ -33,7 +34,10 @@ fn an_alert_that_no_longer_fires_is_resolved_because_the_rule_changed() {
     let adoption =
         adopted(above(40.0, 40.0), Status::Firing { since: at(100) }, Some(100), &[(100, 50.0), (200, 35.0)]);
     let resolved = adoption.transition.unwrap();
-    assert_eq!((resolved.kind, resolved.at, resolved.cause), (Kind::Resolved, at(200), Cause::RuleChanged));
+    assert_eq!(
+        (resolved.kind, resolved.at, resolved.cause),
+        (TransitionKind::Resolved, at(200), TransitionCause::RuleChanged)
+    );
     assert_eq!(adoption.checkpoint.state.status, Status::Ok);
 }
 
@@ -41,7 +45,10 @@ fn an_alert_that_no_longer_fires_is_resolved_because_the_rule_changed() {
 fn an_alert_that_fires_only_under_the_changed_rule_fires_once() {
     let adoption = adopted(above(30.0, 28.0), Status::Ok, None, &[(100, 35.0), (200, 20.0), (300, 35.0)]);
     let firing = adoption.transition.unwrap();
-    assert_eq!((firing.kind, firing.at, firing.cause), (Kind::Firing, at(300), Cause::Breach));
+    assert_eq!(
+        (firing.kind, firing.at, firing.cause),
+        (TransitionKind::Firing, at(300), TransitionCause::Breach)
+    );
 }
 
 #[test]
@@ -49,7 +56,7 @@ fn a_silence_under_the_changed_rule_is_counted_from_the_last_reading() {
     let adoption = adopted(absent(3_600), Status::Ok, None, &[(100, 1.0)]);
     assert_eq!(adoption.transition.unwrap().at, at(3_700));
     let longer = adopted(absent(7_200), Status::Firing { since: at(3_700) }, Some(3_700), &[(100, 1.0)]);
-    assert_eq!(longer.transition.unwrap().cause, Cause::RuleChanged);
+    assert_eq!(longer.transition.unwrap().cause, TransitionCause::RuleChanged);
     assert_eq!(longer.deadline, Some(at(7_300)));
 }
 

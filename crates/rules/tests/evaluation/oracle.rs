@@ -4,13 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Desk, TICK, above, absent, at, rule};
+use event_model::alert::TransitionKind::{self, Firing, Resolved};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use rules::Kind::{self, Firing, Resolved};
 use rules::{Checkpoint, Condition, Direction, Point, Rule, State, evaluate};
 
 /// The transitions, second by second.
-fn oracle(rule: &Rule, readings: &BTreeMap<i64, f64>, heartbeats: &BTreeSet<i64>) -> Vec<(Kind, i64)> {
+fn oracle(
+    rule: &Rule,
+    readings: &BTreeMap<i64, f64>,
+    heartbeats: &BTreeSet<i64>,
+) -> Vec<(TransitionKind, i64)> {
     let (Some(first), Some(newest)) = (readings.keys().next(), readings.keys().last()) else { return vec![] };
     let end = heartbeats.last().map_or(*newest, |heartbeat| *heartbeat.max(newest));
     let mut transitions = vec![];

@@ -1,12 +1,17 @@
 //! Each condition as a small timeline.
 
 use crate::support::{Desk, above, absent, rule};
+use event_model::alert::TransitionKind::{self, Firing, Resolved};
 use jiff::SignedDuration;
-use rules::Kind::{self, Firing, Resolved};
 use rules::{Condition, Direction};
 
 /// Readings that come in order, each evaluated when it comes, then heartbeats.
-fn play(condition: Condition, hold: i64, readings: &[(i64, f64)], heartbeats: &[i64]) -> Vec<(Kind, i64)> {
+fn play(
+    condition: Condition,
+    hold: i64,
+    readings: &[(i64, f64)],
+    heartbeats: &[i64],
+) -> Vec<(TransitionKind, i64)> {
     let mut desk = Desk::new(rule(condition, hold), 900);
     let mut heartbeats = heartbeats.iter().copied().peekable();
     for (second, value) in readings {
@@ -24,7 +29,7 @@ fn play(condition: Condition, hold: i64, readings: &[(i64, f64)], heartbeats: &[
 fn a_value_condition_begins_at_its_threshold_and_ends_at_its_clear_threshold() {
     let below = Condition::Below { threshold: 5.0, clear: 7.0 };
     let outside = Condition::Outside { low: 0.0, high: 10.0, clear_low: 1.0, clear_high: 9.0 };
-    type Scenario<'a> = (&'a str, Condition, &'a [(i64, f64)], &'a [(Kind, i64)]);
+    type Scenario<'a> = (&'a str, Condition, &'a [(i64, f64)], &'a [(TransitionKind, i64)]);
     let scenarios: [Scenario<'_>; 9] = [
         ("equal to the threshold is no breach", above(30.0, 28.0), &[(0, 30.0)], &[]),
         ("above it is", above(30.0, 28.0), &[(0, 30.1)], &[(Firing, 0)]),
@@ -72,7 +77,7 @@ fn a_rate_of_change_is_scaled_and_has_a_direction() {
 #[test]
 fn for_fires_at_its_end_when_a_reading_or_a_heartbeat_gets_there() {
     let hot = above(30.0, 28.0);
-    type Scenario<'a> = (&'a str, &'a [(i64, f64)], &'a [i64], &'a [(Kind, i64)]);
+    type Scenario<'a> = (&'a str, &'a [(i64, f64)], &'a [i64], &'a [(TransitionKind, i64)]);
     let scenarios: [Scenario<'_>; 7] = [
         ("a reading after the end", &[(0, 31.0), (700, 31.0)], &[], &[(Firing, 600)]),
         ("a reading at the end", &[(0, 31.0), (600, 31.0)], &[], &[(Firing, 600)]),
@@ -100,7 +105,7 @@ fn a_breach_between_the_thresholds_still_counts_towards_for() {
 
 #[test]
 fn silence_counts_only_while_heartbeats_come() {
-    type Scenario<'a> = (&'a str, &'a [(i64, f64)], &'a [i64], &'a [(Kind, i64)]);
+    type Scenario<'a> = (&'a str, &'a [(i64, f64)], &'a [i64], &'a [(TransitionKind, i64)]);
     let scenarios: [Scenario<'_>; 9] = [
         ("no reading ever", &[], &[0, 300, 600, 900], &[]),
         ("too long", &[(10, 1.0)], &[0, 300, 600, 900], &[(Firing, 610)]),

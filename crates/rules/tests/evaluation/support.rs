@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use event_model::Severity;
+use event_model::alert::TransitionKind;
 use jiff::{SignedDuration, Timestamp};
 use rules::{
-    Change, Checkpoint, Condition, Evaluation, Heartbeats, Horizon, Kind, Point, Recorded, Rule, Selector,
+    Change, Checkpoint, Condition, Evaluation, Heartbeats, Horizon, Point, Recorded, Rule, Selector,
     evaluate, first_checkpoint, reconcile,
 };
 
@@ -96,7 +97,7 @@ impl Desk {
         let effective: Vec<_> = self.effective_rows().filter(|row| row.at > start.at).collect();
         for change in reconcile(&effective, &transitions) {
             match change {
-                Change::TakeBack(untrue) => {
+                Change::Retract(untrue) => {
                     self.rows.iter_mut().find(|(row, _)| row.id == untrue.id).unwrap().1 = false;
                 }
                 Change::Record(new) => {
@@ -129,7 +130,7 @@ impl Desk {
     }
 
     /// The effective transitions, in seconds after the beginning.
-    pub(crate) fn effective(&self) -> Vec<(Kind, i64)> {
+    pub(crate) fn effective(&self) -> Vec<(TransitionKind, i64)> {
         self.effective_rows().map(|row| (row.kind, row.at.as_second() - at(0).as_second())).collect()
     }
 

@@ -5,6 +5,7 @@ use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
 use super::{execute, query};
+use crate::word::Word;
 
 /// Where one rule stands on one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,18 +35,14 @@ impl StateRow {
     fn read(row: &Row) -> Result<Self, Error> {
         let Json(checkpoint): Json<serde_json::Value> = row.try_get(4)?;
         let since: Option<Timestamp> = row.try_get(6)?;
-        let status = match (row.try_get(5)?, since) {
-            ("pending", Some(since)) => Status::Pending { since },
-            ("firing", Some(since)) => Status::Firing { since },
-            _ => Status::Ok,
-        };
+        let Word(status) = row.try_get(5)?;
         Ok(Self {
             rule: row.try_get(0)?,
             position: row.try_get(1)?,
             rule_hash: row.try_get(2)?,
             checkpoint_at: row.try_get(3)?,
             checkpoint: serde_json::from_value(checkpoint).ok(),
-            status,
+            status: Status::new(status, since),
             deadline: row.try_get(7)?,
         })
     }
@@ -91,7 +88,7 @@ pub async fn upsert_state(
             &row.rule_hash,
             &row.checkpoint_at,
             &Json(row.checkpoint),
-            &row.status.as_str(),
+            &row.status.alert_status().as_str(),
             &row.status.since(),
             &row.deadline,
             &now,

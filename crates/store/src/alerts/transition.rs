@@ -1,25 +1,16 @@
 use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
+use event_model::alert::{AlertId, Severity, TransitionCause, TransitionKind};
 use jiff::Timestamp;
-use rules::{Kind, Recorded, Transition};
+use rules::{Recorded, Transition};
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
 use super::{execute, query};
+use crate::word::Word;
 
 type Texts = BTreeMap<String, String>;
-
-/// One alert: a rule on a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlertId<'a> {
-    /// The rule's name.
-    pub rule: &'a str,
-    /// The stream.
-    pub stream: i32,
-    /// The series within it.
-    pub position: i16,
-}
 
 /// A transition to be recorded.
 #[derive(Debug, Clone)]
@@ -30,8 +21,8 @@ pub struct NewTransition<'a> {
     pub rule_hash: &'a str,
     /// What happened.
     pub transition: Transition,
-    /// The severity's word.
-    pub severity: &'a str,
+    /// How bad it is.
+    pub severity: Severity,
     /// The alert's labels.
     pub labels: &'a Texts,
     /// Its annotations, filled in.
@@ -47,8 +38,8 @@ pub struct NewTransition<'a> {
 pub struct LastFiring {
     /// The transition's row.
     pub id: i64,
-    /// The severity's word.
-    pub severity: String,
+    /// How bad it was.
+    pub severity: Severity,
     /// Its labels; a receiver knows the alert again by them.
     pub labels: Texts,
     /// Its annotations.
@@ -104,7 +95,12 @@ pub async fn last_firing(
     let firing = rows.first().map(|row| {
         let Json(labels) = row.try_get(2)?;
         let Json(annotations) = row.try_get(3)?;
-        Ok(LastFiring { id: row.try_get(0)?, severity: row.try_get(1)?, labels, annotations })
+        Ok(LastFiring {
+            id: row.try_get(0)?,
+            severity: Severity::from_stored(row.try_get(1)?),
+            labels,
+            annotations,
+        })
     });
     firing.transpose()
 }
@@ -134,7 +130,7 @@ pub async fn insert_transition(
             &new.transition.at,
             &new.transition.value,
             &new.transition.cause.as_str(),
-            &new.severity,
+            &new.severity.as_str(),
             &Json(new.labels),
             &Json(new.annotations),
             &new.traceparent,
@@ -145,24 +141,25 @@ pub async fn insert_transition(
     rows[0].try_get(0)
 }
 
-/// Takes a transition back: the row that says so repeats what it retracts. Gives that row.
+/// Retracts a transition: the row that says so repeats what it retracts. Gives that row.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn take_back(
+pub async fn retract(
     transaction: &impl GenericClient,
     untrue: i64,
     traceparent: Option<&str>,
     recorded_at: Timestamp,
 ) -> Result<i64, Error> {
+    let (kind, cause) = (TransitionKind::Retracted.as_str(), TransitionCause::LateData.as_str());
     let sql = "
         insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
                                       annotations, traceparent, recorded_at, retracts)
-        select rule, rule_hash, stream_id, position, 'retracted', at, value, 'late_data', severity, labels,
+        select rule, rule_hash, stream_id, position, $4, at, value, $5, severity, labels,
                annotations, coalesce($2, traceparent), $3, id
         from alert_transition where id = $1
         returning id";
-    let rows = query(transaction, sql, &[&untrue, &traceparent, &recorded_at]).await?;
+    let rows = query(transaction, sql, &[&untrue, &traceparent, &recorded_at, &kind, &cause]).await?;
     let id: i64 = rows[0].try_get(0)?;
     execute(transaction, "update alert_transition set retracted_by = $2 where id = $1", &[&untrue, &id])
         .await?;
@@ -170,7 +167,6 @@ pub async fn take_back(
 }
 
 fn recorded(row: &Row) -> Result<Recorded, Error> {
-    let kind =
-        if row.try_get::<_, &str>(1)? == Kind::Firing.as_str() { Kind::Firing } else { Kind::Resolved };
+    let Word(kind): Word<TransitionKind> = row.try_get(1)?;
     Ok(Recorded { id: row.try_get(0)?, kind, at: row.try_get(2)? })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::Severity;
+use event_model::alert::{NotificationStatus, Severity, TransitionCause, TransitionKind};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ pub struct Lease {
 
 /// All open notifications of one alert on one receiver.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Conversation {
+pub struct NotificationGroup {
     /// The alert: rule and series.
     pub alert_key: String,
     /// The receiver's name in the pipeline file.
@@ -31,7 +31,7 @@ pub struct Conversation {
 pub struct Queued {
     /// Its id, which is the idempotency key of the message.
     pub id: Uuid,
-    /// Whether it was delivered to a receiver that forgets.
+    /// Whether it was delivered to a receiver that needs repeats.
     pub repeating: bool,
     /// Attempts so far.
     pub attempts: u32,
@@ -43,10 +43,10 @@ pub struct Queued {
     pub give_up_at: Timestamp,
     /// Whether it is here because another receiver gave it up.
     pub is_fallback: bool,
-    /// What is told.
+    /// What it is about.
     pub transition: Transition,
     /// What became of the row that a retraction retracts; `None` where there is none on this receiver.
-    pub retracted: Option<TakenBack>,
+    pub retracted: Option<RetractedNotification>,
     /// The firing that this transition ends, where there is one.
     pub firing: Option<FiringRow>,
     /// The alert does not fire any more, whatever this transition says.
@@ -66,8 +66,8 @@ pub struct Transition {
     pub at: Timestamp,
     /// The value that decided, where one did.
     pub value: Option<f64>,
-    /// Why, in a word.
-    pub cause: String,
+    /// Why; `None` where a later release has a word for it.
+    pub cause: Option<TransitionCause>,
     /// How bad it is.
     pub severity: Severity,
     /// The alert's labels.
@@ -88,28 +88,17 @@ pub struct Transition {
     pub unit: String,
 }
 
-/// The kind of a transition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransitionKind {
-    /// The alert began.
-    Firing,
-    /// It ended.
-    Resolved,
-    /// Later data made an earlier transition untrue.
-    Retracted,
-}
-
 /// The notification that a retraction is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TakenBack {
+pub struct RetractedNotification {
     /// Its transition.
     pub transition: i64,
-    /// What was said to have happened.
+    /// What it said had happened.
     pub kind: TransitionKind,
     /// When.
     pub at: Timestamp,
     /// What became of it on this receiver; `None` where it was never queued there.
-    pub status: Option<Status>,
+    pub status: Option<NotificationStatus>,
     /// Its id on this receiver.
     pub notification: Option<Uuid>,
 }
@@ -120,24 +109,9 @@ pub struct FiringRow {
     /// When it began.
     pub at: Timestamp,
     /// What became of its notification on this receiver.
-    pub status: Option<Status>,
+    pub status: Option<NotificationStatus>,
     /// The id of its notification on this receiver.
     pub notification: Option<Uuid>,
-}
-
-/// What became of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Not told yet.
-    Pending,
-    /// Told, and told again on every tick.
-    Repeating,
-    /// Told.
-    Delivered,
-    /// Told within another message, or not worth telling any more.
-    Superseded,
-    /// Given up.
-    Failed,
 }
 
 /// What is to be recorded of one notification.
@@ -149,7 +123,7 @@ pub struct Settled {
     pub transition: i64,
     /// What became of it.
     pub fate: Fate,
-    /// Names of receivers that are told of the transition too.
+    /// Receivers for which the transition is queued too.
     pub fallback: Vec<String>,
 }
 
@@ -158,12 +132,12 @@ pub struct Settled {
 pub enum Fate {
     /// The receiver has taken it.
     Delivered,
-    /// The receiver has taken it and will forget it: due again at `next`, given up after a day of failures.
+    /// The receiver has taken it and needs a repeat: due again at `next`, given up after a day of failures.
     Repeating {
-        /// When it is to be told again.
+        /// When it is to be sent again.
         next: Timestamp,
     },
-    /// It was told, and is told no more.
+    /// It was sent, and is repeated no more.
     Ended,
     /// It needs no message of its own.
     Superseded,

@@ -1,108 +1,89 @@
-//! From rows to conversations.
+//! From rows to notification groups.
 
-use event_model::Severity;
-use tokio_postgres::Row;
+use event_model::alert::{NotificationStatus, Severity};
 use tokio_postgres::types::Json;
+use tokio_postgres::{Error, Row};
 
-use super::model::{Conversation, FiringRow, Queued, Status, TakenBack, Transition, TransitionKind};
+use super::model::{FiringRow, NotificationGroup, Queued, RetractedNotification, Transition};
+use crate::word::Word;
 
-/// Rows of one conversation follow each other.
-pub(super) fn conversations(rows: &[Row]) -> Vec<Conversation> {
-    let mut conversations: Vec<Conversation> = Vec::new();
+/// Rows of one group follow each other.
+pub(super) fn groups(rows: &[Row]) -> Result<Vec<NotificationGroup>, Error> {
+    let mut groups: Vec<NotificationGroup> = Vec::new();
     for row in rows {
-        let (alert_key, receiver): (String, String) = (row.get("alert_key"), row.get("receiver"));
-        match conversations.last_mut() {
+        let (alert_key, receiver): (String, String) = (row.try_get("alert_key")?, row.try_get("receiver")?);
+        match groups.last_mut() {
             Some(last) if last.alert_key == alert_key && last.receiver == receiver => {
-                last.queued.push(queued(row));
+                last.queued.push(queued(row)?);
             }
-            _ => conversations.push(Conversation { alert_key, receiver, queued: vec![queued(row)] }),
+            _ => groups.push(NotificationGroup { alert_key, receiver, queued: vec![queued(row)?] }),
         }
     }
-    conversations
+    Ok(groups)
 }
 
-fn queued(row: &Row) -> Queued {
-    let attempts: i32 = row.get("attempts");
-    Queued {
-        id: row.get("id"),
-        repeating: status(row.get("status")) == Status::Repeating,
+fn queued(row: &Row) -> Result<Queued, Error> {
+    let attempts: i32 = row.try_get("attempts")?;
+    Ok(Queued {
+        id: row.try_get("id")?,
+        repeating: status(row.try_get("status")?) == NotificationStatus::Repeating,
         attempts: u32::try_from(attempts).unwrap_or(0),
-        interrupted: row.get("interrupted"),
-        next_attempt_at: row.get("next_attempt_at"),
-        give_up_at: row.get("give_up_at"),
-        is_fallback: row.get("is_fallback"),
-        transition: transition(row),
-        retracted: retracted(row),
-        firing: firing(row),
-        over: row.get("over"),
-    }
+        interrupted: row.try_get("interrupted")?,
+        next_attempt_at: row.try_get("next_attempt_at")?,
+        give_up_at: row.try_get("give_up_at")?,
+        is_fallback: row.try_get("is_fallback")?,
+        transition: transition(row)?,
+        retracted: retracted(row)?,
+        firing: firing(row)?,
+        over: row.try_get("over")?,
+    })
 }
 
-fn transition(row: &Row) -> Transition {
-    let Json(labels) = row.get("labels");
-    let Json(annotations) = row.get("annotations");
-    Transition {
-        id: row.get("transition"),
-        rule: row.get("rule"),
-        kind: kind(row.get("kind")),
-        at: row.get("at"),
-        value: row.get("value"),
-        cause: row.get("cause"),
-        severity: severity(row.get("severity")),
+fn transition(row: &Row) -> Result<Transition, Error> {
+    let Word(kind) = row.try_get("kind")?;
+    let Json(labels) = row.try_get("labels")?;
+    let Json(annotations) = row.try_get("annotations")?;
+    Ok(Transition {
+        id: row.try_get("transition")?,
+        rule: row.try_get("rule")?,
+        kind,
+        at: row.try_get("at")?,
+        value: row.try_get("value")?,
+        cause: row.try_get::<_, &str>("cause")?.parse().ok(),
+        severity: Severity::from_stored(row.try_get("severity")?),
         labels,
         annotations,
-        traceparent: row.get("traceparent"),
-        source: row.get("source"),
-        device: row.get("device"),
-        device_channel: row.get("device_channel"),
-        metric: row.get("metric"),
-        unit: row.get("unit"),
-    }
-}
-
-fn retracted(row: &Row) -> Option<TakenBack> {
-    Some(TakenBack {
-        transition: row.get::<_, Option<i64>>("back_transition")?,
-        kind: kind(row.get("back_kind")),
-        at: row.get("back_at"),
-        status: row.get::<_, Option<&str>>("back_status").map(status),
-        notification: row.get("back_id"),
+        traceparent: row.try_get("traceparent")?,
+        source: row.try_get("source")?,
+        device: row.try_get("device")?,
+        device_channel: row.try_get("device_channel")?,
+        metric: row.try_get("metric")?,
+        unit: row.try_get("unit")?,
     })
 }
 
-fn firing(row: &Row) -> Option<FiringRow> {
-    Some(FiringRow {
-        at: row.get::<_, Option<_>>("firing_at")?,
-        status: row.get::<_, Option<&str>>("firing_status").map(status),
-        notification: row.get("firing_id"),
-    })
+fn retracted(row: &Row) -> Result<Option<RetractedNotification>, Error> {
+    let Some(transition) = row.try_get("retracted_transition")? else { return Ok(None) };
+    let Word(kind) = row.try_get("retracted_kind")?;
+    Ok(Some(RetractedNotification {
+        transition,
+        kind,
+        at: row.try_get("retracted_at")?,
+        status: row.try_get::<_, Option<&str>>("retracted_status")?.map(status),
+        notification: row.try_get("retracted_id")?,
+    }))
 }
 
-/// The table's check constraint names no other kinds.
-fn kind(word: &str) -> TransitionKind {
-    match word {
-        "firing" => TransitionKind::Firing,
-        "resolved" => TransitionKind::Resolved,
-        _ => TransitionKind::Retracted,
-    }
+fn firing(row: &Row) -> Result<Option<FiringRow>, Error> {
+    let Some(at) = row.try_get("firing_at")? else { return Ok(None) };
+    Ok(Some(FiringRow {
+        at,
+        status: row.try_get::<_, Option<&str>>("firing_status")?.map(status),
+        notification: row.try_get("firing_id")?,
+    }))
 }
 
-/// The table's check constraint names no other states.
-fn status(word: &str) -> Status {
-    match word {
-        "pending" => Status::Pending,
-        "repeating" => Status::Repeating,
-        "delivered" => Status::Delivered,
-        "superseded" => Status::Superseded,
-        _ => Status::Failed,
-    }
-}
-
-/// A word of a later release counts as the worst.
-fn severity(word: &str) -> Severity {
-    match word {
-        "info" => Severity::Info,
-        "warning" => Severity::Warning,
-        _ => Severity::Critical,
-    }
+/// What a later release has another word for counts as given up: the fallback hears of it.
+fn status(word: &str) -> NotificationStatus {
+    word.parse().unwrap_or(NotificationStatus::Failed)
 }

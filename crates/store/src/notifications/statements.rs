@@ -1,6 +1,6 @@
 //! The queue's SQL.
 
-/// $1 now, $2 limit, $3 class of locks. The lock keeps two processes from taking parts of one conversation.
+/// $1 now, $2 limit, $3 class of locks. The lock keeps two processes from taking parts of one group.
 pub(super) const DUE: &str = "
     with candidate as materialized (
         select n.alert_key, n.receiver, min(n.transition_id) as first
@@ -15,7 +15,7 @@ pub(super) const DUE: &str = "
     select alert_key, receiver from candidate
     where pg_try_advisory_xact_lock($3, hashtext(alert_key || E'\\x1f' || receiver))";
 
-/// $1 and $2 conversations whose lock is held, $3 now. A statement of its own, so that it sees what others committed
+/// $1 and $2 groups whose lock is held, $3 now. A statement of its own, so that it sees what others committed
 /// before they let go of the lock.
 pub(super) const OPEN_ROWS: &str = "
     select n.id, n.alert_key, n.receiver, n.status, n.attempts, n.lease is not null as interrupted,
@@ -23,7 +23,8 @@ pub(super) const OPEN_ROWS: &str = "
            t.id as transition, t.rule, t.kind, t.at, t.value, t.cause, t.severity, t.labels, t.annotations, t.traceparent,
            coalesce(d.source, '') as source, coalesce(d.name, '') as device,
            coalesce(s.channel, '') as device_channel, coalesce(m.name, '') as metric, coalesce(m.unit, '') as unit,
-           b.id as back_transition, b.kind as back_kind, b.at as back_at, bn.id as back_id, bn.status as back_status,
+           b.id as retracted_transition, b.kind as retracted_kind, b.at as retracted_at,
+           bn.id as retracted_id, bn.status as retracted_status,
            f.at as firing_at, f.id as firing_id, f.status as firing_status,
            coalesce((select l.kind = 'resolved' from alert_transition l
                      where l.stream_id = t.stream_id and l.rule = t.rule and l.position = t.position

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use event_model::Severity;
+use event_model::alert::{NotificationStatus, Severity, TransitionCause, TransitionKind};
 use jiff::Timestamp;
-use receivers::News;
-use store::notifications::{FiringRow, Queued, Status, TakenBack, Transition, TransitionKind};
+use receivers::AlertChange;
+use store::notifications::{FiringRow, Queued, RetractedNotification, Transition};
 use uuid::Uuid;
 
 use super::{Plan, plan};
@@ -28,7 +28,7 @@ fn queued(id: i64, kind: TransitionKind, minute: i64) -> Queued {
             kind,
             at: at(minute),
             value: None,
-            cause: "breach".into(),
+            cause: Some(TransitionCause::Breach),
             severity: Severity::Warning,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
@@ -54,8 +54,8 @@ fn resolved(id: i64, minute: i64) -> Queued {
 }
 
 /// The retraction of the firing `of`, which had come to `status`.
-fn retraction(id: i64, of: &Queued, status: Status) -> Queued {
-    let retracted = TakenBack {
+fn retraction(id: i64, of: &Queued, status: NotificationStatus) -> Queued {
+    let retracted = RetractedNotification {
         transition: of.transition.id,
         kind: of.transition.kind,
         at: of.transition.at,
@@ -66,9 +66,9 @@ fn retraction(id: i64, of: &Queued, status: Status) -> Queued {
     Queued { retracted: Some(retracted), ..queued(id, TransitionKind::Retracted, minute) }
 }
 
-/// What is told, by main notification, and the ids of what is dropped.
-fn summary(plan: &Plan<'_>) -> (Vec<(i64, News)>, Vec<i64>) {
-    let told = plan.tellings.iter().map(|telling| (telling.main.transition.id, telling.news)).collect();
+/// The messages, by main notification, and the ids of what is dropped.
+fn summary(plan: &Plan<'_>) -> (Vec<(i64, AlertChange)>, Vec<i64>) {
+    let told = plan.messages.iter().map(|planned| (planned.main.transition.id, planned.change)).collect();
     (told, plan.dropped.iter().map(|one| one.transition.id).collect())
 }
 
@@ -76,61 +76,64 @@ fn summary(plan: &Plan<'_>) -> (Vec<(i64, News)>, Vec<i64>) {
 fn an_alert_that_is_over_before_it_was_told_is_one_message() {
     let queue = [firing(1, 0), resolved(2, 5), firing(3, 9), resolved(4, 12), firing(5, 20)];
     let (told, dropped) = summary(&plan(&queue, at(30)));
-    let passed = |since, end| News::Passed { since: at(since), at: at(end) };
-    assert_eq!(told, [(2, passed(0, 5)), (4, passed(9, 12)), (5, News::Firing { since: at(20) })]);
+    let passed = |since, end| AlertChange::Passed { since: at(since), at: at(end) };
+    assert_eq!(told, [(2, passed(0, 5)), (4, passed(9, 12)), (5, AlertChange::Firing { since: at(20) })]);
     assert!(dropped.is_empty());
 }
 
 #[test]
 fn what_was_never_sent_is_dropped_with_its_retraction() {
     let first = firing(1, 0);
-    let queue = [first.clone(), retraction(2, &first, Status::Pending), firing(3, 9)];
+    let queue = [first.clone(), retraction(2, &first, NotificationStatus::Pending), firing(3, 9)];
     let (told, dropped) = summary(&plan(&queue, at(30)));
-    assert_eq!((told, dropped), (vec![(3, News::Firing { since: at(9) })], vec![1, 2]));
+    assert_eq!((told, dropped), (vec![(3, AlertChange::Firing { since: at(9) })], vec![1, 2]));
 }
 
 #[test]
 fn what_may_have_been_sent_is_retracted_aloud() {
     for perhaps in [Queued { attempts: 1, ..firing(1, 0) }, Queued { interrupted: true, ..firing(1, 0) }] {
-        let queue = [perhaps.clone(), retraction(2, &perhaps, Status::Pending)];
+        let queue = [perhaps.clone(), retraction(2, &perhaps, NotificationStatus::Pending)];
         let (told, dropped) = summary(&plan(&queue, at(30)));
-        assert_eq!((told, dropped), (vec![(2, News::TakenBack { at: at(0) })], vec![1]));
+        assert_eq!((told, dropped), (vec![(2, AlertChange::Retracted { at: at(0) })], vec![1]));
     }
 }
 
 #[test]
 fn what_was_told_and_only_moves_in_time_is_known() {
-    let queue = [retraction(2, &firing(1, 5), Status::Delivered), firing(3, 4), resolved(4, 8)];
+    let queue = [retraction(2, &firing(1, 5), NotificationStatus::Delivered), firing(3, 4), resolved(4, 8)];
     let plan = plan(&queue, at(30));
-    let [moved, over] = plan.tellings.as_slice() else { panic!("{plan:?}") };
+    let [moved, over] = plan.messages.as_slice() else { panic!("{plan:?}") };
     assert!(moved.known && moved.main.transition.id == 3 && moved.merged[0].transition.id == 2);
-    assert_eq!((over.known, over.news), (false, News::Resolved { since: None, at: at(8) }));
+    assert_eq!((over.known, over.change), (false, AlertChange::Resolved { since: None, at: at(8) }));
 }
 
 #[test]
 fn what_may_have_been_told_is_told_of_its_true_time() {
     let perhaps = Queued { attempts: 2, ..firing(1, 5) };
-    let queue = [perhaps.clone(), retraction(2, &perhaps, Status::Pending), firing(3, 4)];
+    let queue = [perhaps.clone(), retraction(2, &perhaps, NotificationStatus::Pending), firing(3, 4)];
     let plan = plan(&queue, at(30));
-    assert_eq!(summary(&plan), (vec![(3, News::Firing { since: at(4) })], vec![1]));
-    assert!(!plan.tellings[0].known);
+    assert_eq!(summary(&plan), (vec![(3, AlertChange::Firing { since: at(4) })], vec![1]));
+    assert!(!plan.messages[0].known);
 }
 
 #[test]
 fn a_resolution_that_is_retracted_leaves_the_alert_firing_or_gone() {
-    let back = retraction(3, &resolved(2, 9), Status::Delivered);
-    let began = FiringRow { at: at(1), status: Some(Status::Delivered), notification: None };
+    let back = retraction(3, &resolved(2, 9), NotificationStatus::Delivered);
+    let began = FiringRow { at: at(1), status: Some(NotificationStatus::Delivered), notification: None };
     let still = [Queued { firing: Some(began), ..back.clone() }];
-    assert_eq!(summary(&plan(&still, at(30))).0, [(3, News::StillFiring { since: Some(at(1)), at: at(9) })]);
-    let gone = [retraction(4, &firing(1, 1), Status::Superseded), back];
+    assert_eq!(
+        summary(&plan(&still, at(30))).0,
+        [(3, AlertChange::StillFiring { since: Some(at(1)), at: at(9) })]
+    );
+    let gone = [retraction(4, &firing(1, 1), NotificationStatus::Superseded), back];
     let plan = plan(&gone, at(30));
-    assert_eq!(summary(&plan).0, [(3, News::TakenBack { at: at(9) })]);
-    assert_eq!(plan.tellings[0].merged.len(), 1);
+    assert_eq!(summary(&plan).0, [(3, AlertChange::Retracted { at: at(9) })]);
+    assert_eq!(plan.messages[0].merged.len(), 1);
 }
 
 #[test]
 fn a_retraction_of_what_this_receiver_gave_up_is_not_told_here() {
-    let queue = [retraction(2, &firing(1, 0), Status::Failed)];
+    let queue = [retraction(2, &firing(1, 0), NotificationStatus::Failed)];
     assert_eq!(summary(&plan(&queue, at(30))), (vec![], vec![2]));
 }
 
@@ -138,13 +141,13 @@ fn a_retraction_of_what_this_receiver_gave_up_is_not_told_here() {
 fn a_repetition_goes_on_until_something_later_is_told() {
     let repeating = Queued { repeating: true, attempts: 3, next_attempt_at: at(10), ..firing(1, 0) };
     let alone = [repeating.clone()];
-    assert!(plan(&alone, at(9)).tellings.is_empty());
-    assert_eq!(summary(&plan(&alone, at(10))).0, [(1, News::Firing { since: at(0) })]);
+    assert!(plan(&alone, at(9)).messages.is_empty());
+    assert_eq!(summary(&plan(&alone, at(10))).0, [(1, AlertChange::Firing { since: at(0) })]);
 
     let ended = [repeating.clone(), resolved(2, 5)];
     let plan_of_end = plan(&ended, at(10));
-    assert_eq!(summary(&plan_of_end).0, [(2, News::Resolved { since: None, at: at(5) })]);
-    assert_eq!(plan_of_end.tellings[0].ends[0].transition.id, 1);
+    assert_eq!(summary(&plan_of_end).0, [(2, AlertChange::Resolved { since: None, at: at(5) })]);
+    assert_eq!(plan_of_end.messages[0].ends[0].transition.id, 1);
 
     let over = [Queued { over: true, ..repeating }];
     assert_eq!(plan(&over, at(10)).ended.len(), 1);

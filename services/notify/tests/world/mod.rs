@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use event_model::alert::AlertId;
 use event_model::cloudevent;
 use event_model::event_types::ALERTS_CHANGED;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
@@ -100,7 +101,8 @@ impl World {
         let insert = "
             insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
                                           annotations, recorded_at, retracts)
-            values ($1, 'hash', 1, 0, $2, $3, 31.5, 'breach', 'warning', '{}', '{}', $3, $4)
+            values ($1, 'hash', 1, 0, $2, $3, 31.5, 'breach', 'warning',
+                    jsonb_build_object('alertname', $1::text), '{}', $3, $4)
             returning id";
         let at = start().checked_add(minute.minutes()).unwrap();
         client.query_one(insert, &[&rule, &kind, &at, &retracts]).await.unwrap().get(0)
@@ -114,7 +116,7 @@ impl World {
             .await
             .unwrap()
             .get(0);
-        let alert_key = format!("{rule}/1/0");
+        let alert_key = AlertId { rule: &rule, stream: 1, position: 0 }.key();
         let new = NewNotification {
             transition,
             receiver,
