@@ -7,7 +7,6 @@ pub mod events;
 pub mod ids;
 pub mod reading;
 pub mod request;
-pub mod topology;
 pub mod units;
 
 pub use alert::Severity;

@@ -73,7 +73,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use event_model::topology::STAGES;
+    use topology::STAGES;
 
     use super::Settings;
 

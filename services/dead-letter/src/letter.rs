@@ -5,9 +5,9 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use cloudevents::Event;
 use event_model::cloudevent::extension;
-use event_model::topology::STAGES;
 use jiff::Timestamp;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
+use topology::STAGES;
 
 /// What every dead letter carries: the address of who did not take it.
 const ERROR_DEST: &str = "knativeerrordest";

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use event_model::topology::STAGES;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinHandle;
+use topology::STAGES;
 
 use crate::Failure;
 use crate::cluster::Cluster;

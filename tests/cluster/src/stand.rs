@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use event_model::topology::STAGES;
 use kube::ResourceExt as _;
 use reqwest::Client;
 use serde_json::{Value, json};
+use topology::STAGES;
 use url::Url;
 use uuid::Uuid;
 

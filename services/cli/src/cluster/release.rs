@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use event_model::topology::STAGES;
 use pipeline_config::Pipeline;
 use serde_json::Value;
+use topology::STAGES;
 
 use super::object::{label, name, text};
 use super::{Cluster, kinds};

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_model::topology::TICK_TIMER;
 use knative_local::{LocalKnative, Running};
 use pipeline_config::Pipeline;
 use postgres_local::{Instance, Options};
 use runtime::Clock;
 use store::{Database, DatabaseSettings};
 use tokio::signal::unix::{SignalKind, signal};
+use topology::TICK_TIMER;
 
 use crate::database;
 use crate::demo;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use event_model::topology::TICK_TIMER;
 use jiff::Timestamp;
 use knative_local::Running;
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
 use tokio_postgres::{Client, NoTls};
+use topology::TICK_TIMER;
 use uuid::Uuid;
 
 use crate::commands::Done;

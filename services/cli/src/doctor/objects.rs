@@ -1,7 +1,7 @@
 //! The release's own objects: are they there, are they ready.
 
-use event_model::topology::{SUBSCRIPTIONS, TICK_TIMER};
 use serde_json::Value;
+use topology::{SUBSCRIPTIONS, TICK_TIMER};
 
 use super::{Finding, code};
 use crate::cluster::object::{condition, is_ready, name};
@@ -63,8 +63,8 @@ pub fn migrations(jobs: &[Value]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use event_model::topology::SUBSCRIPTIONS;
     use serde_json::{Value, json};
+    use topology::SUBSCRIPTIONS;
 
     use super::{migrations, missing_triggers, readiness, workers};
 

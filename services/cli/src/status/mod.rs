@@ -5,10 +5,10 @@ pub mod readers;
 pub mod starts;
 pub mod under_way;
 
-use event_model::topology::STAGES;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use topology::STAGES;
 
 use crate::cluster::Release;
 use crate::cluster::object::{is_ready, label, name, text};

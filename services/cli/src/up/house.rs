@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use event_model::topology::{
-    self, Filter, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER, WAKES,
-};
 use knative_local::{
     BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec,
     Subscriber, TimerSpec, TriggerSpec, service_url,
 };
 use pipeline_config::Pipeline;
+use topology::{
+    Filter, PAYLOADS, PREWARMS, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
+};
 
 use crate::failure::Failure;
 
@@ -81,13 +81,10 @@ impl House {
 
     /// A trigger for each source of foreign events, delivered like the payloads of the others.
     fn foreign_triggers(&self) -> impl Iterator<Item = TriggerSpec> {
-        let payloads = SUBSCRIPTIONS.iter().find(|one| one.name == topology::PAYLOADS).map(trigger);
-        self.foreign_events.iter().filter_map(move |(source, event_type)| {
-            Some(TriggerSpec {
-                name: format!("events-{source}"),
-                filter: BTreeMap::from([("type".to_owned(), event_type.clone())]),
-                ..payloads.clone()?
-            })
+        self.foreign_events.iter().map(|(source, event_type)| TriggerSpec {
+            name: format!("events-{source}"),
+            filter: BTreeMap::from([("type".to_owned(), event_type.clone())]),
+            ..trigger(&PAYLOADS)
         })
     }
 
@@ -103,11 +100,11 @@ impl House {
             ("FRESHET_PIPELINE".to_owned(), self.pipeline.display().to_string()),
             ("K_SINK".to_owned(), BROKER_URL.to_owned()),
         ];
-        let wakes = WAKES.iter().filter(|wake| wake.stage == stage.name);
-        let wakes = wakes.map(|wake| (wake.variable.to_owned(), service_url(wake.next)));
+        let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == stage.name);
+        let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));
         Ok(ServiceSpec {
-            // Who sets a wake's variable to nothing has it off.
-            env: wakes.chain(self.environment.iter().cloned()).chain(own).collect(),
+            // An empty variable turns its prewarm off.
+            env: prewarms.chain(self.environment.iter().cloned()).chain(own).collect(),
             listen: if stage.public { self.listen } else { spec.listen },
             container_concurrency: stage.container_concurrency,
             // One machine, one process a stage; its own threads use the cores.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
-use event_model::topology::STAGES;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use knative_local::{ServiceStats, Stats};
+use topology::STAGES;
 
 /// Where the stages are shown.
 pub enum Screen {

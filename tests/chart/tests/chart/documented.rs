@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chart_tests::{Chart, Tools, documents, house};
-use event_model::topology::STAGES;
 use serde_json::Value;
+use topology::STAGES;
 
 const BEGIN: &str = "<!-- values -->\n";
 const END: &str = "<!-- /values -->";

@@ -1,6 +1,7 @@
 //! The chart, held against schemas, against the code, and against its own words.
 
 mod documented;
+mod generated;
 mod kafka;
 mod names;
 mod pipeline;

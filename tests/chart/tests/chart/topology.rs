@@ -1,13 +1,13 @@
-//! The chart and `event_model::topology` say the same.
+//! The chart renders what `crates/topology` declares.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chart_tests::{Chart, Object, Tools, house};
-use event_model::topology::{
-    Filter, Order, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, WAKES, timer_source,
-};
 use serde_json::{Value, json};
+use topology::{
+    Filter, Order, PREWARMS, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, timer_source,
+};
 
 use crate::{matrix, object, of_kind};
 
@@ -177,16 +177,16 @@ fn nothing_ticks_where_neither_rule_nor_receiver_needs_it() {
 }
 
 #[test]
-fn each_stage_wakes_those_that_the_code_declares() {
+fn each_stage_prewarms_those_that_are_declared() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = Chart::new(tools).ci("kafka").objects();
     for stage in STAGES {
         let service = object(&objects, "Service", &format!("farm-{}", stage.name));
         for variable in ["PREWARM_URLS", "PREWARM_WATCHED_URLS"] {
-            let next: Vec<_> = WAKES
+            let next: Vec<_> = PREWARMS
                 .iter()
-                .filter(|wake| wake.stage == stage.name && wake.variable == variable)
-                .map(|wake| format!("http://farm-{}.fields.svc.cluster.local", wake.next))
+                .filter(|prewarm| prewarm.stage == stage.name && prewarm.variable == variable)
+                .map(|prewarm| format!("http://farm-{}.fields.svc.cluster.local", prewarm.next))
                 .collect();
             let said = service.variable(variable).and_then(|value| value.as_str().map(str::to_owned));
             assert_eq!(said.unwrap_or_default(), next.join(","), "{} {variable}", stage.name);

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use event_model::topology::STAGES;
 use jiff::Timestamp;
 use runtime::Clock;
 use serde_json::Value;
+use topology::STAGES;
 
 use crate::Failure;
 use crate::cluster::Cluster;

@@ -1,6 +1,6 @@
 //! A pod of each stage is deleted without grace, in the middle of traffic.
 
-use event_model::topology::STAGES;
+use topology::STAGES;
 
 use super::Came;
 use crate::stand::{Stand, TICK};

@@ -1,0 +1,145 @@
+//! The stages: what runs, how many of it, and what it needs to be given.
+
+use std::time::Duration;
+
+/// One stage: one binary, one image, one Knative Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageSpec {
+    /// Folder, package, binary, image and Knative Service.
+    pub name: &'static str,
+    /// Knative's `containerConcurrency`: requests that one process is given at once.
+    pub container_concurrency: u32,
+    /// Knative's `max-scale`: processes at once.
+    pub max_scale: u32,
+    /// Knative's `timeoutSeconds`; its clock includes a cold start.
+    pub timeout: Duration,
+    /// Whether requests from outside the cluster reach it.
+    pub public: bool,
+    /// Whether it reads the pipeline file.
+    pub pipeline: bool,
+    /// Whether it uses the database.
+    pub database: bool,
+    /// Whether it publishes events by itself, beside the one that is its answer.
+    pub publishes: bool,
+    /// The part of the pipeline whose credentials it is given.
+    pub secrets: Option<Secrets>,
+    /// What it speaks Kafka for.
+    pub kafka: &'static [KafkaUse],
+}
+
+/// A part of the pipeline that names credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Those of senders.
+    Sources,
+    /// Those that notifications are sent with.
+    Receivers,
+}
+
+impl Secrets {
+    /// The key of the part in the pipeline file.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Sources => "sources",
+            Self::Receivers => "receivers",
+        }
+    }
+}
+
+/// What a stage speaks Kafka for; it is given no access where none of its uses is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KafkaUse {
+    /// The topic of payloads, in topic mode.
+    Payloads,
+    /// The topic of dead letters, where they are kept in Kafka.
+    DeadLetters,
+    /// The consumer groups of the Triggers, with a Broker of class Kafka.
+    Triggers,
+}
+
+impl KafkaUse {
+    /// Its word in `files/topology.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Payloads => "payloads",
+            Self::DeadLetters => "deadLetters",
+            Self::Triggers => "triggers",
+        }
+    }
+}
+
+/// A stage that is started while another still works, so that both start side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prewarm {
+    /// The stage that is at work.
+    pub stage: &'static str,
+    /// Its variable that holds the other's address.
+    pub variable: &'static str,
+    /// The stage that will be needed.
+    pub next: &'static str,
+}
+
+/// Every prewarm: `alert` where a rule watches what came, `notify` where there is a receiver to notify.
+pub const PREWARMS: [Prewarm; 4] = [
+    Prewarm { stage: "ingest", variable: "PREWARM_URLS", next: "transform" },
+    Prewarm { stage: "ingest", variable: "PREWARM_WATCHED_URLS", next: "alert" },
+    Prewarm { stage: "transform", variable: "PREWARM_URLS", next: "alert" },
+    Prewarm { stage: "alert", variable: "PREWARM_URLS", next: "notify" },
+];
+
+/// What most stages are like.
+const STAGE: StageSpec = StageSpec {
+    name: "",
+    container_concurrency: 20,
+    max_scale: 1,
+    timeout: Duration::from_secs(60),
+    public: false,
+    pipeline: true,
+    database: true,
+    publishes: false,
+    secrets: None,
+    kafka: &[],
+};
+
+/// Every stage.
+pub const STAGES: [StageSpec; 5] = [
+    StageSpec {
+        name: "ingest",
+        container_concurrency: 250,
+        max_scale: 10,
+        public: true,
+        database: false,
+        publishes: true,
+        secrets: Some(Secrets::Sources),
+        kafka: &[KafkaUse::Payloads],
+        ..STAGE
+    },
+    StageSpec {
+        name: "transform",
+        container_concurrency: 100,
+        max_scale: 10,
+        kafka: &[KafkaUse::Payloads],
+        ..STAGE
+    },
+    StageSpec { name: "alert", max_scale: 5, ..STAGE },
+    StageSpec {
+        name: "notify",
+        container_concurrency: 10,
+        max_scale: 3,
+        secrets: Some(Secrets::Receivers),
+        ..STAGE
+    },
+    StageSpec {
+        name: "dead-letter",
+        pipeline: false,
+        publishes: true,
+        kafka: &[KafkaUse::DeadLetters],
+        ..STAGE
+    },
+];
+
+/// The stage of this name.
+pub fn stage(name: &str) -> Option<&'static StageSpec> {
+    const ALL: &[StageSpec] = &STAGES;
+    ALL.iter().find(|stage| stage.name == name)
+}

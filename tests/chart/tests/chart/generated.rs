@@ -1,0 +1,117 @@
+//! `files/topology.yaml` and the numbers of `values.yaml` are generated from `crates/topology`: `FRESHET_BLESS=1` writes them.
+
+use std::collections::BTreeMap;
+
+use chart_tests::house;
+use serde_json::{Value, json};
+use topology::{Filter, PAYLOADS, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
+
+const HEAD: &str = "# Generated from crates/topology for the templates: `FRESHET_BLESS=1 cargo test -p chart-tests` writes it.\n";
+
+/// Compares a file of the chart with what it is generated to be, or writes it.
+fn check(name: &str, generate: impl FnOnce(&str) -> String) {
+    let path = house().join("charts/freshet").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let expected = generate(&text);
+    if std::env::var_os("FRESHET_BLESS").is_some() {
+        std::fs::write(&path, expected).unwrap_or_else(|error| panic!("{name}: {error}"));
+    } else {
+        assert_eq!(text, expected, "FRESHET_BLESS=1 cargo test -p chart-tests writes {name} anew");
+    }
+}
+
+#[test]
+fn the_templates_read_what_is_declared() {
+    check("files/topology.yaml", |_| {
+        let stages = STAGES.iter().map(|stage| (stage.name, traits(stage)));
+        let subscriptions = SUBSCRIPTIONS.iter().map(|one| (one.name, subscription(one)));
+        let prewarms = PREWARMS
+            .map(|one| json!({"stage": one.stage, "variable": one.variable, "next": one.next}).to_string());
+        format!(
+            "{HEAD}stages:\n{}\n# `timer` stands for the source of the PingSource of that name.\nsubscriptions:\n{}\n\
+             timers:\n  {}: {}s\n\nprewarms:\n  - {}\n",
+            rows(stages),
+            rows(subscriptions),
+            TICK_TIMER.name,
+            TICK_TIMER.every.as_secs(),
+            prewarms.join("\n  - "),
+        )
+    });
+}
+
+/// A line of JSON, which is YAML too, for each name.
+fn rows(named: impl Iterator<Item = (&'static str, Value)>) -> String {
+    named.map(|(name, value)| format!("  {name}: {value}\n")).collect()
+}
+
+/// What is not so is left out.
+fn traits(stage: &StageSpec) -> Value {
+    let secrets = stage.secrets.map(|secrets| json!(secrets.key()));
+    let kafka: Vec<_> = stage.kafka.iter().map(|one| one.word()).collect();
+    let traits = [
+        ("pipeline", stage.pipeline.then_some(json!(true))),
+        ("database", stage.database.then_some(json!(true))),
+        ("publishes", stage.publishes.then_some(json!(true))),
+        ("secrets", secrets),
+        ("kafka", (!kafka.is_empty()).then_some(json!(kafka))),
+    ];
+    traits.into_iter().filter_map(|(name, trait_)| Some((name.to_owned(), trait_?))).collect()
+}
+
+fn subscription(one: &Subscription) -> Value {
+    let mut value = json!({"stage": one.stage, "filter": {}});
+    for (attribute, filter) in one.filter {
+        match filter {
+            Filter::Exactly(text) => value["filter"][attribute] = json!(text),
+            Filter::Timer(timer) => value["timer"] = json!(timer),
+        }
+    }
+    value
+}
+
+#[test]
+fn the_numbers_of_the_values_are_the_declared_ones() {
+    let mut numbers = BTreeMap::new();
+    for stage in STAGES {
+        for (key, number) in [
+            ("maxScale", stage.max_scale.into()),
+            ("containerConcurrency", stage.container_concurrency.into()),
+            ("timeoutSeconds", stage.timeout.as_secs()),
+        ] {
+            numbers.insert(format!("stages.{}.{key}", stage.name), number);
+        }
+    }
+    let delivery = PAYLOADS.delivery;
+    assert!(SUBSCRIPTIONS.iter().all(|one| one.delivery == delivery), "the values know one delivery");
+    let backoff = u64::try_from(delivery.backoff_delay.as_millis()).expect("a delay is short");
+    numbers.insert("delivery.timeoutSeconds".to_owned(), delivery.timeout.as_secs());
+    numbers.insert("delivery.retry".to_owned(), delivery.retry.into());
+    numbers.insert("delivery.backoffDelayMs".to_owned(), backoff);
+    check("values.yaml", |text| {
+        let written = with_numbers(text, &mut numbers);
+        assert!(numbers.is_empty(), "values.yaml has no {numbers:?}");
+        written
+    });
+}
+
+/// `text` with each of `numbers` behind the key at its path; what was found is taken out of them.
+fn with_numbers(text: &str, numbers: &mut BTreeMap<String, u64>) -> String {
+    let mut path: Vec<&str> = Vec::new();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let content = line.trim_start();
+        let key = content.split_once(':').filter(|_| !content.starts_with('#'));
+        let number = key.and_then(|(key, _)| {
+            path.truncate((line.len() - content.len()) / 2);
+            path.push(key);
+            numbers.remove(&path.join("."))
+        });
+        lines.push(match (key, number) {
+            (Some((key, _)), Some(number)) => {
+                format!("{}{key}: {number}\n", &line[..line.len() - content.len()])
+            }
+            _ => format!("{line}\n"),
+        });
+    }
+    lines.concat()
+}
