@@ -2,12 +2,14 @@
 
 mod admin;
 mod either;
+mod lag;
 mod log;
 mod producer;
 mod settings;
 
 pub use admin::{AdminError, TopicSpec, create_missing_topics};
 pub use either::EitherSink;
+pub use lag::{MetadataError, TopicGroup, lags, missing_topics};
 pub use log::{Logged, is_absence};
 pub use producer::{KafkaSink, producer_config};
 pub use settings::KafkaSettings;

@@ -45,6 +45,14 @@ pub struct StageLetters {
     pub to_send_back: i64,
 }
 
+/// How many connections the server takes.
+///
+/// # Errors
+/// Those of the database.
+pub async fn max_connections(client: &impl GenericClient) -> Result<i32, Error> {
+    client.query_one("select current_setting('max_connections')::int", &[]).await?.try_get(0)
+}
+
 /// Counts; `since` bounds what grows without end.
 ///
 /// # Errors

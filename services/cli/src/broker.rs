@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
-use crate::failure::Failure;
 use crate::up::addresses;
+use runtime::Failure;
 
 /// A Broker as the command line names it: its ingress, or `up`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -4,8 +4,8 @@
 use runtime::Env;
 use store::{Client, Database, DatabaseSettings};
 
-use crate::failure::Failure;
 use crate::up::addresses;
+use runtime::Failure;
 
 /// What to do where no database can be reached.
 const HINT: &str = "set DATABASE_URL (postgresql://user@host/database) to the database that the services use, \

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use cli::commands::{Cli, Done};
-use cli::failure::Failure;
+use runtime::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

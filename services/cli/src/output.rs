@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
+use runtime::Failure;
 use serde::Serialize;
 
 /// How data are printed.
@@ -29,7 +30,7 @@ pub trait Row: Serialize {
 ///
 /// # Errors
 /// Where standard output cannot be written.
-pub fn rows<R: Row>(format: Format, rows: &[R]) -> io::Result<()> {
+pub fn rows<R: Row>(format: Format, rows: &[R]) -> Result<(), Failure> {
     match format {
         Format::Table => write_line(&table(rows)),
         Format::Json => json(&rows),
@@ -40,28 +41,40 @@ pub fn rows<R: Row>(format: Format, rows: &[R]) -> io::Result<()> {
 ///
 /// # Errors
 /// Where standard output cannot be written.
-pub fn json(value: &impl Serialize) -> io::Result<()> {
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    out.write_all(b"\n")
+    written(
+        serde_json::to_writer_pretty(&mut out, value)
+            .map_err(io::Error::from)
+            .and_then(|()| out.write_all(b"\n")),
+    )
 }
 
 /// Prints `value` as JSON in one line, which is told from the other lines of a log.
 ///
 /// # Errors
 /// Where standard output cannot be written.
-pub fn json_line(value: &impl Serialize) -> io::Result<()> {
+pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    out.write_all(b"\n")
+    written(
+        serde_json::to_writer(&mut out, value).map_err(io::Error::from).and_then(|()| out.write_all(b"\n")),
+    )
 }
 
 /// Prints a line.
 ///
 /// # Errors
 /// Where standard output cannot be written.
-pub fn write_line(line: &str) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{line}")
+pub fn write_line(line: &str) -> Result<(), Failure> {
+    written(writeln!(io::stdout().lock(), "{line}"))
+}
+
+/// What came of writing to standard output.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn written(result: io::Result<()>) -> Result<(), Failure> {
+    result.map_err(|error| Failure::output(&error))
 }
 
 /// Rows as aligned columns without lines between them, so that `grep`, `awk` and `cut` can read them.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pipeline_config::{LoadError, Pipeline, Source};
 
-use crate::failure::Failure;
+use runtime::Failure;
 
 /// `--pipeline`.
 #[derive(Debug, Clone, clap::Args)]

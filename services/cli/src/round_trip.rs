@@ -7,9 +7,9 @@ use store::dead_letters::{self, Filter};
 use store::queries::{self, ValueFilter};
 use store::{Client, StoreError};
 
-use crate::failure::Failure;
 use crate::preview::preview;
 use crate::send::input::Item;
+use runtime::Failure;
 
 /// The device that the payload speaks of: always the same, so that tests leave one device behind.
 const DEVICE: &str = "round-trip";

@@ -9,9 +9,9 @@ use store::{Client, Database, StoreError, active_pipeline};
 use tokio::time::Instant;
 
 use crate::database;
-use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pipeline_file::PipelineFile;
+use runtime::Failure;
 
 use super::Done;
 
@@ -45,7 +45,7 @@ struct Answer {
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let pipeline = PipelineFile { path: args.file.clone() }.load()?;
     let client = ready(&Database::new(&database::settings()?), args.timeout).await?;
-    let failed = |error: tokio_postgres::Error| database::failed(&error.into());
+    let failed = |error| database::failed(&store::StoreError::from(error));
     let before = active_pipeline::hash(&client).await.map_err(failed)?;
     active_pipeline::activate(&client, &pipeline.hash, Clock::system().now()).await.map_err(failed)?;
     let answer = Answer { was_in_force: before.as_ref() == Some(&pipeline.hash), hash: pipeline.hash };

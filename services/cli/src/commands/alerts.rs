@@ -4,9 +4,9 @@ use serde::Serialize;
 use store::queries::{self, AlertRow};
 
 use crate::database;
-use crate::failure::Failure;
 use crate::output::{self, Format, Row};
 use crate::words;
+use runtime::Failure;
 
 use super::Done;
 

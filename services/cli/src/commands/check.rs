@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use pipeline_config::{LoadError, Mistake, Pipeline};
 use serde::Serialize;
 
-use crate::failure::Failure;
 use crate::output::{self, Format, printable};
+use runtime::Failure;
 
 use super::Done;
 

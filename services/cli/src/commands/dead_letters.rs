@@ -12,10 +12,10 @@ use store::Client;
 use store::dead_letters::{self, Cause, DeadProblem, Filter, StoredLetter};
 use uuid::Uuid;
 
-use crate::cluster::ClusterArgs;
+use crate::cluster_args::ClusterArgs;
 use crate::database;
-use crate::failure::Failure;
 use crate::output::{Format, Row};
+use runtime::Failure;
 
 use super::Done;
 use letter::Letter;
@@ -106,12 +106,12 @@ impl Row for Line {
 }
 
 /// Where dead letters are looked at: in the database, or at a release's stage on a cluster.
-enum Shelf {
+enum DeadLetterStore {
     Database(Box<Client>),
     Stage(Box<Remote>),
 }
 
-impl Shelf {
+impl DeadLetterStore {
     /// The stage's where one of the cluster's flags is given.
     async fn open(args: &ClusterArgs) -> Result<Self, Failure> {
         if args.is_given() {

@@ -1,14 +1,15 @@
 //! `freshet doctor`.
 
-mod inside;
-mod outside;
-
 use std::time::Duration;
 
-use crate::cluster::ClusterArgs;
-use crate::doctor::{Finding, Level};
-use crate::failure::Failure;
+use cluster::doctor::inside::Report;
+use cluster::doctor::{self, Finding, Level};
+use runtime::Failure;
+use store::Database;
+
+use crate::cluster_args::ClusterArgs;
 use crate::output::{self, Format};
+use crate::{database, kafka_settings};
 
 use super::Done;
 
@@ -40,9 +41,11 @@ pub struct Args {
 /// Where no cluster can be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if args.inside {
-        return inside::run(&args.topic).await;
+        return report(&args.topic).await;
     }
-    let mut findings = outside::look(args).await?;
+    let cluster = args.cluster.connect().await?;
+    let pod = (!args.no_pod).then(|| super::pod(args.timeout));
+    let mut findings = doctor::look(&cluster, args.cluster.release.as_deref(), pod).await?;
     findings.sort_by(|a, b| (a.level, a.code, &a.subject).cmp(&(b.level, b.code, &b.subject)));
     match format {
         Format::Json => output::json(&findings)?,
@@ -50,6 +53,15 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     }
     let has_error = findings.iter().any(|finding| finding.level == Level::Error);
     Ok(if has_error { Done::Badly } else { Done::Well })
+}
+
+/// What the pod does.
+async fn report(topics: &[String]) -> Result<Done, Failure> {
+    let database = Database::new(&database::settings()?);
+    let has_kafka = std::env::var_os("KAFKA_BOOTSTRAP_SERVERS").is_some_and(|servers| !servers.is_empty());
+    let kafka = has_kafka.then(kafka_settings::settings);
+    output::json_line(&Report::now(&database, kafka, topics).await)?;
+    Ok(Done::Well)
 }
 
 /// Findings as paragraphs: their sentences are too long for columns.

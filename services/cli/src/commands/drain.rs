@@ -7,19 +7,21 @@ use serde::{Deserialize, Serialize};
 use store::Database;
 use tokio::time::Instant;
 
-use crate::cluster::{ClusterArgs, Release, inside};
+use crate::cluster_args::ClusterArgs;
 use crate::database;
-use crate::doctor::broker::KAFKA_CLASS;
-use crate::failure::Failure;
-use crate::kafka::Reader;
+use crate::kafka_settings;
 use crate::output::{self, Format};
-use crate::status::counts::Counts;
-use crate::status::readers::Readers;
-use crate::status::under_way;
+use cluster::doctor::broker::KAFKA_CLASS;
+use cluster::inside;
+use cluster::status::counts::Counts;
+use cluster::status::readers::Readers;
+use cluster::status::under_way;
+use kafka::TopicGroup;
+use runtime::Failure;
 
 use super::Done;
 
-/// Wait until nothing is under way in a release: before it changes its way, or is uninstalled
+/// Wait until nothing is under way in a release: before it changes its mode, or is uninstalled
 ///
 /// Stop the senders first. Drained means: no payload came for a while, every consumer group has read all of its topic,
 /// no stream waits for its rules, and no message is due.
@@ -38,7 +40,7 @@ pub struct Args {
     inside: bool,
     /// With --inside: a reader that is to have read everything
     #[arg(long, hide = true, requires = "inside", value_name = "TOPIC:GROUP")]
-    reader: Vec<Reader>,
+    reader: Vec<TopicGroup>,
 }
 
 /// The time between two looks.
@@ -67,8 +69,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         output::json_line(&answer)?;
         return Ok(if answer.drained { Done::Well } else { Done::Badly });
     }
-    let cluster = args.cluster.connect().await?;
-    let release = Release::find(&cluster, args.cluster.release.as_deref()).await?;
+    let (cluster, release) = args.cluster.release().await?;
     let readers = Readers::find(&cluster, &release).await?;
     let is_seen = readers.broker_class.starts_with(KAFKA_CLASS);
     let quiet = args.quiet.unwrap_or(if is_seen { QUIET } else { QUIET_UNSEEN });
@@ -80,7 +81,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         format!("{}s", quiet.as_secs()),
     ]);
     arguments.extend(readers.arguments());
-    let answer = inside::run(&cluster, &release, &arguments, args.timeout + QUIET_UNSEEN).await?;
+    let answer = inside::run(&cluster, &release, &arguments, super::pod(args.timeout + QUIET_UNSEEN)).await?;
     let answer: Answer = serde_json::from_value(answer.json)
         .map_err(|error| Failure::because("the pod's answer is not of this release", &error))?;
     match format {
@@ -101,13 +102,14 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 /// What the pod does.
 async fn wait(args: &Args) -> Result<Answer, Failure> {
     let database = Database::new(&database::settings()?);
+    let settings = kafka_settings::settings();
     let begin = Instant::now();
     let deadline = begin + args.timeout;
     let quiet = args.quiet.unwrap_or(QUIET);
-    let mut told = Vec::new();
+    let mut said = Vec::new();
     loop {
         let now = Clock::system().now();
-        let counts = Counts::now(&database, now, now, &args.reader).await;
+        let counts = Counts::now(&database, (now, now), &settings, &args.reader).await;
         let reasons = under_way::reasons(&counts, &args.reader, now, quiet);
         let is_over = Instant::now() + PAUSE > deadline;
         if reasons.is_empty() || is_over {
@@ -118,9 +120,9 @@ async fn wait(args: &Args) -> Result<Answer, Failure> {
                 left: under_way::left(&counts),
             });
         }
-        if reasons != told {
+        if reasons != said {
             eprintln!("under way: {}", reasons.join("; "));
-            told = reasons;
+            said = reasons;
         }
         tokio::time::sleep(PAUSE).await;
     }

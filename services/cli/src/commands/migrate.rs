@@ -1,13 +1,13 @@
 //! `freshet migrate`.
 
-use ::kafka::{TopicSpec, create_missing_topics};
+use kafka::{TopicSpec, create_missing_topics};
 use serde::Serialize;
 
 use crate::database;
-use crate::failure::Failure;
-use crate::kafka;
+use crate::kafka_settings;
 use crate::output::{self, Format};
 use crate::topic::Topic;
+use runtime::Failure;
 
 use super::Done;
 
@@ -66,7 +66,7 @@ async fn make(topics: &[Topic]) -> Result<Vec<String>, Failure> {
         .cloned()
         .map(|Topic { name, partitions, replication }| TopicSpec { name, partitions, replication })
         .collect();
-    create_missing_topics(&kafka::settings()?, &specs).await.map_err(|error| {
+    create_missing_topics(&kafka_settings::settings()?, &specs).await.map_err(|error| {
         Failure::because("the topics are not all there", &error)
             .hint("the schema is up to date; run it again when Kafka answers")
     })

@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::Failure;
-use crate::output::Format;
+use crate::output::{self, Format};
+use cluster::inside::PodOptions;
+use runtime::Failure;
 
 /// Sensor readings from any platform into PostgreSQL exactly once, and people told when a threshold is crossed
 #[derive(Debug, Parser)]
@@ -101,6 +102,11 @@ impl Cli {
             Command::Receiver(command) => receiver::run(command, self.output).await,
         }
     }
+}
+
+/// A command in a pod of a release, whose log goes to standard error.
+fn pod(limit: Duration) -> PodOptions {
+    PodOptions { limit, log: |line| eprintln!("{}", output::printable(line)) }
 }
 
 /// A duration as `freshet.yaml` writes them, or a number of seconds, for `value_parser`.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use store::queries::{self, ValueFilter, ValueRow};
 
 use crate::database;
-use crate::failure::Failure;
 use crate::output::{self, Format, Row};
 use crate::words;
+use runtime::Failure;
 
 use super::Done;
 

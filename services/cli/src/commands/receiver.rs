@@ -6,9 +6,9 @@ use receivers::{AddressPolicy, Attempt, Message, Outcome, Outgoing};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pipeline_file::PipelineFile;
+use runtime::Failure;
 
 use super::Done;
 

@@ -8,12 +8,12 @@ use store::Database;
 use tokio::time::Instant;
 
 use crate::database;
-use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::round_trip::{Fate, Probe};
 use crate::send::credential::Shown;
 use crate::send::target::{Outgoing, Target};
+use runtime::Failure;
 
 use super::Done;
 

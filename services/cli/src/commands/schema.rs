@@ -1,7 +1,7 @@
 //! `freshet schema`.
 
-use crate::failure::Failure;
 use crate::output;
+use runtime::Failure;
 
 use super::Done;
 

@@ -8,9 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use runtime::{ClientOptions, Clock};
 
 use crate::broker::Broker;
-use crate::cluster::route::Way;
-use crate::cluster::{ClusterArgs, Release};
-use crate::failure::Failure;
+use crate::cluster_args::ClusterArgs;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::send::credential::Shown;
@@ -18,6 +16,8 @@ use crate::send::input::{self, Cutting};
 use crate::send::report::{Line, Report};
 use crate::send::run::{self, Pace};
 use crate::send::target::{Envelope, Outgoing, Target};
+use cluster::route::Route;
+use runtime::Failure;
 
 use super::Done;
 
@@ -89,7 +89,7 @@ impl Row for Line {
 /// # Errors
 /// Where an input, the pipeline file or the credential cannot be read.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let Destination { target, credential, way } = Destination::find(args).await?;
+    let Destination { target, credential, route } = Destination::find(args).await?;
     let options = ClientOptions { timeout: Duration::from_secs(args.timeout), ..ClientOptions::default() };
     let client =
         runtime::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
@@ -101,7 +101,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
             .header_env
             .iter()
             .cloned()
-            .chain(way.iter().flat_map(|way| way.headers.clone()))
+            .chain(route.iter().flat_map(|route| route.headers.clone()))
             .collect(),
     };
     let bar = ProgressBar::new_spinner().with_style(
@@ -140,7 +140,7 @@ struct Destination {
     target: Target,
     credential: Option<Shown>,
     /// Held open while requests go through it.
-    way: Option<Way>,
+    route: Option<Route>,
 }
 
 impl Destination {
@@ -152,7 +152,7 @@ impl Destination {
             return Ok(Self {
                 target: Target::Webhook { url: args.to.clone() },
                 credential: None,
-                way: None,
+                route: None,
             });
         };
         let pipeline = args.pipeline.load()?;
@@ -164,10 +164,10 @@ impl Destination {
                 format: source.format.clone(),
             };
             let target = Target::Broker { url: broker.clone().url()?, envelope };
-            return Ok(Self { target, credential: None, way: None });
+            return Ok(Self { target, credential: None, route: None });
         }
         let target = Target::Webhook { url: hook(args.to.clone(), name) };
-        Ok(Self { target, credential: Shown::of(source)?, way: None })
+        Ok(Self { target, credential: Shown::of(source)?, route: None })
     }
 
     /// To a release's `ingest`, with the pipeline that it has.
@@ -176,18 +176,17 @@ impl Destination {
             return Err(Failure::new("a release is sent to through its ingest")
                 .hint("leave --broker away, or -n, --context, --kubeconfig and --release"));
         }
-        let cluster = args.cluster.connect().await?;
-        let release = Release::find(&cluster, args.cluster.release.as_deref()).await?;
+        let (cluster, release) = args.cluster.release().await?;
         let credential = match &args.source {
             Some(name) => Shown::of(pipeline_file::source(&release.pipeline(&cluster).await?, name)?)?,
             None => None,
         };
-        let way = Way::open(&cluster, &release, "ingest").await?;
+        let route = Route::open(&cluster, &release, "ingest").await?;
         let url = match &args.source {
-            Some(name) => hook(way.url(), name),
-            None => way.url(),
+            Some(name) => hook(route.url(), name),
+            None => route.url(),
         };
-        Ok(Self { target: Target::Webhook { url }, credential, way: Some(way) })
+        Ok(Self { target: Target::Webhook { url }, credential, route: Some(route) })
     }
 }
 

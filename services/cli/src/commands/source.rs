@@ -7,11 +7,11 @@ use event_model::{Quality, Reading, RecordedRequest, Value};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::failure::Failure;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::preview::{Preview, preview};
 use crate::send::input::{self, Cutting, Item};
+use runtime::Failure;
 
 use super::Done;
 

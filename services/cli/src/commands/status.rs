@@ -6,14 +6,16 @@ use jiff::SignedDuration;
 use runtime::Clock;
 use store::Database;
 
-use crate::cluster::{Cluster, ClusterArgs, Release, inside, kinds};
+use crate::cluster_args::ClusterArgs;
 use crate::database;
-use crate::failure::Failure;
-use crate::kafka::Reader;
-use crate::output::{self, Format};
-use crate::status::counts::Counts;
-use crate::status::readers::Readers;
-use crate::status::{self, ORIGINS};
+use crate::kafka_settings;
+use crate::output::{self, Format, Row};
+use cluster::status::counts::Counts;
+use cluster::status::readers::Readers;
+use cluster::status::{self, ORIGINS, StageLine};
+use cluster::{Cluster, Release, inside, kinds};
+use kafka::TopicGroup;
+use runtime::Failure;
 
 use super::Done;
 
@@ -40,7 +42,7 @@ pub struct Args {
     inside: bool,
     /// With --inside: a reader whose lag is asked for
     #[arg(long, hide = true, requires = "inside", value_name = "TOPIC:GROUP")]
-    reader: Vec<Reader>,
+    reader: Vec<TopicGroup>,
 }
 
 /// Prints the lines.
@@ -51,8 +53,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if args.inside {
         return count(args).await;
     }
-    let cluster = args.cluster.connect().await?;
-    let release = Release::find(&cluster, args.cluster.release.as_deref()).await?;
+    let (cluster, release) = args.cluster.release().await?;
     let namespace = Some(cluster.namespace.as_str());
     let pods = cluster.list(kinds::POD, namespace, "serving.knative.dev/service").await?;
     let events = cluster.list(kinds::EVENT, namespace, "").await?;
@@ -71,11 +72,32 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     Ok(if is_ready && is_counted { Done::Well } else { Done::Badly })
 }
 
+impl Row for StageLine {
+    const HEADINGS: &'static [&'static str] =
+        &["STAGE", "READY", "PODS", "LAST START", "TOOK", "EVENTS", "ERRORS", "DEAD", "LAG"];
+
+    fn cells(&self) -> Vec<String> {
+        let count = |count: Option<i64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        vec![
+            self.stage.to_owned(),
+            if self.ready { "yes" } else { "no" }.to_owned(),
+            self.pods.to_string(),
+            self.last_start_at.map_or_else(|| "-".to_owned(), |at| at.strftime("%H:%M:%SZ").to_string()),
+            self.start_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s")),
+            count(self.events),
+            count(self.errors),
+            count(self.dead_letters),
+            count(self.lag),
+        ]
+    }
+}
+
 /// What the pod does.
 async fn count(args: &Args) -> Result<Done, Failure> {
     let now = Clock::system().now();
     let since = now - SignedDuration::try_from(args.since).unwrap_or(SignedDuration::ZERO);
-    let counts = Counts::now(&Database::new(&database::settings()?), since, now, &args.reader).await;
+    let database = Database::new(&database::settings()?);
+    let counts = Counts::now(&database, (since, now), &kafka_settings::settings(), &args.reader).await;
     output::json_line(&counts)?;
     Ok(Done::Well)
 }
@@ -89,7 +111,7 @@ async fn from_inside(
     let since = format!("{}s", args.since.as_secs());
     let mut arguments = vec!["status".to_owned(), "--inside".to_owned(), "--since".to_owned(), since];
     arguments.extend(readers.arguments());
-    let answer = inside::run(cluster, release, &arguments, args.timeout).await?;
+    let answer = inside::run(cluster, release, &arguments, super::pod(args.timeout)).await?;
     serde_json::from_value(answer.json)
         .map_err(|error| Failure::because("the pod's answer is not of this release", &error))
 }

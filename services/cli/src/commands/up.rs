@@ -15,13 +15,13 @@ use topology::TICK_TIMER;
 
 use crate::database;
 use crate::demo;
-use crate::failure::Failure;
 use crate::pipeline_file::PipelineFile;
 use crate::up::addresses::Addresses;
 use crate::up::directory::StateDirectory;
 use crate::up::house::{self, House};
 use crate::up::log;
 use crate::up::screen::Screen;
+use runtime::Failure;
 
 use super::Done;
 

@@ -14,10 +14,10 @@ use topology::TICK_TIMER;
 use uuid::Uuid;
 
 use crate::commands::Done;
-use crate::failure::Failure;
 use crate::output::{self, Format, Row};
 use crate::up::directory::StateDirectory;
 use crate::up::idle;
+use runtime::Failure;
 
 use super::clock_face::ClockFace;
 use super::fleet::Fleet;

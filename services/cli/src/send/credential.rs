@@ -8,7 +8,7 @@ use pipeline_config::{Credential, Secret, Source};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::failure::Failure;
+use runtime::Failure;
 
 use super::target::Outgoing;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use runtime::Failure;
 
 const DATABASE: &str = "database-url";
 const BROKER: &str = "broker-url";

@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use runtime::Failure;
 
 /// A state directory that no other process uses.
 #[derive(Debug)]

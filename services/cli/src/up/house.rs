@@ -14,7 +14,7 @@ use topology::{
     Filter, PAYLOADS, PREWARMS, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
 };
 
-use crate::failure::Failure;
+use runtime::Failure;
 
 /// The Kubernetes namespace that the local broker emulates.
 const NAMESPACE: &str = "default";

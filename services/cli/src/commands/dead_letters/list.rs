@@ -2,13 +2,13 @@
 
 use store::dead_letters::{Cause, Filter};
 
-use crate::cluster::ClusterArgs;
+use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
-use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::words;
+use runtime::Failure;
 
-use super::Shelf;
+use super::DeadLetterStore;
 
 /// What `freshet dead-letters list` is given.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub struct Args {
 /// Prints the list.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let filter = Filter { resolved_too: args.all, cause: args.cause };
-    let lines = Shelf::open(&args.cluster).await?.list(filter, args.limit).await?;
+    let lines = DeadLetterStore::open(&args.cluster).await?.list(filter, args.limit).await?;
     output::rows(format, &lines)?;
     words::say_if_cut(lines.len(), u32::from(args.limit));
     Ok(Done::Well)

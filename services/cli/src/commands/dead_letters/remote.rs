@@ -10,17 +10,17 @@ use uuid::Uuid;
 
 use super::Line;
 use super::letter::Letter;
-use crate::cluster::route::Way;
-use crate::cluster::{ClusterArgs, Release};
-use crate::failure::Failure;
+use crate::cluster_args::ClusterArgs;
 use crate::output::printable;
+use cluster::route::Route;
+use runtime::Failure;
 
 /// For one answer, a start from zero included.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// The way to the stage.
+/// A connection to the stage.
 pub(super) struct Remote {
-    way: Way,
+    route: Route,
     http: reqwest::Client,
 }
 
@@ -32,13 +32,12 @@ struct Listed {
 impl Remote {
     /// Opens it.
     pub(super) async fn open(args: &ClusterArgs) -> Result<Self, Failure> {
-        let cluster = args.connect().await?;
-        let release = Release::find(&cluster, args.release.as_deref()).await?;
-        let way = Way::open(&cluster, &release, "dead-letter").await?;
+        let (cluster, release) = args.release().await?;
+        let route = Route::open(&cluster, &release, "dead-letter").await?;
         let options = ClientOptions { timeout: LIMIT, ..ClientOptions::default() };
         let http =
             runtime::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
-        Ok(Self { way, http })
+        Ok(Self { route, http })
     }
 
     /// What it has.
@@ -65,9 +64,9 @@ impl Remote {
     }
 
     async fn ask(&self, method: reqwest::Method, rest: &str) -> Result<Value, Failure> {
-        let url = format!("{}dead-letters{rest}", self.way.url());
+        let url = format!("{}dead-letters{rest}", self.route.url());
         let mut request = self.http.request(method, url);
-        for (name, value) in &self.way.headers {
+        for (name, value) in &self.route.headers {
             request = request.header(name, value);
         }
         let response = request.send().await.map_err(|error| {

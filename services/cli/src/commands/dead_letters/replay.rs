@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::remote::Remote;
 use crate::broker::Broker;
-use crate::cluster::ClusterArgs;
+use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::database;
-use crate::failure::Failure;
 use crate::output::{self, Format, Row};
+use runtime::Failure;
 
 /// What `freshet dead-letters replay` is given.
 #[derive(Debug, clap::Args)]

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::cluster::ClusterArgs;
+use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
-use crate::failure::Failure;
 use crate::output::{self, Format, printable};
+use runtime::Failure;
 
-use super::{Line, Shelf};
+use super::{DeadLetterStore, Line};
 
 /// What `freshet dead-letters show` is given.
 #[derive(Debug, clap::Args)]
@@ -37,16 +37,16 @@ struct Answer<'a> {
 
 /// Prints one dead letter.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let letter = Shelf::open(&args.cluster).await?.get(args.id).await?;
+    let letter = DeadLetterStore::open(&args.cluster).await?.get(args.id).await?;
     if args.data {
-        io::stdout().lock().write_all(&letter.data)?;
+        output::written(io::stdout().lock().write_all(&letter.data))?;
         return Ok(Done::Well);
     }
     let data = String::from_utf8_lossy(&letter.data);
     let answer = Answer { line: letter.line, attributes: &letter.attributes, data: &data };
     match format {
         Format::Json => output::json(&answer)?,
-        Format::Table => print(&answer)?,
+        Format::Table => output::written(print(&answer))?,
     }
     Ok(Done::Well)
 }

@@ -1,0 +1,189 @@
+//! What a pod of the release sees: the database and Kafka.
+
+use kafka::KafkaSettings;
+use runtime::Failure;
+use serde::{Deserialize, Serialize};
+use store::dead_letters::{self, Cause, Filter};
+use store::{Database, StoreError, active_pipeline, migrate, overview};
+
+use super::{Finding, code};
+
+/// What `freshet doctor --inside` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The database, or why there is none.
+    pub database: Result<DatabaseReport, String>,
+    /// Kafka, where the release uses it.
+    pub kafka: Option<KafkaReport>,
+}
+
+/// A database that answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DatabaseReport {
+    /// The version of the schema.
+    pub schema: i32,
+    /// The version that the command's release needs.
+    pub needed: i32,
+    /// The hash of the pipeline in force.
+    pub pipeline: Option<String>,
+    /// `max_connections`.
+    pub max_connections: i32,
+    /// Open dead letters that wait for a person.
+    pub waiting: i64,
+}
+
+/// What Kafka says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KafkaReport {
+    /// Why it cannot be asked.
+    pub error: Option<String>,
+    /// Topics that are not there.
+    pub missing: Vec<String>,
+}
+
+/// More dead letters are not counted.
+const MOST: u16 = 1000;
+
+impl Report {
+    /// Looks at `database`, and at Kafka where the process knows one: whether it has `topics`.
+    pub async fn now(
+        database: &Database,
+        kafka: Option<Result<KafkaSettings, Failure>>,
+        topics: &[String],
+    ) -> Self {
+        let database =
+            DatabaseReport::now(database).await.map_err(|error| Failure::of(&error).message().to_owned());
+        let kafka = match kafka {
+            Some(settings) => Some(KafkaReport::now(settings, topics).await),
+            None => None,
+        };
+        Self { database, kafka }
+    }
+}
+
+impl DatabaseReport {
+    async fn now(database: &Database) -> Result<Self, StoreError> {
+        let client = match database.client().await {
+            Ok(client) => client,
+            Err(StoreError::SchemaTooOld { found, needed }) => {
+                return Ok(Self { schema: found, needed, max_connections: i32::MAX, ..Self::default() });
+            }
+            Err(error) => return Err(error),
+        };
+        let filter = |cause| Filter { resolved_too: false, cause: Some(cause) };
+        let mut waiting = 0;
+        for cause in [Cause::Rejected, Cause::Malformed] {
+            waiting += dead_letters::list(&client, filter(cause), MOST).await?.len();
+        }
+        Ok(Self {
+            schema: migrate::version(&**client).await?,
+            needed: migrate::needed_version(),
+            pipeline: active_pipeline::hash(&client).await?,
+            max_connections: overview::max_connections(&client).await?,
+            waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
+        })
+    }
+}
+
+impl KafkaReport {
+    async fn now(settings: Result<KafkaSettings, Failure>, topics: &[String]) -> Self {
+        let missing = match settings {
+            Ok(settings) => kafka::missing_topics(settings, topics.to_vec())
+                .await
+                .map_err(|error| Failure::of(&error).message().to_owned()),
+            Err(failure) => Err(failure.message().to_owned()),
+        };
+        match missing {
+            Ok(missing) => Self { error: None, missing },
+            Err(reason) => Self { error: Some(reason), missing: Vec::new() },
+        }
+    }
+}
+
+/// What the report means; `pipeline` is the hash of the release's file, `connections` what its stages may take.
+pub fn judge(report: &Report, pipeline: Option<&str>, connections: u64) -> Vec<Finding> {
+    let mut found = match &report.database {
+        Ok(database) => judge_database(database, pipeline, connections),
+        Err(reason) => vec![Finding::new(code::DATABASE_UNREACHABLE, "database", reason)],
+    };
+    if let Some(kafka) = &report.kafka {
+        if let Some(reason) = &kafka.error {
+            found.push(Finding::new(code::KAFKA_UNREACHABLE, "kafka", reason));
+        }
+        let missing = kafka.missing.iter();
+        found.extend(missing.map(|topic| {
+            Finding::new(code::TOPIC_MISSING, format!("topic/{topic}"), "Kafka has no such topic")
+        }));
+    }
+    found
+}
+
+fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections: u64) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let DatabaseReport { schema, needed, .. } = *database;
+    if schema != needed {
+        let what = format!("the schema is at version {schema}, this release needs {needed}");
+        let code = if schema < needed { code::SCHEMA_TOO_OLD } else { code::SCHEMA_NEWER };
+        found.push(Finding::new(code, "database", what));
+    }
+    if schema > 0 {
+        let what = match (&database.pipeline, pipeline) {
+            (None, _) => Some("no pipeline was ever put in force"),
+            (Some(active), Some(own)) if active != own => {
+                Some("the pipeline in force is not the one of the ConfigMap")
+            }
+            _ => None,
+        };
+        found.extend(what.map(|what| Finding::new(code::PIPELINE_NOT_ACTIVE, "pipeline", what)));
+    }
+    let most = u64::try_from(database.max_connections).unwrap_or_default();
+    if connections > most {
+        let what = format!("the stages may take {connections} connections, the server has {most}");
+        found.push(Finding::new(code::CONNECTIONS_SHORT, "database", what));
+    }
+    if database.waiting > 0 {
+        let what = format!("{} wait for a person", database.waiting);
+        found.push(Finding::new(code::DEAD_LETTERS_WAIT, "dead letters", what));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DatabaseReport, KafkaReport, Report, judge};
+
+    fn well() -> DatabaseReport {
+        DatabaseReport { schema: 2, needed: 2, pipeline: Some("h".into()), max_connections: 100, waiting: 0 }
+    }
+
+    fn codes(database: DatabaseReport) -> Vec<&'static str> {
+        let report = Report { database: Ok(database), kafka: None };
+        judge(&report, Some("h"), 50).iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn a_database_as_it_should_be_has_no_finding() {
+        assert!(codes(well()).is_empty());
+    }
+
+    #[test]
+    fn each_fault_of_the_database_has_its_code() {
+        assert_eq!(codes(DatabaseReport { schema: 1, ..well() }), ["schema-too-old"]);
+        assert_eq!(codes(DatabaseReport { schema: 3, ..well() }), ["schema-newer"]);
+        assert_eq!(codes(DatabaseReport { pipeline: None, ..well() }), ["pipeline-not-active"]);
+        assert_eq!(codes(DatabaseReport { pipeline: Some("x".into()), ..well() }), ["pipeline-not-active"]);
+        assert_eq!(codes(DatabaseReport { max_connections: 20, ..well() }), ["connections-short"]);
+        assert_eq!(codes(DatabaseReport { waiting: 3, ..well() }), ["dead-letters-wait"]);
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_told_with_its_reason() {
+        let kafka = KafkaReport { error: Some("no broker".into()), missing: vec!["plant.events".into()] };
+        let report = Report { database: Err("no route".into()), kafka: Some(kafka) };
+        let found = judge(&report, None, 0);
+        let codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, ["database-unreachable", "kafka-unreachable", "topic-missing"]);
+        let json = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    }
+}
