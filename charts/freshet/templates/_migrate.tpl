@@ -8,8 +8,8 @@
 {{- if eq (include "freshet.deadLetters.sink" .) "kafka" -}}
 {{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.deadLetters.topic" .) (int .Values.deadLetters.partitions) (int .Values.deadLetters.replicationFactor)) -}}
 {{- end -}}
-{{- if .Values.kafkaWay.enabled -}}
-{{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.kafkaWay.topic" .) (int .Values.kafkaWay.partitions) (int .Values.kafkaWay.replicationFactor)) -}}
+{{- if eq .Values.mode "topic" -}}
+{{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.topic.name" .) (int .Values.topic.partitions) (int .Values.topic.replicationFactor)) -}}
 {{- end -}}
 {{- end -}}
 {{- dict "topics" $topics | toYaml -}}

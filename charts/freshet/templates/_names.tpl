@@ -38,8 +38,8 @@ default
 {{- end -}}
 {{- define "freshet.broker.topic" -}}{{ include "freshet.topic" (list . .Values.broker.topic "events") }}{{- end -}}
 {{- define "freshet.deadLetters.topic" -}}{{ include "freshet.topic" (list . .Values.deadLetters.topic "dead-letters") }}{{- end -}}
-{{- define "freshet.kafkaWay.group" -}}{{ .Release.Namespace }}.{{ include "freshet.fullname" . }}.transform{{- end -}}
-{{- define "freshet.kafkaWay.topic" -}}{{ include "freshet.topic" (list . .Values.kafkaWay.topic "payloads") }}{{- end -}}
+{{- define "freshet.topic.group" -}}{{ .Release.Namespace }}.{{ include "freshet.fullname" . }}.transform{{- end -}}
+{{- define "freshet.topic.name" -}}{{ include "freshet.topic" (list . .Values.topic.name "payloads") }}{{- end -}}
 
 {{/* The labels by which pods are found; they never change, so that no revision is made for a new chart: (list $ "component"). */}}
 {{- define "freshet.podLabels" -}}

@@ -66,7 +66,7 @@
 {{- $why := list -}}
 {{- if and .Values.broker.create (eq .Values.broker.class "Kafka") -}}{{- $why = append $why "the Broker of class Kafka" -}}{{- end -}}
 {{- if eq (include "freshet.deadLetters.sink" .) "kafka" -}}{{- $why = append $why "dead letters in Kafka" -}}{{- end -}}
-{{- if .Values.kafkaWay.enabled -}}{{- $why = append $why "the Kafka way" -}}{{- end -}}
+{{- if eq .Values.mode "topic" -}}{{- $why = append $why "topic mode" -}}{{- end -}}
 {{- if and $why (not $kafka.bootstrapServers) -}}
 {{- $mistakes = append $mistakes (printf "kafka.bootstrapServers is not set, and is needed for %s" (join " and " $why)) -}}
 {{- end -}}
@@ -76,19 +76,20 @@
 {{- if and (or $security.ca $security.clientCertificate) (not $security.existingSecret) -}}
 {{- $mistakes = append $mistakes "kafka.security.ca and clientCertificate say what is in kafka.security.existingSecret, which is not set" -}}
 {{- end -}}
-{{- $way := .Values.kafkaWay -}}
-{{- if and $way.enabled (gt (int $way.worker.replicas) (int $way.partitions)) -}}
-{{- $mistakes = append $mistakes (printf "kafkaWay.worker.replicas is %d, but a topic of %d partitions has no work for more than %d" (int $way.worker.replicas) (int $way.partitions) (int $way.partitions)) -}}
+{{- $topicMode := eq .Values.mode "topic" -}}
+{{- $partitions := int .Values.topic.partitions -}}
+{{- if and $topicMode (gt (int .Values.worker.replicas) $partitions) -}}
+{{- $mistakes = append $mistakes (printf "worker.replicas is %d, but a topic of %d partitions has no work for more than %d" (int .Values.worker.replicas) $partitions $partitions) -}}
 {{- end -}}
-{{- $topics := list (include "freshet.broker.topic" .) (include "freshet.deadLetters.topic" .) (include "freshet.kafkaWay.topic" .) -}}
+{{- $topics := list (include "freshet.broker.topic" .) (include "freshet.deadLetters.topic" .) (include "freshet.topic.name" .) -}}
 {{- if lt (len (uniq $topics)) 3 -}}
-{{- $mistakes = append $mistakes "broker.topic, deadLetters.topic and kafkaWay.topic are three different topics" -}}
+{{- $mistakes = append $mistakes "broker.topic, deadLetters.topic and topic.name are three different topics" -}}
 {{- end -}}
-{{- if and $way.enabled $way.drained -}}
-{{- $mistakes = append $mistakes "kafkaWay.drained is for the upgrade that turns the Kafka way off: with it on, the next turning off would go unasked" -}}
+{{- if and $topicMode .Values.topic.drained -}}
+{{- $mistakes = append $mistakes "topic.drained is for the upgrade that leaves topic mode: with it on, the next one would go unasked" -}}
 {{- end -}}
-{{- if and (not $way.enabled) (not $way.drained) (lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .))) -}}
-{{- $mistakes = append $mistakes "this release takes the Kafka way now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with kafkaWay.enabled=false and kafkaWay.drained=true" -}}
+{{- if and (not $topicMode) (not .Values.topic.drained) (lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .))) -}}
+{{- $mistakes = append $mistakes "this release is in topic mode now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with mode=broker and topic.drained=true" -}}
 {{- end -}}
 {{- dict "mistakes" $mistakes | toYaml -}}
 {{- end -}}
@@ -127,7 +128,7 @@
 {{- range $stage, $traits := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
 {{- if $traits.database -}}{{- $pods = add $pods (int (index $.Values.stages $stage).maxScale) -}}{{- end -}}
 {{- end -}}
-{{- if .Values.kafkaWay.enabled -}}{{- $pods = add $pods (int .Values.kafkaWay.worker.replicas) -}}{{- end -}}
+{{- if eq .Values.mode "topic" -}}{{- $pods = add $pods (int .Values.worker.replicas) -}}{{- end -}}
 {{- $wanted := add (mul $pods (int $database.poolSize)) (int $database.reservedConnections) -}}
 {{- if gt (int $wanted) (int $database.maxConnections) -}}
 {{- $mistakes = append $mistakes (printf "database: at most %d pods x poolSize %d + reservedConnections %d = %d connections, but maxConnections is %d: lower stages.*.maxScale or database.poolSize, or put a pooler in front of the server" $pods (int $database.poolSize) (int $database.reservedConnections) $wanted (int $database.maxConnections)) -}}
@@ -143,7 +144,7 @@
 {{- define "freshet.refusals.stages" -}}
 {{- $mistakes := list -}}
 {{- $own := list "PORT" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "PREWARM_URLS" "PREWARM_WATCHED_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" -}}
-{{- $processes := merge (dict "kafkaWay.worker" .Values.kafkaWay.worker) -}}
+{{- $processes := dict "worker" .Values.worker -}}
 {{- range $stage, $settings := .Values.stages -}}
 {{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}
 {{- range $key, $least := dict "window" 6000 "scaleToZeroPodRetentionPeriod" 0 -}}
@@ -159,7 +160,7 @@
 {{- range $place, $settings := $processes -}}
 {{- range $name, $_ := $settings.env -}}
 {{- if has $name (list "K_SINK" "KAFKA_TOPIC") -}}
-{{- $mistakes = append $mistakes (printf "%s.env.%s: a pipeline goes one way, through the Broker or the Kafka way, never both; broker, kafka and kafkaWay say which" $place $name) -}}
+{{- $mistakes = append $mistakes (printf "%s.env.%s: a pipeline has one mode; mode, broker and kafka say where payloads go" $place $name) -}}
 {{- else if has $name $own -}}
 {{- $mistakes = append $mistakes (printf "%s.env.%s: the chart sets it itself" $place $name) -}}
 {{- end -}}

@@ -1,19 +1,19 @@
 {{/* Whether a stage speaks Kafka itself: (list $ traits), the traits being a stage's of files/topology.yaml; empty if not. */}}
 {{- define "freshet.stage.kafka" -}}
 {{- $root := index . 0 -}}
-{{- $there := dict "payloads" $root.Values.kafkaWay.enabled "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" (eq $root.Values.broker.class "Kafka") -}}
+{{- $there := dict "payloads" (eq $root.Values.mode "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" (eq $root.Values.broker.class "Kafka") -}}
 {{- range (index . 1).kafka -}}
 {{- if get $there . -}}yes{{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Whom a stage prewarms: (list $ "stage"). On the Kafka way the worker does what the Service `transform` does, and always runs. */}}
+{{/* Whom a stage prewarms: (list $ "stage"). In topic mode the worker does what `transform` does, and always runs. */}}
 {{- define "freshet.env.prewarm" -}}
 {{- $root := index . 0 -}}
 {{- $stage := index . 1 -}}
 {{- $urls := dict -}}
 {{- range ($root.Files.Get "files/topology.yaml" | fromYaml).prewarms -}}
-{{- if and $root.Values.prewarm.enabled (eq .stage $stage) (not (and (eq .next "transform") $root.Values.kafkaWay.enabled)) -}}
+{{- if and $root.Values.prewarm.enabled (eq .stage $stage) (not (and (eq .next "transform") (eq $root.Values.mode "topic"))) -}}
 {{- $_ := set $urls .variable (append (get $urls .variable | default list) (include "freshet.stage.url" (list $root .next))) -}}
 {{- end -}}
 {{- end -}}

@@ -37,12 +37,12 @@ pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
     }
     stand.install(&values(stand, true)).await?;
     warm::measure(stand, table).await?;
-    let mut rates = vec![("push way", rate::measure(stand, table, "push way").await?)];
+    let mut rates = vec![("broker mode", rate::measure(stand, table, "broker mode").await?)];
     if let Some(bootstrap) = &stand.settings.kafka_bootstrap {
-        stand.install(&Stand::by_the_kafka_way(values(stand, true), bootstrap)).await?;
-        rates.push(("Kafka way", rate::measure(stand, table, "Kafka way").await?));
+        stand.install(&Stand::in_topic_mode(values(stand, true), bootstrap)).await?;
+        rates.push(("topic mode", rate::measure(stand, table, "topic mode").await?));
     } else {
-        println!("skipped the Kafka way: KAFKA_BOOTSTRAP names no Kafka");
+        println!("skipped topic mode: KAFKA_BOOTSTRAP names no Kafka");
     }
     rate::beside_the_bare_upsert(stand, table, &rates).await;
     Ok(())

@@ -3,9 +3,9 @@
 mod at_rest;
 mod burst;
 mod database_away;
-mod kafka_way;
 mod round_trip;
 mod stages_killed;
+mod topic_mode;
 mod unchanged;
 mod uninstalled;
 mod upgrade;
@@ -39,7 +39,7 @@ const ALL: [(&str, Run); 9] = [
     ("installing_twice_and_rolling_back_change_nothing_that_runs", |stand| Box::pin(unchanged::run(stand))),
     ("a_killed_pod_of_each_stage_loses_and_doubles_nothing", |stand| Box::pin(stages_killed::run(stand))),
     ("a_database_that_goes_away_loses_and_doubles_nothing", |stand| Box::pin(database_away::run(stand))),
-    ("the_kafka_way_loses_and_doubles_nothing_whatever_ends", |stand| Box::pin(kafka_way::run(stand))),
+    ("topic_mode_loses_and_doubles_nothing_whatever_ends", |stand| Box::pin(topic_mode::run(stand))),
     ("an_uninstall_leaves_the_database_and_nothing_else", |stand| Box::pin(uninstalled::run(stand))),
 ];
 

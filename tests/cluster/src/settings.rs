@@ -20,7 +20,7 @@ pub struct Settings {
     pub gateway: Url,
     /// `DATABASE_URL`: a PostgreSQL that this machine and the pods reach; a database of its own is made in it.
     pub database_url: Url,
-    /// `KAFKA_BOOTSTRAP`: a Kafka that the pods reach; the Kafka way is left out without it.
+    /// `KAFKA_BOOTSTRAP`: a Kafka that the pods reach; topic mode is left out without it.
     pub kafka_bootstrap: Option<String>,
     /// `FRESHET_OUTAGE`: a shell command that takes `postgres` or `kafka`, and `stop`, `kill` or `start`; without it neither
     /// server is touched, and the database merely refuses everybody for a while.

@@ -110,9 +110,10 @@ impl Stand {
         values
     }
 
-    /// `values` changed to the Kafka way, over the Kafka at `bootstrap`.
-    pub fn by_the_kafka_way(mut values: Value, bootstrap: &str) -> Value {
-        values["kafkaWay"] = json!({"enabled": true, "partitions": 4, "replicationFactor": 1});
+    /// `values` changed to topic mode, with the Kafka at `bootstrap`.
+    pub fn in_topic_mode(mut values: Value, bootstrap: &str) -> Value {
+        values["mode"] = json!("topic");
+        values["topic"] = json!({"partitions": 4, "replicationFactor": 1});
         values["kafka"] = json!({"bootstrapServers": bootstrap});
         values
     }

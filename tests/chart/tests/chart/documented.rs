@@ -194,20 +194,3 @@ fn the_chart_the_workspace_and_the_images_have_one_version() {
         assert_eq!(chart[key], env!("CARGO_PKG_VERSION"), "{key}");
     }
 }
-
-#[test]
-fn the_pipeline_may_hold_what_its_own_schema_names() {
-    let pipeline: Value = serde_json::from_str(
-        &std::fs::read_to_string(house().join("docs/freshet.schema.json")).expect("it is there"),
-    )
-    .expect("it is JSON");
-    let schema: Value = serde_json::from_str(&read("values.schema.json")).expect("it is JSON");
-    let keys = |value: &Value| -> Vec<String> {
-        value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
-    };
-    let (mut ours, mut theirs) =
-        (keys(&schema["properties"]["pipeline"]["properties"]), keys(&pipeline["properties"]));
-    ours.sort();
-    theirs.sort();
-    assert_eq!(ours, theirs);
-}

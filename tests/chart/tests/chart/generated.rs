@@ -1,4 +1,5 @@
-//! `files/topology.yaml` and the numbers of `values.yaml` are generated from `crates/topology`: `FRESHET_BLESS=1` writes them.
+//! What the chart has from elsewhere: `files/topology.yaml` and the numbers of `values.yaml` from `crates/topology`, the keys of
+//! `pipeline` in `values.schema.json` from the pipeline's own schema. `FRESHET_BLESS=1` writes them.
 
 use std::collections::BTreeMap;
 
@@ -114,4 +115,20 @@ fn with_numbers(text: &str, numbers: &mut BTreeMap<String, u64>) -> String {
         });
     }
     lines.concat()
+}
+
+#[test]
+fn the_pipeline_of_the_values_has_the_keys_of_its_own_schema() {
+    let own = std::fs::read_to_string(house().join("docs/freshet.schema.json")).expect("it is there");
+    let own: Value = serde_json::from_str(&own).expect("it is JSON");
+    let keys = own["properties"].as_object().into_iter().flatten();
+    let keys: serde_json::Map<_, _> =
+        keys.map(|(key, value)| (key.clone(), json!({"description": value["description"]}))).collect();
+    let keys = serde_json::to_string_pretty(&keys).expect("it is JSON").replace('\n', "\n      ");
+    check("values.schema.json", |schema| {
+        let (before, rest) = schema.split_once("\n    \"pipeline\": {").expect("it has a pipeline");
+        let (head, rest) = rest.split_once("\"properties\": {").expect("the pipeline has keys");
+        let (_, after) = rest.split_once("\n      }\n").expect("they end");
+        format!("{before}\n    \"pipeline\": {{{head}\"properties\": {keys}\n{after}")
+    });
 }

@@ -61,9 +61,9 @@ fn dead_letters_go_where_the_values_say() {
 }
 
 #[test]
-fn the_kafka_way_is_instead_of_the_broker_for_payloads() {
+fn in_topic_mode_payloads_go_past_the_broker() {
     let Some(tools) = Tools::of_this_test() else { return };
-    let objects = Chart::new(tools).ci("kafka-way").objects();
+    let objects = Chart::new(tools).ci("topic-mode").objects();
     let ingest = object(&objects, "Service", "farm-ingest");
     assert_eq!(ingest.variable("KAFKA_TOPIC"), Some(json!("fields.farm.payloads")));
     assert_eq!(ingest.variable("K_SINK"), None);
@@ -84,15 +84,15 @@ fn the_kafka_way_is_instead_of_the_broker_for_payloads() {
     // What is sent back from the dead letters goes through the Broker still.
     object(&objects, "Trigger", "farm-transform-payloads");
 
-    let push = Chart::new(tools).ci("kafka").objects();
-    assert!(of_kind(&push, "Deployment").is_empty());
+    let broker_mode = Chart::new(tools).ci("kafka").objects();
+    assert!(of_kind(&broker_mode, "Deployment").is_empty());
     for service in ["farm-ingest", "farm-transform"] {
-        assert_eq!(object(&push, "Service", service).variable("KAFKA_TOPIC"), None);
+        assert_eq!(object(&broker_mode, "Service", service).variable("KAFKA_TOPIC"), None);
     }
 }
 
 #[test]
-fn whoever_speaks_kafka_knows_how() {
+fn what_speaks_kafka_knows_how() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = Chart::new(tools).ci("everything").objects();
     let job = objects.iter().find(|object| object.name().contains("-migrate-")).expect("there is one");

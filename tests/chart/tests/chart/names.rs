@@ -9,7 +9,7 @@ const LONGEST_RELEASE: usize = 53;
 fn names_and_labels_of_a_long_release_are_within_limits() {
     let Some(tools) = Tools::of_this_test() else { return };
     let release = "r".repeat(LONGEST_RELEASE);
-    for values in ["kafka", "broker-in-memory", "kafka-way"] {
+    for values in ["kafka", "broker-in-memory", "topic-mode"] {
         for object in Chart::new(tools).ci(values).release(&release).objects() {
             let name = object.name();
             assert!(name.len() <= 63, "{values}: {} {name} has {}", object.kind(), name.len());

@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 41] = [
+const REFUSED: [(&str, &str); 42] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -43,21 +43,19 @@ const REFUSED: [(&str, &str); 41] = [
     ("broker.topicConfig.a=b", "broker.topicConfig is for a topic that the Broker makes itself"),
     ("broker.create=false", "broker.create is false and broker.name is not set"),
     ("broker.class=Rabbit", "/broker/class"),
+    ("mode=pull", "/mode"),
     ("broker.clas=Kafka", "clas"),
     ("deadLetters.topic=fields.farm.events", "are three different topics"),
     (
-        "kafkaWay.enabled=true,kafkaWay.worker.replicas=13,database.maxConnections=200",
-        "kafkaWay.worker.replicas is 13, but a topic of 12 partitions has no work for more than 12",
+        "mode=topic,worker.replicas=13,database.maxConnections=200",
+        "worker.replicas is 13, but a topic of 12 partitions has no work for more than 12",
     ),
     (
-        "kafkaWay.enabled=true,stages.ingest.env.K_SINK=http://broker",
-        "stages.ingest.env.K_SINK: a pipeline goes one way, through the Broker or the Kafka way, never both",
+        "mode=topic,stages.ingest.env.K_SINK=http://broker",
+        "stages.ingest.env.K_SINK: a pipeline has one mode",
     ),
-    (
-        "kafkaWay.enabled=true,kafkaWay.drained=true",
-        "kafkaWay.drained is for the upgrade that turns the Kafka way off",
-    ),
-    ("stages.ingest.env.KAFKA_TOPIC=payloads", "stages.ingest.env.KAFKA_TOPIC: a pipeline goes one way"),
+    ("mode=topic,topic.drained=true", "topic.drained is for the upgrade that leaves topic mode"),
+    ("stages.ingest.env.KAFKA_TOPIC=payloads", "stages.ingest.env.KAFKA_TOPIC: a pipeline has one mode"),
     ("stages.alert.env.DATABASE_URL=postgres://x", "stages.alert.env.DATABASE_URL: the chart sets it itself"),
     (
         "stages.dead-letter.env.KAFKA_CA_FILE=/ca.crt",

@@ -51,7 +51,7 @@ fn helm_3_renders_what_helm_4_does() {
 #[test]
 fn only_what_reads_the_pipeline_is_rolled_by_it() {
     let Some(tools) = Tools::of_this_test() else { return };
-    let chart = Chart::new(tools).ci("kafka-way");
+    let chart = Chart::new(tools).ci("topic-mode");
     let before = templates(&chart.objects());
     let after = templates(&chart.set("pipeline.lateness=20m").objects());
     let rolled: Vec<_> = before

@@ -140,7 +140,7 @@ fn seconds(text: &Value) -> Duration {
 #[test]
 fn timers_come_as_often_as_declared() {
     let Some(tools) = Tools::of_this_test() else { return };
-    let objects = Chart::new(tools).ci("kafka-way").objects();
+    let objects = Chart::new(tools).ci("topic-mode").objects();
     let every = |timer: &str| {
         object(&objects, "PingSource", &format!("farm-{timer}")).text("/spec/schedule").to_owned()
     };
@@ -162,7 +162,7 @@ fn a_tick_is_the_cron_line_that_the_pipeline_asks_for() {
         ("1d", "0 0 * * *"),
     ];
     for (tick, cron) in table {
-        let objects = Chart::new(tools).ci("kafka-way").set(&format!("pipeline.tick={tick}")).objects();
+        let objects = Chart::new(tools).ci("topic-mode").set(&format!("pipeline.tick={tick}")).objects();
         assert_eq!(object(&objects, "PingSource", "farm-tick").text("/spec/schedule"), cron, "{tick}");
     }
 }

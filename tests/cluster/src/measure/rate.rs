@@ -1,4 +1,4 @@
-//! A burst by one way or the other; what each stage used for it.
+//! A burst in one mode or the other; what each stage used for it.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -21,19 +21,19 @@ const AT_ONCE: usize = 32;
 const BATCH: usize = 1024;
 
 /// Measures events a second, and what they cost.
-pub(super) async fn measure(stand: &Stand, table: &mut Table, way: &str) -> Result<f64, Failure> {
-    // Both ways begin with processes that run.
-    sent_and_stored(stand, way, 0..WARM_UP).await?;
+pub(super) async fn measure(stand: &Stand, table: &mut Table, mode: &str) -> Result<f64, Failure> {
+    // Both modes begin with processes that run.
+    sent_and_stored(stand, mode, 0..WARM_UP).await?;
     let used_before = Usage::read(&stand.cluster).await?;
     let begin = Instant::now();
-    sent_and_stored(stand, way, WARM_UP..WARM_UP + PAYLOADS).await?;
+    sent_and_stored(stand, mode, WARM_UP..WARM_UP + PAYLOADS).await?;
     let rate = PAYLOADS as f64 / begin.elapsed().as_secs_f64();
     let used = Usage::read(&stand.cluster).await?;
     for (stage, seconds, bytes) in used.since(&used_before) {
-        table.tell(format!("{way}: {stage}, memory of the largest pod"), bytes / 1e6, "MB");
-        table.tell(format!("{way}: {stage}, CPU of a payload"), seconds * 1e6 / PAYLOADS as f64, "us");
+        table.tell(format!("{mode}: {stage}, memory of the largest pod"), bytes / 1e6, "MB");
+        table.tell(format!("{mode}: {stage}, CPU of a payload"), seconds * 1e6 / PAYLOADS as f64, "us");
     }
-    table.tell(format!("{way}: webhook -> row"), rate, "events/s");
+    table.tell(format!("{mode}: webhook -> row"), rate, "events/s");
     Ok(rate)
 }
 
@@ -41,26 +41,26 @@ pub(super) async fn measure(stand: &Stand, table: &mut Table, way: &str) -> Resu
 pub(super) async fn beside_the_bare_upsert(stand: &Stand, table: &mut Table, rates: &[(&str, f64)]) {
     let bare = bare_upsert(&stand.database.url(), BATCH).await;
     table.tell("bare upsert of such rows, from outside", bare, "events/s");
-    for (way, rate) in rates {
-        table.tell(format!("bare upsert beside the {way}"), bare / rate, "x");
+    for (mode, rate) in rates {
+        table.tell(format!("bare upsert beside {mode}"), bare / rate, "x");
     }
 }
 
-async fn sent_and_stored(stand: &Stand, way: &str, numbers: Range<u64>) -> Result<(), Failure> {
+async fn sent_and_stored(stand: &Stand, mode: &str, numbers: Range<u64>) -> Result<(), Failure> {
     let receipts = "select count(*) from receipt";
     let goal = stand.database.number(receipts).await? + i64::try_from(numbers.end - numbers.start)?;
-    send(stand, way, numbers).await?;
+    send(stand, mode, numbers).await?;
     until(Duration::from_secs(300), "the burst's rows", async || {
         Ok((stand.database.number(receipts).await? >= goal).then_some(()))
     })
     .await
 }
 
-async fn send(stand: &Stand, way: &str, numbers: Range<u64>) -> Result<(), Failure> {
+async fn send(stand: &Stand, mode: &str, numbers: Range<u64>) -> Result<(), Failure> {
     let (client, base) = stand.door(&stand.service("ingest")).await?;
     let url = format!("{base}/hooks/bench");
-    // Devices of its own: no reading of one way is there already on the other.
-    let fleet = &way[..1];
+    // Devices of its own: no reading of one mode is there already in the other.
+    let fleet = &mode[..1];
     let answers = stream::iter(numbers).map(|number| {
         let body = format!(
             r#"{{"device":"rate-{fleet}{}","temperature":{:.1},"humidity":{},"time":{}}}"#,

@@ -65,7 +65,7 @@ impl Usage {
     }
 }
 
-/// The stages, and the worker of the Kafka way.
+/// The stages, and the worker of topic mode.
 fn names() -> impl Iterator<Item = &'static str> {
     STAGES.iter().map(|stage| stage.name).chain(["worker"])
 }

@@ -1,4 +1,4 @@
-//! The Kafka way: pods are killed, PostgreSQL is away, Kafka is stopped and killed, all in the middle of traffic.
+//! Topic mode: pods are killed, PostgreSQL is away, Kafka is stopped and killed, all in the middle of traffic.
 
 use super::{Came, database_away, stages_killed};
 use crate::outage::{self, Server, Step};
@@ -7,14 +7,14 @@ use crate::steady::Steady;
 use crate::{Failure, burst};
 
 const PART: u64 = 20;
-/// What runs under traffic on this way.
+/// What runs under traffic in this mode.
 const COMPONENTS: [&str; 5] = ["ingest", "worker", "alert", "notify", "worker"];
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let Some(bootstrap) = &stand.settings.kafka_bootstrap else {
         return Ok(Came::LeftOut("KAFKA_BOOTSTRAP names no Kafka"));
     };
-    stand.install(&Stand::by_the_kafka_way(stand.values_with_quick_slow_tick(), bootstrap)).await?;
+    stand.install(&Stand::in_topic_mode(stand.values_with_quick_slow_tick(), bootstrap)).await?;
     let traffic = Steady::start(stand, "kafka").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let killed = stages_killed::kill_each(stand, &traffic, &COMPONENTS).await?;
