@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::object::Object;
-use crate::tools::{Tools, house};
+use crate::tools::{Tools, repository};
 use crate::yaml;
 
 /// The version of Kubernetes that is rendered for; what Helm assumes by itself depends on Helm.
@@ -26,7 +26,7 @@ pub struct Refusal(pub String);
 
 /// Every file of values that the chart is tried with.
 pub fn values_files() -> Vec<PathBuf> {
-    let folder = house().join("charts/freshet/ci");
+    let folder = repository().join("charts/freshet/ci");
     let entries = folder.read_dir().expect("charts/freshet/ci is there");
     let mut files: Vec<_> = entries
         .map(|entry| entry.expect("its entries can be listed").path())
@@ -45,7 +45,7 @@ impl Chart {
     /// With the values of `charts/freshet/ci/NAME-values.yaml`.
     #[must_use]
     pub fn ci(self, name: &str) -> Self {
-        self.file(&house().join(format!("charts/freshet/ci/{name}-values.yaml")))
+        self.file(&repository().join(format!("charts/freshet/ci/{name}-values.yaml")))
     }
 
     /// With a file of values.
@@ -125,7 +125,7 @@ impl Chart {
     fn run(&self, words: &[&str]) -> Output {
         Command::new(&self.helm)
             .args(words)
-            .arg(house().join("charts/freshet"))
+            .arg(repository().join("charts/freshet"))
             .args(["--namespace", "fields", "--kube-version", KUBERNETES])
             .args(&self.arguments)
             // Nothing is asked of a cluster that may be at hand.

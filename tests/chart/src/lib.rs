@@ -12,5 +12,5 @@ mod yaml;
 pub use chart::{Chart, Refusal, values_files};
 pub use object::{Container, Object};
 pub use schemas::Schemas;
-pub use tools::{Tools, house};
+pub use tools::{Tools, repository};
 pub use yaml::{YamlError, documents};

@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::object::Object;
-use crate::tools::{Tools, house};
+use crate::tools::{Tools, repository};
 use crate::yaml;
 
 /// Kinds of Kubernetes that the chart renders, with their names in its OpenAPI.
@@ -46,7 +46,7 @@ impl Schemas {
             schema["$ref"] = json!(format!("#/$defs/{name}"));
             validators.insert((api_version.to_owned(), kind.to_owned()), compiled(&schema));
         }
-        let own = house().join("tests/chart/schemas");
+        let own = repository().join("tests/chart/schemas");
         for folder in [&tools.folder.join("knative"), &own] {
             for entry in folder.read_dir().expect("the folder of CRDs is there") {
                 let path = entry.expect("its entries can be listed").path();
@@ -103,7 +103,7 @@ fn of_crd(crd: &Value) -> Vec<((String, String), Validator)> {
         .collect()
 }
 
-/// Makes every field a mistake that its object does not declare, and says in JSON Schema what OpenAPI says in its own way.
+/// Makes every field a mistake that its object does not declare, and translates what only OpenAPI knows.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

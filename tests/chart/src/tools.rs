@@ -14,7 +14,7 @@ pub struct Tools {
 }
 
 /// The folder of the whole repository.
-pub fn house() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -43,9 +43,9 @@ impl Tools {
 }
 
 fn fetch() -> Result<Tools, String> {
-    let house = house();
-    let folder = house.join("target/chart-tools");
-    let answer = Command::new(house.join(".ci/chart-tools"))
+    let repository = repository();
+    let folder = repository.join("target/chart-tools");
+    let answer = Command::new(repository.join(".ci/chart-tools"))
         .arg(&folder)
         .output()
         .map_err(|error| format!(".ci/chart-tools does not start: {error}"))?;

@@ -11,14 +11,14 @@ use runtime::Clock;
 
 use crate::stand::{Stand, TICK};
 use crate::wait::until;
-use crate::{Failure, desk};
+use crate::{Failure, receiver};
 
 /// A burst that was sent.
 pub struct Burst {
     fleet: Fleet,
     begun: Timestamp,
-    /// Messages that were told before it.
-    told_before: usize,
+    /// Messages that were received before it.
+    received_before: usize,
     /// How many requests it had.
     pub requests: usize,
 }
@@ -26,21 +26,23 @@ pub struct Burst {
 /// Sends the burst.
 ///
 /// # Errors
-/// Where the door answered otherwise than planned.
+/// Where `ingest` answered otherwise than planned.
 pub async fn send(stand: &Stand) -> Result<Burst, Failure> {
-    let told_before = told(stand).await?;
-    let (client, base) = stand.door(&stand.service("ingest")).await?;
+    let received_before = received(stand).await?;
+    let (client, base) = stand.client_of(&stand.service("ingest")).await?;
     let begun = Clock::system().now();
     let fleet = Fleet::plan(ClockFace::ending_before(begun));
     let played = play::play(&client, &base, &stand.key, &fleet.requests).await;
     if let Some(surprise) = played.surprises.first() {
-        return Err(format!("{} surprises at the door, first: {surprise}", played.surprises.len()).into());
+        return Err(
+            format!("{} surprising answers of `ingest`, first: {surprise}", played.surprises.len()).into()
+        );
     }
-    Ok(Burst { requests: fleet.requests.len(), fleet, begun, told_before })
+    Ok(Burst { requests: fleet.requests.len(), fleet, begun, received_before })
 }
 
-async fn told(stand: &Stand) -> Result<usize, Failure> {
-    desk::verified(&desk::told(&stand.cluster).await?, &stand.signing_secret)
+async fn received(stand: &Stand) -> Result<usize, Failure> {
+    receiver::verified(&receiver::received(&stand.cluster).await?, &stand.signing_secret)
 }
 
 /// Waits until rows, transitions, dead letters and messages are those of the plan, and every message's signature is valid.
@@ -51,10 +53,10 @@ pub async fn settled(stand: &Stand, burst: &Burst) -> Result<(), Failure> {
     let client = stand.database.connect().await?;
     let mut last: Vec<Entry> = Vec::new();
     let waited = until(TICK * 4, "the sums", async || {
-        let told = told(stand).await?.saturating_sub(burst.told_before);
-        last = ledger::compare(&client, &burst.fleet, burst.begun, told).await?;
-        // Nobody told, nobody to be told: the ledger alone would agree with silence.
-        Ok((told > 0 && last.iter().all(Entry::agrees)).then_some(()))
+        let notified = received(stand).await?.saturating_sub(burst.received_before);
+        last = ledger::compare(&client, &burst.fleet, burst.begun, notified).await?;
+        // Without any message the comparison alone would agree with silence.
+        Ok((notified > 0 && last.iter().all(Entry::agrees)).then_some(()))
     });
     waited.await.map_err(|failure| {
         let wrong = last.iter().filter(|entry| !entry.agrees());

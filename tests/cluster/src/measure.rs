@@ -9,7 +9,7 @@ use bench::table::Table;
 use serde_json::{Value, json};
 
 use crate::stand::Stand;
-use crate::{Failure, desk};
+use crate::{Failure, receiver};
 
 /// One source, and a rule that every hot payload breaks.
 const PIPELINE: &str = "
@@ -30,7 +30,7 @@ tick: 1h
 /// # Errors
 /// What did not happen.
 pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
-    desk::put_up_trivial(&stand.cluster, &stand.settings).await?;
+    receiver::put_up_trivial(&stand.cluster, &stand.settings).await?;
     for prewarm in [true, false] {
         stand.install(&values(stand, prewarm)).await?;
         cold::measure(stand, table, prewarm).await?;
@@ -50,8 +50,8 @@ pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
 
 fn values(stand: &Stand, prewarm: bool) -> Value {
     let mut values = stand.values();
-    let desk = desk::host(&stand.cluster.namespace);
-    values["pipelineFile"] = json!(format!("{PIPELINE}network: {{allow: [{desk}]}}\n"));
+    let host = receiver::host(&stand.cluster.namespace);
+    values["pipelineFile"] = json!(format!("{PIPELINE}network: {{allow: [{host}]}}\n"));
     values["prewarm"] = json!({"enabled": prewarm});
     values["helmTest"] = json!({"enabled": false});
     values

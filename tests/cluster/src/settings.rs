@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::Failure;
 
-/// What `make test-cluster` is told by its environment. Each field names its variable and default.
+/// What `make test-cluster` reads from its environment. Each field names its variable and default.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `FRESHET_IMAGE_REGISTRY`: where the images are; `dev.local`.
@@ -23,7 +23,7 @@ pub struct Settings {
     /// `KAFKA_BOOTSTRAP`: a Kafka that the pods reach; topic mode is left out without it.
     pub kafka_bootstrap: Option<String>,
     /// `FRESHET_OUTAGE`: a shell command that takes `postgres` or `kafka`, and `stop`, `kill` or `start`; without it neither
-    /// server is touched, and the database merely refuses everybody for a while.
+    /// server is touched, and the database merely refuses every connection for a while.
     pub outage: Option<String>,
     /// `FRESHET_CHART`: the chart; `charts/freshet`.
     pub chart: PathBuf,

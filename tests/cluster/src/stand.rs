@@ -1,4 +1,4 @@
-//! A pipeline on the cluster: namespace, database, desk, release.
+//! A pipeline on the cluster: namespace, database, receiver, release.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,13 +16,13 @@ use crate::database::Database;
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::wait::until;
-use crate::{Failure, desk, topics};
+use crate::{Failure, receiver, topics};
 
 /// For a start of everything; two busy cores need most of it.
 const READY_LIMIT: Duration = Duration::from_secs(300);
 /// Of one request: a cold start included, and longer than the stage's own time-out.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
-/// The demo's pipeline, with the desk of the cluster and a tick that leaves room for zero pods.
+/// The demo's pipeline, with the receiver of the cluster and a tick that leaves room for zero pods.
 const PIPELINE: &str = include_str!("../../../services/cli/demo/freshet.yaml");
 /// Knative's label of what it makes for a Service.
 const KNATIVE_SERVICE: &str = "serving.knative.dev/service";
@@ -46,7 +46,7 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// Makes namespace, database, secrets and desk; nothing is installed yet.
+    /// Makes namespace, database, secrets and receiver; nothing is installed yet.
     ///
     /// # Errors
     /// Where something that is needed is not there, in a plain sentence.
@@ -76,10 +76,10 @@ impl Stand {
         self.cluster.make_namespace().await?;
         let url = self.database.url();
         self.cluster.put_secret("database", &BTreeMap::from([("uri", url.as_str())])).await?;
-        let webhook = format!("http://{}/alerts", desk::host(&self.cluster.namespace));
+        let webhook = format!("http://{}/alerts", receiver::host(&self.cluster.namespace));
         let demo = [("key", self.key.as_str()), ("secret", &self.signing_secret), ("webhook", &webhook)];
         self.cluster.put_secret("demo", &BTreeMap::from(demo)).await?;
-        desk::put_up(&self.cluster, &self.settings).await
+        receiver::put_up(&self.cluster, &self.settings).await
     }
 
     /// The values of the release; a test changes what it wants otherwise.
@@ -119,9 +119,9 @@ impl Stand {
     }
 
     fn pipeline(&self) -> String {
-        let desk = desk::host(&self.cluster.namespace);
+        let host = receiver::host(&self.cluster.namespace);
         PIPELINE
-            .replace("allow: [127.0.0.1]", &format!("allow: [{desk}]"))
+            .replace("allow: [127.0.0.1]", &format!("allow: [{host}]"))
             .replace("tick: 10s", &format!("tick: {}m", TICK.as_secs() / 60))
     }
 
@@ -146,7 +146,7 @@ impl Stand {
         self.ready().await
     }
 
-    /// Waits until every object says that it is ready, and the desk has its pod.
+    /// Waits until every object says that it is ready, and the receiver has its pod.
     ///
     /// # Errors
     /// What is not ready in the end, and why.
@@ -159,7 +159,7 @@ impl Stand {
             });
             waited.await.map_err(|_| format!("{} not ready: {}", kind.name(), last.join("; ")))?;
         }
-        until(READY_LIMIT, "the pods of the desk and the worker", async || {
+        until(READY_LIMIT, "the pods of the receiver and the worker", async || {
             let mut deployments = self.cluster.list(DEPLOYMENT).await?;
             // Those of Knative scale to zero.
             deployments.retain(|one| !one.labels().contains_key(KNATIVE_SERVICE));
@@ -174,7 +174,7 @@ impl Stand {
     ///
     /// # Errors
     /// Where the service has no URL, or the gateway no address.
-    pub async fn door(&self, service: &str) -> Result<(Client, String), Failure> {
+    pub async fn client_of(&self, service: &str) -> Result<(Client, String), Failure> {
         let url = Url::parse(&self.cluster.url(service).await?)?;
         let host = url.host_str().ok_or("the service's URL has no host")?.to_owned();
         let addresses = self.settings.gateway.socket_addrs(|| None)?;

@@ -1,4 +1,4 @@
-//! Steady traffic: payloads that are each sent until they are taken, and can be told apart in the database.
+//! Steady traffic: payloads that are each sent until they are taken, and can be distinguished in the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 
 use crate::stand::Stand;
 use crate::wait::until;
-use crate::{Failure, desk};
+use crate::{Failure, receiver};
 
 /// Between two payloads of one sender.
 const PAUSE: Duration = Duration::from_millis(400);
 /// Before a payload is sent once more.
 const AGAIN: Duration = Duration::from_millis(700);
 const SENDERS: u64 = 4;
-/// For the last of them to be told, by way of a tick or of the dead letters.
+/// For the last notification, by a tick or by the dead letters.
 const SETTLED_WITHIN: Duration = Duration::from_secs(300);
 /// The source that is sent to; its rule fires above 8 °C.
 const SOURCE: &str = "cold-store";
@@ -32,12 +32,12 @@ pub struct Steady {
 }
 
 impl Steady {
-    /// Begins; `run` tells this traffic apart from other.
+    /// Begins; `run` distinguishes this traffic from other.
     ///
     /// # Errors
-    /// Where there is no door.
+    /// Where `ingest` has no address.
     pub async fn start(stand: &Stand, run: &str) -> Result<Self, Failure> {
-        let (client, base) = stand.door(&stand.service("ingest")).await?;
+        let (client, base) = stand.client_of(&stand.service("ingest")).await?;
         let (stopped, taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let senders = (0..SENDERS).map(|number| {
             let sender = Sender {
@@ -68,7 +68,7 @@ impl Steady {
         until(limit, "traffic that is taken", async || Ok((self.taken() >= goal).then_some(()))).await
     }
 
-    /// Ends once every payload that was begun is taken, and waits until each is stored, has fired and was told exactly once;
+    /// Ends once every payload that was begun is taken, and waits until each is stored, has fired and was notified exactly once;
     /// how many those are.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Steady {
     }
 }
 
-/// Waits until each of `taken` payloads of `run` is stored exactly once, has fired exactly one alert, and that was told.
+/// Waits until each of `taken` payloads of `run` is stored exactly once, has fired exactly one alert, and has one notification.
 ///
 /// # Errors
 /// What was found instead.
@@ -99,17 +99,18 @@ async fn settled(stand: &Stand, run: &str, taken: u64) -> Result<(), Failure> {
                  where n.status = 'delivered' and t.stream_id in (select stream from own))"
     );
     let mut found = [0; 4];
-    let waited = until(SETTLED_WITHIN, "every payload stored once and told once", async || {
+    let waited = until(SETTLED_WITHIN, "every payload stored once and notified once", async || {
         let row = stand.database.connect().await?.query_one(&counts, &[]).await?;
         found = std::array::from_fn(|column| row.get(column));
         Ok((found == [wanted; 4]).then_some(()))
     });
     waited.await.map_err(|failure| {
-        let [devices, rows, transitions, told] = found;
-        let what = format!("{devices} devices, {rows} rows, {transitions} transitions, {told} told");
+        let [devices, rows, transitions, notified] = found;
+        let what =
+            format!("{devices} devices, {rows} rows, {transitions} transitions, {notified} notifications");
         Failure::from(format!("{failure}: of {taken} that were taken there are {what}"))
     })?;
-    desk::verified(&desk::told(&stand.cluster).await?, &stand.signing_secret).map(|_| ())
+    receiver::verified(&receiver::received(&stand.cluster).await?, &stand.signing_secret).map(|_| ())
 }
 
 struct Sender {

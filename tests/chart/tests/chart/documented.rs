@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chart_tests::{Chart, Tools, documents, house};
+use chart_tests::{Chart, Tools, documents, repository};
 use serde_json::Value;
 use topology::STAGES;
 
@@ -11,7 +11,7 @@ const BEGIN: &str = "<!-- values -->\n";
 const END: &str = "<!-- /values -->";
 
 fn chart_file(name: &str) -> PathBuf {
-    house().join("charts/freshet").join(name)
+    repository().join("charts/freshet").join(name)
 }
 
 fn read(name: &str) -> String {

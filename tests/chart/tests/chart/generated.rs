@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chart_tests::house;
+use chart_tests::repository;
 use serde_json::{Value, json};
 use topology::{Filter, PAYLOADS, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
 
@@ -11,7 +11,7 @@ const HEAD: &str = "# Generated from crates/topology for the templates: `FRESHET
 
 /// Compares a file of the chart with what it is generated to be, or writes it.
 fn check(name: &str, generate: impl FnOnce(&str) -> String) {
-    let path = house().join("charts/freshet").join(name);
+    let path = repository().join("charts/freshet").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let expected = generate(&text);
     if std::env::var_os("FRESHET_BLESS").is_some() {
@@ -119,7 +119,7 @@ fn with_numbers(text: &str, numbers: &mut BTreeMap<String, u64>) -> String {
 
 #[test]
 fn the_pipeline_of_the_values_has_the_keys_of_its_own_schema() {
-    let own = std::fs::read_to_string(house().join("docs/freshet.schema.json")).expect("it is there");
+    let own = std::fs::read_to_string(repository().join("docs/freshet.schema.json")).expect("it is there");
     let own: Value = serde_json::from_str(&own).expect("it is JSON");
     let keys = own["properties"].as_object().into_iter().flatten();
     let keys: serde_json::Map<_, _> =

@@ -1,4 +1,4 @@
-//! Values that make no sense, and what is said about them.
+//! Values that make no sense, and the answers.
 
 use chart_tests::{Chart, Tools};
 
@@ -91,18 +91,18 @@ const REFUSED: [(&str, &str); 42] = [
 fn wrong_values_are_refused_with_the_reason() {
     let Some(tools) = Tools::of_this_test() else { return };
     for (values, reason) in REFUSED {
-        // Both kinds of mistakes are told at the place where they are, by Helm's schema with slashes.
+        // Both kinds of mistakes name their place, Helm's schema with slashes.
         let said = if values.starts_with("stages.transform.maxScale=13") {
             Chart::new(tools).ci("kafka").set(values).set("database.maxConnections=97").refusal()
         } else {
             Chart::new(tools).ci("kafka").set(values).refusal()
         };
-        assert!(said.contains(reason), "{values}\n  should be told: {reason}\n  but was: {said}");
+        assert!(said.contains(reason), "{values}\n  should say: {reason}\n  but was: {said}");
     }
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn every_mistake_is_listed_at_once() {
     let Some(tools) = Tools::of_this_test() else { return };
     let said = Chart::new(tools).refusal();
     for reason in ["database.existingSecret is not set", "kafka.bootstrapServers is not set"] {

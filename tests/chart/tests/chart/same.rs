@@ -88,7 +88,7 @@ fn a_migration_job_is_another_one_exactly_when_it_runs_something_else() {
 }
 
 #[test]
-fn the_hook_tells_the_database_which_pipeline_is_active() {
+fn the_hook_records_which_pipeline_is_active() {
     let Some(tools) = Tools::of_this_test() else { return };
     for file in values_files() {
         let objects = Chart::new(tools).file(&file).objects();

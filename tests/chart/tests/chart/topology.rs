@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chart_tests::{Chart, Object, Tools, house};
+use chart_tests::{Chart, Object, Tools, repository};
 use serde_json::{Value, json};
 use topology::{
     Filter, Order, PREWARMS, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, timer_source,
@@ -13,14 +13,15 @@ use crate::{matrix, object, of_kind};
 
 #[test]
 fn each_service_folder_is_a_stage_of_the_values() {
-    let folder = house().join("services");
+    let folder = repository().join("services");
     let folders: BTreeSet<String> = folder
         .read_dir()
         .expect("services is there")
         .map(|entry| entry.expect("its entries can be listed").file_name().to_string_lossy().into_owned())
         .filter(|name| name != "cli")
         .collect();
-    let values = std::fs::read_to_string(house().join("charts/freshet/values.yaml")).expect("it is there");
+    let values =
+        std::fs::read_to_string(repository().join("charts/freshet/values.yaml")).expect("it is there");
     let values = chart_tests::documents(&values).expect("it is YAML").remove(0);
     let stages: BTreeSet<String> = values["stages"].as_object().expect("a map").keys().cloned().collect();
     let declared: BTreeSet<String> = STAGES.iter().map(|stage| stage.name.to_owned()).collect();
@@ -30,7 +31,8 @@ fn each_service_folder_is_a_stage_of_the_values() {
 
 #[test]
 fn skaffold_builds_an_image_of_each_stage_and_hands_it_to_the_chart() {
-    let skaffold = std::fs::read_to_string(house().join("skaffold.yaml")).expect("skaffold.yaml is there");
+    let skaffold =
+        std::fs::read_to_string(repository().join("skaffold.yaml")).expect("skaffold.yaml is there");
     let skaffold = chart_tests::documents(&skaffold).expect("it is YAML").remove(0);
     let artifacts = skaffold["build"]["artifacts"].as_array().expect("a list");
     let images: BTreeSet<_> = artifacts
@@ -60,6 +62,8 @@ fn scale_concurrency_and_time_are_the_declared_ones() {
         let pod = service.pod().expect("a service has a pod");
         assert_eq!(pod["containerConcurrency"], stage.container_concurrency, "{}", stage.name);
         assert_eq!(pod["timeoutSeconds"], stage.timeout.as_secs(), "{}", stage.name);
+        let timeout = json!(stage.timeout.as_millis().to_string());
+        assert_eq!(service.variable("DELIVERY_TIMEOUT_MS"), Some(timeout), "{}", stage.name);
         let public = service.at("/metadata/labels/networking.knative.dev~1visibility").is_none();
         assert_eq!(public, stage.public, "{}", stage.name);
     }

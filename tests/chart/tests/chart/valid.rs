@@ -1,4 +1,4 @@
-use chart_tests::{Chart, Schemas, Tools, house, values_files};
+use chart_tests::{Chart, Schemas, Tools, repository, values_files};
 
 use crate::matrix;
 
@@ -24,7 +24,7 @@ fn helm_finds_nothing_to_say() {
 fn the_values_for_development_are_taken() {
     let Some(tools) = Tools::of_this_test() else { return };
     let schemas = Schemas::new(tools);
-    let values = |name: &str| house().join("k8s/dev").join(name);
+    let values = |name: &str| repository().join("k8s/dev").join(name);
     let kafka = Chart::new(tools).file(&values("values.yaml"));
     let in_memory = kafka.clone().file(&values("values-in-memory.yaml"));
     for chart in [kafka, in_memory] {

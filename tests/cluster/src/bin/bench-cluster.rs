@@ -23,7 +23,7 @@ async fn run() -> Result<(), Failure> {
     let stand = Stand::prepare(Settings::from_env()?).await?;
     let mut table = Table::default();
     let measured = cluster_tests::measure::run(&stand, &mut table).await;
-    // What was measured before a failure is told all the same.
+    // What was measured before a failure is written all the same.
     table.close_as(Path::new("target/bench/cluster.json"))?;
     measured.and(stand.clear().await)
 }

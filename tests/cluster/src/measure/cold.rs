@@ -7,7 +7,7 @@ use reqwest::Client;
 
 use crate::stand::{Stand, TICK};
 use crate::wait::until;
-use crate::{Failure, desk, pods};
+use crate::{Failure, pods, receiver};
 
 /// Starts of each kind; each waits for zero first, which takes a minute.
 const RUNS: u32 = 7;
@@ -17,7 +17,7 @@ const RELIST: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Measures cold starts, with wake-ahead or without.
+/// Measures cold starts, with prewarm or without.
 pub(super) async fn measure(stand: &Stand, table: &mut Table, prewarm: bool) -> Result<(), Failure> {
     let (mut trivial, mut to_row, mut to_message) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RUNS {
@@ -34,11 +34,11 @@ pub(super) async fn measure(stand: &Stand, table: &mut Table, prewarm: bool) -> 
     let word = if prewarm { "with" } else { "without" };
     let (trivial, to_row, to_message) = (median(trivial), median(to_row), median(to_message));
     table.tell(format!("trivial service from zero ({word} run)"), trivial, "s");
-    table.tell(format!("cold webhook -> row, {word} wake-ahead"), to_row, "s");
-    table.tell(format!("cold webhook -> notification, {word} wake-ahead"), to_message, "s");
+    table.tell(format!("cold webhook -> row, {word} prewarm"), to_row, "s");
+    table.tell(format!("cold webhook -> notification, {word} prewarm"), to_message, "s");
     let (row, message) = (
-        format!("cold webhook -> row, {word} wake-ahead, in trivial starts"),
-        format!("cold webhook -> notification, {word} wake-ahead, in trivial starts"),
+        format!("cold webhook -> row, {word} prewarm, in trivial starts"),
+        format!("cold webhook -> notification, {word} prewarm, in trivial starts"),
     );
     if prewarm {
         table.at_most(row, to_row / trivial, "starts", 2.0);
@@ -60,11 +60,11 @@ async fn trivial_at_zero(stand: &Stand) -> Result<(), Failure> {
 }
 
 fn is_trivial(pod: &str) -> bool {
-    pod.starts_with(desk::TRIVIAL)
+    pod.starts_with(receiver::TRIVIAL)
 }
 
 async fn start_of_trivial(stand: &Stand) -> Result<f64, Failure> {
-    let (client, base) = stand.door(desk::TRIVIAL).await?;
+    let (client, base) = stand.client_of(receiver::TRIVIAL).await?;
     let begin = Instant::now();
     let status = client.post(&base).body("x").send().await?.status();
     if status.as_u16() == 202 {
@@ -74,12 +74,12 @@ async fn start_of_trivial(stand: &Stand) -> Result<f64, Failure> {
     }
 }
 
-/// Seconds from the request to its row, and to its message. Whoever looks takes as little as can be of the cores that start.
+/// Seconds from the request to its row, and to its message. Looking takes as little as can be of the cores that start.
 async fn chain(stand: &Stand, device: &str) -> Result<(f64, f64), Failure> {
-    let (client, base) = stand.door(&stand.service("ingest")).await?;
+    let (client, base) = stand.client_of(&stand.service("ingest")).await?;
     let database = stand.database.connect().await?;
     let stored = database.prepare("select exists(select from readings where device = $1)").await?;
-    let told_before = desk::told(&stand.cluster).await?.len();
+    let received_before = receiver::received(&stand.cluster).await?.len();
     let begin = Instant::now();
     let row = async {
         while !database.query_one(&stored, &[&device]).await?.get::<_, bool>(0) {
@@ -88,7 +88,7 @@ async fn chain(stand: &Stand, device: &str) -> Result<(f64, f64), Failure> {
         Ok::<_, Failure>(begin.elapsed().as_secs_f64())
     };
     let message = async {
-        desk::told_beyond(&stand.cluster, told_before).await?;
+        receiver::received_beyond(&stand.cluster, received_before).await?;
         Ok(begin.elapsed().as_secs_f64())
     };
     let watched = async { tokio::try_join!(hot(&client, &base, &stand.key, device), row, message) };

@@ -57,7 +57,7 @@ async fn sent_and_stored(stand: &Stand, mode: &str, numbers: Range<u64>) -> Resu
 }
 
 async fn send(stand: &Stand, mode: &str, numbers: Range<u64>) -> Result<(), Failure> {
-    let (client, base) = stand.door(&stand.service("ingest")).await?;
+    let (client, base) = stand.client_of(&stand.service("ingest")).await?;
     let url = format!("{base}/hooks/bench");
     // Devices of its own: no reading of one mode is there already in the other.
     let fleet = &mode[..1];

@@ -1,4 +1,4 @@
-//! What the stages' containers use, as the kubelets tell it.
+//! What the stages' containers use, as the kubelets report it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,17 +18,17 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct Usage(BTreeMap<(&'static str, String), (f64, f64)>);
 
 impl Usage {
-    /// Asks every node's kubelet until what it tells of each container is of now: it looks at them every few seconds.
+    /// Asks every node's kubelet until what it reports of each container is of now: it looks at them every few seconds.
     pub(super) async fn read(cluster: &Cluster) -> Result<Self, Failure> {
         let now = Clock::system().now();
-        until(LIMIT, "what the kubelets tell of now", async || {
+        until(LIMIT, "what the kubelets report of now", async || {
             let (used, oldest) = Self::look(cluster).await?;
             Ok(oldest.is_none_or(|oldest| oldest >= now).then_some(used))
         })
         .await
     }
 
-    /// What is told, and how old the oldest part of it is.
+    /// What is reported, and how old the oldest part of it is.
     async fn look(cluster: &Cluster) -> Result<(Self, Option<Timestamp>), Failure> {
         let (mut used, mut times) = (BTreeMap::new(), Vec::new());
         let nodes = cluster.raw("/api/v1/nodes").await?;

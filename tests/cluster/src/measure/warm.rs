@@ -17,7 +17,7 @@ const FIRST: i64 = 1_767_225_600;
 
 /// Measures p50 and p99.
 pub(super) async fn measure(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
-    let (client, base) = stand.door(&stand.service("ingest")).await?;
+    let (client, base) = stand.client_of(&stand.service("ingest")).await?;
     let database = stand.database.connect().await?;
     let stored = database
         .prepare("select exists(select from readings where device = 'warm' and observed_at = $1)")

@@ -23,7 +23,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let taken = traffic.settle(stand).await?;
     let back = stand.database.number("select count(*) from dead_letter where replays > 0").await?;
     Ok(Came::Held(format!(
-        "{how}; {taken} payloads, {back} by way of the dead letters; each stored, fired and told once"
+        "{how}; {taken} payloads, {back} by the dead letters; each stored, fired and notified once"
     )))
 }
 
@@ -41,7 +41,8 @@ pub(super) async fn away(stand: &Stand, traffic: &Steady) -> Result<String, Fail
         stand.database.admit().await?;
     }
     traffic.taken_more(PART, burst::COLD * 2).await?;
-    let how = if is_stopped { "PostgreSQL stopped and started" } else { "the database refused everybody" };
+    let how =
+        if is_stopped { "PostgreSQL stopped and started" } else { "the database refused every connection" };
     let meanwhile = if goes_on { "payloads taken meanwhile too" } else { "no payload taken meanwhile" };
     Ok(format!("{how}, {meanwhile}"))
 }

@@ -18,7 +18,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     let killed = kill_each(stand, &traffic, &STAGES.map(|stage| stage.name)).await?;
     let taken = traffic.settle(stand).await?;
-    Ok(Came::Held(format!("{taken} payloads, each stored once, fired once, told once; killed: {killed}")))
+    Ok(Came::Held(format!("{taken} payloads, each stored once, fired once, notified once; killed: {killed}")))
 }
 
 /// Kills the pods of each component in turn under `traffic`; which those were.

@@ -29,7 +29,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     }
     let taken = traffic.settle(stand).await?;
     Ok(Came::Held(format!(
-        "{taken} payloads, each stored, fired and told once; killed: {killed}; {database}{}",
+        "{taken} payloads, each stored, fired and notified once; killed: {killed}; {database}{}",
         ends.concat()
     )))
 }

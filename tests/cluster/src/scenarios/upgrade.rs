@@ -25,7 +25,9 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let taken = traffic.settle(stand).await?;
     stand.install(&stand.values()).await?;
-    Ok(Came::Held(format!("{taken} payloads over upgrade and rollback, each stored, fired and told once")))
+    Ok(Came::Held(format!(
+        "{taken} payloads over upgrade and rollback, each stored, fired and notified once"
+    )))
 }
 
 /// The rule that fires, edited.

@@ -1,4 +1,4 @@
-//! The desk: where alerts are told, within the cluster.
+//! The test receiver: where notifications go, within the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use crate::Failure;
 use crate::cluster::{Cluster, DEPLOYMENT, KSERVICE, SERVICE};
 use crate::settings::Settings;
 
-const NAME: &str = "desk";
+const NAME: &str = "receiver";
 /// A trivial service at zero, beside which starts are compared.
 pub const TRIVIAL: &str = "trivial";
 
-/// One message that was told.
+/// One message that was received.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Told {
+pub struct Message {
     headers: BTreeMap<String, String>,
     body: String,
 }
 
-/// Puts the desk up: one pod that always runs, and a Service of the core.
+/// Puts it up: one pod that always runs, and a Service of the core.
 ///
 /// # Errors
 /// Where the cluster refuses it.
@@ -67,33 +67,33 @@ fn container(settings: &Settings) -> Value {
     })
 }
 
-/// The host under which the desk is reached within the cluster.
+/// The host under which it is reached within the cluster.
 pub fn host(namespace: &str) -> String {
     format!("{NAME}.{namespace}.svc.cluster.local")
 }
 
-/// What was told so far.
+/// What was received so far.
 ///
 /// # Errors
-/// Where the desk does not answer.
-pub async fn told(cluster: &Cluster) -> Result<Vec<Told>, Failure> {
+/// Where the receiver does not answer.
+pub async fn received(cluster: &Cluster) -> Result<Vec<Message>, Failure> {
     ask(cluster, "/received").await
 }
 
 /// The same, as soon as there are more than `known`.
 ///
 /// # Errors
-/// Where the desk does not answer.
-pub async fn told_beyond(cluster: &Cluster, known: usize) -> Result<Vec<Told>, Failure> {
+/// Where the receiver does not answer.
+pub async fn received_beyond(cluster: &Cluster, known: usize) -> Result<Vec<Message>, Failure> {
     loop {
-        let told = ask(cluster, &format!("/received?beyond={known}")).await?;
-        if told.len() > known {
-            return Ok(told);
+        let received = ask(cluster, &format!("/received?beyond={known}")).await?;
+        if received.len() > known {
+            return Ok(received);
         }
     }
 }
 
-async fn ask(cluster: &Cluster, path: &str) -> Result<Vec<Told>, Failure> {
+async fn ask(cluster: &Cluster, path: &str) -> Result<Vec<Message>, Failure> {
     Ok(serde_json::from_str(&cluster.get(NAME, path).await?)?)
 }
 
@@ -101,10 +101,10 @@ async fn ask(cluster: &Cluster, path: &str) -> Result<Vec<Told>, Failure> {
 ///
 /// # Errors
 /// Where a message's signature is not valid.
-pub fn verified(told: &[Told], secret: &str) -> Result<usize, Failure> {
+pub fn verified(messages: &[Message], secret: &str) -> Result<usize, Failure> {
     let webhook = Webhook::new(secret)?;
     let mut ids = BTreeSet::new();
-    for message in told {
+    for message in messages {
         let header = |name: &str| {
             let value = message.headers.get(name).map(String::as_str);
             value.ok_or_else(|| format!("a message came without {name}"))
