@@ -1,8 +1,7 @@
 # syntax=docker/dockerfile:1
 # One file for every service and the cli:
 #   docker build --build-arg SERVICE=ingest --tag freshet-ingest .
-# SERVICE is a binary: ingest, transform, alert, notify, dead-letter, freshet. All images share every layer but the last,
-# so that the second one takes no build at all.
+# SERVICE is one of k8s/binaries. All images share every layer but the last, so that the second one takes no build at all.
 
 ARG RUST_VERSION=1.95.0
 
@@ -19,7 +18,7 @@ RUN cargo chef prepare --recipe-path recipe.json
 FROM toolchain AS build
 # release, or image-dev: quick to rebuild, for skaffold dev.
 ARG CARGO_PROFILE=release
-COPY k8s/build k8s/build
+COPY k8s/build k8s/binaries k8s/
 COPY --from=recipe /src/recipe.json recipe.json
 RUN k8s/build chef cook --recipe-path recipe.json
 COPY . .

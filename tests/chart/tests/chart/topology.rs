@@ -24,6 +24,9 @@ fn each_service_folder_is_a_stage_of_the_values() {
         std::fs::read_to_string(repository().join("charts/freshet/values.yaml")).expect("it is there");
     let values = chart_tests::documents(&values).expect("it is YAML").remove(0);
     let stages: BTreeSet<String> = values["stages"].as_object().expect("a map").keys().cloned().collect();
+    let binaries = std::fs::read_to_string(repository().join("k8s/binaries")).expect("it is there");
+    let binaries: BTreeSet<String> = binaries.lines().map(str::to_owned).collect();
+    assert_eq!(binaries, folders.iter().cloned().chain(["freshet".to_owned()]).collect());
     let declared: BTreeSet<String> = STAGES.iter().map(|stage| stage.name.to_owned()).collect();
     assert_eq!(stages, folders);
     assert_eq!(stages, declared);
