@@ -31,12 +31,12 @@ fuzz_target!(|bytes: &[u8]| {
         path: "/hooks/source".into(),
         query: "event=up".into(),
         headers: vec![("content-type".into(), content_type.into())],
-        body: body.to_vec(),
+        body: body.to_vec().into(),
     };
     let profile = Profile { source: "source".into(), ..Profile::default() };
     let context = Context { profile: &profile, received_at: RECEIVED_AT };
     decode(format, &mut request, context);
-    if let Ok(query) = String::from_utf8(std::mem::take(&mut request.body)) {
+    if let Ok(query) = String::from_utf8(std::mem::take(&mut request.body).into()) {
         request.method = "GET".into();
         request.query = query;
         decode(format, &mut request, context);

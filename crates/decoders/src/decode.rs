@@ -173,7 +173,7 @@ pub(crate) fn path(mut text: String) -> String {
 
 /// The text without NUL, which no database keeps: replaced, so that nobody takes one text for another.
 pub(crate) fn storable(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+    event_model::storable(&text).into_owned()
 }
 
 #[cfg(test)]

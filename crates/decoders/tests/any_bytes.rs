@@ -62,7 +62,7 @@ fn check(request: &RecordedRequest) -> Result<(), TestCaseError> {
 fn request(content_type: &str, query: String, body: Vec<u8>) -> RecordedRequest {
     let mut headers = vec![("content-type".to_owned(), content_type.to_owned())];
     headers.retain(|(_, value)| !value.is_empty());
-    RecordedRequest { method: "POST".into(), path: "/hooks/source".into(), query, headers, body }
+    RecordedRequest { method: "POST".into(), path: "/hooks/source".into(), query, headers, body: body.into() }
 }
 
 proptest! {

@@ -115,7 +115,7 @@ fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
         path: "/hooks/source".into(),
         query: "event=up".into(),
         headers: vec![("content-type".into(), "application/json".into())],
-        body: body.to_string().into_bytes(),
+        body: body.to_string().into(),
     };
     let profile = Profile { source: "source".into(), mapping, max_readings: 50, ..Profile::default() };
     let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().expect("a time") };

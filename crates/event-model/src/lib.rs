@@ -4,11 +4,15 @@ pub mod alert;
 pub mod cloudevent;
 pub mod event_types;
 pub mod events;
+mod hex;
 pub mod ids;
+mod nul;
 pub mod reading;
 pub mod request;
 pub mod units;
 
 pub use alert::Severity;
+pub use hex::hex;
+pub use nul::storable;
 pub use reading::{Quality, Reading, Value};
 pub use request::RecordedRequest;

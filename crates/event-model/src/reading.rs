@@ -92,7 +92,7 @@ impl Value {
         match self {
             Self::Number(_) | Self::Flag(_) => None,
             Self::Text(text) => Some(text.clone()),
-            Self::Bytes(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+            Self::Bytes(bytes) => Some(crate::hex(bytes)),
         }
     }
 }

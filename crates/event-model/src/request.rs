@@ -12,6 +12,7 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 /// How many header fields a recorded request may have.
@@ -28,8 +29,8 @@ pub struct RecordedRequest {
     pub query: String,
     /// Header fields in order; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as it came.
-    pub body: Vec<u8>,
+    /// The body as it came; clones share it.
+    pub body: Bytes,
 }
 
 /// Why a text is no recorded request.
@@ -78,16 +79,24 @@ impl RecordedRequest {
         bytes
     }
 
-    /// Reads `application/http` text.
+    /// Reads `application/http` text, which is copied once.
+    ///
+    /// # Errors
+    /// As [`RecordedRequest::from_bytes`].
+    pub fn parse(text: &[u8]) -> Result<Self, RequestError> {
+        Self::from_bytes(&Bytes::copy_from_slice(text))
+    }
+
+    /// Reads `application/http` text; the body is a part of `text` and no copy.
     ///
     /// A target in absolute form (`POST http://host/path`) is taken without its scheme and authority.
     ///
     /// # Errors
     /// [`RequestError`] where the head does not follow RFC 9112.
-    pub fn parse(bytes: &[u8]) -> Result<Self, RequestError> {
+    pub fn from_bytes(text: &Bytes) -> Result<Self, RequestError> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut head = httparse::Request::new(&mut headers);
-        let httparse::Status::Complete(body_at) = head.parse(bytes)? else {
+        let httparse::Status::Complete(body_at) = head.parse(text)? else {
             return Err(RequestError::Truncated);
         };
         let target = without_authority(head.path.unwrap_or("/"));
@@ -109,7 +118,7 @@ impl RecordedRequest {
             path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
             query: query.to_owned(),
             headers,
-            body: bytes[body_at..].to_vec(),
+            body: text.slice(body_at..),
         })
     }
 }
@@ -126,7 +135,7 @@ fn without_authority(target: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{RecordedRequest, RequestError};
+    use super::{Bytes, RecordedRequest, RequestError};
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -135,7 +144,7 @@ mod tests {
             path: "/hooks/a%20b".into(),
             query: "event=up".into(),
             headers: vec![("content-type".into(), "application/json; charset=utf-8".into())],
-            body: b"{\"a\":1}\r\n\r\n\0".to_vec(),
+            body: Bytes::from_static(b"{\"a\":1}\r\n\r\n\0"),
         };
         assert_eq!(RecordedRequest::parse(&request.to_bytes()), Ok(request.clone()));
         assert_eq!(request.media_type().as_deref(), Some("application/json"));
@@ -147,7 +156,7 @@ mod tests {
             RecordedRequest::parse(b"post http://localhost:8080/hooks/x HTTP/1.1\nX-A: b\n\nbody\n").unwrap();
         assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/hooks/x"));
         assert_eq!(request.header("x-a"), Some("b"));
-        assert_eq!(request.body, b"body\n");
+        assert_eq!(request.body.as_ref(), b"body\n");
     }
 
     #[test]

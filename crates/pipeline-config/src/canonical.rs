@@ -1,7 +1,6 @@
 //! The canonical form of a file, for its hash: comments, spacing, quotes and the order of keys are no part of it.
 
-use std::fmt::Write as _;
-
+use event_model::hex;
 use sha2::{Digest, Sha256};
 
 use crate::yaml::{Node, Value};
@@ -10,11 +9,7 @@ use crate::yaml::{Node, Value};
 pub(crate) fn hash(root: &Node) -> String {
     let mut hasher = Sha256::new();
     feed(root, &mut hasher);
-    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&hasher.finalize())
 }
 
 /// Each node is a letter for its kind and a length or value, so that no two trees read the same.

@@ -1,7 +1,6 @@
 //! The hash that says whose state a row in the database is.
 
-use std::fmt::Write as _;
-
+use event_model::hex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -27,11 +26,7 @@ impl Rule {
         };
         let text =
             serde_json::to_vec(&essence).expect("texts, numbers and maps with text keys are always JSON");
-        Sha256::digest(text).iter().take(16).fold(String::with_capacity(32), |mut hash, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(hash, "{byte:02x}");
-            hash
-        })
+        hex(&Sha256::digest(text)[..16])
     }
 }
 

@@ -51,7 +51,7 @@ impl Probe {
             path: format!("/hooks/{name}"),
             query: String::new(),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: body.clone().into_bytes(),
+            body: body.clone().into(),
         };
         let seen = preview(source, decoder, request, now);
         let is_well = source.events.is_none() && seen.is_well();

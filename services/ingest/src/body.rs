@@ -36,14 +36,14 @@ pub(crate) async fn read(
 }
 
 /// Undoes the one content coding that the request names.
-pub(crate) fn decompressed(request: &HttpRequest, body: Bytes, bound: usize) -> Result<Vec<u8>, Problem> {
+pub(crate) fn decompressed(request: &HttpRequest, body: Bytes, bound: usize) -> Result<Bytes, Problem> {
     let mut codings = request.headers().get_all(CONTENT_ENCODING);
     let coding = codings.next().map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
     if codings.next().is_some() {
         return Err(Problem::unsupported_encoding());
     }
     match coding.as_deref() {
-        None | Some("" | "identity") => Ok(body.into()),
+        None | Some("" | "identity") => Ok(body),
         Some("gzip" | "x-gzip") => inflate(MultiGzDecoder::new(&*body), bound),
         // RFC 9110 means zlib by `deflate`; some senders leave its frame out.
         Some("deflate") if is_zlib(&body) => inflate(ZlibDecoder::new(&*body), bound),
@@ -57,13 +57,13 @@ fn is_zlib(body: &[u8]) -> bool {
     matches!(body, [first, second, ..] if first & 0x0F == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
 }
 
-fn inflate(decoder: impl Read, bound: usize) -> Result<Vec<u8>, Problem> {
+fn inflate(decoder: impl Read, bound: usize) -> Result<Bytes, Problem> {
     let mut body = Vec::new();
     let one_more = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
     let read: io::Result<usize> = decoder.take(one_more).read_to_end(&mut body);
     match read {
         Ok(length) if length > bound => Err(Problem::too_large(bound)),
-        Ok(_) => Ok(body),
+        Ok(_) => Ok(body.into()),
         Err(_) => Err(Problem::malformed("the body is not what its content encoding says")),
     }
 }

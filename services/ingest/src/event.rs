@@ -2,7 +2,7 @@
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::events::{APPLICATION_HTTP, EXT_PARTITION_KEY, EXT_PAYLOAD_FORMAT};
-use event_model::{RecordedRequest, cloudevent, event_types};
+use event_model::{RecordedRequest, cloudevent, event_types, hex};
 use jiff::Timestamp;
 use runtime::trace;
 use sha2::{Digest as _, Sha256};
@@ -50,10 +50,6 @@ fn travelling(text: &str) -> String {
     if text.len() * 2 <= MAX_TEXT { hex(text.as_bytes()) } else { hex(&Sha256::digest(text)) }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use cloudevents::AttributesReader as _;
@@ -75,8 +71,8 @@ mod tests {
 
     #[test]
     fn the_same_message_has_the_same_id_and_another_body_has_another() {
-        let request = RecordedRequest { body: b"a".to_vec(), ..RecordedRequest::default() };
-        let other = RecordedRequest { body: b"b".to_vec(), ..RecordedRequest::default() };
+        let request = RecordedRequest { body: "a".into(), ..RecordedRequest::default() };
+        let other = RecordedRequest { body: "b".into(), ..RecordedRequest::default() };
         let event = payload_received(&request, &facts());
         assert_eq!(event.id(), payload_received(&request, &facts()).id());
         assert_ne!(event.id(), payload_received(&other, &facts()).id());

@@ -1,6 +1,7 @@
 //! The request as it goes on: without credentials, and with no more of its head than its format reads.
 
 use actix_web::HttpRequest;
+use actix_web::web::Bytes;
 use decoders::Decoder;
 use event_model::RecordedRequest;
 use event_model::request::MAX_HEADERS;
@@ -32,7 +33,7 @@ const CREDENTIAL_PARAMETERS: [&str; 16] = [
 /// Records `request`, whose body is given as it is after decompression.
 pub(crate) fn record(
     request: &HttpRequest,
-    body: Vec<u8>,
+    body: Bytes,
     decoder: &dyn Decoder,
     traces: &Traces,
 ) -> RecordedRequest {

@@ -186,7 +186,7 @@ fn address(request: &HttpRequest) -> Option<(String, &str)> {
 /// Takes the credentials out, and has the format look at the rest.
 fn read(
     request: &HttpRequest,
-    body: Vec<u8>,
+    body: web::Bytes,
     source: &Intake,
     tail: &str,
 ) -> Result<(RecordedRequest, Found), Problem> {

@@ -7,7 +7,7 @@ mod support;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use cloudevents::AttributesReader as _;
-use event_model::cloudevent;
+use event_model::{cloudevent, hex};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::RequestBuilder;
 use sha2::Sha256;
@@ -35,10 +35,6 @@ fn hmac(key: &[u8], content: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(content);
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `SENML` signed with the plain secret.

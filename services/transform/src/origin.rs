@@ -101,5 +101,11 @@ fn decoder(name: &str, source: &Source) -> Result<&'static dyn Decoder, OriginEr
 /// An event that others put into the Broker, as the request that would have delivered it in binary mode.
 fn as_request(event: &Event) -> RecordedRequest {
     let (headers, body) = cloudevent::to_binary(event);
-    RecordedRequest { method: "POST".to_owned(), path: "/".to_owned(), query: String::new(), headers, body }
+    RecordedRequest {
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
+        query: String::new(),
+        headers,
+        body: body.into(),
+    }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
-use event_model::Reading;
 use event_model::event_types::PAYLOAD_RECEIVED;
+use event_model::{Reading, hex};
 use sha2::{Digest as _, Sha256};
 use store::Claim;
 
@@ -57,5 +57,5 @@ fn hex_hash<const N: usize>(parts: [&[u8]; N]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }

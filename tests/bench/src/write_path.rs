@@ -45,7 +45,7 @@ pub(crate) fn recorded(number: u64) -> Vec<u8> {
             20.0 + (number % 100) as f64 / 10.0,
             40 + number % 20,
         )
-        .into_bytes(),
+        .into(),
     }
     .to_bytes()
 }

@@ -148,6 +148,5 @@ impl Sender {
 fn signature(key: &str, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(body.as_bytes());
-    let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256={digest}")
+    format!("sha256={}", event_model::hex(&mac.finalize().into_bytes()))
 }

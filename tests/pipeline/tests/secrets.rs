@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use event_model::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use pipeline_tests::stand::{Plan, Stand};
 use reqwest::RequestBuilder;
@@ -168,10 +169,6 @@ fn mac(key: &[u8], content: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(content);
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every row of every table, as text; bytes as they are.

@@ -21,7 +21,7 @@ pub(super) fn take_out_key(request: &mut RecordedRequest, key: &str) {
     let is_named = request.body.windows(key.len()).any(|window| window == key.as_bytes());
     if is_named && let Ok(mut body) = Node::parse(&request.body) {
         without(&mut body, key);
-        request.body = body.to_string().into_bytes();
+        request.body = body.to_string().into();
     }
 }
 

@@ -92,7 +92,7 @@ impl TestArgs {
                     "content-type".to_owned(),
                     self.content_type.clone().unwrap_or_else(|| content_type.to_owned()),
                 )],
-                body: bytes,
+                body: bytes.into(),
             },
         }
     }

@@ -167,7 +167,7 @@ fn mishaps(clock: ClockFace) -> Vec<Planned> {
     let at = clock.at(10);
     let planned = |request, fate| Planned { request, authentic: true, fate };
     let changed = |(mut request, readings): Payload, from: &str, to: &str| {
-        request.body = String::from_utf8_lossy(&request.body).replacen(from, to, 1).into_bytes();
+        request.body = String::from_utf8_lossy(&request.body).replacen(from, to, 1).into();
         (request, readings)
     };
     let mut all = Vec::new();
@@ -196,14 +196,13 @@ fn mishaps(clock: ClockFace) -> Vec<Planned> {
         r#"{{"fridge":{{"id":"fridge-01"}},"at":{},"temp_f":{{"raw":1}},"door":{{"open":false}}}}"#,
         at.as_millisecond()
     )
-    .into_bytes();
+    .into();
     readings.remove(0);
     all.push(planned(warm, Fate::Partial(readings)));
     // a temperature that is no number, and nothing else
     let (mut nonsense, _) = platforms::cold_store(2, at, 4.0);
     nonsense.body =
-        format!(r#"{{"fridge":{{"id":"fridge-02"}},"at":{},"temp_f":[[]]}}"#, at.as_millisecond())
-            .into_bytes();
+        format!(r#"{{"fridge":{{"id":"fridge-02"}},"at":{},"temp_f":[[]]}}"#, at.as_millisecond()).into();
     all.push(planned(nonsense, Fate::DeadLetter));
     all
 }

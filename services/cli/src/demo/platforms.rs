@@ -32,7 +32,7 @@ fn post(target: &str, content_type: &str, body: String) -> RecordedRequest {
         path: path.to_owned(),
         query: query.to_owned(),
         headers: vec![("content-type".to_owned(), content_type.to_owned())],
-        body: body.into_bytes(),
+        body: body.into(),
     }
 }
 

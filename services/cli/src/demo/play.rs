@@ -1,6 +1,6 @@
 //! Sends the burst, each request with its source's credential, and notes where the door answered otherwise than planned.
 
-use event_model::RecordedRequest;
+use event_model::{RecordedRequest, hex};
 use futures_util::{StreamExt, stream};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -69,8 +69,7 @@ fn authorized(mut request: RecordedRequest, key: &str) -> RecordedRequest {
             let mut mac =
                 Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
             mac.update(&request.body);
-            let digest: String =
-                mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = hex(&mac.finalize().into_bytes());
             request.headers.push(("x-signature".to_owned(), format!("sha256={digest}")));
         }
         _ => request.headers.push(("x-api-key".to_owned(), key.to_owned())),

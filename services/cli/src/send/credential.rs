@@ -63,7 +63,7 @@ impl Shown {
             Credential::Hmac(hmac) => {
                 let digest = hmac_sha256(secret.as_bytes(), &[&request.body]);
                 let digest = match hmac.encoding {
-                    Encoding::Hex => digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+                    Encoding::Hex => event_model::hex(&digest),
                     Encoding::Base64 => BASE64.encode(digest),
                 };
                 header(&hmac.header, format!("{}{digest}", hmac.prefix));

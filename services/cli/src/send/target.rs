@@ -87,7 +87,7 @@ fn to_webhook(url: &reqwest::Url, item: Item) -> Outgoing {
             place.set_query((!request.query.is_empty()).then_some(request.query.as_str()));
             let mut headers = request.headers;
             headers.retain(|(name, _)| !CONNECTION_HEADERS.contains(&name.as_str()));
-            Outgoing { method: request.method, url: place.to_string(), headers, body: request.body }
+            Outgoing { method: request.method, url: place.to_string(), headers, body: request.body.into() }
         }
     }
 }
@@ -113,7 +113,7 @@ fn to_broker(
                 path: format!("/hooks/{}", envelope.source),
                 query: String::new(),
                 headers: vec![("content-type".to_owned(), content_type.to_owned())],
-                body: bytes,
+                body: bytes.into(),
             },
         };
         builder
@@ -124,7 +124,7 @@ fn to_broker(
         let (content_type, bytes) = match item {
             Item::Request(request) => (
                 request.header("content-type").unwrap_or("application/octet-stream").to_owned(),
-                request.body,
+                request.body.into(),
             ),
             Item::Body { content_type, bytes } => (content_type.to_owned(), bytes),
         };
@@ -148,7 +148,7 @@ mod tests {
             path: "/hooks/x/tele/pow1/SENSOR".into(),
             query: "event=up".into(),
             headers: vec![("host".into(), "sensors.example".into()), ("x-key".into(), "k".into())],
-            body: b"{}".to_vec(),
+            body: "{}".into(),
         };
         let outgoing = target.outgoing(Item::Request(request), jiff::Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(outgoing.url, "http://127.0.0.1:8080/hooks/x/tele/pow1/SENSOR?event=up");

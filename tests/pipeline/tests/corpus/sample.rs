@@ -77,5 +77,5 @@ fn request(meta: &Value, payload: Vec<u8>, format: &str) -> RecordedRequest {
         path => format!("/hooks/{format}{}", path.unwrap_or_default()),
     };
     let body = if in_query { Vec::new() } else { payload };
-    RecordedRequest { method, path, query: query.trim().to_owned(), headers, body }
+    RecordedRequest { method, path, query: query.trim().to_owned(), headers, body: body.into() }
 }

@@ -86,7 +86,7 @@ pub(crate) fn post(kind: &str, content_type: &str, body: Vec<u8>) -> RecordedReq
         method: "POST".to_owned(),
         path: format!("/hooks/{kind}"),
         headers: vec![("content-type".to_owned(), content_type.to_owned())],
-        body,
+        body: body.into(),
         ..RecordedRequest::default()
     }
 }

@@ -8,7 +8,7 @@ fn post(content_type: &str, body: &str) -> RecordedRequest {
     RecordedRequest {
         method: "POST".into(),
         headers: vec![("content-type".into(), content_type.into())],
-        body: body.into(),
+        body: body.to_owned().into(),
         ..RecordedRequest::default()
     }
 }

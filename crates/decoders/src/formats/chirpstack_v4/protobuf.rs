@@ -120,7 +120,7 @@ pub(super) fn read(request: &RecordedRequest) -> Result<Node, FormError> {
     let malformed = |reason: String| FormError::Malformed(format!("not a Protocol Buffers event: {reason}"));
     let kind = form::query_value(request, "event")
         .ok_or_else(|| malformed("the query names no event".to_owned()))?;
-    let body = request.body.as_slice();
+    let body = request.body.as_ref();
     let fields = match kind.as_str() {
         "log" => Log::decode(body).map(|log| envelope(None, log.time, log.device_info)),
         "txack" => TxAck::decode(body).map(|ack| envelope(None, ack.time, ack.device_info)),
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn request(event: &str, body: Vec<u8>) -> RecordedRequest {
-        RecordedRequest { query: format!("event={event}"), body, ..RecordedRequest::default() }
+        RecordedRequest { query: format!("event={event}"), body: body.into(), ..RecordedRequest::default() }
     }
 
     fn event_bytes() -> Vec<u8> {

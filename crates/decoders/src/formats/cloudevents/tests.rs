@@ -8,7 +8,7 @@ fn post(headers: &[(&str, &str)], body: &str) -> RecordedRequest {
     RecordedRequest {
         method: "POST".into(),
         headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-        body: body.into(),
+        body: body.to_owned().into(),
         ..RecordedRequest::default()
     }
 }

@@ -8,7 +8,7 @@ fn post(query: &str, body: &str) -> RecordedRequest {
     RecordedRequest {
         method: "POST".into(),
         query: query.into(),
-        body: body.into(),
+        body: body.to_owned().into(),
         ..RecordedRequest::default()
     }
 }

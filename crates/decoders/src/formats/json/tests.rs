@@ -10,7 +10,7 @@ fn request(content_type: &str, body: &str) -> RecordedRequest {
         method: "POST".into(),
         path: "/hooks/test".into(),
         headers: vec![("content-type".into(), content_type.into())],
-        body: body.into(),
+        body: body.to_owned().into(),
         ..RecordedRequest::default()
     }
 }

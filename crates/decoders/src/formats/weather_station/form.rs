@@ -1,6 +1,6 @@
 //! Form fields (`application/x-www-form-urlencoded`), and the aliases that stand for what is secret in them.
 
-use event_model::RecordedRequest;
+use event_model::{RecordedRequest, hex};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 
@@ -17,8 +17,7 @@ pub fn alias(format: &str, secret_id: &str) -> String {
         return secret_id.to_owned();
     }
     let digest = Sha256::digest(secret_id.as_bytes());
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{format}-{hex}")
+    format!("{format}-{}", hex(&digest[..8]))
 }
 
 fn is_alias(format: &str, text: &str) -> bool {
@@ -35,7 +34,7 @@ pub(crate) fn redact(format: &str, request: &mut RecordedRequest) {
     let body = String::from_utf8_lossy(&request.body);
     let clean = redacted(format, &body);
     if clean != body {
-        request.body = clean.into_bytes();
+        request.body = clean.into();
     }
 }
 
@@ -94,29 +93,28 @@ mod tests {
     fn a_station_id_leaves_its_alias_in_query_and_body() {
         let mut request = RecordedRequest {
             query: "%50ASSKEY=AB%3ACD&tempf=70".into(),
-            body: b"stationtype=x&PASSKEY=AB:CD&PASSWORD=hunter2&tempf=70".to_vec(),
+            body: "stationtype=x&PASSKEY=AB:CD&PASSWORD=hunter2&tempf=70".into(),
             ..RecordedRequest::default()
         };
         redact("ecowitt", &mut request);
         let alias = alias("ecowitt", "AB:CD");
         assert_eq!(request.query, format!("%50ASSKEY={alias}&tempf=70"));
-        let body = String::from_utf8(request.body.clone()).unwrap();
+        let body = String::from_utf8(request.body.to_vec()).unwrap();
         assert_eq!(body, format!("stationtype=x&PASSKEY={alias}&PASSWORD=&tempf=70"));
         assert_eq!(station("ecowitt", &fields(&body)), Some(alias));
     }
 
     #[test]
     fn an_empty_station_id_names_no_station() {
-        let mut request =
-            RecordedRequest { body: b"PASSKEY=&tempf=70".to_vec(), ..RecordedRequest::default() };
+        let mut request = RecordedRequest { body: "PASSKEY=&tempf=70".into(), ..RecordedRequest::default() };
         redact("ecowitt", &mut request);
-        assert_eq!(request.body, b"PASSKEY=&tempf=70");
+        assert_eq!(request.body, "PASSKEY=&tempf=70");
         assert_eq!(station("ecowitt", &fields("PASSKEY=&tempf=70")), None);
     }
 
     #[test]
     fn redacting_twice_is_redacting_once() {
-        let mut request = RecordedRequest { body: b"MAC=40:F5:20:3A".to_vec(), ..RecordedRequest::default() };
+        let mut request = RecordedRequest { body: "MAC=40:F5:20:3A".into(), ..RecordedRequest::default() };
         redact("ambient_weather", &mut request);
         let once = request.clone();
         redact("ambient_weather", &mut request);

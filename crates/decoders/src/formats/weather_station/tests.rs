@@ -6,7 +6,7 @@ use crate::decode::{Context, Decoded, FormError, Profile};
 use crate::format::Document as _;
 
 fn post(form: &str) -> RecordedRequest {
-    RecordedRequest { method: "POST".into(), body: form.into(), ..RecordedRequest::default() }
+    RecordedRequest { method: "POST".into(), body: form.to_owned().into(), ..RecordedRequest::default() }
 }
 
 fn decoded(form: &str) -> Decoded {
