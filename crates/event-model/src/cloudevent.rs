@@ -12,6 +12,7 @@ mod structured;
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use cloudevents::event::{Data, EventBuilderV10, ExtensionValue};
 use cloudevents::{AttributesReader as _, AttributesWriter as _, Event, EventBuilder as _};
 use jiff::Timestamp;
@@ -120,6 +121,20 @@ pub fn bytes(event: &Event) -> Option<Cow<'_, [u8]>> {
         Data::String(text) => Cow::Borrowed(text.as_bytes()),
         Data::Json(value) => Cow::Owned(value.to_string().into_bytes()),
     })
+}
+
+/// Takes the data out of the event, without copying it; `None` where there is none. Its content type stays.
+pub fn take_bytes(event: &mut Event) -> Option<Bytes> {
+    let (content_type, schema, data) = event.take_data();
+    let is_value = matches!(data, Some(Data::Json(_)));
+    let bytes = data.map(|data| match data {
+        Data::Binary(bytes) => Bytes::from(bytes),
+        Data::String(text) => Bytes::from(text),
+        Data::Json(value) => Bytes::from(value.to_string()),
+    });
+    event.set_datacontenttype(content_type.or_else(|| is_value.then(|| "application/json".to_owned())));
+    event.set_dataschema(schema);
+    bytes
 }
 
 /// The event's `time`.

@@ -8,6 +8,7 @@ mod hex;
 pub mod ids;
 mod nul;
 pub mod reading;
+mod receipt;
 pub mod request;
 pub mod units;
 
@@ -15,4 +16,5 @@ pub use alert::Severity;
 pub use hex::hex;
 pub use nul::storable;
 pub use reading::{Quality, Reading, Value};
+pub use receipt::ReceiptOutcome;
 pub use request::RecordedRequest;

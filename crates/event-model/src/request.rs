@@ -34,7 +34,7 @@ pub struct RecordedRequest {
 }
 
 /// Why a text is no recorded request.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum RequestError {
     /// The request line or a header field does not follow RFC 9112.
     #[error("not an HTTP request: {0}")]

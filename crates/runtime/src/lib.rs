@@ -14,4 +14,4 @@ pub use deadline::Deadline;
 pub use env::{ConfigErrors, ConfigMistake, Env};
 pub use failure::Failure;
 pub use http_client::{ClientError, ClientOptions, http_client, http_client_builder, tls_config};
-pub use prewarm::{Permit, Prewarm};
+pub use prewarm::Prewarm;

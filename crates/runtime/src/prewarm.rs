@@ -36,10 +36,6 @@ struct Next {
     rests_until: AtomicU64,
 }
 
-/// One's turn to wake the next stages; nobody else has one within the next 30 s.
-#[derive(Debug)]
-pub struct Permit(Arc<Next>);
-
 impl Prewarm {
     /// The base addresses that the variable `name` lists, separated by commas. Where it is not set nobody is woken.
     pub fn from_env(env: &mut Env, name: &str) -> Self {
@@ -61,26 +57,30 @@ impl Prewarm {
 
     /// Wakes the next stages, unless that was done within the last 30 s. Returns at once. Must be called within a Tokio runtime.
     pub fn send(&self) {
-        if let Some(turn) = self.permit() {
-            tokio::spawn(turn.send());
+        if let Some(next) = self.permit() {
+            tokio::spawn(next.send());
         }
     }
 
-    /// The turn to wake the next stages, for who has to find out first whether they are needed.
-    pub fn permit(&self) -> Option<Permit> {
-        let next = self.0.as_ref()?;
-        next.claim().then(|| Permit(Arc::clone(next)))
+    /// Whether [`Prewarm::send`] would wake a stage now. Spends nothing: for who has to find out first whether they are needed.
+    pub fn is_due(&self) -> bool {
+        self.0.as_ref().is_some_and(|next| next.now() >= next.rests_until.load(Ordering::Relaxed))
+    }
+
+    /// The permit to wake the next stages; there is no other within the next 30 s.
+    fn permit(&self) -> Option<Arc<Next>> {
+        self.0.as_ref().filter(|next| next.claim()).map(Arc::clone)
     }
 }
 
-impl Permit {
+impl Next {
     /// Wakes the stages, and returns when each has answered or did not.
-    pub async fn send(self) {
+    async fn send(self: Arc<Self>) {
         let client = match client() {
             Ok(client) => client,
             Err(error) => return tracing::debug!(%error, "the next stages were not woken"),
         };
-        let requests = self.0.urls.iter().map(|url| async {
+        let requests = self.urls.iter().map(|url| async {
             match client.get(url.clone()).send().await {
                 Ok(answer) => tracing::debug!(status = answer.status().as_u16(), "a next stage is awake"),
                 Err(error) => {
@@ -93,9 +93,13 @@ impl Permit {
 }
 
 impl Next {
+    /// Milliseconds since `begun`.
+    fn now(&self) -> u64 {
+        millis(self.begun.elapsed())
+    }
+
     fn claim(&self) -> bool {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let now = millis(self.begun.elapsed());
+        let now = self.now();
         let rests_until = self.rests_until.load(Ordering::Relaxed);
         let until = now.saturating_add(millis(PAUSE));
         now >= rests_until
@@ -104,6 +108,10 @@ impl Next {
                 .compare_exchange(rests_until, until, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// For one request each; kept no longer, since the next is half a minute away at least.
@@ -127,12 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_turn_within_the_pause() {
+    fn there_is_one_permit_within_the_pause() {
         let (wake, _) = named("http://transform.default.svc.cluster.local, http://alert/");
-        let turn = wake.permit().unwrap();
-        let urls: Vec<_> = turn.0.urls.iter().map(reqwest::Url::as_str).collect();
+        assert!(wake.is_due() && wake.is_due(), "asking spends nothing");
+        let next = wake.permit().unwrap();
+        let urls: Vec<_> = next.urls.iter().map(reqwest::Url::as_str).collect();
         assert_eq!(urls, ["http://transform.default.svc.cluster.local/healthz", "http://alert/healthz"]);
-        assert!(wake.permit().is_none());
+        assert!(!wake.is_due() && wake.permit().is_none());
         assert!(wake.clone().permit().is_none());
     }
 

@@ -22,11 +22,11 @@ pub mod writer;
 pub use database::Database;
 pub use deadpool_postgres::Client;
 pub use error::StoreError;
+pub use event_model::ReceiptOutcome;
 pub use migrate::{MigrateError, Migrated, migrate};
 pub use row::MomentRow;
 pub use settings::DatabaseSettings;
 pub use streams::{Located, LocatedStream, Sighting, Streams, Tags};
 pub use writer::{
-    Claim, EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptOutcome, RecordPlace, WriteError, Writer,
-    Written,
+    Claim, EvaluationRequest, KeptRequest, Payload, Receipt, RecordPlace, WriteError, Writer, Written,
 };

@@ -29,7 +29,7 @@ use self::transaction::Way;
 use crate::partitions::Partitions;
 use crate::{Database, StoreError};
 
-pub use payload::{Claim, EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptOutcome, RecordPlace};
+pub use payload::{Claim, EvaluationRequest, KeptRequest, Payload, Receipt, RecordPlace};
 
 /// Transactions on their way at once; each has its connection.
 const WORKERS: usize = 2;

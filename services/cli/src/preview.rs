@@ -1,8 +1,9 @@
-//! What a request would become: the walk of `ingest` and `transform` without a queue and without a database.
+//! What a request would become: what `ingest` and `transform` make of it, without a queue and without a database.
 
-use decoders::{Context, Decoded, Decoder, FormError, Problem};
+use decoders::Problem;
 use event_model::{Reading, RecordedRequest};
 use jiff::Timestamp;
+use payload::{CredentialTraces, Inspected, Origin, Refusal, RequestHead, record};
 use pipeline_config::Source;
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Preview {
     /// Set where `ingest` would refuse it.
-    pub refused: Option<Refusal>,
+    pub refused: Option<Refused>,
     /// Set where `ingest` would answer a subscription handshake, and queue nothing.
     pub handshake: bool,
     /// The platform's message id, by which a re-send is known.
@@ -23,7 +24,7 @@ pub struct Preview {
 
 /// How `ingest` would refuse a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refusal {
+pub struct Refused {
     /// The status of the answer.
     pub status: u16,
     /// Why.
@@ -37,39 +38,27 @@ impl Preview {
     }
 }
 
-/// Decodes `request` as one that `source` received at `received_at`. Credentials are not asked for.
-pub fn preview(
-    source: &Source,
-    decoder: &dyn Decoder,
-    mut request: RecordedRequest,
-    received_at: Timestamp,
-) -> Preview {
-    let kept = decoder.kept_headers();
-    request.headers.retain(|(name, _)| name == "content-type" || kept.contains(&name.as_str()));
-    decoder.redact(&mut request);
-    let intake = match decoder.inspect(&request, &source.profile) {
-        Ok(intake) => intake,
-        Err(error) => return Preview { refused: Some(Refusal::of(&error)), ..Preview::default() },
-    };
-    let known = Preview { message_id: intake.message_id, ..Preview::default() };
-    if intake.handshake.is_some() {
-        return Preview { handshake: true, ..known };
-    }
-    let decoded = decoder.decode(&request, Context { profile: &source.profile, received_at });
-    match decoded.map(Decoded::bounded) {
-        Ok(decoded) => Preview { readings: decoded.readings, problems: decoded.problems, ..known },
-        Err(error) => Preview { problems: vec![error.0], ..known },
-    }
+/// What `source` would make of `request`, received at `received_at`. No credential is checked.
+pub fn preview(source: &Source, request: &RecordedRequest, received_at: Timestamp) -> Preview {
+    decoded(source, request, received_at)
+        .unwrap_or_else(|refusal| Preview { refused: Some(Refused::of(&refusal)), ..Preview::default() })
 }
 
-impl Refusal {
-    fn of(error: &FormError) -> Self {
-        let status = match error {
-            FormError::Malformed(_) => 400,
-            FormError::MethodNotAllowed { .. } => 405,
-            FormError::UnsupportedMediaType { .. } => 415,
-            FormError::Unprocessable(_) => 422,
-        };
-        Self { status, reason: error.to_string() }
+fn decoded(source: &Source, request: &RecordedRequest, received_at: Timestamp) -> Result<Preview, Refusal> {
+    let origin = Origin::new(&source.profile.source, source)?;
+    let traces = CredentialTraces::default();
+    let request = record(&RequestHead::of(request), request.body.clone(), origin, &traces)?;
+    let inspected = Inspected::of(origin, &request)?;
+    let known = Preview { message_id: inspected.inspection.message_id.clone(), ..Preview::default() };
+    if inspected.inspection.handshake.is_some() {
+        return Ok(Preview { handshake: true, ..known });
+    }
+    let decoded = inspected.decoded(received_at)?;
+    Ok(Preview { readings: decoded.readings, problems: decoded.problems, ..known })
+}
+
+impl Refused {
+    fn of(refusal: &Refusal) -> Self {
+        Self { status: refusal.status(), reason: refusal.to_string() }
     }
 }

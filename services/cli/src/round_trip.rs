@@ -44,8 +44,6 @@ impl Probe {
         let name = source.profile.source.clone();
         let mark = now.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         let body = format!(r#"{{"device":"{DEVICE}","time":"{mark}","round_trip":1}}"#);
-        let decoder = decoders::format::by_name(&source.format)
-            .ok_or_else(|| Failure::new(format!("the format {} is not built in", source.format)))?;
         let request = RecordedRequest {
             method: "POST".to_owned(),
             path: format!("/hooks/{name}"),
@@ -53,7 +51,7 @@ impl Probe {
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: body.clone().into(),
         };
-        let seen = preview(source, decoder, request, now);
+        let seen = preview(source, &request, now);
         let is_well = source.events.is_none() && seen.is_well();
         match seen.readings.into_iter().next() {
             Some(reading) if is_well => Ok(Self { source: name, body, mark, reading }),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pipeline_config::Pipeline;
 use runtime::Env;
 
-use crate::ahead::Ahead;
+use crate::next_stages::NextStages;
 use crate::sources::Sources;
 
 /// Below the 1 MiB of a Kafka record, with room for the head of the request and the event's attributes.
@@ -16,8 +16,8 @@ const DEFAULT_MAX_BODY_BYTES: usize = 768 * 1024;
 pub struct Config {
     /// `FRESHET_PIPELINE`: the sources of this file; `freshet.yaml`.
     pub sources: Sources,
-    /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`: who starts while a request is queued; nobody.
-    pub ahead: Ahead,
+    /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`: the stages that start while a request is queued; none.
+    pub next_stages: NextStages,
     /// `MAX_BODY_BYTES`: the largest body, as sent and again after decompression; 768 KiB.
     pub max_body_bytes: usize,
 }
@@ -27,12 +27,12 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Self {
         let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
         let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason));
-        let (sources, ahead) = match pipeline {
-            Some(pipeline) => (Sources::of(&pipeline, env), Ahead::from_env(env, &pipeline)),
-            None => (Sources::default(), Ahead::default()),
+        let (sources, next_stages) = match pipeline {
+            Some(pipeline) => (Sources::of(&pipeline, env), NextStages::from_env(env, &pipeline)),
+            None => (Sources::default(), NextStages::default()),
         };
         let max_body_bytes =
             env.number_or("MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES, 1024..=DEFAULT_MAX_BODY_BYTES);
-        Self { sources, ahead, max_body_bytes }
+        Self { sources, next_stages, max_body_bytes }
     }
 }

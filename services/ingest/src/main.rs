@@ -20,7 +20,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let (flushed, limit) = (sink.clone(), runtime.settings.shutdown_timeout);
     let ingest = Ingest {
         sources: config.sources,
-        ahead: config.ahead,
+        next_stages: config.next_stages,
         max_body_bytes: config.max_body_bytes,
         body_timeout: runtime.settings.body_timeout,
         clock: runtime.clock,

@@ -1,11 +1,11 @@
-//! What a sender is told when its request is not taken: problem+json (RFC 9457).
+//! The answer to a request that is not taken: problem+json (RFC 9457).
 
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
-use decoders::FormError;
+use payload::Refusal;
 
 /// The methods that any format may take.
 pub(crate) const METHODS: &str = "GET, POST, PUT, OPTIONS";
@@ -127,15 +127,13 @@ impl Problem {
     }
 }
 
-impl From<FormError> for Problem {
-    fn from(error: FormError) -> Self {
-        match error {
-            FormError::Malformed(detail) => Self::malformed(detail),
-            FormError::Unprocessable(detail) => Self::unprocessable(detail),
-            FormError::MethodNotAllowed { expected, .. } => Self::method_not_allowed(&expected),
-            FormError::UnsupportedMediaType { .. } => {
-                Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string())
-            }
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+        let problem = Self::new(status, refusal.to_string());
+        match refusal.allowed_methods() {
+            Some(allowed) => problem.with(ALLOW, allowed),
+            None => problem,
         }
     }
 }

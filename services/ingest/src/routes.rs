@@ -1,34 +1,32 @@
-//! `/hooks/{source}`: one request from the door to the queue.
+//! `/hooks/{source}`: one request from its arrival to the queue.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use decoders::{FormError, Inspection as Found};
-use event_model::RecordedRequest;
+use cloudevents::{AttributesReader as _, Event};
 use jiff::Timestamp;
+use payload::{Inspected, Received, RequestHead, payload_received, record};
 use percent_encoding::percent_decode_str;
 use runtime::{Clock, crash, trace};
 use sink::{Sink, SinkError};
 use stage::body::close_unread;
 use tracing::{Instrument as _, Span, field};
+use uuid::Uuid;
 
-use crate::ahead::Ahead;
 use crate::body;
 use crate::credentials::{Signed, Verdict};
-use crate::event::{Facts, payload_received};
 use crate::handshake::{self, Confirmer};
+use crate::next_stages::NextStages;
 use crate::problem::{METHODS, Problem};
-use crate::recorded;
-use crate::sources::{Intake, Sources};
+use crate::sources::{Sources, Webhook};
 
 /// What takes requests.
 pub struct Ingest<S> {
     /// The sources.
     pub sources: Sources,
-    /// Who starts while a request is queued.
-    pub ahead: Ahead,
+    /// The stages that start while a request is queued.
+    pub next_stages: NextStages,
     /// The largest body, as sent and again after decompression.
     pub max_body_bytes: usize,
     /// For a whole body to arrive.
@@ -100,37 +98,40 @@ impl<S: Sink> Ingest<S> {
     async fn take(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<HttpResponse, Problem> {
         let received_at = self.clock.now();
         let (name, tail) = address(request).ok_or_else(Problem::not_found)?;
-        let source = self.sources.get(&name).ok_or_else(Problem::not_found)?;
+        let (origin, webhook) = self.sources.get(&name).ok_or_else(Problem::not_found)?;
         Span::current().record("source", name.as_str());
         match *request.method() {
-            Method::OPTIONS if source.guard.admits_handshake(request, tail) => {
+            Method::OPTIONS if webhook.guard.admits_handshake(request, tail) => {
                 return Ok(handshake::options(request));
             }
             Method::OPTIONS => return Err(Problem::unauthorized()),
             Method::GET | Method::POST | Method::PUT => {}
             _ => return Err(Problem::method_not_allowed(METHODS)),
         }
-        let (body, signed) = self.authenticated_body(request, payload, source, tail, received_at).await?;
-        if let Some(limiter) = &source.limiter {
+        let (body, signed) = self.authenticated_body(request, payload, webhook, tail, received_at).await?;
+        if let Some(limiter) = &webhook.limiter {
             limiter.admit(received_at).map_err(Problem::above_rate)?;
         }
         let body = body::decompressed(request, body, self.max_body_bytes)?;
-        let (recorded, found) = read(request, body, source, tail)?;
-        if let Some(handshake) = found.handshake {
+        let recorded = record(&head(request), body, origin, &webhook.guard.traces(tail))?;
+        let mut inspected = Inspected::of(origin, &recorded)?;
+        if let Some(handshake) = inspected.inspection.handshake.take() {
             return handshake::answer(handshake, &self.confirmer).await;
         }
-        self.ahead.wake(&recorded, source, received_at);
+        self.next_stages.prewarm();
         let traceparent = trace::current_traceparent();
-        let facts = Facts {
-            source: &name,
-            format: source.decoder.name(),
-            received_at,
-            message_id: found.message_id.as_deref().or(signed.message_id.as_deref()),
-            device: found.device.as_deref(),
+        let received = Received {
+            at: received_at,
+            fresh_id: Uuid::now_v7(),
+            signed_message_id: signed.message_id.as_deref(),
             traceparent: traceparent.as_deref(),
         };
-        self.queue(&recorded, &facts).await?;
-        let status = StatusCode::from_u16(source.decoder.success_status()).unwrap_or(StatusCode::ACCEPTED);
+        let event = payload_received(&inspected, received);
+        // The look into the content is taken while the event is under way.
+        let looking = async { self.next_stages.prewarm_if_watched(&inspected, received_at) };
+        let (queued, ()) = tokio::join!(biased; self.queue(&event, traceparent.as_deref()), looking);
+        queued?;
+        let status = StatusCode::from_u16(origin.decoder.success_status()).unwrap_or(StatusCode::ACCEPTED);
         Ok(HttpResponse::build(status).finish())
     }
 
@@ -139,11 +140,11 @@ impl<S: Sink> Ingest<S> {
         &self,
         request: &HttpRequest,
         payload: &mut web::Payload,
-        source: &Intake,
+        webhook: &Webhook,
         tail: &str,
         now: Timestamp,
     ) -> Result<(web::Bytes, Signed), Problem> {
-        let verdict = source.guard.check_head(request, tail);
+        let verdict = webhook.guard.check_head(request, tail);
         if verdict == Verdict::Refused {
             return Err(Problem::unauthorized());
         }
@@ -151,17 +152,15 @@ impl<S: Sink> Ingest<S> {
         if verdict == Verdict::Passed {
             return Ok((body, Signed::default()));
         }
-        let signed = source.guard.check_body(request, &body, now).ok_or_else(Problem::unauthorized)?;
+        let signed = webhook.guard.check_body(request, &body, now).ok_or_else(Problem::unauthorized)?;
         Ok((body, signed))
     }
 
     /// Returns once the event is durable.
-    async fn queue(&self, request: &RecordedRequest, facts: &Facts<'_>) -> Result<(), Problem> {
-        use cloudevents::AttributesReader as _;
-        let event = payload_received(request, facts);
+    async fn queue(&self, event: &Event, traceparent: Option<&str>) -> Result<(), Problem> {
         Span::current().record("ce_id", event.id());
         crash::point("before-write");
-        match self.sink.send(&event, facts.traceparent).await {
+        match self.sink.send(event, traceparent).await {
             Ok(()) => {
                 crash::point("after-commit");
                 Ok(())
@@ -183,24 +182,12 @@ fn address(request: &HttpRequest) -> Option<(String, &str)> {
     Some((percent_decode_str(name).decode_utf8().ok()?.into_owned(), tail))
 }
 
-/// Takes the credentials out, and has the format look at the rest.
-fn read(
-    request: &HttpRequest,
-    body: web::Bytes,
-    source: &Intake,
-    tail: &str,
-) -> Result<(RecordedRequest, Found), Problem> {
-    let traces = source.guard.traces(tail);
-    let inspected = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let recorded = recorded::record(request, body, source.decoder, &traces);
-        let found = source.decoder.inspect(&recorded, &source.profile)?;
-        Ok::<_, FormError>((recorded, found))
-    }));
-    match inspected {
-        Ok(inspected) => Ok(inspected?),
-        Err(_) => {
-            tracing::error!(format = source.decoder.name(), "the format panicked on a request");
-            Err(Problem::unprocessable("the request could not be read"))
-        }
+fn head(request: &HttpRequest) -> RequestHead<'_> {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    RequestHead {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        headers: headers.collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use decoders::{Decoder, Profile};
+use payload::{Origin, Refusal};
 use pipeline_config::{Pipeline, Source};
 use runtime::Env;
 
@@ -10,25 +10,24 @@ use crate::credentials::Guard;
 use crate::rate::Limiter;
 
 /// One source, ready to take requests.
-pub(crate) struct Intake {
-    pub(crate) decoder: &'static dyn Decoder,
-    pub(crate) profile: Profile,
+pub(crate) struct Webhook {
+    source: Source,
     pub(crate) guard: Guard,
     pub(crate) limiter: Option<Limiter>,
 }
 
 /// The sources by name; those that are events in the Broker are not among them.
 #[derive(Default)]
-pub struct Sources(BTreeMap<String, Intake>);
+pub struct Sources(BTreeMap<String, Webhook>);
 
 impl Sources {
     /// Those of `pipeline`. A secret that cannot be had is noted in `env`.
     pub fn of(pipeline: &Pipeline, env: &mut Env) -> Self {
         let mut sources = BTreeMap::new();
         for (name, source) in pipeline.sources.iter().filter(|(_, source)| source.events.is_none()) {
-            match intake(source, env) {
-                Ok(intake) => {
-                    sources.insert(name.clone(), intake);
+            match webhook(name, source, env) {
+                Ok(webhook) => {
+                    sources.insert(name.clone(), webhook);
                 }
                 Err(reasons) => {
                     for reason in reasons {
@@ -40,8 +39,9 @@ impl Sources {
         Self(sources)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Intake> {
-        self.0.get(name)
+    pub(crate) fn get(&self, name: &str) -> Option<(Origin<'_>, &Webhook)> {
+        let (name, webhook) = self.0.get_key_value(name)?;
+        Some((Origin::new(name, &webhook.source).ok()?, webhook))
     }
 }
 
@@ -51,10 +51,8 @@ impl std::fmt::Debug for Sources {
     }
 }
 
-fn intake(source: &Source, env: &Env) -> Result<Intake, Vec<String>> {
+fn webhook(name: &str, source: &Source, env: &Env) -> Result<Webhook, Vec<String>> {
     let guard = Guard::of(&source.credentials, env)?;
-    let Some(decoder) = decoders::by_name(&source.format) else {
-        return Err(vec![format!("there is no format `{}`", source.format)]);
-    };
-    Ok(Intake { decoder, profile: source.profile.clone(), guard, limiter: source.rate.map(Limiter::new) })
+    Origin::new(name, source).map_err(|refusal: Refusal| vec![refusal.to_string()])?;
+    Ok(Webhook { source: source.clone(), guard, limiter: source.rate.map(Limiter::new) })
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use event_model::ReceiptOutcome;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -108,31 +109,6 @@ impl KeptRequest {
         match self {
             Self::Here(_) => None,
             Self::Record(place) => Some(place),
-        }
-    }
-}
-
-/// What came of a payload. Only `Stored` ends it: after a replay of the others they are looked at afresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReceiptOutcome {
-    /// All of it was stored.
-    Stored,
-    /// It held no readings, and was not meant to.
-    NoData,
-    /// Part of it was stored, part dead-lettered.
-    Partial,
-    /// All of it was dead-lettered.
-    Rejected,
-}
-
-impl ReceiptOutcome {
-    /// The word that the table keeps.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::NoData => "no_data",
-            Self::Partial => "partial",
-            Self::Rejected => "rejected",
         }
     }
 }

@@ -63,14 +63,12 @@ pub fn run(command: &Command, format: Format) -> Result<Done, Failure> {
 fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
     let source = pipeline_file::source(&pipeline, &args.name)?;
-    let decoder = decoders::format::by_name(&source.format)
-        .ok_or_else(|| Failure::new(format!("the format {} is not built in", source.format)))?;
     let received_at = args.received_at.unwrap_or_else(|| runtime::Clock::system().now());
     let unreadable = |error: &input::InputError| Failure::because("the input cannot be read", error);
     let mut previews = Vec::new();
     for item in input::items(&args.file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {
         let request = args.request(item.map_err(|error| unreadable(&error))?);
-        previews.push(preview(source, decoder, request, received_at));
+        previews.push(preview(source, &request, received_at));
     }
     match format {
         Format::Json => output::json(&previews)?,

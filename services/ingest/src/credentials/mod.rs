@@ -1,4 +1,4 @@
-//! Whether a request comes from somebody who may send: checked over the raw bytes, before anything is parsed.
+//! Whether the sender of a request is allowed to: checked over the raw bytes, before anything is parsed.
 
 mod head;
 mod key;
@@ -6,12 +6,13 @@ mod signature;
 
 use actix_web::HttpRequest;
 use jiff::Timestamp;
+use payload::CredentialTraces;
 use pipeline_config::Credential;
 use runtime::Env;
 
 use key::Key;
 
-/// The credentials of one source; any one lets a request in, and none at all lets everybody in.
+/// The credentials of one source; any one lets a request in; where there is none, every request is let in.
 pub(crate) struct Guard(Vec<Lock>);
 
 /// One credential and its secret.
@@ -36,17 +37,6 @@ pub(crate) enum Verdict {
 pub(crate) struct Signed {
     /// The `webhook-id` of Standard Webhooks: the same over all re-sends of a message, and signed.
     pub(crate) message_id: Option<String>,
-}
-
-/// What of a request is a credential, and must not go further than `ingest`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traces {
-    /// Header fields, in lower case.
-    pub(crate) headers: Vec<String>,
-    /// Parameters of the query.
-    pub(crate) parameters: Vec<String>,
-    /// Segments of the path behind the source's name, as they are in the path.
-    pub(crate) segments: Vec<String>,
 }
 
 impl Guard {
@@ -92,9 +82,9 @@ impl Guard {
         self.check_head(request, tail) == Verdict::Passed || !self.0.iter().all(in_address)
     }
 
-    /// What is a credential in this request: whatever any of the source's credentials is looked for in, used or not.
-    pub(crate) fn traces(&self, tail: &str) -> Traces {
-        let mut traces = Traces::default();
+    /// What is a credential in this request: every place where one of the source's credentials is looked for, used or not.
+    pub(crate) fn traces(&self, tail: &str) -> CredentialTraces {
+        let mut traces = CredentialTraces::default();
         for lock in &self.0 {
             match &lock.credential {
                 Credential::Header { name, .. } => traces.headers.push(name.clone()),

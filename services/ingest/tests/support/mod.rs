@@ -14,7 +14,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::Event;
 use event_model::{RecordedRequest, cloudevent};
-use ingest::{Ahead, Confirmer, Ingest, Sources, routes};
+use ingest::{Confirmer, Ingest, NextStages, Sources, routes};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use reqwest::{Client, RequestBuilder};
@@ -124,7 +124,7 @@ impl World {
         options.settings.body_timeout = std::time::Duration::from_millis(200);
         let ingest = Ingest {
             sources: Sources::of(&pipeline, &mut env),
-            ahead: Ahead::from_env(&mut env, &pipeline),
+            next_stages: NextStages::from_env(&mut env, &pipeline),
             max_body_bytes: MAX_BODY,
             body_timeout: options.settings.body_timeout,
             clock: clock.clone(),

@@ -28,7 +28,7 @@ pub(crate) async fn check(door: &Door, sample: &Sample) -> Result<(), String> {
 fn fate(door: &Door, entry: &Entry, sample: &Sample) -> Fate {
     match &entry.event {
         Some(event) => match as_told(event, sample) {
-            Ok(()) => Fate::Decoded(door.content(event).0.decoded),
+            Ok(()) => Fate::Decoded(door.accepted(event).decoded),
             Err(reason) => Fate::Mistaken(reason),
         },
         // The answer is the handshake's; where Amazon is to be asked, nobody was found under its name.

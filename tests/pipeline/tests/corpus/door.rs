@@ -1,18 +1,17 @@
-//! The way of a payload in one process: over HTTP to `ingest`, whose sink keeps what it is given, and on to what
-//! `transform` makes of it.
+//! A payload's way in one process: over HTTP to `ingest`, whose sink keeps what it is given, and on to what it holds.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloudevents::Event;
 use event_model::RecordedRequest;
-use ingest::{Ahead, Confirmer, Ingest, Sources, routes};
+use ingest::{Confirmer, Ingest, NextStages, Sources, routes};
 use jiff::Timestamp;
+use payload::{Accepted, Carried};
 use pipeline_config::Pipeline;
 use runtime::{ClientOptions, Clock, Env};
 use sink::{Sink, SinkError};
 use stage::{App, RunningServer, ServerOptions};
-use transform::{Content, Origin};
 
 /// The secret of the published signatures.
 pub(crate) const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -55,7 +54,7 @@ impl Door {
         let kept = Kept::default();
         let ingest = Ingest {
             sources: Sources::of(&pipeline, &mut env),
-            ahead: Ahead::default(),
+            next_stages: NextStages::default(),
             max_body_bytes: MAX_BODY,
             body_timeout: BODY_TIMEOUT,
             clock: clock.clone(),
@@ -85,11 +84,10 @@ impl Door {
         Entry { status, answer, event: self.kept.0.lock().expect("no holder panics").pop() }
     }
 
-    /// What `transform` makes of an event, and the request in it.
-    pub(crate) fn content(&self, event: &Event) -> (Content, RecordedRequest) {
-        let origin = Origin::of(event, &self.pipeline, self.clock.now())
-            .unwrap_or_else(|error| panic!("ingest's event leads nowhere: {error}"));
-        (Content::of(&origin), origin.request)
+    /// What an event carries, as `transform` accepts it.
+    pub(crate) fn accepted(&self, event: &Event) -> Accepted<'_> {
+        Accepted::of_event(&Carried::new(event.clone()), &self.pipeline, self.clock.now())
+            .unwrap_or_else(|refusal| panic!("ingest's event leads nowhere: {refusal}"))
     }
 
     pub(crate) async fn close(self) {

@@ -40,13 +40,13 @@ async fn check(door: &Door, case: &Value) -> Result<(), String> {
             Err(format!("{text:?}: answered {}: {}", entry.status, entry.answer))
         };
     };
-    let (content, queued) = door.content(event);
+    let accepted = door.accepted(event);
     let Some(expected) = case.get("result") else {
-        let is_told = !content.decoded.problems.is_empty();
+        let is_told = !accepted.decoded.problems.is_empty();
         return if is_told { Ok(()) } else { Err(format!("{text:?}: it was taken without a problem")) };
     };
     let precision = Precision::by_name(precision).expect("a known precision");
-    let points = parse(&queued.body)
+    let points = parse(&accepted.request.body)
         .map(|point| {
             point.map_err(|error| error.to_string()).and_then(|point| as_case(&point, precision, default))
         })

@@ -1,13 +1,13 @@
 //! The request as it goes on: without credentials, and with no more of its head than its format reads.
 
-use actix_web::HttpRequest;
-use actix_web::web::Bytes;
+use bytes::Bytes;
 use decoders::Decoder;
 use event_model::RecordedRequest;
 use event_model::request::MAX_HEADERS;
 use percent_encoding::percent_decode_str;
 
-use crate::credentials::Traces;
+use crate::origin::Origin;
+use crate::refusal::Refusal;
 
 /// Parameters that are credentials by their name, whatever the source says it checks: senders put them into addresses,
 /// and no format reads them.
@@ -30,22 +30,58 @@ const CREDENTIAL_PARAMETERS: [&str; 16] = [
     "x-api-key",
 ];
 
-/// Records `request`, whose body is given as it is after decompression.
-pub(crate) fn record(
-    request: &HttpRequest,
+/// The head of a request as it came.
+#[derive(Debug, Clone)]
+pub struct RequestHead<'a> {
+    /// The method, upper case.
+    pub method: &'a str,
+    /// The path, still percent-encoded.
+    pub path: &'a str,
+    /// The query, still percent-encoded, without `?`; empty if there is none.
+    pub query: &'a str,
+    /// Header fields in order; names in lower case.
+    pub headers: Vec<(&'a str, &'a [u8])>,
+}
+
+/// What of a request is a credential, and must go no further.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CredentialTraces {
+    /// Header fields, in lower case.
+    pub headers: Vec<String>,
+    /// Parameters of the query, decoded.
+    pub parameters: Vec<String>,
+    /// Segments of the path behind the source's name, as they are in the path.
+    pub segments: Vec<String>,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The head of a request that was recorded before, by us or by hand.
+    pub fn of(request: &'a RecordedRequest) -> Self {
+        let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let headers = headers.collect();
+        Self { method: &request.method, path: &request.path, query: &request.query, headers }
+    }
+}
+
+/// Records a request, whose body is given as it is after decompression. Header values that are no UTF-8 are left out.
+///
+/// # Errors
+/// [`Refusal::Panicked`].
+pub fn record(
+    head: &RequestHead<'_>,
     body: Bytes,
-    decoder: &dyn Decoder,
-    traces: &Traces,
-) -> RecordedRequest {
+    origin: Origin<'_>,
+    traces: &CredentialTraces,
+) -> Result<RecordedRequest, Refusal> {
     let mut recorded = RecordedRequest {
-        method: request.method().as_str().to_owned(),
-        path: without_segments(request.uri().path(), &traces.segments),
-        query: without_parameters(request.uri().query().unwrap_or_default(), &traces.parameters),
-        headers: kept_headers(request, decoder, &traces.headers),
+        method: head.method.to_owned(),
+        path: without_segments(head.path, &traces.segments),
+        query: without_parameters(head.query, &traces.parameters),
+        headers: kept_headers(&head.headers, origin.decoder, &traces.headers),
         body,
     };
-    decoder.redact(&mut recorded);
-    recorded
+    origin.guarded(|| origin.decoder.redact(&mut recorded))?;
+    Ok(recorded)
 }
 
 /// `/hooks/{source}` stays, whatever the secret is.
@@ -66,16 +102,19 @@ fn without_parameters(query: &str, secrets: &[String]) -> String {
     query.split('&').filter(|pair| !is_credential(pair)).collect::<Vec<_>>().join("&")
 }
 
-fn kept_headers(request: &HttpRequest, decoder: &dyn Decoder, secrets: &[String]) -> Vec<(String, String)> {
+fn kept_headers(
+    headers: &[(&str, &[u8])],
+    decoder: &dyn Decoder,
+    secrets: &[String],
+) -> Vec<(String, String)> {
     let kept = decoder.kept_headers();
     let is_kept = |name: &str| {
         let is_read = name == "content-type" || kept.contains(&name);
         is_read && !secrets.iter().any(|secret| secret == name)
     };
-    let fields = request.headers().iter().filter(|(name, _)| is_kept(name.as_str()));
-    let texts = fields.filter_map(|(name, value)| {
-        Some((name.as_str().to_owned(), std::str::from_utf8(value.as_bytes()).ok()?.to_owned()))
-    });
+    let fields = headers.iter().filter(|(name, _)| is_kept(name));
+    let texts = fields
+        .filter_map(|(name, value)| Some(((*name).to_owned(), std::str::from_utf8(value).ok()?.to_owned())));
     texts.take(MAX_HEADERS).collect()
 }
 

@@ -1,0 +1,89 @@
+//! A payload that was accepted: all that is known of it before it is stored.
+
+use decoders::{Decoded, Inspection, Problem};
+use event_model::{ReceiptOutcome, RecordedRequest};
+use jiff::Timestamp;
+use pipeline_config::Pipeline;
+
+use crate::event::Carried;
+use crate::inspected::{Inspected, nothing_but};
+use crate::origin::Origin;
+use crate::refusal::Refusal;
+
+/// A recorded request and its source, decoded.
+#[derive(Debug)]
+pub struct Accepted<'p> {
+    /// Its source.
+    pub origin: Origin<'p>,
+    /// The request, without its credentials.
+    pub request: RecordedRequest,
+    /// Device and message id.
+    pub inspection: Inspection,
+    /// When `ingest` received it, or what comes nearest for an event of others.
+    pub received_at: Timestamp,
+    /// Readings and problems.
+    pub decoded: Decoded,
+    /// What the receipt says of them.
+    pub outcome: ReceiptOutcome,
+}
+
+impl<'p> Accepted<'p> {
+    /// What `request` of this source, received at `received_at`, comes to.
+    ///
+    /// # Errors
+    /// [`Refusal::Form`], or [`Refusal::Panicked`].
+    pub fn of(origin: Origin<'p>, request: RecordedRequest, received_at: Timestamp) -> Result<Self, Refusal> {
+        let (inspection, decoded) = {
+            let inspected = Inspected::of(origin, &request)?;
+            let decoded = inspected.decoded(received_at)?;
+            (inspected.inspection, decoded)
+        };
+        Ok(Self::new(origin, request, inspection, (received_at, decoded)))
+    }
+
+    fn new(
+        origin: Origin<'p>,
+        request: RecordedRequest,
+        inspection: Inspection,
+        (received_at, decoded): (Timestamp, Decoded),
+    ) -> Self {
+        let outcome = match (decoded.readings.is_empty(), decoded.problems.is_empty()) {
+            (false, true) => ReceiptOutcome::Stored,
+            (false, false) => ReceiptOutcome::Partial,
+            (true, true) => ReceiptOutcome::NoData,
+            (true, false) => ReceiptOutcome::Rejected,
+        };
+        Self { origin, request, inspection, received_at, decoded, outcome }
+    }
+
+    /// What an event carries, which was delivered at `delivered_at`. A request that its format cannot read is accepted as one
+    /// problem: `ingest` has promised to keep it.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the event leads nowhere.
+    pub fn of_event(
+        carried: &Carried,
+        pipeline: &'p Pipeline,
+        delivered_at: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let (origin, received_at) = carried.origin(pipeline, delivered_at)?;
+        let request = carried.request()?;
+        match Self::of(origin, request.clone(), received_at) {
+            Err(Refusal::Form(error)) => {
+                let decoded = nothing_but(Problem::new("", error.to_string()));
+                Ok(Self::new(origin, request, Inspection::default(), (received_at, decoded)))
+            }
+            accepted => accepted,
+        }
+    }
+
+    /// One line for people: the first problem, and how many more there are.
+    pub fn reason(&self) -> String {
+        let Some(Problem { place, reason }) = self.decoded.problems.first() else { return String::new() };
+        let separator = if place.is_empty() { "" } else { ": " };
+        match self.decoded.problems.len() {
+            1 => format!("{place}{separator}{reason}"),
+            n => format!("{place}{separator}{reason} (and {} more)", n - 1),
+        }
+    }
+}

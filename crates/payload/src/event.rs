@@ -1,0 +1,181 @@
+//! An accepted request as an event, and an event as the request that it carries.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloudevents::{AttributesReader as _, Event};
+use event_model::event_types::PAYLOAD_RECEIVED;
+use event_model::events::{APPLICATION_HTTP, EXT_PARTITION_KEY, EXT_PAYLOAD_FORMAT};
+use event_model::{RecordedRequest, cloudevent, hex};
+use jiff::Timestamp;
+use pipeline_config::Pipeline;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::inspected::Inspected;
+use crate::origin::Origin;
+use crate::refusal::Refusal;
+
+/// Longer ids and keys are replaced by their hash: a record's head is bounded too.
+const MAX_TEXT: usize = 200;
+/// How far ahead of our clock a time that a producer names may be and still count as a receive time.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
+/// How old such a time may be; brokers keep nothing for longer.
+const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The path under which `ingest` takes a source's requests, without the source.
+const SOURCE_PREFIX: &str = "/sources/";
+
+/// What is known of a request's arrival.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// The event's id where the platform does not name its messages: of time and chance, unlike any other request's.
+    pub fresh_id: Uuid,
+    /// The message's id as its signature has it, where the body names none.
+    pub signed_message_id: Option<&'a str>,
+    /// The trace that it belongs to (W3C Trace Context).
+    pub traceparent: Option<&'a str>,
+}
+
+/// `dev.freshet.payload.received.v1`. The data is a copy of the request, the only one.
+pub fn payload_received(inspected: &Inspected<'_, '_>, received: Received<'_>) -> Event {
+    let Inspected { origin, request, inspection, .. } = inspected;
+    let id = match inspection.message_id.as_deref().or(received.signed_message_id) {
+        Some(message_id) => {
+            format!("{}-{}", travelling(message_id), hex(&Sha256::digest(&request.body)[..8]))
+        }
+        None => received.fresh_id.to_string(),
+    };
+    let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("{SOURCE_PREFIX}{}", origin.name), &id);
+    cloudevent::set_time(&mut event, received.at);
+    let key = inspection.device.as_deref().map_or(id, travelling);
+    event.set_extension(EXT_PARTITION_KEY, key);
+    event.set_extension(EXT_PAYLOAD_FORMAT, origin.decoder.name());
+    if let Some(traceparent) = received.traceparent {
+        event.set_extension("traceparent", traceparent);
+    }
+    event.set_data(APPLICATION_HTTP, request.to_bytes());
+    event
+}
+
+/// A text that a broker passes on unchanged: itself where it does, else its hexadecimal; a hash where that is long.
+fn travelling(text: &str) -> String {
+    if cloudevent::is_safe(text) && text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    if text.len() * 2 <= MAX_TEXT { hex(text.as_bytes()) } else { hex(&Sha256::digest(text)) }
+}
+
+/// An event as it was delivered, its data apart from its attributes: what is cut out of the data is no copy.
+#[derive(Debug, Clone)]
+pub struct Carried {
+    event: Event,
+    data: Option<Bytes>,
+}
+
+impl Carried {
+    /// Takes the event's data out of it.
+    pub fn new(mut event: Event) -> Self {
+        let data = cloudevent::take_bytes(&mut event);
+        Self { event, data }
+    }
+
+    /// The event without its data.
+    pub const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Its data.
+    pub const fn data(&self) -> Option<&Bytes> {
+        self.data.as_ref()
+    }
+
+    /// Whether `ingest` made it; else others put it into the Broker.
+    pub fn is_payload_received(&self) -> bool {
+        self.event.ty() == PAYLOAD_RECEIVED
+    }
+
+    /// Its source, and when it was received.
+    pub(crate) fn origin<'p>(
+        &self,
+        pipeline: &'p Pipeline,
+        delivered_at: Timestamp,
+    ) -> Result<(Origin<'p>, Timestamp), Refusal> {
+        let time = cloudevent::time(&self.event);
+        if !self.is_payload_received() {
+            return Ok((Origin::of_events(pipeline, self.event.ty())?, plausible(time, delivered_at)));
+        }
+        let name = self.event.source().strip_prefix(SOURCE_PREFIX).ok_or(Refusal::NoSource)?;
+        Ok((Origin::named(pipeline, name)?, time.unwrap_or(delivered_at)))
+    }
+
+    /// The request that it carries; an event of others is the request that would have delivered it in binary mode.
+    pub(crate) fn request(&self) -> Result<RecordedRequest, Refusal> {
+        let data = self.data.clone().unwrap_or_default();
+        if self.is_payload_received() {
+            return Ok(RecordedRequest::from_bytes(&data)?);
+        }
+        let (headers, _) = cloudevent::to_binary(&self.event);
+        let (method, path) = ("POST".to_owned(), "/".to_owned());
+        Ok(RecordedRequest { method, path, query: String::new(), headers, body: data })
+    }
+
+    /// The request as `application/http` text, for who keeps it.
+    pub fn request_text(&self, request: &RecordedRequest) -> Bytes {
+        match &self.data {
+            Some(data) if self.is_payload_received() => data.clone(),
+            _ => request.to_bytes().into(),
+        }
+    }
+}
+
+/// The receive time that a producer names, where it can be believed at `now`.
+pub fn plausible(named: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    named.filter(|at| *at >= now - OLDEST && *at <= now + CLOCK_SKEW).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudevents::AttributesReader as _;
+    use pipeline_config::Pipeline;
+
+    use super::{Inspected, Origin, Received, RecordedRequest, Timestamp, Uuid};
+    use super::{cloudevent, payload_received, travelling};
+
+    fn event_of(body: &str, fresh_id: u128, signed_message_id: Option<&str>) -> cloudevents::Event {
+        let pipeline = Pipeline::parse("sources: {greenhouse: {format: json}}", "freshet.yaml").unwrap();
+        let origin = Origin::named(&pipeline, "greenhouse").unwrap();
+        let request =
+            RecordedRequest { method: "POST".into(), body: body.to_owned().into(), ..Default::default() };
+        let inspected = Inspected::of(origin, &request).unwrap();
+        let (at, fresh_id) = (Timestamp::UNIX_EPOCH, Uuid::from_u128(fresh_id));
+        payload_received(&inspected, Received { at, fresh_id, signed_message_id, traceparent: None })
+    }
+
+    #[test]
+    fn the_same_message_has_the_same_id_and_another_body_has_another() {
+        let a = r#"{"device":"gh-7","t":1}"#;
+        let event = event_of(a, 1, Some("m 1"));
+        assert_eq!(event.id(), event_of(a, 2, Some("m 1")).id());
+        assert_ne!(event.id(), event_of(r#"{"device":"gh-7","t":2}"#, 1, Some("m 1")).id());
+        assert!(event.id().starts_with("6d2031-"), "{}", event.id());
+        assert_eq!(cloudevent::extension(&event, "partitionkey").as_deref(), Some("gh-7"));
+        assert_eq!(cloudevent::first_unsafe_attribute(&event), None);
+    }
+
+    #[test]
+    fn a_request_without_an_id_has_the_fresh_one_and_is_keyed_by_it() {
+        let event = event_of("[{\"t\":1},{\"t\":2}]", 7, None);
+        assert_eq!(event.id(), Uuid::from_u128(7).to_string());
+        assert_eq!(cloudevent::extension(&event, "partitionkey").as_deref(), Some(event.id()));
+    }
+
+    #[test]
+    fn whatever_a_platform_calls_its_messages_travels() {
+        for text in ["", "ä b", "100%", &"x".repeat(10_000), &"ä".repeat(10_000)] {
+            let id = travelling(text);
+            assert!(id.len() <= super::MAX_TEXT && (id.is_empty() || cloudevent::is_safe(&id)), "{id}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod accepted;
+mod event;
+mod inspected;
+mod origin;
+mod record;
+mod refusal;
+mod repetition;
+mod watch;
+
+pub use accepted::Accepted;
+pub use event::{Carried, Received, payload_received, plausible};
+pub use inspected::Inspected;
+pub use origin::Origin;
+pub use record::{CredentialTraces, RequestHead, record};
+pub use refusal::Refusal;
+pub use repetition::Repetition;
+pub use watch::{holds_watched, is_watched, may_be_watched};

@@ -1,0 +1,82 @@
+//! Whether a rule watches what a payload holds.
+
+use decoders::Decoded;
+use rules::{Place, Rule};
+
+use crate::origin::Origin;
+
+/// Whether a rule watches one of these metrics of a stream.
+pub fn is_watched<'a>(
+    rules: &[Rule],
+    stream: Place<'_>,
+    metrics: impl IntoIterator<Item = &'a str> + Clone,
+) -> bool {
+    rules.iter().any(|rule| metrics.clone().into_iter().any(|metric| rule.watches(metric, stream)))
+}
+
+/// Whether a rule can watch anything of this source and device, as far as that is known without reading the payload's content.
+pub fn may_be_watched(rules: &[Rule], origin: Origin<'_>, device: Option<&str>) -> bool {
+    rules.iter().map(|rule| &rule.selector).any(|selector| {
+        let fits = |pattern: &rules::Glob| device.is_none_or(|device| pattern.matches(device));
+        selector.source.as_deref().is_none_or(|source| source == origin.name)
+            && selector.device.as_ref().is_none_or(fits)
+    })
+}
+
+/// Whether a rule watches one of the readings. The tags of a device are the source's and those of this payload: earlier payloads
+/// may have given it more.
+pub fn holds_watched(rules: &[Rule], origin: Origin<'_>, decoded: &Decoded) -> bool {
+    decoded.readings.iter().any(|reading| {
+        if !rules.iter().any(|rule| rule.metric == reading.metric) {
+            return false;
+        }
+        let mut tags = origin.source.tags.clone();
+        let own = decoded.tags.iter().filter(|(device, ..)| *device == reading.device);
+        tags.extend(own.map(|(_, tag, value)| (tag.clone(), value.clone())));
+        let (device, channel) = (reading.device.as_str(), reading.channel.as_str());
+        let stream = Place { source: origin.name, device, channel, tags: &tags };
+        is_watched(rules, stream, [reading.metric.as_str()])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::RecordedRequest;
+    use jiff::Timestamp;
+    use pipeline_config::Pipeline;
+
+    use super::{holds_watched, may_be_watched};
+    use crate::{Inspected, Origin};
+
+    const PIPELINE: &str = "
+sources:
+  sea: {format: senml_json, tags: {site: north}}
+rules:
+  TooHot: {metric: temperature, above: 30, select: {device: 'gh-*', tags: {site: north}}}
+receivers:
+  ops: {webhook: {url: 'https://hooks.example.com/x'}}
+";
+
+    #[test]
+    fn only_what_a_rule_watches_is_watched() {
+        let pipeline = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();
+        let origin = Origin::named(&pipeline, "sea").unwrap();
+        for (body, may_be, is) in [
+            (r#"[{"bn":"gh-7:","n":"temperature","u":"Cel","v":21.5}]"#, true, true),
+            (r#"[{"bn":"gh-7:","n":"pressure","u":"hPa","v":1000}]"#, true, false),
+            (r#"[{"bn":"barn:","n":"temperature","u":"Cel","v":21.5}]"#, false, false),
+        ] {
+            let text =
+                format!("POST /hooks/sea HTTP/1.1\r\ncontent-type: application/senml+json\r\n\r\n{body}");
+            let request = RecordedRequest::parse(text.as_bytes()).unwrap();
+            let inspected = Inspected::of(origin, &request).unwrap();
+            let decoded = inspected.decoded(Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(holds_watched(&pipeline.rules, origin, &decoded), is, "{body}");
+            assert_eq!(
+                may_be_watched(&pipeline.rules, origin, Some(&decoded.readings[0].device)),
+                may_be,
+                "{body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The stages that a request will need, prewarmed while it is queued.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use payload::{Inspected, holds_watched, may_be_watched};
+use pipeline_config::Pipeline;
+use rules::Rule;
+use runtime::{Env, Prewarm};
+
+/// `transform` for every request, and `alert` for one that holds what a rule watches. The default is none.
+#[derive(Debug, Clone, Default)]
+pub struct NextStages {
+    always: Prewarm,
+    where_watched: Prewarm,
+    rules: Arc<[Rule]>,
+}
+
+impl NextStages {
+    /// `PREWARM_URLS` and `PREWARM_WATCHED_URLS`; mistakes are noted in `env`.
+    pub fn from_env(env: &mut Env, pipeline: &Pipeline) -> Self {
+        Self {
+            always: Prewarm::from_env(env, "PREWARM_URLS"),
+            where_watched: Prewarm::from_env(env, "PREWARM_WATCHED_URLS"),
+            rules: pipeline.rules.clone().into(),
+        }
+    }
+
+    /// Prewarms those that every request needs.
+    pub(crate) fn prewarm(&self) {
+        self.always.send();
+    }
+
+    /// Prewarms those that a watched request needs. The content is read only while they may be prewarmed and where a rule may
+    /// watch the device; the permit is spent only where one does.
+    pub(crate) fn prewarm_if_watched(&self, inspected: &Inspected<'_, '_>, received_at: Timestamp) {
+        let (origin, device) = (inspected.origin, inspected.inspection.device.as_deref());
+        if !self.where_watched.is_due() || !may_be_watched(&self.rules, origin, device) {
+            return;
+        }
+        let decoded = inspected.decoded(received_at);
+        if decoded.is_ok_and(|decoded| holds_watched(&self.rules, origin, &decoded)) {
+            self.where_watched.send();
+        }
+    }
+}
