@@ -22,5 +22,6 @@ pub async fn activate(client: &impl GenericClient, hash: &str, at: Timestamp) ->
 /// # Errors
 /// Those of the database.
 pub async fn hash(client: &impl GenericClient) -> Result<Option<String>, Error> {
-    crate::alerts::active_hash(client).await
+    let statement = client.prepare_cached("select hash from active_pipeline").await?;
+    client.query_opt(&statement, &[]).await?.map(|row| row.try_get(0)).transpose()
 }

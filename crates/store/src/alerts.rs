@@ -1,44 +1,57 @@
-//! What `alert` reads and writes: marks, series, states, transitions, and the notifications that it queues.
+//! What an evaluation reads and writes: requests, series, states, transitions, and the notifications that it queues.
 //!
-//! Every function works within the caller's transaction: one series is read, decided and written under one advisory lock.
+//! Every function takes many streams at once and sends one statement. Those that take a [`Transaction`] rely on the advisory
+//! locks of [`lock_streams`]: a stream is read, decided and written by one process at a time.
 
+mod due;
 mod heartbeat;
-mod mark;
 mod moment;
-mod notice;
+mod queue;
+mod request;
 mod state;
 mod stream;
 mod transition;
 
 use deadpool_postgres::GenericClient;
+use event_model::alert::AlertId;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
 
-pub use heartbeat::{heartbeat_count, heartbeats_since};
-pub use mark::{Mark, active_hash, is_due, mark, marked_streams, remove_mark, try_lock};
+use crate::StoreError;
+
+pub use due::{overdue_streams, requested_streams, still_due, streams_of_other_rules};
+pub use heartbeat::{heartbeat_count, heartbeats_since, newest_heartbeat};
 pub use moment::{Moments, moments};
-pub use notice::{NewNotification, queue_notification, receivers_of};
-pub use state::{StateRow, delete_state, overdue_streams, states, streams_of_other_rules, upsert_state};
-pub use stream::{MetricRow, StreamRow, stream};
+pub use queue::{NewNotification, Target, queue_notifications, targets_of};
+pub use request::{Request, lock_streams, remove_requests, requests};
+pub use state::{StateRow, delete_states, states, upsert_states};
+pub use stream::{MetricRow, StreamRow, streams};
 pub use transition::{
-    LastFiring, NewTransition, effective_transitions, insert_transition, last_firing, newest_effective,
+    LastFiring, NewTransition, effective_transitions, insert_transitions, last_firings, newest_effective,
     retract,
 };
+
+#[cfg(doc)]
+use crate::Transaction;
+
+/// Alerts as the columns that `unnest` takes.
+fn alert_columns<'i, 'a: 'i>(
+    alerts: impl Iterator<Item = &'i AlertId<'a>>,
+) -> (Vec<&'a str>, Vec<i32>, Vec<i16>) {
+    let mut columns = (Vec::new(), Vec::new(), Vec::new());
+    for AlertId { rule, stream, position } in alerts {
+        columns.0.push(*rule);
+        columns.1.push(*stream);
+        columns.2.push(*position);
+    }
+    columns
+}
 
 async fn query(
     client: &impl GenericClient,
     sql: &str,
     parameters: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<Row>, Error> {
+) -> Result<Vec<Row>, StoreError> {
     let statement = client.prepare_cached(sql).await?;
-    client.query(&statement, parameters).await
-}
-
-async fn execute(
-    client: &impl GenericClient,
-    sql: &str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<u64, Error> {
-    let statement = client.prepare_cached(sql).await?;
-    client.execute(&statement, parameters).await
+    Ok(client.query(&statement, parameters).await?)
 }

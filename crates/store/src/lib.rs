@@ -16,6 +16,7 @@ mod sent;
 mod settings;
 pub mod streams;
 mod tls;
+mod transaction;
 mod word;
 pub mod writer;
 
@@ -27,6 +28,7 @@ pub use migrate::{MigrateError, Migrated, migrate};
 pub use row::MomentRow;
 pub use settings::DatabaseSettings;
 pub use streams::{Located, LocatedStream, Sighting, Streams, Tags};
+pub use transaction::Transaction;
 pub use writer::{
     Claim, EvaluationRequest, KeptRequest, Payload, Receipt, RecordPlace, WriteError, Writer, Written,
 };

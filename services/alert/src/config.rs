@@ -1,24 +1,20 @@
 //! The settings of this stage, beside those of the shell and of the database.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+use evaluate::WatchedRules;
 use pipeline_config::Pipeline;
 use runtime::Env;
 
-use crate::watch::Watch;
-
-/// What `alert` is told by its environment.
+/// What the environment says to `alert`.
 #[derive(Debug)]
 pub struct Config {
     /// `FRESHET_PIPELINE`: the pipeline file; `freshet.yaml`.
     pub pipeline: Pipeline,
+    /// The pipeline's rules, their annotations read.
+    pub rules: WatchedRules,
     /// `MAX_STREAMS_PER_EVENT`: how many streams one event evaluates; 1000.
     pub max_streams: usize,
-    /// `EVENT_BUDGET_MS`: after this time an event begins no further stream; 20 s.
-    pub event_budget: Duration,
-    /// The pipeline's rules, their annotations read.
-    pub(crate) watches: Vec<Watch>,
 }
 
 impl Config {
@@ -26,15 +22,10 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
         let max_streams = env.number_or("MAX_STREAMS_PER_EVENT", 1000, 1..=100_000);
-        let event_budget = env.millis_or("EVENT_BUDGET_MS", Duration::from_secs(20));
         let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
-        let mut watches = Vec::new();
-        for rule in &pipeline.rules {
-            match Watch::new(rule.clone()) {
-                Ok(watch) => watches.push(watch),
-                Err(error) => env.mistake(format!("annotations of rule {}", rule.name), error.to_string()),
-            }
-        }
-        env.mistakes().is_empty().then_some(Self { pipeline, max_streams, event_budget, watches })
+        let rules = WatchedRules::new(&pipeline.rules)
+            .map_err(|error| env.mistake("FRESHET_PIPELINE", error.to_string()))
+            .ok()?;
+        env.mistakes().is_empty().then_some(Self { pipeline, rules, max_streams })
     }
 }

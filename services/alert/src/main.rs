@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use alert::{Alert, Config};
+use evaluate::Evaluator;
 use runtime::{ConfigErrors, Prewarm};
 use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
@@ -13,10 +14,11 @@ fn main() -> ExitCode {
 
 fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
-    let database = DatabaseSettings::from_env(&mut runtime.env);
+    let settings = DatabaseSettings::from_env(&mut runtime.env);
     let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
     runtime.env.finish()?;
-    let Some(config) = config else { return Err(ConfigErrors::default()) };
-    let stage = Alert::new(config, Database::new(&database), runtime.clock);
-    Ok(App::new().stage(stage.waking(prewarm)))
+    // Without a mistake there is a configuration.
+    let Config { pipeline, rules, max_streams } = config.ok_or_else(ConfigErrors::default)?;
+    let (database, clock) = (Database::new(&settings), runtime.clock);
+    Ok(App::new().stage(Alert::new(Evaluator { database, clock, pipeline, rules, max_streams, prewarm })))
 }

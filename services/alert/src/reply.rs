@@ -1,6 +1,7 @@
 //! What the stage answers with.
 
 use cloudevents::{AttributesReader as _, Event};
+use evaluate::Summary;
 use event_model::cloudevent::{self, EventError};
 use event_model::event_types::{ALERTS_CHANGED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE, READINGS_RECORDED};
 use event_model::events::{
@@ -11,30 +12,17 @@ use serde::Serialize;
 
 const SOURCE: &str = "/stages/alert";
 
-/// What an event came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// Transitions recorded, retractions among them.
-    pub(crate) transitions: u32,
-    /// Notifications queued for them.
-    pub(crate) notifications: u32,
-    /// Streams evaluated.
-    pub(crate) streams: u32,
-    /// More streams wait than one event may evaluate, and going on is of use.
-    pub(crate) more: bool,
-}
-
-/// The event that wakes whoever has to go on, if anybody has.
+/// The event that wakes the stage which has to go on, if one has.
 ///
 /// Where more streams wait this is the stage itself. A reply must not have the type of its cause, lest a loop goes unnoticed, so
-/// that the two types that wake the stage take turns; what was queued meanwhile is told to `notify` at the end.
+/// that the two types that wake the stage alternate; `notify` is woken by the last one.
 pub(crate) fn reply(
     cause: &Event,
-    tally: Tally,
+    summary: Summary,
     due: u32,
     now: Timestamp,
 ) -> Result<Option<Event>, EventError> {
-    let Tally { transitions, notifications, more, .. } = tally;
+    let Summary { transitions, notifications, more, .. } = summary;
     if more {
         if cause.ty() == HEARTBEAT_RECORDED {
             let data = ReadingsRecorded { source: String::new(), streams: Vec::new() };

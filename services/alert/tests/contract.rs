@@ -6,10 +6,11 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use alert::{Alert, Config};
+use evaluate::Evaluator;
 use event_model::cloudevent;
 use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED, TICK};
 use jiff::Timestamp;
-use runtime::{Clock, Env};
+use runtime::{Clock, Env, Prewarm};
 use serde_json::json;
 use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings};
@@ -37,7 +38,9 @@ async fn answer(event_type: &str, data: serde_json::Value) -> Outcome {
     let nowhere = DatabaseSettings::from_url("postgresql://nobody@127.0.0.1:1/none").unwrap();
     let database = Database::new(&nowhere.acquire_timeout(Duration::from_millis(500)));
     let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
-    let stage = Alert::new(config(PIPELINE).unwrap(), database, Clock::manual(now));
+    let Config { pipeline, rules, max_streams } = config(PIPELINE).unwrap();
+    let (clock, prewarm) = (Clock::manual(now), Prewarm::default());
+    let stage = Alert::new(Evaluator { database, clock, pipeline, rules, max_streams, prewarm });
     let mut event = cloudevent::new(event_type, "/stages/transform", "1");
     cloudevent::set_json(&mut event, &data).unwrap();
     stage.handle(event, Delivery::at(now)).await

@@ -1,10 +1,11 @@
-use deadpool_postgres::GenericClient;
+use std::collections::BTreeMap;
+
 use event_model::Quality;
 use jiff::Timestamp;
 use rules::Point;
-use tokio_postgres::{Error, Row};
+use tokio_postgres::Row;
 
-use super::query;
+use crate::{StoreError, Transaction};
 
 /// Moments of one stream, in order: those whose readings may move a checkpoint.
 #[derive(Debug, Clone, Default)]
@@ -18,21 +19,29 @@ struct Moment {
     quality: Option<Vec<Option<i16>>>,
 }
 
-/// The moments after `since` that are not more than 5 minutes ahead of their receive time.
+/// The moments of each stream after the time beside it that are not more than 5 minutes ahead of their receive time.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn moments(
-    transaction: &impl GenericClient,
-    stream: i32,
-    since: Timestamp,
-) -> Result<Moments, Error> {
+    transaction: &Transaction<'_>,
+    since: &[(i32, Timestamp)],
+) -> Result<BTreeMap<i32, Moments>, StoreError> {
+    // `offset 0` keeps the planner from joining the table as a whole: a stream is a look into its index.
     let sql = r#"
-        select observed_at, "values", texts, quality from moment
-        where stream_id = $1 and observed_at > $2 and observed_at <= received_at + interval '5 minutes'
-        order by observed_at"#;
-    let rows = query(transaction, sql, &[&stream, &since]).await?;
-    Ok(Moments(rows.iter().map(Moment::read).collect::<Result<_, _>>()?))
+        select w.stream_id, m.*
+        from unnest($1::integer[], $2::timestamptz[]) as w (stream_id, since)
+        cross join lateral (
+            select observed_at, "values", texts, quality from moment
+            where stream_id = w.stream_id and observed_at > w.since
+              and observed_at <= received_at + interval '5 minutes'
+            order by observed_at offset 0) as m"#;
+    let (streams, times): (Vec<_>, Vec<_>) = since.iter().copied().unzip();
+    let mut moments = BTreeMap::<i32, Moments>::new();
+    for row in transaction.query(sql, &[&streams, &times]).await? {
+        moments.entry(row.try_get(0)?).or_default().0.push(Moment::read(&row)?);
+    }
+    Ok(moments)
 }
 
 impl Moments {
@@ -44,12 +53,12 @@ impl Moments {
 }
 
 impl Moment {
-    fn read(row: &Row) -> Result<Self, Error> {
+    fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
         Ok(Self {
-            at: row.try_get(0)?,
-            values: row.try_get(1)?,
-            texts: row.try_get(2)?,
-            quality: row.try_get(3)?,
+            at: row.try_get(1)?,
+            values: row.try_get(2)?,
+            texts: row.try_get(3)?,
+            quality: row.try_get(4)?,
         })
     }
 

@@ -1,24 +1,27 @@
-use deadpool_postgres::GenericClient;
+use event_model::alert::AlertId;
 use jiff::Timestamp;
 use rules::{Checkpoint, State, Status};
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
-use super::{execute, query};
+use super::alert_columns;
 use crate::word::Word;
+use crate::{StoreError, Transaction};
 
 /// Where one rule stands on one series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateRow {
     /// The rule's name.
     pub rule: String,
+    /// The stream.
+    pub stream: i32,
     /// The series within its stream.
     pub position: i16,
     /// The hash of the rule as it was.
     pub rule_hash: String,
     /// The moment of the checkpoint.
     pub checkpoint_at: Timestamp,
-    /// The state there; `None` where another release wrote it in a way that this one cannot read.
+    /// The state there; `None` where another release wrote it in a form that this one cannot read.
     pub checkpoint: Option<State>,
     /// The state at the newest reading or heartbeat.
     pub status: Status,
@@ -32,117 +35,102 @@ impl StateRow {
         self.checkpoint.map(|state| Checkpoint { at: self.checkpoint_at, state })
     }
 
+    /// Whose state it is.
+    pub fn alert(&self) -> AlertId<'_> {
+        AlertId { rule: &self.rule, stream: self.stream, position: self.position }
+    }
+
     fn read(row: &Row) -> Result<Self, Error> {
-        let Json(checkpoint): Json<serde_json::Value> = row.try_get(4)?;
-        let since: Option<Timestamp> = row.try_get(6)?;
-        let Word(status) = row.try_get(5)?;
+        let Json(checkpoint): Json<serde_json::Value> = row.try_get(5)?;
+        let Word(status) = row.try_get(6)?;
         Ok(Self {
             rule: row.try_get(0)?,
-            position: row.try_get(1)?,
-            rule_hash: row.try_get(2)?,
-            checkpoint_at: row.try_get(3)?,
+            stream: row.try_get(1)?,
+            position: row.try_get(2)?,
+            rule_hash: row.try_get(3)?,
+            checkpoint_at: row.try_get(4)?,
             checkpoint: serde_json::from_value(checkpoint).ok(),
-            status: Status::new(status, since),
-            deadline: row.try_get(7)?,
+            status: Status::new(status, row.try_get(7)?),
+            deadline: row.try_get(8)?,
         })
     }
 }
 
-/// All states of the stream.
+/// All states of these streams.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn states(transaction: &impl GenericClient, stream: i32) -> Result<Vec<StateRow>, Error> {
+pub async fn states(transaction: &Transaction<'_>, streams: &[i32]) -> Result<Vec<StateRow>, StoreError> {
     let sql = "
-        select rule, position, rule_hash, checkpoint_at, checkpoint, status, since_at, deadline_at
-        from alert_state where stream_id = $1";
-    let rows = query(transaction, sql, &[&stream]).await?;
-    rows.iter().map(StateRow::read).collect()
+        select rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at, deadline_at
+        from alert_state where stream_id = any($1)";
+    let rows = transaction.query(sql, &[&streams]).await?;
+    rows.iter().map(|row| Ok(StateRow::read(row)?)).collect()
 }
 
-/// Writes a state over the one that is there. A state without its checkpoint is kept as `{}`, which nobody can read.
+/// Writes states over those that are there. One without its checkpoint is kept as `null`, which no release can read.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn upsert_state(
-    transaction: &impl GenericClient,
-    stream: i32,
-    row: &StateRow,
+pub async fn upsert_states(
+    transaction: &Transaction<'_>,
+    rows: &[StateRow],
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let sql = "
         insert into alert_state (rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at,
                                  deadline_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        select w.*, $10 from unnest($1::text[], $2::integer[], $3::smallint[], $4::text[], $5::timestamptz[], $6::jsonb[],
+                                    $7::text[], $8::timestamptz[], $9::timestamptz[]) as w
         on conflict (rule, stream_id, position) do update
         set rule_hash = excluded.rule_hash, checkpoint_at = excluded.checkpoint_at, checkpoint = excluded.checkpoint,
             status = excluded.status, since_at = excluded.since_at, deadline_at = excluded.deadline_at,
             updated_at = excluded.updated_at";
-    execute(
-        transaction,
-        sql,
-        &[
-            &row.rule,
-            &stream,
-            &row.position,
-            &row.rule_hash,
-            &row.checkpoint_at,
-            &Json(row.checkpoint),
-            &row.status.alert_status().as_str(),
-            &row.status.since(),
-            &row.deadline,
-            &now,
-        ],
-    )
-    .await?;
+    let rules: Vec<_> = rows.iter().map(|row| row.rule.as_str()).collect();
+    let streams: Vec<_> = rows.iter().map(|row| row.stream).collect();
+    let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
+    let hashes: Vec<_> = rows.iter().map(|row| row.rule_hash.as_str()).collect();
+    let times: Vec<_> = rows.iter().map(|row| row.checkpoint_at).collect();
+    let checkpoints: Vec<_> = rows.iter().map(|row| Json(row.checkpoint)).collect();
+    let statuses: Vec<_> = rows.iter().map(|row| row.status.alert_status().as_str()).collect();
+    let since: Vec<_> = rows.iter().map(|row| row.status.since()).collect();
+    let deadlines: Vec<_> = rows.iter().map(|row| row.deadline).collect();
+    transaction
+        .execute(
+            sql,
+            &[
+                &rules,
+                &streams,
+                &positions,
+                &hashes,
+                &times,
+                &checkpoints,
+                &statuses,
+                &since,
+                &deadlines,
+                &now,
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-/// Forgets a state, because its rule is gone or no longer selects the series.
+/// Removes the states of alerts whose rule is gone or no longer selects the series.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn delete_state(
-    transaction: &impl GenericClient,
-    stream: i32,
-    rule: &str,
-    position: i16,
-) -> Result<(), Error> {
-    let sql = "delete from alert_state where stream_id = $1 and rule = $2 and position = $3";
-    execute(transaction, sql, &[&stream, &rule, &position]).await?;
+pub async fn delete_states(transaction: &Transaction<'_>, alerts: &[AlertId<'_>]) -> Result<(), StoreError> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let sql = "
+        delete from alert_state a
+        using unnest($1::text[], $2::integer[], $3::smallint[]) as w (rule, stream_id, position)
+        where a.rule = w.rule and a.stream_id = w.stream_id and a.position = w.position";
+    let (rules, streams, positions) = alert_columns(alerts.iter());
+    transaction.execute(sql, &[&rules, &streams, &positions]).await?;
     Ok(())
-}
-
-/// The streams whose deadline is not after `until`, the oldest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn overdue_streams(
-    client: &impl GenericClient,
-    until: Timestamp,
-    limit: i64,
-) -> Result<Vec<i32>, Error> {
-    let sql = "
-        select stream_id from alert_state where deadline_at <= $1
-        group by stream_id order by min(deadline_at) limit $2";
-    let rows = query(client, sql, &[&until, &limit]).await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
-}
-
-/// The streams that have a state of a rule which is none of `current` (names and hashes): changed or removed.
-///
-/// # Errors
-/// Those of the database.
-pub async fn streams_of_other_rules(
-    client: &impl GenericClient,
-    current: (&[String], &[String]),
-    limit: i64,
-) -> Result<Vec<i32>, Error> {
-    let sql = "
-        select distinct stream_id from alert_state a
-        where not exists (select from unnest($1::text[], $2::text[]) as current (rule, hash)
-                          where current.rule = a.rule and current.hash = a.rule_hash)
-        order by stream_id limit $3";
-    let rows = query(client, sql, &[&current.0, &current.1, &limit]).await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
 }

@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
 
-use deadpool_postgres::GenericClient;
 use event_model::reading::ValueKind;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
-use super::query;
+use crate::{StoreError, Transaction};
 
 /// A stream's names, and what its positions mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,35 +34,51 @@ pub struct MetricRow {
     pub is_numeric: bool,
 }
 
-/// The stream with this id; `None` where there is none.
+/// The streams with these ids, as far as they are there.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn stream(transaction: &impl GenericClient, stream: i32) -> Result<Option<StreamRow>, Error> {
+pub async fn streams(
+    transaction: &Transaction<'_>,
+    streams: &[i32],
+) -> Result<BTreeMap<i32, StreamRow>, StoreError> {
     let sql = "
-        select d.source, d.name, s.channel, d.tags, m.position, m.name, m.unit, m.kind
+        select s.id, d.source, d.name, s.channel, d.tags, m.position, m.name, m.unit, m.kind
         from stream s join device d on d.id = s.device_id join metric m on m.stream_id = s.id
-        where s.id = $1 order by m.position";
-    let rows = query(transaction, sql, &[&stream]).await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let Json(tags): Json<BTreeMap<String, serde_json::Value>> = first.try_get(3)?;
-    let tags = tags.into_iter().filter_map(|(tag, value)| Some((tag, value.as_str()?.to_owned())));
-    Ok(Some(StreamRow {
-        source: first.try_get(0)?,
-        device: first.try_get(1)?,
-        channel: first.try_get(2)?,
-        tags: tags.collect(),
-        metrics: rows.iter().map(MetricRow::read).collect::<Result<_, _>>()?,
-    }))
+        where s.id = any($1) order by s.id, m.position";
+    let mut found = BTreeMap::<i32, StreamRow>::new();
+    for row in transaction.query(sql, &[&streams]).await? {
+        let id = row.try_get(0)?;
+        let metric = MetricRow::read(&row)?;
+        match found.get_mut(&id) {
+            Some(stream) => stream.metrics.push(metric),
+            None => drop(found.insert(id, StreamRow { metrics: vec![metric], ..StreamRow::read(&row)? })),
+        }
+    }
+    Ok(found)
+}
+
+impl StreamRow {
+    fn read(row: &Row) -> Result<Self, Error> {
+        let Json(tags): Json<BTreeMap<String, serde_json::Value>> = row.try_get(4)?;
+        let tags = tags.into_iter().filter_map(|(tag, value)| Some((tag, value.as_str()?.to_owned())));
+        Ok(Self {
+            source: row.try_get(1)?,
+            device: row.try_get(2)?,
+            channel: row.try_get(3)?,
+            tags: tags.collect(),
+            metrics: Vec::new(),
+        })
+    }
 }
 
 impl MetricRow {
     fn read(row: &Row) -> Result<Self, Error> {
-        let kind: &str = row.try_get(7)?;
+        let kind: &str = row.try_get(8)?;
         Ok(Self {
-            position: row.try_get(4)?,
-            name: row.try_get(5)?,
-            unit: row.try_get(6)?,
+            position: row.try_get(5)?,
+            name: row.try_get(6)?,
+            unit: row.try_get(7)?,
             is_numeric: kind == ValueKind::Number.as_str() || kind == ValueKind::Flag.as_str(),
         })
     }

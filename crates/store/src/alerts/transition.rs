@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
 
-use deadpool_postgres::GenericClient;
 use event_model::alert::{AlertId, Severity, TransitionCause, TransitionKind};
 use jiff::Timestamp;
 use rules::{Recorded, Transition};
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
-use tokio_postgres::{Error, Row};
 
-use super::{execute, query};
+use super::alert_columns;
 use crate::word::Word;
+use crate::{StoreError, Transaction};
 
 type Texts = BTreeMap<String, String>;
 
@@ -24,13 +24,11 @@ pub struct NewTransition<'a> {
     /// How bad it is.
     pub severity: Severity,
     /// The alert's labels.
-    pub labels: &'a Texts,
+    pub labels: Texts,
     /// Its annotations, filled in.
-    pub annotations: &'a Texts,
+    pub annotations: Texts,
     /// The trace that led to it.
-    pub traceparent: Option<&'a str>,
-    /// When it is recorded.
-    pub recorded_at: Timestamp,
+    pub traceparent: Option<String>,
 }
 
 /// What an alert said when it fired last.
@@ -38,6 +36,8 @@ pub struct NewTransition<'a> {
 pub struct LastFiring {
     /// The transition's row.
     pub id: i64,
+    /// When it fired.
+    pub at: Timestamp,
     /// How bad it was.
     pub severity: Severity,
     /// Its labels; a receiver knows the alert again by them.
@@ -46,127 +46,194 @@ pub struct LastFiring {
     pub annotations: Texts,
 }
 
-/// The effective transitions after `after`, in order.
+/// For each alert its effective transitions after the time beside it, in order. `offset 0`: as in [`super::moments`].
 ///
 /// # Errors
 /// Those of the database.
 pub async fn effective_transitions(
-    transaction: &impl GenericClient,
-    alert: AlertId<'_>,
-    after: Timestamp,
-) -> Result<Vec<Recorded>, Error> {
+    transaction: &Transaction<'_>,
+    after: &[(AlertId<'_>, Timestamp)],
+) -> Result<Vec<Vec<Recorded>>, StoreError> {
     let sql = "
-        select id, kind, at from alert_transition
-        where stream_id = $1 and rule = $2 and position = $3 and at > $4
-          and kind <> 'retracted' and retracted_by is null
-        order by at, id";
-    let rows = query(transaction, sql, &[&alert.stream, &alert.rule, &alert.position, &after]).await?;
-    rows.iter().map(recorded).collect()
+        select w.number - 1, t.*
+        from unnest($1::text[], $2::integer[], $3::smallint[], $4::timestamptz[])
+             with ordinality as w (rule, stream_id, position, after, number)
+        cross join lateral (
+            select id, kind, at from alert_transition
+            where stream_id = w.stream_id and rule = w.rule and position = w.position and at > w.after
+              and kind <> 'retracted' and retracted_by is null
+            order by at, id offset 0) as t";
+    let mut found = vec![Vec::new(); after.len()];
+    for row in query_with_times(transaction, sql, after).await? {
+        let Word(kind) = row.try_get(2)?;
+        found[number(&row)?].push(Recorded { id: row.try_get(1)?, kind, at: row.try_get(3)? });
+    }
+    Ok(found)
 }
 
-/// The time of the newest effective transition.
+/// For each alert the time of its newest effective transition.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn newest_effective(
-    transaction: &impl GenericClient,
-    alert: AlertId<'_>,
-) -> Result<Option<Timestamp>, Error> {
+    transaction: &Transaction<'_>,
+    alerts: &[AlertId<'_>],
+) -> Result<Vec<Option<Timestamp>>, StoreError> {
+    if alerts.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = "
-        select max(at) from alert_transition
-        where stream_id = $1 and rule = $2 and position = $3 and kind <> 'retracted' and retracted_by is null";
-    let rows = query(transaction, sql, &[&alert.stream, &alert.rule, &alert.position]).await?;
-    rows.first().map_or(Ok(None), |row| row.try_get(0))
+        select (select max(at) from alert_transition
+                where stream_id = w.stream_id and rule = w.rule and position = w.position
+                  and kind <> 'retracted' and retracted_by is null)
+        from unnest($1::text[], $2::integer[], $3::smallint[])
+             with ordinality as w (rule, stream_id, position, number)
+        order by w.number";
+    let (rules, streams, positions) = alert_columns(alerts.iter());
+    let rows = transaction.query(sql, &[&rules, &streams, &positions]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// What the alert said when it fired last, if it ever did.
+/// For each alert what it said when it fired last, not after the time beside it.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn last_firing(
-    transaction: &impl GenericClient,
-    alert: AlertId<'_>,
-) -> Result<Option<LastFiring>, Error> {
+pub async fn last_firings(
+    transaction: &Transaction<'_>,
+    until: &[(AlertId<'_>, Timestamp)],
+) -> Result<Vec<Option<LastFiring>>, StoreError> {
+    if until.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = "
-        select id, severity, labels, annotations from alert_transition
-        where stream_id = $1 and rule = $2 and position = $3 and kind = 'firing' and retracted_by is null
-        order by at desc, id desc limit 1";
-    let rows = query(transaction, sql, &[&alert.stream, &alert.rule, &alert.position]).await?;
-    let firing = rows.first().map(|row| {
-        let Json(labels) = row.try_get(2)?;
-        let Json(annotations) = row.try_get(3)?;
-        Ok(LastFiring {
-            id: row.try_get(0)?,
-            severity: Severity::from_stored(row.try_get(1)?),
-            labels,
-            annotations,
-        })
-    });
-    firing.transpose()
+        select w.number - 1, t.*
+        from unnest($1::text[], $2::integer[], $3::smallint[], $4::timestamptz[])
+             with ordinality as w (rule, stream_id, position, until, number)
+        cross join lateral (
+            select id, at, severity, labels, annotations from alert_transition
+            where stream_id = w.stream_id and rule = w.rule and position = w.position and at <= w.until
+              and kind = 'firing' and retracted_by is null
+            order by at desc, id desc limit 1) as t";
+    let mut found = vec![None; until.len()];
+    for row in query_with_times(transaction, sql, until).await? {
+        let Json(labels) = row.try_get(4)?;
+        let Json(annotations) = row.try_get(5)?;
+        let severity = Severity::from_stored(row.try_get(3)?);
+        let firing = LastFiring { id: row.try_get(1)?, at: row.try_get(2)?, severity, labels, annotations };
+        found[number(&row)?] = Some(firing);
+    }
+    Ok(found)
 }
 
-/// Records a transition; gives its row.
+/// Records transitions; gives their rows, which are in the order of `new`.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn insert_transition(
-    transaction: &impl GenericClient,
-    new: &NewTransition<'_>,
-) -> Result<i64, Error> {
+pub async fn insert_transitions(
+    transaction: &Transaction<'_>,
+    new: &[NewTransition<'_>],
+    now: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = "
         insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
                                       annotations, traceparent, recorded_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        select w.rule, w.hash, w.stream_id, w.position, w.kind, w.at, w.value, w.cause, w.severity, w.labels, w.annotations,
+               w.traceparent, $13
+        from unnest($1::text[], $2::text[], $3::integer[], $4::smallint[], $5::text[], $6::timestamptz[], $7::float8[],
+                    $8::text[], $9::text[], $10::jsonb[], $11::jsonb[], $12::text[])
+             with ordinality as w (rule, hash, stream_id, position, kind, at, value, cause, severity, labels, annotations,
+                                   traceparent, number)
+        order by w.number
         returning id";
-    let rows = query(
-        transaction,
-        sql,
-        &[
-            &new.alert.rule,
-            &new.rule_hash,
-            &new.alert.stream,
-            &new.alert.position,
-            &new.transition.kind.as_str(),
-            &new.transition.at,
-            &new.transition.value,
-            &new.transition.cause.as_str(),
-            &new.severity.as_str(),
-            &Json(new.labels),
-            &Json(new.annotations),
-            &new.traceparent,
-            &new.recorded_at,
-        ],
-    )
-    .await?;
-    rows[0].try_get(0)
+    let rules: Vec<_> = new.iter().map(|one| one.alert.rule).collect();
+    let hashes: Vec<_> = new.iter().map(|one| one.rule_hash).collect();
+    let streams: Vec<_> = new.iter().map(|one| one.alert.stream).collect();
+    let positions: Vec<_> = new.iter().map(|one| one.alert.position).collect();
+    let kinds: Vec<_> = new.iter().map(|one| one.transition.kind.as_str()).collect();
+    let times: Vec<_> = new.iter().map(|one| one.transition.at).collect();
+    let values: Vec<_> = new.iter().map(|one| one.transition.value).collect();
+    let causes: Vec<_> = new.iter().map(|one| one.transition.cause.as_str()).collect();
+    let severities: Vec<_> = new.iter().map(|one| one.severity.as_str()).collect();
+    let labels: Vec<_> = new.iter().map(|one| Json(&one.labels)).collect();
+    let annotations: Vec<_> = new.iter().map(|one| Json(&one.annotations)).collect();
+    let traces: Vec<_> = new.iter().map(|one| one.traceparent.as_deref()).collect();
+    let rows = transaction
+        .query(
+            sql,
+            &[
+                &rules,
+                &hashes,
+                &streams,
+                &positions,
+                &kinds,
+                &times,
+                &values,
+                &causes,
+                &severities,
+                &labels,
+                &annotations,
+                &traces,
+                &now,
+            ],
+        )
+        .await?;
+    let mut ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, StoreError>>()?;
+    // Rows are numbered in the order in which they are inserted, which is that of `new`.
+    ids.sort_unstable();
+    Ok(ids)
 }
 
-/// Retracts a transition: the row that says so repeats what it retracts. Gives that row.
+/// Retracts transitions, each with the trace that led to it: the row that says so repeats what it retracts. Gives those
+/// rows in the order of `untrue`.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn retract(
-    transaction: &impl GenericClient,
-    untrue: i64,
-    traceparent: Option<&str>,
-    recorded_at: Timestamp,
-) -> Result<i64, Error> {
-    let (kind, cause) = (TransitionKind::Retracted.as_str(), TransitionCause::LateData.as_str());
+    transaction: &Transaction<'_>,
+    untrue: &[(i64, Option<&str>)],
+    now: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    if untrue.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = "
-        insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
-                                      annotations, traceparent, recorded_at, retracts)
-        select rule, rule_hash, stream_id, position, $4, at, value, $5, severity, labels,
-               annotations, coalesce($2, traceparent), $3, id
-        from alert_transition where id = $1
-        returning id";
-    let rows = query(transaction, sql, &[&untrue, &traceparent, &recorded_at, &kind, &cause]).await?;
-    let id: i64 = rows[0].try_get(0)?;
-    execute(transaction, "update alert_transition set retracted_by = $2 where id = $1", &[&untrue, &id])
-        .await?;
-    Ok(id)
+        with retraction as (
+            insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
+                                          annotations, traceparent, recorded_at, retracts)
+            select t.rule, t.rule_hash, t.stream_id, t.position, $4, t.at, t.value, $5, t.severity, t.labels, t.annotations,
+                   coalesce(w.traceparent, t.traceparent), $3, t.id
+            from unnest($1::bigint[], $2::text[]) with ordinality as w (id, traceparent, number)
+            join alert_transition t on t.id = w.id
+            order by w.number
+            returning id, retracts)
+        update alert_transition t set retracted_by = retraction.id
+        from retraction where t.id = retraction.retracts
+        returning retraction.id";
+    let (ids, traces): (Vec<_>, Vec<_>) = untrue.iter().copied().unzip();
+    let (kind, cause) = (TransitionKind::Retracted.as_str(), TransitionCause::LateData.as_str());
+    let rows = transaction.query(sql, &[&ids, &traces, &now, &kind, &cause]).await?;
+    let mut ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, StoreError>>()?;
+    // As in `insert_transitions`.
+    ids.sort_unstable();
+    Ok(ids)
 }
 
-fn recorded(row: &Row) -> Result<Recorded, Error> {
-    let Word(kind): Word<TransitionKind> = row.try_get(1)?;
-    Ok(Recorded { id: row.try_get(0)?, kind, at: row.try_get(2)? })
+/// The rows of `sql`, which takes the columns of alerts as $1 to $3 and the times beside them as $4.
+async fn query_with_times(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    alerts: &[(AlertId<'_>, Timestamp)],
+) -> Result<Vec<Row>, StoreError> {
+    let (rules, streams, positions) = alert_columns(alerts.iter().map(|(alert, _)| alert));
+    let times: Vec<_> = alerts.iter().map(|(_, at)| *at).collect();
+    transaction.query(sql, &[&rules, &streams, &positions, &times]).await
+}
+
+/// The place of a row's alert in what was asked, counted from 0.
+fn number(row: &Row) -> Result<usize, StoreError> {
+    let number: i64 = row.try_get(0)?;
+    Ok(usize::try_from(number).expect("ordinality counts from 1"))
 }

@@ -11,9 +11,9 @@ use pipeline_config::Pipeline;
 use receivers::{AddressPolicy, Outgoing};
 use runtime::Clock;
 use stage::{Delivery, Outcome, Stage as _};
-use store::alerts::{NewNotification, queue_notification};
+use store::alerts::{NewNotification, Target, queue_notifications};
 use store::notifications::{self, Lease};
-use store::{Database, DatabaseSettings, active_pipeline};
+use store::{Database, DatabaseSettings, Transaction, active_pipeline};
 use testkit::TestReceiver;
 use uuid::Uuid;
 
@@ -108,23 +108,17 @@ impl World {
         client.query_one(insert, &[&rule, &kind, &at, &retracts]).await.unwrap().get(0)
     }
 
-    /// Queues it as `alert` does.
+    /// Queues it as an evaluation does.
     pub(crate) async fn queue(&self, transition: i64, receiver: &str) {
-        let client = self.database.client().await.unwrap();
-        let rule: String = client
-            .query_one("select rule from alert_transition where id = $1", &[&transition])
-            .await
-            .unwrap()
-            .get(0);
+        let mut client = self.database.client().await.unwrap();
+        let select = "select rule from alert_transition where id = $1";
+        let rule: String = client.query_one(select, &[&transition]).await.unwrap().get(0);
         let alert_key = AlertId { rule: &rule, stream: 1, position: 0 }.key();
-        let new = NewNotification {
-            transition,
-            receiver,
-            alert_key: &alert_key,
-            is_fallback: false,
-            at: self.clock.now(),
-        };
-        queue_notification(&client, new).await.unwrap();
+        let target = Target { receiver: receiver.to_owned(), is_fallback: false };
+        let new = NewNotification { transition, alert_key, target };
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        queue_notifications(&transaction, &[new], self.clock.now()).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 
     /// Takes what is due, and never comes back to it.

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stage::{Delivery, Stage as _};
-
-use crate::world::{World, at, event, pipeline};
+use crate::world::{World, pipeline, run};
 
 const RULES: &str = "{Hot: {metric: temperature, above: 30, clear: 28, for: 2m},
                       Cold: {metric: temperature, below: 5},
@@ -45,7 +43,7 @@ fn story(dice: &mut Dice) -> Vec<(i64, Reading)> {
 
 /// Second by second, knowing all readings and heartbeats at once: (rule, kind, second).
 fn oracle(readings: &BTreeMap<i64, f64>, heartbeats: &BTreeSet<i64>) -> Vec<(String, String, i64)> {
-    let mut told: Vec<(&str, &str, i64)> = vec![];
+    let mut found: Vec<(&str, &str, i64)> = vec![];
     let (mut hot, mut cold, mut silent) = ((None, false), false, (0, false));
     let first = *readings.keys().next().unwrap();
     let end = *readings.keys().chain(heartbeats).max().unwrap();
@@ -55,29 +53,29 @@ fn oracle(readings: &BTreeMap<i64, f64>, heartbeats: &BTreeSet<i64>) -> Vec<(Str
         silent.0 = if is_counted { silent.0 + 1 } else { 0 };
         if let Some(value) = readings.get(&now) {
             if std::mem::take(&mut silent).1 {
-                told.push(("Silent", "resolved", now));
+                found.push(("Silent", "resolved", now));
             }
             if *value <= 28.0 && std::mem::take(&mut hot).1 {
-                told.push(("Hot", "resolved", now));
+                found.push(("Hot", "resolved", now));
             } else if *value > 30.0 && hot.0.is_none() {
                 hot.0 = Some(now);
             }
             if (*value < 5.0) != cold {
                 cold = !cold;
-                told.push(("Cold", if cold { "firing" } else { "resolved" }, now));
+                found.push(("Cold", if cold { "firing" } else { "resolved" }, now));
             }
         }
         if !hot.1 && hot.0.is_some_and(|since| now - since >= 120) {
             hot.1 = true;
-            told.push(("Hot", "firing", now));
+            found.push(("Hot", "firing", now));
         }
         if !silent.1 && silent.0 >= 420 {
             silent.1 = true;
-            told.push(("Silent", "firing", now));
+            found.push(("Silent", "firing", now));
         }
     }
-    told.sort_unstable();
-    told.into_iter().map(|(rule, kind, second)| (rule.to_owned(), kind.to_owned(), second)).collect()
+    found.sort_unstable();
+    found.into_iter().map(|(rule, kind, second)| (rule.to_owned(), kind.to_owned(), second)).collect()
 }
 
 #[tokio::test]
@@ -92,22 +90,20 @@ async fn two_processes_and_any_order_of_arrival_end_in_the_oracles_transitions()
         heartbeats.retain(|second| !(outage..outage + 1_200).contains(second));
 
         let mut ticks = heartbeats.iter().copied().peekable();
-        for (number, (arrival, (device, second, value))) in (1..).zip(&arriving) {
+        for (arrival, (device, second, value)) in &arriving {
             while let Some(tick) = ticks.next_if(|tick| tick <= arrival) {
                 let process = if dice.roll(2) == 0 { &left } else { &right };
                 world.heartbeat(process, tick).await;
             }
             world.at(*arrival);
             let stream = world.store(&format!("gh-{device}"), *second, *value).await;
-            let delivery = || Delivery::at(at(*arrival));
             match dice.roll(3) {
-                // Lost; the next event, whatever it is about, finds the mark.
+                // Lost; the next event, whatever it is about, finds the request.
                 0 => {}
-                1 => drop(left.handle(event(number, &[stream], None), delivery()).await),
+                1 => drop(run(&left, &[stream]).await),
                 _ => {
-                    let first = left.handle(event(number, &[stream], None), delivery());
-                    let second = right.handle(event(number, &[stream], None), delivery());
-                    tokio::join!(first, second);
+                    let streams = [stream];
+                    tokio::join!(run(&left, &streams), run(&right, &streams));
                 }
             }
         }
@@ -125,8 +121,8 @@ async fn two_processes_and_any_order_of_arrival_end_in_the_oracles_transitions()
         let twice = "(select from alert_transition where kind <> 'retracted' and retracted_by is null
                       group by rule, stream_id, kind, at having count(*) > 1) as twice";
         assert_eq!(world.count(twice).await, 0);
-        let untold =
+        let unqueued =
             "alert_transition t where not exists (select from notification n where n.transition_id = t.id)";
-        assert_eq!(world.count(untold).await, 0);
+        assert_eq!(world.count(unqueued).await, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a transition says, and to whom.
+//! What a transition says, and which receivers are notified of it. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,33 +6,32 @@ use event_model::alert::{Severity, TransitionKind};
 use pipeline_config::{AlertFacts, Pipeline};
 use rules::labels::labels;
 use rules::{Series, Transition};
-use store::alerts::LastFiring;
+use store::alerts::{LastFiring, Target};
 
-use crate::watch::Watch;
+use crate::watched_rules::WatchedRule;
 
-/// All that a transition's row holds for its reader.
+/// All that a transition's row holds for its readers.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Message {
+pub(crate) struct AlertText {
     pub(crate) severity: Severity,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-/// A receiver, and whether it is told as the fallback.
-pub(crate) type Target = (String, bool);
-
-impl Message {
+impl AlertText {
     /// A resolved alert keeps the severity and labels that it fired with: a receiver knows it again by them.
     pub(crate) fn of(
-        watch: &Watch,
+        watched: &WatchedRule,
         series: &Series,
         transition: &Transition,
         firing: Option<&LastFiring>,
     ) -> Self {
-        let annotations = watch.annotations(series, transition.value);
+        let annotations = watched.annotations(series, transition.value);
         match firing.filter(|_| transition.kind == TransitionKind::Resolved) {
             Some(firing) => Self { severity: firing.severity, labels: firing.labels.clone(), annotations },
-            None => Self { severity: watch.rule.severity, labels: labels(&watch.rule, series), annotations },
+            None => {
+                Self { severity: watched.rule.severity, labels: labels(&watched.rule, series), annotations }
+            }
         }
     }
 
@@ -42,13 +41,13 @@ impl Message {
         Self { severity, labels, annotations }
     }
 
-    /// The receivers that the routes name, and those that were told of the firing, as far as they still exist.
+    /// The receivers that the routes name, and those that were notified of the firing, as far as they still exist.
     pub(crate) fn targets(
         &self,
         pipeline: &Pipeline,
         rule: &str,
         series: &Series,
-        told_before: Vec<Target>,
+        of_the_firing: &[Target],
     ) -> Vec<Target> {
         let facts = AlertFacts {
             severity: self.severity,
@@ -58,11 +57,15 @@ impl Message {
             labels: &self.labels,
         };
         let is_routed = pipeline.routes.iter().any(|route| route.takes(facts));
-        let mut targets: BTreeMap<String, bool> = told_before
-            .into_iter()
-            .filter(|(receiver, is_fallback)| !is_fallback && pipeline.receivers.contains_key(receiver))
+        let mut targets: BTreeMap<&str, bool> = of_the_firing
+            .iter()
+            .filter(|target| !target.is_fallback && pipeline.receivers.contains_key(&target.receiver))
+            .map(|target| (target.receiver.as_str(), false))
             .collect();
-        targets.extend(pipeline.receivers_for(facts).into_iter().map(|name| (name.to_owned(), !is_routed)));
-        targets.into_iter().collect()
+        targets.extend(pipeline.receivers_for(facts).into_iter().map(|name| (name, !is_routed)));
+        targets
+            .into_iter()
+            .map(|(receiver, is_fallback)| Target { receiver: receiver.to_owned(), is_fallback })
+            .collect()
     }
 }

@@ -1,24 +1,23 @@
-//! A database with readings and heartbeats, a clock that stands still, and `alert` processes.
+//! A database with readings and heartbeats, a clock that stands still, and processes that evaluate.
 
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::time::Duration;
 
-use alert::{Alert, Config};
-use event_model::cloudevent;
-use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED};
+use evaluate::{Evaluator, Scope, Summary, WatchedRules};
 use jiff::Timestamp;
-use runtime::{Clock, Env};
-use serde_json::json;
-use stage::{Delivery, Outcome, Stage as _};
+use pipeline_config::Pipeline;
+use runtime::{Clock, Deadline, Prewarm};
 use store::{Database, DatabaseSettings, active_pipeline, heartbeats, migrate};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
+
+/// The time that a run may take.
+const BUDGET: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
     pub(crate) sql: Client,
     database: TestDatabase,
     clock: Clock,
-    events: u32,
     streams: HashMap<String, i32>,
 }
 
@@ -50,19 +49,23 @@ impl World {
         let database = testkit::postgres().await?;
         migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
         let sql = database.connect().await;
-        Some(Self { sql, database, clock: Clock::manual(at(0)), events: 0, streams: HashMap::new() })
+        Some(Self { sql, database, clock: Clock::manual(at(0)), streams: HashMap::new() })
     }
 
     /// A process that has this file, which is now in force.
-    pub(crate) async fn process(&self, pipeline: &str) -> Alert {
-        let config = config(pipeline, &[]);
-        self.activate(&config.pipeline.hash).await;
-        self.process_of(config)
+    pub(crate) async fn process(&self, pipeline: &str) -> Evaluator {
+        let process = self.process_of(pipeline);
+        self.activate(&process.pipeline.hash).await;
+        process
     }
 
-    pub(crate) fn process_of(&self, config: Config) -> Alert {
+    /// A process that has this file.
+    pub(crate) fn process_of(&self, pipeline: &str) -> Evaluator {
         let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
-        Alert::new(config, Database::new(&settings), self.clock.clone())
+        let pipeline = Pipeline::parse(pipeline, "test.yaml").unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let rules = WatchedRules::new(&pipeline.rules).unwrap();
+        let (database, clock) = (Database::new(&settings), self.clock.clone());
+        Evaluator { database, clock, pipeline, rules, max_streams: 1000, prewarm: Prewarm::default() }
     }
 
     pub(crate) async fn activate(&self, hash: &str) {
@@ -78,7 +81,7 @@ impl World {
         }
     }
 
-    /// A reading is stored and its stream marked, as `transform` does it.
+    /// A reading is stored with an evaluation request, as `persist` does it.
     pub(crate) async fn store(&mut self, device: &str, second: i64, value: f64) -> i32 {
         let stream = self.stream(device).await;
         let sql = r#"insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
@@ -112,15 +115,16 @@ impl World {
         self.database.connect().await
     }
 
-    /// The event of a payload that touched these streams.
-    pub(crate) async fn readings(&mut self, alert: &Alert, streams: &[i32]) -> Outcome {
-        self.handle(alert, streams, None).await
+    /// A payload touched these streams.
+    pub(crate) async fn readings(&self, process: &Evaluator, streams: &[i32]) -> Summary {
+        run(process, streams).await
     }
 
     /// A tick comes through at this second.
-    pub(crate) async fn heartbeat(&mut self, alert: &Alert, second: i64) -> Outcome {
+    pub(crate) async fn heartbeat(&self, process: &Evaluator, second: i64) -> Summary {
         self.record_heartbeat(second).await;
-        self.handle(alert, &[], Some(second)).await
+        let scope = Scope { streams: Vec::new(), other_rules: true };
+        process.run(scope, Deadline::within(BUDGET)).await.unwrap()
     }
 
     pub(crate) async fn record_heartbeat(&self, second: i64) {
@@ -128,12 +132,6 @@ impl World {
         let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
         let client = Database::new(&settings).client().await.unwrap();
         heartbeats::record(&client, at(second)).await.unwrap();
-    }
-
-    async fn handle(&mut self, alert: &Alert, streams: &[i32], heartbeat: Option<i64>) -> Outcome {
-        self.events += 1;
-        let event = event(self.events, streams, heartbeat);
-        alert.handle(event, Delivery::at(self.clock.now())).await
     }
 
     /// The effective transitions of a device, in seconds after the beginning.
@@ -172,27 +170,8 @@ impl World {
     }
 }
 
-pub(crate) fn config(pipeline: &str, settings: &[(&str, &str)]) -> Config {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(pipeline.as_bytes()).unwrap();
-    let mut pairs = vec![("FRESHET_PIPELINE", file.path().to_str().unwrap())];
-    pairs.extend(settings);
-    let mut env = Env::from_pairs(&pairs);
-    let config = Config::from_env(&mut env);
-    env.finish().unwrap_or_else(|errors| panic!("{errors}"));
-    config.unwrap()
-}
-
-pub(crate) fn event(number: u32, streams: &[i32], heartbeat: Option<i64>) -> cloudevents::Event {
-    let (event_type, data) = match heartbeat {
-        Some(second) => (HEARTBEAT_RECORDED, json!({"at": at(second)})),
-        None => {
-            let span = |stream: &i32| json!({"stream": stream, "device": "d", "channel": "", "from": at(0), "to": at(0)});
-            let streams: Vec<_> = streams.iter().map(span).collect();
-            (READINGS_RECORDED, json!({"source": "greenhouse", "streams": streams}))
-        }
-    };
-    let mut event = cloudevent::new(event_type, "/stages/transform", &number.to_string());
-    cloudevent::set_json(&mut event, &data).unwrap();
-    event
+/// What an event about these streams makes a process do.
+pub(crate) async fn run(process: &Evaluator, streams: &[i32]) -> Summary {
+    let scope = Scope { streams: streams.to_vec(), other_rules: false };
+    process.run(scope, Deadline::within(BUDGET)).await.unwrap()
 }

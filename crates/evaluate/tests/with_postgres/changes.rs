@@ -1,15 +1,15 @@
 //! A pipeline file that changes.
 
-use stage::Outcome;
+use evaluate::Summary;
 
-use crate::world::{World, config, pipeline};
+use crate::world::{World, pipeline};
 
 fn above(threshold: u32) -> String {
     pipeline(&format!("{{Hot: {{metric: temperature, above: {threshold}}}}}"))
 }
 
 #[tokio::test]
-async fn a_changed_rule_resolves_what_no_longer_fires_and_tells_nothing_of_what_still_does() {
+async fn a_changed_rule_resolves_what_no_longer_fires_and_records_nothing_of_what_still_does() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&above(30)).await;
     let streams = [world.store("mild", 0, 32.0).await, world.store("hot", 0, 50.0).await];
@@ -44,12 +44,12 @@ async fn the_alerts_of_a_removed_rule_are_resolved_and_stay_so_when_it_comes_bac
 }
 
 #[tokio::test]
-async fn a_process_whose_file_is_not_the_active_one_leaves_marks_alone() {
+async fn a_process_whose_file_is_not_the_active_one_leaves_requests_alone() {
     let Some(mut world) = World::new().await else { return };
-    let older = world.process_of(config(&above(30), &[]));
+    let older = world.process_of(&above(30));
     let newer = world.process(&above(40)).await;
     let stream = world.store("hot", 0, 50.0).await;
-    assert_eq!(world.readings(&older, &[stream]).await, Outcome::Done);
+    assert_eq!(world.readings(&older, &[stream]).await, Summary::default());
     assert_eq!((world.count("evaluation_request").await, world.count("alert_transition").await), (1, 0));
     world.heartbeat(&newer, 300).await;
     assert_eq!((world.count("evaluation_request").await, world.count("alert_transition").await), (0, 1));

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use event_model::alert::AlertId;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rules::{Checkpoint, Condition, Series, Status};
-use store::alerts::{Mark, MetricRow, StateRow, StreamRow};
+use store::alerts::{MetricRow, Request, StateRow, StreamRow};
 
-use crate::watch::Watch;
+use crate::watched_rules::{WatchedRule, WatchedRules};
 
 /// The work on one stream.
 #[derive(Debug)]
@@ -15,14 +16,15 @@ pub(crate) struct Plan<'a> {
     pub(crate) tasks: Vec<Task<'a>>,
     /// States whose rule is gone, or no longer selects the series.
     pub(crate) gone: Vec<StateRow>,
-    /// The series of any position, for what is told of those that are gone.
+    /// The series of any position, for the ends of alerts whose rule is gone.
     pub(crate) series: BTreeMap<i16, Series>,
 }
 
 /// One rule on one series.
 #[derive(Debug)]
 pub(crate) struct Task<'a> {
-    pub(crate) watch: &'a Watch,
+    pub(crate) watched: &'a WatchedRule,
+    pub(crate) stream: i32,
     pub(crate) position: i16,
     pub(crate) start: Start,
 }
@@ -39,6 +41,11 @@ pub(crate) enum Start {
 }
 
 impl Task<'_> {
+    /// The alert that it is about.
+    pub(crate) fn alert(&self) -> AlertId<'_> {
+        AlertId { rule: &self.watched.rule.name, stream: self.stream, position: self.position }
+    }
+
     /// Readings and transitions after this moment are needed.
     pub(crate) fn reads_from(&self, lateness: SignedDuration) -> Timestamp {
         match self.start {
@@ -50,7 +57,7 @@ impl Task<'_> {
 
     /// Heartbeats from this moment on are needed; only a silence asks for more than the newest.
     pub(crate) fn counts_from(&self, lateness: SignedDuration) -> Option<Timestamp> {
-        let Condition::Absent { .. } = self.watch.rule.condition else { return None };
+        let Condition::Absent { .. } = self.watched.rule.condition else { return None };
         let reads_from = self.reads_from(lateness);
         Some(match self.start {
             Start::Checkpoint(Checkpoint { state, .. }) => {
@@ -63,10 +70,10 @@ impl Task<'_> {
 
 impl<'a> Plan<'a> {
     pub(crate) fn new(
-        watches: &'a [Watch],
-        pipeline: &Pipeline,
-        stream: &StreamRow,
-        (states, mark): (Vec<StateRow>, Option<&Mark>),
+        (rules, pipeline): (&'a WatchedRules, &Pipeline),
+        (id, stream): (i32, &StreamRow),
+        states: Vec<StateRow>,
+        request: Option<&Request>,
     ) -> Self {
         let mut states: BTreeMap<_, _> =
             states.into_iter().map(|state| ((state.rule.clone(), state.position), state)).collect();
@@ -74,29 +81,39 @@ impl<'a> Plan<'a> {
         let mut all = BTreeMap::new();
         for metric in &stream.metrics {
             let series = series(pipeline, stream, metric);
-            for watch in watches.iter().filter(|watch| watches_series(watch, &series, metric)) {
-                let state = states.remove(&(watch.rule.name.clone(), metric.position));
-                let start = match (state, mark) {
-                    (Some(state), _) => Some(start_of(watch, &state)),
-                    (None, Some(mark)) => Some(Start::First { from: mark.from }),
+            for watched in rules.iter().filter(|watched| watches_series(watched, &series, metric)) {
+                let state = states.remove(&(watched.rule.name.clone(), metric.position));
+                let start = match (state, request) {
+                    (Some(state), _) => Some(start_of(watched, &state)),
+                    (None, Some(request)) => Some(Start::First { from: request.from }),
                     (None, None) => None,
                 };
-                tasks.extend(start.map(|start| Task { watch, position: metric.position, start }));
+                tasks.extend(start.map(|start| Task {
+                    watched,
+                    stream: id,
+                    position: metric.position,
+                    start,
+                }));
             }
             all.insert(metric.position, series);
         }
         Self { tasks, gone: states.into_values().collect(), series: all }
     }
+
+    /// Moments after this are needed; `None`: none at all.
+    pub(crate) fn reads_from(&self, lateness: SignedDuration) -> Option<Timestamp> {
+        self.tasks.iter().map(|task| task.reads_from(lateness)).min()
+    }
 }
 
-fn watches_series(watch: &Watch, series: &Series, metric: &MetricRow) -> bool {
-    let comparable = metric.is_numeric || matches!(watch.rule.condition, Condition::Absent { .. });
-    comparable && watch.rule.watches(&series.metric, series.place())
+fn watches_series(watched: &WatchedRule, series: &Series, metric: &MetricRow) -> bool {
+    let comparable = metric.is_numeric || matches!(watched.rule.condition, Condition::Absent { .. });
+    comparable && watched.rule.watches(&series.metric, series.place())
 }
 
-fn start_of(watch: &Watch, state: &StateRow) -> Start {
+fn start_of(watched: &WatchedRule, state: &StateRow) -> Start {
     match state.checkpoint() {
-        Some(checkpoint) if state.rule_hash == watch.hash => Start::Checkpoint(checkpoint),
+        Some(checkpoint) if state.rule_hash == watched.hash => Start::Checkpoint(checkpoint),
         checkpoint => {
             let last = checkpoint.and_then(|checkpoint| checkpoint.state.last_at);
             let since = last.map_or(state.checkpoint_at, |last| last.min(state.checkpoint_at));

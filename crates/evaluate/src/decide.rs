@@ -32,7 +32,7 @@ pub(crate) fn decide(
     past: &Past,
     horizon: Horizon<'_>,
 ) -> Option<Decision> {
-    let rule = &task.watch.rule;
+    let rule = &task.watched.rule;
     let start = match task.start {
         Start::Checkpoint(checkpoint) => checkpoint,
         Start::First { from } => {
@@ -62,9 +62,10 @@ fn state_row(
     deadline: Option<Timestamp>,
 ) -> StateRow {
     StateRow {
-        rule: task.watch.rule.name.clone(),
+        rule: task.watched.rule.name.clone(),
+        stream: task.stream,
         position: task.position,
-        rule_hash: task.watch.hash.clone(),
+        rule_hash: task.watched.hash.clone(),
         checkpoint_at: checkpoint.at,
         checkpoint: Some(checkpoint.state),
         status,

@@ -1,0 +1,143 @@
+//! A batch of streams: read, decided and written in one transaction, under their locks.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join3;
+use jiff::{SignedDuration, Timestamp};
+use rules::Horizon;
+use runtime::crash;
+use store::alerts::{self, Request};
+use store::{StoreError, Transaction};
+
+use crate::decide::{Decision, Past, decide};
+use crate::evaluator::Evaluator;
+use crate::heartbeats::HeartbeatCache;
+use crate::plan::{Plan, Start, Task};
+use crate::write::{Changes, Written};
+
+/// A stream that reads back further is evaluated alone: its moments may be many.
+const LONG_HISTORY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What an evaluation of a batch came to.
+#[derive(Debug, Default)]
+pub(crate) struct Evaluated {
+    /// The streams, those that another process has left out, and when a heartbeat may change one of their series.
+    pub(crate) deadlines: BTreeMap<i32, Option<Timestamp>>,
+    /// Streams that were not evaluated, since they read too far back to be evaluated beside others.
+    pub(crate) long: Vec<i32>,
+    /// What was written.
+    pub(crate) written: Written,
+}
+
+/// A batch under way. The transaction is the caller's to commit.
+pub(crate) struct Batch<'a> {
+    pub(crate) evaluator: &'a Evaluator,
+    pub(crate) transaction: &'a Transaction<'a>,
+    pub(crate) now: Timestamp,
+}
+
+impl Batch<'_> {
+    pub(crate) async fn evaluate(
+        &self,
+        streams: &[i32],
+        heartbeats: &mut HeartbeatCache,
+    ) -> Result<Evaluated, StoreError> {
+        let locked = alerts::lock_streams(self.transaction, streams).await?;
+        if locked.is_empty() {
+            return Ok(Evaluated::default());
+        }
+        let (mut plans, mut requests) = self.plan(&locked).await?;
+        let long = if locked.len() > 1 { self.take_long(&mut plans) } else { Vec::new() };
+        requests.retain(|stream, _| !long.contains(stream));
+        let decisions = self.decide(&plans, heartbeats).await?;
+        let mut deadlines: BTreeMap<_, _> =
+            locked.into_iter().filter(|stream| !long.contains(stream)).map(|stream| (stream, None)).collect();
+        for (_, Decision { state, .. }) in &decisions {
+            if let Some(earliest) = deadlines.get_mut(&state.stream) {
+                *earliest = [*earliest, state.deadline].into_iter().flatten().min();
+            }
+        }
+        crash::point("before-write");
+        let (pipeline, now) = (&self.evaluator.pipeline, self.now);
+        let changes = Changes { pipeline, plans: &plans, decisions, requests: &requests, now };
+        let written = changes.write(self.transaction).await?;
+        alerts::remove_requests(self.transaction, &requests).await?;
+        Ok(Evaluated { deadlines, long, written })
+    }
+
+    /// The work on each stream that has any, and the requests that it answers.
+    async fn plan(
+        &self,
+        streams: &[i32],
+    ) -> Result<(BTreeMap<i32, Plan<'_>>, BTreeMap<i32, Request>), StoreError> {
+        let (requests, states, names) = try_join3(
+            alerts::requests(self.transaction, streams),
+            alerts::states(self.transaction, streams),
+            alerts::streams(self.transaction, streams),
+        )
+        .await?;
+        let mut states_of = BTreeMap::<i32, Vec<_>>::new();
+        for state in states {
+            states_of.entry(state.stream).or_default().push(state);
+        }
+        let Evaluator { rules, pipeline, .. } = self.evaluator;
+        let mut plans = BTreeMap::new();
+        for (id, stream) in &names {
+            let (states, request) = (states_of.remove(id).unwrap_or_default(), requests.get(id));
+            if request.is_some() || !states.is_empty() {
+                plans.insert(*id, Plan::new((rules, pipeline), (*id, stream), states, request));
+            }
+        }
+        Ok((plans, requests))
+    }
+
+    /// Takes out the streams whose moments may be too many to stand beside others.
+    fn take_long(&self, plans: &mut BTreeMap<i32, Plan<'_>>) -> Vec<i32> {
+        let since = self.now.checked_sub(LONG_HISTORY).unwrap_or(Timestamp::MIN);
+        let is_long = |plan: &mut Plan<'_>| {
+            plan.reads_from(self.evaluator.pipeline.lateness).is_some_and(|from| from < since)
+        };
+        plans.extract_if(.., |_, plan| is_long(plan)).map(|(stream, _)| stream).collect()
+    }
+
+    async fn decide<'p>(
+        &self,
+        plans: &'p BTreeMap<i32, Plan<'_>>,
+        heartbeats: &mut HeartbeatCache,
+    ) -> Result<Vec<(&'p Task<'p>, Decision)>, StoreError> {
+        let lateness = self.evaluator.pipeline.lateness;
+        let tasks: Vec<&Task<'_>> = plans.values().flat_map(|plan| &plan.tasks).collect();
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let since: Vec<_> =
+            plans.iter().filter_map(|(stream, plan)| Some((*stream, plan.reads_from(lateness)?))).collect();
+        let moments = alerts::moments(self.transaction, &since).await?;
+        let pasts = self.pasts(&tasks).await?;
+        let counts_from = tasks.iter().filter_map(|task| task.counts_from(lateness)).min();
+        let heartbeats = heartbeats.known(self.transaction, counts_from, self.now).await?;
+        let mut decisions = Vec::new();
+        for (task, past) in tasks.into_iter().zip(pasts) {
+            let moments = moments.get(&task.stream);
+            let points = moments.map(|moments| moments.series(task.position)).unwrap_or_default();
+            let decision = decide(task, &points, &past, Horizon { heartbeats, lateness });
+            decisions.extend(decision.map(|decision| (task, decision)));
+        }
+        Ok(decisions)
+    }
+
+    /// What is recorded of each task's alert.
+    async fn pasts(&self, tasks: &[&Task<'_>]) -> Result<Vec<Past>, StoreError> {
+        let lateness = self.evaluator.pipeline.lateness;
+        let after: Vec<_> = tasks.iter().map(|task| (task.alert(), task.reads_from(lateness))).collect();
+        let effective = alerts::effective_transitions(self.transaction, &after).await?;
+        let starts_anew = |task: &&&Task<'_>| !matches!(task.start, Start::Checkpoint(_));
+        let anew: Vec<_> = tasks.iter().filter(starts_anew).map(|task| task.alert()).collect();
+        let mut newest = alerts::newest_effective(self.transaction, &anew).await?.into_iter();
+        let past = |(task, effective)| {
+            let newest = if starts_anew(&task) { newest.next().flatten() } else { None };
+            Past { effective, newest }
+        };
+        Ok(tasks.iter().zip(effective).map(past).collect())
+    }
+}

@@ -1,0 +1,165 @@
+//! A run over all streams that are due, batch by batch, within bounds.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use pipeline_config::Pipeline;
+use runtime::{Clock, Deadline, Prewarm, crash};
+use store::{Client, Database, StoreError, Transaction, active_pipeline, alerts};
+
+use crate::batch::{Batch, Evaluated};
+use crate::heartbeats::HeartbeatCache;
+use crate::watched_rules::WatchedRules;
+
+/// Streams in one transaction.
+const BATCH: usize = 64;
+/// The longest that a batch may take.
+const LONGEST_BATCH: Duration = Duration::from_secs(5);
+/// A stream that readings come for faster than it is evaluated does not hold up the others.
+const ROUNDS: u32 = 5;
+
+/// Evaluates the pipeline's rules where its rows say that they are due.
+#[derive(Debug)]
+pub struct Evaluator {
+    /// Where the rows are.
+    pub database: Database,
+    /// The time.
+    pub clock: Clock,
+    /// The pipeline file; while another one is in force nothing is evaluated.
+    pub pipeline: Pipeline,
+    /// Its rules.
+    pub rules: WatchedRules,
+    /// How many streams one run evaluates.
+    pub max_streams: usize,
+    /// Woken while a transition with notifications is committed.
+    pub prewarm: Prewarm,
+}
+
+/// Where a run begins, and whether it also looks for states that changed or removed rules have left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The streams that come first.
+    pub streams: Vec<i32>,
+    /// Look for states of other rules.
+    pub other_rules: bool,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Transitions recorded, retractions among them.
+    pub transitions: u32,
+    /// Notifications queued for them.
+    pub notifications: u32,
+    /// Evaluations of streams.
+    pub streams: u32,
+    /// More streams wait than one run may evaluate, and going on is of use.
+    pub more: bool,
+}
+
+/// Streams that are evaluated together, and how often they were already.
+struct Round {
+    streams: Vec<i32>,
+    number: u32,
+}
+
+impl Evaluator {
+    /// Evaluates the streams of `scope`, all with an evaluation request, and those whose deadline a heartbeat has reached.
+    ///
+    /// # Errors
+    /// Where the database is not there; what was committed before stays. A stream that fails for its own data is logged and
+    /// passed over: its request stays.
+    pub async fn run(&self, scope: Scope, deadline: Deadline) -> Result<Summary, StoreError> {
+        let mut client = self.database.client().await?;
+        let mut summary = Summary::default();
+        if active_pipeline::hash(&client).await?.as_ref() != Some(&self.pipeline.hash) {
+            tracing::warn!("the pipeline file is not the active one; nothing is evaluated");
+            return Ok(summary);
+        }
+        let mut streams = self.streams(&client, scope).await?;
+        summary.more = streams.len() > self.max_streams;
+        streams.truncate(self.max_streams);
+        let rounds = streams.chunks(BATCH).map(|streams| Round { streams: streams.to_vec(), number: 1 });
+        let mut rounds: VecDeque<_> = rounds.collect();
+        let mut heartbeats = HeartbeatCache::new(self.pipeline.tick);
+        for () in deadline.steps(LONGEST_BATCH) {
+            let Some(round) = rounds.pop_front() else { break };
+            self.evaluate(&mut client, round, &mut heartbeats, (&mut rounds, &mut summary)).await?;
+        }
+        // Where other processes have all that is left, going on is theirs.
+        summary.more = (summary.more || !rounds.is_empty()) && summary.streams > 0;
+        Ok(summary)
+    }
+
+    /// Evaluates a batch, and puts in front of the others what has to be evaluated once more.
+    async fn evaluate(
+        &self,
+        client: &mut Client,
+        Round { streams, number }: Round,
+        heartbeats: &mut HeartbeatCache,
+        (rounds, summary): (&mut VecDeque<Round>, &mut Summary),
+    ) -> Result<(), StoreError> {
+        let alone = |streams: Vec<i32>| {
+            streams.into_iter().rev().map(move |stream| Round { streams: vec![stream], number })
+        };
+        let Evaluated { deadlines, long, written } = match self.transact(client, &streams, heartbeats).await {
+            Err(error) if error.is_data_error() => {
+                if let [stream] = streams[..] {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(stream, error, "a stream could not be evaluated");
+                } else {
+                    alone(streams).for_each(|round| rounds.push_front(round));
+                }
+                return Ok(());
+            }
+            evaluated => evaluated?,
+        };
+        alone(long).for_each(|round| rounds.push_front(round));
+        summary.transitions += written.transitions;
+        summary.notifications += written.notifications;
+        summary.streams += u32::try_from(deadlines.len()).unwrap_or(u32::MAX);
+        let (streams, deadlines): (Vec<_>, Vec<_>) = deadlines.into_iter().unzip();
+        let due = alerts::still_due(&*client, &streams, &deadlines).await?;
+        if number >= ROUNDS {
+            summary.more |= !due.is_empty();
+        } else if !due.is_empty() {
+            rounds.push_front(Round { streams: due, number: number + 1 });
+        }
+        Ok(())
+    }
+
+    async fn transact(
+        &self,
+        client: &mut Client,
+        streams: &[i32],
+        heartbeats: &mut HeartbeatCache,
+    ) -> Result<Evaluated, StoreError> {
+        let transaction = Transaction::begin(client).await?;
+        let batch = Batch { evaluator: self, transaction: &transaction, now: self.clock.now() };
+        let evaluated = batch.evaluate(streams, heartbeats).await?;
+        if evaluated.written.notifications > 0 {
+            self.prewarm.send();
+        }
+        transaction.commit().await?;
+        crash::point("after-commit");
+        Ok(evaluated)
+    }
+
+    /// Each once: those of the scope first, then by how long they wait. One more than the limit shows that there are more.
+    async fn streams(&self, client: &Client, scope: Scope) -> Result<Vec<i32>, StoreError> {
+        let limit = i64::try_from(self.max_streams).unwrap_or(i64::MAX).saturating_add(1);
+        let mut streams = scope.streams;
+        streams.extend(alerts::requested_streams(client, limit).await?);
+        if let Some(newest) = alerts::newest_heartbeat(client).await? {
+            streams.extend(alerts::overdue_streams(client, newest, limit).await?);
+        }
+        if scope.other_rules {
+            let current = self.rules.iter().map(|watched| (watched.rule.name.clone(), watched.hash.clone()));
+            let (names, hashes): (Vec<_>, Vec<_>) = current.unzip();
+            streams.extend(alerts::streams_of_other_rules(client, (&names, &hashes), limit).await?);
+        }
+        let mut seen = BTreeSet::new();
+        streams.retain(|stream| seen.insert(*stream));
+        Ok(streams)
+    }
+}

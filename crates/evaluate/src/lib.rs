@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod decide;
+mod evaluator;
+mod heartbeats;
+mod plan;
+mod routing;
+mod watched_rules;
+mod write;
+
+pub use evaluator::{Evaluator, Scope, Summary};
+pub use watched_rules::{AnnotationError, WatchedRules};

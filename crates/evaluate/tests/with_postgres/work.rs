@@ -1,0 +1,80 @@
+//! More work than one run may do, and work that another process has.
+
+use crate::world::{World, pipeline};
+
+const TOO_HOT: &str = "{TooHot: {metric: temperature, above: 30}}";
+
+#[tokio::test]
+async fn what_one_run_may_not_do_is_done_by_the_next_ones() {
+    let Some(mut world) = World::new().await else { return };
+    let mut alert = world.process(&pipeline(TOO_HOT)).await;
+    alert.max_streams = 3;
+    for device in 0..10 {
+        world.store(&format!("gh-{device}"), 0, 31.0).await;
+    }
+    let mut more = vec![];
+    while world.count("evaluation_request").await > 0 {
+        more.push(world.readings(&alert, &[]).await.more);
+    }
+    assert_eq!(more, [true, true, true, false]);
+    assert_eq!(world.count("alert_transition").await, 10);
+}
+
+#[tokio::test]
+async fn many_streams_are_evaluated_as_each_would_be_alone() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    // More than a batch; every third one crosses the threshold and comes back, every seventh has a long history.
+    for device in 0_i64..150 {
+        let name = format!("gh-{device}");
+        if device % 7 == 0 {
+            world.store(&name, -300_000, 40.0).await;
+        }
+        world.store(&name, 0, if device % 3 == 0 { 31.0 } else { 20.0 }).await;
+        world.store(&name, 60, 20.0).await;
+    }
+    let summary = world.readings(&alert, &[]).await;
+    assert_eq!(summary.streams, 150);
+    for device in 0..150 {
+        let found = world.effective(&format!("gh-{device}")).await;
+        let early = (device % 7 == 0)
+            .then_some([("firing", -300_000), ("resolved", if device % 3 == 0 { 60 } else { 0 })]);
+        let late = (device % 3 == 0 && device % 7 != 0).then_some([("firing", 0), ("resolved", 60)]);
+        let expected: Vec<_> = early.into_iter().chain(late).flatten().collect();
+        let found: Vec<_> = found.iter().map(|(kind, second)| (kind.as_str(), *second)).collect();
+        assert_eq!(found, expected, "gh-{device}");
+    }
+    assert_eq!(world.count("alert_state").await, 150);
+    assert_eq!(world.count("evaluation_request").await, 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_another_has_keeps_its_request_and_holds_up_no_other() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    let taken = world.store("taken", 0, 31.0).await;
+    let free = world.store("free", 0, 31.0).await;
+    let mut other = world.other_connection().await;
+    let transaction = other.transaction().await.unwrap();
+    let lock = "select pg_advisory_xact_lock($1, $2)";
+    transaction.query(lock, &[&0x4652_0001_i32, &taken]).await.unwrap();
+    world.readings(&alert, &[taken, free]).await;
+    assert_eq!((world.effective("taken").await.len(), world.effective("free").await.len()), (0, 1));
+    transaction.rollback().await.unwrap();
+    world.readings(&alert, &[]).await;
+    assert_eq!(world.effective("taken").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_whose_rows_cannot_be_evaluated_does_not_stop_the_others() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    let poison = world.store("poison", 0, 31.0).await;
+    let fine = world.store("fine", 0, 31.0).await;
+    // A transition that the table refuses, whoever is to blame for it.
+    let check = format!("alter table alert_transition add check (stream_id <> {poison})");
+    world.sql.batch_execute(&check).await.unwrap();
+    world.readings(&alert, &[poison, fine]).await;
+    assert_eq!(world.effective("fine").await.len(), 1);
+    assert_eq!(world.count("evaluation_request").await, 1);
+}

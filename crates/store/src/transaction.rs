@@ -1,0 +1,51 @@
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::{Client, StoreError};
+
+/// A transaction under way. Dropped without [`commit`](Self::commit) it is rolled back.
+pub struct Transaction<'c>(pub(crate) deadpool_postgres::Transaction<'c>);
+
+impl<'c> Transaction<'c> {
+    /// Begins one on this connection.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn begin(client: &'c mut Client) -> Result<Self, StoreError> {
+        Ok(Self(client.transaction().await?))
+    }
+
+    /// Commits it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whether it was committed is then not known.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+
+    /// The rows that a prepared statement gives.
+    pub(crate) async fn query(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query(&statement, parameters).await?)
+    }
+
+    /// How many rows a prepared statement touched.
+    pub(crate) async fn execute(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.execute(&statement, parameters).await?)
+    }
+}
+
+impl std::fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
