@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         body: body.to_vec().into(),
     };
     let profile = Profile { source: "source".into(), ..Profile::default() };
-    let context = Context { profile: &profile, received_at: RECEIVED_AT };
+    let context = Context { profile: &profile, received_at: RECEIVED_AT, raw_names: false };
     decode(format, &mut request, context);
     if let Ok(query) = String::from_utf8(std::mem::take(&mut request.body).into()) {
         request.method = "GET".into();
@@ -47,9 +47,9 @@ fn decode(format: &dyn decoders::Decoder, request: &mut RecordedRequest, context
     format.redact(request);
     let _ = format.inspect(request, context.profile);
     let Ok(decoded) = format.decode(request, context) else { return };
-    for reading in decoded.readings {
-        assert!(!reading.device.is_empty() && !reading.metric.is_empty());
-        match reading.value {
+    for (sample, reading) in decoded.readings() {
+        assert!(!sample.device.is_empty() && !reading.metric.is_empty());
+        match &reading.value {
             Value::Number(number) => assert!(number.is_finite()),
             Value::Text(text) => assert!(!text.contains('\0')),
             Value::Flag(_) | Value::Bytes(_) => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::Reading;
+use event_model::{Name, Reading, Sample};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -35,6 +35,15 @@ pub struct Context<'a> {
     pub profile: &'a Profile,
     /// When `ingest` received the request.
     pub received_at: Timestamp,
+    /// Whether readings keep the names of the fields that they came from, for people who look at a format.
+    pub raw_names: bool,
+}
+
+impl Context<'_> {
+    /// The path of a field as a reading keeps it.
+    pub(crate) fn raw_name(&self, prefix: &str, path: &str) -> Option<Box<str>> {
+        self.raw_names.then(|| joined(prefix, path).into_boxed_str())
+    }
 }
 
 /// What `ingest` takes from a request that is well formed.
@@ -90,37 +99,42 @@ pub enum FormError {
     Unprocessable(String),
 }
 
-/// What a payload holds: readings, and what made no sense. Both may be empty (a join message).
+/// What a payload holds: samples, and what made no sense. Both may be empty (a join message).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decoded {
-    /// The readings, in the order of the payload.
-    pub readings: Vec<Reading>,
-    /// The items that could not be taken; they go to the dead letters, the readings are stored all the same.
+    /// The samples, in the order of the payload; several may be of one stream and moment.
+    pub samples: Vec<Sample>,
+    /// The items that could not be taken; they go to the dead letters, the samples are stored all the same.
     pub problems: Vec<Problem>,
     /// Tags that the format carries beside values, for the device: (device, tag, value).
-    pub tags: Vec<(String, String, String)>,
+    pub tags: Vec<(Name, String, String)>,
 }
 
 impl Decoded {
-    /// The same without readings whose names are longer than the database's indexes hold: they are problems.
-    #[must_use]
-    pub fn bounded(mut self) -> Self {
-        let problems = &mut self.problems;
-        self.readings.retain(|reading| {
-            let unit = reading.unit.as_deref().unwrap_or_default();
-            let long = [("metric", reading.metric.as_str()), ("unit", unit)]
-                .into_iter()
-                .find(|(_, name)| name.len() > MAX_NAME_BYTES);
-            if let Some((what, _)) = long {
-                let place: String = reading.raw_metric.chars().take(SHOWN).collect();
-                problems.push(Problem::new(
-                    place,
-                    format!("the {what}'s name is longer than {MAX_NAME_BYTES} bytes"),
-                ));
+    /// Adds a value of `device` and `channel` at a time: to the last sample, where it is of the same stream and moment.
+    /// Names that it has in common with its neighbour are held once.
+    pub fn push(&mut self, device: &Name, channel: &Name, observed_at: Timestamp, mut reading: Reading) {
+        let Some(last) = self.samples.last_mut() else {
+            return self.samples.push(Sample::of(device.clone(), channel.clone(), observed_at, reading));
+        };
+        if let Some(neighbour) = last.readings.last() {
+            reading.metric.share(&neighbour.metric);
+            if let (Some(unit), Some(other)) = (&mut reading.unit, &neighbour.unit) {
+                unit.share(other);
             }
-            long.is_none()
-        });
-        self
+        }
+        if last.device == *device && last.channel == *channel && last.observed_at == observed_at {
+            return last.readings.push(reading);
+        }
+        let (mut device, mut channel) = (device.clone(), channel.clone());
+        device.share(&last.device);
+        channel.share(&last.channel);
+        self.samples.push(Sample::of(device, channel, observed_at, reading));
+    }
+
+    /// The values in the order of the payload, each with its sample.
+    pub fn readings(&self) -> impl Iterator<Item = (&Sample, &Reading)> {
+        self.samples.iter().flat_map(|sample| sample.readings.iter().map(move |reading| (sample, reading)))
     }
 }
 
@@ -144,9 +158,6 @@ impl From<FormError> for DecodeError {
     }
 }
 
-/// How much of a name that is too long stands in a problem, in characters.
-const SHOWN: usize = 64;
-
 /// The most readings that one object may hold where the source sets no other number.
 pub const DEFAULT_MAX_READINGS: usize = 1000;
 
@@ -160,15 +171,25 @@ impl Profile {
 impl Problem {
     /// A problem at `place`. Keys of a payload stand in places, so that NUL, which no database keeps, is replaced, and
     /// what is longer than a name may be is cut.
-    pub fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { place: path(place.into()), reason: storable(reason.into()) }
+    pub fn new(place: impl AsRef<str>, reason: impl Into<String>) -> Self {
+        Self::within("", place.as_ref(), reason)
+    }
+
+    /// A problem at `path` below `prefix`.
+    pub(crate) fn within(prefix: &str, path: &str, reason: impl Into<String>) -> Self {
+        Self { place: joined(prefix, path), reason: storable(reason.into()) }
     }
 }
 
-/// A path in a payload as it is stored: as [`storable`], and no longer than a name, since a path may be as long as a body.
-pub(crate) fn path(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_NAME_BYTES));
-    storable(text)
+/// A path in a payload as it is kept: as [`storable`], and no longer than a name, since a path may be as long as a body.
+fn joined(prefix: &str, path: &str) -> String {
+    let prefix = cut(prefix, MAX_NAME_BYTES);
+    storable([prefix, cut(path, MAX_NAME_BYTES - prefix.len())].concat())
+}
+
+/// The text, or as much of it as `bytes` hold.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 /// The text without NUL, which no database keeps: replaced, so that nobody takes one text for another.
@@ -178,50 +199,11 @@ pub(crate) fn storable(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use event_model::{Quality, Reading, Value};
-
-    use super::{Decoded, Problem};
+    use super::Problem;
 
     #[test]
     fn a_place_is_cut_at_a_character() {
         assert_eq!(Problem::new("ü".repeat(300), "x").place, "ü".repeat(256));
         assert_eq!(Problem::new("a\0b", "x").place, "a\u{fffd}b");
-    }
-
-    #[test]
-    fn names_that_no_index_holds_are_problems() {
-        let reading = |metric: &str, unit: Option<String>| Reading {
-            device: "d".to_owned(),
-            channel: String::new(),
-            metric: metric.to_owned(),
-            value: Value::Number(1.0),
-            unit,
-            observed_at: jiff::Timestamp::UNIX_EPOCH,
-            quality: Quality::Good,
-            flags: Vec::new(),
-            raw_metric: metric.to_owned(),
-        };
-        let long = "ü".repeat(300);
-        let readings = vec![
-            reading("temperature", None),
-            reading(&long, None),
-            reading("speed", Some(long.clone())),
-            reading("voltage", Some("V".to_owned())),
-        ];
-        let bounded = Decoded { readings, ..Decoded::default() }.bounded();
-        let kept: Vec<_> = bounded.readings.iter().map(|reading| reading.metric.as_str()).collect();
-        assert_eq!(kept, ["temperature", "voltage"]);
-        let places: Vec<_> = bounded
-            .problems
-            .iter()
-            .map(|problem| (problem.place.as_str(), problem.reason.as_str()))
-            .collect();
-        assert_eq!(
-            places,
-            [
-                ("ü".repeat(64).as_str(), "the metric's name is longer than 512 bytes"),
-                ("speed", "the unit's name is longer than 512 bytes"),
-            ]
-        );
     }
 }

@@ -1,29 +1,37 @@
 //! Device names: one spelling per device, and nothing in them that a log, a header or a database cannot hold.
 
+use event_model::Name;
 use unicode_normalization::UnicodeNormalization;
 
 /// The longest name of a device, channel, metric or unit, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;
+
+/// The longest spelling of a name that is looked at; NFC and snake_case make none so much shorter.
+pub const MAX_RAW_BYTES: usize = 4 * MAX_NAME_BYTES;
 
 /// The device's name in Unicode NFC and without surrounding white space.
 ///
 /// # Errors
 /// The reason why it names no device: control characters (NUL among them), nothing at all, or too long.
 pub fn normalise(raw: &str) -> Result<String, &'static str> {
+    const TOO_LONG: &str = "the device's name is longer than 512 bytes";
+    if raw.trim().len() > MAX_RAW_BYTES {
+        return Err(TOO_LONG);
+    }
     let name: String = raw.trim().nfc().collect();
     if name.is_empty() {
         Err("the device's name is empty")
     } else if name.chars().any(char::is_control) {
         Err("the device's name holds a control character")
     } else if name.len() > MAX_NAME_BYTES {
-        Err("the device's name is longer than 512 bytes")
+        Err(TOO_LONG)
     } else {
         Ok(name)
     }
 }
 
 /// A channel's name: as [`normalise`], but control characters are left out and what is too long is cut.
-pub fn channel(raw: &str) -> String {
+pub fn channel(raw: &str) -> Name {
     let mut name = String::new();
     for character in raw.trim().nfc().filter(|character| !character.is_control()) {
         if name.len() + character.len_utf8() > MAX_NAME_BYTES {
@@ -31,7 +39,7 @@ pub fn channel(raw: &str) -> String {
         }
         name.push(character);
     }
-    name
+    name.into()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ pub mod json;
 pub mod mapping;
 pub mod measure;
 pub mod names;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod value;
 pub mod walk;

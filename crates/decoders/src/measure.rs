@@ -1,8 +1,9 @@
 //! From a platform's name, value and unit to a reading in our own.
 
-use event_model::{Quality, Reading, Value, units};
+use event_model::{Name, Quality, Reading, Value, units};
 
-use crate::decode::{Profile, path};
+use crate::decode::Profile;
+use crate::device::MAX_NAME_BYTES;
 use crate::names;
 use crate::time::Moment;
 use crate::value::{self, Scalar};
@@ -10,14 +11,10 @@ use crate::value::{self, Scalar};
 /// One value with all that is known about it.
 #[derive(Debug, Clone)]
 pub struct Measurement<'a> {
-    /// The device, normalised.
-    pub device: &'a str,
-    /// The channel; empty where there is one only.
-    pub channel: &'a str,
     /// The canonical metric name.
-    pub metric: &'a str,
-    /// The path of the field, as the platform wrote it.
-    pub raw_metric: String,
+    pub metric: Name,
+    /// The path of the field, where it is kept.
+    pub raw_metric: Option<Box<str>>,
     /// The value.
     pub value: Scalar,
     /// The unit that the payload or the source states for it, as written.
@@ -32,39 +29,46 @@ pub struct Measurement<'a> {
 /// the table's (flag `assumed_unit`). A stated unit that is not known is kept as it is written (flag `unknown_unit`).
 ///
 /// # Errors
-/// The reason, where the metric is a quantity and the value a text.
+/// The reason, where the metric is a quantity and the value a text, or a name is longer than the database's indexes hold.
 pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option<Reading>, String> {
-    let Measurement { device, channel, metric, raw_metric, value, unit, moment } = measurement;
-    let mut reading = Reading {
-        device: device.to_owned(),
-        channel: channel.to_owned(),
-        metric: metric.to_owned(),
-        value: Value::Flag(false),
-        unit: None,
-        observed_at: moment.at,
-        quality: moment.quality,
-        flags: moment.flag.into_iter().collect(),
-        raw_metric: path(raw_metric),
-    };
-    let is_quantity = unit.is_some() || names::default_unit(metric).is_some();
+    let Measurement { metric, raw_metric, value, unit, moment } = measurement;
+    bounded("metric", &metric)?;
+    let is_quantity = unit.is_some() || names::default_unit(&metric).is_some();
     let value = match value {
         Scalar::Text(text) if is_quantity => {
             value::of_quantity(&text).ok_or("expected a number, found a string")?
         }
         other => other,
     };
+    let with = |value| Reading {
+        metric,
+        value,
+        unit: None,
+        quality: moment.quality,
+        flags: moment.flag.into_iter().collect(),
+        raw_metric,
+    };
     match value {
-        Scalar::Missing => return Ok(None),
-        Scalar::Flag(flag) => reading.value = Value::Flag(flag),
-        Scalar::Text(text) => reading.value = Value::Text(text),
+        Scalar::Missing => Ok(None),
+        Scalar::Flag(flag) => Ok(Some(with(Value::Flag(flag)))),
+        Scalar::Text(text) => Ok(Some(with(Value::Text(text)))),
         Scalar::Number { value, unit: own, lost_digits } => {
-            settle(&mut reading, value, own.as_deref().or(unit), profile);
+            let mut reading = with(Value::Number(value));
+            settle(&mut reading, value, own.as_deref().or(unit), profile)?;
             if lost_digits {
                 doubt(&mut reading, "lost_digits");
             }
+            Ok(Some(reading))
         }
     }
-    Ok(Some(reading))
+}
+
+/// Refuses a name of a `metric` or `unit` that is longer than the database's indexes hold.
+pub(crate) fn bounded(what: &str, name: &str) -> Result<(), String> {
+    if name.len() <= MAX_NAME_BYTES {
+        return Ok(());
+    }
+    Err(format!("the {what}'s name is longer than {MAX_NAME_BYTES} bytes"))
 }
 
 /// Lowers a good reading to uncertain, and says why.
@@ -76,23 +80,24 @@ pub fn doubt(reading: &mut Reading, flag: &'static str) {
 }
 
 /// Settles metric, unit and number, and judges whether such a value can be.
-fn settle(reading: &mut Reading, value: f64, stated: Option<&str>, profile: &Profile) {
-    let stated = stated.or_else(|| profile.units.get(&reading.metric).map(String::as_str));
+fn settle(reading: &mut Reading, value: f64, stated: Option<&str>, profile: &Profile) -> Result<(), String> {
+    let stated = stated.or_else(|| profile.units.get(&*reading.metric).map(String::as_str));
     if let Some(unit) = stated {
         settle_battery(&mut reading.metric, unit);
     }
     let default = names::default_unit(&reading.metric);
     let (value, unit) = match (stated, default) {
         (Some(unit), _) => match units::canonical(value, unit, &reading.metric) {
-            Some((value, unit)) => (value, Some(unit.to_owned())),
+            Some((value, unit)) => (value, Some(Name::known(unit))),
             None => {
+                bounded("unit", unit)?;
                 reading.flags.push("unknown_unit");
-                (value, Some(unit.to_owned()))
+                (value, Some(unit.into()))
             }
         },
         (None, Some(unit)) => {
             reading.flags.push("assumed_unit");
-            (value, Some(unit.to_owned()))
+            (value, Some(Name::known(unit)))
         }
         (None, None) => (value, None),
     };
@@ -101,14 +106,15 @@ fn settle(reading: &mut Reading, value: f64, stated: Option<&str>, profile: &Pro
     if let Some(flag) = implausible(&reading.metric, value, reading.unit.as_deref()) {
         doubt(reading, flag);
     }
+    Ok(())
 }
 
 /// `battery` alone may be volts, per cent or a level of its own; the unit tells.
-fn settle_battery(metric: &mut String, unit: &str) {
-    if metric == "battery" {
+fn settle_battery(metric: &mut Name, unit: &str) {
+    if *metric == "battery" {
         match units::canonical(0.0, unit, "battery_level") {
-            Some((_, "%EL")) => "battery_level".clone_into(metric),
-            Some((_, "V")) => "battery_voltage".clone_into(metric),
+            Some((_, "%EL")) => *metric = Name::known("battery_level"),
+            Some((_, "V")) => *metric = Name::known("battery_voltage"),
             _ => {}
         }
     }
@@ -135,7 +141,7 @@ pub fn implausible(metric: &str, value: f64, unit: Option<&str>) -> Option<&'sta
 
 #[cfg(test)]
 mod tests {
-    use event_model::{Quality, Reading, Value};
+    use event_model::{Name, Quality, Reading, Value};
     use jiff::Timestamp;
 
     use super::{Measurement, reading};
@@ -147,17 +153,16 @@ mod tests {
         let mut profile = Profile::default();
         profile.units.insert("wind_speed".into(), "mph".into());
         let moment = Moment { at: Timestamp::UNIX_EPOCH, quality: Quality::Good, flag: None };
-        let measurement =
-            Measurement { device: "d", channel: "", metric, raw_metric: metric.into(), value, unit, moment };
+        let measurement = Measurement { metric: metric.into(), raw_metric: None, value, unit, moment };
         reading(&profile, measurement)
     }
 
-    fn outcome(metric: &str, text: &str, unit: Option<&str>) -> (String, Value, Option<String>, Quality) {
+    fn outcome(metric: &str, text: &str, unit: Option<&str>) -> (Name, Value, Option<Name>, Quality) {
         let reading = measured(metric, of_text(text, &[]), unit).unwrap().unwrap();
         (reading.metric, reading.value, reading.unit, reading.quality)
     }
 
-    fn good(metric: &str, value: f64, unit: Option<&str>) -> (String, Value, Option<String>, Quality) {
+    fn good(metric: &str, value: f64, unit: Option<&str>) -> (Name, Value, Option<Name>, Quality) {
         (metric.into(), Value::Number(value), unit.map(Into::into), Quality::Good)
     }
 
@@ -185,6 +190,15 @@ mod tests {
         }
         assert_eq!(outcome("counter", "125", None).3, Quality::Good);
         assert_eq!(outcome("temperature", "85", None).3, Quality::Good);
+    }
+
+    #[test]
+    fn names_that_no_index_holds_are_refused() {
+        let long = "ü".repeat(300);
+        let reason = measured(&long, Scalar::number(1.0), None).unwrap_err();
+        assert_eq!(reason, "the metric's name is longer than 512 bytes");
+        let reason = measured("speed", Scalar::number(1.0), Some(&long)).unwrap_err();
+        assert_eq!(reason, "the unit's name is longer than 512 bytes");
     }
 
     #[test]

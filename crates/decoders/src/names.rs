@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use crate::device::normalise as device;
+use event_model::Name;
 
 /// A metric as the table knows it: canonical name, the unit where the payload states none, its spellings.
 ///
@@ -72,16 +72,16 @@ const LINK: [&str; 7] = ["rssi", "snr", "lsnr", "linkquality", "lqi", "channelrs
 /// The canonical name of a platform's field, and the unit that it has where the payload states none.
 ///
 /// `raw` is the last segment of the field's path. What the table does not know is the name in snake_case, without a unit.
-pub fn canonical(raw: &str) -> (String, Option<&'static str>) {
+pub fn canonical(raw: &str) -> (Name, Option<&'static str>) {
     let squeezed = squeeze(raw);
     match BY_SPELLING.get(squeezed.as_str()) {
-        Some(metric) => (metric.name.to_owned(), metric.unit),
-        None => (snake_case(raw), None),
+        Some(metric) => (Name::known(metric.name), metric.unit),
+        None => (snake_case(raw).into(), None),
     }
 }
 
 /// The canonical name alone.
-pub fn metric(raw: &str) -> String {
+pub fn metric(raw: &str) -> Name {
     canonical(raw).0
 }
 
@@ -147,12 +147,12 @@ mod tests {
     #[test]
     fn spellings_lead_to_one_name() {
         for raw in ["Temperature", "temp_C", "tC", "airTemperature", "temperature"] {
-            assert_eq!(canonical(raw), ("temperature".to_owned(), Some("Cel")), "{raw}");
+            assert_eq!(canonical(raw), ("temperature".into(), Some("Cel")), "{raw}");
         }
-        assert_eq!(canonical("PM2.5"), ("pm2_5".to_owned(), Some("ug/m3")));
-        assert_eq!(canonical("battery"), ("battery".to_owned(), None));
+        assert_eq!(canonical("PM2.5"), ("pm2_5".into(), Some("ug/m3")));
+        assert_eq!(canonical("battery"), ("battery".into(), None));
         assert_eq!(canonical("conduct_SOIL").0, "soil_ec");
-        assert_eq!(canonical("total"), ("total".to_owned(), None));
+        assert_eq!(canonical("total"), ("total".into(), None));
     }
 
     #[test]

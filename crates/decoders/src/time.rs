@@ -211,7 +211,7 @@ mod tests {
     fn what_cannot_be_right_becomes_the_receive_time() {
         let profile = Profile::default();
         let received_at: Timestamp = "2026-01-15T12:00:00Z".parse().unwrap();
-        let clock = Clock::new(Context { profile: &profile, received_at });
+        let clock = Clock::new(Context { profile: &profile, received_at, raw_names: false });
         for text in [
             "0",
             "1999-12-31T23:59:59Z",

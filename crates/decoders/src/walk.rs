@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use event_model::Reading;
+use event_model::{Name, Reading};
 
-use crate::decode::{Decoded, Problem, Profile};
-use crate::device;
+use crate::decode::{Context, Decoded, Problem, Profile, cut};
+use crate::device::{self, MAX_NAME_BYTES, MAX_RAW_BYTES};
 use crate::json::{Node, Object};
 use crate::measure::{self, Measurement};
 use crate::names;
@@ -24,9 +24,9 @@ pub enum Named {
     /// It is a reading of this metric.
     Metric {
         /// The canonical metric name.
-        metric: String,
+        metric: Name,
         /// The unit that the format gives it; `None` leaves it to the source and the table.
-        unit: Option<String>,
+        unit: Option<Name>,
         /// The channel, where it is not the path before the name.
         channel: Option<String>,
     },
@@ -48,10 +48,10 @@ pub type NameField<'a> = &'a dyn Fn(&[String], &str) -> Named;
 /// One object whose values are readings of one device at one time.
 #[derive(Clone, Copy)]
 pub struct Walk<'a> {
-    /// The source's profile.
-    pub profile: &'a Profile,
+    /// The payload's context.
+    pub context: Context<'a>,
     /// The device, normalised.
-    pub device: &'a str,
+    pub device: &'a Name,
     /// When the values were measured.
     pub moment: Moment,
     /// What stands before the path in a reading's `raw_metric` (`body.`).
@@ -66,26 +66,36 @@ pub struct Walk<'a> {
     pub name: NameField<'a>,
 }
 
+/// A value of the object that was walked.
+pub(crate) struct Field<'n> {
+    /// The last key on its path.
+    key: &'n str,
+    pub(crate) channel: Name,
+    pub(crate) reading: Reading,
+}
+
 /// Where the walk is, and what it found. One for the whole walk: a path may be as long as the body.
-struct Cursor<'d> {
+#[derive(Default)]
+struct Cursor<'n> {
     /// Keys and indices from the root to the object that is walked.
     parents: Vec<String>,
     /// Indices of the arrays between a key of that object and the value.
     indices: Vec<String>,
+    /// The channel that the parents make, once it was needed.
+    channel: Option<Name>,
     /// The whole path, as the platform would write it: `a.b[0]`.
     raw: String,
     /// A key on the way was repeated.
     repeated: bool,
-    /// Readings and problems so far.
-    found: usize,
-    decoded: &'d mut Decoded,
+    fields: Vec<Field<'n>>,
+    problems: Vec<Problem>,
 }
 
 impl<'a> Walk<'a> {
     /// A walk that names fields by the table.
-    pub fn by_table(profile: &'a Profile, device: &'a str, moment: Moment) -> Self {
+    pub fn by_table(context: Context<'a>, device: &'a Name, moment: Moment) -> Self {
         Self {
-            profile,
+            context,
             device,
             moment,
             raw_prefix: "",
@@ -101,20 +111,32 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// The problem, where there are more readings than one object may hold; then none of them is added.
     pub fn add(&self, object: &Object, decoded: &mut Decoded) -> Result<(), Problem> {
-        let (readings, problems) = (decoded.readings.len(), decoded.problems.len());
-        let (parents, indices, raw) = (Vec::new(), Vec::new(), String::new());
-        let mut cursor = Cursor { parents, indices, raw, repeated: false, found: 0, decoded };
-        self.object(object, &mut cursor);
-        if cursor.found > self.profile.reading_limit() {
-            decoded.readings.truncate(readings);
-            decoded.problems.truncate(problems);
-            return Err(too_many(self.profile, self.place_prefix));
+        for field in self.fields(object, &mut decoded.problems)? {
+            decoded.push(self.device, &field.channel, self.moment.at, field.reading);
         }
-        tell_apart(&mut decoded.readings[readings..]);
         Ok(())
     }
 
-    fn object(&self, object: &Object, cursor: &mut Cursor<'_>) {
+    /// The readings of `object`; what makes no sense in it is added to `problems`.
+    ///
+    /// # Errors
+    /// As [`Walk::add`].
+    pub(crate) fn fields<'n>(
+        &self,
+        object: &'n Object,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Vec<Field<'n>>, Problem> {
+        let mut cursor = Cursor::default();
+        self.object(object, &mut cursor);
+        if cursor.found() > self.context.profile.reading_limit() {
+            return Err(too_many(self.context.profile, self.place_prefix));
+        }
+        tell_apart(&mut cursor.fields);
+        problems.append(&mut cursor.problems);
+        Ok(cursor.fields)
+    }
+
+    fn object<'n>(&self, object: &'n Object, cursor: &mut Cursor<'n>) {
         for (key, member) in object {
             let (length, repeated) = (cursor.raw.len(), cursor.repeated);
             if length > 0 {
@@ -129,9 +151,9 @@ impl<'a> Walk<'a> {
     }
 
     /// A field, or an element of its array.
-    fn field(&self, key: &str, node: &Node, cursor: &mut Cursor<'_>) {
+    fn field<'n>(&self, key: &'n str, node: &'n Node, cursor: &mut Cursor<'n>) {
         // What is too much is dropped as a whole; there is no use in more of it.
-        if cursor.found > self.profile.reading_limit() {
+        if cursor.found() > self.context.profile.reading_limit() {
             return;
         }
         match node {
@@ -139,25 +161,22 @@ impl<'a> Walk<'a> {
             Node::Object(object) => {
                 let length = cursor.parents.len();
                 let indices = std::mem::take(&mut cursor.indices);
-                cursor.parents.push(key.to_owned());
+                let channel = cursor.channel.take();
+                cursor.parents.push(cut(key, MAX_RAW_BYTES).to_owned());
                 cursor.parents.extend_from_slice(&indices);
                 self.object(object, cursor);
                 cursor.parents.truncate(length);
                 cursor.indices = indices;
+                cursor.channel = channel;
             }
             Node::List(items) if is_raw_bytes(key, items) => {}
             Node::List(items) => self.list(key, items, cursor),
-            _ => {
-                let length = cursor.parents.len();
-                cursor.parents.extend_from_slice(&cursor.indices);
-                self.value(key, node, cursor);
-                cursor.parents.truncate(length);
-            }
+            _ => self.value(key, node, cursor),
         }
     }
 
     /// The elements of the array under `key`: values keep its name, objects bring names of their own.
-    fn list(&self, key: &str, items: &[Node], cursor: &mut Cursor<'_>) {
+    fn list<'n>(&self, key: &'n str, items: &'n [Node], cursor: &mut Cursor<'n>) {
         for (index, item) in items.iter().enumerate() {
             let length = cursor.raw.len();
             cursor.raw.push_str(&format!("[{index}]"));
@@ -168,91 +187,95 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn value(&self, key: &str, node: &Node, cursor: &mut Cursor<'_>) {
-        match self.reading(key, node, cursor) {
-            Ok(Some(reading)) => cursor.decoded.readings.push(reading),
-            Ok(None) => return,
-            Err(reason) => {
-                let place = format!("{}{}", self.place_prefix, cursor.raw);
-                cursor.decoded.problems.push(Problem::new(place, reason));
-            }
+    fn value<'n>(&self, key: &'n str, node: &Node, cursor: &mut Cursor<'n>) {
+        let length = cursor.parents.len();
+        cursor.parents.extend_from_slice(&cursor.indices);
+        let field = self.reading(key, node, cursor);
+        cursor.parents.truncate(length);
+        match field {
+            Ok(field) => cursor.fields.extend(field),
+            Err(reason) => cursor.problems.push(Problem::within(self.place_prefix, &cursor.raw, reason)),
         }
-        cursor.found += 1;
     }
 
-    fn reading(&self, key: &str, node: &Node, cursor: &Cursor<'_>) -> Result<Option<Reading>, String> {
+    fn reading<'n>(
+        &self,
+        key: &'n str,
+        node: &Node,
+        cursor: &mut Cursor<'n>,
+    ) -> Result<Option<Field<'n>>, String> {
+        if key.len() > MAX_RAW_BYTES {
+            measure::bounded("metric", key)?;
+        }
         let Named::Metric { metric, unit, channel } = (self.name)(&cursor.parents, key) else {
             return Ok(None);
         };
-        let channel = device::channel(&channel.unwrap_or_else(|| cursor.parents.join(".")));
         let measurement = Measurement {
-            device: self.device,
-            channel: &channel,
-            metric: &metric,
-            raw_metric: format!("{}{}", self.raw_prefix, cursor.raw),
+            metric,
+            raw_metric: self.context.raw_name(self.raw_prefix, &cursor.raw),
             value: value::of_node(node, self.missing)?,
             unit: unit.as_deref(),
             moment: self.moment,
         };
-        let Some(mut reading) = measure::reading(self.profile, measurement)? else { return Ok(None) };
+        let Some(mut reading) = measure::reading(self.context.profile, measurement)? else { return Ok(None) };
         reading.flags.extend(self.flags);
         if cursor.repeated && !reading.flags.contains(&DUPLICATE_KEY) {
             reading.flags.push(DUPLICATE_KEY);
         }
-        Ok(Some(reading))
+        let channel = channel.map_or_else(|| cursor.channel(), |channel| device::channel(&channel));
+        Ok(Some(Field { key, channel, reading }))
+    }
+}
+
+impl Cursor<'_> {
+    /// Readings and problems so far.
+    const fn found(&self) -> usize {
+        self.fields.len() + self.problems.len()
+    }
+
+    /// The channel of a value below the parents.
+    fn channel(&mut self) -> Name {
+        if !self.indices.is_empty() {
+            return device::channel(&self.parents.join("."));
+        }
+        self.channel.get_or_insert_with(|| device::channel(&self.parents.join("."))).clone()
     }
 }
 
 /// Two fields that the table knows under one name (`temp` and `temperature`, `PM1_0` and `PM10`) are two series: the one
 /// that is called so keeps the name, else the earlier one, and the other has its own, with a number if that is taken too.
-fn tell_apart(readings: &mut [Reading]) {
-    let mut seen = HashMap::with_capacity(readings.len());
+fn tell_apart(fields: &mut [Field<'_>]) {
+    let mut seen = HashMap::with_capacity(fields.len());
     let mut numbers = HashMap::new();
-    let series = |reading: &Reading| (reading.channel.clone(), reading.metric.clone());
-    for index in 0..readings.len() {
-        let mut known = match seen.entry(series(&readings[index])) {
+    let series = |field: &Field<'_>| (field.channel.clone(), field.reading.metric.clone());
+    let own_name = |field: &Field<'_>| names::snake_case(field.key);
+    for index in 0..fields.len() {
+        let mut known = match seen.entry(series(&fields[index])) {
             Entry::Vacant(free) => {
                 free.insert(index);
                 continue;
             }
             Entry::Occupied(known) => known,
         };
-        let is_called_so = |index: usize| own_name(&readings[index]) == readings[index].metric;
+        let is_called_so = |index: usize| own_name(&fields[index]) == fields[index].reading.metric;
         // Where the later one takes the name, the earlier one yields it.
         let takes = is_called_so(index) && !is_called_so(*known.get());
         let yields = if takes { known.insert(index) } else { index };
-        let own = own_name(&readings[yields]);
-        readings[yields].metric.clone_from(&own);
-        let number = numbers.entry(series(&readings[yields])).or_insert(1);
-        while seen.contains_key(&series(&readings[yields])) {
+        let own = own_name(&fields[yields]);
+        fields[yields].reading.metric = own.as_str().into();
+        let number = numbers.entry(series(&fields[yields])).or_insert(1);
+        while seen.contains_key(&series(&fields[yields])) {
             *number += 1;
-            readings[yields].metric = format!("{own}_{number}");
+            let suffix = format!("_{number}");
+            let own = cut(&own, MAX_NAME_BYTES - suffix.len());
+            fields[yields].reading.metric = format!("{own}{suffix}").into();
         }
-        seen.insert(series(&readings[yields]), yields);
+        seen.insert(series(&fields[yields]), yields);
     }
 }
 
-/// The last key on a reading's path, in snake_case.
-fn own_name(reading: &Reading) -> String {
-    let key = reading.raw_metric.rsplit('.').next().unwrap_or_default();
-    names::snake_case(key.split('[').next().unwrap_or_default())
-}
-
-/// Takes all readings after the first `before` out again where one object gave more than the source allows.
-pub(crate) fn bound(
-    profile: &Profile,
-    place: &str,
-    before: usize,
-    decoded: &mut Decoded,
-) -> Result<(), Problem> {
-    if decoded.readings.len() - before <= profile.reading_limit() {
-        return Ok(());
-    }
-    decoded.readings.truncate(before);
-    Err(too_many(profile, place))
-}
-
-fn too_many(profile: &Profile, place: &str) -> Problem {
+/// The problem of an object that gave more readings than the source allows.
+pub(crate) fn too_many(profile: &Profile, place: &str) -> Problem {
     let place = place.trim_end_matches(['.', ' ', ',']);
     Problem::new(place, format!("more than {} readings in one object", profile.reading_limit()))
 }
@@ -262,8 +285,9 @@ pub const DUPLICATE_KEY: &str = "duplicate_key";
 
 /// A device's undecoded bytes, which codecs like to pass on beside what they decoded.
 fn is_raw_bytes(key: &str, items: &[Node]) -> bool {
-    matches!(names::squeeze(key).as_str(), "bytes" | "raw" | "payload")
-        && items.len() >= 8
+    items.len() >= 8
+        && key.len() <= MAX_NAME_BYTES
+        && ["bytes", "raw", "payload"].iter().any(|name| names::squeezes_to(key, name))
         && items.iter().all(|item| matches!(item, Node::Number(number) if number.value.fract() == 0.0))
 }
 
@@ -273,17 +297,20 @@ mod tests {
     use jiff::Timestamp;
 
     use super::Walk;
-    use crate::decode::{Decoded, Profile};
+    use crate::decode::{Context, Profile};
     use crate::json::Node;
+    use crate::testing::Decoded;
     use crate::time::Moment;
 
     fn walked(body: &str, profile: &Profile) -> Result<Decoded, String> {
         let node = Node::parse(body.as_bytes()).unwrap();
         let moment = Moment { at: Timestamp::UNIX_EPOCH, quality: Quality::Good, flag: None };
-        let mut decoded = Decoded::default();
-        let walk = Walk { place_prefix: "data.", ..Walk::by_table(profile, "d", moment) };
+        let mut decoded = crate::Decoded::default();
+        let context = Context { profile, received_at: Timestamp::UNIX_EPOCH, raw_names: true };
+        let device = "d".into();
+        let walk = Walk { place_prefix: "data.", ..Walk::by_table(context, &device, moment) };
         walk.add(node.as_object().unwrap(), &mut decoded).map_err(|problem| problem.reason)?;
-        Ok(decoded)
+        Ok(decoded.into())
     }
 
     fn named(body: &str) -> Vec<(String, String, String)> {

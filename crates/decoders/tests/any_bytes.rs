@@ -36,15 +36,17 @@ fn check(request: &RecordedRequest) -> Result<(), TestCaseError> {
         let mut request = request.clone();
         format.redact(&mut request);
         let _ = format.inspect(&request, &profile);
-        let Ok(decoded) = format.decode(&request, Context { profile: &profile, received_at }) else {
+        let Ok(decoded) =
+            format.decode(&request, Context { profile: &profile, received_at, raw_names: true })
+        else {
             continue;
         };
-        for reading in decoded.readings {
-            let names = [&reading.device, &reading.channel, &reading.metric];
-            prop_assert!(names.iter().all(|name| !name.contains('\0')), "{}: {reading:?}", format.name());
+        for (sample, reading) in decoded.readings() {
+            let names = [&sample.device, &sample.channel, &reading.metric];
+            prop_assert!(names.iter().all(|name| !name.contains('\0')), "{}: {sample:?}", format.name());
             prop_assert!(
-                !reading.device.is_empty() && !reading.metric.is_empty(),
-                "{}: {reading:?}",
+                !sample.device.is_empty() && !reading.metric.is_empty(),
+                "{}: {sample:?}",
                 format.name()
             );
             let storable = match &reading.value {
@@ -52,8 +54,8 @@ fn check(request: &RecordedRequest) -> Result<(), TestCaseError> {
                 Value::Text(text) => !text.contains('\0'),
                 Value::Flag(_) | Value::Bytes(_) => true,
             };
-            prop_assert!(storable, "{}: {reading:?}", format.name());
-            prop_assert_eq!(reading.observed_at.as_nanosecond() % 1000, 0);
+            prop_assert!(storable, "{}: {sample:?}", format.name());
+            prop_assert_eq!(sample.observed_at.as_nanosecond() % 1000, 0);
         }
     }
     Ok(())

@@ -118,12 +118,17 @@ fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
         body: body.to_string().into(),
     };
     let profile = Profile { source: "source".into(), mapping, max_readings: 50, ..Profile::default() };
-    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().expect("a time") };
+    let context = Context {
+        profile: &profile,
+        received_at: "2026-01-15T12:00:00Z".parse().expect("a time"),
+        raw_names: true,
+    };
     for format in all() {
         let _ = format.inspect(&request, &profile);
         let Ok(decoded) = format.decode(&request, context) else { continue };
-        for reading in &decoded.readings {
-            let names = [&reading.device, &reading.channel, &reading.metric, &reading.raw_metric];
+        for (sample, reading) in decoded.readings() {
+            let raw = reading.raw_metric.as_deref().unwrap_or_default();
+            let names: [&str; 4] = [&sample.device, &sample.channel, &reading.metric, raw];
             prop_assert!(names.iter().all(|name| !name.contains('\0')), "{}: {reading:?}", format.name());
             prop_assert!(!matches!(reading.value, Value::Number(number) if !number.is_finite()));
         }

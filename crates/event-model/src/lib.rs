@@ -6,6 +6,7 @@ pub mod event_types;
 pub mod events;
 mod hex;
 pub mod ids;
+pub mod name;
 mod nul;
 pub mod reading;
 mod receipt;
@@ -14,7 +15,8 @@ pub mod units;
 
 pub use alert::Severity;
 pub use hex::hex;
+pub use name::Name;
 pub use nul::storable;
-pub use reading::{Quality, Reading, Value};
+pub use reading::{Quality, Reading, Sample, Value};
 pub use receipt::ReceiptOutcome;
 pub use request::RecordedRequest;

@@ -1,30 +1,46 @@
-//! A reading: one value of one metric of one channel of one device at one moment, in SenML's terms (RFC 8428).
+//! A sample: what a device measured at one moment, in SenML's terms (RFC 8428).
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Name;
+
+/// One moment of one stream.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sample {
+    /// The platform's own name of the device, NFC-normalised and without control characters.
+    pub device: Name,
+    /// The sub-sensor within the device (`indoor`, `DS18B20-2`, an array index); empty where there is one only.
+    pub channel: Name,
+    /// When it was measured, truncated to microseconds as PostgreSQL keeps it.
+    pub observed_at: Timestamp,
+    /// The values; at least one. Of two of one metric the later in this order counts.
+    pub readings: Vec<Reading>,
+}
+
+impl Sample {
+    /// A moment of which one value is known.
+    pub fn of(device: Name, channel: Name, observed_at: Timestamp, reading: Reading) -> Self {
+        Self { device, channel, observed_at, readings: vec![reading] }
+    }
+}
+
 /// One measured value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reading {
-    /// The platform's own name of the device, NFC-normalised and without control characters.
-    pub device: String,
-    /// The sub-sensor within the device (`indoor`, `DS18B20-2`, an array index); empty where there is one only.
-    pub channel: String,
     /// The canonical metric name (`temperature`, `relative_humidity`), else snake_case of the platform's name.
-    pub metric: String,
+    pub metric: Name,
     /// The value, in `unit`.
     pub value: Value,
     /// The canonical unit symbol (SenML, RFC 8428 and RFC 8798; UCUM where SenML has none); `None` if unknown.
-    pub unit: Option<String>,
-    /// When it was measured, truncated to microseconds as PostgreSQL keeps it.
-    pub observed_at: Timestamp,
+    pub unit: Option<Name>,
     /// Whether rules may act on it.
     pub quality: Quality,
     /// Why the quality is not good, or what was assumed: `time_implausible`, `assumed_unit`, `duplicate_key`, ...
     pub flags: Vec<&'static str>,
-    /// The name of the field or path it came from, as the platform wrote it.
-    pub raw_metric: String,
+    /// The name of the field or path it came from, as the platform wrote it; only where it was asked for.
+    pub raw_metric: Option<Box<str>>,
 }
 
 /// A reading's value.

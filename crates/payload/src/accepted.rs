@@ -21,7 +21,7 @@ pub struct Accepted<'p> {
     pub inspection: Inspection,
     /// When `ingest` received it, or what comes nearest for an event of others.
     pub received_at: Timestamp,
-    /// Readings and problems.
+    /// Samples and problems.
     pub decoded: Decoded,
     /// What the receipt says of them.
     pub outcome: ReceiptOutcome,
@@ -47,7 +47,7 @@ impl<'p> Accepted<'p> {
         inspection: Inspection,
         (received_at, decoded): (Timestamp, Decoded),
     ) -> Self {
-        let outcome = match (decoded.readings.is_empty(), decoded.problems.is_empty()) {
+        let outcome = match (decoded.samples.is_empty(), decoded.problems.is_empty()) {
             (false, true) => ReceiptOutcome::Stored,
             (false, false) => ReceiptOutcome::Partial,
             (true, true) => ReceiptOutcome::NoData,

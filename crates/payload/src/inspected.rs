@@ -37,11 +37,19 @@ impl<'p, 'r> Inspected<'p, 'r> {
     /// # Errors
     /// [`Refusal::Panicked`].
     pub fn decoded(&self, received_at: Timestamp) -> Result<Decoded, Refusal> {
-        let context = Context { profile: &self.origin.source.profile, received_at };
-        self.origin.guarded(|| match self.document.decode(context) {
-            Ok(decoded) => decoded.bounded(),
-            Err(error) => nothing_but(error.0),
-        })
+        self.decode(Context { profile: &self.origin.source.profile, received_at, raw_names: false })
+    }
+
+    /// The same for people who look at a format: each reading keeps the name of the field that it came from.
+    ///
+    /// # Errors
+    /// [`Refusal::Panicked`].
+    pub fn decoded_with_raw_names(&self, received_at: Timestamp) -> Result<Decoded, Refusal> {
+        self.decode(Context { profile: &self.origin.source.profile, received_at, raw_names: true })
+    }
+
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, Refusal> {
+        self.origin.guarded(|| self.document.decode(context).unwrap_or_else(|error| nothing_but(error.0)))
     }
 }
 

@@ -46,8 +46,8 @@ fn event_key(carried: &Carried) -> String {
 fn body_key(accepted: &Accepted<'_>) -> Option<(String, Duration)> {
     let Accepted { origin, request, inspection, received_at, decoded, .. } = accepted;
     let window = origin.source.resend_window.unwrap_or_else(|| origin.decoder.default_resend_window());
-    let has_own_time = || decoded.readings.iter().any(|reading| reading.observed_at != *received_at);
-    if window.is_zero() || inspection.message_id.is_some() || decoded.readings.is_empty() || has_own_time() {
+    let has_own_time = || decoded.samples.iter().any(|sample| sample.observed_at != *received_at);
+    if window.is_zero() || inspection.message_id.is_some() || decoded.samples.is_empty() || has_own_time() {
         return None;
     }
     let device = inspection.device.as_deref().unwrap_or_default();

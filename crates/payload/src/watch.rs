@@ -23,19 +23,20 @@ pub fn may_be_watched(rules: &[Rule], origin: Origin<'_>, device: Option<&str>) 
     })
 }
 
-/// Whether a rule watches one of the readings. The tags of a device are the source's and those of this payload: earlier payloads
+/// Whether a rule watches one of the values. The tags of a device are the source's and those of this payload: earlier payloads
 /// may have given it more.
 pub fn holds_watched(rules: &[Rule], origin: Origin<'_>, decoded: &Decoded) -> bool {
-    decoded.readings.iter().any(|reading| {
-        if !rules.iter().any(|rule| rule.metric == reading.metric) {
+    decoded.samples.iter().any(|sample| {
+        let metrics = sample.readings.iter().map(|reading| reading.metric.as_str());
+        if !metrics.clone().any(|metric| rules.iter().any(|rule| rule.metric == metric)) {
             return false;
         }
         let mut tags = origin.source.tags.clone();
-        let own = decoded.tags.iter().filter(|(device, ..)| *device == reading.device);
+        let own = decoded.tags.iter().filter(|(device, ..)| *device == sample.device);
         tags.extend(own.map(|(_, tag, value)| (tag.clone(), value.clone())));
-        let (device, channel) = (reading.device.as_str(), reading.channel.as_str());
+        let (device, channel) = (sample.device.as_str(), sample.channel.as_str());
         let stream = Place { source: origin.name, device, channel, tags: &tags };
-        is_watched(rules, stream, [reading.metric.as_str()])
+        is_watched(rules, stream, metrics)
     })
 }
 
@@ -73,7 +74,7 @@ receivers:
             let decoded = inspected.decoded(Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(holds_watched(&pipeline.rules, origin, &decoded), is, "{body}");
             assert_eq!(
-                may_be_watched(&pipeline.rules, origin, Some(&decoded.readings[0].device)),
+                may_be_watched(&pipeline.rules, origin, Some(&decoded.samples[0].device)),
                 may_be,
                 "{body}"
             );

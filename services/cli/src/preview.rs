@@ -1,7 +1,7 @@
 //! What a request would become: what `ingest` and `transform` make of it, without a queue and without a database.
 
 use decoders::Problem;
-use event_model::{Reading, RecordedRequest};
+use event_model::{Name, Quality, Reading, RecordedRequest, Sample, Value};
 use jiff::Timestamp;
 use payload::{CredentialTraces, Inspected, Origin, Refusal, RequestHead, record};
 use pipeline_config::Source;
@@ -17,9 +17,49 @@ pub struct Preview {
     /// The platform's message id, by which a re-send is known.
     pub message_id: Option<String>,
     /// What would be stored.
-    pub readings: Vec<Reading>,
+    pub readings: Vec<ReadingLine>,
     /// What would go to the dead letters, with its reason.
     pub problems: Vec<Problem>,
+}
+
+/// A value with the stream and moment that it is of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReadingLine {
+    /// The device.
+    pub device: Name,
+    /// The channel; empty where the device has one only.
+    pub channel: Name,
+    /// The canonical metric name.
+    pub metric: Name,
+    /// The value, in `unit`.
+    pub value: Value,
+    /// The canonical unit.
+    pub unit: Option<Name>,
+    /// When it was measured.
+    pub observed_at: Timestamp,
+    /// Whether rules may act on it.
+    pub quality: Quality,
+    /// Why not, or what was assumed.
+    pub flags: Vec<&'static str>,
+    /// The field's name as the platform wrote it.
+    pub raw_metric: Box<str>,
+}
+
+impl ReadingLine {
+    fn of(sample: &Sample, reading: &Reading) -> Self {
+        let reading = reading.clone();
+        Self {
+            device: sample.device.clone(),
+            channel: sample.channel.clone(),
+            metric: reading.metric,
+            value: reading.value,
+            unit: reading.unit,
+            observed_at: sample.observed_at,
+            quality: reading.quality,
+            flags: reading.flags,
+            raw_metric: reading.raw_metric.unwrap_or_default(),
+        }
+    }
 }
 
 /// How `ingest` would refuse a request.
@@ -53,8 +93,9 @@ fn decoded(source: &Source, request: &RecordedRequest, received_at: Timestamp) -
     if inspected.inspection.handshake.is_some() {
         return Ok(Preview { handshake: true, ..known });
     }
-    let decoded = inspected.decoded(received_at)?;
-    Ok(Preview { readings: decoded.readings, problems: decoded.problems, ..known })
+    let decoded = inspected.decoded_with_raw_names(received_at)?;
+    let readings = decoded.readings().map(|(sample, reading)| ReadingLine::of(sample, reading)).collect();
+    Ok(Preview { readings, problems: decoded.problems, ..known })
 }
 
 impl Refused {

@@ -1,13 +1,13 @@
 //! One payload all the way through: what is sent, and the row that it must become.
 
-use event_model::{Reading, RecordedRequest};
+use event_model::RecordedRequest;
 use jiff::Timestamp;
 use pipeline_config::Source;
 use store::dead_letters::{self, Filter};
 use store::queries::{self, ValueFilter};
 use store::{Client, StoreError};
 
-use crate::preview::preview;
+use crate::preview::{ReadingLine, preview};
 use crate::send::input::Item;
 use runtime::Failure;
 
@@ -21,7 +21,7 @@ pub struct Probe {
     body: String,
     /// What makes it findable among dead letters.
     mark: String,
-    reading: Reading,
+    reading: ReadingLine,
 }
 
 /// What became of the payload so far.

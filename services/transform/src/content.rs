@@ -17,12 +17,13 @@ pub struct Content {
 impl Content {
     /// Decodes the request. A payload of which nothing can be taken is one problem.
     pub fn of(origin: &Origin<'_>) -> Self {
-        let context = Context { profile: &origin.source.profile, received_at: origin.received_at };
+        let context =
+            Context { profile: &origin.source.profile, received_at: origin.received_at, raw_names: false };
         let decoded = match origin.decoder.decode(&origin.request, context) {
-            Ok(decoded) => decoded.bounded(),
+            Ok(decoded) => decoded,
             Err(error) => Decoded { problems: vec![error.0], ..Decoded::default() },
         };
-        let outcome = match (decoded.readings.is_empty(), decoded.problems.is_empty()) {
+        let outcome = match (decoded.samples.is_empty(), decoded.problems.is_empty()) {
             (false, true) => ReceiptOutcome::Stored,
             (false, false) => ReceiptOutcome::Partial,
             (true, true) => ReceiptOutcome::NoData,

@@ -20,7 +20,7 @@ pub(crate) async fn locate(
         device_tags: &content.decoded.tags,
         received_at: origin.received_at,
         receipt_id: ids::of_receipt(event.source(), event.id()),
-        readings: &content.decoded.readings,
+        samples: &content.decoded.samples,
     };
     streams.locate(&sighting).await
 }

@@ -30,7 +30,7 @@ pub(crate) fn payload(parts: Parts<'_>, located: Located) -> Payload {
     let Parts { event, origin, content, marks, traceparent, now, place } = parts;
     let decoded = &content.decoded;
     Payload {
-        claim: claim(event, origin, &decoded.readings),
+        claim: claim(event, origin, &decoded.samples),
         receipt: Receipt {
             id: located.receipt_id,
             received_at: origin.received_at,
@@ -38,7 +38,7 @@ pub(crate) fn payload(parts: Parts<'_>, located: Located) -> Payload {
             format: origin.decoder.name().to_owned(),
             traceparent,
             outcome: content.outcome,
-            readings: decoded.readings.len(),
+            readings: decoded.readings().count(),
             problems: decoded.problems.len(),
             request: place.map_or_else(|| KeptRequest::Here(origin.request.to_bytes()), KeptRequest::Record),
         },

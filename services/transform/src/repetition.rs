@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::event_types::PAYLOAD_RECEIVED;
-use event_model::{Reading, hex};
+use event_model::{Sample, hex};
 use sha2::{Digest as _, Sha256};
 use store::Claim;
 
@@ -14,8 +14,8 @@ use crate::origin::Origin;
 const EVENT_WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The claim of a payload: by its event's id, or by its body where its platform re-sends without saying so.
-pub(crate) fn claim(event: &Event, origin: &Origin<'_>, readings: &[Reading]) -> Claim {
-    let (key, window) = match body_key(origin, readings) {
+pub(crate) fn claim(event: &Event, origin: &Origin<'_>, samples: &[Sample]) -> Claim {
+    let (key, window) = match body_key(origin, samples) {
         Some(by_body) => by_body,
         None => (event_key(event), EVENT_WINDOW),
     };
@@ -33,10 +33,10 @@ fn event_key(event: &Event) -> String {
 }
 
 /// For a payload that has neither a message id nor times of its own, within a source that has a re-send window.
-fn body_key(origin: &Origin<'_>, readings: &[Reading]) -> Option<(String, Duration)> {
+fn body_key(origin: &Origin<'_>, samples: &[Sample]) -> Option<(String, Duration)> {
     let window = origin.source.resend_window.unwrap_or_else(|| origin.decoder.default_resend_window());
-    let has_own_time = || readings.iter().any(|reading| reading.observed_at != origin.received_at);
-    if window.is_zero() || readings.is_empty() || has_own_time() {
+    let has_own_time = || samples.iter().any(|sample| sample.observed_at != origin.received_at);
+    if window.is_zero() || samples.is_empty() || has_own_time() {
         return None;
     }
     let intake = origin.decoder.inspect(&origin.request, &origin.source.profile).ok()?;

@@ -124,9 +124,13 @@ mod tests {
     #[test]
     fn a_batch_has_one_device_per_element() {
         let profile = Profile { source: "aws".into(), ..Profile::default() };
-        let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
+        let context = Context {
+            profile: &profile,
+            received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
+            raw_names: true,
+        };
         let body = r#"[{"clientid": "a", "ts": 1768478340000, "temperature": 1}, {"topic": "x/b", "temperature": 2}]"#;
-        let decoded = AwsIotHttp.decode(&request("", body), context).unwrap();
+        let decoded: crate::testing::Decoded = AwsIotHttp.decode(&request("", body), context).unwrap().into();
         let rows: Vec<_> =
             decoded.readings.iter().map(|r| (r.device.as_str(), r.observed_at.to_string())).collect();
         assert_eq!(rows, [("a", "2026-01-15T11:59:00Z".into()), ("x/b", "2026-01-15T12:00:00Z".into())]);

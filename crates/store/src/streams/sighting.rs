@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use event_model::Reading;
+use event_model::{Name, Reading, Sample};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use super::Tags;
 use super::device::{Device, MetricKey, Wanted};
 use crate::MomentRow;
 
-/// The readings of one payload, with what they share.
+/// The samples of one payload, with what they share.
 #[derive(Debug, Clone, Copy)]
 pub struct Sighting<'a> {
     /// The source's name.
@@ -17,13 +17,13 @@ pub struct Sighting<'a> {
     /// Tags that the source gives to all its devices.
     pub source_tags: &'a Tags,
     /// Tags that the payload gives: (device, tag, value). They win over the source's.
-    pub device_tags: &'a [(String, String, String)],
+    pub device_tags: &'a [(Name, String, String)],
     /// When the payload was received.
     pub received_at: Timestamp,
     /// Its receipt.
     pub receipt_id: Uuid,
-    /// The readings; of two for the same metric and moment the later in this order counts.
-    pub readings: &'a [Reading],
+    /// The samples; of two values of the same metric and moment the later in this order counts.
+    pub samples: &'a [Sample],
 }
 
 /// Where a payload's readings go.
@@ -66,28 +66,33 @@ impl<'a> Sighting<'a> {
     /// The devices in the order of their names.
     pub(super) fn wanted_devices(&self) -> Vec<Wanted<'a>> {
         let mut devices: BTreeMap<&str, Wanted<'a>> = BTreeMap::new();
-        for reading in self.readings {
-            let device = devices.entry(&reading.device).or_insert_with(|| self.wanted(&reading.device));
-            device.channels.entry(&reading.channel).or_default().insert(MetricKey::of(reading));
+        for sample in self.samples {
+            let device = devices.entry(&sample.device).or_insert_with(|| self.wanted(&sample.device));
+            let metrics = device.channels.entry(&sample.channel).or_default();
+            metrics.extend(sample.readings.iter().map(MetricKey::of));
         }
         devices.into_values().collect()
     }
 
     fn wanted(&self, name: &'a str) -> Wanted<'a> {
-        let own = self.device_tags.iter().filter(|(device, _, _)| device == name);
+        let own = self.device_tags.iter().filter(|(device, _, _)| *device == name);
         let own = own.map(|(_, tag, value)| (tag.clone(), value.clone()));
         let tags = self.source_tags.clone().into_iter().chain(own).collect();
         Wanted { name, tags, channels: BTreeMap::new() }
     }
 
-    /// Every reading at its place; `devices` has all that [`Sighting::wanted_devices`] names.
+    /// Every value at its place; `devices` has all that [`Sighting::wanted_devices`] names.
     pub(super) fn located(&self, devices: &BTreeMap<&str, Arc<Device>>) -> Located {
         let mut gathering = Gathering::default();
-        for reading in self.readings {
-            let (device, channel) = (reading.device.as_str(), reading.channel.as_str());
+        for sample in self.samples {
+            let (device, channel) = (sample.device.as_str(), sample.channel.as_str());
             let Some(known) = devices.get(device) else { continue };
             let Some(stream) = known.channels.get(channel) else { continue };
-            let Some(position) = stream.position(&MetricKey::of(reading)) else { continue };
+            let placed = |reading: &'a Reading| Some((stream.position(&MetricKey::of(reading))?, reading));
+            let placed: Vec<_> = sample.readings.iter().filter_map(placed).collect();
+            if placed.is_empty() {
+                continue;
+            }
             let gathered = gathering.stream(device, channel, || LocatedStream {
                 id: stream.stream,
                 device: device.to_owned(),
@@ -96,11 +101,15 @@ impl<'a> Sighting<'a> {
                 metrics: Vec::new(),
                 rows: Vec::new(),
             });
-            gathered.add_metric(position, &reading.metric);
-            let row = gathered.row(reading.observed_at, || {
-                MomentRow::new(stream.stream, reading.observed_at, self.received_at, self.receipt_id)
+            for (position, reading) in &placed {
+                gathered.add_metric(*position, &reading.metric);
+            }
+            let row = gathered.row(sample.observed_at, || {
+                MomentRow::new(stream.stream, sample.observed_at, self.received_at, self.receipt_id)
             });
-            row.set(position, reading);
+            for (position, reading) in placed {
+                row.set(position, reading);
+            }
         }
         let seen = devices.values().filter(|device| device.is_news(self.received_at));
         Located {
@@ -111,7 +120,7 @@ impl<'a> Sighting<'a> {
     }
 }
 
-/// Streams and moments in the order in which readings name them; the indexes hold places alone, so that their nodes are small.
+/// Streams and moments in the order in which samples name them; the indexes hold places alone, so that their nodes are small.
 #[derive(Default)]
 struct Gathering<'a> {
     streams: Vec<Gathered>,

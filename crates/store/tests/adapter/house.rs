@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_model::{Quality, Reading, Value, ids};
+use event_model::{Name, Quality, Reading, Sample, Value, ids};
 use jiff::Timestamp;
 use store::{
     Claim, Database, DatabaseSettings, EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptOutcome,
@@ -37,7 +37,7 @@ impl House {
     }
 
     /// The payload `id` of the source `test`, received at `received_at`.
-    pub(crate) async fn payload(&self, id: &str, received_at: Timestamp, readings: &[Reading]) -> Payload {
+    pub(crate) async fn payload(&self, id: &str, received_at: Timestamp, samples: &[Sample]) -> Payload {
         let receipt_id = ids::of_receipt("/sources/test", id);
         let sighting = Sighting {
             source: "test",
@@ -45,7 +45,7 @@ impl House {
             device_tags: &[],
             received_at,
             receipt_id,
-            readings,
+            samples,
         };
         let located = self.streams.locate(&sighting).await.unwrap();
         Payload {
@@ -61,7 +61,7 @@ impl House {
                 format: "json".into(),
                 traceparent: None,
                 outcome: ReceiptOutcome::Stored,
-                readings: readings.len(),
+                readings: samples.iter().map(|sample| sample.readings.len()).sum(),
                 problems: 0,
                 request: KeptRequest::Here(b"POST / HTTP/1.1\r\n\r\n".to_vec()),
             },
@@ -92,16 +92,14 @@ pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub(crate) fn reading(device: &str, metric: &str, value: f64, observed_at: Timestamp) -> Reading {
-    Reading {
-        device: device.to_owned(),
-        channel: String::new(),
-        metric: metric.to_owned(),
+pub(crate) fn reading(device: &str, metric: &str, value: f64, observed_at: Timestamp) -> Sample {
+    let reading = Reading {
+        metric: metric.into(),
         value: Value::Number(value),
-        unit: Some("Cel".to_owned()),
-        observed_at,
+        unit: Some("Cel".into()),
         quality: Quality::Good,
         flags: Vec::new(),
-        raw_metric: metric.to_owned(),
-    }
+        raw_metric: None,
+    };
+    Sample::of(device.into(), Name::default(), observed_at, reading)
 }

@@ -16,13 +16,13 @@ async fn two_processes_that_meet_the_same_new_device_make_it_once() {
         .collect();
     let reversed: Vec<_> = readings.iter().rev().cloned().collect();
     let tags = Tags::new();
-    let sighting = |readings| Sighting {
+    let sighting = |samples| Sighting {
         source: "test",
         source_tags: &tags,
         device_tags: &[],
         received_at: time,
         receipt_id: Uuid::nil(),
-        readings,
+        samples,
     };
     let other = Streams::new(house.database.clone());
     let (a, b) = (sighting(&readings), sighting(&reversed));
@@ -36,8 +36,8 @@ async fn a_metric_of_another_unit_or_kind_is_another_position() {
     let Some(house) = House::build().await else { return };
     let time = at("2024-05-01T00:00:00Z");
     let mut readings = vec![reading("d", "level", 1.0, time); 3];
-    readings[1].unit = None;
-    readings[2].value = Value::Text("high".into());
+    readings[1].readings[0].unit = None;
+    readings[2].readings[0].value = Value::Text("high".into());
     let payload = house.payload("1", time, &readings).await;
     assert_eq!(payload.rows.len(), 1);
     house.writer.write(payload).await.unwrap();
@@ -51,14 +51,14 @@ async fn tags_of_the_device_win_over_the_sources_and_stay() {
     let time = at("2024-05-01T00:00:00Z");
     let readings = [reading("d", "temperature", 1.0, time)];
     let source_tags: Tags = [("site".into(), "north".into()), ("room".into(), "?".into())].into();
-    let device_tags = [("d".to_owned(), "room".to_owned(), "7".to_owned())];
+    let device_tags = [("d".into(), "room".to_owned(), "7".to_owned())];
     let sighting = Sighting {
         source: "test",
         source_tags: &source_tags,
         device_tags: &device_tags,
         received_at: time,
         receipt_id: Uuid::nil(),
-        readings: &readings,
+        samples: &readings,
     };
     let expected: Tags = [("site".into(), "north".into()), ("room".into(), "7".into())].into();
     assert_eq!(house.streams.locate(&sighting).await.unwrap().streams[0].tags, expected);

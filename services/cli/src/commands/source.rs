@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use decoders::Problem;
-use event_model::{Quality, Reading, RecordedRequest, Value};
+use event_model::{Quality, RecordedRequest, Value};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
-use crate::preview::{Preview, preview};
+use crate::preview::{Preview, ReadingLine, preview};
 use crate::send::input::{self, Cutting, Item};
 use runtime::Failure;
 
@@ -43,7 +43,7 @@ pub struct TestArgs {
 /// A reading on the screen.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct ReadingRow<'a>(&'a Reading);
+struct ReadingRow<'a>(&'a ReadingLine);
 
 /// A problem on the screen.
 #[derive(Serialize)]
@@ -141,11 +141,11 @@ impl Row for ReadingRow<'_> {
             Value::Text(_) | Value::Bytes(_) => reading.value.as_text().unwrap_or_default(),
         };
         vec![
-            reading.device.clone(),
-            reading.channel.clone(),
-            reading.metric.clone(),
+            reading.device.to_string(),
+            reading.channel.to_string(),
+            reading.metric.to_string(),
             value,
-            reading.unit.clone().unwrap_or_default(),
+            reading.unit.clone().unwrap_or_default().to_string(),
             reading.observed_at.to_string(),
             quality(reading.quality).to_owned(),
             reading.flags.join(","),

@@ -2,7 +2,7 @@
 
 use cloudevents::{AttributesReader as _, Event};
 use decoders::Decoded;
-use event_model::{Reading, Value, cloudevent};
+use event_model::{Reading, Sample as Measured, Value, cloudevent};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -61,7 +61,7 @@ fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
         (verdict, Fate::Refused(_)) if verdict.starts_with("reject_") => Ok(()),
         // A rejection may come as a dead letter with its reason.
         (verdict, Fate::Decoded(decoded)) if verdict.starts_with("reject_") => {
-            let is_rejected = decoded.readings.is_empty() && !decoded.problems.is_empty();
+            let is_rejected = decoded.samples.is_empty() && !decoded.problems.is_empty();
             if is_rejected { Ok(()) } else { Err(format!("{verdict}, but it was accepted")) }
         }
         ("handshake", Fate::Handshake(answer)) => handshake_as_told(answer, sample),
@@ -92,9 +92,10 @@ fn handshake_as_told(answer: &Json, sample: &Sample) -> Result<(), String> {
 
 fn readings_as_told(decoded: &Decoded, sample: &Sample) -> Result<(), String> {
     let expected = sample.meta["expected"].as_array().expect("expected readings");
-    let mut left: Vec<&Reading> = decoded.readings.iter().collect();
+    let mut left: Vec<(&Measured, &Reading)> = decoded.readings().collect();
     for one in expected {
-        let Some(at) = left.iter().position(|reading| is_as_told(reading, one, sample)) else {
+        let Some(at) = left.iter().position(|(measured, reading)| is_as_told(measured, reading, one, sample))
+        else {
             return Err(format!("expected {one}, found none of it in {left:#?}"));
         };
         left.remove(at);
@@ -109,7 +110,7 @@ fn readings_as_told(decoded: &Decoded, sample: &Sample) -> Result<(), String> {
     }
 }
 
-fn is_as_told(reading: &Reading, expected: &Json, sample: &Sample) -> bool {
+fn is_as_told(measured: &Measured, reading: &Reading, expected: &Json, sample: &Sample) -> bool {
     let text = |key: &str| expected[key].as_str();
     let format = sample.meta["format"].as_str().expect("a format");
     let time = match text("time") {
@@ -117,11 +118,11 @@ fn is_as_told(reading: &Reading, expected: &Json, sample: &Sample) -> bool {
         Some(time) => time.parse::<Timestamp>().expect("a time"),
     };
     let tolerance = expected["tol"].as_f64().or(sample.meta["tol"].as_f64());
-    reading.device == device(format, text("device"))
-        && reading.channel == text("channel").unwrap_or_default()
+    measured.device == device(format, text("device"))
+        && measured.channel == text("channel").unwrap_or_default()
         && Some(reading.metric.as_str()) == text("metric")
         && reading.unit.as_deref() == text("unit")
-        && reading.observed_at.as_microsecond() == time.as_microsecond()
+        && measured.observed_at.as_microsecond() == time.as_microsecond()
         && format!("{:?}", reading.quality).to_lowercase() == text("quality").unwrap_or("good")
         && is_value(&reading.value, &expected["value"], tolerance)
 }

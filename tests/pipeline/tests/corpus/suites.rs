@@ -61,7 +61,7 @@ pub(crate) async fn sequence(door: &Door, corpus: &Path) -> Tally {
         }
         ids.push(cloudevents::AttributesReader::id(event).to_owned());
         let decoded = door.accepted(event).decoded;
-        let metrics: Vec<_> = decoded.readings.iter().map(|reading| reading.metric.as_str()).collect();
+        let metrics: Vec<_> = decoded.readings().map(|(_, reading)| reading.metric.as_str()).collect();
         let expected: &[&str] = if message["uplink_message"]["decoded_payload"].is_object() {
             &["battery_voltage", "temperature", "soil_ec", "soil_temperature", "soil_moisture"]
         } else {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use event_model::Name;
+
 use super::event::{self, GridEvent};
 use super::json::{self, Envelope};
 use crate::decode::{Context, Decoded, Problem};
@@ -25,7 +27,7 @@ pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decode
     let enqueued = event.data.at(&["systemProperties", "iothub-enqueuedtime"]).and_then(Node::as_str);
     let time = enqueued.or(event.time.as_deref()).map(|time| Clock::new(context).of_text(time));
     json::read(&body, Envelope { device, time, place: &place }, context, decoded)?;
-    let named = device.and_then(|name| device::normalise(name).ok());
+    let named: Option<Name> = device.and_then(|name| Some(device::normalise(name).ok()?.into()));
     if let (Some(device), Some(properties)) = (named, event.data.get("properties").and_then(Node::as_object))
     {
         for (name, member) in properties {

@@ -1,8 +1,9 @@
 use event_model::RecordedRequest;
 
 use super::AzureEventGrid;
-use crate::decode::{Context, Decoded, FormError, Handshake, Profile};
+use crate::decode::{Context, FormError, Handshake, Profile};
 use crate::format::Decoder as _;
+use crate::testing::Decoded;
 
 fn post(content_type: &str, body: &str) -> RecordedRequest {
     RecordedRequest {
@@ -16,7 +17,10 @@ fn post(content_type: &str, body: &str) -> RecordedRequest {
 fn decode(request: &RecordedRequest) -> Decoded {
     let profile = Profile { source: "s".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    AzureEventGrid.decode(request, Context { profile: &profile, received_at }).unwrap()
+    AzureEventGrid
+        .decode(request, Context { profile: &profile, received_at, raw_names: true })
+        .unwrap()
+        .into()
 }
 
 fn telemetry(body: &str) -> String {

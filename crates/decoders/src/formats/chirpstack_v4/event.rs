@@ -1,6 +1,6 @@
 //! The envelope of an event: its kind, its device, its time.
 
-use event_model::RecordedRequest;
+use event_model::{Name, RecordedRequest};
 
 use super::{eui_or_name, legacy};
 use crate::form;
@@ -64,11 +64,11 @@ impl Event {
     }
 
     /// The tags that the device has in ChirpStack.
-    pub(super) fn tags(&self, device: &str) -> Vec<(String, String, String)> {
+    pub(super) fn tags(&self, device: &Name) -> Vec<(Name, String, String)> {
         let tags = self.body.at(&["deviceInfo", "tags"]).or_else(|| self.body.get("tags"));
         let tags = tags.and_then(Node::as_object).into_iter().flatten();
         tags.filter_map(|(key, member)| {
-            Some((device.to_owned(), key.clone(), member.node.as_name()?.to_owned()))
+            Some((device.clone(), key.clone(), member.node.as_name()?.to_owned()))
         })
         .filter(|(_, key, value)| !key.contains('\0') && !value.contains('\0'))
         .collect()

@@ -56,7 +56,7 @@ pub(super) fn decode(frame: &Frame<'_>, body: &Node, decoded: &mut Decoded) -> R
             let walk = Walk {
                 place_prefix: "objectJSON.",
                 name: &lorawan::name_field,
-                ..Walk::by_table(frame.context.profile, frame.device, frame.moment)
+                ..Walk::by_table(frame.context, frame.device, frame.moment)
             };
             walk.add(&object, decoded).map_err(DecodeError)?;
         }

@@ -4,7 +4,7 @@ mod event;
 mod legacy;
 mod protobuf;
 
-use event_model::RecordedRequest;
+use event_model::{Name, RecordedRequest};
 
 use self::event::{Event, Kind};
 use super::lorawan;
@@ -50,7 +50,7 @@ impl Document for Event {
     fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("deviceInfo.devEui", reason));
         let device = self.device().map_err(refused)?;
-        let device = device.unwrap_or_else(|| context.profile.source.clone());
+        let device = device.map_or_else(|| context.profile.source.as_str().into(), Name::from);
         let mut decoded = Decoded { tags: self.tags(&device), ..Decoded::default() };
         let frame = Frame { device: &device, context, moment: self.moment(&Clock::new(context)) };
         match self.kind {
@@ -65,7 +65,7 @@ impl Document for Event {
 
 /// One event of one device.
 struct Frame<'a> {
-    device: &'a str,
+    device: &'a Name,
     context: Context<'a>,
     moment: Moment,
 }
@@ -79,7 +79,7 @@ impl Frame<'_> {
                 let walk = Walk {
                     place_prefix: &format!("{field}."),
                     name: &lorawan::name_field,
-                    ..Walk::by_table(self.context.profile, self.device, self.moment)
+                    ..Walk::by_table(self.context, self.device, self.moment)
                 };
                 walk.add(object, decoded).map_err(DecodeError)
             }
@@ -105,10 +105,8 @@ impl Frame<'_> {
             let Some(node) = body.get(field) else { continue };
             let reading = value::of_node(node, &[]).and_then(|value| {
                 let measurement = Measurement {
-                    device: self.device,
-                    channel: "",
-                    metric,
-                    raw_metric: field.to_owned(),
+                    metric: Name::known(metric),
+                    raw_metric: self.context.raw_name("", field),
                     value,
                     unit: Some(unit),
                     moment: self.moment,
@@ -116,7 +114,8 @@ impl Frame<'_> {
                 measure::reading(self.context.profile, measurement)
             });
             match reading {
-                Ok(reading) => decoded.readings.extend(reading),
+                Ok(Some(reading)) => decoded.push(self.device, &Name::default(), self.moment.at, reading),
+                Ok(None) => {}
                 Err(reason) => decoded.problems.push(Problem::new(field, reason)),
             }
         }

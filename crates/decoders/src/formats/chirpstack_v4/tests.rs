@@ -1,8 +1,9 @@
 use event_model::{RecordedRequest, Value};
 
 use super::ChirpstackV4;
-use crate::decode::{Context, Decoded, FormError, Profile};
+use crate::decode::{Context, FormError, Profile};
 use crate::format::Decoder;
+use crate::testing::Decoded;
 
 const HEAD: &str = r#""deduplicationId":"m-1","time":"2026-01-15T11:00:00.123456789+00:00","deviceInfo":{"devEui":"70B3D57ED0000001","tags":{"room":"7"}}"#;
 
@@ -13,8 +14,9 @@ fn request(target: &str, body: &str) -> RecordedRequest {
 
 fn decode(target: &str, body: &str) -> Decoded {
     let profile = Profile { source: "cs".into(), ..Profile::default() };
-    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
-    ChirpstackV4.decode(&request(target, body), context).unwrap()
+    let context =
+        Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap(), raw_names: true };
+    ChirpstackV4.decode(&request(target, body), context).unwrap().into()
 }
 
 fn rows(decoded: &Decoded) -> Vec<(&str, &str, Value)> {

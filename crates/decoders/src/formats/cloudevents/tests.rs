@@ -1,8 +1,9 @@
 use event_model::RecordedRequest;
 
 use super::CloudEvents;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Profile};
+use crate::decode::{Context, DecodeError, FormError, Profile};
 use crate::format::Decoder as _;
+use crate::testing::Decoded;
 
 fn post(headers: &[(&str, &str)], body: &str) -> RecordedRequest {
     RecordedRequest {
@@ -19,7 +20,15 @@ const BATCH: (&str, &str) = ("content-type", "application/cloudevents-batch+json
 fn decode(request: &RecordedRequest) -> Result<Decoded, DecodeError> {
     let profile = Profile { source: "s".into(), ..Profile::default() };
     CloudEvents
-        .decode(request, Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() })
+        .decode(
+            request,
+            Context {
+                profile: &profile,
+                received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
+                raw_names: true,
+            },
+        )
+        .map(Into::into)
 }
 
 fn inspect(request: &RecordedRequest) -> Result<crate::Inspection, FormError> {

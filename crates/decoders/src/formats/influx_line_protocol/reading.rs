@@ -1,17 +1,17 @@
 //! From points to readings.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use event_model::reading::truncate_to_micros;
-use event_model::{Quality, Reading, Value};
+use event_model::{Name, Quality, Reading, Sample, Value};
 use jiff::Timestamp;
 
 use super::point::{FieldValue, Point};
 use super::precision::Precision;
 use super::problem;
 use crate::decode::{Context, Decoded, Profile};
-use crate::{device, time};
+use crate::{device, measure, time};
 
 /// The tags that name a device where the source does not say; the first present wins.
 const DEVICE_TAGS: [&str; 5] = ["device_id", "device", "sensor_id", "sensor", "host"];
@@ -27,44 +27,54 @@ pub(super) fn device_tag<'p>(point: &'p Point<'_>, profile: &'p Profile) -> Opti
 }
 
 /// The values of the tags that tell a device's series apart: Telegraf's `cpu=cpu0`.
-fn channel(point: &Point<'_>, profile: &Profile) -> String {
+fn channel(point: &Point<'_>, profile: &Profile) -> Name {
     let values: Vec<&str> = profile.channel_tags.iter().filter_map(|key| point.tag(key)).collect();
     device::channel(&values.join("."))
 }
 
 /// Which reading a point gives: device, channel, metric and time.
-type Key = (String, String, String, Timestamp);
+type Key = (Name, Name, Name, Timestamp);
 
 /// Takes the points of one payload, one after the other.
 pub(super) struct Points<'a> {
     context: Context<'a>,
     precision: Precision,
+    /// The names of metrics so far, each once.
+    metrics: HashSet<Name>,
     /// For each reading so far: the line that gave it and that point's other tags.
-    seen: HashMap<Key, (usize, String)>,
+    seen: HashMap<Key, (usize, Rc<str>)>,
     overwritten: HashSet<usize>,
-    tags: HashSet<(String, String, String)>,
+    tags: HashSet<(Name, String, String)>,
 }
 
 impl<'a> Points<'a> {
     pub(super) fn new(context: Context<'a>, precision: Precision) -> Self {
-        Self { context, precision, seen: HashMap::new(), overwritten: HashSet::new(), tags: HashSet::new() }
+        Self {
+            context,
+            precision,
+            metrics: HashSet::new(),
+            seen: HashMap::new(),
+            overwritten: HashSet::new(),
+            tags: HashSet::new(),
+        }
     }
 
     /// Adds the readings of `point` to `decoded`, or the reason why it has none.
     pub(super) fn add(&mut self, point: &Point<'_>, decoded: &mut Decoded) {
-        match self.readings(point) {
-            Ok(readings) => {
-                let other_tags = self.other_tags(point, decoded, &readings[0].device);
+        match self.sample(point) {
+            Ok(Sample { device, channel, observed_at, readings }) => {
+                let other_tags = self.other_tags(point, decoded, &device);
                 for reading in readings {
-                    self.note_overwritten(point.line, &other_tags, &reading, decoded);
-                    decoded.readings.push(reading);
+                    let key = (device.clone(), channel.clone(), reading.metric.clone(), observed_at);
+                    self.note_overwritten(point.line, &other_tags, key, decoded);
+                    decoded.push(&device, &channel, observed_at, reading);
                 }
             }
             Err(reason) => decoded.problems.push(problem(point.line, reason)),
         }
     }
 
-    fn readings(&self, point: &Point<'_>) -> Result<Vec<Reading>, String> {
+    fn sample(&mut self, point: &Point<'_>) -> Result<Sample, String> {
         let profile = self.context.profile;
         if point.fields.len() > profile.reading_limit() {
             return Err(format!("the point has more than {} fields", profile.reading_limit()));
@@ -75,25 +85,37 @@ impl<'a> Points<'a> {
             }
             None => profile.source.clone(),
         };
-        let channel = channel(point, profile);
         let (observed_at, flag) = self.observed_at(point)?;
-        let reading = |(key, value): &(Cow<'_, str>, FieldValue<'_>)| {
-            let metric = format!("{}.{key}", point.measurement);
+        let mut readings = Vec::with_capacity(point.fields.len());
+        for (key, value) in &point.fields {
             let value = value_of(value).map_err(|reason| format!("field `{key}`: {reason}"))?;
+            let metric = self.metric(&point.measurement, key)?;
             let (value, unit) = self.in_canonical_unit(value, &metric);
-            Ok(Reading {
-                device: device.clone(),
-                channel: channel.clone(),
-                raw_metric: metric.clone(),
+            readings.push(Reading {
+                raw_metric: self.context.raw_name("", &metric),
                 metric,
                 value,
                 unit,
-                observed_at,
                 quality: Quality::Good,
                 flags: flag.into_iter().collect(),
-            })
-        };
-        point.fields.iter().map(reading).collect()
+            });
+        }
+        Ok(Sample { device: device.into(), channel: channel(point, profile), observed_at, readings })
+    }
+
+    /// `measurement.field`; points that name the same share it.
+    fn metric(&mut self, measurement: &str, field: &str) -> Result<Name, String> {
+        // As long as either is, it is copied for no more than a problem.
+        measure::bounded("metric", measurement)?;
+        measure::bounded("metric", field)?;
+        let metric = format!("{measurement}.{field}");
+        measure::bounded("metric", &metric)?;
+        if let Some(known) = self.metrics.get(metric.as_str()) {
+            return Ok(known.clone());
+        }
+        let metric = Name::from(metric);
+        self.metrics.insert(metric.clone());
+        Ok(metric)
     }
 
     /// A timestamp is kept as sent, however far away it is; it is only flagged.
@@ -114,37 +136,35 @@ impl<'a> Points<'a> {
     }
 
     /// The protocol has no units; the source may state one for a metric.
-    fn in_canonical_unit(&self, value: Value, metric: &str) -> (Value, Option<String>) {
+    fn in_canonical_unit(&self, value: Value, metric: &str) -> (Value, Option<Name>) {
         let Some(unit) = self.context.profile.units.get(metric) else { return (value, None) };
         let Value::Number(number) = value else { return (value, None) };
         match event_model::units::canonical(number, unit, metric) {
-            Some((number, unit)) => (Value::Number(number), Some(unit.to_owned())),
-            None => (value, Some(unit.clone())),
+            Some((number, unit)) => (Value::Number(number), Some(Name::known(unit))),
+            None => (value, Some(unit.as_str().into())),
         }
     }
 
     /// Keeps the tags that do not name the device as tags of the device, and returns them as one text.
-    fn other_tags(&mut self, point: &Point<'_>, decoded: &mut Decoded, device: &str) -> String {
+    fn other_tags(&mut self, point: &Point<'_>, decoded: &mut Decoded, device: &Name) -> Rc<str> {
         let device_key = device_tag(point, self.context.profile).map(|(key, _)| key);
         let mut others: Vec<_> =
             point.tags.iter().filter(|(key, _)| Some(key.as_ref()) != device_key).collect();
         others.sort_unstable();
         for (key, value) in &others {
-            let tag = (device.to_owned(), key.to_string(), value.to_string());
+            let tag = (device.clone(), key.to_string(), value.to_string());
             if self.tags.insert(tag.clone()) {
                 decoded.tags.push(tag);
             }
         }
-        others.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
+        others.iter().map(|(key, value)| format!("{key}={value}\n")).collect::<String>().into()
     }
 
     /// Reports a reading that this one takes the place of although its tags were others.
-    fn note_overwritten(&mut self, line: usize, tags: &str, reading: &Reading, decoded: &mut Decoded) {
-        let key =
-            (reading.device.clone(), reading.channel.clone(), reading.metric.clone(), reading.observed_at);
-        let earlier = self.seen.insert(key, (line, tags.to_owned()));
+    fn note_overwritten(&mut self, line: usize, tags: &Rc<str>, key: Key, decoded: &mut Decoded) {
+        let earlier = self.seen.insert(key, (line, Rc::clone(tags)));
         let Some((earlier_line, earlier_tags)) = earlier else { return };
-        if earlier_tags == tags || !self.overwritten.insert(earlier_line) {
+        if earlier_tags == *tags || !self.overwritten.insert(earlier_line) {
             return;
         }
         decoded.problems.push(problem(

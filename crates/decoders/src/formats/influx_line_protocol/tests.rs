@@ -1,8 +1,9 @@
 use event_model::RecordedRequest;
 
 use super::InfluxLineProtocol;
-use crate::decode::{Context, Decoded, FormError, Profile};
+use crate::decode::{Context, FormError, Profile};
 use crate::format::Decoder as _;
+use crate::testing::Decoded;
 
 fn post(query: &str, body: &str) -> RecordedRequest {
     RecordedRequest {
@@ -15,7 +16,10 @@ fn post(query: &str, body: &str) -> RecordedRequest {
 
 fn decode(profile: &Profile, query: &str, body: &str) -> Decoded {
     let received_at = "2026-01-15T12:00:00.5Z".parse().unwrap();
-    InfluxLineProtocol.decode(&post(query, body), Context { profile, received_at }).unwrap()
+    InfluxLineProtocol
+        .decode(&post(query, body), Context { profile, received_at, raw_names: true })
+        .unwrap()
+        .into()
 }
 
 fn profile() -> Profile {
@@ -38,8 +42,10 @@ fn the_query_states_the_precision() {
 fn version_3_goes_by_the_magnitude_of_a_timestamp() {
     let at = |request: &RecordedRequest| {
         let received_at = "2026-01-15T12:00:00.5Z".parse().unwrap();
-        let decoded =
-            InfluxLineProtocol.decode(request, Context { profile: &profile(), received_at }).unwrap();
+        let decoded: Decoded = InfluxLineProtocol
+            .decode(request, Context { profile: &profile(), received_at, raw_names: true })
+            .unwrap()
+            .into();
         decoded.readings[0].observed_at.to_string()
     };
     for time in ["1735689600", "1735689600000", "1735689600000000", "1735689600000000000"] {

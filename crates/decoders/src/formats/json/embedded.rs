@@ -1,14 +1,15 @@
 //! JSON within an envelope that says itself who measured and when: the data of a CloudEvent, the body of a message
 //! that an IoT hub passes on.
 
+use event_model::Name;
+
 use super::USUAL;
 use super::body;
 use super::item::Item;
 use crate::decode::{Context, Decoded, Problem};
 use crate::device;
 use crate::json::Node;
-use crate::measure;
-use crate::time::{self, Moment};
+use crate::time::Moment;
 use crate::value::{self, Scalar};
 
 /// What the envelope says about its content.
@@ -55,32 +56,26 @@ pub(in crate::formats) fn read(
     };
     let is_mapped = mapping.is_some_and(|mapping| !mapping.device.is_empty());
     let device = envelope.device.filter(|_| !is_mapped).map(device::normalise).transpose();
-    let device = device.map_err(|reason| within(Problem::new("", reason)))?;
+    let device: Option<Name> = device.map_err(|reason| within(Problem::new("", reason)))?.map(Name::from);
     let items = body::items(content, &[], mapping).map_err(within)?;
     let mut inner = Decoded::default();
     for found in &items {
-        let item = Item { root: content, node: found.node, place: &found.place, mapping, usual: &USUAL };
+        let item = Item {
+            root: content,
+            node: found.node,
+            place: &found.place,
+            mapping,
+            usual: &USUAL,
+            device: device.as_ref(),
+            time: envelope.time,
+        };
         match item.add(context, &mut inner) {
             Ok(()) => {}
             Err(problem) if items.len() == 1 => return Err(within(problem)),
             Err(problem) => inner.problems.push(problem),
         }
     }
-    for mut reading in inner.readings {
-        if let Some(device) = &device {
-            reading.device.clone_from(device);
-        }
-        if let Some(moment) = envelope.time.filter(|_| reading.flags.contains(&time::RECEIVED)) {
-            reading.observed_at = moment.at;
-            reading.flags.retain(|flag| *flag != time::RECEIVED);
-            match moment.flag {
-                Some(flag) if moment.quality > reading.quality => measure::doubt(&mut reading, flag),
-                Some(flag) => reading.flags.push(flag),
-                None => {}
-            }
-        }
-        decoded.readings.push(reading);
-    }
+    decoded.samples.append(&mut inner.samples);
     decoded.problems.extend(inner.problems.into_iter().map(within));
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! One item of a payload: who measured, when, and what.
 
+use event_model::Name;
+
 use crate::decode::{Context, Decoded, Problem, Profile};
 use crate::device;
 use crate::json::{Node, unescaped};
 use crate::mapping::Mapping;
 use crate::names;
-use crate::time::Clock;
+use crate::time::{Clock, Moment, RECEIVED};
 use crate::walk::{DUPLICATE_KEY, Named, Walk};
 
 use super::body::dotted;
@@ -26,6 +28,10 @@ pub(super) struct Item<'a> {
     pub(super) place: &'a str,
     pub(super) mapping: Option<&'a Mapping>,
     pub(super) usual: &'a Usual,
+    /// The device, where the envelope around the payload names it.
+    pub(super) device: Option<&'a Name>,
+    /// The time of an item that has none of its own, where it is not the receive time.
+    pub(super) time: Option<Moment>,
 }
 
 /// A value that says something about the item.
@@ -53,18 +59,20 @@ impl<'a> Item<'a> {
             return Err(Problem::new(place, format!("expected an object, found {}", self.node.kind())));
         };
         let device = self.device(profile)?;
-        let time = self.time();
-        let moment = Clock::new(context).of_node(time.as_ref().map(|time| time.node));
+        let name = self.device.cloned().unwrap_or_else(|| device.name.into());
+        let time = self.stated_time();
+        let own = Clock::new(context).of_node(time.as_ref().map(|time| time.node));
+        let moment = self.time.filter(|_| own.flag == Some(RECEIVED)).unwrap_or(own);
         let repeated = device.repeated || time.as_ref().is_some_and(|time| time.repeated);
         let flags: &[_] = if repeated { &[DUPLICATE_KEY] } else { &[] };
         if let Some(mapping) = self.mapping.filter(|mapping| !mapping.metrics.is_empty()) {
-            let mapped = Mapped { item: *self, mapping, profile, device: &device.name, moment, flags };
+            let mapped = Mapped { item: *self, mapping, context, device: &name, moment, flags };
             return mapped.add(decoded);
         }
         let mut taken: Vec<String> = self.named_in_mapping();
         taken.extend(device.pointer);
         taken.extend(time.map(|time| time.pointer));
-        let name = |parents: &[String], key: &str| {
+        let name_field = |parents: &[String], key: &str| {
             if taken.iter().any(|pointer| points_to(pointer, parents, key)) {
                 Named::Skip
             } else {
@@ -72,14 +80,14 @@ impl<'a> Item<'a> {
             }
         };
         let walk = Walk {
-            profile,
-            device: &device.name,
+            context,
+            device: &name,
             moment,
             raw_prefix: "",
             place_prefix: self.place,
             flags,
             missing: self.mapping.map_or(&[][..], |mapping| &mapping.missing),
-            name: &name,
+            name: &name_field,
         };
         walk.add(object, decoded)
     }
@@ -97,8 +105,7 @@ impl<'a> Item<'a> {
         let Some(found) = self.first(pointers, self.usual.device) else {
             return Ok(Device { name: profile.source.clone(), pointer: None, repeated: false });
         };
-        let refused =
-            |reason: &str| Problem::new(format!("{}{}", self.place, dotted(&found.pointer)), reason);
+        let refused = |reason: &str| Problem::within(self.place, &dotted(&found.pointer), reason);
         let name = found
             .node
             .as_name()
@@ -107,7 +114,7 @@ impl<'a> Item<'a> {
         Ok(Device { name, repeated: found.repeated, pointer: Some(found.pointer) })
     }
 
-    fn time(&self) -> Option<Located<'a>> {
+    fn stated_time(&self) -> Option<Located<'a>> {
         self.first(self.mapping.map_or(&[][..], |mapping| &mapping.time), self.usual.time)
     }
 

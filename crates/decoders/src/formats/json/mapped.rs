@@ -1,11 +1,11 @@
 //! The metrics that a mapping names.
 
-use event_model::Reading;
+use event_model::{Name, Reading};
 
 use super::body::dotted;
 use super::item::Item;
-use crate::decode::{Decoded, Problem, Profile};
-use crate::device;
+use crate::decode::{Context, Decoded, Problem};
+use crate::device::{self, MAX_NAME_BYTES};
 use crate::json::Node;
 use crate::mapping::{Mapping, MetricMapping};
 use crate::measure::{self, Measurement};
@@ -18,8 +18,8 @@ use crate::walk::{self, DUPLICATE_KEY};
 pub(super) struct Mapped<'a> {
     pub(super) item: Item<'a>,
     pub(super) mapping: &'a Mapping,
-    pub(super) profile: &'a Profile,
-    pub(super) device: &'a str,
+    pub(super) context: Context<'a>,
+    pub(super) device: &'a Name,
     pub(super) moment: Moment,
     pub(super) flags: &'a [&'static str],
 }
@@ -27,7 +27,7 @@ pub(super) struct Mapped<'a> {
 /// One value of one metric, before it is read.
 struct Cell<'a> {
     node: &'a Node,
-    channel: String,
+    channel: Name,
     path: String,
     repeated: bool,
 }
@@ -35,20 +35,23 @@ struct Cell<'a> {
 impl Mapped<'_> {
     /// Adds the mapped metrics. One that is not there is a gap; one of another type is a problem.
     pub(super) fn add(&self, decoded: &mut Decoded) -> Result<(), Problem> {
-        let before = decoded.readings.len();
+        let (mut fields, mut problems) = (Vec::new(), Vec::new());
         for (metric, spec) in &self.mapping.metrics {
             for cell in self.cells(spec) {
                 match self.reading(metric, spec, &cell) {
-                    Ok(reading) => decoded.readings.extend(reading),
-                    Err(reason) => {
-                        decoded
-                            .problems
-                            .push(Problem::new(format!("{}{}", self.item.place, cell.path), reason));
-                    }
+                    Ok(reading) => fields.extend(reading.map(|reading| (cell.channel, reading))),
+                    Err(reason) => problems.push(Problem::within(self.item.place, &cell.path, reason)),
                 }
             }
         }
-        walk::bound(self.profile, self.item.place, before, decoded)
+        if fields.len() > self.context.profile.reading_limit() {
+            return Err(walk::too_many(self.context.profile, self.item.place));
+        }
+        for (channel, reading) in fields {
+            decoded.push(self.device, &channel, self.moment.at, reading);
+        }
+        decoded.problems.append(&mut problems);
+        Ok(())
     }
 
     /// The values of a metric: one, or one for each index of an array.
@@ -63,7 +66,7 @@ impl Mapped<'_> {
         };
         let cell = |(index, node): (usize, _)| Cell {
             node,
-            channel: if channel.is_empty() { index.to_string() } else { format!("{channel}.{index}") },
+            channel: if channel.is_empty() { index.to_string() } else { format!("{channel}.{index}") }.into(),
             path: format!("{path}[{index}]"),
             repeated: located.repeated,
         };
@@ -83,16 +86,19 @@ impl Mapped<'_> {
             let expected = if is_quantity { "a number" } else { "one value" };
             return Err(format!("expected {expected}, found {}", cell.node.kind()));
         }
+        // What stands once in the payload is taken for every item.
+        let is_shared = spec.value.starts_with('^') && !std::ptr::eq(self.item.root, self.item.node);
+        if is_shared && cell.node.as_str().is_some_and(|text| text.len() > MAX_NAME_BYTES) {
+            return Err(format!("expected a text of at most {MAX_NAME_BYTES} bytes for every item"));
+        }
         let measurement = Measurement {
-            device: self.device,
-            channel: &cell.channel,
-            metric,
-            raw_metric: cell.path.clone(),
+            metric: metric.into(),
+            raw_metric: self.context.raw_name("", &cell.path),
             value: value::of_node(cell.node, &self.mapping.missing)?,
             unit,
             moment: self.moment,
         };
-        let Some(mut reading) = measure::reading(self.profile, measurement)? else { return Ok(None) };
+        let Some(mut reading) = measure::reading(self.context.profile, measurement)? else { return Ok(None) };
         reading.flags.extend(self.flags);
         if cell.repeated && !reading.flags.contains(&DUPLICATE_KEY) {
             reading.flags.push(DUPLICATE_KEY);

@@ -11,7 +11,6 @@ pub(super) use embedded::{Envelope, read};
 pub(super) use item::Usual;
 
 use self::body::Body;
-use self::item::Item;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
@@ -98,7 +97,7 @@ impl Document for Items {
             )));
         }
         let Some(first) = items.first() else { return Ok(Inspection::default()) };
-        let item = Item { root: &body.root, node: first.node, place: &first.place, mapping, usual };
+        let item = body.item(first, mapping, usual);
         let is_alone = items.len() == 1;
         let of_all =
             mapping.and_then(|mapping| mapping.message_id.as_deref()).is_some_and(|id| id.starts_with('^'));
@@ -116,7 +115,7 @@ impl Document for Items {
         let items = body.items(mapping).map_err(DecodeError)?;
         let mut decoded = Decoded { problems: body.problems.clone(), ..Decoded::default() };
         for found in &items {
-            let item = Item { root: &body.root, node: found.node, place: &found.place, mapping, usual };
+            let item = body.item(found, mapping, usual);
             match item.add(context, &mut decoded) {
                 Ok(()) => {}
                 Err(problem) if items.len() == 1 => return Err(DecodeError(problem)),

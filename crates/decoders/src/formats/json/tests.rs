@@ -1,9 +1,10 @@
-use event_model::{Reading, RecordedRequest, Value};
+use event_model::{RecordedRequest, Value};
 
 use super::Json;
-use crate::decode::{Context, Decoded, FormError, Inspection, Profile};
+use crate::decode::{Context, FormError, Inspection, Profile};
 use crate::format::Decoder;
 use crate::mapping::{Mapping, MetricMapping};
+use crate::testing::{Decoded, Reading};
 
 fn request(content_type: &str, body: &str) -> RecordedRequest {
     RecordedRequest {
@@ -21,8 +22,9 @@ fn profile(mapping: Option<Mapping>) -> Profile {
 
 fn decode_as(content_type: &str, body: &str, mapping: Option<Mapping>) -> Decoded {
     let profile = profile(mapping);
-    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
-    Json.decode(&request(content_type, body), context).unwrap()
+    let context =
+        Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap(), raw_names: true };
+    Json.decode(&request(content_type, body), context).unwrap().into()
 }
 
 fn decode(body: &str, mapping: Option<Mapping>) -> Decoded {

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
 use event_model::reading::truncate_to_micros;
-use event_model::{Quality, Reading, RecordedRequest, Value};
+use event_model::{Name, Quality, Reading, RecordedRequest, Value};
 
 use self::quantity::Naming;
 use self::record::{RecordValue, WrongField};
@@ -75,30 +75,31 @@ impl Document for Pack {
     }
 
     fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let mut decoded = Decoded::default();
+        let clock = Clock::new(context);
+        let mut records = Records { context, clock, decoded: Decoded::default() };
         let mut base = Base::default();
         for (index, record) in self.records.iter().enumerate() {
             let Node::Object(record) = record else {
                 let reason = format!("expected an object, found {}", record.kind());
-                decoded.problems.push(Problem { place: format!("[{index}]"), reason });
+                records.decoded.problems.push(Problem { place: format!("[{index}]"), reason });
                 continue;
             };
             // A base field that cannot be read would shift every record after it.
             base.update(record::base_fields(record).map_err(|wrong| DecodeError(at(index, wrong)))?);
-            let before = decoded.readings.len();
+            let flag = record.values().any(|member| member.repeated).then_some(DUPLICATE_KEY);
             match record::own_fields(record) {
-                Ok(own) => take(index, base.resolve(&own), context, &mut decoded),
-                Err(wrong) => decoded.problems.push(at(index, wrong)),
-            }
-            if record.values().any(|member| member.repeated) {
-                decoded.readings[before..].iter_mut().for_each(|reading| reading.flags.push(DUPLICATE_KEY));
+                Ok(own) => records.take(index, base.resolve(&own), flag),
+                Err(wrong) => records.decoded.problems.push(at(index, wrong)),
             }
         }
         if self.is_broken_off {
             let place = format!("[{}]", self.records.len());
-            decoded.problems.push(Problem { place, reason: "the stream ends within the record".to_owned() });
+            records
+                .decoded
+                .problems
+                .push(Problem { place, reason: "the stream ends within the record".to_owned() });
         }
-        Ok(decoded)
+        Ok(records.decoded)
     }
 }
 
@@ -146,101 +147,104 @@ fn at(index: usize, wrong: WrongField) -> Problem {
     Problem { place: format!("[{index}].{}", wrong.label), reason: wrong.reason }
 }
 
-fn take(index: usize, resolution: Resolution<'_>, context: Context<'_>, decoded: &mut Decoded) {
-    let mistake = |label, reason: &str| at(index, WrongField { label, reason: reason.to_owned() });
-    match resolution {
-        Resolution::Measured(resolved) => match readings(&resolved, context) {
-            Ok(readings) => decoded.readings.extend(readings),
-            Err(wrong) => decoded.problems.push(at(index, wrong)),
-        },
-        Resolution::Silent => {}
-        Resolution::NoValue => {
-            decoded.problems.push(mistake("v", "expected a value or a sum, found neither"));
-        }
-        Resolution::BadName => decoded.problems.push(mistake(
-            "n",
-            "expected a name of letters, digits and -:./_ that begins with a letter, a digit or /",
-        )),
-    }
+/// Takes the records of one pack, one after the other.
+struct Records<'a> {
+    context: Context<'a>,
+    clock: Clock,
+    decoded: Decoded,
 }
 
-/// The reading of a record's value, and that of its sum.
-fn readings(record: &Resolved<'_>, context: Context<'_>) -> Result<Vec<Reading>, WrongField> {
-    let Naming { device, metric, raw } = quantity::name(record.base_name, record.own_name, record.unit);
-    let device = device::normalise(&device).map_err(|reason| wrong("n", reason))?;
-    let moment = moment(record.time, context)?;
-    let template = Reading {
-        device,
-        channel: String::new(),
-        metric,
-        value: Value::Flag(false),
-        unit: None,
-        observed_at: moment.at,
-        quality: moment.quality,
-        flags: moment.flag.into_iter().collect(),
-        raw_metric: raw,
-    };
-    let mut readings = Vec::with_capacity(2);
-    if let Some(value) = record.value {
-        readings.extend(measured(value, record.unit, &template, moment, context)?);
+impl Records<'_> {
+    fn take(&mut self, index: usize, resolution: Resolution<'_>, flag: Option<&'static str>) {
+        let mistake = |label, reason: &str| at(index, wrong(label, reason));
+        let problem = match resolution {
+            Resolution::Measured(resolved) => match self.add(&resolved, flag) {
+                Ok(()) => return,
+                Err(wrong) => at(index, wrong),
+            },
+            Resolution::Silent => return,
+            Resolution::NoValue => mistake("v", "expected a value or a sum, found neither"),
+            Resolution::LongName => mistake("n", "the device's name is longer than 512 bytes"),
+            Resolution::BadName => mistake(
+                "n",
+                "expected a name of letters, digits and -:./_ that begins with a letter, a digit or /",
+            ),
+        };
+        self.decoded.problems.push(problem);
     }
-    if let Some(sum) = record.sum {
-        readings.push(Reading {
-            metric: format!("{}_sum", template.metric),
+
+    /// The reading of a record's value, and that of its sum.
+    fn add(&mut self, record: &Resolved<'_>, flag: Option<&'static str>) -> Result<(), WrongField> {
+        let Naming { device, metric, raw } = quantity::name(record.base_name, record.own_name, record.unit);
+        let device = device::normalise(&device).map_err(|reason| wrong("n", reason))?.into();
+        let unit = record.unit;
+        for (what, name) in [("metric", &*metric), ("unit", unit.unwrap_or_default())] {
+            measure::bounded(what, name)
+                .map_err(|reason| wrong(if what == "unit" { "u" } else { "n" }, reason))?;
+        }
+        let moment = self.moment(record.time)?;
+        let template = Reading {
+            metric,
+            value: Value::Flag(false),
+            unit: unit.map(Name::from),
+            quality: moment.quality,
+            flags: moment.flag.into_iter().collect(),
+            raw_metric: self.context.raw_name("", &raw),
+        };
+        let value = record.value.map(|value| self.measured(value, unit, &template, moment)).transpose()?;
+        let sum = record.sum.map(|sum| Reading {
+            metric: format!("{}_sum", template.metric).into(),
             value: Value::Number(sum),
-            unit: record.unit.map(|unit| format!("{unit}.s")),
+            unit: unit.map(|unit| format!("{unit}.s").into()),
             ..template
         });
+        for mut reading in value.flatten().into_iter().chain(sum) {
+            reading.flags.extend(flag);
+            self.decoded.push(&device, &Name::default(), moment.at, reading);
+        }
+        Ok(())
     }
-    Ok(readings)
-}
 
-/// A stated time is kept, however far away it is; it is only flagged.
-fn moment(seconds: Option<f64>, context: Context<'_>) -> Result<Moment, WrongField> {
-    let Some(seconds) = seconds else { return Ok(Clock::new(context).received()) };
-    let at = resolve::instant(seconds, context.received_at)
-        .ok_or_else(|| wrong("t", "the time is out of range"))?;
-    let flag = (!time::is_plausible(at, context.received_at)).then_some(time::IMPLAUSIBLE);
-    Ok(Moment { at: truncate_to_micros(at), quality: Quality::Good, flag })
-}
+    /// A stated time is kept, however far away it is; it is only flagged.
+    fn moment(&self, seconds: Option<f64>) -> Result<Moment, WrongField> {
+        let Some(seconds) = seconds else { return Ok(self.clock.received()) };
+        let received_at = self.context.received_at;
+        let at =
+            resolve::instant(seconds, received_at).ok_or_else(|| wrong("t", "the time is out of range"))?;
+        let flag = (!time::is_plausible(at, received_at)).then_some(time::IMPLAUSIBLE);
+        Ok(Moment { at: truncate_to_micros(at), quality: Quality::Good, flag })
+    }
 
-/// The reading of a value; `None` where its text says that there is none.
-fn measured(
-    value: RecordValue<'_>,
-    unit: Option<&str>,
-    template: &Reading,
-    moment: Moment,
-    context: Context<'_>,
-) -> Result<Option<Reading>, WrongField> {
-    let with = |value| Ok(Some(Reading { value, unit: unit.map(str::to_owned), ..template.clone() }));
-    let (label, scalar) = match value {
-        RecordValue::Flag(flag) => return with(Value::Flag(flag)),
-        RecordValue::Data(text) => {
-            return with(Value::Bytes(
-                BASE64_URL.decode(text).map_err(|_| wrong("vd", "expected base64url"))?,
-            ));
-        }
-        // A string is a string; some senders put a quantity into one, and then state its unit.
-        RecordValue::Text(text) if unit.is_none() && text.contains('\0') => {
-            return Err(wrong("vs", "the text holds a NUL character"));
-        }
-        RecordValue::Text(text) if unit.is_none() => return with(Value::Text(text.to_owned())),
-        RecordValue::Text(text) => ("vs", value::of_text(text, &[])),
-        RecordValue::Number(number) if !number.is_finite() => {
-            return Err(wrong("v", "the number is out of range"));
-        }
-        RecordValue::Number(number) => ("v", Scalar::number(number)),
-    };
-    let measurement = Measurement {
-        device: &template.device,
-        channel: "",
-        metric: &template.metric,
-        raw_metric: template.raw_metric.clone(),
-        value: scalar,
-        unit,
-        moment,
-    };
-    measure::reading(context.profile, measurement).map_err(|reason| wrong(label, reason))
+    /// The reading of a value; `None` where its text says that there is none.
+    fn measured(
+        &self,
+        value: RecordValue<'_>,
+        unit: Option<&str>,
+        template: &Reading,
+        moment: Moment,
+    ) -> Result<Option<Reading>, WrongField> {
+        let with = |value| Ok(Some(Reading { value, ..template.clone() }));
+        let (label, scalar) = match value {
+            RecordValue::Flag(flag) => return with(Value::Flag(flag)),
+            RecordValue::Data(text) => {
+                let bytes = BASE64_URL.decode(text).map_err(|_| wrong("vd", "expected base64url"))?;
+                return with(Value::Bytes(bytes));
+            }
+            // A string is a string; some senders put a quantity into one, and then state its unit.
+            RecordValue::Text(text) if unit.is_none() && text.contains('\0') => {
+                return Err(wrong("vs", "the text holds a NUL character"));
+            }
+            RecordValue::Text(text) if unit.is_none() => return with(Value::Text(text.to_owned())),
+            RecordValue::Text(text) => ("vs", value::of_text(text, &[])),
+            RecordValue::Number(number) if !number.is_finite() => {
+                return Err(wrong("v", "the number is out of range"));
+            }
+            RecordValue::Number(number) => ("v", Scalar::number(number)),
+        };
+        let (metric, raw_metric) = (template.metric.clone(), template.raw_metric.clone());
+        let measurement = Measurement { metric, raw_metric, value: scalar, unit, moment };
+        measure::reading(self.context.profile, measurement).map_err(|reason| wrong(label, reason))
+    }
 }
 
 fn wrong(label: &'static str, reason: impl Into<String>) -> WrongField {

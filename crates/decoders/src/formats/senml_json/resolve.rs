@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::device::MAX_RAW_BYTES;
+
 use super::record::{BaseFields, Record, RecordValue};
 use crate::value::{self, Scalar};
 
@@ -35,6 +37,8 @@ pub(super) enum Resolution<'a> {
     Silent,
     /// It has neither a value nor a sum.
     NoValue,
+    /// Its name is longer than any is.
+    LongName,
     /// It has no name, or one with characters that section 4.5.1 does not allow.
     BadName,
 }
@@ -78,6 +82,9 @@ impl<'a> Base<'a> {
             return Resolution::NoValue;
         }
         let (base_name, own_name) = (base.name.unwrap_or_default(), record.name.unwrap_or_default());
+        if base_name.len() + own_name.len() > MAX_RAW_BYTES {
+            return Resolution::LongName;
+        }
         if !is_name(base_name, own_name) {
             return Resolution::BadName;
         }

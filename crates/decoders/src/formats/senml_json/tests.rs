@@ -1,8 +1,9 @@
 use event_model::{RecordedRequest, Value};
 
 use super::SenmlJson;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Profile};
+use crate::decode::{Context, DecodeError, FormError, Profile};
 use crate::format::Decoder as _;
+use crate::testing::Decoded;
 
 fn post(content_type: &str, body: &str) -> RecordedRequest {
     RecordedRequest {
@@ -16,7 +17,12 @@ fn post(content_type: &str, body: &str) -> RecordedRequest {
 fn decode(body: &str) -> Result<Decoded, DecodeError> {
     let profile = Profile { source: "s".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    SenmlJson.decode(&post("application/senml+json", body), Context { profile: &profile, received_at })
+    SenmlJson
+        .decode(
+            &post("application/senml+json", body),
+            Context { profile: &profile, received_at, raw_names: true },
+        )
+        .map(Into::into)
 }
 
 fn inspect(body: &str) -> Result<(), FormError> {
@@ -154,7 +160,10 @@ fn of_a_stream_that_ends_within_a_record_the_whole_ones_are_stored() {
     let profile = Profile { source: "s".into(), ..Profile::default() };
     assert!(SenmlJson.inspect(&request, &profile).is_ok());
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let decoded = SenmlJson.decode(&request, Context { profile: &profile, received_at }).unwrap();
+    let decoded: Decoded = SenmlJson
+        .decode(&request, Context { profile: &profile, received_at, raw_names: true })
+        .unwrap()
+        .into();
     assert_eq!(decoded.readings.len(), 1);
     assert_eq!(decoded.problems.len(), 1);
     assert_eq!(

@@ -1,5 +1,7 @@
 //! The names and units of Tasmota's sensors.
 
+use event_model::Name;
+
 use crate::json::Object;
 use crate::names;
 use crate::walk::Named;
@@ -25,17 +27,17 @@ const ABOUT_ZIGBEE: [&str; 5] = ["Device", "Name", "Endpoint", "Group", "Cluster
 
 /// The units that a message states once for all of its sensors, as written; the firmware's defaults where it does not.
 pub(super) struct Units {
-    temperature: String,
-    pressure: String,
-    speed: String,
+    temperature: Name,
+    pressure: Name,
+    speed: Name,
 }
 
 impl Units {
     pub(super) fn of(sensors: &Object) -> Self {
-        let stated = |key: &str, default: &str| {
+        let stated = |key: &str, default: &'static str| {
             let text =
                 sensors.get(key).and_then(|member| member.node.as_str()).filter(|text| !text.is_empty());
-            text.unwrap_or(default).to_owned()
+            text.map_or(Name::known(default), Name::from)
         };
         Self {
             temperature: stated("TempUnit", "C"),
@@ -56,24 +58,26 @@ impl Units {
             return Named::Skip;
         }
         let (metric, unit) = match (parents.first().map(String::as_str), key) {
-            (Some("ENERGY"), "Total" | "Today" | "Yesterday") => (energy(key), Some("kWh")),
-            (Some("ENERGY"), "ExportActive" | "ExportTariff") => {
-                (names::snake_case(&format!("Energy{key}")), Some("kWh"))
+            (Some("ENERGY"), "Total" | "Today" | "Yesterday") => {
+                (Name::from(energy(key)), Some(Name::known("kWh")))
             }
-            (Some("ENERGY"), "Period") => ("energy_period".to_owned(), Some("Wh")),
-            (Some("ENERGY"), "Frequency") => ("frequency".to_owned(), Some("Hz")),
-            (_, "SeaPressure") => ("pressure_sea_level".to_owned(), Some(self.pressure.as_str())),
+            (Some("ENERGY"), "ExportActive" | "ExportTariff") => {
+                (names::snake_case(&format!("Energy{key}")).into(), Some(Name::known("kWh")))
+            }
+            (Some("ENERGY"), "Period") => (Name::known("energy_period"), Some(Name::known("Wh"))),
+            (Some("ENERGY"), "Frequency") => (Name::known("frequency"), Some(Name::known("Hz"))),
+            (_, "SeaPressure") => (Name::known("pressure_sea_level"), Some(self.pressure.clone())),
             _ => self.by_table(key),
         };
-        Named::Metric { metric, unit: unit.map(str::to_owned), channel: None }
+        Named::Metric { metric, unit, channel: None }
     }
 
-    fn by_table(&self, key: &str) -> (String, Option<&str>) {
+    fn by_table(&self, key: &str) -> (Name, Option<Name>) {
         let (metric, default) = names::canonical(key);
         let unit = match default {
-            Some("Cel") => Some(self.temperature.as_str()),
-            Some("hPa") => Some(self.pressure.as_str()),
-            Some("m/s") => Some(self.speed.as_str()),
+            Some("Cel") => Some(self.temperature.clone()),
+            Some("hPa") => Some(self.pressure.clone()),
+            Some("m/s") => Some(self.speed.clone()),
             _ => None,
         };
         (metric, unit)

@@ -43,6 +43,7 @@ impl Document for Body {
             Some(topic) => device::normalise(topic).map_err(refused)?,
             None => context.profile.source.clone(),
         };
+        let device = device.into();
         let mut decoded = Decoded::default();
         let Some((place, sensors)) = self.sensors() else { return Ok(decoded) };
         let clock = Clock::new(context);
@@ -50,7 +51,7 @@ impl Document for Body {
         let walk = Walk {
             place_prefix: &place,
             name: &|parents, key| units.name_field(parents, key),
-            ..Walk::by_table(context.profile, &device, moment(sensors, &clock))
+            ..Walk::by_table(context, &device, moment(sensors, &clock))
         };
         walk.add(sensors, &mut decoded).map_err(DecodeError)?;
         Ok(decoded)

@@ -1,8 +1,9 @@
 use event_model::{RecordedRequest, Value};
 
 use super::Tasmota;
-use crate::decode::{Context, Decoded, FormError, Profile};
+use crate::decode::{Context, FormError, Profile};
 use crate::format::Decoder;
+use crate::testing::Decoded;
 
 fn request(path: &str, body: &str) -> RecordedRequest {
     let head = format!("POST {path} HTTP/1.1\ncontent-type: application/json\n\n");
@@ -12,8 +13,9 @@ fn request(path: &str, body: &str) -> RecordedRequest {
 fn decode(path: &str, body: &str) -> Decoded {
     let profile =
         Profile { source: "home".into(), time_zone: Some("Europe/Berlin".into()), ..Profile::default() };
-    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
-    Tasmota.decode(&request(path, body), context).unwrap()
+    let context =
+        Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap(), raw_names: true };
+    Tasmota.decode(&request(path, body), context).unwrap().into()
 }
 
 fn rows(decoded: &Decoded) -> Vec<(&str, &str, Value, Option<&str>)> {

@@ -4,7 +4,7 @@ mod message;
 mod normalized;
 mod uplink;
 
-use event_model::RecordedRequest;
+use event_model::{Name, RecordedRequest};
 
 use self::message::{Kind, Message};
 use super::lorawan;
@@ -41,7 +41,7 @@ impl Document for Message {
     fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("end_device_ids", reason));
         let device = self.device().map_err(refused)?;
-        let device = device.unwrap_or_else(|| context.profile.source.clone());
+        let device = device.map_or_else(|| context.profile.source.as_str().into(), Name::from);
         match self.kind {
             Kind::Uplink => uplink::decode(self, &device, context),
             Kind::Normalized => uplink::decode_normalized(self, &device, context),

@@ -3,6 +3,8 @@
 //! Source: The Things Stack documentation, "Payload Formatters: Normalized Payload", and the schema
 //! `lib/payload.json` of TheThingsNetwork/lorawan-devices.
 
+use event_model::Name;
+
 use crate::walk::Named;
 
 /// A field by its group and name: our metric and the schema's unit.
@@ -41,7 +43,7 @@ pub(super) fn name_field(parents: &[String], key: &str) -> Named {
     let group = parents.join(".");
     match FIELDS.iter().find(|(of, name, ..)| *of == group && *name == key) {
         Some((_, _, metric, unit)) => {
-            Named::Metric { metric: (*metric).to_owned(), unit: Some((*unit).to_owned()), channel: None }
+            Named::Metric { metric: Name::known(metric), unit: Some(Name::known(unit)), channel: None }
         }
         None => Named::by_table(key),
     }

@@ -1,8 +1,9 @@
 use event_model::{Quality, RecordedRequest, Value};
 
 use super::TtnV3;
-use crate::decode::{Context, Decoded, FormError, Inspection, Profile};
+use crate::decode::{Context, FormError, Inspection, Profile};
 use crate::format::Decoder;
+use crate::testing::Decoded;
 
 const IDS: &str = r#""end_device_ids":{"device_id":"gh-1","dev_eui":"70B3D57ED0000001","application_ids":{"application_id":"farm"}}"#;
 
@@ -19,8 +20,9 @@ fn inspect(body: &str) -> Result<Inspection, FormError> {
 
 fn decode(body: &str) -> Decoded {
     let profile = Profile { source: "ttn".into(), ..Profile::default() };
-    let context = Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap() };
-    TtnV3.decode(&request(body), context).unwrap()
+    let context =
+        Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap(), raw_names: true };
+    TtnV3.decode(&request(body), context).unwrap().into()
 }
 
 fn uplink(fields: &str) -> String {

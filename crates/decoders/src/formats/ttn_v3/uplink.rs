@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use event_model::Reading;
+use event_model::{Name, Reading};
 use jiff::Timestamp;
 
 use super::message::Message;
@@ -16,7 +16,7 @@ use crate::time::{Clock, Moment};
 use crate::walk::Walk;
 
 /// `uplink_message`: what the normalised payload has, and what else the formatter decoded.
-pub(super) fn decode(message: &Message, device: &str, context: Context<'_>) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(message: &Message, device: &Name, context: Context<'_>) -> Result<Decoded, DecodeError> {
     let Some(uplink) = message.node.get("uplink_message") else { return Ok(Decoded::default()) };
     let place = format!("{}uplink_message.", message.place);
     let moment = message.moment(uplink, &Clock::new(context));
@@ -31,7 +31,7 @@ pub(super) fn decode(message: &Message, device: &str, context: Context<'_>) -> R
             let walk = Walk {
                 place_prefix: &place,
                 name: &lorawan::name_field,
-                ..Walk::by_table(context.profile, device, moment)
+                ..Walk::by_table(context, device, moment)
             };
             walk.add(payload, &mut decoded).map_err(DecodeError)?;
         }
@@ -41,27 +41,28 @@ pub(super) fn decode(message: &Message, device: &str, context: Context<'_>) -> R
         }
     }
     if is_empty_frame(uplink) {
-        decoded.readings.iter_mut().for_each(|reading| measure::doubt(reading, "empty_frm_payload"));
+        doubt(&mut decoded, "empty_frm_payload");
     }
     // The schema fixes the units of the normalised values; the formatter's own may be anything.
     let normalised: HashSet<_> = normalized
-        .readings
-        .iter()
-        .flat_map(|reading| ["", &reading.channel].map(|channel| (channel, reading.metric.as_str())))
+        .readings()
+        .flat_map(|(sample, reading)| ["", &*sample.channel].map(|channel| (channel, &*reading.metric)))
         .collect();
-    decoded
-        .readings
-        .retain(|reading| !normalised.contains(&(reading.channel.as_str(), reading.metric.as_str())));
-    decoded.readings.append(&mut normalized.readings);
+    for sample in &mut decoded.samples {
+        let is_new = |reading: &Reading| !normalised.contains(&(&*sample.channel, &*reading.metric));
+        sample.readings.retain(is_new);
+    }
+    decoded.samples.retain(|sample| !sample.readings.is_empty());
+    decoded.samples.append(&mut normalized.samples);
     decoded.problems.append(&mut normalized.problems);
-    doubt_if_simulated(message, &mut decoded.readings);
+    doubt_if_simulated(message, &mut decoded);
     Ok(decoded)
 }
 
 /// `uplink_normalized`: one measurement, which an integration gets beside or in place of the uplink.
 pub(super) fn decode_normalized(
     message: &Message,
-    device: &str,
+    device: &Name,
     context: Context<'_>,
 ) -> Result<Decoded, DecodeError> {
     let Some(uplink) = message.node.get("uplink_normalized") else { return Ok(Decoded::default()) };
@@ -69,14 +70,19 @@ pub(super) fn decode_normalized(
     let mut decoded = Decoded::default();
     let place = format!("{}uplink_normalized.", message.place);
     Frame { device, context, moment }.normalized(uplink, &place, &mut decoded)?;
-    doubt_if_simulated(message, &mut decoded.readings);
+    doubt_if_simulated(message, &mut decoded);
     Ok(decoded)
 }
 
-fn doubt_if_simulated(message: &Message, readings: &mut [Reading]) {
+fn doubt_if_simulated(message: &Message, decoded: &mut Decoded) {
     if message.is_simulated() {
-        readings.iter_mut().for_each(|reading| measure::doubt(reading, "simulated"));
+        doubt(decoded, "simulated");
     }
+}
+
+fn doubt(decoded: &mut Decoded, flag: &'static str) {
+    let readings = decoded.samples.iter_mut().flat_map(|sample| &mut sample.readings);
+    readings.for_each(|reading| measure::doubt(reading, flag));
 }
 
 /// Formatters make values of nothing (-32 °C of an empty frame). A whole frame without `frm_payload` was empty, since
@@ -89,23 +95,21 @@ fn is_empty_frame(uplink: &Node) -> bool {
 }
 
 /// A reading among those of its frame: channel, metric, time.
-type Series = (String, String, Timestamp);
+type Series = (Name, Name, Timestamp);
 
-/// A normaliser may give several measurements of one kind and no times: the later ones have their index in the channel.
-fn tell_apart(readings: &mut [Reading], index: usize, seen: &mut HashSet<Series>) {
-    let series = |reading: &Reading| (reading.channel.clone(), reading.metric.clone(), reading.observed_at);
-    for reading in readings {
-        if !seen.insert(series(reading)) {
-            let channel = format!("{}.{index}", reading.channel);
-            reading.channel = device::channel(channel.trim_start_matches('.'));
-            seen.insert(series(reading));
-        }
-    }
+/// One measurement of a normalised payload.
+struct Measurement<'p> {
+    /// What stands before its fields in the body.
+    place: &'p str,
+    /// The same within `place`, as its readings keep it.
+    path: &'p str,
+    /// Its place in the list.
+    index: usize,
 }
 
 /// One frame of one device.
 struct Frame<'a> {
-    device: &'a str,
+    device: &'a Name,
     context: Context<'a>,
     moment: Moment,
 }
@@ -116,7 +120,8 @@ impl Frame<'_> {
         match uplink.get("normalized_payload") {
             None => Ok(()),
             Some(Node::Object(measurement)) => {
-                self.measurement(measurement, place, "normalized_payload", decoded)
+                let at = Measurement { place, path: "normalized_payload", index: 0 };
+                self.measurement(measurement, &at, &mut HashSet::new(), decoded)
             }
             Some(Node::List(measurements)) => {
                 let mut seen = HashSet::new();
@@ -124,10 +129,8 @@ impl Frame<'_> {
                     let path = format!("normalized_payload[{index}]");
                     match node {
                         Node::Object(measurement) => {
-                            let before = decoded.readings.len();
-                            self.measurement(measurement, place, &path, decoded)?;
-                            tell_apart(&mut decoded.readings[before..], index, &mut seen);
-                            Ok(())
+                            let at = Measurement { place, path: &path, index };
+                            self.measurement(measurement, &at, &mut seen, decoded)
                         }
                         other => {
                             let reason = format!("expected an object, found {}", other.kind());
@@ -145,13 +148,15 @@ impl Frame<'_> {
         }
     }
 
+    /// A normaliser may give several measurements of one kind and no times: the later ones have their index in the channel.
     fn measurement(
         &self,
         measurement: &Object,
-        place: &str,
-        path: &str,
+        at: &Measurement<'_>,
+        seen: &mut HashSet<Series>,
         decoded: &mut Decoded,
     ) -> Result<(), DecodeError> {
+        let Measurement { place, path, index } = at;
         // A measurement that the device took before it sent the frame has a time of its own.
         let own_time = measurement.get("time").map(|member| &member.node).filter(|node| **node != Node::Null);
         let moment = own_time.map_or(self.moment, |time| Clock::new(self.context).of_node(Some(time)));
@@ -159,8 +164,16 @@ impl Frame<'_> {
             raw_prefix: &format!("{path}."),
             place_prefix: &format!("{place}{path}."),
             name: &normalized::name_field,
-            ..Walk::by_table(self.context.profile, self.device, moment)
+            ..Walk::by_table(self.context, self.device, moment)
         };
-        walk.add(measurement, decoded).map_err(DecodeError)
+        for field in walk.fields(measurement, &mut decoded.problems).map_err(DecodeError)? {
+            let mut channel = field.channel;
+            if !seen.insert((channel.clone(), field.reading.metric.clone(), moment.at)) {
+                channel = device::channel(format!("{channel}.{index}").trim_start_matches('.'));
+                seen.insert((channel.clone(), field.reading.metric.clone(), moment.at));
+            }
+            decoded.push(self.device, &channel, moment.at, field.reading);
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@
 //! specification, the Weather Underground PWS upload protocol. All of them send imperial units whatever the display
 //! shows; where firmware has a metric spelling of a field (`tempc`, `rainratemm`) it is taken as well.
 
+use event_model::Name;
+
 /// What becomes of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Field {
@@ -12,7 +14,7 @@ pub(super) enum Field {
         /// The canonical metric.
         metric: &'static str,
         /// The sub-sensor; empty for the station itself.
-        channel: String,
+        channel: Name,
         /// The unit in which the station sends it.
         unit: &'static str,
     },
@@ -29,8 +31,10 @@ pub(super) enum Field {
 /// Looks a field up by its name.
 pub(super) fn field(name: &str) -> Field {
     let name = name.to_ascii_lowercase();
-    let named =
-        |table: &[Row]| table.iter().find(|row| row.0 == name).map(|row| measured(row.1, row.2, row.3));
+    let named = |table: &[Row]| {
+        let row = table.iter().find(|row| row.0 == name)?;
+        Some(measured(row.1, Name::known(row.2), row.3))
+    };
     match name.as_str() {
         "passkey" | "mac" | "id" | "password" | "dateutc" | "action" | "realtime" | "rtfreq" | "interval"
         | "ws90_ver" => Field::Envelope,
@@ -44,8 +48,8 @@ pub(super) fn field(name: &str) -> Field {
     }
 }
 
-fn measured(metric: &'static str, channel: &str, unit: &'static str) -> Field {
-    Field::Measured { metric, channel: channel.to_owned(), unit }
+fn measured(metric: &'static str, channel: Name, unit: &'static str) -> Field {
+    Field::Measured { metric, channel, unit }
 }
 
 /// Field, metric, channel, unit as sent.
@@ -163,7 +167,7 @@ fn numbered(name: &str) -> Option<Field> {
     NUMBERED.iter().find_map(|(before, after, metric, unit)| {
         let number = name.strip_prefix(before)?.strip_suffix(after)?;
         let valid = (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-        valid.then(|| measured(metric, &format!("ch{number}"), unit))
+        valid.then(|| measured(metric, format!("ch{number}").into(), unit))
     })
 }
 
@@ -177,9 +181,9 @@ mod tests {
 
     #[test]
     fn a_numbered_field_names_its_channel() {
-        assert_eq!(field("temp10f"), measured("temperature", "ch10", "Far"));
-        assert_eq!(field("soilmoisture3"), measured("soil_moisture", "ch3", "%"));
-        assert_eq!(field("tf_ch2"), measured("soil_temperature", "ch2", "Far"));
+        assert_eq!(field("temp10f"), measured("temperature", "ch10".into(), "Far"));
+        assert_eq!(field("soilmoisture3"), measured("soil_moisture", "ch3".into(), "%"));
+        assert_eq!(field("tf_ch2"), measured("soil_temperature", "ch2".into(), "Far"));
     }
 
     #[test]

@@ -3,18 +3,19 @@
 mod fields;
 mod form;
 
-use event_model::{Reading, RecordedRequest};
+use event_model::{Name, Reading, RecordedRequest};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use self::fields::Field;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile, cut};
+use crate::device::{self, MAX_RAW_BYTES};
 use crate::format::Document;
 use crate::measure::{self, Measurement};
+use crate::names;
 use crate::time::{self, Clock, Moment};
 use crate::value::{self, Scalar};
-use crate::{device, names};
 
 pub use form::alias;
 pub(crate) use form::redact;
@@ -61,16 +62,19 @@ impl Document for Report {
             }
             None => context.profile.source.clone(),
         };
+        let device: Name = device.into();
         let moment = moment(&self.fields, context);
         let mut decoded = Decoded::default();
         for (name, text) in &self.fields {
-            match read(context.profile, &device, moment, name, text) {
-                Ok(Some(Content::Reading(reading))) => decoded.readings.push(reading),
+            match read(context, moment, name, text) {
+                Ok(Some(Content::Reading(channel, reading))) => {
+                    decoded.push(&device, &channel, moment.at, reading)
+                }
                 Ok(Some(Content::Tag)) => {
                     decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone()));
                 }
                 Ok(None) => {}
-                Err(reason) => decoded.problems.push(Problem { place: name.clone(), reason }),
+                Err(reason) => decoded.problems.push(Problem::new(name, reason)),
             }
         }
         Ok(decoded)
@@ -91,26 +95,20 @@ fn fields_of(request: &RecordedRequest) -> Result<Vec<(String, String)>, String>
 
 /// What one field holds.
 enum Content {
-    Reading(Reading),
+    Reading(Name, Reading),
     Tag,
 }
 
-fn read(
-    profile: &Profile,
-    device: &str,
-    moment: Moment,
-    name: &str,
-    text: &str,
-) -> Result<Option<Content>, String> {
+fn read(context: Context<'_>, moment: Moment, name: &str, text: &str) -> Result<Option<Content>, String> {
     let (metric, channel, unit) = match fields::field(name) {
         Field::Envelope => return Ok(None),
         _ if value::is_missing(text) => return Ok(None),
         Field::Tag => return Ok((!text.contains(char::is_control)).then_some(Content::Tag)),
-        Field::Measured { metric, channel, unit } => (metric.to_owned(), channel, Some(unit)),
-        Field::Battery => ("battery_state".to_owned(), device::channel(name), None),
+        Field::Measured { metric, channel, unit } => (Name::known(metric), channel, Some(unit)),
+        Field::Battery => (Name::known("battery_state"), device::channel(name), None),
         // What no document names may also be a text that is no measurement.
         Field::Unknown if text.parse::<f64>().is_err() => return Ok(None),
-        Field::Unknown => (names::metric(name), String::new(), None),
+        Field::Unknown => (names::metric(cut(name, MAX_RAW_BYTES)), Name::default(), None),
     };
     // Not as in JSON: `winddir=005` is a number.
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -119,9 +117,8 @@ fn read(
         return Ok(None);
     }
     let value = Scalar::number(number);
-    let (metric, channel, raw_metric) = (metric.as_str(), channel.as_str(), name.to_owned());
-    let measurement = Measurement { device, channel, metric, raw_metric, value, unit, moment };
-    Ok(measure::reading(profile, measurement)?.map(Content::Reading))
+    let measurement = Measurement { metric, raw_metric: context.raw_name("", name), value, unit, moment };
+    Ok(measure::reading(context.profile, measurement)?.map(|reading| Content::Reading(channel, reading)))
 }
 
 /// `dateutc`, which is in UTC and says so only by its name; `now` and nothing mean the receive time.

@@ -2,8 +2,9 @@ use event_model::{Quality, RecordedRequest};
 use jiff::Timestamp;
 
 use super::{Report, alias};
-use crate::decode::{Context, Decoded, FormError, Profile};
+use crate::decode::{Context, FormError, Profile};
 use crate::format::Document as _;
+use crate::testing::Decoded;
 
 fn post(form: &str) -> RecordedRequest {
     RecordedRequest { method: "POST".into(), body: form.to_owned().into(), ..RecordedRequest::default() }
@@ -12,7 +13,11 @@ fn post(form: &str) -> RecordedRequest {
 fn decoded(form: &str) -> Decoded {
     let profile = Profile { source: "roof".into(), ..Profile::default() };
     let received_at: Timestamp = "2026-01-15T12:00:00Z".parse().unwrap();
-    Report::parse("ecowitt", &post(form)).unwrap().decode(Context { profile: &profile, received_at }).unwrap()
+    Report::parse("ecowitt", &post(form))
+        .unwrap()
+        .decode(Context { profile: &profile, received_at, raw_names: true })
+        .unwrap()
+        .into()
 }
 
 #[test]

@@ -1,0 +1,171 @@
+//! Names: of devices, channels, metrics and units. There are few of them and they stand beside every value.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// A text that is cheap to clone: one of the program's own, or one of a payload that all its clones share.
+#[derive(Clone)]
+pub struct Name(Text);
+
+#[derive(Clone)]
+enum Text {
+    Own(&'static str),
+    Shared(Arc<str>),
+}
+
+impl Name {
+    /// A name that the program knows.
+    pub const fn known(text: &'static str) -> Self {
+        Self(Text::Own(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Text::Own(text) => text,
+            Text::Shared(text) => text,
+        }
+    }
+
+    /// Takes the text of `other`, if it is the same, so that it is held once.
+    pub fn share(&mut self, other: &Self) {
+        if self == other {
+            self.clone_from(other);
+        }
+    }
+}
+
+impl Default for Name {
+    /// The empty name.
+    fn default() -> Self {
+        Self::known("")
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        if text.is_empty() { Self::default() } else { Self(Text::Shared(text.into())) }
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Name {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl PartialEq<String> for Name {
+    fn eq(&self, other: &String) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<Name> for String {
+    fn eq(&self, other: &Name) -> bool {
+        self == other.as_str()
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other)
+    }
+}
+
+/// As the text, so that a set of names can be asked for a text.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), out)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Name;
+
+    #[test]
+    fn a_name_is_its_text_whoever_owns_it() {
+        let (known, given) = (Name::known("temperature"), Name::from("temperature"));
+        assert_eq!(known, given);
+        assert!(HashSet::from([known]).contains("temperature"));
+    }
+
+    #[test]
+    fn equal_names_share_one_text() {
+        let first = Name::from("probe");
+        let mut second = Name::from("probe");
+        second.share(&first);
+        assert!(std::ptr::eq(first.as_str(), second.as_str()));
+    }
+}
