@@ -108,7 +108,7 @@ impl<'a> Plan<'a> {
 
 fn watches_series(watched: &WatchedRule, series: &Series, metric: &MetricRow) -> bool {
     let comparable = metric.is_numeric || matches!(watched.rule.condition, Condition::Absent { .. });
-    comparable && watched.rule.watches(&series.metric, series.place())
+    comparable && watched.rule.watches(&series.metric, series.stream())
 }
 
 fn start_of(watched: &WatchedRule, state: &StateRow) -> Start {

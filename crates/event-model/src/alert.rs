@@ -55,7 +55,7 @@ pub enum Severity {
     /// Worth a look soon.
     #[default]
     Warning,
-    /// Worth waking somebody.
+    /// Worth an alarm at night.
     Critical,
 }
 

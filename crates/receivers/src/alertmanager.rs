@@ -104,7 +104,7 @@ fn span(attempt: &Attempt<'_>) -> (Option<Timestamp>, Timestamp) {
 }
 
 /// One replica that took it is enough: another one hears of a firing alert again on the next tick, and ends by itself
-/// one of whose end it was not told.
+/// one whose end it did not get.
 fn together(outcomes: Vec<Outcome>) -> Outcome {
     let mut worst = None;
     for outcome in outcomes {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-/// What a selector looks at beside the metric.
+/// The names of a stream: what a selector looks at beside the metric.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct StreamNames<'a> {
     /// The source's name in `freshet.yaml`.
     pub source: &'a str,
     /// The device's name.
@@ -44,8 +44,8 @@ pub struct Series {
 }
 
 impl Series {
-    /// Where it is measured.
-    pub fn place(&self) -> Place<'_> {
-        Place { source: &self.source, device: &self.device, channel: &self.channel, tags: &self.tags }
+    /// The names of its stream.
+    pub fn stream(&self) -> StreamNames<'_> {
+        StreamNames { source: &self.source, device: &self.device, channel: &self.channel, tags: &self.tags }
     }
 }

@@ -34,7 +34,7 @@ pub fn id_of(transition: i64, receiver: &str) -> Uuid {
     ids::derive("notification", &[&transition.to_string(), receiver])
 }
 
-/// Takes up to `limit` groups that have something due at `now` and that nobody holds, oldest first.
+/// Takes up to `limit` groups that have something due at `now` and are under no lease, oldest first.
 ///
 /// # Errors
 /// Whatever PostgreSQL says; then nothing is taken.

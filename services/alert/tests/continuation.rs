@@ -24,7 +24,7 @@ receivers:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
 
-/// Ten devices, each with a reading at $1 that nobody has evaluated.
+/// Ten devices, each with a reading at $1 and an evaluation request.
 const TEN_DEVICES: &str = r#"
     with d as (insert into device (source, name, first_seen_at, last_seen_at)
                select 'greenhouse', 'gh-' || n, $1, $1 from generate_series(1, 10) as n returning id),

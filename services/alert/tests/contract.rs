@@ -33,7 +33,7 @@ fn config(pipeline: &str) -> Result<Config, String> {
     Ok(config.unwrap())
 }
 
-/// Over a database that nobody answers for.
+/// Over a database that does not answer.
 async fn answer(event_type: &str, data: serde_json::Value) -> Outcome {
     let nowhere = DatabaseSettings::from_url("postgresql://nobody@127.0.0.1:1/none").unwrap();
     let database = Database::new(&nowhere.acquire_timeout(Duration::from_millis(500)));

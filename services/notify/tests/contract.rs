@@ -16,7 +16,7 @@ fn kinds(received: &[Received]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_firing_alert_is_told_and_recorded_under_one_id() {
+async fn a_firing_alert_is_sent_and_recorded_under_one_id() {
     let Some(world) = World::start().await else { return };
     let firing = world.transition("firing", 0, None).await;
     world.queue(firing, "ops").await;
@@ -56,7 +56,7 @@ async fn messages_of_one_alert_keep_their_order_through_a_failure() {
 }
 
 #[tokio::test]
-async fn an_alert_that_resolved_before_it_was_told_is_one_message() {
+async fn an_alert_that_resolved_before_it_was_sent_is_one_message() {
     let Some(world) = World::start().await else { return };
     for (kind, minute) in [("firing", 0), ("resolved", 5)] {
         let transition = world.transition(kind, minute, None).await;
@@ -137,7 +137,7 @@ async fn a_receiver_that_is_down_is_tried_for_a_day_and_no_longer() {
 }
 
 #[tokio::test]
-async fn alertmanager_is_told_again_on_every_tick_until_it_is_over() {
+async fn alertmanager_gets_it_again_on_every_tick_until_it_is_over() {
     let Some(world) = World::start().await else { return };
     let firing = world.transition("firing", 0, None).await;
     world.queue(firing, "prometheus").await;
@@ -163,19 +163,19 @@ async fn alertmanager_is_told_again_on_every_tick_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn what_was_told_is_retracted_and_what_was_not_is_forgotten() {
+async fn what_was_sent_is_retracted_and_what_was_not_is_dropped() {
     let Some(world) = World::start().await else { return };
-    let told = world.transition("firing", 0, None).await;
-    world.queue(told, "ops").await;
+    let sent = world.transition("firing", 0, None).await;
+    world.queue(sent, "ops").await;
     assert_eq!(world.wake().await, Outcome::Done);
-    let retracted = world.transition("retracted", 0, Some(told)).await;
+    let retracted = world.transition("retracted", 0, Some(sent)).await;
     world.queue(retracted, "ops").await;
     assert_eq!(world.wake().await, Outcome::Done);
     assert_eq!(kinds(&world.ops.received()), ["alert.firing", "alert.retracted"]);
 
-    let untold = world.transition("firing", 7, None).await;
-    let forgotten = world.transition("retracted", 7, Some(untold)).await;
-    world.queue(untold, "ops").await;
+    let unsent = world.transition("firing", 7, None).await;
+    let forgotten = world.transition("retracted", 7, Some(unsent)).await;
+    world.queue(unsent, "ops").await;
     world.queue(forgotten, "ops").await;
     assert_eq!(world.wake().await, Outcome::Done);
     assert_eq!(world.ops.received().len(), 2);
@@ -183,7 +183,7 @@ async fn what_was_told_is_retracted_and_what_was_not_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_conversation_that_somebody_holds_is_left_alone_until_the_lease_runs_out() {
+async fn a_group_under_a_lease_is_left_alone_until_the_lease_runs_out() {
     let Some(world) = World::start().await else { return };
     let firing = world.transition("firing", 0, None).await;
     world.queue(firing, "ops").await;

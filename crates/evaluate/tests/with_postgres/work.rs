@@ -71,7 +71,7 @@ async fn a_stream_whose_rows_cannot_be_evaluated_does_not_stop_the_others() {
     let alert = world.process(&pipeline(TOO_HOT)).await;
     let poison = world.store("poison", 0, 31.0).await;
     let fine = world.store("fine", 0, 31.0).await;
-    // A transition that the table refuses, whoever is to blame for it.
+    // A transition that the table refuses.
     let check = format!("alter table alert_transition add check (stream_id <> {poison})");
     world.sql.batch_execute(&check).await.unwrap();
     world.readings(&alert, &[poison, fine]).await;

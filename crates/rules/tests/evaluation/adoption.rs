@@ -1,6 +1,6 @@
 //! A rule that was changed, or was not there before.
 
-use crate::support::{Desk, TICK, above, absent, at, rule};
+use crate::support::{SeriesFixture, TICK, above, absent, at, rule};
 use event_model::alert::{TransitionCause, TransitionKind};
 use jiff::Timestamp;
 use rules::{Adoption, Heartbeats, Point, Status, adopt, evaluate, first_checkpoint, reconcile};
@@ -15,9 +15,9 @@ fn adopted(
     recorded: Option<i64>,
     readings: &[(i64, f64)],
 ) -> Adoption {
-    let desk = Desk::new(rule(condition, 0), 900);
+    let series = SeriesFixture::new(rule(condition, 0), 900);
     let heartbeats = Heartbeats::new((0..20).map(|tick| at(tick * 300)), TICK, at(5_700));
-    adopt(&desk.rule, was, recorded.map(at), &points(readings), desk.horizon(&heartbeats))
+    adopt(&series.rule, was, recorded.map(at), &points(readings), series.horizon(&heartbeats))
 }
 
 #[test]
@@ -62,18 +62,18 @@ fn a_silence_under_the_changed_rule_is_counted_from_the_last_reading() {
 
 #[test]
 fn what_was_recorded_before_an_adoption_is_never_retracted_after_it() {
-    let desk = Desk::new(rule(above(40.0, 40.0), 0), 900);
+    let series = SeriesFixture::new(rule(above(40.0, 40.0), 0), 900);
     let heartbeats = Heartbeats::new([], TICK, at(5_000));
     let mut readings = points(&[(100, 50.0), (200, 35.0)]);
     let adoption = adopt(
-        &desk.rule,
+        &series.rule,
         Status::Firing { since: at(100) },
         Some(at(100)),
         &readings,
-        desk.horizon(&heartbeats),
+        series.horizon(&heartbeats),
     );
     readings.push(Point { at: at(300), value: 45.0 });
-    let next = evaluate(&desk.rule, &adoption.checkpoint, &readings, desk.horizon(&heartbeats));
+    let next = evaluate(&series.rule, &adoption.checkpoint, &readings, series.horizon(&heartbeats));
     // Both recorded rows, firing at 100 and resolved at 200, are at or before the checkpoint.
     assert!(adoption.checkpoint.at >= at(200));
     assert_eq!(reconcile(&[], &next.transitions).len(), 1);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::{Desk, TICK, above, absent, at, rule};
+use crate::support::{SeriesFixture, TICK, above, absent, at, rule};
 use event_model::alert::TransitionKind::{self, Firing, Resolved};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -150,17 +150,17 @@ impl Story {
         heartbeats.collect()
     }
 
-    fn play(&self) -> Desk {
-        let mut desk = Desk::new(self.rule.clone(), self.lateness);
+    fn play(&self) -> SeriesFixture {
+        let mut series = SeriesFixture::new(self.rule.clone(), self.lateness);
         for (now, happening) in &self.happenings {
             match *happening {
-                Happening::Arrives(second, value) => desk.store(second, value),
-                Happening::Looks => desk.look(*now),
-                Happening::Heartbeats(second) => desk.heartbeat(second),
+                Happening::Arrives(second, value) => series.store(second, value),
+                Happening::Looks => series.look(*now),
+                Happening::Heartbeats(second) => series.heartbeat(second),
             }
         }
-        desk.look(self.happenings.last().map_or(0, |(now, _)| *now));
-        desk
+        series.look(self.happenings.last().map_or(0, |(now, _)| *now));
+        series
     }
 }
 
@@ -213,35 +213,35 @@ proptest! {
             Happening::Arrives(second, _) => *second,
             Happening::Looks => 0,
         });
-        let mut desk = Desk::new(story.rule.clone(), story.lateness);
+        let mut series = SeriesFixture::new(story.rule.clone(), story.lateness);
         for (index, (_, happening)) in story.happenings.iter().enumerate() {
             match *happening {
-                Happening::Heartbeats(second) => desk.heartbeat(second),
+                Happening::Heartbeats(second) => series.heartbeat(second),
                 Happening::Arrives(second, value) => {
-                    desk.store(second, value);
+                    series.store(second, value);
                     if index % 3 != 1 {
-                        desk.look(100_000);
+                        series.look(100_000);
                     }
                 }
                 Happening::Looks => {}
             }
         }
-        desk.look(100_000);
+        series.look(100_000);
         let time_alone_decides =
             matches!(story.rule.condition, Condition::Absent { .. }) || story.rule.hold > SignedDuration::ZERO;
-        prop_assert!(time_alone_decides || desk.retracted() == 0);
-        prop_assert_eq!(desk.effective(), expected);
+        prop_assert!(time_alone_decides || series.retracted() == 0);
+        prop_assert_eq!(series.effective(), expected);
     }
 
     #[test]
     fn a_checkpoint_gives_the_same_transitions_as_the_one_before_it(story in any_story()) {
-        let desk = Desk::new(story.rule.clone(), story.lateness);
+        let series = SeriesFixture::new(story.rule.clone(), story.lateness);
         let points: Vec<_> =
             story.readings().iter().map(|(second, value)| Point { at: at(*second), value: *value }).collect();
         let heartbeats = rules::Heartbeats::new(story.heartbeats().into_iter().map(at), TICK, at(1_000));
         let start = Checkpoint { at: Timestamp::MIN, state: State::default() };
-        let whole = evaluate(&story.rule, &start, &points, desk.horizon(&heartbeats));
-        let rest = evaluate(&story.rule, &whole.checkpoint, &points, desk.horizon(&heartbeats));
+        let whole = evaluate(&story.rule, &start, &points, series.horizon(&heartbeats));
+        let rest = evaluate(&story.rule, &whole.checkpoint, &points, series.horizon(&heartbeats));
         let later: Vec<_> =
             whole.transitions.iter().filter(|transition| transition.at > whole.checkpoint.at).copied().collect();
         prop_assert_eq!(rest.transitions, later);

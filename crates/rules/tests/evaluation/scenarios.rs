@@ -1,6 +1,6 @@
 //! Each condition as a small timeline.
 
-use crate::support::{Desk, above, absent, rule};
+use crate::support::{SeriesFixture, above, absent, rule};
 use event_model::alert::TransitionKind::{self, Firing, Resolved};
 use jiff::SignedDuration;
 use rules::{Condition, Direction};
@@ -12,17 +12,17 @@ fn play(
     readings: &[(i64, f64)],
     heartbeats: &[i64],
 ) -> Vec<(TransitionKind, i64)> {
-    let mut desk = Desk::new(rule(condition, hold), 900);
+    let mut series = SeriesFixture::new(rule(condition, hold), 900);
     let mut heartbeats = heartbeats.iter().copied().peekable();
     for (second, value) in readings {
         while let Some(heartbeat) = heartbeats.next_if(|heartbeat| heartbeat <= second) {
-            desk.heartbeat(heartbeat);
+            series.heartbeat(heartbeat);
         }
-        desk.store(*second, *value);
-        desk.look(*second);
+        series.store(*second, *value);
+        series.look(*second);
     }
-    heartbeats.for_each(|heartbeat| desk.heartbeat(heartbeat));
-    desk.effective()
+    heartbeats.for_each(|heartbeat| series.heartbeat(heartbeat));
+    series.effective()
 }
 
 #[test]
@@ -129,84 +129,84 @@ fn silence_counts_only_while_heartbeats_come() {
 
 #[test]
 fn a_silence_shorter_than_a_tick_is_found_by_the_heartbeat_that_follows_it() {
-    let mut desk = Desk::new(rule(absent(60), 0), 900);
-    desk.heartbeat(0);
-    desk.store(10, 1.0);
-    desk.look(10);
-    desk.store(200, 1.0);
-    desk.look(200);
-    assert_eq!((desk.effective(), desk.deadline()), (vec![], Some(70)));
-    desk.heartbeat(300);
-    assert_eq!(desk.effective(), [(Firing, 70), (Resolved, 200), (Firing, 260)]);
-    assert_eq!(desk.deadline(), None, "what fires waits for a reading, not for time");
+    let mut series = SeriesFixture::new(rule(absent(60), 0), 900);
+    series.heartbeat(0);
+    series.store(10, 1.0);
+    series.look(10);
+    series.store(200, 1.0);
+    series.look(200);
+    assert_eq!((series.effective(), series.deadline()), (vec![], Some(70)));
+    series.heartbeat(300);
+    assert_eq!(series.effective(), [(Firing, 70), (Resolved, 200), (Firing, 260)]);
+    assert_eq!(series.deadline(), None, "what fires waits for a reading, not for time");
 }
 
 #[test]
 fn a_run_that_grows_over_readings_already_seen_counts_their_silence() {
-    let mut desk = Desk::new(rule(absent(1_200), 0), 60);
-    desk.heartbeat(0);
-    desk.store(10, 1.0);
-    desk.look(10);
+    let mut series = SeriesFixture::new(rule(absent(1_200), 0), 60);
+    series.heartbeat(0);
+    series.store(10, 1.0);
+    series.look(10);
     // The tick is late: two readings 25 minutes apart are seen before any heartbeat says that the pipeline was up.
-    desk.store(700, 1.0);
-    desk.look(700);
-    desk.heartbeat(600);
-    desk.store(2_200, 1.0);
-    desk.look(2_200);
-    assert_eq!(desk.effective(), []);
-    desk.heartbeat(1_300);
-    desk.heartbeat(2_000);
-    assert_eq!(desk.effective(), [(Firing, 1_900), (Resolved, 2_200)]);
+    series.store(700, 1.0);
+    series.look(700);
+    series.heartbeat(600);
+    series.store(2_200, 1.0);
+    series.look(2_200);
+    assert_eq!(series.effective(), []);
+    series.heartbeat(1_300);
+    series.heartbeat(2_000);
+    assert_eq!(series.effective(), [(Firing, 1_900), (Resolved, 2_200)]);
 }
 
 #[test]
 fn a_late_reading_retracts_what_it_makes_untrue() {
-    let mut desk = Desk::new(rule(above(30.0, 28.0), 600), 900);
-    desk.store(0, 31.0);
-    desk.store(700, 31.0);
-    desk.look(700);
-    assert_eq!(desk.effective(), [(Firing, 600)]);
-    desk.store(300, 20.0);
-    desk.look(800);
-    assert_eq!((desk.effective(), desk.retracted()), (vec![], 1));
-    assert_eq!(desk.deadline(), Some(1_300));
-    desk.heartbeat(1_300);
-    assert_eq!(desk.effective(), [(Firing, 1_300)]);
+    let mut series = SeriesFixture::new(rule(above(30.0, 28.0), 600), 900);
+    series.store(0, 31.0);
+    series.store(700, 31.0);
+    series.look(700);
+    assert_eq!(series.effective(), [(Firing, 600)]);
+    series.store(300, 20.0);
+    series.look(800);
+    assert_eq!((series.effective(), series.retracted()), (vec![], 1));
+    assert_eq!(series.deadline(), Some(1_300));
+    series.heartbeat(1_300);
+    assert_eq!(series.effective(), [(Firing, 1_300)]);
 }
 
 #[test]
 fn a_late_reading_ends_a_silence_that_never_was() {
-    let mut desk = Desk::new(rule(absent(600), 0), 900);
-    desk.store(0, 1.0);
-    desk.look(0);
+    let mut series = SeriesFixture::new(rule(absent(600), 0), 900);
+    series.store(0, 1.0);
+    series.look(0);
     for heartbeat in [0, 300, 600] {
-        desk.heartbeat(heartbeat);
+        series.heartbeat(heartbeat);
     }
-    assert_eq!(desk.effective(), [(Firing, 600)]);
-    desk.store(400, 1.0);
-    desk.look(650);
-    assert_eq!((desk.effective(), desk.deadline()), (vec![], Some(1_000)));
+    assert_eq!(series.effective(), [(Firing, 600)]);
+    series.store(400, 1.0);
+    series.look(650);
+    assert_eq!((series.effective(), series.deadline()), (vec![], Some(1_000)));
 }
 
 #[test]
 fn what_is_older_than_the_lateness_window_changes_nothing() {
-    let mut desk = Desk::new(rule(above(30.0, 28.0), 0), 900);
-    desk.store(1_000, 20.0);
-    desk.look(1_000);
-    desk.store(100, 31.0);
-    desk.look(1_001);
-    assert_eq!(desk.effective(), [], "exactly at the checkpoint");
-    desk.store(101, 31.0);
-    desk.look(1_002);
-    assert_eq!(desk.effective(), [(Firing, 101), (Resolved, 1_000)], "just after it");
+    let mut series = SeriesFixture::new(rule(above(30.0, 28.0), 0), 900);
+    series.store(1_000, 20.0);
+    series.look(1_000);
+    series.store(100, 31.0);
+    series.look(1_001);
+    assert_eq!(series.effective(), [], "exactly at the checkpoint");
+    series.store(101, 31.0);
+    series.look(1_002);
+    assert_eq!(series.effective(), [(Firing, 101), (Resolved, 1_000)], "just after it");
 }
 
 #[test]
 fn a_first_batch_of_history_is_evaluated_whole() {
-    let mut desk = Desk::new(rule(above(30.0, 28.0), 0), 900);
+    let mut series = SeriesFixture::new(rule(above(30.0, 28.0), 0), 900);
     for (second, value) in [(0, 31.0), (10_000, 20.0), (20_000, 31.0), (90_000, 20.0)] {
-        desk.store(second, value);
+        series.store(second, value);
     }
-    desk.look(90_000);
-    assert_eq!(desk.effective(), [(Firing, 0), (Resolved, 10_000), (Firing, 20_000), (Resolved, 90_000)]);
+    series.look(90_000);
+    assert_eq!(series.effective(), [(Firing, 0), (Resolved, 10_000), (Firing, 20_000), (Resolved, 90_000)]);
 }

@@ -39,35 +39,35 @@ pub(crate) fn absent(after: i64) -> Condition {
 }
 
 /// One series under one rule.
-pub(crate) struct Desk {
+pub(crate) struct SeriesFixture {
     pub(crate) rule: Rule,
     pub(crate) lateness: SignedDuration,
     readings: BTreeMap<Timestamp, f64>,
     heartbeats: BTreeSet<Timestamp>,
-    mark: Option<Timestamp>,
+    request: Option<Timestamp>,
     checkpoint: Option<Checkpoint>,
     deadline: Option<Timestamp>,
     rows: Vec<(Recorded, bool)>,
 }
 
-impl Desk {
+impl SeriesFixture {
     pub(crate) fn new(rule: Rule, lateness: i64) -> Self {
         Self {
             rule,
             lateness: SignedDuration::from_secs(lateness),
             readings: BTreeMap::new(),
             heartbeats: BTreeSet::new(),
-            mark: None,
+            request: None,
             checkpoint: None,
             deadline: None,
             rows: Vec::new(),
         }
     }
 
-    /// A reading is stored, and its series marked.
+    /// A reading is stored, with an evaluation request.
     pub(crate) fn store(&mut self, second: i64, value: f64) {
         self.readings.insert(at(second), value);
-        self.mark = Some(self.mark.map_or(at(second), |mark| mark.min(at(second))));
+        self.request = Some(self.request.map_or(at(second), |from| from.min(at(second))));
     }
 
     /// A heartbeat comes through; only a series whose deadline it has reached is evaluated.
@@ -78,9 +78,9 @@ impl Desk {
         }
     }
 
-    /// `alert` sees the mark.
+    /// `alert` sees the request.
     pub(crate) fn look(&mut self, now: i64) {
-        if self.mark.is_some() {
+        if self.request.is_some() {
             self.evaluate(at(now));
         }
     }
@@ -91,7 +91,7 @@ impl Desk {
         let newest = points.last().unwrap().at;
         let start = self
             .checkpoint
-            .unwrap_or_else(|| first_checkpoint(self.mark.unwrap_or(newest), newest, None, self.lateness));
+            .unwrap_or_else(|| first_checkpoint(self.request.unwrap_or(newest), newest, None, self.lateness));
         let Evaluation { transitions, checkpoint, deadline, .. } =
             evaluate(&self.rule, &start, &points, self.horizon(&self.known(now)));
         let effective: Vec<_> = self.effective_rows().filter(|row| row.at > start.at).collect();
@@ -111,7 +111,7 @@ impl Desk {
         let state = serde_json::from_value(serde_json::to_value(checkpoint.state).unwrap()).unwrap();
         self.checkpoint = Some(Checkpoint { state, ..checkpoint });
         self.deadline = deadline;
-        self.mark = None;
+        self.request = None;
     }
 
     pub(crate) fn known(&self, now: Timestamp) -> Heartbeats {

@@ -48,7 +48,7 @@ pub async fn requests(
 }
 
 /// Removes requests that were not renewed since they were read. A row that is locked is just being renewed: it stays, and
-/// so no evaluation waits for a writer, nor the other way round.
+/// so no evaluation waits for a writer.
 ///
 /// # Errors
 /// Those of the database.

@@ -68,16 +68,16 @@ fn retraction(id: i64, of: &Queued, status: NotificationStatus) -> Queued {
 
 /// The messages, by main notification, and the ids of what is dropped.
 fn summary(plan: &Plan<'_>) -> (Vec<(i64, AlertChange)>, Vec<i64>) {
-    let told = plan.messages.iter().map(|planned| (planned.main.transition.id, planned.change)).collect();
-    (told, plan.dropped.iter().map(|one| one.transition.id).collect())
+    let sent = plan.messages.iter().map(|planned| (planned.main.transition.id, planned.change)).collect();
+    (sent, plan.dropped.iter().map(|one| one.transition.id).collect())
 }
 
 #[test]
 fn an_alert_that_is_over_before_it_was_told_is_one_message() {
     let queue = [firing(1, 0), resolved(2, 5), firing(3, 9), resolved(4, 12), firing(5, 20)];
-    let (told, dropped) = summary(&plan(&queue, at(30)));
+    let (sent, dropped) = summary(&plan(&queue, at(30)));
     let passed = |since, end| AlertChange::Passed { since: at(since), at: at(end) };
-    assert_eq!(told, [(2, passed(0, 5)), (4, passed(9, 12)), (5, AlertChange::Firing { since: at(20) })]);
+    assert_eq!(sent, [(2, passed(0, 5)), (4, passed(9, 12)), (5, AlertChange::Firing { since: at(20) })]);
     assert!(dropped.is_empty());
 }
 
@@ -85,16 +85,16 @@ fn an_alert_that_is_over_before_it_was_told_is_one_message() {
 fn what_was_never_sent_is_dropped_with_its_retraction() {
     let first = firing(1, 0);
     let queue = [first.clone(), retraction(2, &first, NotificationStatus::Pending), firing(3, 9)];
-    let (told, dropped) = summary(&plan(&queue, at(30)));
-    assert_eq!((told, dropped), (vec![(3, AlertChange::Firing { since: at(9) })], vec![1, 2]));
+    let (sent, dropped) = summary(&plan(&queue, at(30)));
+    assert_eq!((sent, dropped), (vec![(3, AlertChange::Firing { since: at(9) })], vec![1, 2]));
 }
 
 #[test]
 fn what_may_have_been_sent_is_retracted_aloud() {
     for perhaps in [Queued { attempts: 1, ..firing(1, 0) }, Queued { interrupted: true, ..firing(1, 0) }] {
         let queue = [perhaps.clone(), retraction(2, &perhaps, NotificationStatus::Pending)];
-        let (told, dropped) = summary(&plan(&queue, at(30)));
-        assert_eq!((told, dropped), (vec![(2, AlertChange::Retracted { at: at(0) })], vec![1]));
+        let (sent, dropped) = summary(&plan(&queue, at(30)));
+        assert_eq!((sent, dropped), (vec![(2, AlertChange::Retracted { at: at(0) })], vec![1]));
     }
 }
 

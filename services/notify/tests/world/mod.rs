@@ -86,8 +86,8 @@ impl World {
     pub(crate) async fn transition(&self, kind: &str, minute: i64, retracts: Option<i64>) -> i64 {
         let id = self.insert("TooHot", kind, minute, retracts).await;
         let client = self.database.client().await.unwrap();
-        let mark = "update alert_transition set retracted_by = $1 where id = $2";
-        client.execute(mark, &[&id, &retracts]).await.unwrap();
+        let update = "update alert_transition set retracted_by = $1 where id = $2";
+        client.execute(update, &[&id, &retracts]).await.unwrap();
         id
     }
 
