@@ -4,8 +4,10 @@
 
 /// A request that `ingest` accepted, as `application/http`.
 pub const PAYLOAD_RECEIVED: &str = "dev.freshet.payload.received.v1";
-/// Readings are in the database; names streams and span, not values.
+/// Readings are in the database; names streams and span, not values. For third parties: no stage of ours wants it.
 pub const READINGS_RECORDED: &str = "dev.freshet.readings.recorded.v1";
+/// Streams wait to be evaluated: wakes `alert`.
+pub const EVALUATION_REQUESTED: &str = "dev.freshet.evaluation.requested.v1";
 /// A tick came through `transform`.
 pub const HEARTBEAT_RECORDED: &str = "dev.freshet.heartbeat.recorded.v1";
 /// Alert transitions were recorded, and their notifications queued.
@@ -18,9 +20,10 @@ pub const NOTIFICATION_FAILED: &str = "dev.freshet.notification.failed.v1";
 pub const TICK: &str = "dev.knative.sources.ping";
 
 /// Every type that a Freshet stage emits.
-pub const EMITTED: [&str; 6] = [
+pub const EMITTED: [&str; 7] = [
     PAYLOAD_RECEIVED,
     READINGS_RECORDED,
+    EVALUATION_REQUESTED,
     HEARTBEAT_RECORDED,
     ALERTS_CHANGED,
     NOTIFICATIONS_DUE,

@@ -15,20 +15,13 @@ pub const APPLICATION_HTTP: &str = "application/http";
 pub const EXT_PAYLOAD_FORMAT: &str = "payloadformat";
 /// CloudEvents extension: the key that the Broker orders by (Partitioning extension).
 pub const EXT_PARTITION_KEY: &str = "partitionkey";
-/// CloudEvents extension of `readings.recorded`: [`EVALUATION_DUE`] or [`EVALUATION_NONE`].
-///
-/// The Trigger of `alert` filters on it, so that readings which no rule watches wake nobody.
-pub const EXT_EVALUATION: &str = "evaluation";
-/// A rule watches at least one of the streams.
-pub const EVALUATION_DUE: &str = "due";
-/// No rule watches any of the streams.
-pub const EVALUATION_NONE: &str = "none";
 
 /// The JSON Schema of the data of `event_type`; `None` for types that are not ours and for `payload.received`, whose
 /// data is no JSON.
 pub fn schema_of(event_type: &str) -> Option<Schema> {
     Some(match event_type {
         event_types::READINGS_RECORDED => schema_for!(ReadingsRecorded),
+        event_types::EVALUATION_REQUESTED => schema_for!(EvaluationRequested),
         event_types::HEARTBEAT_RECORDED => schema_for!(HeartbeatRecorded),
         event_types::ALERTS_CHANGED => schema_for!(AlertsChanged),
         event_types::NOTIFICATIONS_DUE => schema_for!(NotificationsDue),
@@ -61,6 +54,13 @@ pub struct StreamSpan {
     /// The latest moment written.
     #[schemars(schema_with = "date_time")]
     pub to: Timestamp,
+}
+
+/// `evaluation.requested`: streams wait to be evaluated. `alert` evaluates all that rows request, whatever is named here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EvaluationRequested {
+    /// The streams to begin with, by their ids in the database; none after a tick.
+    pub streams: Vec<i32>,
 }
 
 /// `heartbeat.recorded`: a tick came through.

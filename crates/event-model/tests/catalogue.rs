@@ -6,7 +6,8 @@ use std::path::Path;
 
 use event_model::event_types::{EMITTED, PAYLOAD_RECEIVED};
 use event_model::events::{
-    AlertsChanged, HeartbeatRecorded, NotificationFailed, NotificationsDue, ReadingsRecorded, schema_of,
+    AlertsChanged, EvaluationRequested, HeartbeatRecorded, NotificationFailed, NotificationsDue,
+    ReadingsRecorded, schema_of,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,6 +38,7 @@ fn round_trip<T: Serialize + DeserializeOwned>(data: &Value) -> Option<Value> {
 fn typed(event_type: &str, data: &Value) -> Option<Value> {
     match event_type {
         "dev.freshet.readings.recorded.v1" => round_trip::<ReadingsRecorded>(data),
+        "dev.freshet.evaluation.requested.v1" => round_trip::<EvaluationRequested>(data),
         "dev.freshet.heartbeat.recorded.v1" => round_trip::<HeartbeatRecorded>(data),
         "dev.freshet.alerts.changed.v1" => round_trip::<AlertsChanged>(data),
         "dev.freshet.notifications.due.v1" => round_trip::<NotificationsDue>(data),

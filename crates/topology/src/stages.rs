@@ -118,6 +118,7 @@ pub const STAGES: [StageSpec; 5] = [
         name: "transform",
         container_concurrency: 100,
         max_scale: 10,
+        publishes: true,
         kafka: &[KafkaUse::Payloads],
         ..STAGE
     },

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use event_model::event_types::{
-    ALERTS_CHANGED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, READINGS_RECORDED, TICK,
+    ALERTS_CHANGED, EVALUATION_REQUESTED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, TICK,
 };
-use event_model::events::{EVALUATION_DUE, EXT_EVALUATION};
 
 /// One Knative Trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,11 +79,7 @@ pub const SUBSCRIPTIONS: [Subscription; 7] = [
         "transform",
         &[("type", Filter::Exactly(TICK)), ("source", Filter::Timer("tick"))],
     ),
-    subscription(
-        "alert-readings",
-        "alert",
-        &[("type", Filter::Exactly(READINGS_RECORDED)), (EXT_EVALUATION, Filter::Exactly(EVALUATION_DUE))],
-    ),
+    subscription("alert-requests", "alert", &[("type", Filter::Exactly(EVALUATION_REQUESTED))]),
     subscription("alert-heartbeat", "alert", &[("type", Filter::Exactly(HEARTBEAT_RECORDED))]),
     subscription("notify-alerts", "notify", &[("type", Filter::Exactly(ALERTS_CHANGED))]),
     subscription("notify-due", "notify", &[("type", Filter::Exactly(NOTIFICATIONS_DUE))]),

@@ -3,10 +3,8 @@
 use cloudevents::{AttributesReader as _, Event};
 use evaluate::Summary;
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{ALERTS_CHANGED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE, READINGS_RECORDED};
-use event_model::events::{
-    AlertsChanged, EVALUATION_DUE, EXT_EVALUATION, HeartbeatRecorded, NotificationsDue, ReadingsRecorded,
-};
+use event_model::event_types::{ALERTS_CHANGED, EVALUATION_REQUESTED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE};
+use event_model::events::{AlertsChanged, EvaluationRequested, HeartbeatRecorded, NotificationsDue};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -25,10 +23,8 @@ pub(crate) fn reply(
     let Summary { transitions, notifications, more, .. } = summary;
     if more {
         if cause.ty() == HEARTBEAT_RECORDED {
-            let data = ReadingsRecorded { source: String::new(), streams: Vec::new() };
-            let mut event = effect(cause, READINGS_RECORDED, now, &data)?;
-            event.set_extension(EXT_EVALUATION, EVALUATION_DUE);
-            return Ok(Some(event));
+            let data = EvaluationRequested { streams: Vec::new() };
+            return effect(cause, EVALUATION_REQUESTED, now, &data).map(Some);
         }
         return effect(cause, HEARTBEAT_RECORDED, now, &HeartbeatRecorded { at: now }).map(Some);
     }

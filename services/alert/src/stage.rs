@@ -3,8 +3,8 @@
 use cloudevents::{AttributesReader as _, Event};
 use evaluate::{Evaluator, Scope, Summary};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED};
-use event_model::events::{HeartbeatRecorded, ReadingsRecorded};
+use event_model::event_types::{EVALUATION_REQUESTED, HEARTBEAT_RECORDED};
+use event_model::events::{EvaluationRequested, HeartbeatRecorded};
 use runtime::Deadline;
 use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, notifications};
@@ -65,9 +65,8 @@ impl Stage for Alert {
 /// What an event asks for; `None` where it is not meant for this stage.
 fn scope(event: &Event) -> Result<Option<Scope>, EventError> {
     Ok(match event.ty() {
-        READINGS_RECORDED => {
-            let data: ReadingsRecorded = cloudevent::json(event)?;
-            let streams = data.streams.into_iter().map(|span| span.stream).collect();
+        EVALUATION_REQUESTED => {
+            let EvaluationRequested { streams } = cloudevent::json(event)?;
             Some(Scope { streams, other_rules: false })
         }
         HEARTBEAT_RECORDED => {

@@ -6,8 +6,7 @@ use alert::Alert;
 use cloudevents::AttributesReader as _;
 use evaluate::{Evaluator, WatchedRules};
 use event_model::cloudevent;
-use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED};
-use event_model::events::{EVALUATION_DUE, EXT_EVALUATION};
+use event_model::event_types::{EVALUATION_REQUESTED, HEARTBEAT_RECORDED};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
@@ -50,16 +49,14 @@ async fn what_one_event_may_not_do_is_done_by_the_events_that_it_answers_with() 
     let (clock, prewarm) = (Clock::manual(now), Prewarm::default());
     let alert = Alert::new(Evaluator { database, clock, pipeline, rules, max_streams: 3, prewarm });
 
-    let mut event = cloudevent::new(READINGS_RECORDED, "/stages/transform", "1");
-    cloudevent::set_json(&mut event, &json!({"source": "greenhouse", "streams": []})).unwrap();
+    let mut event = cloudevent::new(EVALUATION_REQUESTED, "/stages/transform", "1");
+    cloudevent::set_json(&mut event, &json!({"streams": []})).unwrap();
     let mut types = vec![];
     while let Outcome::Reply(reply) = alert.handle(event, Delivery::at(now)).await {
         types.push(reply.ty().to_owned());
-        let due = cloudevent::extension(&reply, EXT_EVALUATION).as_deref() == Some(EVALUATION_DUE);
-        assert_eq!(due, reply.ty() == READINGS_RECORDED);
         event = *reply;
     }
-    assert_eq!(types[..3], [HEARTBEAT_RECORDED, READINGS_RECORDED, HEARTBEAT_RECORDED]);
+    assert_eq!(types[..3], [HEARTBEAT_RECORDED, EVALUATION_REQUESTED, HEARTBEAT_RECORDED]);
     assert_eq!(types.len(), 4);
     let count = "select (select count(*) from evaluation_request), (select count(*) from alert_transition)";
     let row = sql.query_one(count, &[]).await.unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alert::{Alert, Config};
 use evaluate::Evaluator;
 use event_model::cloudevent;
-use event_model::event_types::{HEARTBEAT_RECORDED, READINGS_RECORDED, TICK};
+use event_model::event_types::{EVALUATION_REQUESTED, HEARTBEAT_RECORDED, TICK};
 use jiff::Timestamp;
 use runtime::{Clock, Env, Prewarm};
 use serde_json::json;
@@ -48,14 +48,14 @@ async fn answer(event_type: &str, data: serde_json::Value) -> Outcome {
 
 #[tokio::test]
 async fn without_a_database_an_event_is_to_come_again() {
-    let readings = answer(READINGS_RECORDED, json!({"source": "greenhouse", "streams": []})).await;
+    let readings = answer(EVALUATION_REQUESTED, json!({"streams": []})).await;
     let heartbeat = answer(HEARTBEAT_RECORDED, json!({"at": "2026-03-01T10:00:00Z"})).await;
     assert_eq!((readings.status(), heartbeat.status()), (503, 503));
 }
 
 #[tokio::test]
 async fn data_that_its_type_does_not_have_is_malformed() {
-    assert_eq!(answer(READINGS_RECORDED, json!({"streams": 1})).await.status(), 400);
+    assert_eq!(answer(EVALUATION_REQUESTED, json!({"streams": 1})).await.status(), 400);
     assert_eq!(answer(HEARTBEAT_RECORDED, json!([])).await.status(), 400);
 }
 

@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-use pipeline_config::Pipeline;
+use pipeline_config::{Emit, Pipeline};
 use runtime::Env;
+use sink::HttpSink;
 
 /// What `transform` is told by its environment.
 #[derive(Debug)]
 pub struct Config {
     /// `FRESHET_PIPELINE`: the pipeline file; `freshet.yaml`.
     pub pipeline: Pipeline,
+    /// `K_SINK`: where events go beside the one that is an answer; where the pipeline says `emit: always`.
+    pub sink: Option<HttpSink>,
 }
 
 impl Config {
@@ -17,6 +20,7 @@ impl Config {
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
         let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
-        Some(Self { pipeline })
+        let sink = if pipeline.emit == Emit::Always { HttpSink::from_env(env) } else { None };
+        Some(Self { pipeline, sink })
     }
 }

@@ -6,7 +6,7 @@ use runtime::{ConfigErrors, ConfigMistake, Prewarm};
 use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 use transform::worker::{Worker, WorkerConfig, WorkerParts};
-use transform::{Backlog, Config, Transform};
+use transform::{Backlog, Config, Transform, TransformParts};
 
 /// `EX_USAGE` of sysexits.h.
 const EXIT_USAGE: u8 = 64;
@@ -29,11 +29,13 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let backlog = Backlog::from_env(&mut runtime.env);
     runtime.env.finish()?;
     let Some(config) = config else { return Err(ConfigErrors::default()) };
-    let stage = Transform::new(config.pipeline, Database::new(&database), runtime.clock);
-    Ok(App::new().stage(stage.waking(prewarm).beside_workers(backlog)))
+    let Config { pipeline, sink } = config;
+    let (database, clock) = (Database::new(&database), runtime.clock);
+    let stage = Transform::new(TransformParts { pipeline, database, prewarm, sink, clock });
+    Ok(App::new().stage(stage.beside_workers(backlog)))
 }
 
-/// The Kafka way.
+/// Topic mode.
 fn build_worker(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let worker = WorkerConfig::from_env(&mut runtime.env);

@@ -1,4 +1,4 @@
-//! The stage: decode -> load -> decide -> encode.
+//! The stage: one event, persisted, and what follows from it.
 
 use std::error::Error;
 
@@ -6,43 +6,52 @@ use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::EventError;
 use event_model::event_types::TICK;
 use jiff::Timestamp;
+use payload::{Carried, Refusal};
+use persist::{Arrival, Persist, PersistError, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm, crash};
+use sink::{HttpSink, Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
-use store::{Database, StoreError, Streams, WriteError, Writer, heartbeats};
+use store::{Database, StoreError, heartbeats};
 
 use crate::backlog::Backlog;
-use crate::content::Content;
-use crate::locate::locate;
-use crate::origin::{Origin, OriginError};
-use crate::record::{self, Parts};
-use crate::{reply, watch};
+use crate::reply;
+
+/// The stage's name, also in dead letters.
+pub(crate) const STAGE: &str = "transform";
 
 /// Stores what payloads hold.
 #[derive(Debug)]
 pub struct Transform {
-    pipeline: Pipeline,
+    persist: Persist,
+    sink: Option<HttpSink>,
     database: Database,
-    streams: Streams,
-    writer: Writer,
     clock: Clock,
-    prewarm: Prewarm,
     backlog: Option<Backlog>,
 }
 
-impl Transform {
-    /// A stage over `database`. Must be called within a Tokio runtime.
-    pub fn new(pipeline: Pipeline, database: Database, clock: Clock) -> Self {
-        let streams = Streams::new(database.clone());
-        let writer = Writer::start(&database);
-        let prewarm = Prewarm::default();
-        Self { pipeline, database, streams, writer, clock, prewarm, backlog: None }
-    }
+/// What the stage is made of.
+#[derive(Debug)]
+pub struct TransformParts {
+    /// Sources and rules.
+    pub pipeline: Pipeline,
+    /// Where rows go.
+    pub database: Database,
+    /// The stages that start while something is written that a rule watches.
+    pub prewarm: Prewarm,
+    /// Where events go beside the one that is the answer; needed where the pipeline says `emit: always`.
+    pub sink: Option<HttpSink>,
+    /// The time.
+    pub clock: Clock,
+}
 
-    /// Wakes these stages while it writes what a rule watches.
-    #[must_use]
-    pub fn waking(self, prewarm: Prewarm) -> Self {
-        Self { prewarm, ..self }
+impl Transform {
+    /// Must be called within a Tokio runtime; nothing is connected before the first event.
+    pub fn new(parts: TransformParts) -> Self {
+        let TransformParts { pipeline, database, prewarm, sink, clock } = parts;
+        let persist =
+            Persist::new(PersistParts { pipeline, database: database.clone(), prewarm, stage: STAGE });
+        Self { persist, sink, database, clock, backlog: None }
     }
 
     /// Payloads are written by workers, and no heartbeat is recorded while they are behind.
@@ -51,26 +60,17 @@ impl Transform {
         Self { backlog, ..self }
     }
 
-    async fn take(&self, event: &Event, delivery: Delivery) -> Result<Option<Event>, Failure> {
-        let origin = Origin::of(event, &self.pipeline, delivery.received_at)?;
-        let content = Content::of(&origin);
-        let located = locate(&self.streams, event, &origin, &content).await?;
-        let marks = watch::marks(&self.pipeline, origin.name, &located.streams);
-        let is_watched = !marks.is_empty();
-        if is_watched {
-            self.prewarm.send();
+    /// The first event is the answer; what there is beside it goes to the sink before.
+    async fn take(&self, event: Event, delivery: Delivery) -> Result<Option<Event>, Failure> {
+        let Delivery { received_at: delivered_at, traceparent, .. } = delivery;
+        let arrival = Arrival { delivered_at, now: self.clock.now(), traceparent };
+        let mut publications = self.persist.one(&Carried::new(event), arrival).await?.into_iter();
+        let answer = publications.next();
+        for publication in publications {
+            let sink = self.sink.as_ref().ok_or(Failure::NoSink)?;
+            sink.send(&publication.event, publication.traceparent.as_deref()).await?;
         }
-        let answer = (origin.received_at, is_watched);
-        let reply = reply::readings_recorded(event, origin.name, &located, answer)?;
-        let traceparent = delivery.traceparent;
-        let now = self.clock.now();
-        let parts = Parts { event, origin: &origin, content: &content, marks, traceparent, now, place: None };
-        let payload = record::payload(parts, located);
-        crash::point("before-write");
-        let written = self.writer.write(payload).await?;
-        crash::point("after-commit");
-        tracing::debug!(source = origin.name, ?written, outcome = content.outcome.as_str(), "written");
-        Ok(reply)
+        Ok(answer.map(|publication| publication.event))
     }
 
     async fn tick(&self, event: &Event) -> Result<Option<Event>, Failure> {
@@ -83,9 +83,7 @@ impl Transform {
         }
         Ok(Some(reply::heartbeat_recorded(event, at)?))
     }
-}
 
-impl Transform {
     /// What waits for a worker may be of a device that only seems to be silent.
     async fn payloads_came_through(&self) -> bool {
         let Some(backlog) = &self.backlog else { return true };
@@ -100,7 +98,7 @@ impl Transform {
 impl Stage for Transform {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
         let taken =
-            if event.ty() == TICK { self.tick(&event).await } else { self.take(&event, delivery).await };
+            if event.ty() == TICK { self.tick(&event).await } else { self.take(event, delivery).await };
         match taken {
             Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
             Ok(None) => Outcome::Done,
@@ -113,13 +111,15 @@ impl Stage for Transform {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    Origin(#[from] OriginError),
+    Persist(#[from] PersistError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Write(#[from] WriteError),
-    #[error(transparent)]
     Reply(#[from] EventError),
+    #[error("readings.recorded is not published")]
+    Publish(#[from] SinkError),
+    #[error("readings.recorded cannot be published: K_SINK is not set")]
+    NoSink,
 }
 
 impl Failure {
@@ -127,12 +127,15 @@ impl Failure {
     fn outcome(&self) -> Outcome {
         let text = self.to_string();
         match self {
-            Self::Origin(OriginError::NotForUs) => Outcome::Skip,
-            Self::Origin(OriginError::UnknownSource(_)) | Self::Reply(_) => Outcome::Rejected(text),
-            Self::Origin(OriginError::NoSource | OriginError::Request(_)) => Outcome::Malformed(text),
-            Self::Store(error) if error.is_data_error() => self.logged(Outcome::Rejected(text)),
-            Self::Write(WriteError::Data(_)) => self.logged(Outcome::Rejected(text)),
-            Self::Store(_) | Self::Write(_) => self.logged(Outcome::Unavailable(text)),
+            Self::Persist(PersistError::Refused(Refusal::NotForUs)) => Outcome::Skip,
+            Self::Persist(PersistError::Refused(refusal)) if refusal.status() == 400 => {
+                Outcome::Malformed(text)
+            }
+            Self::Persist(PersistError::Refused(_)) | Self::Reply(_) => Outcome::Rejected(text),
+            Self::Persist(error) if error.is_final() => self.logged(Outcome::Rejected(text)),
+            Self::Persist(_) | Self::Store(_) | Self::Publish(_) | Self::NoSink => {
+                self.logged(Outcome::Unavailable(text))
+            }
         }
     }
 

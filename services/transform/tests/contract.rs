@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
-use event_model::event_types::{HEARTBEAT_RECORDED, PAYLOAD_RECEIVED, READINGS_RECORDED, TICK};
-use event_model::events::{APPLICATION_HTTP, HeartbeatRecorded, ReadingsRecorded};
+use event_model::event_types::{
+    EVALUATION_REQUESTED, HEARTBEAT_RECORDED, PAYLOAD_RECEIVED, READINGS_RECORDED, TICK,
+};
+use event_model::events::{APPLICATION_HTTP, EvaluationRequested, HeartbeatRecorded, ReadingsRecorded};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use runtime::Clock;
+use runtime::{Clock, Env, Prewarm};
+use sink::HttpSink;
 use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings};
-use transform::Transform;
+use testkit::TestReceiver;
+use transform::{Transform, TransformParts};
 
 const NOW: &str = "2026-03-01T10:00:00Z";
 const PIPELINE: &str = "
@@ -35,17 +39,26 @@ receivers:
   ops: {webhook: {url: 'https://hooks.example.com/x'}}
 ";
 
-struct House {
+struct World {
     stage: Transform,
     client: tokio_postgres::Client,
 }
 
-impl House {
+impl World {
     async fn build() -> Option<Self> {
         let database = testkit::postgres().await?;
         let settings = DatabaseSettings::from_url(database.url()).unwrap();
         store::migrate(&settings).await.unwrap();
         Some(Self { stage: stage_over(&settings), client: database.connect().await })
+    }
+
+    /// The same where the pipeline says `emit: always`.
+    async fn emitting(sink: Option<HttpSink>) -> Option<Self> {
+        let database = testkit::postgres().await?;
+        let settings = DatabaseSettings::from_url(database.url()).unwrap();
+        store::migrate(&settings).await.unwrap();
+        let stage = Transform::new(parts(&settings, &format!("{PIPELINE}\nemit: always"), sink));
+        Some(Self { stage, client: database.connect().await })
     }
 
     async fn count(&self, of: &str) -> i64 {
@@ -58,8 +71,13 @@ impl House {
 }
 
 fn stage_over(settings: &DatabaseSettings) -> Transform {
-    let pipeline = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();
-    Transform::new(pipeline, Database::new(settings), Clock::manual(now()))
+    Transform::new(parts(settings, PIPELINE, None))
+}
+
+fn parts(settings: &DatabaseSettings, pipeline: &str, sink: Option<HttpSink>) -> TransformParts {
+    let pipeline = Pipeline::parse(pipeline, "freshet.yaml").unwrap();
+    let (database, clock) = (Database::new(settings), Clock::manual(now()));
+    TransformParts { pipeline, database, prewarm: Prewarm::default(), sink, clock }
 }
 
 fn now() -> Timestamp {
@@ -88,116 +106,144 @@ fn reply(outcome: Outcome) -> Event {
 }
 
 #[tokio::test]
-async fn readings_are_stored_and_named_in_the_reply() {
-    let Some(house) = House::build().await else { return };
+async fn readings_are_stored_and_their_evaluation_is_requested() {
+    let Some(world) = World::build().await else { return };
     let body = r#"{"device":"gh-1","time":"2026-03-01T09:59:00Z","temperature":31.5,"humidity":40}"#;
-    let event = reply(house.handle(payload("greenhouse", "1", body)).await);
-    assert_eq!((event.ty(), event.source().as_str()), (READINGS_RECORDED, "/stages/transform"));
-    assert_eq!(cloudevent::extension(&event, "evaluation").as_deref(), Some("due"));
+    let event = reply(world.handle(payload("greenhouse", "1", body)).await);
+    assert_eq!((event.ty(), event.source().as_str()), (EVALUATION_REQUESTED, "/stages/transform"));
     assert_eq!(cloudevent::extension(&event, "partitionkey").as_deref(), Some("d1"));
-    let data: ReadingsRecorded = cloudevent::json(&event).unwrap();
-    assert_eq!((data.source.as_str(), data.streams[0].device.as_str()), ("greenhouse", "gh-1"));
-    assert_eq!(data.streams[0].from.to_string(), "2026-03-01T09:59:00Z");
-    assert_eq!(house.count("readings where source = 'greenhouse' and device = 'gh-1'").await, 2);
-    assert_eq!(house.count("evaluation_request").await, 1);
+    let data: EvaluationRequested = cloudevent::json(&event).unwrap();
+    let stream: i32 = world.client.query_one("select id from stream", &[]).await.unwrap().get(0);
+    assert_eq!(data.streams, [stream]);
+    assert_eq!(world.count("readings where source = 'greenhouse' and device = 'gh-1'").await, 2);
+    assert_eq!(world.count("evaluation_request").await, 1);
     assert_eq!(
-        house.count("receipt where outcome = 'stored' and readings = 2 and request is not null").await,
+        world.count("receipt where outcome = 'stored' and readings = 2 and request is not null").await,
         1
     );
-    assert_eq!(house.count(r#"device where tags = '{"site": "north"}'"#).await, 1);
+    assert_eq!(world.count(r#"device where tags = '{"site": "north"}'"#).await, 1);
 }
 
 #[tokio::test]
 async fn a_second_delivery_stores_nothing_and_is_answered_with_the_same_event() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let event = || payload("greenhouse", "1", r#"{"device":"gh-1","temperature":31.5}"#);
-    let first = reply(house.handle(event()).await);
-    let second = reply(house.handle(event()).await);
+    let first = reply(world.handle(event()).await);
+    let second = reply(world.handle(event()).await);
     assert_eq!(first, second);
-    assert_eq!((house.count("receipt").await, house.count("moment").await), (1, 1));
+    assert_eq!((world.count("receipt").await, world.count("moment").await), (1, 1));
 }
 
 #[tokio::test]
-async fn readings_that_no_rule_watches_wake_nobody() {
-    let Some(house) = House::build().await else { return };
-    let event =
-        reply(house.handle(payload("greenhouse", "1", r#"{"device":"barn","temperature":31.5}"#)).await);
-    assert_eq!(cloudevent::extension(&event, "evaluation").as_deref(), Some("none"));
-    assert_eq!(house.count("evaluation_request").await, 0);
+async fn readings_that_no_rule_watches_wake_no_stage() {
+    let Some(world) = World::build().await else { return };
+    let outcome = world.handle(payload("greenhouse", "1", r#"{"device":"barn","temperature":31.5}"#)).await;
+    assert_eq!(outcome, Outcome::Done);
+    assert_eq!(world.count("evaluation_request").await, 0);
+}
+
+#[tokio::test]
+async fn where_the_pipeline_says_so_third_parties_hear_of_every_reading() {
+    let broker = TestReceiver::start().await;
+    let sink = HttpSink::from_env(&mut Env::from_pairs(&[("K_SINK", &broker.url("/"))]));
+    let Some(world) = World::emitting(sink).await else { return };
+    let unwatched = payload("greenhouse", "1", r#"{"device":"barn","temperature":31.5}"#);
+    let event = reply(world.handle(unwatched).await);
+    assert_eq!((event.ty(), broker.received().len()), (READINGS_RECORDED, 0));
+    let data: ReadingsRecorded = cloudevent::json(&event).unwrap();
+    assert_eq!((data.source.as_str(), data.streams[0].device.as_str()), ("greenhouse", "barn"));
+    assert_eq!(data.streams[0].from, now());
+
+    // An answer holds one event: the other is published before it.
+    let watched = payload("greenhouse", "2", r#"{"device":"gh-1","temperature":31.5}"#);
+    broker.answer(503);
+    assert_eq!(world.handle(watched.clone()).await.status(), 503);
+    broker.answer(202);
+    assert_eq!(reply(world.handle(watched).await).ty(), EVALUATION_REQUESTED);
+    let published = broker.received();
+    assert!(
+        published.iter().all(|event| event.header("ce-type") == Some(READINGS_RECORDED)),
+        "{published:?}"
+    );
+    assert_eq!(
+        published.first().map(|event| event.header("ce-id")),
+        published.last().map(|event| event.header("ce-id"))
+    );
+    assert_eq!((published.len(), world.count("moment").await), (2, 2));
 }
 
 #[tokio::test]
 async fn a_payload_of_which_nothing_can_be_taken_is_dead_lettered_here() {
-    let Some(house) = House::build().await else { return };
-    let outcome = house.handle(payload("greenhouse", "1", "42")).await;
+    let Some(world) = World::build().await else { return };
+    let outcome = world.handle(payload("greenhouse", "1", "42")).await;
     assert_eq!(outcome, Outcome::Done);
-    assert_eq!(house.count("receipt where outcome = 'rejected' and readings = 0 and problems = 1").await, 1);
-    assert_eq!(house.count("dead_letter where stage = 'transform' and cause = 'rejected'").await, 1);
+    assert_eq!(world.count("receipt where outcome = 'rejected' and readings = 0 and problems = 1").await, 1);
+    assert_eq!(world.count("dead_letter where stage = 'transform' and cause = 'rejected'").await, 1);
 }
 
 #[tokio::test]
 async fn a_name_that_no_index_holds_harms_its_own_reading_only() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let long: String = (0..4000_u32).map(|n| char::from(b'a' + (n * n % 251 % 26) as u8)).collect();
     let body = format!(r#"{{"device":"gh-1","temperature":31.5,"{long}":1}}"#);
-    reply(house.handle(payload("greenhouse", "1", &body)).await);
-    assert_eq!(house.count("readings").await, 1);
-    assert_eq!(house.count("receipt where outcome = 'partial' and readings = 1 and problems = 1").await, 1);
-    assert_eq!(house.count("dead_letter where reason like '%name is longer than 512 bytes'").await, 1);
+    reply(world.handle(payload("greenhouse", "1", &body)).await);
+    assert_eq!(world.count("readings").await, 1);
+    assert_eq!(world.count("receipt where outcome = 'partial' and readings = 1 and problems = 1").await, 1);
+    assert_eq!(world.count("dead_letter where reason like '%name is longer than 512 bytes'").await, 1);
 }
 
 #[tokio::test]
 async fn an_equal_body_without_id_and_time_is_a_repetition_within_the_sources_window() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let body = r#"{"device":"gh-1","temperature":31.5}"#;
     for (source, rows) in [("twice", 1), ("greenhouse", 2)] {
         for (id, second) in [("1", 0), ("2", 5)] {
             let mut event = payload(source, id, body);
             cloudevent::set_time(&mut event, now() + Duration::from_secs(second));
-            reply(house.handle(event).await);
+            reply(world.handle(event).await);
         }
-        assert_eq!(house.count(&format!("readings where source = '{source}'")).await, rows, "{source}");
+        assert_eq!(world.count(&format!("readings where source = '{source}'")).await, rows, "{source}");
     }
 }
 
 #[tokio::test]
-async fn an_event_of_somebody_else_is_taken_by_the_source_that_names_its_type() {
-    let Some(house) = House::build().await else { return };
+async fn an_event_of_others_is_taken_by_the_source_that_names_its_type() {
+    let Some(world) = World::build().await else { return };
     let mut event = cloudevent::new("com.example.reading", "/plant/7", "a");
     cloudevent::set_json(&mut event, &serde_json::json!({"device": "press", "pressure": 3.5})).unwrap();
-    reply(house.handle(event).await);
-    assert_eq!(house.count("readings where source = 'factory' and device = 'press'").await, 1);
+    assert_eq!(world.handle(event).await, Outcome::Done);
+    assert_eq!(world.count("readings where source = 'factory' and device = 'press'").await, 1);
     // An id is unique with its event's own source only.
     let mut other = cloudevent::new("com.example.reading", "/plant/8", "a");
     cloudevent::set_json(&mut other, &serde_json::json!({"device": "lathe", "pressure": 1.5})).unwrap();
-    reply(house.handle(other.clone()).await);
-    reply(house.handle(other).await);
-    assert_eq!(house.count("readings where source = 'factory' and device = 'lathe'").await, 1);
-    assert_eq!(house.count("receipt").await, 2);
-    assert_eq!(house.handle(cloudevent::new("com.example.other", "/plant/7", "a")).await, Outcome::Skip);
+    assert_eq!(world.handle(other.clone()).await, Outcome::Done);
+    assert_eq!(world.handle(other).await, Outcome::Done);
+    assert_eq!(world.count("readings where source = 'factory' and device = 'lathe'").await, 1);
+    assert_eq!(world.count("receipt").await, 2);
+    assert_eq!(world.handle(cloudevent::new("com.example.other", "/plant/7", "a")).await, Outcome::Skip);
 }
 
 #[tokio::test]
 async fn a_tick_records_a_heartbeat() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let tick = || cloudevent::new(TICK, "/apis/v1/namespaces/default/pingsources/tick", "1");
-    let event = reply(house.handle(tick()).await);
+    let event = reply(world.handle(tick()).await);
     assert_eq!(event.ty(), HEARTBEAT_RECORDED);
     assert_eq!(cloudevent::json::<HeartbeatRecorded>(&event).unwrap().at, now());
-    reply(house.handle(tick()).await);
-    assert_eq!(house.count("heartbeat").await, 1);
+    reply(world.handle(tick()).await);
+    assert_eq!(world.count("heartbeat").await, 1);
 }
 
 #[tokio::test]
 async fn what_is_no_payload_is_refused_by_what_is_wrong_with_it() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let mut no_request = payload("greenhouse", "1", "{}");
     no_request.set_data(APPLICATION_HTTP, b"hello".to_vec());
-    assert_eq!(house.handle(no_request).await.status(), 400);
+    assert_eq!(world.handle(no_request).await.status(), 400);
     let elsewhere = cloudevent::new(PAYLOAD_RECEIVED, "/somewhere/else", "1");
-    assert_eq!(house.handle(elsewhere).await.status(), 400);
-    assert_eq!(house.handle(payload("removed", "1", "{}")).await.status(), 422);
-    assert_eq!(house.count("receipt").await, 0);
+    assert_eq!(world.handle(elsewhere).await.status(), 400);
+    assert_eq!(world.handle(payload("removed", "1", "{}")).await.status(), 422);
+    assert_eq!(world.count("receipt").await, 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use event_model::ReceiptOutcome;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -76,7 +77,7 @@ pub struct Receipt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeptRequest {
     /// In the receipt, as `application/http`.
-    Here(Vec<u8>),
+    Here(Bytes),
     /// In the Kafka record that it came with.
     Record(RecordPlace),
 }

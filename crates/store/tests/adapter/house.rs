@@ -63,7 +63,7 @@ impl House {
                 outcome: ReceiptOutcome::Stored,
                 readings: samples.iter().map(|sample| sample.readings.len()).sum(),
                 problems: 0,
-                request: KeptRequest::Here(b"POST / HTTP/1.1\r\n\r\n".to_vec()),
+                request: KeptRequest::Here("POST / HTTP/1.1\r\n\r\n".into()),
             },
             marks: located
                 .streams

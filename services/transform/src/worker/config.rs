@@ -27,7 +27,7 @@ pub struct WorkerConfig {
     pub batch: usize,
     /// Where Kafka is.
     pub kafka: KafkaSettings,
-    /// `K_SINK`: where `readings.recorded` go.
+    /// `K_SINK`: where events go.
     pub sink: HttpSink,
 }
 

@@ -2,29 +2,28 @@
 //!
 //! ```text
 //! reader (one thread, owns the consumer)          batches under way (tasks)
-//!   poll ─> a batch of records ──────────────────> decode ─> one transaction ─> dead letters ─> readings.recorded
+//!   poll ─> a batch of records ──────────────────> decode ─> one transaction ─> dead letters ─> events
 //!   commit offsets <── everything below is safe <──────────────────────────────────────────────────┘
 //! ```
 //!
 //! An offset is committed only when rows, dead letters and events of everything below it are safe: a worker that dies
 //! has its last records read again, and their keys are claimed already.
 
-mod batch;
 mod config;
 mod handler;
 mod progress;
 mod reader;
 mod record;
 mod shared;
-mod told;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use persist::{Persist, PersistParts, TopicRecord};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
-use store::{Database, Streams, Writer};
+use store::Database;
 use tokio::sync::oneshot;
 
 pub(crate) use config::DEFAULT_GROUP;
@@ -32,8 +31,9 @@ pub use config::WorkerConfig;
 
 use handler::Handler;
 use reader::Reader;
-use record::Record;
 use shared::Shared;
+
+use crate::stage::STAGE;
 
 /// Before what failed in a way of its own is tried again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -77,12 +77,8 @@ impl Worker {
         let WorkerParts { config, pipeline, database, connections, prewarm, clock, leave_within } = parts;
         let shared = Arc::new(Shared::default());
         let handler = Arc::new(Handler {
-            pipeline,
-            streams: Streams::new(database.clone()),
-            writer: Writer::start(&database),
-            database,
+            persist: Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE }),
             sink: config.sink.clone(),
-            prewarm,
             clock,
             shared: Arc::clone(&shared),
         });
@@ -116,8 +112,8 @@ impl Worker {
 }
 
 /// Works until the batch is safe, through whatever fails; `false` where the end came first.
-async fn settle(handler: &Arc<Handler>, shared: &Shared, records: Vec<Record>) -> bool {
-    let records: Arc<[Record]> = records.into();
+async fn settle(handler: &Arc<Handler>, shared: &Shared, records: Vec<TopicRecord>) -> bool {
+    let records: Arc<[TopicRecord]> = records.into();
     loop {
         let (handler, records) = (Arc::clone(handler), Arc::clone(&records));
         match tokio::spawn(async move { handler.settle(&records).await }).await {

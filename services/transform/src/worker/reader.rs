@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka::{Logged, is_absence};
+use persist::TopicRecord;
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -12,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::config::WorkerConfig;
 use super::progress::{BatchId, Progress, Span};
-use super::record::Record;
+use super::record::topic_record;
 use super::shared::Shared;
 
 /// Bytes of records in one batch.
@@ -27,7 +28,7 @@ const PAUSE_AFTER: Duration = Duration::from_secs(2);
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Takes batches; returns at once.
-pub(super) type Handle = Box<dyn Fn(BatchId, Vec<Record>) + Send>;
+pub(super) type Handle = Box<dyn Fn(BatchId, Vec<TopicRecord>) + Send>;
 
 /// Reads the topic until the end is wished for.
 pub(super) struct Reader {
@@ -80,7 +81,7 @@ impl Reader {
     }
 
     /// Waits while all the room is taken. The group hears of us even where that takes long: reading is paused, not stopped.
-    fn make_room(&self, consumer: &Consumer, topic: &Arc<str>, records: &mut Vec<Record>) {
+    fn make_room(&self, consumer: &Consumer, topic: &Arc<str>, records: &mut Vec<TopicRecord>) {
         let is_room = |progress: &Progress| progress.under_way() < self.room;
         if self.shared.wait(PAUSE_AFTER, is_room) {
             return;
@@ -92,7 +93,7 @@ impl Reader {
                 tracing::warn!(%error, "reading cannot be paused");
             }
             if let Some(Ok(message)) = consumer.poll(POLL) {
-                records.push(Record::of(&message, topic));
+                records.push(topic_record(&message, topic));
             }
         }
         match consumer.assignment().and_then(|mine| consumer.resume(&mine)) {
@@ -106,14 +107,14 @@ impl Reader {
         &self,
         consumer: &Consumer,
         topic: &Arc<str>,
-        records: &mut Vec<Record>,
+        records: &mut Vec<TopicRecord>,
     ) -> Result<(), KafkaError> {
         let mut bytes: usize = records.iter().map(|record| record.bytes).sum();
         while records.len() < self.config.batch && bytes < BATCH_BYTES {
             let wait = if records.is_empty() { POLL } else { Duration::ZERO };
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    let record = Record::of(&message, topic);
+                    let record = topic_record(&message, topic);
                     bytes += record.bytes;
                     records.push(record);
                 }
@@ -132,7 +133,7 @@ impl Reader {
         Ok(())
     }
 
-    fn begin(&self, records: &mut Vec<Record>) {
+    fn begin(&self, records: &mut Vec<TopicRecord>) {
         {
             let progress = self.shared.progress();
             records.retain(|record| progress.owns(record.place.partition));

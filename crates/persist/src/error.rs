@@ -1,0 +1,37 @@
+//! Why a payload is not persisted, or is not known to be.
+
+use event_model::cloudevent::EventError;
+use payload::Refusal;
+use store::{StoreError, WriteError};
+use thiserror::Error;
+
+/// Why a payload is not persisted, or is not known to be.
+#[derive(Debug, Error)]
+pub enum PersistError {
+    /// The event leads nowhere.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Its streams could not be found or made.
+    #[error(transparent)]
+    Streams(StoreError),
+    /// It was not written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The dead letters of a batch were not kept.
+    #[error(transparent)]
+    DeadLetters(StoreError),
+    /// The events that follow cannot be written.
+    #[error(transparent)]
+    Event(#[from] EventError),
+}
+
+impl PersistError {
+    /// Whether the fault lies in the payload, so that trying again is no use.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Event(_) => true,
+            Self::Streams(error) | Self::DeadLetters(error) => error.is_data_error(),
+            Self::Write(error) => matches!(error, WriteError::Data(_)),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What is published once rows are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloudevents::{AttributesReader as _, Event};
+use event_model::cloudevent::{self, EventError};
+use event_model::event_types::{EVALUATION_REQUESTED, READINGS_RECORDED};
+use event_model::events::{EXT_PARTITION_KEY, EvaluationRequested, ReadingsRecorded, StreamSpan};
+use event_model::ids;
+use jiff::Timestamp;
+use payload::{Accepted, Carried};
+use pipeline_config::Emit;
+use serde::Serialize;
+use store::{EvaluationRequest, Located, RecordPlace};
+
+/// An event stays far below what a record of Kafka holds. Requests beyond this are rows all the same, and `alert` evaluates
+/// all that rows request.
+const MAX_STREAMS: usize = 1000;
+
+/// An event, and the trace that it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    /// The event.
+    pub event: Event,
+    /// The trace (W3C Trace Context).
+    pub traceparent: Option<String>,
+}
+
+/// What events follow from: a payload, or a batch by its first record that has something to say.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// What their ids are derived of.
+    place: Vec<String>,
+    key: Option<String>,
+    traceparent: Option<String>,
+    /// The latest receive time: not the time now, so that a second delivery is answered with the same events.
+    at: Timestamp,
+}
+
+impl Origin {
+    /// A payload that came by itself, or with its record.
+    pub(crate) fn of(
+        carried: &Carried,
+        at: Timestamp,
+        traceparent: Option<&str>,
+        record: Option<&RecordPlace>,
+    ) -> Self {
+        let event = carried.event();
+        let place = match record {
+            Some(record) => {
+                vec![record.topic.to_string(), record.partition.to_string(), record.offset.to_string()]
+            }
+            None => vec![event.source().clone(), event.id().to_owned()],
+        };
+        let key = cloudevent::extension(event, EXT_PARTITION_KEY).map(std::borrow::Cow::into_owned);
+        Self { place, key, traceparent: traceparent.map(str::to_owned), at }
+    }
+}
+
+/// What payloads ask to be published.
+#[derive(Debug)]
+pub(crate) struct Outgoing<'a> {
+    emit: Emit,
+    stage: &'a str,
+    origin: Option<Origin>,
+    requested: BTreeSet<i32>,
+    /// By source, then stream.
+    recorded: BTreeMap<String, BTreeMap<i32, StreamSpan>>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// Nothing yet.
+    pub(crate) fn new(emit: Emit, stage: &'a str) -> Self {
+        Self { emit, stage, origin: None, requested: BTreeSet::new(), recorded: BTreeMap::new() }
+    }
+
+    /// Whether `alert` has something to evaluate.
+    pub(crate) fn requests_evaluation(&self) -> bool {
+        !self.requested.is_empty()
+    }
+
+    /// Adds what a payload touched.
+    pub(crate) fn add(
+        &mut self,
+        accepted: &Accepted<'_>,
+        resolved: &Located,
+        requests: &[EvaluationRequest],
+        origin: impl FnOnce() -> Origin,
+    ) {
+        let recorded = self.emit == Emit::Always && !resolved.streams.is_empty();
+        if requests.is_empty() && !recorded {
+            return;
+        }
+        let origin = self.origin.get_or_insert_with(origin);
+        origin.at = origin.at.max(accepted.received_at);
+        self.requested.extend(requests.iter().map(|request| request.stream_id));
+        if recorded {
+            let streams = self.recorded.entry(accepted.origin.name.to_owned()).or_default();
+            for stream in &resolved.streams {
+                let (from, to) = stream.span();
+                let span = streams.entry(stream.id).or_insert_with(|| StreamSpan {
+                    stream: stream.id,
+                    device: stream.device.clone(),
+                    channel: stream.channel.clone(),
+                    from,
+                    to,
+                });
+                (span.from, span.to) = (span.from.min(from), span.to.max(to));
+            }
+        }
+    }
+
+    /// The events: first the request to evaluate, then what is for third parties.
+    pub(crate) fn publications(self) -> Result<Vec<Publication>, EventError> {
+        let Self { stage, origin, requested, recorded, .. } = self;
+        let Some(origin) = origin else { return Ok(Vec::new()) };
+        let mut publications = Vec::new();
+        if !requested.is_empty() {
+            let streams = requested.into_iter().take(MAX_STREAMS).collect();
+            let data = EvaluationRequested { streams };
+            publications.push(origin.publication(stage, (EVALUATION_REQUESTED, &[]), &data)?);
+        }
+        for (source, streams) in recorded {
+            let mut streams = streams.into_values().peekable();
+            for part in 0.. {
+                let data = ReadingsRecorded {
+                    source: source.clone(),
+                    streams: streams.by_ref().take(MAX_STREAMS).collect(),
+                };
+                let place = [source.as_str(), &part.to_string()];
+                publications.push(origin.publication(stage, (READINGS_RECORDED, &place), &data)?);
+                if streams.peek().is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(publications)
+    }
+}
+
+impl Origin {
+    fn publication(
+        &self,
+        stage: &str,
+        (event_type, within): (&str, &[&str]),
+        data: &impl Serialize,
+    ) -> Result<Publication, EventError> {
+        let place: Vec<&str> = self.place.iter().map(String::as_str).chain(within.iter().copied()).collect();
+        let id = ids::derive(event_type, &place).to_string();
+        let mut event = cloudevent::new(event_type, &format!("/stages/{stage}"), &id);
+        event.set_extension(EXT_PARTITION_KEY, self.key.clone().unwrap_or(id));
+        cloudevent::set_time(&mut event, self.at);
+        cloudevent::set_json(&mut event, data)?;
+        Ok(Publication { event, traceparent: self.traceparent.clone() })
+    }
+}

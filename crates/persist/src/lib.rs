@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod error;
+mod events;
+mod persist;
+mod record;
+mod topic_record;
+
+pub use error::PersistError;
+pub use events::Publication;
+pub use persist::{Arrival, Persist, PersistParts};
+pub use topic_record::{TopicRecord, Unreadable};

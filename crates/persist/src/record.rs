@@ -1,0 +1,92 @@
+//! All that a payload leaves in the database.
+
+use cloudevents::AttributesReader as _;
+use event_model::{ids, storable};
+use jiff::Timestamp;
+use payload::{Accepted, Carried, Repetition};
+use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
+use store::{
+    Claim, EvaluationRequest, KeptRequest, Located, Payload, Receipt, RecordPlace, Sighting, StoreError,
+    Streams,
+};
+
+/// What a payload's record is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) carried: &'a Carried,
+    pub(crate) accepted: &'a Accepted<'a>,
+    pub(crate) requests: Vec<EvaluationRequest>,
+    pub(crate) traceparent: Option<String>,
+    /// The record of a topic that keeps the request; `None` where the receipt is to keep it.
+    pub(crate) place: Option<RecordPlace>,
+    /// The stage's name and the time, for what failed.
+    pub(crate) failed: (&'a str, Timestamp),
+}
+
+/// Finds the payload's streams, and makes those that are new.
+pub(crate) async fn resolve(
+    streams: &Streams,
+    carried: &Carried,
+    accepted: &Accepted<'_>,
+) -> Result<Located, StoreError> {
+    let event = carried.event();
+    let sighting = Sighting {
+        source: accepted.origin.name,
+        source_tags: &accepted.origin.source.tags,
+        device_tags: &accepted.decoded.tags,
+        received_at: accepted.received_at,
+        receipt_id: ids::of_receipt(event.source(), event.id()),
+        samples: &accepted.decoded.samples,
+    };
+    streams.locate(&sighting).await
+}
+
+/// The payload as the writer takes it; the rows of `resolved` move into it.
+pub(crate) fn payload(parts: Parts<'_>, resolved: Located) -> Payload {
+    let Parts { carried, accepted, requests, traceparent, place, failed } = parts;
+    let decoded = &accepted.decoded;
+    let Repetition { key, expires_at } = Repetition::of(carried, accepted);
+    let kept_here = || KeptRequest::Here(carried.request_text(&accepted.request));
+    Payload {
+        claim: Claim { source: accepted.origin.name.to_owned(), key, expires_at },
+        receipt: Receipt {
+            id: resolved.receipt_id,
+            received_at: accepted.received_at,
+            event_id: carried.event().id().to_owned(),
+            format: accepted.origin.decoder.name().to_owned(),
+            traceparent,
+            outcome: accepted.outcome,
+            readings: decoded.readings().count(),
+            problems: decoded.problems.len(),
+            request: place.map_or_else(kept_here, KeptRequest::Record),
+        },
+        rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
+        marks: requests,
+        dead_letter: (!decoded.problems.is_empty()).then(|| of_problems(carried, accepted, failed)),
+        seen: resolved.seen,
+    }
+}
+
+fn of_problems(carried: &Carried, accepted: &Accepted<'_>, failed: (&str, Timestamp)) -> DeadLetter {
+    // PostgreSQL's texts hold no NUL, and a payload may be quoted.
+    let problems = accepted.decoded.problems.iter().map(|problem| DeadProblem {
+        place: storable(&problem.place).into_owned(),
+        reason: storable(&problem.reason).into_owned(),
+    });
+    let problems = problems.collect();
+    let reason = storable(&accepted.reason()).into_owned();
+    DeadLetter { problems, ..dead_letter(dead_event(carried), (Cause::Rejected, reason), failed) }
+}
+
+/// What the dead letter keeps of an event: the one place where its data is copied.
+pub(crate) fn dead_event(carried: &Carried) -> DeadEvent {
+    DeadEvent { data: carried.data().map(|data| data.to_vec()), ..DeadEvent::of(carried.event()) }
+}
+
+/// The dead letter of an event as a whole.
+pub(crate) fn dead_letter(
+    event: DeadEvent,
+    (cause, reason): (Cause, String),
+    (stage, at): (&str, Timestamp),
+) -> DeadLetter {
+    DeadLetter { event, stage: stage.to_owned(), cause, reason, problems: Vec::new(), at }
+}

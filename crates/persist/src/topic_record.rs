@@ -1,0 +1,30 @@
+//! A record of a topic as it was read: an event, or why it is none.
+
+use jiff::Timestamp;
+use payload::Carried;
+use store::RecordPlace;
+use store::dead_letters::DeadEvent;
+
+/// A record of a topic.
+#[derive(Debug)]
+pub struct TopicRecord {
+    /// Where it stands.
+    pub place: RecordPlace,
+    /// When it was published.
+    pub published_at: Option<Timestamp>,
+    /// The trace that it belongs to (W3C Trace Context).
+    pub traceparent: Option<String>,
+    /// The event, or what is kept of a record that holds none.
+    pub event: Result<Carried, Box<Unreadable>>,
+    /// How large its value is, in bytes.
+    pub bytes: usize,
+}
+
+/// A record that holds no event.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// Why.
+    pub reason: String,
+    /// What the dead letter keeps of it.
+    pub kept: DeadEvent,
+}
