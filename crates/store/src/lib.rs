@@ -15,6 +15,7 @@ mod row;
 mod sent;
 mod settings;
 pub mod streams;
+pub mod sums;
 mod tls;
 mod transaction;
 mod word;

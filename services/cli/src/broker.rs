@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
-use crate::up::addresses;
+use crate::local_addresses;
 use runtime::Failure;
 
 /// A Broker as the command line names it: its ingress, or `up`.
@@ -25,7 +25,7 @@ impl Broker {
     pub fn url(self) -> Result<Url, Failure> {
         match self {
             Self::At(url) => Ok(url),
-            Self::Up => addresses::broker_url().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            Self::Up => local_addresses::broker_url().and_then(|text| text.parse().ok()).ok_or_else(|| {
                 Failure::new("no `freshet up` runs in this folder")
                     .hint("name the Broker's ingress with --broker URL")
             }),

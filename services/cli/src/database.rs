@@ -4,7 +4,7 @@
 use runtime::Env;
 use store::{Client, Database, DatabaseSettings};
 
-use crate::up::addresses;
+use crate::local_addresses;
 use runtime::Failure;
 
 /// What to do where no database can be reached.
@@ -17,7 +17,7 @@ const HINT: &str = "set DATABASE_URL (postgresql://user@host/database) to the da
 /// Where they are wrong, or there is neither.
 pub fn settings() -> Result<DatabaseSettings, Failure> {
     if !is_named()
-        && let Some(url) = addresses::database_url()
+        && let Some(url) = local_addresses::database_url()
     {
         return DatabaseSettings::from_url(&url).map(|settings| settings.pool_size(1)).map_err(|error| {
             Failure::because("the address that `freshet up` left is wrong", &error).hint(HINT)

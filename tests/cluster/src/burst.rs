@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use cli::demo::clock_face::ClockFace;
-use cli::demo::fleet::Fleet;
-use cli::demo::ledger::{self, Entry};
-use cli::demo::play;
 use jiff::Timestamp;
+use local::demo::burst;
+use local::demo::comparison::{self, Comparison};
+use local::demo::fleet::Fleet;
+use local::demo::moments::Moments;
 use runtime::Clock;
+use store::sums;
 
 use crate::stand::{Stand, TICK};
 use crate::wait::until;
@@ -31,11 +32,11 @@ pub async fn send(stand: &Stand) -> Result<Burst, Failure> {
     let received_before = received(stand).await?;
     let (client, base) = stand.client_of(&stand.service("ingest")).await?;
     let begun = Clock::system().now();
-    let fleet = Fleet::plan(ClockFace::ending_before(begun));
-    let played = play::play(&client, &base, &stand.key, &fleet.requests).await;
-    if let Some(surprise) = played.surprises.first() {
+    let fleet = Fleet::plan(Moments::ending_before(begun));
+    let sent = burst::send(&client, &base, &stand.key, &fleet.requests).await;
+    if let Some(surprise) = sent.surprises.first() {
         return Err(
-            format!("{} surprising answers of `ingest`, first: {surprise}", played.surprises.len()).into()
+            format!("{} surprising answers of `ingest`, first: {surprise}", sent.surprises.len()).into()
         );
     }
     Ok(Burst { requests: fleet.requests.len(), fleet, begun, received_before })
@@ -51,12 +52,13 @@ async fn received(stand: &Stand) -> Result<usize, Failure> {
 /// What does not agree in the end.
 pub async fn settled(stand: &Stand, burst: &Burst) -> Result<(), Failure> {
     let client = stand.database.connect().await?;
-    let mut last: Vec<Entry> = Vec::new();
+    let mut last: Vec<Comparison> = Vec::new();
     let waited = until(TICK * 4, "the sums", async || {
         let notified = received(stand).await?.saturating_sub(burst.received_before);
-        last = ledger::compare(&client, &burst.fleet, burst.begun, notified).await?;
+        let found = sums::since(&client, burst.begun).await?;
+        last = comparison::compare(&burst.fleet, &found, notified);
         // Without any message the comparison alone would agree with silence.
-        Ok((notified > 0 && last.iter().all(Entry::agrees)).then_some(()))
+        Ok((notified > 0 && last.iter().all(Comparison::agrees)).then_some(()))
     });
     waited.await.map_err(|failure| {
         let wrong = last.iter().filter(|entry| !entry.agrees());

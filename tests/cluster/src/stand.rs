@@ -23,7 +23,7 @@ const READY_LIMIT: Duration = Duration::from_secs(300);
 /// Of one request: a cold start included, and longer than the stage's own time-out.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 /// The demo's pipeline, with the receiver of the cluster and a tick that leaves room for zero pods.
-const PIPELINE: &str = include_str!("../../../services/cli/demo/freshet.yaml");
+const PIPELINE: &str = include_str!("../../../crates/local/demo/freshet.yaml");
 /// Knative's label of what it makes for a Service.
 const KNATIVE_SERVICE: &str = "serving.knative.dev/service";
 /// The time between two ticks.

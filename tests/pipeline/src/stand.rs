@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cli::up::house::House;
 use jiff::Timestamp;
 use knative_local::{Config, LocalKnative, Running};
+use local::local_topology::{self, LocalTopology};
 use testkit::{OwnPostgres, eventually, own_postgres};
 use tokio_postgres::Client;
 
@@ -67,9 +67,7 @@ impl Stand {
         std::fs::write(&pipeline, &plan.pipeline).expect("the folder takes a file");
         std::fs::create_dir(folder.path().join("crash")).expect("the folder takes a folder");
         let database_url = postgres.database().url().to_owned();
-        cli::commands::up::prepare(&database_url, &load(&pipeline))
-            .await
-            .expect("the schema is brought up to date");
+        local::up::prepare(&database_url, &load(&pipeline)).await.expect("the schema is brought up to date");
         if let Some(now) = plan.clock {
             set_clock(folder.path(), now);
         }
@@ -188,11 +186,11 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
     if plan.clock.is_some() {
         environment.push(("FRESHET_SIMULATED_CLOCK".to_owned(), clock_file(folder).display().to_string()));
     }
-    let house = House {
+    let topology = LocalTopology {
         state: folder.join("broker"),
         binaries: binaries(),
         pipeline: pipeline.to_owned(),
-        foreign_events: cli::up::house::foreign_events(&load(pipeline)),
+        foreign_events: local_topology::foreign_events(&load(pipeline)),
         database_url: database_url.to_owned(),
         environment,
         listen: ([127, 0, 0, 1], 0).into(),
@@ -200,7 +198,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         tick: None,
         slow_tick: Duration::from_secs(24 * 3600),
     };
-    let mut config = house.config().unwrap_or_else(|failure| panic!("{failure}: run `make build-test`"));
+    let mut config = topology.config().unwrap_or_else(|failure| panic!("{failure}: run `make build-test`"));
     for service in &mut config.services {
         let crashes = crash_folder(folder, &service.name);
         service.env.insert("FRESHET_CRASH_DIR".to_owned(), crashes.display().to_string());

@@ -15,6 +15,7 @@ pub mod schema;
 pub mod send;
 pub mod source;
 pub mod status;
+#[cfg(feature = "local")]
 pub mod up;
 
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub enum Done {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "local")]
     Up(Box<up::Args>),
     Check(check::Args),
     Schema(schema::Args),
@@ -84,7 +86,8 @@ impl Cli {
     /// [`Failure`], for standard error.
     pub async fn run(self) -> Result<Done, Failure> {
         match self.command {
-            Command::Up(args) => up::run(&args).await,
+            #[cfg(feature = "local")]
+            Command::Up(args) => up::run(*args).await,
             Command::Check(args) => check::run(&args, self.output),
             Command::Schema(args) => schema::run(&args),
             Command::Send(args) => send::run(&args, self.output).await,

@@ -1,32 +1,20 @@
 //! `freshet up`.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use knative_local::{LocalKnative, Running};
-use pipeline_config::Pipeline;
-use postgres_local::{Instance, Options};
-use runtime::Clock;
-use store::{Database, DatabaseSettings};
-use tokio::signal::unix::{SignalKind, signal};
+use local::demo::Outcome;
+use local::demo::comparison::Comparison;
+use local::up::{Options, Work};
+use runtime::Failure;
+use serde::Serialize;
 use topology::TICK_TIMER;
 
-use crate::database;
-use crate::demo;
+use crate::output::{self, Format, Row};
 use crate::pipeline_file::PipelineFile;
-use crate::up::addresses::Addresses;
-use crate::up::directory::StateDirectory;
-use crate::up::house::{self, House};
-use crate::up::log;
-use crate::up::screen::Screen;
-use runtime::Failure;
 
 use super::Done;
-
-/// How often the screen follows what happens.
-const REFRESH: Duration = Duration::from_millis(100);
 
 /// Run the whole pipeline on this machine: a private PostgreSQL, the local broker, stages that start on demand
 #[derive(Debug, clap::Args)]
@@ -62,136 +50,71 @@ pub struct Args {
 /// Runs until Ctrl-C, or with `--once` until the demo is over.
 ///
 /// # Errors
-/// Where a part of the pipeline does not start or stop.
-pub async fn run(args: &Args) -> Result<Done, Failure> {
-    let directory = StateDirectory::take(&args.state_dir.join(if args.demo { "demo" } else { "" }))?;
-    let stage_play = args.demo.then(|| demo::Play::prepare(&directory)).transpose()?;
-    let pipeline_path = match &stage_play {
-        Some(play) => play.pipeline_path().to_owned(),
-        None => absolute(&args.pipeline.path)?,
-    };
-    let pipeline = PipelineFile { path: pipeline_path.clone() }.load()?;
-    for warning in &pipeline.warnings {
-        eprintln!("warning: {}:{}: {}", pipeline_path.display(), warning.line, warning.text);
-    }
-    let mut postgres = start_postgres(&directory).await?;
-    let result = with_database(args, &directory, &pipeline, &pipeline_path, &postgres, stage_play).await;
-    tokio::task::block_in_place(|| postgres.stop())
-        .map_err(|error| Failure::because("PostgreSQL does not stop", &error))?;
-    result
-}
-
-async fn start_postgres(directory: &StateDirectory) -> Result<Instance, Failure> {
-    let options = Options::new(directory.postgres());
-    tokio::task::spawn_blocking(move || Instance::start(&options))
-        .await
-        .map_err(|error| Failure::because("PostgreSQL does not start", &error))?
-        .map_err(|error| Failure::because("PostgreSQL does not start", &error))
-}
-
-async fn with_database(
-    args: &Args,
-    directory: &StateDirectory,
-    pipeline: &Pipeline,
-    pipeline_path: &Path,
-    postgres: &Instance,
-    stage_play: Option<demo::Play>,
-) -> Result<Done, Failure> {
-    let database_url = postgres.url("postgres");
-    prepare(&database_url, pipeline).await?;
-    let tick =
-        (!pipeline.rules.is_empty() || !pipeline.receivers.is_empty()).then(|| pipeline.tick.unsigned_abs());
-    let house = House {
-        state: directory.broker(),
-        binaries: args.bin_dir.clone().map_or_else(house::beside_this_program, Ok)?,
-        pipeline: pipeline_path.to_owned(),
-        foreign_events: house::foreign_events(pipeline),
-        database_url: database_url.clone(),
-        environment: stage_play.as_ref().map(demo::Play::environment).unwrap_or_default(),
-        listen: SocketAddr::from((args.address, args.port)),
+/// Where the pipeline file has mistakes, or a part of the pipeline does not start or stop.
+pub async fn run(args: Args) -> Result<Done, Failure> {
+    let work = if args.demo { Work::Demo { once: args.once } } else { pipeline(&args.pipeline)? };
+    let options = Options {
+        work,
+        state_directory: args.state_dir,
+        address: args.address,
+        port: args.port,
         idle: args.idle,
-        tick,
         slow_tick: args.slow_tick,
+        binaries: args.bin_dir,
     };
-    let clock = Clock::system();
-    let running = LocalKnative::start(house.config()?, Arc::new(move || clock.now()))
-        .await
-        .map_err(|error| Failure::because("the local broker does not start", &error))?;
-    let result = match Addresses::publish(directory.path(), &database_url, &running.broker_url()) {
-        Ok(_addresses) => {
-            live(args, &running, &database_url, tick.unwrap_or(TICK_TIMER.every), stage_play).await
-        }
-        Err(failure) => Err(failure),
-    };
-    running.stop().await;
-    result
+    let is_well = local::up::run(options, print).await?;
+    Ok(if is_well { Done::Well } else { Done::Badly })
 }
 
-/// Brings the schema up to date and puts the pipeline file in force.
-///
-/// # Errors
-/// Where the database does not answer, or refuses a migration.
-pub async fn prepare(database_url: &str, pipeline: &Pipeline) -> Result<(), Failure> {
-    let settings = DatabaseSettings::from_url(database_url)
-        .map_err(|error| Failure::because("the database's address is wrong", &error))?;
-    store::migrate(&settings).await.map_err(|error| Failure::because("the migration failed", &error))?;
-    let client = Database::new(&settings).client().await.map_err(|error| database::failed(&error))?;
-    store::active_pipeline::activate(&client, &pipeline.hash, Clock::system().now())
-        .await
-        .map_err(|error| Failure::because("the pipeline cannot be put in force", &error))
-}
-
-/// Shows what happens until it is time to end.
-async fn live(
-    args: &Args,
-    running: &Running,
-    database_url: &str,
-    tick: Duration,
-    stage_play: Option<demo::Play>,
-) -> Result<Done, Failure> {
-    let mut screen = Screen::open();
-    log::show(&screen);
-    let webhook = format!("http://{}:{}", args.address, args.port);
-    screen.say(&format!("webhook: {webhook}/hooks/SOURCE"));
-    screen.say(&format!("database: psql '{database_url}'"));
-    let mut refresh = tokio::time::interval(REFRESH);
-    let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
-    let mut terminated = signal(SignalKind::terminate())
-        .map_err(|error| Failure::because("SIGTERM cannot be listened for", &error))?;
-    let played = async {
-        match stage_play {
-            Some(play) => Some(play.perform(&webhook, database_url, running, tick).await),
-            None => std::future::pending().await,
-        }
-    };
-    let mut played = std::pin::pin!(played);
-    let mut over = None;
-    loop {
-        tokio::select! {
-            _ = refresh.tick() => screen.show(&running.stats()),
-            _ = &mut ctrl_c => break,
-            _ = terminated.recv() => break,
-            error = running.failed() => {
-                let failure = Failure::because("the local broker cannot go on", &error);
-                over = Some(Err(failure.hint("see that the disk has room, and start `freshet up` again: it goes on from here")));
-                break;
-            }
-            verdict = &mut played, if over.is_none() => {
-                over = verdict;
-                if args.once || matches!(over, Some(Err(_))) {
-                    break;
-                }
-            }
-        }
+fn pipeline(file: &PipelineFile) -> Result<Work, Failure> {
+    let path = std::path::absolute(&file.path)
+        .map_err(|error| Failure::because(format!("{} has no place", file.path.display()), &error))?;
+    let pipeline = PipelineFile { path: path.clone() }.load()?;
+    for warning in &pipeline.warnings {
+        eprintln!("warning: {}:{}: {}", path.display(), warning.line, warning.text);
     }
-    screen.show(&running.stats());
-    screen.close();
-    over.unwrap_or(Ok(Done::Well))
+    Ok(Work::Pipeline(path, Box::new(pipeline)))
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path)
-        .map_err(|error| Failure::because(format!("{} has no place", path.display()), &error))
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Line<'a>(&'a Comparison);
+
+impl Row for Line<'_> {
+    const HEADINGS: &'static [&'static str] = &["", "PLANNED", "FOUND", ""];
+
+    fn cells(&self) -> Vec<String> {
+        let verdict = if self.0.agrees() { "agree" } else { "DISAGREE" };
+        vec![self.0.what.clone(), self.0.planned.clone(), self.0.found.clone(), verdict.to_owned()]
+    }
+}
+
+/// What came of the demo.
+fn print(outcome: &Outcome) -> Result<(), Failure> {
+    let lines: Vec<Line<'_>> = outcome.comparisons.iter().map(Line).collect();
+    output::rows(Format::Table, &lines)?;
+    let sent = &outcome.sent;
+    output::write_line(&format!(
+        "{} requests sent: {} accepted, {} refused at the door as planned, {} surprises",
+        sent.requests,
+        sent.accepted,
+        sent.refused,
+        sent.surprises.len()
+    ))?;
+    for surprise in &sent.surprises {
+        output::write_line(&format!("surprise: {surprise}"))?;
+    }
+    let zero = if outcome.at_zero {
+        "every stage came to 0 processes, between ticks too"
+    } else {
+        "a stage did NOT come to 0 processes"
+    };
+    output::write_line(&format!(
+        "{zero}; an idle hour costs {:.0} process-seconds with a tick every {} s",
+        outcome.idle_hour,
+        TICK_TIMER.every.as_secs()
+    ))?;
+    output::write_line(if outcome.agrees() { "the sums agree" } else { "the sums do NOT agree" })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

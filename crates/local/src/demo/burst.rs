@@ -1,4 +1,4 @@
-//! Sends the burst, each request with its source's credential, and notes where the door answered otherwise than planned.
+//! Sends the burst, each request with its source's credential, and notes which answers were not the planned ones.
 
 use event_model::{RecordedRequest, hex};
 use futures_util::{StreamExt, stream};
@@ -10,11 +10,11 @@ use super::fleet::{Fate, Planned};
 /// Requests under way at once.
 const CONCURRENCY: usize = 16;
 
-/// What the door answered.
+/// What was answered.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Played {
+pub struct Sent {
     /// Requests sent.
-    pub sent: usize,
+    pub requests: usize,
     /// Requests that were taken (2xx).
     pub accepted: usize,
     /// Requests that were refused, as planned or not.
@@ -23,16 +23,16 @@ pub struct Played {
     pub surprises: Vec<String>,
 }
 
-/// Plays `requests` against the webhook at `base`; `key` is every source's secret.
-pub async fn play(client: &reqwest::Client, base: &str, key: &str, requests: &[Planned]) -> Played {
+/// Sends `requests` against the webhook at `base`; `key` is every source's secret.
+pub async fn send(client: &reqwest::Client, base: &str, key: &str, requests: &[Planned]) -> Sent {
     let answers = stream::iter(requests)
         .map(|planned| async move { (planned, answer(client, base, key, planned).await) })
         .buffered(CONCURRENCY);
     answers
-        .fold(Played::default(), |mut played, (planned, answer)| async move {
-            played.sent += 1;
+        .fold(Sent::default(), |mut sent, (planned, answer)| async move {
+            sent.requests += 1;
             let status = answer.as_ref().copied().unwrap_or_default();
-            let count = if (200..300).contains(&status) { &mut played.accepted } else { &mut played.refused };
+            let count = if (200..300).contains(&status) { &mut sent.accepted } else { &mut sent.refused };
             *count += 1;
             let as_planned = match planned.fate {
                 Fate::Refused(wanted) => status == wanted,
@@ -40,17 +40,16 @@ pub async fn play(client: &reqwest::Client, base: &str, key: &str, requests: &[P
             };
             if !as_planned {
                 let found = answer.map_or_else(|error| error.to_string(), |status| status.to_string());
-                played
-                    .surprises
+                sent.surprises
                     .push(format!("{}: {:?} was planned, {found} came", planned.request.path, planned.fate));
             }
-            played
+            sent
         })
         .await
 }
 
 async fn answer(client: &reqwest::Client, base: &str, key: &str, planned: &Planned) -> reqwest::Result<u16> {
-    let key = if planned.authentic { key } else { "nobody's key" };
+    let key = if planned.authentic { key } else { "a wrong key" };
     let request = authorized(planned.request.clone(), key);
     let mut builder = client.post(format!("{base}{}", request.target())).body(request.body);
     for (name, value) in &request.headers {

@@ -1,4 +1,4 @@
-//! Shows the stages while they come and go: on a terminal one line for each, kept up to date; elsewhere a line for each change.
+//! Shows the processes of the stages: on a terminal one line for each, kept up to date; elsewhere a line for each change.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -8,7 +8,7 @@ use knative_local::{ServiceStats, Stats};
 use topology::STAGES;
 
 /// Where the stages are shown.
-pub enum Screen {
+pub(crate) enum Screen {
     /// A terminal.
     Terminal {
         /// The lines, by stage.
@@ -16,13 +16,13 @@ pub enum Screen {
         /// All of them.
         all: MultiProgress,
     },
-    /// A file or a pipe: what was told last, by stage.
+    /// A file or a pipe: the processes that were shown last, by stage.
     Lines(BTreeMap<String, u32>),
 }
 
 impl Screen {
     /// Lines on standard error, as it is.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::Lines(BTreeMap::new());
         }
@@ -40,7 +40,7 @@ impl Screen {
     }
 
     /// Shows `stats`.
-    pub fn show(&mut self, stats: &Stats) {
+    pub(crate) fn show(&mut self, stats: &Stats) {
         match self {
             Self::Terminal { lines, .. } => {
                 for (name, line) in lines {
@@ -48,9 +48,9 @@ impl Screen {
                     line.set_message(text(&stage));
                 }
             }
-            Self::Lines(told) => {
+            Self::Lines(shown) => {
                 for (name, stage) in &stats.services {
-                    let before = told.insert(name.clone(), stage.processes).unwrap_or(0);
+                    let before = shown.insert(name.clone(), stage.processes).unwrap_or(0);
                     if before != stage.processes {
                         eprintln!("{name}: {before} -> {}  {}", stage.processes, text(stage));
                     }
@@ -60,10 +60,10 @@ impl Screen {
     }
 
     /// A line beside the stages.
-    pub fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         match self {
             Self::Terminal { all, .. } => {
-                // A terminal that cannot be written has nobody who reads it.
+                // A terminal that cannot be written shows nothing.
                 let _ = all.println(line);
             }
             Self::Lines(_) => eprintln!("{line}"),
@@ -71,7 +71,7 @@ impl Screen {
     }
 
     /// What draws the lines, where there are any.
-    pub fn drawing(&self) -> Option<MultiProgress> {
+    pub(crate) fn drawing(&self) -> Option<MultiProgress> {
         match self {
             Self::Terminal { all, .. } => Some(all.clone()),
             Self::Lines(_) => None,
@@ -79,7 +79,7 @@ impl Screen {
     }
 
     /// Leaves the lines as they are.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         if let Self::Terminal { lines, .. } = self {
             lines.values().for_each(ProgressBar::abandon);
         }
@@ -92,12 +92,12 @@ fn text(stage: &ServiceStats) -> String {
         1 => "1 process".to_owned(),
         number => format!("{number} processes"),
     };
-    let woken = match stage.woken {
+    let prewarmed = match stage.woken {
         0 => String::new(),
         times => format!(", {times} of {} starts prewarmed", stage.starts),
     };
     format!(
-        "{processes:<12} {:>8} events {:>5} errors   last cold start {:.0} ms{woken}",
+        "{processes:<12} {:>8} events {:>5} errors   last cold start {:.0} ms{prewarmed}",
         stage.requests, stage.errors, stage.last_cold_start_ms
     )
 }

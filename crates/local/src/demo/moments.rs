@@ -1,18 +1,18 @@
-//! The moments of the demo: its payloads tell the last minutes before it began.
+//! The moments of the demo: its payloads are of the last minutes before it began.
 
 use jiff::{SignedDuration, Timestamp};
 
 /// The moments at which the fleet measured.
 #[derive(Debug, Clone, Copy)]
-pub struct ClockFace {
+pub struct Moments {
     begin: Timestamp,
 }
 
-impl ClockFace {
+impl Moments {
     /// Moments that end just before `now`.
     pub fn ending_before(now: Timestamp) -> Self {
         let begin = now - SignedDuration::from_mins(12);
-        // Whole seconds: Ecowitt and Tasmota know nothing finer.
+        // Whole seconds: Ecowitt and Tasmota send nothing finer.
         Self { begin: Timestamp::from_second(begin.as_second()).unwrap_or(begin) }
     }
 

@@ -21,9 +21,9 @@ const NAMESPACE: &str = "default";
 /// The stage that is the dead letter sink's reader.
 const DEAD_LETTER: &str = "dead-letter";
 
-/// What a local pipeline is made of.
+/// A pipeline on this machine.
 #[derive(Debug, Clone)]
-pub struct House {
+pub struct LocalTopology {
     /// Where the broker keeps its log.
     pub state: PathBuf,
     /// The folder of the stages' binaries.
@@ -54,7 +54,7 @@ pub fn foreign_events(pipeline: &Pipeline) -> BTreeMap<String, String> {
         .collect()
 }
 
-impl House {
+impl LocalTopology {
     /// The configuration of the local broker.
     ///
     /// # Errors

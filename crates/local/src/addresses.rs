@@ -37,7 +37,7 @@ impl Addresses {
 impl Drop for Addresses {
     fn drop(&mut self) {
         for name in [DATABASE, BROKER] {
-            // Whoever removed it was faster; nothing else can be done at the end.
+            // One that is gone already is what is wanted; nothing else can be done at the end.
             let _ = fs::remove_file(self.state_directory.join(name));
         }
     }

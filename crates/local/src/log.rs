@@ -7,10 +7,10 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::screen::Screen;
+use crate::screen::Screen;
 
 /// Shows it from now on, as long as the process lives.
-pub fn show(screen: &Screen) {
+pub(crate) fn show(screen: &Screen) {
     let drawing = screen.drawing();
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
@@ -19,7 +19,7 @@ pub fn show(screen: &Screen) {
     let ours = Targets::new()
         .with_target("knative_local", LevelFilter::WARN)
         .with_target("postgres_local", LevelFilter::WARN);
-    // Somebody who listens already hears it.
+    // A subscriber that is there already gets it.
     let _ = tracing_subscriber::registry().with(lines).with(ours).try_init();
 }
 

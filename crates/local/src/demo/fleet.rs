@@ -1,9 +1,9 @@
-//! The burst, planned: some three hundred devices of seven platforms over ten minutes, with all that goes wrong in life.
+//! The burst, planned: some three hundred devices of seven platforms over ten minutes, with the faults that real fleets have.
 
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 
-use super::clock_face::ClockFace;
+use super::moments::Moments;
 use super::platforms::{self, Expected, Payload};
 
 /// What must become of a request.
@@ -21,7 +21,7 @@ pub enum Fate {
     Again,
     /// It is accepted and was stored before, though nothing says so: it gets a receipt, and its readings change nothing.
     AgainAsNew,
-    /// It is refused at the door with this status.
+    /// `ingest` refuses it with this status.
     Refused(u16),
 }
 
@@ -72,18 +72,18 @@ const DRY_FIELD: usize = 3;
 const WARM_FRIDGE: usize = 7;
 
 impl Fleet {
-    /// Plans the burst around `clock`.
-    pub fn plan(clock: ClockFace) -> Self {
+    /// Plans the burst at `moments`.
+    pub fn plan(moments: Moments) -> Self {
         let mut requests = Vec::new();
         for minute in [0, 3, 6, 9] {
-            requests.extend(round(minute, clock.at(minute)).into_iter().map(stored));
+            requests.extend(round(minute, moments.at(minute)).into_iter().map(stored));
         }
         hold_back_the_late(&mut requests);
         repeat_some(&mut requests);
-        requests.extend(mishaps(clock));
+        requests.extend(mishaps(moments));
         Self {
             requests,
-            transitions: transitions(clock),
+            transitions: transitions(moments),
             devices: SOIL_SENSORS + TREES + STATIONS + RACKS + PLUGS + FRIDGES + 1,
         }
     }
@@ -125,14 +125,14 @@ fn warm_fridge(minute: i64) -> f64 {
     [4.0, 9.0, 10.0, 5.0][usize::try_from(minute / 3).unwrap_or_default().min(3)]
 }
 
-fn transitions(clock: ClockFace) -> Vec<ExpectedTransition> {
+fn transitions(moments: Moments) -> Vec<ExpectedTransition> {
     let transition = |rule, device: String, kind, at| ExpectedTransition { rule, device, kind, at };
     let fridge = format!("fridge-{WARM_FRIDGE:02}");
     vec![
-        transition("ColdStoreTooWarm", fridge.clone(), "firing", Some(clock.at(3))),
-        transition("ColdStoreTooWarm", fridge, "resolved", Some(clock.at(9))),
+        transition("ColdStoreTooWarm", fridge.clone(), "firing", Some(moments.at(3))),
+        transition("ColdStoreTooWarm", fridge, "resolved", Some(moments.at(9))),
         // in breach since minute 3, for five minutes
-        transition("SoilTooDry", format!("70b3d57ed000{DRY_FIELD:04x}"), "firing", Some(clock.at(8))),
+        transition("SoilTooDry", format!("70b3d57ed000{DRY_FIELD:04x}"), "firing", Some(moments.at(8))),
         transition("BuoySilent", "urn:dev:ow:10e2073a01080000".to_owned(), "firing", None),
     ]
 }
@@ -163,8 +163,8 @@ fn repeat_some(requests: &mut Vec<Planned>) {
 }
 
 /// What a real fleet sends beside readings.
-fn mishaps(clock: ClockFace) -> Vec<Planned> {
-    let at = clock.at(10);
+fn mishaps(moments: Moments) -> Vec<Planned> {
+    let at = moments.at(10);
     let planned = |request, fate| Planned { request, authentic: true, fate };
     let changed = |(mut request, readings): Payload, from: &str, to: &str| {
         request.body = String::from_utf8_lossy(&request.body).replacen(from, to, 1).into();
@@ -174,7 +174,7 @@ fn mishaps(clock: ClockFace) -> Vec<Planned> {
     for device in 200..205 {
         all.push(planned(platforms::things_stack_join(device, at).0, Fate::NoReadings));
     }
-    // a truncated body, a wrong key, a source that nobody declared, a wrong content type
+    // a truncated body, a wrong key, a source that is not declared, a wrong content type
     let (mut broken, _) = platforms::chirpstack(0, at, 1.0, 1.0);
     broken.body.truncate(broken.body.len() / 2);
     all.push(planned(broken, Fate::Refused(400)));
@@ -209,11 +209,11 @@ fn mishaps(clock: ClockFace) -> Vec<Planned> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClockFace, Fate, Fleet};
+    use super::{Fate, Fleet, Moments};
 
     #[test]
     fn the_burst_has_every_kind_of_fate() {
-        let fleet = Fleet::plan(ClockFace::ending_before("2026-03-01T12:00:00Z".parse().unwrap()));
+        let fleet = Fleet::plan(Moments::ending_before("2026-03-01T12:00:00Z".parse().unwrap()));
         let has = |wanted: fn(&Fate) -> bool| fleet.requests.iter().any(|planned| wanted(&planned.fate));
         assert!(has(|fate| matches!(fate, Fate::Stored(_))));
         assert!(has(|fate| matches!(fate, Fate::Partial(_))));
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_changed_body_really_is_changed() {
-        let fleet = Fleet::plan(ClockFace::ending_before("2026-03-01T12:00:00Z".parse().unwrap()));
+        let fleet = Fleet::plan(Moments::ending_before("2026-03-01T12:00:00Z".parse().unwrap()));
         let bodies: Vec<_> = fleet
             .requests
             .iter()
