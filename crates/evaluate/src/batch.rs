@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join3;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rules::Horizon;
 use runtime::crash;
 use store::alerts::{self, Request};
@@ -15,16 +15,14 @@ use crate::heartbeats::HeartbeatCache;
 use crate::plan::{Plan, Start, Task};
 use crate::write::{Changes, Written};
 
-/// A stream that reads back further is evaluated alone: its moments may be many.
-const LONG_HISTORY: SignedDuration = SignedDuration::from_hours(24);
+/// Moments that are held in memory for several streams; one stream alone may have more.
+const MOST_MOMENTS: usize = 20_000;
 
 /// What an evaluation of a batch came to.
 #[derive(Debug, Default)]
 pub(crate) struct Evaluated {
     /// The streams, those that another process has left out, and when a heartbeat may change one of their series.
     pub(crate) deadlines: BTreeMap<i32, Option<Timestamp>>,
-    /// Streams that were not evaluated, since they read too far back to be evaluated beside others.
-    pub(crate) long: Vec<i32>,
     /// What was written.
     pub(crate) written: Written,
 }
@@ -37,21 +35,20 @@ pub(crate) struct Batch<'a> {
 }
 
 impl Batch<'_> {
+    /// Evaluates the streams; `None` where they have more moments than fit beside each other, and nothing was done.
     pub(crate) async fn evaluate(
         &self,
         streams: &[i32],
         heartbeats: &mut HeartbeatCache,
-    ) -> Result<Evaluated, StoreError> {
+    ) -> Result<Option<Evaluated>, StoreError> {
         let locked = alerts::lock_streams(self.transaction, streams).await?;
         if locked.is_empty() {
-            return Ok(Evaluated::default());
+            return Ok(Some(Evaluated::default()));
         }
-        let (mut plans, mut requests) = self.plan(&locked).await?;
-        let long = if locked.len() > 1 { self.take_long(&mut plans) } else { Vec::new() };
-        requests.retain(|stream, _| !long.contains(stream));
-        let decisions = self.decide(&plans, heartbeats).await?;
-        let mut deadlines: BTreeMap<_, _> =
-            locked.into_iter().filter(|stream| !long.contains(stream)).map(|stream| (stream, None)).collect();
+        let (plans, requests) = self.plan(&locked).await?;
+        let most = (locked.len() > 1).then_some(MOST_MOMENTS);
+        let Some(decisions) = self.decide(&plans, most, heartbeats).await? else { return Ok(None) };
+        let mut deadlines: BTreeMap<_, _> = locked.into_iter().map(|stream| (stream, None)).collect();
         for (_, Decision { state, .. }) in &decisions {
             if let Some(earliest) = deadlines.get_mut(&state.stream) {
                 *earliest = [*earliest, state.deadline].into_iter().flatten().min();
@@ -62,7 +59,7 @@ impl Batch<'_> {
         let changes = Changes { pipeline, plans: &plans, decisions, requests: &requests, now };
         let written = changes.write(self.transaction).await?;
         alerts::remove_requests(self.transaction, &requests).await?;
-        Ok(Evaluated { deadlines, long, written })
+        Ok(Some(Evaluated { deadlines, written }))
     }
 
     /// The work on each stream that has any, and the requests that it answers.
@@ -91,28 +88,21 @@ impl Batch<'_> {
         Ok((plans, requests))
     }
 
-    /// Takes out the streams whose moments may be too many to stand beside others.
-    fn take_long(&self, plans: &mut BTreeMap<i32, Plan<'_>>) -> Vec<i32> {
-        let since = self.now.checked_sub(LONG_HISTORY).unwrap_or(Timestamp::MIN);
-        let is_long = |plan: &mut Plan<'_>| {
-            plan.reads_from(self.evaluator.pipeline.lateness).is_some_and(|from| from < since)
-        };
-        plans.extract_if(.., |_, plan| is_long(plan)).map(|(stream, _)| stream).collect()
-    }
-
     async fn decide<'p>(
         &self,
         plans: &'p BTreeMap<i32, Plan<'_>>,
+        most_moments: Option<usize>,
         heartbeats: &mut HeartbeatCache,
-    ) -> Result<Vec<(&'p Task<'p>, Decision)>, StoreError> {
+    ) -> Result<Option<Vec<(&'p Task<'p>, Decision)>>, StoreError> {
         let lateness = self.evaluator.pipeline.lateness;
         let tasks: Vec<&Task<'_>> = plans.values().flat_map(|plan| &plan.tasks).collect();
         if tasks.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let since: Vec<_> =
             plans.iter().filter_map(|(stream, plan)| Some((*stream, plan.reads_from(lateness)?))).collect();
-        let moments = alerts::moments(self.transaction, &since).await?;
+        let moments = alerts::moments(self.transaction, &since, most_moments).await?;
+        let Some(moments) = moments else { return Ok(None) };
         let pasts = self.pasts(&tasks).await?;
         let counts_from = tasks.iter().filter_map(|task| task.counts_from(lateness)).min();
         let heartbeats = heartbeats.known(self.transaction, counts_from, self.now).await?;
@@ -123,7 +113,7 @@ impl Batch<'_> {
             let decision = decide(task, &points, &past, Horizon { heartbeats, lateness });
             decisions.extend(decision.map(|decision| (task, decision)));
         }
-        Ok(decisions)
+        Ok(Some(decisions))
     }
 
     /// What is recorded of each task's alert.

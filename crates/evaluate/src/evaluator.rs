@@ -91,7 +91,8 @@ impl Evaluator {
         Ok(summary)
     }
 
-    /// Evaluates a batch, and puts in front of the others what has to be evaluated once more.
+    /// Evaluates a batch, and puts in front of the others what has to be evaluated once more: both halves of a batch that is
+    /// too large or that the database refuses for its data, and streams that became due meanwhile.
     async fn evaluate(
         &self,
         client: &mut Client,
@@ -99,22 +100,24 @@ impl Evaluator {
         heartbeats: &mut HeartbeatCache,
         (rounds, summary): (&mut VecDeque<Round>, &mut Summary),
     ) -> Result<(), StoreError> {
-        let alone = |streams: Vec<i32>| {
-            streams.into_iter().rev().map(move |stream| Round { streams: vec![stream], number })
-        };
-        let Evaluated { deadlines, long, written } = match self.transact(client, &streams, heartbeats).await {
+        let evaluated = match self.transact(client, &streams, heartbeats).await {
             Err(error) if error.is_data_error() => {
                 if let [stream] = streams[..] {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(stream, error, "a stream could not be evaluated");
-                } else {
-                    alone(streams).for_each(|round| rounds.push_front(round));
+                    return Ok(());
                 }
-                return Ok(());
+                None
             }
             evaluated => evaluated?,
         };
-        alone(long).for_each(|round| rounds.push_front(round));
+        let Some(Evaluated { deadlines, written }) = evaluated else {
+            let (left, right) = streams.split_at(streams.len() / 2);
+            for half in [right, left] {
+                rounds.push_front(Round { streams: half.to_vec(), number });
+            }
+            return Ok(());
+        };
         summary.transitions += written.transitions;
         summary.notifications += written.notifications;
         summary.streams += u32::try_from(deadlines.len()).unwrap_or(u32::MAX);
@@ -133,16 +136,16 @@ impl Evaluator {
         client: &mut Client,
         streams: &[i32],
         heartbeats: &mut HeartbeatCache,
-    ) -> Result<Evaluated, StoreError> {
+    ) -> Result<Option<Evaluated>, StoreError> {
         let transaction = Transaction::begin(client).await?;
         let batch = Batch { evaluator: self, transaction: &transaction, now: self.clock.now() };
-        let evaluated = batch.evaluate(streams, heartbeats).await?;
+        let Some(evaluated) = batch.evaluate(streams, heartbeats).await? else { return Ok(None) };
         if evaluated.written.notifications > 0 {
             self.prewarm.send();
         }
         transaction.commit().await?;
         crash::point("after-commit");
-        Ok(evaluated)
+        Ok(Some(evaluated))
     }
 
     /// Each once: those of the scope first, then by how long they wait. One more than the limit shows that there are more.

@@ -1,4 +1,7 @@
+use std::error::Error as _;
+
 use deadpool_postgres::PoolError;
+use event_model::alert::UnknownWord;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
@@ -41,8 +44,9 @@ impl StoreError {
     }
 }
 
-/// SQLSTATE classes 21 (cardinality), 22 (data), 23 (constraint) and 54 (a limit, such as that of an index entry).
+/// SQLSTATE classes 21 (cardinality), 22 (data), 23 (constraint) and 54 (a limit, such as that of an index entry); a word in
+/// a row that only a later release knows.
 pub(crate) fn is_data_error(error: &tokio_postgres::Error) -> bool {
     let class = |code: &SqlState| matches!(code.code().get(..2), Some("21" | "22" | "23" | "54"));
-    error.code().is_some_and(class)
+    error.code().is_some_and(class) || error.source().is_some_and(|source| source.is::<UnknownWord>())
 }

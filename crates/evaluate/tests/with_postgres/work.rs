@@ -1,6 +1,6 @@
 //! More work than one run may do, and work that another process has.
 
-use crate::world::{World, pipeline};
+use crate::world::{World, at, pipeline};
 
 const TOO_HOT: &str = "{TooHot: {metric: temperature, above: 30}}";
 
@@ -24,7 +24,7 @@ async fn what_one_run_may_not_do_is_done_by_the_next_ones() {
 async fn many_streams_are_evaluated_as_each_would_be_alone() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline(TOO_HOT)).await;
-    // More than a batch; every third one crosses the threshold and comes back, every seventh has a long history.
+    // More than a batch; every third one crosses the threshold and comes back, every seventh has an old reading.
     for device in 0_i64..150 {
         let name = format!("gh-{device}");
         if device % 7 == 0 {
@@ -66,6 +66,25 @@ async fn a_stream_that_another_has_keeps_its_request_and_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn a_batch_with_too_many_moments_is_evaluated_in_parts() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    for device in ["long", "longer", "short"] {
+        world.store(device, 0, 31.0).await;
+    }
+    let history = r#"insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
+                     select s.id, $2::timestamptz + n * interval '1 second', $2, gen_random_uuid(), '{20}'
+                     from stream s join device d on d.id = s.device_id, generate_series(-15000, -1) as n
+                     where d.name = any($1)"#;
+    world.sql.execute(history, &[&vec!["long", "longer"], &at(0)]).await.unwrap();
+    world.sql.execute("update evaluation_request set from_at = $1", &[&at(-15_000)]).await.unwrap();
+    assert_eq!(world.readings(&alert, &[]).await.streams, 3);
+    for device in ["long", "longer", "short"] {
+        assert_eq!(world.effective(device).await, [("firing".to_owned(), 0)], "{device}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_whose_rows_cannot_be_evaluated_does_not_stop_the_others() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline(TOO_HOT)).await;
@@ -76,5 +95,22 @@ async fn a_stream_whose_rows_cannot_be_evaluated_does_not_stop_the_others() {
     world.sql.batch_execute(&check).await.unwrap();
     world.readings(&alert, &[poison, fine]).await;
     assert_eq!(world.effective("fine").await.len(), 1);
+    assert_eq!(world.count("evaluation_request").await, 1);
+}
+
+#[tokio::test]
+async fn a_word_of_a_later_release_stops_its_own_stream_alone() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    let newer = world.store("newer", 0, 31.0).await;
+    let fine = world.store("fine", 0, 20.0).await;
+    world.readings(&alert, &[newer, fine]).await;
+    let later = "alter table alert_state drop constraint alert_state_status_check;
+                 update alert_state set status = 'acknowledged' where status = 'firing'";
+    world.sql.batch_execute(later).await.unwrap();
+    world.store("newer", 60, 20.0).await;
+    world.store("fine", 60, 31.0).await;
+    world.readings(&alert, &[newer, fine]).await;
+    assert_eq!(world.effective("fine").await, [("firing".to_owned(), 60)]);
     assert_eq!(world.count("evaluation_request").await, 1);
 }

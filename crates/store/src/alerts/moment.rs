@@ -19,14 +19,16 @@ struct Moment {
     quality: Option<Vec<Option<i16>>>,
 }
 
-/// The moments of each stream after the time beside it that are not more than 5 minutes ahead of their receive time.
+/// The moments of each stream after the time beside it that are not more than 5 minutes ahead of their receive time; `None`
+/// where they are more than `most` in all.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn moments(
     transaction: &Transaction<'_>,
     since: &[(i32, Timestamp)],
-) -> Result<BTreeMap<i32, Moments>, StoreError> {
+    most: Option<usize>,
+) -> Result<Option<BTreeMap<i32, Moments>>, StoreError> {
     // `offset 0` keeps the planner from joining the table as a whole: a stream is a look into its index.
     let sql = r#"
         select w.stream_id, m.*
@@ -35,13 +37,19 @@ pub async fn moments(
             select observed_at, "values", texts, quality from moment
             where stream_id = w.stream_id and observed_at > w.since
               and observed_at <= received_at + interval '5 minutes'
-            order by observed_at offset 0) as m"#;
+            order by observed_at offset 0) as m
+        limit $3"#;
     let (streams, times): (Vec<_>, Vec<_>) = since.iter().copied().unzip();
+    let limit = most.map(|most| i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1));
+    let rows = transaction.query(sql, &[&streams, &times, &limit]).await?;
+    if most.is_some_and(|most| rows.len() > most) {
+        return Ok(None);
+    }
     let mut moments = BTreeMap::<i32, Moments>::new();
-    for row in transaction.query(sql, &[&streams, &times]).await? {
+    for row in rows {
         moments.entry(row.try_get(0)?).or_default().0.push(Moment::read(&row)?);
     }
-    Ok(moments)
+    Ok(Some(moments))
 }
 
 impl Moments {

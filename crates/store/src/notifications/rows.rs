@@ -1,11 +1,10 @@
 //! From rows to notification groups.
 
-use event_model::alert::{NotificationStatus, Severity};
+use event_model::alert::{NotificationStatus, Severity, TransitionKind};
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
 use super::model::{FiringRow, NotificationGroup, Queued, RetractedNotification, Transition};
-use crate::word::Word;
 
 /// Rows of one group follow each other.
 pub(super) fn groups(rows: &[Row]) -> Result<Vec<NotificationGroup>, Error> {
@@ -40,13 +39,12 @@ fn queued(row: &Row) -> Result<Queued, Error> {
 }
 
 fn transition(row: &Row) -> Result<Transition, Error> {
-    let Word(kind) = row.try_get("kind")?;
     let Json(labels) = row.try_get("labels")?;
     let Json(annotations) = row.try_get("annotations")?;
     Ok(Transition {
         id: row.try_get("transition")?,
         rule: row.try_get("rule")?,
-        kind,
+        kind: kind(row.try_get("kind")?),
         at: row.try_get("at")?,
         value: row.try_get("value")?,
         cause: row.try_get::<_, &str>("cause")?.parse().ok(),
@@ -64,10 +62,9 @@ fn transition(row: &Row) -> Result<Transition, Error> {
 
 fn retracted(row: &Row) -> Result<Option<RetractedNotification>, Error> {
     let Some(transition) = row.try_get("retracted_transition")? else { return Ok(None) };
-    let Word(kind) = row.try_get("retracted_kind")?;
     Ok(Some(RetractedNotification {
         transition,
-        kind,
+        kind: kind(row.try_get("retracted_kind")?),
         at: row.try_get("retracted_at")?,
         status: row.try_get::<_, Option<&str>>("retracted_status")?.map(status),
         notification: row.try_get("retracted_id")?,
@@ -81,6 +78,11 @@ fn firing(row: &Row) -> Result<Option<FiringRow>, Error> {
         status: row.try_get::<_, Option<&str>>("firing_status")?.map(status),
         notification: row.try_get("firing_id")?,
     }))
+}
+
+/// What a later release has another word for is a retraction of nothing to this one, which needs no message.
+fn kind(word: &str) -> TransitionKind {
+    word.parse().unwrap_or(TransitionKind::Retracted)
 }
 
 /// What a later release has another word for counts as given up: the fallback hears of it.
