@@ -67,11 +67,12 @@ impl Release {
     pub async fn pipeline(&self, cluster: &Cluster) -> Result<Pipeline, Failure> {
         let name = format!("{}-pipeline", self.fullname);
         let data = cluster.config(&cluster.namespace, &name).await?;
-        let text = data["freshet.yaml"].as_str().ok_or_else(|| {
-            Failure::new(format!("the ConfigMap {name} holds no pipeline"))
-                .hint("`helm upgrade` makes it again")
-        })?;
-        Pipeline::parse(text, "freshet.yaml").map_err(|mistakes| {
+        let files: Vec<_> = data.as_object().into_iter().flatten().filter_map(file).collect();
+        if files.is_empty() {
+            return Err(Failure::new(format!("the ConfigMap {name} holds no pipeline"))
+                .hint("`helm upgrade` makes it again"));
+        }
+        Pipeline::from_bytes(&files).map_err(|mistakes| {
             Failure::new(format!("the pipeline of {} has mistakes:\n{mistakes}", self.name))
         })
     }
@@ -81,6 +82,12 @@ impl Release {
         let url: reqwest::Url = text(self.services.get(stage)?, "/status/address/url").parse().ok()?;
         url.host_str().map(str::to_owned)
     }
+}
+
+/// A file of the pipeline in a ConfigMap, by its name.
+fn file((name, text): (&String, &Value)) -> Option<(String, Vec<u8>)> {
+    let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+    Some((name.clone(), text.as_str().filter(|_| is_yaml)?.as_bytes().to_vec()))
 }
 
 /// The services of one release; otherwise the names of the releases that there are.

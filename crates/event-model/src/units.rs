@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use thiserror::Error;
+
 /// One unit that is kept in another.
 struct Conversion {
     /// The canonical symbol.
@@ -123,6 +125,33 @@ pub fn canonical(value: f64, unit: &str, metric: &str) -> Option<(f64, &'static 
 /// Whether `unit` is a symbol in which values are kept.
 pub fn is_canonical(unit: &str) -> bool {
     unit == "Wh" || KEPT.contains(&unit) || CONVERSIONS.iter().any(|conversion| conversion.to == unit)
+}
+
+/// A unit that no value of the metric can be converted from.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("no unit is known as `{0}`: expected a symbol like `Cel`, `%RH`, `hPa`, `m/s`")]
+pub struct UnknownUnit(String);
+
+/// The unit itself, where values of `metric` that carry it can be converted.
+///
+/// # Errors
+/// [`UnknownUnit`].
+pub fn known(unit: &str, metric: &str) -> Result<String, UnknownUnit> {
+    canonical(0.0, unit, metric).map(|_| unit.to_owned()).ok_or_else(|| UnknownUnit(unit.to_owned()))
+}
+
+/// A text that names no metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the name of a metric is 1 to 200 characters, such as `soil_moisture` or `weather.temperature`")]
+pub struct NotAMetric;
+
+/// The name itself, where it can name a metric. Line protocol names metrics as the sender does, so nearly all can.
+///
+/// # Errors
+/// [`NotAMetric`].
+pub fn metric_name(name: &str) -> Result<String, NotAMetric> {
+    let fits = !name.is_empty() && name.len() <= 200 && !name.chars().any(char::is_control);
+    fits.then(|| name.to_owned()).ok_or(NotAMetric)
 }
 
 /// What the unit means for this metric only.

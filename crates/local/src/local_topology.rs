@@ -9,7 +9,7 @@ use knative_local::{
     BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec,
     Subscriber, TimerSpec, TriggerSpec, service_url,
 };
-use pipeline_config::Pipeline;
+use pipeline_config::{Files, Pipeline, VARIABLE};
 use topology::{
     Filter, PAYLOADS, PREWARMS, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
 };
@@ -28,8 +28,8 @@ pub struct LocalTopology {
     pub state: PathBuf,
     /// The folder of the stages' binaries.
     pub binaries: PathBuf,
-    /// The pipeline file.
-    pub pipeline: PathBuf,
+    /// The pipeline's files, as absolute paths.
+    pub pipeline: Files,
     /// The sources that are events of others in the broker: the type of each, by its name.
     pub foreign_events: BTreeMap<String, String>,
     /// How the stages reach PostgreSQL.
@@ -97,7 +97,7 @@ impl LocalTopology {
         let spec = ServiceSpec::new(stage.name, program);
         let own = [
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
-            ("FRESHET_PIPELINE".to_owned(), self.pipeline.display().to_string()),
+            (VARIABLE.to_owned(), self.pipeline.to_string()),
             ("K_SINK".to_owned(), BROKER_URL.to_owned()),
         ];
         let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == stage.name);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use knative_local::{LocalKnative, Running};
-use pipeline_config::Pipeline;
+use pipeline_config::{Files, Pipeline};
 use postgres_local::Instance;
 use runtime::{Clock, Failure};
 use store::{Client, Database, DatabaseSettings};
@@ -45,8 +45,8 @@ pub struct Options {
 /// What is run.
 #[derive(Debug)]
 pub enum Work {
-    /// The pipeline of this file, until Ctrl-C.
-    Pipeline(PathBuf, Box<Pipeline>),
+    /// The pipeline of these files (absolute paths), until Ctrl-C.
+    Pipeline(Files, Box<Pipeline>),
     /// The demo; with `once` until it is over, otherwise until Ctrl-C.
     Demo {
         /// Whether it ends after the demo.
@@ -64,18 +64,18 @@ pub async fn run(
 ) -> Result<bool, Failure> {
     let is_demo = matches!(options.work, Work::Demo { .. });
     let directory = StateDirectory::take(&options.state_directory.join(if is_demo { "demo" } else { "" }))?;
-    let (file, pipeline, demo, once) = match options.work {
-        Work::Pipeline(ref file, ref pipeline) => (file.clone(), pipeline.clone(), None, false),
+    let (files, pipeline, demo, once) = match options.work {
+        Work::Pipeline(ref files, ref pipeline) => (files.clone(), pipeline.clone(), None, false),
         Work::Demo { once } => {
             let demo = Demo::prepare(&directory).await?;
-            let file = demo.pipeline_path().to_owned();
-            let pipeline = Pipeline::load(&file)
+            let files = Files::from(demo.pipeline_path());
+            let pipeline = Pipeline::load(&files)
                 .map_err(|error| Failure::because("the demo's pipeline file has mistakes", &error))?;
-            (file, Box::new(pipeline), Some(demo), once)
+            (files, Box::new(pipeline), Some(demo), once)
         }
     };
     let mut postgres = start_postgres(&directory).await?;
-    let run = Run { options, directory, file, pipeline, once, database_url: postgres.url("postgres") };
+    let run = Run { options, directory, files, pipeline, once, database_url: postgres.url("postgres") };
     let result = run.with_database(demo, report).await;
     tokio::task::block_in_place(|| postgres.stop())
         .map_err(|error| Failure::because("PostgreSQL does not stop", &error))?;
@@ -86,7 +86,7 @@ pub async fn run(
 struct Run {
     options: Options,
     directory: StateDirectory,
-    file: PathBuf,
+    files: Files,
     pipeline: Box<Pipeline>,
     once: bool,
     database_url: String,
@@ -111,7 +111,7 @@ impl Run {
         let topology = LocalTopology {
             state: self.directory.broker(),
             binaries: self.options.binaries.clone().map_or_else(local_topology::beside_this_program, Ok)?,
-            pipeline: self.file.clone(),
+            pipeline: self.files.clone(),
             foreign_events: local_topology::foreign_events(&self.pipeline),
             database_url: self.database_url.clone(),
             environment: demo.as_ref().map(Demo::environment).unwrap_or_default(),

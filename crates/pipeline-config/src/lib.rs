@@ -1,31 +1,27 @@
 #![doc = include_str!("../README.md")]
 
-mod canonical;
 pub mod credential;
-mod duration;
-mod fields;
-pub mod mistake;
+mod files;
+mod hash;
+mod load;
+mod mapping;
 pub mod network;
 pub mod pipeline;
 mod platform;
-mod read;
 pub mod receiver;
-mod report;
+mod reference;
 pub mod route;
-mod scalar;
-pub mod schema;
+mod rule;
 pub mod secret;
 pub mod source;
-mod suggest;
-mod yaml;
 
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
-pub use duration::parse as parse_duration;
-pub use mistake::{LoadError, Mistake, Mistakes};
+pub use files::{Files, VARIABLE};
+pub use load::{LoadError, schema};
 pub use network::Network;
 pub use pipeline::{Emit, Pipeline};
 pub use receiver::Receiver;
 pub use route::{AlertFacts, Route};
-pub use schema::schema;
 pub use secret::{Secret, SecretError, SecretRef};
+pub use settings::{Findings, Mistake, parse_duration};
 pub use source::Source;

@@ -1,25 +1,24 @@
-//! A pipeline: all of one `freshet.yaml`, checked.
+//! A pipeline: all of its files, checked.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use jiff::SignedDuration;
 use rules::Rule;
+use settings::{ByName, Choice, DurationWithin, Fields, List, Mistake, Named, Object, Shape};
 
-use crate::canonical;
-use crate::mistake::{LoadError, Mistake, Mistakes};
-use crate::network::Network;
-use crate::read;
-use crate::receiver::Receiver;
-use crate::report::Report;
-use crate::route::{AlertFacts, Route};
-use crate::source::Source;
-use crate::yaml::{self, Place};
+use crate::network::{self, Network};
+use crate::receiver::{self, Receiver};
+use crate::reference;
+use crate::route::{self, AlertFacts, Route, RouteSelector};
+use crate::rule;
+use crate::source::{self, Source};
 
-/// The lateness window where the file names none: 15 minutes.
+/// The lateness window where no file names one: 15 minutes.
 pub const DEFAULT_LATENESS: SignedDuration = SignedDuration::from_mins(15);
-/// The time between two ticks where the file names none: 5 minutes.
+/// The time between two ticks where no file names one: 5 minutes.
 pub const DEFAULT_TICK: SignedDuration = SignedDuration::from_mins(5);
+/// The maps whose entries may stand in several files.
+pub(crate) const SECTIONS: [&str; 3] = ["sources", "rules", "receivers"];
 
 /// A checked pipeline: names that it uses exist, thresholds are in canonical units.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +29,7 @@ pub struct Pipeline {
     pub rules: Vec<Rule>,
     /// The receivers by name.
     pub receivers: BTreeMap<String, Receiver>,
-    /// The routes, in the order of the file. Where the file has none: one, to every receiver that is no fallback.
+    /// The routes, in the order of the file. Where there are none: one, to every receiver that is no fallback.
     pub routes: Vec<Route>,
     /// Receivers for what no route takes and for what other receivers gave up.
     pub fallback: Vec<String>,
@@ -42,7 +41,8 @@ pub struct Pipeline {
     pub tick: SignedDuration,
     /// Whether `readings.recorded` is published.
     pub emit: Emit,
-    /// SHA-256, in hex, of the file's content: comments, order of keys and spacing do not change it.
+    /// SHA-256, in hex, of what the files say together: comments, order of keys, spacing and which file says what do
+    /// not change it.
     pub hash: String,
     /// What will hurt, though it is no mistake.
     pub warnings: Vec<Mistake>,
@@ -59,76 +59,7 @@ pub enum Emit {
 }
 
 impl Pipeline {
-    /// Reads and checks the text of a file; `file_name` is only for people.
-    ///
-    /// # Errors
-    /// [`Mistakes`]: every mistake with its line and column.
-    pub fn parse(text: &str, file_name: &str) -> Result<Self, Mistakes> {
-        let mut mistakes = Vec::new();
-        let root = yaml::load(text, &mut mistakes);
-        let report = Report::new(mistakes);
-        let pipeline = match &root {
-            Some(root) => read::pipeline(root, &report),
-            None => {
-                if report.is_clean() {
-                    report.mistake(Place::START, "the file is empty: a pipeline has at least `sources`");
-                }
-                None
-            }
-        };
-        let (mistakes, warnings) = report.finish();
-        match (pipeline, root) {
-            (Some(pipeline), Some(root)) if mistakes.is_empty() => {
-                Ok(Self { hash: canonical::hash(&root), warnings, ..pipeline })
-            }
-            _ => Err(Mistakes { file: file_name.to_owned(), mistakes, warnings }),
-        }
-    }
-
-    /// Reads and checks the bytes of a file.
-    ///
-    /// # Errors
-    /// [`Mistakes`], also where the bytes are no UTF-8.
-    pub fn from_bytes(bytes: &[u8], file_name: &str) -> Result<Self, Mistakes> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), file_name),
-            Err(error) => {
-                let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-                let line = before.matches('\n').count() + 1;
-                let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-                let mistake = Mistake { line, column, text: "the file is not UTF-8".to_owned() };
-                Err(Mistakes { file: file_name.to_owned(), mistakes: vec![mistake], warnings: Vec::new() })
-            }
-        }
-    }
-
-    /// Reads and checks the file at `path`.
-    ///
-    /// # Errors
-    /// [`LoadError`].
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-        let bytes = std::fs::read(path).map_err(unreadable)?;
-        Ok(Self::from_bytes(&bytes, &path.display().to_string())?)
-    }
-
-    /// The same for a stage at its start: `note` is told of each mistake, first its place (`freshet.yaml:3:5`), then what it is.
-    pub fn load_noting(path: &Path, mut note: impl FnMut(String, String)) -> Option<Self> {
-        match Self::load(path) {
-            Ok(pipeline) => return Some(pipeline),
-            Err(LoadError::Unreadable { path, source }) => {
-                note(path.display().to_string(), format!("cannot be read: {source}"));
-            }
-            Err(LoadError::Mistakes(Mistakes { file, mistakes, .. })) => {
-                for mistake in mistakes {
-                    note(format!("{file}:{}:{}", mistake.line, mistake.column), mistake.text);
-                }
-            }
-        }
-        None
-    }
-
-    /// The receivers that are told of an alert, each once: those of every route that takes it, else the fallback.
+    /// The receivers of an alert, each once: those of every route that takes it, else the fallback.
     pub fn receivers_for(&self, alert: AlertFacts<'_>) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for name in self.routes.iter().filter(|route| route.takes(alert)).flat_map(|route| &route.to) {
@@ -138,4 +69,142 @@ impl Pipeline {
         }
         if names.is_empty() { self.fallback.iter().map(String::as_str).collect() } else { names }
     }
+}
+
+/// All files together.
+pub(crate) fn shape() -> impl Shape<Value = Pipeline> {
+    Object::new(
+        "Pipeline",
+        "A pipeline: where readings come from, when they are an alert, and which receivers are notified.",
+        |fields| Some(read(fields)),
+    )
+}
+
+fn read(fields: &Fields<'_>) -> Pipeline {
+    let network =
+        fields.optional("network", "Private addresses that notifications may go to.", network::shape());
+    let network = network.unwrap_or_default();
+    let sources = sources(fields);
+    let rules = rules(fields, &sources);
+    let receivers = fields
+        .optional(
+            "receivers",
+            "Where notifications go, by name.",
+            ByName("receiver", receiver::shape(&network)),
+        )
+        .unwrap_or_default();
+    let (routes, fallback) = routes(fields, &receivers);
+    warn_of_silence(fields, &receivers, &routes, &fallback);
+    if !rules.is_empty() && routes.is_empty() && fallback.is_empty() {
+        fields.report.warn(
+            fields.place_of("rules"),
+            "there are rules but no receiver: alerts are recorded, and no notification is sent",
+        );
+    }
+    // From a second, so that tests and demos can be quick.
+    let window = DurationWithin(SignedDuration::from_secs(1), SignedDuration::from_hours(24));
+    Pipeline {
+        sources: by_name(sources),
+        rules,
+        receivers: by_name(receivers),
+        routes,
+        fallback,
+        network,
+        lateness: fields.or(
+            "lateness",
+            "How late, by its own series' time, a reading may be and still change alerts.",
+            window,
+            DEFAULT_LATENESS,
+        ),
+        tick: fields.or(
+            "tick",
+            "The time between two ticks, which decide on silence and on `for`.",
+            window,
+            DEFAULT_TICK,
+        ),
+        emit: fields.or(
+            "emit",
+            "Whether `readings.recorded` is published for third parties.",
+            Choice(&[("always", Emit::Always), ("never", Emit::Never)]),
+            Emit::default(),
+        ),
+        hash: String::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// `sources`. The JSON Schema does not require it: a file among several may have none.
+fn sources(fields: &Fields<'_>) -> Vec<Named<Source>> {
+    let mut sources = fields
+        .optional(
+            "sources",
+            "Where payloads come from, by name; the name is the last part of the address `/hooks/{name}`.",
+            ByName("source", source::shape()),
+        )
+        .unwrap_or_default();
+    if !fields.has("sources") {
+        fields.report.mistake(fields.place, "`sources` is missing");
+    }
+    for source in &mut sources {
+        source.value.profile.source.clone_from(&source.name);
+    }
+    source::check(&sources, fields.report);
+    sources
+}
+
+fn rules(fields: &Fields<'_>, sources: &[Named<Source>]) -> Vec<Rule> {
+    let names = fields.names_in("sources");
+    let metrics = sources.iter().flat_map(|source| source.value.own_metrics()).collect();
+    let rules = fields.optional(
+        "rules",
+        "When readings are an alert, by name; the name is Prometheus' `alertname`.",
+        ByName("rule", rule::shape(&names, &metrics)),
+    );
+    let mut rules: Vec<_> =
+        rules.into_iter().flatten().map(|rule| Rule { name: rule.name, ..rule.value }).collect();
+    rules.sort_by(|a, b| a.name.cmp(&b.name));
+    rules
+}
+
+/// `routes` and `fallback`. Without `routes` every alert goes to every receiver that is no fallback.
+fn routes(fields: &Fields<'_>, receivers: &[Named<Receiver>]) -> (Vec<Route>, Vec<String>) {
+    let declared = ["sources", "rules", "receivers"].map(|section| fields.names_in(section));
+    let [sources, rules, names] = &declared;
+    let fallback = fields
+        .optional(
+            "fallback",
+            "Receivers for what no route takes and for what other receivers gave up.",
+            reference::receivers(names),
+        )
+        .unwrap_or_default();
+    let routes = fields.optional(
+        "routes",
+        "Which alerts go to which receivers. Without it every alert goes to every receiver that is no fallback.",
+        List(route::shape(sources, rules, names)),
+    );
+    let routes = routes.unwrap_or_else(|| {
+        let named = receivers.iter().map(|receiver| receiver.name.clone());
+        let mut to: Vec<_> = named.filter(|name| !fallback.contains(name)).collect();
+        to.sort();
+        if to.is_empty() { Vec::new() } else { vec![Route { select: RouteSelector::default(), to }] }
+    });
+    (routes, fallback)
+}
+
+/// Warns of receivers that nothing uses.
+fn warn_of_silence(
+    fields: &Fields<'_>,
+    receivers: &[Named<Receiver>],
+    routes: &[Route],
+    fallback: &[String],
+) {
+    for Named { name, place, .. } in receivers {
+        if !fallback.contains(name) && !routes.iter().any(|route| route.to.contains(name)) {
+            fields.report.warn(*place, format!("receiver `{name}` is used by no route"));
+        }
+    }
+}
+
+fn by_name<T>(list: Vec<Named<T>>) -> BTreeMap<String, T> {
+    list.into_iter().map(|Named { name, value, .. }| (name, value)).collect()
 }

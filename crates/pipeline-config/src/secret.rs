@@ -3,20 +3,39 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde_json::Value as Json;
+use settings::yaml::{Node, Value};
+use settings::{Fields, Object, OneOf, Parsed, Report, Schema, Shape, Text};
 use thiserror::Error;
 
 /// The longest secret that is read, in bytes.
 pub const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// Where a secret is; the only form in which `freshet.yaml` speaks of one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretRef {
     /// In the environment variable of this name.
     Env(String),
     /// In this file, without its trailing line end. Read anew each time, because mounted secrets change.
     File(PathBuf),
+}
+
+/// A text that may be secret, such as an address with a token in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// It stands in the file.
+    Plain(String),
+    /// The file says where it is.
+    Secret(SecretRef),
+}
+
+/// A user's name and password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name.
+    pub user: String,
+    /// The password.
+    pub password: SecretRef,
 }
 
 /// A secret's value. `Debug` redacts it, and it is never serialised.
@@ -73,6 +92,81 @@ impl fmt::Display for SecretRef {
             Self::File(path) => write!(f, "file {}", path.display()),
         }
     }
+}
+
+/// `{env: NAME}` or `{file: path}`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reference;
+
+/// A text of this shape, or a [`Reference`] where it is secret.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OrSecret<S>(pub(crate) S);
+
+/// User and password.
+pub(crate) fn login() -> impl Shape<Value = Login> {
+    Object::new("Login", "User and password.", |fields: &Fields<'_>| {
+        let user = fields.required("user", "The user's name.", Text);
+        let password = fields.required("password", "The password.", Reference);
+        Some(Login { user: user?, password: password? })
+    })
+}
+
+impl Reference {
+    fn kinds() -> OneOf<'static, SecretRef> {
+        OneOf::new("SecretRef", "Where a secret is; the secret itself never stands in the file.")
+            .kind("env", "In an environment variable.", |fields| {
+                fields.required("env", "The variable's name.", variable()).map(SecretRef::Env)
+            })
+            .kind("file", "In a file, without its trailing line end.", |fields| {
+                fields.required("file", "Its path.", Text).map(|path| SecretRef::File(path.into()))
+            })
+    }
+}
+
+impl Shape for Reference {
+    type Value = SecretRef;
+
+    /// The text of a secret that stands here is not repeated in the mistake.
+    fn read(&self, node: &Node, report: &Report) -> Option<SecretRef> {
+        if matches!(node.value, Value::Map(_)) {
+            return Self::kinds().read(node, report);
+        }
+        report.mistake(
+            node.place,
+            "a secret never stands in this file: put it into an environment variable or a file, and write \
+             `{env: NAME}` or `{file: path}` here",
+        );
+        None
+    }
+
+    fn schema(&self, schema: &Schema) -> Json {
+        Self::kinds().schema(schema)
+    }
+}
+
+impl<S: Shape<Value = String>> Shape for OrSecret<S> {
+    type Value = Setting;
+
+    fn read(&self, node: &Node, report: &Report) -> Option<Setting> {
+        match node.value {
+            Value::Map(_) => Reference.read(node, report).map(Setting::Secret),
+            _ => self.0.read(node, report).map(Setting::Plain),
+        }
+    }
+
+    fn schema(&self, schema: &Schema) -> Json {
+        serde_json::json!({"anyOf": [self.0.schema(schema), Reference.schema(schema)]})
+    }
+}
+
+fn variable() -> impl Shape<Value = String> {
+    Parsed::new(|name| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.chars().all(fits) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Ok(name.to_owned());
+        }
+        Err("expected the name of an environment variable: letters, digits and `_`")
+    })
 }
 
 impl Secret {

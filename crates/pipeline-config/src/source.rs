@@ -4,8 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use decoders::Profile;
+use event_model::units;
+use serde_json::{Value as Json, json};
+use settings::yaml::{Node, Value};
+use settings::{
+    Custom, Entries, Fields, List, Named, Object, Parsed, Report, Schema, Shape, Text, Whole, Word, scalar,
+    suggest, text_map,
+};
 
-use crate::credential::Credential;
+use crate::credential::{self, Credential};
+use crate::{mapping, platform};
+
+/// The most readings of one object where a source does not say.
+const DEFAULT_MAX_READINGS: u32 = 1000;
 
 /// One entry of `sources`.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,4 +51,228 @@ pub struct Rate {
     pub requests: u32,
     /// in this time.
     pub per: Duration,
+}
+
+impl Source {
+    /// The metrics whose names or units the source states itself.
+    pub(crate) fn own_metrics(&self) -> Vec<String> {
+        let mapped = self.profile.mapping.iter().flat_map(|mapping| mapping.metrics.keys());
+        self.profile.units.keys().chain(mapped).cloned().collect()
+    }
+}
+
+/// A source without its name.
+pub(crate) fn shape() -> impl Shape<Value = Source> {
+    Object::new("Source", "Where payloads of one format come from.", read)
+}
+
+fn read(fields: &Fields<'_>) -> Option<Source> {
+    let format = fields.required("format", "The format of its payloads.", Format);
+    let credentials = fields.optional(
+        "credentials",
+        "Any one of these lets a request in; two of a kind while a secret is changed over.",
+        List(credential::shape()),
+    );
+    let profile = profile(fields, format);
+    let tags = fields.optional("tags", "Tags of every device of the source.", text_map());
+    let resend_window = fields.optional(
+        "resend_window",
+        "How long an equal payload without id and time of its own counts as one re-sent message; the format's \
+         default where absent.",
+        settings::Duration,
+    );
+    let rate = fields.optional(
+        "rate",
+        "The most requests that are taken (`100/s`, `/m` or `/h`); more are answered 429.",
+        rate(),
+    );
+    let events = Object::new("Events", "Events that others put into the Broker.", events);
+    let events = fields.optional(
+        "events",
+        "The source is events in the Broker instead of requests from outside.",
+        events,
+    );
+    for key in ["credentials", "rate"] {
+        if fields.has("events") && fields.has(key) {
+            let text = format!("`{key}` has no meaning for `events`: they come from the Broker");
+            fields.report.mistake(fields.place_of(key), text);
+        }
+    }
+    Some(Source {
+        // Without one there is a mistake, and no pipeline; warnings are given all the same.
+        format: format.unwrap_or_default().to_owned(),
+        credentials: credentials.unwrap_or_default(),
+        profile,
+        tags: tags.unwrap_or_default(),
+        resend_window,
+        rate,
+        events,
+    })
+}
+
+/// What one source cannot know of the others, and what will hurt.
+pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
+    for (index, Named { name, place, value }) in sources.iter().enumerate() {
+        if let Some(events) = &value.events {
+            let before = sources[..index].iter().find(|other| other.value.events.as_ref() == Some(events));
+            if let Some(other) = before {
+                let text = format!(
+                    "source `{}` takes the events of type `{}` already",
+                    other.name, events.event_type
+                );
+                report.mistake(*place, text);
+            }
+            continue;
+        }
+        if value.credentials.is_empty() {
+            report.warn(*place, format!("source `{name}` has no credentials: anyone may send to it"));
+        }
+        if let Some(impatience) = platform::impatience(&value.format) {
+            let text = format!(
+                "{impatience}: a payload that comes while ingest starts may be lost; run ingest at min-scale 1"
+            );
+            report.warn(*place, text);
+        }
+    }
+}
+
+/// The name of a format.
+struct Format;
+
+impl Shape for Format {
+    type Value = &'static str;
+
+    fn read(&self, node: &Node, report: &Report) -> Option<&'static str> {
+        let name = scalar::text(node, report)?;
+        let known = platform::formats();
+        let found = known.iter().copied().find(|known| *known == name);
+        if found.is_none() {
+            let hint = suggest::hint(name, known.iter().copied());
+            let text = format!("no format is named `{name}`{hint}; the formats are: {}", known.join(", "));
+            report.mistake(node.place, text);
+        }
+        found
+    }
+
+    fn schema(&self, _: &Schema) -> Json {
+        json!({"type": "string", "enum": platform::formats()})
+    }
+}
+
+/// What decoders need to know, but for the source's name.
+fn profile(fields: &Fields<'_>, format: Option<&str>) -> Profile {
+    let time_zone = fields.optional(
+        "time_zone",
+        "The IANA time zone of times that carry none; UTC where absent.",
+        Parsed::new(time_zone),
+    );
+    let mapping = fields.optional(
+        "mapping",
+        "Where things are in the JSON; formats `json`, `aws_iot_http`, `cloudevents` and `azure_event_grid`.",
+        mapping::shape(),
+    );
+    let device_tags = fields.optional(
+        "device_tags",
+        "Format `influx_line_protocol`: the tags that may name the device; the first that is present wins.",
+        List(Text),
+    );
+    let channel_tags = fields.optional(
+        "channel_tags",
+        "Format `influx_line_protocol`: the tags whose values, joined by `.`, are the channel.",
+        List(Text),
+    );
+    for (key, takes) in [
+        ("mapping", platform::takes_mapping as fn(&str) -> bool),
+        ("device_tags", platform::has_tags),
+        ("channel_tags", platform::has_tags),
+    ] {
+        if let (Some(format), true) = (format.filter(|format| !takes(format)), fields.has(key)) {
+            fields.report.mistake(fields.place_of(key), format!("format {format} has no use for `{key}`"));
+        }
+    }
+    let unit = |metric: &str| {
+        let metric = metric.to_owned();
+        Parsed::new(move |unit| units::known(unit, &metric))
+    };
+    let units = fields.optional(
+        "units",
+        "Units of metrics whose unit the payload does not state.",
+        Entries::new(mapping::refuse_no_metric, unit),
+    );
+    let max_readings = fields.or(
+        "max_readings",
+        "The most readings that one object may hold.",
+        Whole(1, 100_000),
+        DEFAULT_MAX_READINGS,
+    );
+    Profile {
+        source: String::new(),
+        time_zone,
+        mapping,
+        device_tags: device_tags.unwrap_or_default(),
+        channel_tags: channel_tags.unwrap_or_default(),
+        units: units.unwrap_or_default(),
+        max_readings: max_readings as usize,
+    }
+}
+
+fn time_zone(name: &str) -> Result<String, String> {
+    match jiff::tz::TimeZone::get(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err(format!("no time zone is named `{name}`: expected a name like `Europe/Berlin`")),
+    }
+}
+
+/// A whole number above 0, `/`, and `s`, `m` or `h`.
+fn rate() -> impl Shape<Value = Rate> {
+    let schema = json!({"type": "string", "pattern": "^[1-9][0-9]*/[smh]$"});
+    Custom::new(schema, |node, report| {
+        let rate = match &node.value {
+            Value::Text(text) => parse_rate(text),
+            _ => None,
+        };
+        if rate.is_none() {
+            report.mistake(node.place, "expected a rate like `100/s`, `6000/m` or `10000/h`");
+        }
+        rate
+    })
+}
+
+fn parse_rate(text: &str) -> Option<Rate> {
+    let (count, unit) = text.split_once('/')?;
+    let requests: u32 = count.trim().parse().ok().filter(|&count| count > 0)?;
+    let per = match unit.trim() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return None,
+    };
+    Some(Rate { requests, per: Duration::from_secs(per) })
+}
+
+/// `events`.
+fn events(fields: &Fields<'_>) -> Option<ForeignEvents> {
+    let event_type = fields.required("type", "Their CloudEvents `type`.", Word("a CloudEvents type"));
+    let is_own = |word: &&String| word.starts_with("dev.freshet.") || word.starts_with("dev.knative.");
+    if let Some(word) = event_type.as_ref().filter(is_own) {
+        let text = format!("`{word}` is one of the pipeline's own events");
+        fields.report.mistake(fields.place_of("type"), text);
+    }
+    event_type.map(|event_type| ForeignEvents { event_type })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::parse_rate;
+
+    #[test]
+    fn a_rate_is_a_count_in_a_time() {
+        let rate = parse_rate("100/s").unwrap();
+        assert_eq!((rate.requests, rate.per), (100, Duration::from_secs(1)));
+        for text in ["0/s", "100", "-1/s", "100/d", "/s", "1.5/s"] {
+            assert_eq!(parse_rate(text), None, "{text}");
+        }
+    }
 }

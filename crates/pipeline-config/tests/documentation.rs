@@ -1,9 +1,11 @@
 //! What the documentation shows is what the reader and the schema take.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use pipeline_config::{Pipeline, schema};
+use serde_json::Value;
 
 fn docs(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file)
@@ -18,21 +20,21 @@ fn example(name: &str) -> String {
 }
 
 /// The example as JSON: in these examples no key or value is read differently by the two.
-fn as_json(yaml: &str) -> serde_json::Value {
+fn as_json(yaml: &str) -> Value {
     use saphyr::{LoadableYamlNode, Yaml};
-    fn convert(node: &Yaml<'_>) -> serde_json::Value {
+    fn convert(node: &Yaml<'_>) -> Value {
         if let Some(entries) = node.as_mapping() {
             let pairs = entries
                 .iter()
                 .map(|(key, value)| (key.as_str().expect("keys are text").to_owned(), convert(value)));
-            return serde_json::Value::Object(pairs.collect());
+            return Value::Object(pairs.collect());
         }
         if let Some(items) = node.as_vec() {
             return items.iter().map(convert).collect();
         }
-        let flag = node.as_bool().map(serde_json::Value::from);
-        let whole = node.as_integer().map(serde_json::Value::from);
-        let float = node.as_floating_point().map(serde_json::Value::from);
+        let flag = node.as_bool().map(Value::from);
+        let whole = node.as_integer().map(Value::from);
+        let float = node.as_floating_point().map(Value::from);
         flag.or(whole).or(float).unwrap_or_else(|| node.as_str().expect("the rest is text").into())
     }
     convert(&Yaml::load_from_str(yaml).expect("the example is YAML")[0])
@@ -56,7 +58,7 @@ fn a_newcomers_file_is_shorter_than_25_lines() {
 
 #[test]
 fn both_examples_fit_the_schema() {
-    let validator = jsonschema::validator_for(schema().as_value()).unwrap();
+    let validator = jsonschema::validator_for(&schema()).unwrap();
     for name in ["complete", "minimal"] {
         let errors: Vec<_> = validator
             .iter_errors(&as_json(&example(name)))
@@ -64,6 +66,48 @@ fn both_examples_fit_the_schema() {
             .collect();
         assert_eq!(errors, Vec::<String>::new(), "{name}");
     }
+}
+
+/// Walks an example along the schema; every (definition, key) that it comes by goes into `keys`: true where it has it.
+fn walk(
+    schema: &Value,
+    at: (&str, &Value),
+    example: Option<&Value>,
+    keys: &mut BTreeMap<(String, String), bool>,
+) {
+    let (name, shape) = at;
+    if let Some(reference) = shape["$ref"].as_str() {
+        let name = reference.rsplit('/').next().unwrap();
+        return walk(schema, (name, &schema["$defs"][name]), example, keys);
+    }
+    for variant in ["anyOf", "oneOf"].into_iter().filter_map(|key| shape[key].as_array()).flatten() {
+        walk(schema, (name, variant), example, keys);
+    }
+    for (key, property) in shape["properties"].as_object().into_iter().flatten() {
+        let value = example.and_then(|example| example.get(key));
+        *keys.entry((name.to_owned(), key.clone())).or_default() |= value.is_some();
+        walk(schema, (name, property), value, keys);
+    }
+    let inner = ["items", "additionalProperties"].into_iter().map(|key| &shape[key]);
+    let named = shape["patternProperties"].as_object().into_iter().flatten().map(|(_, shape)| shape);
+    for shape in inner.chain(named).filter(|shape| shape.is_object()) {
+        let values: Vec<&Value> = match example {
+            Some(Value::Array(items)) => items.iter().collect(),
+            Some(Value::Object(entries)) => entries.values().collect(),
+            _ => Vec::new(),
+        };
+        walk(schema, (name, shape), None, keys);
+        values.into_iter().for_each(|value| walk(schema, (name, shape), Some(value), keys));
+    }
+}
+
+#[test]
+fn the_complete_example_uses_every_key() {
+    let (schema, mut keys) = (schema(), BTreeMap::new());
+    walk(&schema, ("Pipeline", &schema), Some(&as_json(&example("complete"))), &mut keys);
+    assert!(keys.len() > 80, "{keys:?}");
+    let unused: Vec<_> = keys.into_iter().filter(|(_, used)| !used).collect();
+    assert_eq!(unused, []);
 }
 
 #[test]
@@ -78,7 +122,7 @@ fn the_reference_names_every_format() {
 /// Written anew where `FRESHET_BLESS` is set.
 #[test]
 fn the_published_schema_is_the_generated_one() {
-    let generated = format!("{:#}\n", schema().as_value());
+    let generated = format!("{:#}\n", schema());
     let path = docs("freshet.schema.json");
     if std::env::var_os("FRESHET_BLESS").is_some() {
         fs::write(&path, &generated).unwrap();

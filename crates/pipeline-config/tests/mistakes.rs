@@ -1,9 +1,8 @@
 //! Every kind of mistake is found, at its place, with a text that says what to do.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use pipeline_config::Pipeline;
+use pipeline_config::{Findings, Mistake, Pipeline};
 
 /// Sources to which the tests add; none of it is a mistake.
 const SOURCES: &str = "sources:\n  a:\n    format: json\n    credentials: [{bearer: {env: T}}]\n";
@@ -11,8 +10,13 @@ const SOURCES: &str = "sources:\n  a:\n    format: json\n    credentials: [{bear
 fn mistakes(text: &str) -> Vec<String> {
     match Pipeline::parse(text, "f") {
         Ok(_) => Vec::new(),
-        Err(mistakes) => mistakes.mistakes.iter().map(ToString::to_string).collect(),
+        Err(found) => found.mistakes.iter().map(without_file).collect(),
     }
+}
+
+/// `line:column: text`, for tests of one file.
+fn without_file(mistake: &Mistake) -> String {
+    mistake.to_string().strip_prefix("f:").expect("the file is f").to_owned()
 }
 
 fn with_rule(rule: &str) -> Vec<String> {
@@ -51,7 +55,7 @@ fn a_file_that_is_no_yaml_or_no_map_says_so() {
     assert_one(&mistakes(&format!("{SOURCES}---\na: 1\n")), "5:1", "second");
     assert_one(&mistakes(&format!("{SOURCES}sources: {{}}\n")), "5:1", "`sources` is here twice");
     assert_one(&mistakes(&format!("{SOURCES}rules: *r\n")), "5:8", "not YAML");
-    let latin1 = Pipeline::from_bytes(b"sources:\n  \xe9:\n", "f").unwrap_err();
+    let latin1 = Pipeline::from_bytes(&[("f".to_owned(), b"sources:\n  \xe9:\n".to_vec())]).unwrap_err();
     assert_eq!(latin1.to_string(), "f:2:3: the file is not UTF-8");
 }
 
@@ -173,6 +177,66 @@ fn receivers_routes_and_network_are_checked() {
     }
 }
 
+/// The files `a`, `b`, ... as one pipeline.
+fn together(files: &[&str]) -> Result<Pipeline, Findings> {
+    let named = |(index, text): (usize, &&str)| {
+        (char::from(b'a' + u8::try_from(index).unwrap()).to_string(), text.as_bytes().to_vec())
+    };
+    Pipeline::from_bytes(&files.iter().enumerate().map(named).collect::<Vec<_>>())
+}
+
+#[test]
+fn several_files_are_one_pipeline_and_each_mistake_names_its_file() {
+    let rules = "rules:\n  R: {metric: temperature, above: 3, select: {source: a}}\n";
+    let whole = together(&[SOURCES, rules, "tick: 1m\n"]).unwrap();
+    assert_eq!((whole.sources.len(), whole.rules.len()), (1, 1));
+    assert_eq!(whole.hash, Pipeline::parse(&format!("tick: 1m\n{SOURCES}{rules}"), "f").unwrap().hash);
+    assert_ne!(whole.hash, together(&[SOURCES, rules]).unwrap().hash);
+
+    let found = together(&[
+        SOURCES,
+        "rules:\n  R: {metric: temperature, abvoe: 3}\ntick: 1m\n",
+        "sources:\n  a: {format: json}\ntick: 1m\nruels: {}\n",
+    ]);
+    assert_eq!(
+        found.unwrap_err().to_string(),
+        "b:2:6: a rule needs one of: above, below, outside, rate_of_change, absent\n\
+         b:2:28: unknown key `abvoe`; did you mean `above`?\n\
+         c:2:3: `a` is in a:2 already\n\
+         c:3:1: `tick` is in b:3 already: it stands in one file\n\
+         c:4:1: unknown key `ruels`; did you mean `rules`?"
+    );
+    let found = together(&[rules, "sources: [\n"]).unwrap_err();
+    assert_eq!(found.mistakes.len(), 1, "a source may be in the file that is no YAML: {found}");
+    assert!(together(&[rules]).unwrap_err().to_string().contains("a:1:1: `sources` is missing"));
+}
+
+#[test]
+fn files_are_named_one_by_one_or_by_their_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let load = |named: &str| {
+        let mut all = Vec::new();
+        let pipeline =
+            Pipeline::configured(Some(named), |place, reason| all.push(format!("{place}: {reason}")));
+        pipeline.ok_or(all)
+    };
+    let path = folder.path().display().to_string();
+    assert!(load(&path).unwrap_err()[0].contains("the folder has no file *.yaml or *.yml"));
+    write("10-sources.yaml", SOURCES);
+    write("20-rules.yml", "rules:\n  R: {metric: temperature, above: 3}\n");
+    write("..data.yaml", "no: pipeline\n");
+    write("README.md", "no pipeline\n");
+    let whole = load(&path).unwrap();
+    assert_eq!((whole.sources.len(), whole.rules.len()), (1, 1));
+    assert_eq!(load(&format!("{path}/10-sources.yaml, {path}/20-rules.yml")).unwrap(), whole);
+    write("30-more.yaml", SOURCES);
+    assert_eq!(
+        load(&path).unwrap_err(),
+        [format!("{path}/30-more.yaml:2:3: `a` is in {path}/10-sources.yaml:2 already")]
+    );
+}
+
 #[test]
 fn what_will_hurt_is_warned_of() {
     let text = "\
@@ -191,7 +255,7 @@ routes: [{to: [inner]}]
     let warnings = Pipeline::parse(text, "f").unwrap().warnings;
     let listed = warnings.iter().fold(String::new(), |mut all, warning| {
         // Writing into a String cannot fail.
-        let _ = writeln!(all, "{warning}");
+        let _ = writeln!(all, "{}", without_file(warning));
         all
     });
     for part in [
@@ -209,23 +273,23 @@ routes: [{to: [inner]}]
 }
 
 #[test]
-fn a_stage_is_told_of_each_mistake_with_its_place() {
-    let noted = |path: &Path| {
+fn a_stage_lists_each_mistake_with_its_place() {
+    let noted = |named: &str| {
         let mut all = Vec::new();
-        let pipeline = Pipeline::load_noting(path, |place, reason| all.push((place, reason)));
+        let pipeline = Pipeline::configured(Some(named), |place, reason| all.push((place, reason)));
         assert!(pipeline.is_none());
         all
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("freshet.yaml");
-    let shown = file.display();
-    let unreadable = noted(&file);
+    let shown = file.display().to_string();
+    let unreadable = noted(&shown);
     assert_eq!(unreadable.len(), 1);
-    assert_eq!(unreadable[0].0, shown.to_string());
+    assert_eq!(unreadable[0].0, shown);
     assert!(unreadable[0].1.starts_with("cannot be read: No such file"), "{unreadable:?}");
 
     std::fs::write(&file, format!("{SOURCES}recievers: {{}}\nruls: {{}}\n")).unwrap();
-    let places: Vec<_> = noted(&file).into_iter().map(|(place, _)| place).collect();
+    let places: Vec<_> = noted(&shown).into_iter().map(|(place, _)| place).collect();
     assert_eq!(places, [format!("{shown}:5:1"), format!("{shown}:6:1")]);
 }
 

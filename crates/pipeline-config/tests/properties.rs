@@ -52,7 +52,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = Pipeline::from_bytes(&bytes, "any");
+        let _ = Pipeline::from_bytes(&[("any".to_owned(), bytes)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod condition;
 pub mod evaluate;
 mod hash;
 pub mod heartbeat;
+pub mod keys;
 pub mod labels;
 pub mod reconcile;
 pub mod rule;

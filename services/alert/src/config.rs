@@ -1,7 +1,5 @@
 //! The settings of this stage, beside those of the shell and of the database.
 
-use std::path::PathBuf;
-
 use evaluate::WatchedRules;
 use pipeline_config::Pipeline;
 use runtime::Env;
@@ -9,7 +7,7 @@ use runtime::Env;
 /// What the environment says to `alert`.
 #[derive(Debug)]
 pub struct Config {
-    /// `FRESHET_PIPELINE`: the pipeline file; `freshet.yaml`.
+    /// `FRESHET_PIPELINE`: the pipeline's files; `freshet.yaml`.
     pub pipeline: Pipeline,
     /// The pipeline's rules, their annotations read.
     pub rules: WatchedRules,
@@ -20,11 +18,11 @@ pub struct Config {
 impl Config {
     /// Reads it; mistakes are noted in `env`, and then there is none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
+        let files = env.text(pipeline_config::VARIABLE);
         let max_streams = env.number_or("MAX_STREAMS_PER_EVENT", 1000, 1..=100_000);
-        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
+        let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))?;
         let rules = WatchedRules::new(&pipeline.rules)
-            .map_err(|error| env.mistake("FRESHET_PIPELINE", error.to_string()))
+            .map_err(|error| env.mistake(pipeline_config::VARIABLE, error.to_string()))
             .ok()?;
         env.mistakes().is_empty().then_some(Self { pipeline, rules, max_streams })
     }

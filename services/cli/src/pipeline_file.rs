@@ -1,39 +1,43 @@
-//! The pipeline file that a command works with.
+//! The pipeline that a command works with.
 
-use std::path::PathBuf;
-
-use pipeline_config::{LoadError, Pipeline, Source};
+use pipeline_config::{Files, LoadError, Pipeline, Source, VARIABLE};
 
 use runtime::Failure;
 
 /// `--pipeline`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PipelineFile {
-    /// The pipeline file
+    /// The pipeline: files and folders, separated by commas
     #[arg(
         short,
         long = "pipeline",
-        value_name = "FILE",
-        env = "FRESHET_PIPELINE",
+        value_name = "FILES",
+        env = VARIABLE,
         default_value = "freshet.yaml"
     )]
-    pub path: PathBuf,
+    pub files: Files,
 }
 
 impl PipelineFile {
     /// Reads and checks it.
     ///
     /// # Errors
-    /// A [`Failure`] with every mistake of the file.
+    /// As [`load`].
     pub fn load(&self) -> Result<Pipeline, Failure> {
-        Pipeline::load(&self.path).map_err(|error| match error {
-            LoadError::Unreadable { .. } => Failure::because("the pipeline file is missing", &error)
-                .hint("name it with --pipeline FILE or the environment variable FRESHET_PIPELINE"),
-            LoadError::Mistakes(mistakes) => {
-                Failure::new(format!("{} has mistakes:\n{mistakes}", self.path.display()))
-            }
-        })
+        load(&self.files)
     }
+}
+
+/// Reads and checks a pipeline.
+///
+/// # Errors
+/// A [`Failure`] with every mistake of the files.
+pub fn load(files: &Files) -> Result<Pipeline, Failure> {
+    Pipeline::load(files).map_err(|error| match error {
+        LoadError::Unreadable { .. } => Failure::because("the pipeline cannot be read", &error)
+            .hint("name its files with --pipeline FILES or the environment variable FRESHET_PIPELINE"),
+        LoadError::Mistakes(mistakes) => Failure::new(format!("{files} has mistakes:\n{mistakes}")),
+    })
 }
 
 /// The source of this name.
@@ -43,7 +47,7 @@ impl PipelineFile {
 pub fn source<'a>(pipeline: &'a Pipeline, name: &str) -> Result<&'a Source, Failure> {
     pipeline.sources.get(name).ok_or_else(|| {
         let known: Vec<_> = pipeline.sources.keys().map(String::as_str).collect();
-        Failure::new(format!("the pipeline file has no source {name}"))
+        Failure::new(format!("the pipeline has no source {name}"))
             .hint(format!("its sources are: {}", known.join(", ")))
     })
 }

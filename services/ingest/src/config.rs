@@ -1,7 +1,5 @@
 //! The settings of `ingest`.
 
-use std::path::PathBuf;
-
 use pipeline_config::Pipeline;
 use runtime::Env;
 
@@ -14,7 +12,7 @@ const DEFAULT_MAX_BODY_BYTES: usize = 768 * 1024;
 /// What `ingest` is started with.
 #[derive(Debug)]
 pub struct Config {
-    /// `FRESHET_PIPELINE`: the sources of this file; `freshet.yaml`.
+    /// `FRESHET_PIPELINE`: the sources of these files; `freshet.yaml`.
     pub sources: Sources,
     /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`: the stages that start while a request is queued; none.
     pub next_stages: NextStages,
@@ -25,8 +23,8 @@ pub struct Config {
 impl Config {
     /// Reads them; mistakes, those in the file too, are noted in `env`.
     pub fn from_env(env: &mut Env) -> Self {
-        let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
-        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason));
+        let files = env.text(pipeline_config::VARIABLE);
+        let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason));
         let (sources, next_stages) = match pipeline {
             Some(pipeline) => (Sources::of(&pipeline, env), NextStages::from_env(env, &pipeline)),
             None => (Sources::default(), NextStages::default()),

@@ -14,7 +14,7 @@ const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 
 /// What the environment says to `notify`.
 pub struct Config {
-    /// `FRESHET_PIPELINE`: the pipeline file; `freshet.yaml`.
+    /// `FRESHET_PIPELINE`: the pipeline's files; `freshet.yaml`.
     pub pipeline: Pipeline,
     /// `SSL_CERT_FILE`: a PEM file of certificates that are trusted beside Mozilla's; none.
     pub outgoing: Arc<Outgoing>,
@@ -26,10 +26,10 @@ impl Config {
     /// Reads it, and opens every receiver once, so that a missing secret is found at the start; mistakes are noted in
     /// `env`, and then there is none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
+        let files = env.text(pipeline_config::VARIABLE);
         let roots = env.text("SSL_CERT_FILE").map(PathBuf::from);
         let lease = env.millis_or("LEASE_MS", DEFAULT_LEASE);
-        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
+        let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))?;
         let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), roots));
         for (name, receiver) in &pipeline.receivers {
             if let Err(error) = receivers::open(receiver, &outgoing, &|name| std::env::var(name).ok()) {

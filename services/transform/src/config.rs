@@ -1,7 +1,5 @@
 //! The settings of this stage, beside those of the shell and of the database.
 
-use std::path::PathBuf;
-
 use pipeline_config::{Emit, Pipeline};
 use runtime::Env;
 use sink::HttpSink;
@@ -9,7 +7,7 @@ use sink::HttpSink;
 /// What `transform` is told by its environment.
 #[derive(Debug)]
 pub struct Config {
-    /// `FRESHET_PIPELINE`: the pipeline file; `freshet.yaml`.
+    /// `FRESHET_PIPELINE`: the pipeline's files; `freshet.yaml`.
     pub pipeline: Pipeline,
     /// `K_SINK`: where events go beside the one that is an answer; where the pipeline says `emit: always`.
     pub sink: Option<HttpSink>,
@@ -18,8 +16,8 @@ pub struct Config {
 impl Config {
     /// Reads it; mistakes are noted in `env`, and then there is none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        let path = PathBuf::from(env.text_or("FRESHET_PIPELINE", "freshet.yaml"));
-        let pipeline = Pipeline::load_noting(&path, |place, reason| env.mistake(place, reason))?;
+        let files = env.text(pipeline_config::VARIABLE);
+        let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))?;
         let sink = if pipeline.emit == Emit::Always { HttpSink::from_env(env) } else { None };
         Some(Self { pipeline, sink })
     }

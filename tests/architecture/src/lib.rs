@@ -3,14 +3,15 @@
 //! 1. services may use crates;
 //! 2. crates never use services;
 //! 3. services never use each other;
-//! 4. `event-model`, `decoders`, `rules` and `pipeline-config` never touch the network, the clock or the database.
+//! 4. `event-model`, `settings`, `decoders`, `rules` and `pipeline-config` never touch the network, the clock or the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, PackageId};
 
 /// The crates that stay pure.
-pub const PURE: [&str; 6] = ["event-model", "topology", "decoders", "rules", "pipeline-config", "payload"];
+pub const PURE: [&str; 7] =
+    ["event-model", "topology", "settings", "decoders", "rules", "pipeline-config", "payload"];
 
 /// Packages that a pure crate must not reach, at whatever depth: runtimes, sockets, databases, telemetry exporters.
 pub const IMPURE: [&str; 12] = [

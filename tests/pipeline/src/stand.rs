@@ -174,7 +174,7 @@ impl Stand {
 }
 
 fn load(pipeline: &Path) -> pipeline_config::Pipeline {
-    pipeline_config::Pipeline::load(pipeline)
+    pipeline_config::Pipeline::load(&pipeline.into())
         .unwrap_or_else(|error| panic!("the test's pipeline file: {error}"))
 }
 
@@ -189,7 +189,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
     let topology = LocalTopology {
         state: folder.join("broker"),
         binaries: binaries(),
-        pipeline: pipeline.to_owned(),
+        pipeline: pipeline.into(),
         foreign_events: local_topology::foreign_events(&load(pipeline)),
         database_url: database_url.to_owned(),
         environment,

@@ -1,8 +1,8 @@
 //! `freshet activate`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use pipeline_config::{Files, VARIABLE};
 use runtime::Clock;
 use serde::Serialize;
 use store::{Client, Database, StoreError, active_pipeline};
@@ -10,19 +10,19 @@ use tokio::time::Instant;
 
 use crate::database;
 use crate::output::{self, Format};
-use crate::pipeline_file::PipelineFile;
+use crate::pipeline_file;
 use runtime::Failure;
 
 use super::Done;
 
-/// Put a pipeline file in force: from now on only alert processes that have it evaluate rules
+/// Put a pipeline in force: from now on only alert processes that have it evaluate rules
 ///
 /// Waits until the database answers and its schema is new enough, so that it may run beside the migrations.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline file
-    #[arg(env = "FRESHET_PIPELINE", default_value = "freshet.yaml")]
-    file: PathBuf,
+    /// The pipeline: files and folders
+    #[arg(value_name = "FILE", env = VARIABLE, default_value = "freshet.yaml")]
+    files: Vec<Files>,
     /// How long to wait for the database and its schema, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = super::duration)]
     timeout: Duration,
@@ -41,9 +41,9 @@ struct Answer {
 /// Waits, then activates.
 ///
 /// # Errors
-/// Where the file has mistakes, or the database or its schema is not there in time.
+/// Where a file has mistakes, or the database or its schema is not there in time.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let pipeline = PipelineFile { path: args.file.clone() }.load()?;
+    let pipeline = pipeline_file::load(&args.files.iter().cloned().collect())?;
     let client = ready(&Database::new(&database::settings()?), args.timeout).await?;
     let failed = |error| database::failed(&store::StoreError::from(error));
     let before = active_pipeline::hash(&client).await.map_err(failed)?;

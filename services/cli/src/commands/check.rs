@@ -1,8 +1,6 @@
 //! `freshet check`.
 
-use std::path::PathBuf;
-
-use pipeline_config::{LoadError, Mistake, Pipeline};
+use pipeline_config::{Files, Findings, LoadError, Mistake, Pipeline, VARIABLE};
 use serde::Serialize;
 
 use crate::output::{self, Format, printable};
@@ -10,12 +8,12 @@ use runtime::Failure;
 
 use super::Done;
 
-/// Check a pipeline file: print every mistake with its line and column, and warn of what will hurt
+/// Check a pipeline: print every mistake with its file, line and column, and warn of what will hurt
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline file
-    #[arg(env = "FRESHET_PIPELINE", default_value = "freshet.yaml")]
-    file: PathBuf,
+    /// The pipeline: files and folders; several are one pipeline
+    #[arg(value_name = "FILE", env = VARIABLE, default_value = "freshet.yaml")]
+    files: Vec<Files>,
 }
 
 /// A mistake or a warning, for programs.
@@ -28,34 +26,33 @@ struct Finding<'a> {
     text: &'a str,
 }
 
-/// Prints what was found; a file with mistakes ends badly, warnings alone do not.
+/// Prints what was found; mistakes end badly, warnings alone do not.
 ///
 /// # Errors
-/// Where the file cannot be read, or standard output not be written.
+/// Where a file cannot be read, or standard output not be written.
 pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let (mistakes, warnings) = match Pipeline::load(&args.file) {
-        Ok(pipeline) => (Vec::new(), pipeline.warnings),
-        Err(LoadError::Mistakes(found)) => (found.mistakes, found.warnings),
+    let files: Files = args.files.iter().cloned().collect();
+    let Findings { mistakes, warnings } = match Pipeline::load(&files) {
+        Ok(pipeline) => Findings { mistakes: Vec::new(), warnings: pipeline.warnings },
+        Err(LoadError::Mistakes(found)) => found,
         Err(error @ LoadError::Unreadable { .. }) => {
             return Err(Failure::because("there is nothing to check", &error)
                 .hint("name the file: freshet check FILE"));
         }
     };
-    let file = args.file.display().to_string();
-    let findings: Vec<_> =
-        findings("mistake", &file, &mistakes).chain(findings("warning", &file, &warnings)).collect();
+    let findings: Vec<_> = findings("mistake", &mistakes).chain(findings("warning", &warnings)).collect();
     match format {
         Format::Json => output::json(&findings)?,
         Format::Table => findings.iter().try_for_each(|finding| output::write_line(&finding.to_line()))?,
     }
-    eprintln!("{file}: {}", summary(mistakes.len(), warnings.len()));
+    eprintln!("{files}: {}", summary(mistakes.len(), warnings.len()));
     Ok(if mistakes.is_empty() { Done::Well } else { Done::Badly })
 }
 
-fn findings<'a>(kind: &'static str, file: &'a str, list: &'a [Mistake]) -> impl Iterator<Item = Finding<'a>> {
+fn findings<'a>(kind: &'static str, list: &'a [Mistake]) -> impl Iterator<Item = Finding<'a>> {
     list.iter().map(move |found| Finding {
         kind,
-        file,
+        file: &found.file,
         line: found.line,
         column: found.column,
         text: &found.text,

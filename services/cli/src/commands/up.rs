@@ -7,12 +7,13 @@ use std::time::Duration;
 use local::demo::Outcome;
 use local::demo::comparison::Comparison;
 use local::up::{Options, Work};
+use pipeline_config::Files;
 use runtime::Failure;
 use serde::Serialize;
 use topology::TICK_TIMER;
 
 use crate::output::{self, Format, Row};
-use crate::pipeline_file::PipelineFile;
+use crate::pipeline_file::{self, PipelineFile};
 
 use super::Done;
 
@@ -52,7 +53,7 @@ pub struct Args {
 /// # Errors
 /// Where the pipeline file has mistakes, or a part of the pipeline does not start or stop.
 pub async fn run(args: Args) -> Result<Done, Failure> {
-    let work = if args.demo { Work::Demo { once: args.once } } else { pipeline(&args.pipeline)? };
+    let work = if args.demo { Work::Demo { once: args.once } } else { pipeline(&args.pipeline.files)? };
     let options = Options {
         work,
         state_directory: args.state_dir,
@@ -66,14 +67,15 @@ pub async fn run(args: Args) -> Result<Done, Failure> {
     Ok(if is_well { Done::Well } else { Done::Badly })
 }
 
-fn pipeline(file: &PipelineFile) -> Result<Work, Failure> {
-    let path = std::path::absolute(&file.path)
-        .map_err(|error| Failure::because(format!("{} has no place", file.path.display()), &error))?;
-    let pipeline = PipelineFile { path: path.clone() }.load()?;
+fn pipeline(files: &Files) -> Result<Work, Failure> {
+    let files = files
+        .absolute()
+        .map_err(|error| Failure::because(format!("{files} cannot be made absolute"), &error))?;
+    let pipeline = pipeline_file::load(&files)?;
     for warning in &pipeline.warnings {
-        eprintln!("warning: {}:{}: {}", path.display(), warning.line, warning.text);
+        eprintln!("warning: {warning}");
     }
-    Ok(Work::Pipeline(path, Box::new(pipeline)))
+    Ok(Work::Pipeline(files, Box::new(pipeline)))
 }
 
 #[derive(Serialize)]

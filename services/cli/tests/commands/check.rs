@@ -34,6 +34,20 @@ fn warnings_alone_are_no_failure_and_programs_get_json() {
 }
 
 #[test]
+fn several_files_are_checked_as_one_pipeline() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sources, rules) = (folder.path().join("sources.yaml"), folder.path().join("rules.yaml"));
+    std::fs::write(&sources, "sources:\n  a: {format: json, credentials: [{bearer: {env: T}}]}\n").unwrap();
+    std::fs::write(&rules, "rules:\n  R: {metric: temperature, above: 3, select: {source: b}}\n").unwrap();
+    let run = freshet(&["check", sources.to_str().unwrap(), rules.to_str().unwrap()]);
+    assert_eq!(run.status, 1);
+    let mistake = format!("{}:2:55: mistake: no source is named `b`", rules.display());
+    assert!(run.stdout.starts_with(&mistake), "{}", run.stdout);
+    let run = freshet(&["check", rules.to_str().unwrap()]);
+    assert!(run.stdout.contains("`sources` is missing"), "{}", run.stdout);
+}
+
+#[test]
 fn a_missing_file_says_what_to_do() {
     let run = freshet(&["check", "/nowhere/freshet.yaml"]);
     assert_eq!((run.status, run.stdout.as_str()), (1, ""));

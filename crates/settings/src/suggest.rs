@@ -1,7 +1,7 @@
 //! "Did you mean ...?"
 
 /// The candidate that is closest to `word`, if it is close enough to have been meant.
-pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.chars().take(64).collect();
     let limit = if word.len() <= 3 { 1 } else { 1 + word.len() / 4 };
     candidates
@@ -12,8 +12,8 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// ` (did you mean ...?)`, or nothing.
-pub(crate) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+/// `; did you mean ...?`, or nothing.
+pub fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     closest(word, candidates).map(|candidate| format!("; did you mean `{candidate}`?")).unwrap_or_default()
 }
 
@@ -23,12 +23,12 @@ fn distance(word: &[char], candidate: &str) -> usize {
     let same = |a: char, b: char| a.eq_ignore_ascii_case(&b);
     let mut before = vec![0; other.len() + 1];
     let mut last: Vec<usize> = (0..=other.len()).collect();
-    for (i, &letter) in word.iter().enumerate() {
+    for (i, &own) in word.iter().enumerate() {
         let mut row = vec![i + 1; other.len() + 1];
         for (j, &target) in other.iter().enumerate() {
-            let replaced = last[j] + usize::from(!same(letter, target));
+            let replaced = last[j] + usize::from(!same(own, target));
             row[j + 1] = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            let swapped = i > 0 && j > 0 && same(letter, other[j - 1]) && same(word[i - 1], target);
+            let swapped = i > 0 && j > 0 && same(own, other[j - 1]) && same(word[i - 1], target);
             if swapped {
                 row[j + 1] = row[j + 1].min(before[j - 1] + 1);
             }

@@ -8,65 +8,54 @@ use std::collections::BTreeSet;
 use saphyr::Scalar;
 use saphyr_parser::{Event, Parser, Span};
 
-use crate::mistake::Mistake;
+use crate::mistake::Place;
+use crate::report::Report;
 
 /// The largest file that is read, in bytes.
-pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 /// How deep lists and maps may nest.
 const MAX_DEPTH: usize = 32;
 
-/// Where a node begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// From 1.
-    pub(crate) line: usize,
-    /// From 1, in characters.
-    pub(crate) column: usize,
-}
-
 /// A node and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) place: Place,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Where it begins.
+    pub place: Place,
+    /// What it holds.
+    pub value: Value,
 }
 
 /// What a node holds. A scalar that is not text keeps its spelling, for `label: 3`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing; a key with it counts as absent.
     Null,
+    /// `true` or `false`.
     Flag(bool, String),
+    /// A number, also one that is not finite.
     Number(f64, String),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A map, in the order of the file; no key is in it twice.
     Map(Vec<Entry>),
 }
 
 /// One key of a map.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) place: Place,
-    pub(crate) node: Node,
-}
-
-impl Place {
-    /// The first character of a file.
-    pub(crate) const START: Self = Self { line: 1, column: 1 };
-
-    fn of(span: Span) -> Self {
-        Self { line: span.start.line().max(1), column: span.start.col() + 1 }
-    }
-
-    /// A mistake here.
-    pub(crate) fn mistake(self, text: impl Into<String>) -> Mistake {
-        Mistake { line: self.line, column: self.column, text: text.into() }
-    }
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub place: Place,
+    /// Its value.
+    pub node: Node,
 }
 
 impl Value {
     /// What it is, for "expected a number, found a list".
-    pub(crate) fn noun(&self) -> &'static str {
+    pub fn noun(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Flag(..) => "true or false",
@@ -78,33 +67,30 @@ impl Value {
     }
 }
 
-/// Reads the one document of `text`; `None` where there is nothing that could be read on.
-pub(crate) fn load(text: &str, mistakes: &mut Vec<Mistake>) -> Option<Node> {
+/// Reads the one document of `text`, which is the file of this number in `report`; `None` where there is nothing that
+/// could be read on.
+pub fn load(text: &str, file: usize, report: &Report) -> Option<Node> {
+    let start = Place::start(file);
     if text.len() > MAX_BYTES {
-        mistakes.push(Place::START.mistake(format!("the file is larger than {MAX_BYTES} bytes")));
+        report.mistake(start, format!("the file is larger than {MAX_BYTES} bytes"));
         return None;
     }
-    let mut loader = Loader { open: Vec::new(), root: None, mistakes };
+    let mut loader = Loader { open: Vec::new(), root: None, report };
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
         match event {
             Ok((Event::DocumentStart(_), span)) => {
                 documents += 1;
                 if documents > 1 {
-                    loader.mistakes.push(
-                        Place::of(span).mistake("a pipeline is one YAML document; here begins a second"),
-                    );
+                    report.mistake(place_of(span, file), "a file is one YAML document; here begins a second");
                     return loader.root;
                 }
             }
-            Ok((event, span)) => {
-                if loader.take(event, Place::of(span)).is_err() {
-                    return None;
-                }
-            }
+            Ok((event, span)) => loader.take(event, place_of(span, file)).ok()?,
             Err(error) => {
-                let place = Place { line: error.marker().line().max(1), column: error.marker().col() + 1 };
-                loader.mistakes.push(place.mistake(format!("not YAML: {}", error.info())));
+                let marker = error.marker();
+                let place = Place { file, line: marker.line().max(1), column: marker.col() + 1 };
+                report.mistake(place, format!("not YAML: {}", error.info()));
                 return None;
             }
         }
@@ -112,14 +98,18 @@ pub(crate) fn load(text: &str, mistakes: &mut Vec<Mistake>) -> Option<Node> {
     loader.root
 }
 
+fn place_of(span: Span, file: usize) -> Place {
+    Place { file, line: span.start.line().max(1), column: span.start.col() + 1 }
+}
+
 /// Reading on would be pointless; the mistake has been noted.
 struct Stop;
 
 /// Puts events together; `open` are the lists and maps that have not ended yet.
-struct Loader<'m> {
+struct Loader<'r> {
     open: Vec<Open>,
     root: Option<Node>,
-    mistakes: &'m mut Vec<Mistake>,
+    report: &'r Report,
 }
 
 struct Open {
@@ -174,7 +164,7 @@ impl Loader<'_> {
                 Ok(())
             }
             Event::Alias(_) => {
-                self.mistakes.push(place.mistake("aliases (`*name`) are not taken: write the value out"));
+                self.report.mistake(place, "aliases (`*name`) are not taken: write the value out");
                 self.add(Node { place, value: Value::Null });
                 Ok(())
             }
@@ -184,7 +174,7 @@ impl Loader<'_> {
 
     fn begin(&mut self, place: Place, collection: Collection) -> Result<(), Stop> {
         if self.open.len() == MAX_DEPTH {
-            self.mistakes.push(place.mistake(format!("nested deeper than {MAX_DEPTH} levels")));
+            self.report.mistake(place, format!("nested deeper than {MAX_DEPTH} levels"));
             return Err(Stop);
         }
         self.open.push(Open { place, collection });
@@ -199,7 +189,7 @@ impl Loader<'_> {
         match &mut open.collection {
             Collection::List(items) => items.push(node),
             Collection::Map { entries, seen, key } => match key.take() {
-                None => *key = Some(name_of(node, seen, self.mistakes)),
+                None => *key = Some(name_of(node, seen, self.report)),
                 Some(Key { place, name: Some(key) }) => entries.push(Entry { key, place, node }),
                 Some(Key { name: None, .. }) => {}
             },
@@ -208,18 +198,18 @@ impl Loader<'_> {
 }
 
 /// The name of a key, unless it is no scalar or there already.
-fn name_of(node: Node, seen: &mut BTreeSet<String>, mistakes: &mut Vec<Mistake>) -> Key {
+fn name_of(node: Node, seen: &mut BTreeSet<String>, report: &Report) -> Key {
     let place = node.place;
     let name = match node.value {
         Value::Text(text) | Value::Number(_, text) | Value::Flag(_, text) => text,
         Value::Null => String::new(),
         Value::List(_) | Value::Map(_) => {
-            mistakes.push(place.mistake("a key is a text, not a list or a map"));
+            report.mistake(place, "a key is a text, not a list or a map");
             return Key { place, name: None };
         }
     };
     if !seen.insert(name.clone()) {
-        mistakes.push(place.mistake(format!("`{name}` is here twice")));
+        report.mistake(place, format!("`{name}` is here twice"));
         return Key { place, name: None };
     }
     Key { place, name: Some(name) }
@@ -228,28 +218,29 @@ fn name_of(node: Node, seen: &mut BTreeSet<String>, mistakes: &mut Vec<Mistake>)
 #[cfg(test)]
 mod tests {
     use super::{Value, load};
+    use crate::report::Report;
 
     #[test]
     fn every_duplicate_key_is_found() {
-        let mut mistakes = Vec::new();
-        load("a: 1\nb: 2\na: 3\nb: {c: 1, c: 2}\n", &mut mistakes);
-        let mut places: Vec<_> = mistakes.iter().map(|mistake| (mistake.line, mistake.column)).collect();
-        places.sort_unstable();
+        let report = Report::of(["f"]);
+        load("a: 1\nb: 2\na: 3\nb: {c: 1, c: 2}\n", 0, &report);
+        let places: Vec<_> =
+            report.finish().mistakes.iter().map(|mistake| (mistake.line, mistake.column)).collect();
         assert_eq!(places, [(3, 1), (4, 1), (4, 11)]);
     }
 
     #[test]
     fn a_nest_of_brackets_is_refused_not_followed() {
         for depth in [40, 100_000] {
-            let mut mistakes = Vec::new();
-            assert_eq!(load(&"[".repeat(depth), &mut mistakes), None);
-            assert_eq!(mistakes.len(), 1);
+            let report = Report::of(["f"]);
+            assert_eq!(load(&"[".repeat(depth), 0, &report), None);
+            assert_eq!(report.mistakes(), 1);
         }
     }
 
     #[test]
     fn a_number_keeps_its_spelling() {
-        let node = load("1.50", &mut Vec::new()).unwrap();
+        let node = load("1.50", 0, &Report::of(["f"])).unwrap();
         assert_eq!(node.value, Value::Number(1.5, "1.50".into()));
     }
 }

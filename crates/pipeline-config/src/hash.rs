@@ -1,12 +1,11 @@
-//! The canonical form of a file, for its hash: comments, spacing, quotes and the order of keys are no part of it.
+//! The hash of a pipeline, over the canonical form of its files: comments, spacing, quotes and the order of keys are no part of it.
 
 use event_model::hex;
+use settings::yaml::{Node, Value};
 use sha2::{Digest, Sha256};
 
-use crate::yaml::{Node, Value};
-
 /// SHA-256 of the canonical form, in lower-case hex.
-pub(crate) fn hash(root: &Node) -> String {
+pub(crate) fn of(root: &Node) -> String {
     let mut hasher = Sha256::new();
     feed(root, &mut hasher);
     hex(&hasher.finalize())

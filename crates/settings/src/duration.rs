@@ -1,16 +1,12 @@
-//! Durations and rates as the file writes them: `90s`, `10m`, `2h`, `1d`; `100/s`.
+//! Durations as a file writes them: `90s`, `10m`, `2h`, `1d`.
 
 use std::time::Duration;
 
-use crate::source::Rate;
-
 /// The longest duration that is taken: 366 days.
-pub(crate) const MAX: Duration = Duration::from_secs(366 * 86_400);
+const MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// What a text should look like that is no duration.
-pub(crate) const DURATION_FORM: &str = "a duration like `90s`, `10m`, `2h` or `1d`, at most 366 days";
-/// What a text should look like that is no rate.
-pub(crate) const RATE_FORM: &str = "a rate like `100/s`, `6000/m` or `10000/h`";
+pub(crate) const FORM: &str = "a duration like `90s`, `10m`, `2h` or `1d`, at most 366 days";
 
 /// Reads a duration: one or more whole numbers, each with `ms`, `s`, `m`, `h` or `d` (`1h30m`).
 pub fn parse(text: &str) -> Option<Duration> {
@@ -35,24 +31,11 @@ pub fn parse(text: &str) -> Option<Duration> {
     (!text.is_empty() && total <= MAX).then_some(total)
 }
 
-/// Reads a rate: a whole number above 0, `/`, and `s`, `m` or `h`.
-pub(crate) fn parse_rate(text: &str) -> Option<Rate> {
-    let (count, unit) = text.split_once('/')?;
-    let requests: u32 = count.trim().parse().ok().filter(|&count| count > 0)?;
-    let per = match unit.trim() {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => return None,
-    };
-    Some(Rate { requests, per: Duration::from_secs(per) })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{parse, parse_rate};
+    use super::parse;
 
     #[test]
     fn durations_read_as_people_write_them() {
@@ -67,15 +50,6 @@ mod tests {
     fn what_is_no_duration_is_refused() {
         for text in ["", "5", "5 m", "-5m", "m", "5y", "1.5h", "400d", "99999999999999999999s", "5mm"] {
             assert_eq!(parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_rate_is_a_count_in_a_time() {
-        let rate = parse_rate("100/s").unwrap();
-        assert_eq!((rate.requests, rate.per), (100, Duration::from_secs(1)));
-        for text in ["0/s", "100", "-1/s", "100/d", "/s", "1.5/s"] {
-            assert_eq!(parse_rate(text), None, "{text}");
         }
     }
 }

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod collection;
+mod duration;
+mod merge;
+mod mistake;
+mod object;
+mod report;
+pub mod scalar;
+mod schema;
+mod shape;
+pub mod suggest;
+pub mod yaml;
+
+pub use collection::{ByName, Entries, List, Named, OneOrMany, refuse_unnamed, text_map};
+pub use duration::parse as parse_duration;
+pub use merge::merge;
+pub use mistake::{Mistake, Place};
+pub use object::{Fields, Object, OneOf};
+pub use report::{Findings, Report};
+pub use scalar::{AnyText, Choice, Duration, DurationWithin, Number, Parsed, Text, Whole, Word};
+pub use schema::Schema;
+pub use shape::{Custom, Shape, Spelling};

@@ -1,0 +1,88 @@
+//! Gathers what is wrong while the reader goes on.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+
+use crate::mistake::{Mistake, Place};
+use crate::yaml::Node;
+
+/// Mistakes and warnings so far.
+#[derive(Debug, Default)]
+pub struct Report {
+    files: Vec<String>,
+    mistakes: RefCell<Vec<(Place, String)>>,
+    warnings: RefCell<Vec<(Place, String)>>,
+}
+
+/// All that was found, in the order of the files and of their lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// What makes the files unusable.
+    pub mistakes: Vec<Mistake>,
+    /// What will hurt, though it is no mistake.
+    pub warnings: Vec<Mistake>,
+}
+
+impl Report {
+    /// A report about files of these names.
+    pub fn of<N: Into<String>>(files: impl IntoIterator<Item = N>) -> Self {
+        Self { files: files.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// Notes a mistake.
+    pub fn mistake(&self, place: Place, text: impl Into<String>) {
+        self.mistakes.borrow_mut().push((place, text.into()));
+    }
+
+    /// Notes a mistake of type: `expected a number, found a list`.
+    pub fn expected(&self, node: &Node, what: &str) {
+        self.mistake(node.place, format!("expected {what}, found {}", node.value.noun()));
+    }
+
+    /// Notes what will hurt.
+    pub fn warn(&self, place: Place, text: impl Into<String>) {
+        self.warnings.borrow_mut().push((place, text.into()));
+    }
+
+    /// How many mistakes were noted.
+    pub fn mistakes(&self) -> usize {
+        self.mistakes.borrow().len()
+    }
+
+    /// A place in words: `rules.yaml:3`.
+    pub fn line_of(&self, place: Place) -> String {
+        format!("{}:{}", self.name(place), place.line)
+    }
+
+    /// Mistakes and warnings, each once.
+    pub fn finish(self) -> Findings {
+        let sorted = |list: &RefCell<Vec<(Place, String)>>| {
+            let mut list = list.take();
+            list.sort();
+            list.dedup();
+            let mistake = |(place, text): (Place, String)| Mistake {
+                file: self.name(place).to_owned(),
+                line: place.line,
+                column: place.column,
+                text,
+            };
+            list.into_iter().map(mistake).collect()
+        };
+        Findings { mistakes: sorted(&self.mistakes), warnings: sorted(&self.warnings) }
+    }
+
+    fn name(&self, place: Place) -> &str {
+        self.files.get(place.file).map_or("", String::as_str)
+    }
+}
+
+impl Error for Findings {}
+
+/// One line a mistake: `freshet.yaml:3:5: text`.
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.mistakes.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
