@@ -47,7 +47,7 @@
 
 {{/* Whether `ingest` calls a platform back, as AWS IoT wants its destinations confirmed; empty if not. */}}
 {{- define "freshet.callsBack" -}}
-{{- range (include "freshet.pipeline" . | fromYaml).sources -}}
+{{- range (include "freshet.pipeline" . | fromJson).sources -}}
 {{- if eq (toString .format) "aws_iot_http" -}}yes{{- end -}}
 {{- end -}}
 {{- end -}}

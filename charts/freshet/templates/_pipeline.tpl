@@ -1,42 +1,23 @@
-{{/* The pipeline file as it is mounted: that of the values, and the source of `helm test`. A text stays the text that it is. */}}
+{{/* The pipeline of the values as a map, in JSON. */}}
 {{- define "freshet.pipeline" -}}
-{{- $mounted := include "freshet.pipeline.mounted" . | fromJson -}}
-{{- if $mounted.mistake -}}
+{{- $own := include "freshet.pipeline.own" . | fromJson -}}
+{{- if $own.mistake -}}
 {{- include "freshet.refusals" . -}}
 {{- end -}}
-{{- $mounted.text -}}
+{{- $own.pipeline | toJson -}}
 {{- end -}}
 
-{{/* The same as {"text": ..., "mistake": ...}: JSON, which keeps each line break as it is. */}}
-{{- define "freshet.pipeline.mounted" -}}
-{{- $own := include "freshet.pipeline.own" . | fromJson -}}
-{{- $text := .Values.pipelineFile -}}
-{{- $mistake := $own.mistake -}}
-{{- if not $text -}}
-{{- $pipeline := deepCopy .Values.pipeline -}}
-{{- include "freshet.pipeline.addTest" (list . $pipeline) -}}
-{{- $text = toYaml $pipeline -}}
-{{- else if and (not $mistake) .Values.helmTest.enabled (not (hasKey ($own.pipeline.sources | default dict) "helm-test")) -}}
-{{- $text = include "freshet.pipeline.insert" $own | fromJson | dig "text" "" -}}
-{{- /* YAML can say one thing in many ways: what was put in between is believed only where it reads as it should. */}}
-{{- $wanted := deepCopy $own.pipeline -}}
-{{- include "freshet.pipeline.addTest" (list . $wanted) -}}
-{{- if ne (fromYaml $text | toJson) (toJson $wanted) -}}
-{{- $mistake = "pipelineFile: the source of `helm test` cannot be put in: write `sources:` at the beginning of a line of its own, and each source as a block below it, not as {...}; or set helmTest.enabled=false" -}}
-{{- end -}}
-{{- end -}}
-{{- dict "text" $text "mistake" $mistake | toJson -}}
-{{- end -}}
-
-{{/* The pipeline of the values, looked into, as {"text": ..., "pipeline": map, "mistake": ...}. */}}
+{{/* The same as {"pipeline": map, "mistake": ...}. */}}
 {{- define "freshet.pipeline.own" -}}
 {{- $pipeline := .Values.pipeline -}}
 {{- $mistake := "" -}}
 {{- with .Values.pipelineFile -}}
 {{- $pipeline = fromYaml . -}}
-{{- with $pipeline.Error -}}
-{{- $mistake = printf "pipelineFile is no YAML: %s" . -}}
+{{- if $pipeline.Error -}}
+{{- $mistake = printf "pipelineFile is no YAML: %s" $pipeline.Error -}}
 {{- $pipeline = dict -}}
+{{- else if not $pipeline -}}
+{{- $mistake = "pipelineFile is empty" -}}
 {{- end -}}
 {{- range list "sources" "receivers" -}}
 {{- $part := get $pipeline . -}}
@@ -46,48 +27,17 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- dict "text" .Values.pipelineFile "pipeline" $pipeline "mistake" $mistake | toJson -}}
+{{- dict "pipeline" $pipeline "mistake" $mistake | toJson -}}
 {{- end -}}
 
-{{/* Puts the source of `helm test` into a pipeline: (list $ map). */}}
-{{- define "freshet.pipeline.addTest" -}}
-{{- $pipeline := index . 1 -}}
-{{- if (index . 0).Values.helmTest.enabled -}}
-{{- $sources := $pipeline.sources | default dict -}}
-{{- $credential := dict "bearer" (dict "env" "FRESHET_TEST_TOKEN") -}}
-{{- $_ := set $sources "helm-test" (dict "format" "json" "credentials" (list $credential)) -}}
-{{- $_ := set $pipeline "sources" $sources -}}
+{{/* The files of the folder that is mounted, by name: the pipeline of the values, a text as it is, and the source of `helm test`.
+     JSON keeps each line break as it is. */}}
+{{- define "freshet.pipeline.files" -}}
+{{- $files := dict "freshet.yaml" (.Values.pipelineFile | default (printf "%s\n" (toYaml .Values.pipeline))) -}}
+{{- if .Values.helmTest.enabled -}}
+{{- $_ := set $files "helm-test.yaml" "sources:\n  helm-test: {format: json, credentials: [{bearer: {env: FRESHET_TEST_TOKEN}}]}\n" -}}
 {{- end -}}
-{{- end -}}
-
-{{/* A text with one more line, the source of `helm test`: {"text": ..., "pipeline": map}, as {"text": ...}. The line stands
-     right below `sources:`, as far in as the first source. Where there is no `sources:`, both stand at the end. */}}
-{{- define "freshet.pipeline.insert" -}}
-{{- $entry := "helm-test: {format: json, credentials: [{bearer: {env: FRESHET_TEST_TOKEN}}]}" -}}
-{{- $return := ternary "\r" "" (contains "\r\n" .text) -}}
-{{- $lines := splitList "\n" .text -}}
-{{- $below := 0 -}}
-{{- $indent := "" -}}
-{{- range $index, $line := $lines -}}
-{{- if not $below -}}
-{{- if regexMatch `^\x{FEFF}?("sources"|'sources'|sources)[ \t]*:([ \t]+#.*)?[ \t]*\r?$` $line -}}
-{{- $below = add1 $index | int -}}
-{{- end -}}
-{{- else if not (regexMatch `^[ \t]*(#.*)?\r?$` $line) -}}
-{{- $indent = regexFind `^ +` $line -}}
-{{- break -}}
-{{- end -}}
-{{- end -}}
-{{- $entry = print ($indent | default "  ") $entry -}}
-{{- $text := "" -}}
-{{- if $below -}}
-{{- $rest := slice $lines $below | default (list "") -}}
-{{- $text = concat (slice $lines 0 $below) (list (print $entry $return)) $rest | join "\n" -}}
-{{- else if not (hasKey .pipeline "sources") -}}
-{{- $last := ternary "" (print $return "\n") (hasSuffix "\n" .text) -}}
-{{- $text = print .text $last "sources:" $return "\n" $entry $return "\n" -}}
-{{- end -}}
-{{- dict "text" $text | toJson -}}
+{{- $files | toJson -}}
 {{- end -}}
 
 {{/* What a part of the pipeline refers to with `{env: NAME}` or `{file: PATH}`, as a list under `names`: (list "env" part). */}}

@@ -17,10 +17,11 @@
 {{- if and .Values.pipeline .Values.pipelineFile -}}
 {{- $mistakes = append $mistakes "pipeline and pipelineFile are both set: the pipeline is one or the other" -}}
 {{- end -}}
-{{- $own := (include "freshet.pipeline.own" . | fromJson).pipeline -}}
-{{- with (include "freshet.pipeline.mounted" . | fromJson).mistake -}}
+{{- $parsed := include "freshet.pipeline.own" . | fromJson -}}
+{{- with $parsed.mistake -}}
 {{- $mistakes = append $mistakes . -}}
 {{- end -}}
+{{- $own := $parsed.pipeline -}}
 {{- if hasKey ($own.sources | default dict) "helm-test" -}}
 {{- $mistakes = append $mistakes "pipeline.sources.helm-test: the name belongs to the chart; take another, or helmTest.enabled=false" -}}
 {{- end -}}

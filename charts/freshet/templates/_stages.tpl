@@ -23,19 +23,20 @@
 {{- end }}
 {{- end -}}
 
-{{/* The credentials that a part of the pipeline names: (dict "root" $ "part" map). */}}
+{{/* The credentials that a part of the pipeline names: (list $ "sources" or "receivers"). */}}
 {{- define "freshet.env.credentials" -}}
-{{- $root := .root -}}
-{{- range (include "freshet.references" (list "env" .part) | fromYaml).names }}
-{{- $secret := get $root.Values.secretEnv . }}
-{{- if and (eq . "FRESHET_TEST_TOKEN") $root.Values.helmTest.enabled }}
-- name: FRESHET_TEST_TOKEN
+{{- $root := index . 0 -}}
+{{- $secrets := deepCopy $root.Values.secretEnv -}}
+{{- $names := (include "freshet.references" (list "env" (get (include "freshet.pipeline" $root | fromJson) (index . 1))) | fromYaml).names -}}
+{{- if and (eq (index . 1) "sources") $root.Values.helmTest.enabled -}}
+{{- $_ := set $secrets "FRESHET_TEST_TOKEN" (dict "secret" (include "freshet.testSecretName" $root) "key" "token") -}}
+{{- $names = append $names "FRESHET_TEST_TOKEN" | uniq | sortAlpha -}}
+{{- end -}}
+{{- range $name := $names }}
+{{- with get $secrets $name }}
+- name: {{ $name }}
   valueFrom:
-    secretKeyRef: {name: {{ include "freshet.testSecretName" $root }}, key: token}
-{{- else if $secret }}
-- name: {{ . }}
-  valueFrom:
-    secretKeyRef: {name: {{ $secret.secret }}, key: {{ $secret.key }}}
+    secretKeyRef: {name: {{ .secret }}, key: {{ .key }}}
 {{- end }}
 {{- end }}
 {{- end -}}

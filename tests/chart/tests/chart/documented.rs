@@ -181,9 +181,12 @@ fn the_pipeline_that_is_mounted_is_one_that_the_stages_take() {
     let Some(tools) = Tools::of_this_test() else { return };
     for (values, objects) in crate::matrix(tools) {
         let config = objects.iter().find(|object| object.name().ends_with("-pipeline")).expect("it is there");
-        let text = config.text("/data/freshet.yaml");
-        let parsed = pipeline_config::Pipeline::parse(text, "freshet.yaml");
-        assert!(parsed.is_ok(), "{values}: {parsed:?}\n{text}");
+        let files = config.at("/data").and_then(Value::as_object).into_iter().flatten();
+        let files: Vec<_> = files
+            .map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().as_bytes().to_vec()))
+            .collect();
+        let parsed = pipeline_config::Pipeline::from_bytes(&files);
+        assert!(parsed.is_ok(), "{values}: {parsed:?}\n{files:?}");
     }
 }
 

@@ -7,9 +7,6 @@ use chart_tests::{Chart, Tools};
 
 use crate::object;
 
-/// What the chart adds.
-const ENTRY: &str = "helm-test: {format: json, credentials: [{bearer: {env: FRESHET_TEST_TOKEN}}]}";
-
 /// A file that YAML 1.1, JSON or a printer of YAML would make another one of.
 const PLAIN: &str = r#"# The plant.
 tick: 5m
@@ -37,16 +34,6 @@ rules:
 
         {tag.firmware}
 "#;
-
-/// The mounted file with `text` given as `--set-file` gives it.
-fn mounted(tools: &'static Tools, text: &str) -> String {
-    let objects = with_file(tools, text, Chart::objects);
-    object(&objects, "ConfigMap", "farm-pipeline").text("/data/freshet.yaml").to_owned()
-}
-
-fn refusal(tools: &'static Tools, text: &str) -> String {
-    with_file(tools, text, Chart::refusal)
-}
 
 fn with_file<T>(tools: &'static Tools, text: &str, look: impl Fn(&Chart) -> T) -> T {
     let file = PipelineFile::new(text);
@@ -81,86 +68,51 @@ impl Drop for PipelineFile {
     }
 }
 
-#[test]
-fn a_pipeline_file_is_mounted_as_it_was_written() {
-    let Some(tools) = Tools::of_this_test() else { return };
-    let file = PipelineFile::new(PLAIN);
-    let chart = Chart::new(tools).ci("kafka").set("helmTest.enabled=false");
-    let objects = chart.argument("--set-file").argument(file.argument()).objects();
-    assert_eq!(object(&objects, "ConfigMap", "farm-pipeline").text("/data/freshet.yaml"), PLAIN);
-}
-
-#[test]
-fn the_source_of_helm_test_is_one_more_line() {
-    let Some(tools) = Tools::of_this_test() else { return };
-    let head = "sources:   # who sends\n";
-    let expected = PLAIN.replace(head, &format!("{head}    {ENTRY}\n"));
-    assert_eq!(mounted(tools, PLAIN), expected);
-    let parsed = pipeline_config::Pipeline::parse(&expected, "freshet.yaml").map(|pipeline| pipeline.sources);
-    assert!(parsed.is_ok_and(|sources| sources.len() == 3 && sources.contains_key("helm-test")));
-}
-
-/// A file, and where in it (behind which text) the line comes.
-const PLACES: [(&str, &str); 12] = [
-    ("sources:\n  a: {format: json}\n", "sources:\n  "),
-    ("---\nsources:\n  a: {format: json}\n", "---\nsources:\n  "),
-    ("# The plant.\n--- # ours\n# more\nsources:\n a: {format: json}\n", "\nsources:\n "),
-    ("rules: {}\n\"sources\" : \n# none yet\n\n   a: {format: json}", "\"sources\" : \n   "),
-    ("sources:\n  a: {format: json}\n...\n", "sources:\n  "),
-    ("sources:\n  a: {format: json}\n\n\n", "sources:\n  "),
-    ("sources:\n# none yet\nrules: {}\n", "sources:\n  "),
-    ("sources:", "sources:\n  "),
-    ("\u{feff}sources:\n  a: {format: json}\n", "sources:\n  "),
-    ("tick: 5m\r\nsources:\r\n\r\n  a:\r\n    format: json\r\n", "sources:\r\n  "),
-    ("tick: 5m\r\nsources:\r\n  a: {format: json}", "sources:\r\n  "),
-    ("rules:\n  sources: {metric: a, above: 1}\nsources:\n  a: {format: json}\n", "}\nsources:\n  "),
+/// Texts that a printer of YAML would write otherwise.
+const TEXTS: [&str; 9] = [
+    PLAIN,
+    "---\nsources:\n  a: {format: json}\n",
+    "sources: {a: {format: json}}",
+    "{sources: {a: {format: json}}}\n",
+    "sources:\n  a: {format: json}\n...\n",
+    "sources:\n  a: {format: json}\n\n\n",
+    "\u{feff}sources:\n  a: {format: json}\n",
+    "tick: 5m\r\nsources:\r\n\r\n  a:\r\n    format: json\r\n",
+    "  sources:\n    a: {format: json}\n",
 ];
 
 #[test]
-fn the_line_comes_right_below_sources_however_the_file_is_written() {
+fn a_pipeline_file_is_mounted_as_it_was_written() {
     let Some(tools) = Tools::of_this_test() else { return };
-    for (text, before) in PLACES {
-        let broken = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let above = before.trim_end_matches(' ');
-        let indent = &before[above.len()..];
-        let whole = if text.ends_with("sources:") { format!("{text}\n") } else { text.to_owned() };
-        let (head, tail) = whole.split_once(above).expect("it is in the text");
-        let tail = if text == whole { tail } else { "" };
-        let expected = format!("{head}{above}{indent}{ENTRY}{broken}{tail}");
-        assert_eq!(mounted(tools, text), expected, "{text:?}");
+    for text in TEXTS {
+        let file = PipelineFile::new(text);
+        for helm_test in [true, false] {
+            let chart = Chart::new(tools).ci("kafka").set(&format!("helmTest.enabled={helm_test}"));
+            let objects = chart.argument("--set-file").argument(file.argument()).objects();
+            let config = object(&objects, "ConfigMap", "farm-pipeline");
+            assert_eq!(config.text("/data/freshet.yaml"), text);
+            assert_eq!(config.at("/data/helm-test.yaml").is_some(), helm_test, "{text:?}");
+        }
     }
 }
 
 #[test]
-fn a_file_without_sources_gets_them_at_its_end() {
+fn the_source_of_helm_test_is_in_a_file_of_its_own() {
     let Some(tools) = Tools::of_this_test() else { return };
-    for (text, broken) in [("# Nothing yet\n", "\n"), ("rules: {}", "\n"), ("tick: 5m\r\n", "\r\n")] {
-        let whole = if text.ends_with('\n') { text.to_owned() } else { format!("{text}{broken}") };
-        assert_eq!(mounted(tools, text), format!("{whole}sources:{broken}  {ENTRY}{broken}"), "{text:?}");
+    let objects = with_file(tools, PLAIN, Chart::objects);
+    let config = object(&objects, "ConfigMap", "farm-pipeline");
+    let files = ["freshet.yaml", "helm-test.yaml"]
+        .map(|name| (name.to_owned(), config.text(&format!("/data/{name}")).as_bytes().to_vec()));
+    let parsed = pipeline_config::Pipeline::from_bytes(&files).map(|pipeline| pipeline.sources);
+    assert!(parsed.is_ok_and(|sources| sources.len() == 3 && sources.contains_key("helm-test")));
+    for (kind, name) in [("Service", "farm-ingest"), ("Service", "farm-transform"), ("Pod", "farm-test")] {
+        assert_eq!(object(&objects, kind, name).variable("FRESHET_PIPELINE"), Some("/etc/freshet".into()));
     }
 }
 
 #[test]
-fn a_file_that_takes_no_line_is_refused_with_what_to_do() {
+fn a_file_that_cannot_be_looked_into_is_refused() {
     let Some(tools) = Tools::of_this_test() else { return };
-    for text in [
-        "sources: {a: {format: json}}\n",
-        "sources: {}\n",
-        "sources:\n  {a: {format: json}}\n",
-        "{sources: {a: {format: json}}}\n",
-        "  sources:\n    a: {format: json}\n",
-        "? sources\n: a: {format: json}\n",
-        "{rules: {}}\n",
-        "tick: 5m\n---\nrules: {}\n",
-        "rules: {\nsources:\n  {metric: a, above: 1}}\n",
-    ] {
-        let said = refusal(tools, text);
-        assert!(
-            said.contains("pipelineFile: the source of `helm test` cannot be put in"),
-            "{text:?}: {said}"
-        );
-        assert!(said.contains("or set helmTest.enabled=false"), "{text:?}: {said}");
-    }
     for (text, reason) in [
         (
             "sources:\n  helm-test: {format: json}\n",
@@ -169,8 +121,9 @@ fn a_file_that_takes_no_line_is_refused_with_what_to_do() {
         ("sources:\n  - a\n", "pipelineFile: sources is no map"),
         ("receivers: none\n", "pipelineFile: receivers is no map"),
         ("sources: [\n", "pipelineFile is no YAML"),
+        ("# Nothing yet\n", "pipelineFile is empty"),
     ] {
-        let said = refusal(tools, text);
+        let said = with_file(tools, text, Chart::refusal);
         assert!(said.contains(reason), "{text:?}: {said}");
     }
 }

@@ -98,6 +98,6 @@ fn the_hook_records_which_pipeline_is_active() {
         assert_eq!(policy, Some("before-hook-creation,hook-succeeded"), "uninstall would leave it");
         let arguments = &hook.containers()[0].spec["args"];
         assert_eq!(arguments[0], "activate");
-        assert_eq!(arguments[1], "/etc/freshet/freshet.yaml");
+        assert_eq!(arguments[1], "/etc/freshet");
     }
 }
