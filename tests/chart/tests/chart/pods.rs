@@ -64,7 +64,7 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
         assert_eq!(has(stage, "FRESHET_TEST_TOKEN"), stage == "ingest", "{stage}");
         assert_eq!(has(stage, "OPS_SECRET_NEXT"), stage == "notify", "{stage}");
         assert_eq!(has(stage, "DATABASE_URL"), stage != "ingest", "{stage}");
-        assert_eq!(has(stage, "K_SINK"), stage == "ingest" || stage == "dead-letter", "{stage}");
+        assert_eq!(has(stage, "K_SINK"), ["ingest", "transform", "dead-letter"].contains(&stage), "{stage}");
     }
 }
 
