@@ -15,10 +15,12 @@ pub const MAX_RAW_BYTES: usize = 4 * MAX_NAME_BYTES;
 /// The reason why it names no device: control characters (NUL among them), nothing at all, or too long.
 pub fn normalise(raw: &str) -> Result<String, &'static str> {
     const TOO_LONG: &str = "the device's name is longer than 512 bytes";
-    if raw.trim().len() > MAX_RAW_BYTES {
+    let raw = raw.trim();
+    if raw.len() > MAX_RAW_BYTES {
         return Err(TOO_LONG);
     }
-    let name: String = raw.trim().nfc().collect();
+    // ASCII is in every normal form.
+    let name = if raw.is_ascii() { raw.to_owned() } else { raw.nfc().collect() };
     if name.is_empty() {
         Err("the device's name is empty")
     } else if name.chars().any(char::is_control) {
@@ -32,8 +34,12 @@ pub fn normalise(raw: &str) -> Result<String, &'static str> {
 
 /// A channel's name: as [`normalise`], but control characters are left out and what is too long is cut.
 pub fn channel(raw: &str) -> Name {
+    let raw = raw.trim();
+    if raw.len() <= MAX_NAME_BYTES && raw.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return raw.into();
+    }
     let mut name = String::new();
-    for character in raw.trim().nfc().filter(|character| !character.is_control()) {
+    for character in raw.nfc().filter(|character| !character.is_control()) {
         if name.len() + character.len_utf8() > MAX_NAME_BYTES {
             break;
         }

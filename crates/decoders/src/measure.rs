@@ -83,6 +83,7 @@ pub fn doubt(reading: &mut Reading, flag: &'static str) {
 fn settle(reading: &mut Reading, value: f64, stated: Option<&str>, profile: &Profile) -> Result<(), String> {
     let stated = stated.or_else(|| profile.units.get(&*reading.metric).map(String::as_str));
     if let Some(unit) = stated {
+        bounded("unit", unit)?;
         settle_battery(&mut reading.metric, unit);
     }
     let default = names::default_unit(&reading.metric);
@@ -90,7 +91,6 @@ fn settle(reading: &mut Reading, value: f64, stated: Option<&str>, profile: &Pro
         (Some(unit), _) => match units::canonical(value, unit, &reading.metric) {
             Some((value, unit)) => (value, Some(Name::known(unit))),
             None => {
-                bounded("unit", unit)?;
                 reading.flags.push("unknown_unit");
                 (value, Some(unit.into()))
             }

@@ -111,6 +111,9 @@ fn squeezed(raw: &str) -> impl Iterator<Item = u8> {
 
 /// `accelerationX` -> `acceleration_x`, `DI_0` -> `di_0`, `Water flow [l/s]` -> `water_flow_l_s`.
 pub fn snake_case(raw: &str) -> String {
+    if is_snake_case(raw) {
+        return raw.to_owned();
+    }
     let characters: Vec<char> = raw.chars().collect();
     let mut name = String::with_capacity(raw.len() + 4);
     for (index, character) in characters.iter().copied().enumerate() {
@@ -133,6 +136,11 @@ pub fn snake_case(raw: &str) -> String {
     }
     let name = name.trim_end_matches('_');
     if name.is_empty() { "value".to_owned() } else { name.to_owned() }
+}
+
+fn is_snake_case(raw: &str) -> bool {
+    let mut words = raw.split('_');
+    words.all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
 }
 
 /// Whether the capital at `index` goes on with a word of capitals and digits, as in `DS18B20`.
