@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::{Name, Reading, Sample};
+use event_model::{Name, Reading, Sample, storable};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -177,24 +177,19 @@ impl Problem {
 
     /// A problem at `path` below `prefix`.
     pub(crate) fn within(prefix: &str, path: &str, reason: impl Into<String>) -> Self {
-        Self { place: joined(prefix, path), reason: storable(reason.into()) }
+        Self { place: joined(prefix, path), reason: storable(&reason.into()).into_owned() }
     }
 }
 
 /// A path in a payload as it is kept: as [`storable`], and no longer than a name, since a path may be as long as a body.
 fn joined(prefix: &str, path: &str) -> String {
     let prefix = cut(prefix, MAX_NAME_BYTES);
-    storable([prefix, cut(path, MAX_NAME_BYTES - prefix.len())].concat())
+    storable(&[prefix, cut(path, MAX_NAME_BYTES - prefix.len())].concat()).into_owned()
 }
 
 /// The text, or as much of it as `bytes` hold.
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
-}
-
-/// The text without NUL, which no database keeps: replaced, so that nobody takes one text for another.
-pub(crate) fn storable(text: String) -> String {
-    event_model::storable(&text).into_owned()
 }
 
 #[cfg(test)]

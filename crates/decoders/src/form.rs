@@ -1,6 +1,6 @@
 //! Checks of a request's form that formats share: method, content type, JSON.
 
-use event_model::RecordedRequest;
+use event_model::{RecordedRequest, form};
 
 use crate::decode::FormError;
 use crate::json::Node;
@@ -69,18 +69,10 @@ fn json_of(text: &[u8]) -> Result<Node, FormError> {
     Node::parse(text).map_err(|error| FormError::Malformed(error.to_string()))
 }
 
-/// The first value of `key` in the request's query, percent-decoded.
+/// The first value of `key` in the request's query, decoded.
 pub fn query_value(request: &RecordedRequest, key: &str) -> Option<String> {
-    let pair = request.query.split('&').find_map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name == key).then_some(value)
-    })?;
-    Some(percent_decoded(&pair.replace('+', " ")))
-}
-
-/// `text` with its percent-encoding taken off; bytes that are no UTF-8 become U+FFFD.
-pub fn percent_decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+    let value = form::fields(&request.query).find(|field| field.raw_name == key)?;
+    Some(value.value().into_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The formats by name, and the trait that each one implements.
+//! What each format implements.
 
 use std::time::Duration;
 
@@ -24,6 +24,21 @@ pub trait Decoder: Send + Sync {
     /// How long two equal payloads without an id and a time of their own count as one re-sent message.
     fn default_resend_window(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// Whether it is JSON of any shape, whose fields a mapping finds.
+    fn takes_mapping(&self) -> bool {
+        false
+    }
+
+    /// Whether it has tags, which may name device and channel.
+    fn has_tags(&self) -> bool {
+        false
+    }
+
+    /// How little patience its senders have, where a slow answer loses their payload.
+    fn impatience(&self) -> Option<&'static str> {
+        None
     }
 
     /// Replaces what is a credential within the format's own fields (Ecowitt's PASSKEY) by an alias.
@@ -67,14 +82,4 @@ pub trait Document: Send + Sync {
     /// # Errors
     /// [`DecodeError`] where nothing can be taken from it.
     fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError>;
-}
-
-/// Every format that is built, in the order of their names.
-pub fn all() -> &'static [&'static dyn Decoder] {
-    crate::formats::ALL
-}
-
-/// The format that `freshet.yaml` names.
-pub fn by_name(name: &str) -> Option<&'static dyn Decoder> {
-    all().iter().copied().find(|format| format.name() == name)
 }

@@ -16,5 +16,6 @@ pub mod value;
 pub mod walk;
 
 pub use decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
-pub use format::{Decoder, Document, all, by_name};
+pub use format::{Decoder, Document};
+pub use formats::{all, by_name};
 pub use mapping::{Mapping, MetricMapping};

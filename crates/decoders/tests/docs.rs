@@ -12,6 +12,7 @@ fn the_documentation_lists_every_format_with_its_status_and_page() {
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
     assert_eq!(rows.len(), all().len());
+    assert!(all().is_sorted_by_key(|format| format.name()));
     for format in all() {
         let page = format!("../crates/decoders/src/formats/{}.md", format.name());
         let cell = format!("[`{}`]({page})", format.name());

@@ -69,10 +69,10 @@ fn check(case: &str, format: &str, content_type: &str, body: String, mapping: Op
         body: body.into(),
     };
     let profile = Profile { source: "source".into(), mapping, ..Profile::default() };
-    let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+    let received_at = "2026-01-15T12:00:00Z".parse().expect("a time");
     let context = Context { profile: &profile, received_at, raw_names: false };
     let decoded = by_name(format)
-        .unwrap()
+        .expect("a format")
         .decode(&request, context)
         .unwrap_or_else(|error| Decoded { problems: vec![error.0], ..Decoded::default() });
     let held = held(&decoded);

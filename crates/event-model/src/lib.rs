@@ -4,6 +4,7 @@ pub mod alert;
 pub mod cloudevent;
 pub mod event_types;
 pub mod events;
+pub mod form;
 mod hex;
 pub mod ids;
 pub mod name;

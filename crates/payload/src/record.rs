@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use decoders::Decoder;
-use event_model::RecordedRequest;
 use event_model::request::MAX_HEADERS;
-use percent_encoding::percent_decode_str;
+use event_model::{RecordedRequest, form};
 
 use crate::origin::Origin;
 use crate::refusal::Refusal;
@@ -93,13 +92,10 @@ fn without_segments(path: &str, secrets: &[String]) -> String {
 }
 
 fn without_parameters(query: &str, secrets: &[String]) -> String {
-    let is_credential = |pair: &&str| {
-        let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
-        let name = percent_decode_str(&name).decode_utf8_lossy();
-        secrets.iter().any(|secret| *secret == name)
+    form::without(query, |name| {
+        secrets.iter().any(|secret| secret == name)
             || CREDENTIAL_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known))
-    };
-    query.split('&').filter(|pair| !is_credential(pair)).collect::<Vec<_>>().join("&")
+    })
 }
 
 fn kept_headers(

@@ -114,7 +114,7 @@ fn the_complete_example_uses_every_key() {
 fn the_reference_names_every_format() {
     let text = fs::read_to_string(docs("configuration.md")).unwrap();
     let row = text.lines().find(|line| line.starts_with("| `format` |")).unwrap();
-    for decoder in decoders::format::all() {
+    for decoder in decoders::all() {
         assert!(row.contains(&format!("`{}`", decoder.name())), "{}", decoder.name());
     }
 }

@@ -25,6 +25,11 @@ impl Decoder for AmbientWeather {
         weather_station::redact(NAME, request);
     }
 
+    /// At a fixed interval, and never again.
+    fn impatience(&self) -> Option<&'static str> {
+        Some("weather stations send once")
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         Ok(Box::new(weather_station::Report::parse(NAME, request)?))
     }

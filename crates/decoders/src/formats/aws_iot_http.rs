@@ -47,6 +47,10 @@ impl Decoder for AwsIotHttp {
         Duration::from_secs(30)
     }
 
+    fn takes_mapping(&self) -> bool {
+        true
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST"])?;
         match confirmation(request)? {

@@ -33,6 +33,10 @@ impl Decoder for CloudEvents {
         HEADERS
     }
 
+    fn takes_mapping(&self) -> bool {
+        true
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         Ok(Box::new(events(request)?))
     }

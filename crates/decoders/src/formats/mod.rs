@@ -16,13 +16,22 @@ pub mod weather_station;
 
 use crate::format::Decoder;
 
-/// Every format that is built, by name.
-pub(crate) static ALL: &[&dyn Decoder] = &[
+/// Every format that is built, in the order of their names.
+pub fn all() -> &'static [&'static dyn Decoder] {
+    ALL
+}
+
+/// The format that `freshet.yaml` names.
+pub fn by_name(name: &str) -> Option<&'static dyn Decoder> {
+    ALL.iter().copied().find(|format| format.name() == name)
+}
+
+static ALL: &[&dyn Decoder] = &[
     &ambient_weather::AmbientWeather,
     &aws_iot_http::AwsIotHttp,
     &azure_event_grid::AzureEventGrid,
-    &cloudevents::CloudEvents,
     &chirpstack_v4::ChirpstackV4,
+    &cloudevents::CloudEvents,
     &ecowitt::Ecowitt,
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,

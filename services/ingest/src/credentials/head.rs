@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use event_model::form;
 use percent_encoding::percent_decode_str;
 use pipeline_config::Credential;
 
@@ -23,8 +24,8 @@ pub(super) fn fits(lock: &Lock, request: &HttpRequest, tail: &str) -> bool {
             authorization(request, &["basic"]).any(|text| is_login(lock, user, text))
         }
         Credential::Query { key, .. } => {
-            let shown = parameters(request.query_string()).filter(|(name, _)| name == key);
-            shown.fold(false, |found, (_, value)| lock.key.is(value.as_bytes()) || found)
+            let shown = form::fields(request.query_string()).filter(|field| field.name() == *key);
+            shown.fold(false, |found, field| lock.key.is(field.value().as_bytes()) || found)
         }
         Credential::Path { .. } => matching_segments(lock, tail).next().is_some(),
         Credential::Hmac(_) | Credential::StandardWebhooks { .. } => false,
@@ -37,15 +38,6 @@ pub(super) fn matching_segments<'a>(lock: &'a Lock, tail: &'a str) -> impl Itera
     tail.split('/').filter(|segment| !segment.is_empty()).filter(|segment| {
         let decoded: Cow<'_, [u8]> = percent_decode_str(segment).into();
         lock.key.is(&decoded)
-    })
-}
-
-/// The names and values of a query, decoded as forms are.
-fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
-    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    query.split('&').map(move |pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(name), decoded(value))
     })
 }
 

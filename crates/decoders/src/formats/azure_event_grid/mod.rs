@@ -32,6 +32,10 @@ impl Decoder for AzureEventGrid {
         cloudevents::HEADERS
     }
 
+    fn takes_mapping(&self) -> bool {
+        true
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         Ok(Box::new(Delivery(events(request)?)))
     }

@@ -31,6 +31,11 @@ impl Decoder for ChirpstackV4 {
         lorawan::take_out_key(request, "appSKey");
     }
 
+    /// 5 s, no retry (`integration/http.rs`).
+    fn impatience(&self) -> Option<&'static str> {
+        Some("ChirpStack sends once and waits 5 s")
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST"])?;
         let event = Event::of(request, read(request)?);

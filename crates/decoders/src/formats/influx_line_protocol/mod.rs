@@ -6,8 +6,7 @@ mod point;
 mod precision;
 mod reading;
 
-use event_model::RecordedRequest;
-use percent_encoding::percent_decode_str;
+use event_model::{RecordedRequest, form};
 
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::format::{Decoder, Document};
@@ -37,12 +36,12 @@ impl Decoder for InfluxLineProtocol {
     }
 
     fn redact(&self, request: &mut RecordedRequest) {
-        let kept = request.query.split('&').filter(|parameter| {
-            let name = parameter.split_once('=').map_or(*parameter, |(name, _)| name);
-            let name = percent_decode_str(name).decode_utf8_lossy();
-            !CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential))
-        });
-        request.query = kept.collect::<Vec<_>>().join("&");
+        let is_credential = |name: &str| CREDENTIALS.iter().any(|known| name.eq_ignore_ascii_case(known));
+        request.query = form::without(&request.query, is_credential);
+    }
+
+    fn has_tags(&self) -> bool {
+        true
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
@@ -112,9 +111,8 @@ fn problem(line: usize, reason: impl Into<String>) -> Problem {
 
 /// The precision that the query states; if none, what the version of the API means by that.
 fn precision(request: &RecordedRequest) -> Result<Precision, String> {
-    let mut stated = request.query.split('&').filter_map(|parameter| parameter.split_once('='));
-    let name = stated.rfind(|(name, _)| *name == "precision").map_or("", |(_, name)| name);
-    let name = percent_decode_str(name).decode_utf8_lossy();
+    let stated = form::fields(&request.query).rfind(|field| field.raw_name == "precision");
+    let name = stated.map(|field| field.value()).unwrap_or_default();
     if name.is_empty() {
         let is_version_3 = request.path.ends_with(VERSION_3);
         return Ok(if is_version_3 { Precision::Auto } else { Precision::default() });

@@ -2,7 +2,6 @@
 
 use event_model::RecordedRequest;
 
-use super::item::{Item, Usual};
 use crate::decode::{FormError, Problem};
 use crate::form;
 use crate::json::{Node, unescaped};
@@ -64,17 +63,6 @@ impl Body {
     /// The items: the elements of the mapping's array, else those of the body where it is an array, else the body.
     pub(super) fn items(&self, mapping: Option<&Mapping>) -> Result<Vec<Found<'_>>, Problem> {
         items(&self.root, &self.lines, mapping)
-    }
-
-    /// An item with what tells how to read it.
-    pub(super) fn item<'a>(
-        &'a self,
-        found: &'a Found<'_>,
-        mapping: Option<&'a Mapping>,
-        usual: &'a Usual,
-    ) -> Item<'a> {
-        let (device, time) = (None, None);
-        Item { root: &self.root, node: found.node, place: &found.place, mapping, usual, device, time }
     }
 }
 

@@ -11,9 +11,11 @@ pub(super) use embedded::{Envelope, read};
 pub(super) use item::Usual;
 
 use self::body::Body;
+use self::item::Item;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
+use crate::mapping::Mapping;
 
 /// Generic JSON with a mapping.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,6 +65,10 @@ impl Decoder for Json {
         "json"
     }
 
+    fn takes_mapping(&self) -> bool {
+        true
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
         Ok(Box::new(Items::parse(request, &USUAL)?))
@@ -79,12 +85,17 @@ impl Items {
     pub(super) fn parse(request: &RecordedRequest, usual: &'static Usual) -> Result<Self, FormError> {
         Ok(Self { body: Body::read(request)?, usual })
     }
+
+    fn item<'a>(&'a self, found: &'a body::Found<'_>, mapping: Option<&'a Mapping>) -> Item<'a> {
+        let (root, usual, device, time) = (&self.body.root, self.usual, None, None);
+        Item { root, node: found.node, place: &found.place, mapping, usual, device, time }
+    }
 }
 
 impl Document for Items {
     /// Checks that there are objects, and takes the device and the message id where all items share them.
     fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError> {
-        let Self { body, usual } = self;
+        let body = &self.body;
         let mapping = profile.mapping.as_ref();
         let items = body
             .items(mapping)
@@ -97,7 +108,7 @@ impl Document for Items {
             )));
         }
         let Some(first) = items.first() else { return Ok(Inspection::default()) };
-        let item = body.item(first, mapping, usual);
+        let item = self.item(first, mapping);
         let is_alone = items.len() == 1;
         let of_all =
             mapping.and_then(|mapping| mapping.message_id.as_deref()).is_some_and(|id| id.starts_with('^'));
@@ -110,12 +121,12 @@ impl Document for Items {
 
     /// Reads every item; what makes no sense in one leaves the others alone.
     fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let Self { body, usual } = self;
+        let body = &self.body;
         let mapping = context.profile.mapping.as_ref();
         let items = body.items(mapping).map_err(DecodeError)?;
         let mut decoded = Decoded { problems: body.problems.clone(), ..Decoded::default() };
         for found in &items {
-            let item = body.item(found, mapping, usual);
+            let item = self.item(found, mapping);
             match item.add(context, &mut decoded) {
                 Ok(()) => {}
                 Err(problem) if items.len() == 1 => return Err(DecodeError(problem)),

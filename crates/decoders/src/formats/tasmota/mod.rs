@@ -24,6 +24,11 @@ impl Decoder for Tasmota {
         "tasmota"
     }
 
+    /// At a fixed interval, and never again.
+    fn impatience(&self) -> Option<&'static str> {
+        Some("Tasmota sends once")
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
         form::expect_json(request, &["text/plain"])?;

@@ -1,6 +1,6 @@
 //! MQTT topics of Tasmota: `%prefix%/%topic%/SENSOR`, by default `tele/<topic>/SENSOR`.
 
-use crate::form;
+use event_model::form;
 
 /// A topic, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]

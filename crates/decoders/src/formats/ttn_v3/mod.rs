@@ -25,6 +25,11 @@ impl Decoder for TtnV3 {
         lorawan::take_out_key(request, "app_s_key");
     }
 
+    /// Community servers try once, with 5 s by default in the webhook client.
+    fn impatience(&self) -> Option<&'static str> {
+        Some("The Things Stack sends once and waits 5 s")
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST"])?;
         form::expect_json(request, &[])?;

@@ -1,7 +1,6 @@
 //! Form fields (`application/x-www-form-urlencoded`), and the aliases that stand for what is secret in them.
 
-use event_model::{RecordedRequest, hex};
-use percent_encoding::percent_decode_str;
+use event_model::{RecordedRequest, form, hex};
 use sha2::{Digest as _, Sha256};
 
 /// The names, in lower case, of what identifies a station towards its maker's cloud: it is the only secret of the
@@ -38,33 +37,29 @@ pub(crate) fn redact(format: &str, request: &mut RecordedRequest) {
     }
 }
 
-fn redacted(format: &str, fields: &str) -> String {
-    let redact_one = |field: &str| {
-        let (name, value) = field.split_once('=').unwrap_or((field, ""));
-        let plain_name = decode(name).trim().to_ascii_lowercase();
+fn redacted(format: &str, text: &str) -> String {
+    let redact_one = |field: form::Field<'_>| {
+        let plain_name = field.name().trim().to_ascii_lowercase();
         if SECRET_IDS.contains(&plain_name.as_str()) {
-            match decode(value).trim() {
+            match field.value().trim() {
                 // An alias of nothing would make one station of all that send none.
-                "" => field.to_owned(),
-                secret_id => format!("{name}={}", alias(format, secret_id)),
+                "" => field.raw.to_owned(),
+                secret_id => format!("{}={}", field.raw_name, alias(format, secret_id)),
             }
         } else if plain_name == PASSWORD {
-            format!("{name}=")
+            format!("{}=", field.raw_name)
         } else {
-            field.to_owned()
+            field.raw.to_owned()
         }
     };
-    fields.split('&').map(redact_one).collect::<Vec<_>>().join("&")
+    form::fields(text).map(redact_one).collect::<Vec<_>>().join("&")
 }
 
 /// The fields of a form in their order, decoded; empty ones (`&&`) are left out.
-pub(super) fn fields(form: &str) -> Vec<(String, String)> {
-    form.split('&')
-        .filter(|field| !field.trim().is_empty())
-        .map(|field| {
-            let (name, value) = field.split_once('=').unwrap_or((field, ""));
-            (decode(name).trim().to_owned(), decode(value).trim().to_owned())
-        })
+pub(super) fn fields(text: &str) -> Vec<(String, String)> {
+    form::fields(text)
+        .filter(|field| !field.raw.trim().is_empty())
+        .map(|field| (field.name().trim().to_owned(), field.value().trim().to_owned()))
         .collect()
 }
 
@@ -77,10 +72,6 @@ pub(super) fn station(format: &str, fields: &[(String, String)]) -> Option<Strin
             .map(|(_, value)| value)
     };
     SECRET_IDS.iter().find_map(|name| find(name)).map(|id| alias(format, id)).or_else(|| find("id").cloned())
-}
-
-fn decode(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl Document for Report {
         for (name, text) in &self.fields {
             match read(context, moment, name, text) {
                 Ok(Some(Content::Reading(channel, reading))) => {
-                    decoded.push(&device, &channel, moment.at, reading)
+                    decoded.push(&device, &channel, moment.at, reading);
                 }
                 Ok(Some(Content::Tag)) => {
                     decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone()));
