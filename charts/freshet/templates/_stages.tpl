@@ -1,7 +1,26 @@
+{{/* The consumer groups of the Triggers that deliver payloads, by Knative's default templates of names: TOPIC:GROUP,...
+     Empty where the Broker is none of class Kafka, or Kafka is not known. */}}
+{{- define "freshet.payloadGroups" -}}
+{{- if and (eq .Values.broker.class "Kafka") .Values.kafka.bootstrapServers -}}
+{{- $topic := printf "knative-broker-%s-%s" .Release.Namespace (include "freshet.broker.name" .) -}}
+{{- $triggers := list (printf "%s-transform-payloads" (include "freshet.fullname" .)) -}}
+{{- range $name, $source := (include "freshet.pipeline" . | fromJson).sources -}}
+{{- if $source.events -}}
+{{- $triggers = append $triggers (include "freshet.eventsName" (list $ $name)) -}}
+{{- end -}}
+{{- end -}}
+{{- $groups := list -}}
+{{- range $triggers -}}
+{{- $groups = append $groups (printf "%s:knative-trigger-%s-%s" $topic $.Release.Namespace .) -}}
+{{- end -}}
+{{- join "," $groups -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Whether a stage speaks Kafka itself: (list $ traits), the traits being a stage's of files/topology.yaml; empty if not. */}}
 {{- define "freshet.stage.kafka" -}}
 {{- $root := index . 0 -}}
-{{- $there := dict "payloads" (eq $root.Values.mode "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" (eq $root.Values.broker.class "Kafka") -}}
+{{- $there := dict "payloads" (eq $root.Values.mode "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" (include "freshet.payloadGroups" $root) -}}
 {{- range (index . 1).kafka -}}
 {{- if get $there . -}}yes{{- end -}}
 {{- end -}}

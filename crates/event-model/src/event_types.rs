@@ -8,12 +8,12 @@ pub const PAYLOAD_RECEIVED: &str = "dev.freshet.payload.received.v1";
 pub const READINGS_RECORDED: &str = "dev.freshet.readings.recorded.v1";
 /// Streams wait to be evaluated: wakes `alert`.
 pub const EVALUATION_REQUESTED: &str = "dev.freshet.evaluation.requested.v1";
-/// A tick came through `transform`.
-pub const HEARTBEAT_RECORDED: &str = "dev.freshet.heartbeat.recorded.v1";
 /// Alert transitions were recorded, and their notifications queued.
 pub const ALERTS_CHANGED: &str = "dev.freshet.alerts.changed.v1";
 /// Queued notifications have reached the time of their next attempt.
 pub const NOTIFICATIONS_DUE: &str = "dev.freshet.notifications.due.v1";
+/// Dead letters wait to be kept or to be sent back: wakes `dead-letter`.
+pub const DEAD_LETTERS_DUE: &str = "dev.freshet.dead-letters.due.v1";
 /// A notification was given up after its last attempt.
 pub const NOTIFICATION_FAILED: &str = "dev.freshet.notification.failed.v1";
 /// The tick: what a Knative PingSource emits.
@@ -24,8 +24,13 @@ pub const EMITTED: [&str; 7] = [
     PAYLOAD_RECEIVED,
     READINGS_RECORDED,
     EVALUATION_REQUESTED,
-    HEARTBEAT_RECORDED,
     ALERTS_CHANGED,
     NOTIFICATIONS_DUE,
+    DEAD_LETTERS_DUE,
     NOTIFICATION_FAILED,
 ];
+
+/// Whether an event of this type only wakes a stage: what it is to do is in rows, and the next tick says so again.
+pub fn is_hint(event_type: &str) -> bool {
+    matches!(event_type, TICK | EVALUATION_REQUESTED | NOTIFICATIONS_DUE | DEAD_LETTERS_DUE)
+}

@@ -22,9 +22,9 @@ pub fn schema_of(event_type: &str) -> Option<Schema> {
     Some(match event_type {
         event_types::READINGS_RECORDED => schema_for!(ReadingsRecorded),
         event_types::EVALUATION_REQUESTED => schema_for!(EvaluationRequested),
-        event_types::HEARTBEAT_RECORDED => schema_for!(HeartbeatRecorded),
         event_types::ALERTS_CHANGED => schema_for!(AlertsChanged),
         event_types::NOTIFICATIONS_DUE => schema_for!(NotificationsDue),
+        event_types::DEAD_LETTERS_DUE => schema_for!(DeadLettersDue),
         event_types::NOTIFICATION_FAILED => schema_for!(NotificationFailed),
         _ => return None,
     })
@@ -63,14 +63,6 @@ pub struct EvaluationRequested {
     pub streams: Vec<i32>,
 }
 
-/// `heartbeat.recorded`: a tick came through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HeartbeatRecorded {
-    /// When `transform` recorded it.
-    #[schemars(schema_with = "date_time")]
-    pub at: Timestamp,
-}
-
 /// `alerts.changed`: transitions were recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertsChanged {
@@ -85,6 +77,15 @@ pub struct AlertsChanged {
 pub struct NotificationsDue {
     /// How many notifications are due.
     pub due: u32,
+}
+
+/// `dead-letters.due`: dead letters are to be taken from the topic or sent back now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLettersDue {
+    /// How many are to be sent back.
+    pub due: u32,
+    /// How many records wait in the dead letter topic; 0 where there is none.
+    pub in_topic: u64,
 }
 
 /// `notification.failed`: a notification was given up.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use event_model::event_types::{EMITTED, PAYLOAD_RECEIVED};
 use event_model::events::{
-    AlertsChanged, EvaluationRequested, HeartbeatRecorded, NotificationFailed, NotificationsDue,
+    AlertsChanged, DeadLettersDue, EvaluationRequested, NotificationFailed, NotificationsDue,
     ReadingsRecorded, schema_of,
 };
 use serde::Serialize;
@@ -39,7 +39,7 @@ fn typed(event_type: &str, data: &Value) -> Option<Value> {
     match event_type {
         "dev.freshet.readings.recorded.v1" => round_trip::<ReadingsRecorded>(data),
         "dev.freshet.evaluation.requested.v1" => round_trip::<EvaluationRequested>(data),
-        "dev.freshet.heartbeat.recorded.v1" => round_trip::<HeartbeatRecorded>(data),
+        "dev.freshet.dead-letters.due.v1" => round_trip::<DeadLettersDue>(data),
         "dev.freshet.alerts.changed.v1" => round_trip::<AlertsChanged>(data),
         "dev.freshet.notifications.due.v1" => round_trip::<NotificationsDue>(data),
         "dev.freshet.notification.failed.v1" => round_trip::<NotificationFailed>(data),

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::metadata::MetadataTopic;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
+use crate::consumer::observer;
 use crate::log::Logged;
 use crate::settings::KafkaSettings;
 
@@ -62,7 +64,7 @@ pub async fn missing_topics(
     topics: Vec<String>,
 ) -> Result<Vec<String>, MetadataError> {
     aside(move || {
-        let metadata = consumer(&settings, None)?.fetch_metadata(None, LIMIT)?;
+        let metadata = observer(&settings, None)?.fetch_metadata(None, LIMIT)?;
         let is_there =
             |wanted: &String| metadata.topics().iter().any(|topic| topic.name() == wanted.as_str());
         Ok(topics.into_iter().filter(|wanted| !is_there(wanted)).collect())
@@ -70,40 +72,73 @@ pub async fn missing_topics(
     .await
 }
 
+/// How far a group is in one partition of its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionPosition {
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the first record that the group has not committed.
+    pub next: i64,
+    /// The offset that the partition's next record gets; looked at after `next`.
+    pub end: i64,
+}
+
+/// How far each group is in each partition of its topic; one after the other, in the order of `groups`.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn positions(
+    settings: KafkaSettings,
+    groups: Vec<TopicGroup>,
+) -> Result<Vec<Vec<PartitionPosition>>, MetadataError> {
+    aside(move || groups.iter().map(|group| positions_of(&settings, group)).collect()).await
+}
+
 /// How many records of its topic each group has not committed yet, in the order of `groups`.
 ///
 /// # Errors
 /// [`MetadataError`].
 pub async fn lags(settings: KafkaSettings, groups: Vec<TopicGroup>) -> Result<Vec<i64>, MetadataError> {
-    aside(move || groups.iter().map(|group| lag(&settings, group)).collect()).await
+    let positions = positions(settings, groups).await?;
+    let lag = |one: &PartitionPosition| (one.end - one.next).max(0);
+    Ok(positions.iter().map(|partitions| partitions.iter().map(lag).sum()).collect())
 }
 
-fn lag(settings: &KafkaSettings, TopicGroup { topic, group }: &TopicGroup) -> Result<i64, KafkaError> {
-    let consumer = consumer(settings, Some(group))?;
-    let metadata = consumer.fetch_metadata(Some(topic), LIMIT)?;
+/// The partitions of `topic`.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn partitions(settings: KafkaSettings, topic: String) -> Result<Vec<i32>, MetadataError> {
+    aside(move || partitions_of(&observer(&settings, None)?, &topic)).await
+}
+
+fn positions_of(
+    settings: &KafkaSettings,
+    TopicGroup { topic, group }: &TopicGroup,
+) -> Result<Vec<PartitionPosition>, KafkaError> {
+    let consumer = observer(settings, Some(group))?;
     let mut wanted = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
-        wanted.add_partition(topic, partition.id());
+    for partition in partitions_of(&consumer, topic)? {
+        wanted.add_partition(topic, partition);
     }
     if wanted.count() == 0 {
-        return Ok(0);
+        return Ok(Vec::new());
     }
-    let mut total = 0;
-    for committed in consumer.committed_offsets(wanted, LIMIT)?.elements() {
-        let (low, high) = consumer.fetch_watermarks(topic, committed.partition(), LIMIT)?;
+    let committed = consumer.committed_offsets(wanted, LIMIT)?;
+    let position = |committed: TopicPartitionListElem<'_>| {
+        let partition = committed.partition();
+        let (low, end) = consumer.fetch_watermarks(topic, partition, LIMIT)?;
         // A group that never committed reads from the beginning.
         let next = if let Offset::Offset(next) = committed.offset() { next.max(low) } else { low };
-        total += (high - next).max(0);
-    }
-    Ok(total)
+        Ok(PartitionPosition { partition, next, end })
+    };
+    committed.elements().into_iter().map(position).collect()
 }
 
-fn consumer(settings: &KafkaSettings, group: Option<&str>) -> Result<BaseConsumer<Logged>, KafkaError> {
-    let mut config = settings.client_config();
-    if let Some(group) = group {
-        config.set("group.id", group).set("enable.auto.commit", "false");
-    }
-    config.set("allow.auto.create.topics", "false").create_with_context(Logged)
+fn partitions_of(consumer: &BaseConsumer<Logged>, topic: &str) -> Result<Vec<i32>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), LIMIT)?;
+    let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+    Ok(partitions.map(MetadataPartition::id).collect())
 }
 
 /// librdkafka's questions block.

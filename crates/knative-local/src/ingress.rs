@@ -12,7 +12,9 @@ use event_model::events::EXT_PARTITION_KEY;
 
 use crate::broker::Broker;
 use crate::java_uri::is_java_uri;
+use crate::positions;
 use crate::record::Record;
+use crate::running::Parts;
 
 /// Vert.x's limits, as the receiver leaves them.
 const MAX_HEADER_BYTES: usize = 8192;
@@ -21,7 +23,11 @@ const MAX_REQUEST_LINE_BYTES: usize = 4096;
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Answers one request.
-pub(crate) async fn answer(broker: &Broker, request: &HttpRequest, body: Payload) -> HttpResponse {
+pub(crate) async fn answer(parts: &Parts, request: &HttpRequest, body: Payload) -> HttpResponse {
+    let broker = &*parts.broker;
+    if request.method() == Method::GET && request.path().strip_prefix(&broker.path()) == Some("/positions") {
+        return positions::answer(parts);
+    }
     let status = status(broker, request, body).await;
     match status {
         StatusCode::ACCEPTED => broker.accepted.fetch_add(1, Relaxed),

@@ -11,6 +11,7 @@ mod http;
 mod ingress;
 mod java_uri;
 mod log;
+pub mod positions;
 mod record;
 mod reply;
 mod running;

@@ -17,15 +17,15 @@ use hyper::body::Frame;
 use tokio::sync::mpsc;
 
 use crate::activator::Service;
-use crate::broker::Broker;
 use crate::control::{self, Control};
 use crate::http::{Answer, Body, full};
 use crate::ingress;
+use crate::running::Parts;
 
 /// Who answers at an address.
 #[derive(Clone)]
 pub(crate) enum Role {
-    Ingress(Arc<Broker>),
+    Ingress(Arc<Parts>),
     Service(Arc<Service>),
     Control(Arc<Control>),
 }
@@ -77,7 +77,7 @@ async fn answer(
 ) -> Result<HttpResponse, Infallible> {
     let address: SocketAddr = request.app_config().local_addr();
     Ok(match roles.get(&address.port()) {
-        Some(Role::Ingress(broker)) => ingress::answer(broker, &request, body).await,
+        Some(Role::Ingress(parts)) => ingress::answer(parts, &request, body).await,
         Some(Role::Service(service)) => proxy(service, &request, body).await,
         Some(Role::Control(control)) => control::answer(control, &request, body).await,
         None => HttpResponse::NotFound().finish(),

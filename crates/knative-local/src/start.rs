@@ -114,7 +114,7 @@ impl Starting {
     async fn start(self) -> Result<Running, StartError> {
         let (ingress, broker_address) = listen(self.config.listen)?;
         let broker_url = format!("http://{broker_address}{}", self.broker.path());
-        let mut listeners = vec![(ingress, Role::Ingress(self.broker.clone()))];
+        let mut listeners = Vec::new();
         let control = self.config.control.map(listen).transpose()?;
 
         let mut bound = Vec::new();
@@ -144,6 +144,7 @@ impl Starting {
             timers: self.config.timers.iter().map(|timer| timer.name.clone()).collect(),
             now: self.now.clone(),
         });
+        listeners.push((ingress, Role::Ingress(parts.clone())));
         let control_address = control.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = control {
             listeners.push((listener, Role::Control(parts.clone())));

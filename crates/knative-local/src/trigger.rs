@@ -85,9 +85,15 @@ impl Consumer {
         }
     }
 
-    pub(crate) fn stats(&self) -> TriggerStats {
+    /// Where each partition ends, and below what everything is done with; read in this order.
+    pub(crate) fn progress(&self) -> (Vec<u64>, Vec<u64>) {
         let ends = self.terms.broker.log.ends(self.topic());
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        (ends, done.clone())
+    }
+
+    pub(crate) fn stats(&self) -> TriggerStats {
+        let (ends, done) = self.progress();
         let lag = ends.iter().zip(done.iter()).map(|(end, done)| end.saturating_sub(*done)).sum();
         TriggerStats {
             delivered: self.counters.delivered.load(Relaxed),

@@ -10,9 +10,7 @@ use knative_local::{
     Subscriber, TimerSpec, TriggerSpec, service_url,
 };
 use pipeline_config::{Files, Pipeline, VARIABLE};
-use topology::{
-    Filter, PAYLOADS, PREWARMS, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
-};
+use topology::{Filter, PAYLOADS, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
 
 use runtime::Failure;
 
@@ -40,10 +38,8 @@ pub struct LocalTopology {
     pub listen: SocketAddr,
     /// How long a stage stays without a request.
     pub idle: Duration,
-    /// The time between two ticks; `None` where neither a rule nor a receiver needs them.
+    /// The time between two ticks; `None` where they come by request only.
     pub tick: Option<Duration>,
-    /// The time between two slow ticks.
-    pub slow_tick: Duration,
 }
 
 /// The sources of `pipeline` that are events of others.
@@ -71,10 +67,7 @@ impl LocalTopology {
                 backoff_delay: Duration::from_millis(500),
                 backoff_cap: Duration::from_secs(30),
             }),
-            timers: vec![
-                TimerSpec { name: TICK_TIMER.name.to_owned(), every: self.tick },
-                TimerSpec { name: SLOW_TICK_TIMER.name.to_owned(), every: Some(self.slow_tick) },
-            ],
+            timers: vec![TimerSpec { name: TICK_TIMER.name.to_owned(), every: self.tick }],
             ..Config::new(&self.state)
         })
     }
@@ -99,6 +92,7 @@ impl LocalTopology {
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
             (VARIABLE.to_owned(), self.pipeline.to_string()),
             ("K_SINK".to_owned(), BROKER_URL.to_owned()),
+            ("BROKER_POSITIONS_URL".to_owned(), format!("{BROKER_URL}/positions")),
         ];
         let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == stage.name);
         let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));

@@ -36,8 +36,6 @@ pub struct Options {
     pub port: u16,
     /// How long a stage stays without a request.
     pub idle: Duration,
-    /// The time between two slow ticks.
-    pub slow_tick: Duration,
     /// The folder of the stages' binaries; beside this program where it is `None`.
     pub binaries: Option<PathBuf>,
 }
@@ -117,8 +115,7 @@ impl Run {
             environment: demo.as_ref().map(Demo::environment).unwrap_or_default(),
             listen: SocketAddr::from((self.options.address, self.options.port)),
             idle: self.options.idle,
-            tick,
-            slow_tick: self.options.slow_tick,
+            tick: Some(tick),
         };
         let clock = Clock::system();
         let running = LocalKnative::start(topology.config()?, Arc::new(move || clock.now()))
@@ -133,10 +130,10 @@ impl Run {
         result
     }
 
-    /// The time between two ticks; `None` where neither a rule nor a receiver needs them.
-    fn tick(&self) -> Option<Duration> {
+    /// The time between two ticks; a long one where neither a rule nor a receiver needs them.
+    fn tick(&self) -> Duration {
         let is_needed = !self.pipeline.rules.is_empty() || !self.pipeline.receivers.is_empty();
-        is_needed.then(|| self.pipeline.tick.unsigned_abs())
+        if is_needed { self.pipeline.tick.unsigned_abs() } else { TICK_TIMER.rare }
     }
 
     /// Shows what happens until it is time to end.
@@ -191,8 +188,7 @@ impl Run {
     ) -> Result<bool, Failure> {
         let Some(demo) = demo else { return std::future::pending().await };
         let database = connect(&settings(&self.database_url)?).await?;
-        let tick = self.tick().unwrap_or(TICK_TIMER.every);
-        let outcome = demo.run(webhook, &database, running, tick).await?;
+        let outcome = demo.run(webhook, &database, running, self.tick()).await?;
         report(&outcome)?;
         Ok(outcome.agrees())
     }

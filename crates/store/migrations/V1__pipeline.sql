@@ -125,6 +125,7 @@ create table alert_state (
 );
 create index alert_state_stream on alert_state (stream_id);
 create index alert_state_deadline on alert_state (deadline_at) where deadline_at is not null;
+create index alert_state_rule on alert_state (rule, rule_hash);
 create index alert_state_firing on alert_state (rule) where status = 'firing';
 
 create table alert_transition (
@@ -194,11 +195,22 @@ create table dead_letter (
     resolved_at  timestamptz
 );
 create index dead_letter_open on dead_letter (last_at) where resolved_at is null;
+create index dead_letter_replayed on dead_letter (replayed_at) where replayed_at is not null;
 
 create table heartbeat (
     at timestamptz not null constraint heartbeat_pk primary key
 );
 comment on table heartbeat is 'When a tick found nothing waiting that was sent before it; silence counts only while heartbeats came.';
+
+create table pending_heartbeat (
+    at        timestamptz not null constraint pending_heartbeat_pk primary key,
+    waits_for text        not null constraint pending_heartbeat_waits_for_check
+              check (waits_for in ('payloads', 'dead_letters')),
+    -- where that queue ended, by consumer and partition; null where it could not be looked at yet
+    ends      jsonb,
+    ends_at   timestamptz not null
+);
+comment on table pending_heartbeat is 'A tick that is no heartbeat yet: payloads sent before it may still wait.';
 
 create table topic_offset (
     topic        text        not null,

@@ -20,6 +20,9 @@ use uuid::Uuid;
 
 pub use model::{Cause, DeadEvent, DeadLetter, DeadProblem, Filter, StoredLetter};
 
+/// How often one event is sent back without a person.
+pub const MAX_REPLAYS: i32 = 20;
+
 /// $1 ids in order, $2 sources, $3 event ids, $4 types, $5 stages, $6 causes, $7 reasons, $8 problems, $9 attributes,
 /// $10 data, $11 when. One that is there already failed once more.
 pub(crate) const KEEP: &str = "
@@ -106,20 +109,16 @@ pub async fn get(client: &impl GenericClient, id: Uuid) -> Result<Option<StoredL
 }
 
 /// Up to `limit` open dead letters that failed only because something was unavailable and were sent back less than
-/// `max_replays` times, the oldest first.
+/// [`MAX_REPLAYS`] times, the oldest first.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn to_send_back(
-    client: &impl GenericClient,
-    max_replays: i32,
-    limit: u16,
-) -> Result<Vec<StoredLetter>, Error> {
+pub async fn to_send_back(client: &impl GenericClient, limit: u16) -> Result<Vec<StoredLetter>, Error> {
     let sql = "
         select * from dead_letter
         where resolved_at is null and cause = 'unavailable' and replays < $1
         order by last_at, id limit $2";
-    let rows = client.query(sql, &[&max_replays, &i64::from(limit)]).await?;
+    let rows = client.query(sql, &[&MAX_REPLAYS, &i64::from(limit)]).await?;
     rows.iter().map(StoredLetter::read).collect()
 }
 

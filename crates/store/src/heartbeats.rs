@@ -1,28 +1,133 @@
-//! When ticks came through.
+//! Heartbeats, and the ticks that are none yet because payloads which were sent before them still wait.
+//!
+//! ```text
+//!           payloads sent before it wait?         dead letters of them wait?
+//! tick ──> pending (Payloads) ──────────> pending (DeadLetters) ──────────> heartbeat
+//!             ^        └ no: all consumers have passed the ends noted then         ^
+//!             └───────── a dead letter was sent back: queued anew                  └ or an hour is over
+//! ```
 
-use deadpool_postgres::GenericClient;
+use std::collections::BTreeMap;
+
+use deadpool_postgres::{Client, GenericClient};
 use event_model::event_types::PAYLOAD_RECEIVED;
 use jiff::Timestamp;
-use tokio_postgres::Error;
+use tokio_postgres::types::Json;
+use tokio_postgres::{Error, Row};
 
-/// Records that a tick came through at `at`, and payloads did too. Twice is once.
-///
-/// While a payload that could not be stored waits to be sent back, its device only seems to be silent, so that this is no
-/// heartbeat yet. One that still waits after an hour, several tries later, has a fault of its own and holds nobody up.
+/// Offsets of a queue by consumer and partition: where it ends, or how far it is consumed.
+pub type Offsets = BTreeMap<String, i64>;
+
+/// A tick that is no heartbeat yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingHeartbeat {
+    /// When the tick came: the instant of the heartbeat that it becomes.
+    pub at: Timestamp,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+    /// Where that queue ended when it was looked at; `None` where it could not be looked at yet.
+    pub ends: Option<Offsets>,
+    /// When it was looked at.
+    pub ends_at: Timestamp,
+}
+
+/// The queue that a tick waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// That of payloads.
+    Payloads,
+    /// The topic of dead letters, into which a payload goes that could not be delivered.
+    DeadLetters,
+}
+
+impl WaitsFor {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Payloads => "payloads",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+}
+
+impl PendingHeartbeat {
+    fn read(row: &Row) -> Result<Self, Error> {
+        let waits_for: &str = row.try_get(1)?;
+        let ends: Option<Json<Offsets>> = row.try_get(2)?;
+        Ok(Self {
+            at: row.try_get(0)?,
+            waits_for: if waits_for == "payloads" { WaitsFor::Payloads } else { WaitsFor::DeadLetters },
+            ends: ends.map(|Json(ends)| ends),
+            ends_at: row.try_get(3)?,
+        })
+    }
+}
+
+/// Records a heartbeat. Twice is once.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn record(client: &impl GenericClient, at: Timestamp) -> Result<(), Error> {
-    let statement = client
-        .prepare_cached(
-            "insert into heartbeat (at)
-             select $1::timestamptz where not exists (
-                 select from dead_letter
-                 where resolved_at is null and cause = 'unavailable' and event_type = $2
-                   and first_at > $1 - interval '1 hour')
-             on conflict do nothing",
+    let statement =
+        client.prepare_cached("insert into heartbeat (at) values ($1) on conflict do nothing").await?;
+    client.execute(&statement, &[&at]).await?;
+    Ok(())
+}
+
+/// The ticks that are no heartbeats yet, in order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn pending(client: &impl GenericClient) -> Result<Vec<PendingHeartbeat>, Error> {
+    let sql = "select at, waits_for, ends, ends_at from pending_heartbeat order by at";
+    let statement = client.prepare_cached(sql).await?;
+    client.query(&statement, &[]).await?.iter().map(PendingHeartbeat::read).collect()
+}
+
+/// Whether a payload waits among the dead letters, or was sent back to the queue of payloads at or after `since`.
+///
+/// Its device only seems to be silent. One that still waits after an hour, several tries later, has a fault of its own and
+/// holds up nothing.
+///
+/// # Errors
+/// Those of the database.
+pub async fn dead_letters_wait(
+    client: &impl GenericClient,
+    now: Timestamp,
+    since: Timestamp,
+) -> Result<bool, Error> {
+    let sql = "
+        select exists (select from dead_letter
+                       where resolved_at is null and cause = 'unavailable' and event_type = $3
+                         and first_at > $1::timestamptz - interval '1 hour')
+            or exists (select from dead_letter where replayed_at >= $2 and event_type = $3)";
+    let statement = client.prepare_cached(sql).await?;
+    client.query_one(&statement, &[&now, &since, &PAYLOAD_RECEIVED]).await?.try_get(0)
+}
+
+/// Records heartbeats and what is pending from now on, in one transaction.
+///
+/// # Errors
+/// Those of the database; then nothing is changed.
+pub async fn settle(
+    client: &mut Client,
+    heartbeats: &[Timestamp],
+    pending: &[PendingHeartbeat],
+) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
+    transaction
+        .execute(
+            "insert into heartbeat (at) select unnest($1::timestamptz[]) on conflict do nothing",
+            &[&heartbeats],
         )
         .await?;
-    client.execute(&statement, &[&at, &PAYLOAD_RECEIVED]).await?;
-    Ok(())
+    transaction.execute("delete from pending_heartbeat where at = any($1)", &[&heartbeats]).await?;
+    let sql = "
+        insert into pending_heartbeat (at, waits_for, ends, ends_at) values ($1, $2, $3, $4)
+        on conflict (at) do update
+        set waits_for = excluded.waits_for, ends = excluded.ends, ends_at = excluded.ends_at";
+    for one in pending {
+        let ends = one.ends.as_ref().map(Json);
+        transaction.execute(sql, &[&one.at, &one.waits_for.as_str(), &ends, &one.ends_at]).await?;
+    }
+    transaction.commit().await
 }

@@ -80,12 +80,16 @@ pub struct Prewarm {
 }
 
 /// Every prewarm: `alert` where a rule watches what came, `notify` where there is a receiver to notify.
-pub const PREWARMS: [Prewarm; 4] = [
+pub const PREWARMS: [Prewarm; 5] = [
     Prewarm { stage: "ingest", variable: "PREWARM_URLS", next: "transform" },
     Prewarm { stage: "ingest", variable: "PREWARM_WATCHED_URLS", next: "alert" },
     Prewarm { stage: "transform", variable: "PREWARM_URLS", next: "alert" },
+    Prewarm { stage: WORKER, variable: "PREWARM_URLS", next: "alert" },
     Prewarm { stage: "alert", variable: "PREWARM_URLS", next: "notify" },
 ];
+
+/// The stage that always runs where a topic is read: a Deployment, and no Knative Service.
+pub const WORKER: &str = "worker";
 
 /// What most stages are like.
 const STAGE: StageSpec = StageSpec {
@@ -102,7 +106,7 @@ const STAGE: StageSpec = StageSpec {
 };
 
 /// Every stage.
-pub const STAGES: [StageSpec; 5] = [
+pub const STAGES: [StageSpec; 6] = [
     StageSpec {
         name: "ingest",
         container_concurrency: 250,
@@ -114,15 +118,8 @@ pub const STAGES: [StageSpec; 5] = [
         kafka: &[KafkaUse::Payloads],
         ..STAGE
     },
-    StageSpec {
-        name: "transform",
-        container_concurrency: 100,
-        max_scale: 10,
-        publishes: true,
-        kafka: &[KafkaUse::Payloads],
-        ..STAGE
-    },
-    StageSpec { name: "alert", max_scale: 5, ..STAGE },
+    StageSpec { name: "transform", container_concurrency: 100, max_scale: 10, publishes: true, ..STAGE },
+    StageSpec { name: "alert", max_scale: 5, publishes: true, ..STAGE },
     StageSpec {
         name: "notify",
         container_concurrency: 10,
@@ -135,6 +132,12 @@ pub const STAGES: [StageSpec; 5] = [
         pipeline: false,
         publishes: true,
         kafka: &[KafkaUse::DeadLetters],
+        ..STAGE
+    },
+    StageSpec {
+        name: "scheduler",
+        publishes: true,
+        kafka: &[KafkaUse::Payloads, KafkaUse::DeadLetters, KafkaUse::Triggers],
         ..STAGE
     },
 ];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_model::event_types::{
-    ALERTS_CHANGED, EVALUATION_REQUESTED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, TICK,
+    ALERTS_CHANGED, DEAD_LETTERS_DUE, EVALUATION_REQUESTED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, TICK,
 };
 
 /// One Knative Trigger.
@@ -53,16 +53,17 @@ pub struct Delivery {
 /// A timer: a PingSource on the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
-    /// Its name; `tick` or `slow-tick`.
+    /// Its name.
     pub name: &'static str,
     /// The default time between two events.
     pub every: Duration,
+    /// The time between two events where neither a rule nor a receiver needs it more often.
+    pub rare: Duration,
 }
 
-/// The tick: wakes `transform`, which records the heartbeat.
-pub const TICK_TIMER: Timer = Timer { name: "tick", every: Duration::from_secs(5 * 60) };
-/// The slow tick: wakes `dead-letter`.
-pub const SLOW_TICK_TIMER: Timer = Timer { name: "slow-tick", every: Duration::from_secs(15 * 60) };
+/// The tick: wakes `scheduler`, and nothing else.
+pub const TICK_TIMER: Timer =
+    Timer { name: "tick", every: Duration::from_secs(5 * 60), rare: Duration::from_secs(60 * 60) };
 
 const DELIVERY: Delivery =
     Delivery { timeout: Duration::from_secs(65), retry: 6, backoff_delay: Duration::from_millis(500) };
@@ -72,22 +73,17 @@ pub const PAYLOADS: Subscription =
     subscription("transform-payloads", "transform", &[("type", Filter::Exactly(PAYLOAD_RECEIVED))]);
 
 /// Every subscription.
-pub const SUBSCRIPTIONS: [Subscription; 7] = [
+pub const SUBSCRIPTIONS: [Subscription; 6] = [
     PAYLOADS,
     subscription(
-        "transform-tick",
-        "transform",
-        &[("type", Filter::Exactly(TICK)), ("source", Filter::Timer("tick"))],
+        "scheduler-tick",
+        "scheduler",
+        &[("type", Filter::Exactly(TICK)), ("source", Filter::Timer(TICK_TIMER.name))],
     ),
     subscription("alert-requests", "alert", &[("type", Filter::Exactly(EVALUATION_REQUESTED))]),
-    subscription("alert-heartbeat", "alert", &[("type", Filter::Exactly(HEARTBEAT_RECORDED))]),
     subscription("notify-alerts", "notify", &[("type", Filter::Exactly(ALERTS_CHANGED))]),
     subscription("notify-due", "notify", &[("type", Filter::Exactly(NOTIFICATIONS_DUE))]),
-    subscription(
-        "dead-letter-tick",
-        "dead-letter",
-        &[("type", Filter::Exactly(TICK)), ("source", Filter::Timer("slow-tick"))],
-    ),
+    subscription("dead-letter-due", "dead-letter", &[("type", Filter::Exactly(DEAD_LETTERS_DUE))]),
 ];
 
 /// The `source` of a timer's events: that of a PingSource of this name in this namespace.

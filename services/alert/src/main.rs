@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use alert::{Alert, Config};
 use evaluate::Evaluator;
 use runtime::{ConfigErrors, Prewarm};
+use sink::HttpSink;
 use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 
@@ -16,9 +17,12 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let settings = DatabaseSettings::from_env(&mut runtime.env);
     let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
+    let sink = HttpSink::from_env(&mut runtime.env);
     runtime.env.finish()?;
-    // Without a mistake there is a configuration.
+    // Without a mistake there are both.
     let Config { pipeline, rules, max_streams } = config.ok_or_else(ConfigErrors::default)?;
+    let sink = sink.ok_or_else(ConfigErrors::default)?;
     let (database, clock) = (Database::new(&settings), runtime.clock);
-    Ok(App::new().stage(Alert::new(Evaluator { database, clock, pipeline, rules, max_streams, prewarm })))
+    let evaluator = Evaluator { database, clock, pipeline, rules, max_streams, prewarm };
+    Ok(App::new().stage(Alert::new(evaluator, sink)))
 }

@@ -1,33 +1,29 @@
 //! What the stage answers with.
 
-use cloudevents::{AttributesReader as _, Event};
+use cloudevents::Event;
 use evaluate::Summary;
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{ALERTS_CHANGED, EVALUATION_REQUESTED, HEARTBEAT_RECORDED, NOTIFICATIONS_DUE};
-use event_model::events::{AlertsChanged, EvaluationRequested, HeartbeatRecorded, NotificationsDue};
+use event_model::event_types::{ALERTS_CHANGED, EVALUATION_REQUESTED, NOTIFICATIONS_DUE};
+use event_model::events::{AlertsChanged, EvaluationRequested, NotificationsDue};
 use jiff::Timestamp;
 use serde::Serialize;
 
 const SOURCE: &str = "/stages/alert";
 
-/// The event that wakes the stage which has to go on, if one has.
-///
-/// Where more streams wait this is the stage itself. A reply must not have the type of its cause, lest a loop goes unnoticed, so
-/// that the two types that wake the stage alternate; `notify` is woken by the last one.
+/// The event that wakes this stage again where more streams wait than one event may evaluate. It is no reply, which must not
+/// have the type of its cause.
+pub(crate) fn continuation(cause: &Event, now: Timestamp) -> Result<Event, EventError> {
+    effect(cause, EVALUATION_REQUESTED, now, &EvaluationRequested { streams: Vec::new() })
+}
+
+/// The event that wakes `notify`, where it has something to do.
 pub(crate) fn reply(
     cause: &Event,
     summary: Summary,
     due: u32,
     now: Timestamp,
 ) -> Result<Option<Event>, EventError> {
-    let Summary { transitions, notifications, more, .. } = summary;
-    if more {
-        if cause.ty() == HEARTBEAT_RECORDED {
-            let data = EvaluationRequested { streams: Vec::new() };
-            return effect(cause, EVALUATION_REQUESTED, now, &data).map(Some);
-        }
-        return effect(cause, HEARTBEAT_RECORDED, now, &HeartbeatRecorded { at: now }).map(Some);
-    }
+    let Summary { transitions, notifications, .. } = summary;
     if transitions > 0 {
         return effect(cause, ALERTS_CHANGED, now, &AlertsChanged { transitions, notifications }).map(Some);
     }

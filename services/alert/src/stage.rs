@@ -3,15 +3,16 @@
 use cloudevents::{AttributesReader as _, Event};
 use evaluate::{Evaluator, Scope, Summary};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{EVALUATION_REQUESTED, HEARTBEAT_RECORDED};
-use event_model::events::{EvaluationRequested, HeartbeatRecorded};
+use event_model::event_types::EVALUATION_REQUESTED;
+use event_model::events::EvaluationRequested;
 use runtime::Deadline;
+use sink::{HttpSink, Sink as _};
 use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, notifications};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::reply::reply;
+use crate::reply::{continuation, reply};
 
 /// Every event looks for all that is due, so that many at once would do the same work, each with a connection of the small pool.
 const RUNS_AT_ONCE: usize = 2;
@@ -20,13 +21,14 @@ const RUNS_AT_ONCE: usize = 2;
 #[derive(Debug)]
 pub struct Alert {
     evaluator: Evaluator,
+    sink: HttpSink,
     runs: Semaphore,
 }
 
 impl Alert {
-    /// A stage around `evaluator`.
-    pub const fn new(evaluator: Evaluator) -> Self {
-        Self { evaluator, runs: Semaphore::const_new(RUNS_AT_ONCE) }
+    /// A stage around `evaluator`, which asks at `sink` for another event where more is to be done.
+    pub const fn new(evaluator: Evaluator, sink: HttpSink) -> Self {
+        Self { evaluator, sink, runs: Semaphore::const_new(RUNS_AT_ONCE) }
     }
 
     /// What the event came to, and how many notifications are due.
@@ -41,6 +43,18 @@ impl Alert {
         let client = self.evaluator.database.client().await?;
         Ok((summary, notifications::due(&**client, self.evaluator.clock.now()).await?))
     }
+
+    /// Asks for an event that goes on with the streams which are left. Where it is not taken, the next tick asks.
+    async fn go_on(&self, cause: &Event, delivery: &Delivery) {
+        let sent = match continuation(cause, self.evaluator.clock.now()) {
+            Ok(event) => self.sink.send(&event, delivery.traceparent.as_deref()).await,
+            Err(error) => return tracing::error!(%error, "the next evaluation cannot be asked for"),
+        };
+        if let Err(error) = sent {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the next evaluation waits for the tick");
+        }
+    }
 }
 
 impl Stage for Alert {
@@ -54,6 +68,9 @@ impl Stage for Alert {
             Ok(came_to) => came_to,
             Err(error) => return Outcome::Unavailable(error.to_string()),
         };
+        if summary.more {
+            self.go_on(&event, &delivery).await;
+        }
         match reply(&event, summary, due, self.evaluator.clock.now()) {
             Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
             Ok(None) => Outcome::Done,
@@ -62,17 +79,11 @@ impl Stage for Alert {
     }
 }
 
-/// What an event asks for; `None` where it is not meant for this stage.
+/// What an event asks for; `None` where it is not meant for this stage. One that names no stream looks for all that is due.
 fn scope(event: &Event) -> Result<Option<Scope>, EventError> {
-    Ok(match event.ty() {
-        EVALUATION_REQUESTED => {
-            let EvaluationRequested { streams } = cloudevent::json(event)?;
-            Some(Scope { streams, other_rules: false })
-        }
-        HEARTBEAT_RECORDED => {
-            let HeartbeatRecorded { at: _ } = cloudevent::json(event)?;
-            Some(Scope { streams: Vec::new(), other_rules: true })
-        }
-        _ => None,
-    })
+    if event.ty() != EVALUATION_REQUESTED {
+        return Ok(None);
+    }
+    let EvaluationRequested { streams } = cloudevent::json(event)?;
+    Ok(Some(Scope { other_rules: streams.is_empty(), streams }))
 }

@@ -6,13 +6,15 @@ use alert::Alert;
 use cloudevents::AttributesReader as _;
 use evaluate::{Evaluator, WatchedRules};
 use event_model::cloudevent;
-use event_model::event_types::{EVALUATION_REQUESTED, HEARTBEAT_RECORDED};
+use event_model::event_types::{ALERTS_CHANGED, EVALUATION_REQUESTED};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use runtime::{Clock, Prewarm};
+use runtime::{ClientOptions, Clock, Prewarm};
 use serde_json::json;
+use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings, active_pipeline, migrate};
+use testkit::TestReceiver;
 
 const PIPELINE: &str = "
 sources:
@@ -35,7 +37,7 @@ const TEN_DEVICES: &str = r#"
     insert into evaluation_request (stream_id, from_at, token) select id, $1, nextval('evaluation_token') from s"#;
 
 #[tokio::test]
-async fn what_one_event_may_not_do_is_done_by_the_events_that_it_answers_with() {
+async fn what_one_event_may_not_do_is_done_by_those_that_it_leads_to() {
     let Some(server) = testkit::postgres().await else { return };
     let settings = DatabaseSettings::from_url(server.url()).unwrap();
     migrate(&settings).await.unwrap();
@@ -47,17 +49,26 @@ async fn what_one_event_may_not_do_is_done_by_the_events_that_it_answers_with() 
     sql.execute(TEN_DEVICES, &[&now]).await.unwrap();
     let rules = WatchedRules::new(&pipeline.rules).unwrap();
     let (clock, prewarm) = (Clock::manual(now), Prewarm::default());
-    let alert = Alert::new(Evaluator { database, clock, pipeline, rules, max_streams: 3, prewarm });
+    let broker = TestReceiver::start().await;
+    let url = broker.url("/freshet/default").parse().unwrap();
+    let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
+    let evaluator = Evaluator { database, clock, pipeline, rules, max_streams: 3, prewarm };
+    let alert = Alert::new(evaluator, sink);
 
     let mut event = cloudevent::new(EVALUATION_REQUESTED, "/stages/transform", "1");
     cloudevent::set_json(&mut event, &json!({"streams": []})).unwrap();
-    let mut types = vec![];
-    while let Outcome::Reply(reply) = alert.handle(event, Delivery::at(now)).await {
-        types.push(reply.ty().to_owned());
-        event = *reply;
+    let mut ids = vec![event.id().to_owned()];
+    loop {
+        let Outcome::Reply(reply) = alert.handle(event, Delivery::at(now)).await else { panic!("no reply") };
+        assert_eq!(reply.ty(), ALERTS_CHANGED);
+        let received = broker.received();
+        let Some(next) = received.get(ids.len() - 1) else { break };
+        let headers = next.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        event = cloudevent::from_binary(headers, &next.body).unwrap();
+        assert!(event.ty() == EVALUATION_REQUESTED && !ids.iter().any(|id| id == event.id()), "{ids:?}");
+        ids.push(event.id().to_owned());
     }
-    assert_eq!(types[..3], [HEARTBEAT_RECORDED, EVALUATION_REQUESTED, HEARTBEAT_RECORDED]);
-    assert_eq!(types.len(), 4);
+    assert_eq!(ids.len(), 4);
     let count = "select (select count(*) from evaluation_request), (select count(*) from alert_transition)";
     let row = sql.query_one(count, &[]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 10));

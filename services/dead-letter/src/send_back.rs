@@ -10,8 +10,6 @@ use store::dead_letters::{self, StoredLetter};
 use store::{Database, StoreError};
 use thiserror::Error;
 
-/// How often one event is sent back without a person.
-pub const MAX_REPLAYS: i32 = 20;
 /// Events at once.
 const AT_ONCE: u16 = 16;
 /// The longest that sending one round back and recording it may take.
@@ -51,8 +49,7 @@ impl Sender {
         let mut sent = 0;
         for () in deadline.steps(ROUND) {
             let client = self.database.client().await?;
-            let letters =
-                dead_letters::to_send_back(&client, MAX_REPLAYS, AT_ONCE).await.map_err(StoreError::from)?;
+            let letters = dead_letters::to_send_back(&client, AT_ONCE).await.map_err(StoreError::from)?;
             drop(client);
             if letters.is_empty() {
                 break;

@@ -1,9 +1,9 @@
-//! The stage: keeps what the dead letter sink delivers, and sends back on the slow tick.
+//! The stage: keeps what the dead letter sink delivers, drains the topic of dead letters, and sends back.
 
 use std::sync::Arc;
 
 use cloudevents::{AttributesReader as _, Event};
-use event_model::event_types::TICK;
+use event_model::event_types::{DEAD_LETTERS_DUE, is_hint};
 use runtime::{Deadline, crash};
 use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, dead_letters};
@@ -61,8 +61,8 @@ impl DeadLetters {
         }
     }
 
-    /// The slow tick: the topic first, so that what is found there is sent back at once.
-    async fn tick(&self, deadline: Deadline) -> Outcome {
+    /// The topic first, so that what is found there is sent back at once.
+    async fn take_due(&self, deadline: Deadline) -> Outcome {
         let drained = match &self.topic {
             Some(topic) => self.drain(topic, deadline.half()).await,
             None => Ok(0),
@@ -109,7 +109,7 @@ impl DeadLetters {
     async fn send_back(&self, deadline: Deadline) -> Outcome {
         match self.sender.send_back_unavailable(deadline).await {
             Ok(sent) => {
-                tracing::info!(sent, "the slow tick came through");
+                tracing::info!(sent, "sent back what failed only for now");
                 crash::point("after-commit");
                 Outcome::Done
             }
@@ -120,11 +120,12 @@ impl DeadLetters {
 
 impl Stage for DeadLetters {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
-        match (event.ty() == TICK, is_dead(&event)) {
-            (true, false) => self.tick(delivery.deadline()).await,
-            // A lost tick is no fact that could be missed: the next one does the same.
-            (true, true) => Outcome::Done,
-            (false, _) => self.keep(&event, &delivery).await,
+        match (event.ty(), is_dead(&event)) {
+            // A lost hint is no fact that could be missed: the next tick says the same.
+            (hint, true) if is_hint(hint) => Outcome::Done,
+            (DEAD_LETTERS_DUE, false) => self.take_due(delivery.deadline()).await,
+            (hint, false) if is_hint(hint) => Outcome::Skip,
+            _ => self.keep(&event, &delivery).await,
         }
     }
 }

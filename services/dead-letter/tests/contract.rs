@@ -8,7 +8,7 @@ use actix_web::{App, test};
 use cloudevents::Event;
 use dead_letter::{DeadLetters, Sender, api};
 use event_model::cloudevent;
-use event_model::event_types::{PAYLOAD_RECEIVED, TICK};
+use event_model::event_types::{DEAD_LETTERS_DUE, PAYLOAD_RECEIVED, TICK};
 use runtime::{ClientOptions, Clock};
 use serde_json::Value;
 use sink::{HttpSink, Overrides};
@@ -42,8 +42,8 @@ impl World {
         self.stage.handle(event, Delivery::at(self.sender.clock.now())).await
     }
 
-    async fn slow_tick(&self) -> Outcome {
-        self.deliver(cloudevent::new(TICK, "/apis/v1/namespaces/freshet/pingsources/slow-tick", "t")).await
+    async fn take_due(&self) -> Outcome {
+        self.deliver(cloudevent::new(DEAD_LETTERS_DUE, "/stages/scheduler", "t")).await
     }
 
     async fn kept(&self, resolved_too: bool) -> Vec<StoredLetter> {
@@ -92,8 +92,8 @@ async fn the_same_dead_letter_twice_is_one_row() {
 async fn what_was_unavailable_goes_back_as_it_was_once_a_failure() {
     let Some(world) = World::start().await else { return };
     world.deliver(dead(None)).await;
-    assert_eq!(world.slow_tick().await, Outcome::Done);
-    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
 
     let sent = world.broker.received();
     assert_eq!(sent.len(), 1);
@@ -114,7 +114,7 @@ async fn what_was_unavailable_goes_back_as_it_was_once_a_failure() {
 
     // It fails again: it is open again, and goes back again.
     world.deliver(dead(Some("503"))).await;
-    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.broker.received().len(), 2);
     assert_eq!(world.kept(true).await[0].replays, 2);
 }
@@ -136,7 +136,7 @@ async fn what_keeps_failing_waits_for_a_person_in_the_end() {
     let Some(world) = World::start().await else { return };
     for _ in 0..25 {
         world.deliver(dead(Some("503"))).await;
-        assert_eq!(world.slow_tick().await, Outcome::Done);
+        assert_eq!(world.take_due().await, Outcome::Done);
     }
     assert_eq!(world.broker.received().len(), 20);
     assert_eq!(world.kept(false).await.len(), 1);
@@ -146,7 +146,7 @@ async fn what_keeps_failing_waits_for_a_person_in_the_end() {
 async fn what_was_rejected_is_not_sent_back_by_itself() {
     let Some(world) = World::start().await else { return };
     world.deliver(dead(Some("422"))).await;
-    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
     assert!(world.broker.received().is_empty());
 }
 
@@ -155,7 +155,7 @@ async fn a_sink_that_is_down_leaves_everything_as_it_was() {
     let Some(world) = World::start().await else { return };
     world.deliver(dead(None)).await;
     world.broker.answer(503);
-    assert!(matches!(world.slow_tick().await, Outcome::Unavailable(_)));
+    assert!(matches!(world.take_due().await, Outcome::Unavailable(_)));
     let kept = world.kept(false).await;
     assert_eq!((kept.len(), kept[0].replays), (1, 0));
 }
@@ -165,8 +165,8 @@ async fn a_sink_that_refuses_one_event_does_not_stop_the_others() {
     let Some(world) = World::start().await else { return };
     world.broker.answer_next([400]);
     world.deliver(dead(None)).await;
-    assert_eq!(world.slow_tick().await, Outcome::Done);
-    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.broker.received().len(), 1);
     assert_eq!(world.kept(false).await[0].letter.cause, dead_letters::Cause::Rejected);
 }

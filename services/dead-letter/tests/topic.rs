@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloudevents::Event;
 use dead_letter::{DeadLetterTopic, DeadLetters, Sender};
 use event_model::cloudevent::{self, KafkaRecord};
-use event_model::event_types::{PAYLOAD_RECEIVED, TICK};
+use event_model::event_types::{DEAD_LETTERS_DUE, PAYLOAD_RECEIVED, TICK};
 use kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -65,8 +65,8 @@ impl World {
         self.producer.send(sent, PATIENCE).await.unwrap();
     }
 
-    async fn slow_tick(&self) -> Outcome {
-        let tick = cloudevent::new(TICK, "/apis/v1/namespaces/freshet/pingsources/slow-tick", "t");
+    async fn take_due(&self) -> Outcome {
+        let tick = cloudevent::new(DEAD_LETTERS_DUE, "/stages/scheduler", "t");
         self.stage.handle(tick, Delivery::at(self.clock.now())).await
     }
 
@@ -94,7 +94,7 @@ fn dead(id: &str, code: &str) -> KafkaRecord {
 #[tokio::test]
 async fn a_tick_keeps_what_is_in_the_topic_and_sends_back_what_failed_for_now() {
     let Some(world) = World::build().await else { return };
-    assert_eq!(world.slow_tick().await, Outcome::Done, "an empty topic");
+    assert_eq!(world.take_due().await, Outcome::Done, "an empty topic");
     for number in 0..20 {
         world.publish(dead(&format!("bad-{number}"), "422")).await;
     }
@@ -104,14 +104,14 @@ async fn a_tick_keeps_what_is_in_the_topic_and_sends_back_what_failed_for_now() 
     tick.set_extension("knativeerrordest", "http://transform.freshet.svc.cluster.local/");
     world.publish(cloudevent::to_kafka(&tick)).await;
 
-    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.count("dead_letter").await, 22);
     assert_eq!(world.count("dead_letter where cause = 'rejected' and stage = 'transform'").await, 20);
     assert_eq!(world.count("dead_letter where cause = 'malformed' and event_type = 'unknown'").await, 1);
     assert_eq!(world.count("dead_letter where event_id = 'later' and replays = 1").await, 1);
     assert_eq!(world.broker.received().len(), 1, "what failed for now is sent back on the same tick");
 
-    assert_eq!(world.slow_tick().await, Outcome::Done);
+    assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.count("dead_letter where deliveries = 1").await, 22, "each is read once");
 }
 
@@ -120,9 +120,9 @@ async fn while_the_database_is_away_letters_stay_in_the_topic() {
     let Some(mut world) = World::build().await else { return };
     world.publish(dead("kept", "422")).await;
     world.postgres.instance.kill().unwrap();
-    assert_eq!(world.slow_tick().await.status(), 503);
+    assert_eq!(world.take_due().await.status(), 503);
     world.publish(dead("kept too", "422")).await;
     world.postgres.instance.restart().unwrap();
-    eventually(PATIENCE, || async { world.slow_tick().await == Outcome::Done }).await;
+    eventually(PATIENCE, || async { world.take_due().await == Outcome::Done }).await;
     assert_eq!(world.count("dead_letter where cause = 'rejected'").await, 2);
 }

@@ -6,7 +6,7 @@ use runtime::{ConfigErrors, ConfigMistake, Prewarm};
 use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 use transform::worker::{Worker, WorkerConfig, WorkerParts};
-use transform::{Backlog, Config, Transform, TransformParts};
+use transform::{Config, Transform, TransformParts};
 
 /// `EX_USAGE` of sysexits.h.
 const EXIT_USAGE: u8 = 64;
@@ -26,13 +26,12 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let config = Config::from_env(&mut runtime.env);
     let database = DatabaseSettings::from_env(&mut runtime.env);
     let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
-    let backlog = Backlog::from_env(&mut runtime.env);
     runtime.env.finish()?;
     let Some(config) = config else { return Err(ConfigErrors::default()) };
     let Config { pipeline, sink } = config;
     let (database, clock) = (Database::new(&database), runtime.clock);
     let stage = Transform::new(TransformParts { pipeline, database, prewarm, sink, clock });
-    Ok(App::new().stage(stage.beside_workers(backlog)))
+    Ok(App::new().stage(stage))
 }
 
 /// Topic mode.

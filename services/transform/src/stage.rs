@@ -2,20 +2,14 @@
 
 use std::error::Error;
 
-use cloudevents::{AttributesReader as _, Event};
-use event_model::cloudevent::EventError;
-use event_model::event_types::TICK;
-use jiff::Timestamp;
+use cloudevents::Event;
 use payload::{Carried, Refusal};
 use persist::{Arrival, Persist, PersistError, PersistParts};
 use pipeline_config::Pipeline;
-use runtime::{Clock, Prewarm, crash};
+use runtime::{Clock, Prewarm};
 use sink::{HttpSink, Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
-use store::{Database, StoreError, heartbeats};
-
-use crate::backlog::Backlog;
-use crate::reply;
+use store::Database;
 
 /// The stage's name, also in dead letters.
 pub(crate) const STAGE: &str = "transform";
@@ -25,9 +19,7 @@ pub(crate) const STAGE: &str = "transform";
 pub struct Transform {
     persist: Persist,
     sink: Option<HttpSink>,
-    database: Database,
     clock: Clock,
-    backlog: Option<Backlog>,
 }
 
 /// What the stage is made of.
@@ -49,15 +41,8 @@ impl Transform {
     /// Must be called within a Tokio runtime; nothing is connected before the first event.
     pub fn new(parts: TransformParts) -> Self {
         let TransformParts { pipeline, database, prewarm, sink, clock } = parts;
-        let persist =
-            Persist::new(PersistParts { pipeline, database: database.clone(), prewarm, stage: STAGE });
-        Self { persist, sink, database, clock, backlog: None }
-    }
-
-    /// Payloads are written by workers, and no heartbeat is recorded while they are behind.
-    #[must_use]
-    pub fn beside_workers(self, backlog: Option<Backlog>) -> Self {
-        Self { backlog, ..self }
+        let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE });
+        Self { persist, sink, clock }
     }
 
     /// The first event is the answer; what there is beside it goes to the sink before.
@@ -72,34 +57,11 @@ impl Transform {
         }
         Ok(answer.map(|publication| publication.event))
     }
-
-    async fn tick(&self, event: &Event) -> Result<Option<Event>, Failure> {
-        let at: Timestamp = self.clock.now();
-        if self.payloads_came_through().await {
-            let client = self.database.client().await?;
-            crash::point("before-write");
-            heartbeats::record(&client, at).await.map_err(StoreError::from)?;
-            crash::point("after-commit");
-        }
-        Ok(Some(reply::heartbeat_recorded(event, at)?))
-    }
-
-    /// What waits for a worker may be of a device that only seems to be silent.
-    async fn payloads_came_through(&self) -> bool {
-        let Some(backlog) = &self.backlog else { return true };
-        let is_written = backlog.is_written().await;
-        if !is_written {
-            tracing::warn!("payloads wait for a worker; no heartbeat is recorded");
-        }
-        is_written
-    }
 }
 
 impl Stage for Transform {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
-        let taken =
-            if event.ty() == TICK { self.tick(&event).await } else { self.take(event, delivery).await };
-        match taken {
+        match self.take(event, delivery).await {
             Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
             Ok(None) => Outcome::Done,
             Err(failure) => failure.outcome(),
@@ -112,10 +74,6 @@ impl Stage for Transform {
 enum Failure {
     #[error(transparent)]
     Persist(#[from] PersistError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Reply(#[from] EventError),
     #[error("readings.recorded is not published")]
     Publish(#[from] SinkError),
     #[error("readings.recorded cannot be published: K_SINK is not set")]
@@ -131,11 +89,9 @@ impl Failure {
             Self::Persist(PersistError::Refused(refusal)) if refusal.status() == 400 => {
                 Outcome::Malformed(text)
             }
-            Self::Persist(PersistError::Refused(_)) | Self::Reply(_) => Outcome::Rejected(text),
+            Self::Persist(PersistError::Refused(_)) => Outcome::Rejected(text),
             Self::Persist(error) if error.is_final() => self.logged(Outcome::Rejected(text)),
-            Self::Persist(_) | Self::Store(_) | Self::Publish(_) | Self::NoSink => {
-                self.logged(Outcome::Unavailable(text))
-            }
+            Self::Persist(_) | Self::Publish(_) | Self::NoSink => self.logged(Outcome::Unavailable(text)),
         }
     }
 

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
-use event_model::event_types::{
-    EVALUATION_REQUESTED, HEARTBEAT_RECORDED, PAYLOAD_RECEIVED, READINGS_RECORDED, TICK,
-};
-use event_model::events::{APPLICATION_HTTP, EvaluationRequested, HeartbeatRecorded, ReadingsRecorded};
+use event_model::event_types::{EVALUATION_REQUESTED, PAYLOAD_RECEIVED, READINGS_RECORDED};
+use event_model::events::{APPLICATION_HTTP, EvaluationRequested, ReadingsRecorded};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use runtime::{Clock, Env, Prewarm};
@@ -221,17 +219,6 @@ async fn an_event_of_others_is_taken_by_the_source_that_names_its_type() {
     assert_eq!(world.count("readings where source = 'factory' and device = 'lathe'").await, 1);
     assert_eq!(world.count("receipt").await, 2);
     assert_eq!(world.handle(cloudevent::new("com.example.other", "/plant/7", "a")).await, Outcome::Skip);
-}
-
-#[tokio::test]
-async fn a_tick_records_a_heartbeat() {
-    let Some(world) = World::build().await else { return };
-    let tick = || cloudevent::new(TICK, "/apis/v1/namespaces/default/pingsources/tick", "1");
-    let event = reply(world.handle(tick()).await);
-    assert_eq!(event.ty(), HEARTBEAT_RECORDED);
-    assert_eq!(cloudevent::json::<HeartbeatRecorded>(&event).unwrap().at, now());
-    reply(world.handle(tick()).await);
-    assert_eq!(world.count("heartbeat").await, 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The stages, by the names of their binaries.
-pub const STAGES: [&str; 5] = ["ingest", "transform", "alert", "notify", "dead-letter"];
+pub const STAGES: [&str; 6] = ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler"];
 
 /// The path of a binary of this build.
 ///

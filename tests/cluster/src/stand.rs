@@ -103,13 +103,6 @@ impl Stand {
         })
     }
 
-    /// The same with a slow tick each minute, so that `dead-letter` soon sends back what failed only for a while.
-    pub fn values_with_quick_slow_tick(&self) -> Value {
-        let mut values = self.values();
-        values["timers"] = json!({"slowTick": "* * * * *"});
-        values
-    }
-
     /// `values` changed to topic mode, with the Kafka at `bootstrap`.
     pub fn in_topic_mode(mut values: Value, bootstrap: &str) -> Value {
         values["mode"] = json!("topic");

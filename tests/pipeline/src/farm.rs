@@ -34,7 +34,7 @@ routes: [{to: [desk]}]
 network: {allow: [127.0.0.1]}
 ";
 /// Stages with processes that can be killed.
-pub const STAGES: [&str; 5] = ["ingest", "transform", "alert", "notify", "dead-letter"];
+pub const STAGES: [&str; 6] = ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler"];
 
 /// A running pipeline with its account.
 pub struct Farm {
@@ -95,7 +95,6 @@ impl Farm {
     pub async fn settles(&self) {
         eventually(PATIENCE, || async {
             self.stand.tick().await;
-            self.stand.slow_tick().await;
             self.holds().await
         })
         .await;

@@ -143,12 +143,6 @@ impl Stand {
         self.rest().await;
     }
 
-    /// The same with the slow tick.
-    pub async fn slow_tick(&self) {
-        self.running.tick("slow-tick").await.expect("the broker takes a tick");
-        self.rest().await;
-    }
-
     /// Waits until nothing is under way.
     ///
     /// # Panics
@@ -196,7 +190,6 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         listen: ([127, 0, 0, 1], 0).into(),
         idle: Duration::from_secs(2),
         tick: None,
-        slow_tick: Duration::from_secs(24 * 3600),
     };
     let mut config = topology.config().unwrap_or_else(|failure| panic!("{failure}: run `make build-test`"));
     for service in &mut config.services {

@@ -138,7 +138,7 @@ async fn a_dead_letter_outlives_its_keeper() {
 
     for point in ["before-write", "after-commit"] {
         field.farm.stand.crash_at("dead-letter", point);
-        field.farm.stand.slow_tick().await;
+        field.farm.stand.tick().await;
         assert!(field.farm.stand.has_crashed("dead-letter", point), "{point}");
     }
     field.farm.settles().await;

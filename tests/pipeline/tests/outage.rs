@@ -15,10 +15,10 @@ const START: &str = "2026-03-01T00:00:00Z";
 const TICK: SignedDuration = SignedDuration::from_mins(5);
 const DEVICES: u64 = 3;
 
-/// The slow tick comes by itself.
-fn slow_ticks(config: &mut Config) {
+/// The tick comes by itself.
+fn ticks(config: &mut Config) {
     patient(config);
-    for timer in config.timers.iter_mut().filter(|timer| timer.name == "slow-tick") {
+    for timer in config.timers.iter_mut().filter(|timer| timer.name == "tick") {
         timer.every = Some(Duration::from_millis(500));
     }
 }
@@ -32,7 +32,7 @@ struct Outage {
 impl Outage {
     async fn open() -> Option<Self> {
         let now: Timestamp = START.parse().unwrap();
-        Some(Self { farm: Farm::open(1, Some(now), slow_ticks).await?, random: Random::new(7), now })
+        Some(Self { farm: Farm::open(1, Some(now), ticks).await?, random: Random::new(7), now })
     }
 
     async fn pass(&mut self, time: SignedDuration) {

@@ -151,8 +151,7 @@ impl<'a> Run<'a> {
             }
             _ => {
                 // A tick that the broker does not take is lost, as on a cluster.
-                let timer = self.random.one_of(&["tick", "slow-tick"]);
-                let _ = stand.running.tick(timer).await;
+                let _ = stand.running.tick("tick").await;
             }
         }
     }

@@ -43,7 +43,7 @@ async fn a_database_that_was_away_makes_nobody_silent() {
     day.stand.postgres.instance.restart().unwrap();
     day.stand.rest().await;
     // A slow start of the database leaves some among the dead letters, which hold back the heartbeat until they are sent back.
-    day.stand.slow_tick().await;
+    day.stand.tick().await;
     day.nobody_is_silent().await;
     day.ends_with_one_silent().await;
 }
@@ -64,7 +64,7 @@ async fn a_reading_that_waits_among_the_dead_letters_makes_nobody_silent() {
     day.pass(SignedDuration::from_mins(-3));
     day.live(3, &DEVICES[1..]).await;
     day.nobody_is_silent().await;
-    day.stand.slow_tick().await;
+    day.stand.tick().await;
     day.live(3, &DEVICES[1..]).await;
     day.nobody_is_silent().await;
     day.stand.down().await;

@@ -34,9 +34,6 @@ pub struct Args {
     /// How long a stage stays without a request
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     idle: Duration,
-    /// The time between two slow ticks, which send back what failed only for now
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
-    slow_tick: Duration,
     /// The folder of the stages' binaries; beside this program if not given
     #[arg(long, value_name = "FOLDER", env = "FRESHET_BIN_DIR")]
     bin_dir: Option<PathBuf>,
@@ -60,7 +57,6 @@ pub async fn run(args: Args) -> Result<Done, Failure> {
         address: args.address,
         port: args.port,
         idle: args.idle,
-        slow_tick: args.slow_tick,
         binaries: args.bin_dir,
     };
     let is_well = local::up::run(options, print).await?;

@@ -10,7 +10,7 @@ use sink::HttpSink;
 /// After this long without a sign of life, Kafka gives a worker's partitions to the others.
 const DEFAULT_SESSION: Duration = Duration::from_secs(10);
 /// The group where none is named.
-pub(crate) const DEFAULT_GROUP: &str = "freshet-transform";
+const DEFAULT_GROUP: &str = "freshet-transform";
 /// Records in one batch.
 const DEFAULT_BATCH: usize = 1000;
 
@@ -45,27 +45,6 @@ impl WorkerConfig {
 
     /// What the consumer is told.
     pub(super) fn consumer(&self) -> ClientConfig {
-        let session = self.session.as_millis();
-        let mut config = self.kafka.client_config();
-        config
-            .set("group.id", &self.group)
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            // Offsets are committed when what they stand for is safe, by nobody but us.
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            // What was accepted before the first worker came is read too.
-            .set("auto.offset.reset", "earliest")
-            .set("session.timeout.ms", session.to_string())
-            .set("heartbeat.interval.ms", (session / 4).max(100).to_string())
-            .set("max.poll.interval.ms", session.max(300_000).to_string())
-            .set("isolation.level", "read_committed")
-            .set("check.crcs", "true")
-            .set("fetch.wait.max.ms", "100")
-            // What is read ahead is memory. A full queue is looked at again soon: the default of a second starves us.
-            .set("queued.min.messages", "100000")
-            .set("queued.max.messages.kbytes", "16384")
-            .set("fetch.queue.backoff.ms", "5")
-            .set("topic.metadata.refresh.interval.ms", "10000");
-        config
+        kafka::member_config(&self.kafka, &self.group, self.session)
     }
 }

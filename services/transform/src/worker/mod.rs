@@ -9,6 +9,7 @@
 //! An offset is committed only when rows, dead letters and events of everything below it are safe: a worker that dies
 //! has its last records read again, and their keys are claimed already.
 
+mod caught_up;
 mod config;
 mod handler;
 mod progress;
@@ -20,15 +21,16 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka::TopicGroup;
 use persist::{Persist, PersistParts, TopicRecord};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
 use store::Database;
 use tokio::sync::oneshot;
 
-pub(crate) use config::DEFAULT_GROUP;
 pub use config::WorkerConfig;
 
+use caught_up::CaughtUp;
 use handler::Handler;
 use reader::Reader;
 use shared::Shared;
@@ -76,6 +78,13 @@ impl Worker {
     pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
         let WorkerParts { config, pipeline, database, connections, prewarm, clock, leave_within } = parts;
         let shared = Arc::new(Shared::default());
+        let caught_up = CaughtUp {
+            kafka: config.kafka.clone(),
+            group: TopicGroup { topic: config.topic.clone(), group: config.group.clone() },
+            database: database.clone(),
+            clock: clock.clone(),
+        };
+        tokio::spawn(caught_up.watch(Arc::clone(&shared)));
         let handler = Arc::new(Handler {
             persist: Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE }),
             sink: config.sink.clone(),

@@ -1,7 +1,7 @@
 //! `transform --worker`, the real binary, over a real Kafka and a real PostgreSQL.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod heartbeat;
+mod caught_up;
 mod outage;
 mod poison;
 mod reading;

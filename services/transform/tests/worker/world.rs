@@ -73,11 +73,6 @@ impl World {
         self.process(&["--worker"]).await
     }
 
-    /// The service beside the workers, listening.
-    pub(crate) async fn service(&self) -> Process {
-        self.process(&[]).await
-    }
-
     async fn process(&self, arguments: &[&str]) -> Process {
         let pipeline = self.folder.path().join("freshet.yaml");
         let crash = self.folder.path().join("crash");
@@ -93,7 +88,6 @@ impl World {
             // A dead worker's partitions are soon somebody else's; a Kafka of others may not allow less.
             ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
             ("WORKER_BATCH_RECORDS", "50"),
-            ("HEARTBEAT_WAIT_MS", "500"),
             ("RUST_LOG", "warn"),
         ];
         let process =
@@ -122,6 +116,11 @@ impl World {
         sent.key = record.key.as_deref();
         sent.payload = record.value.as_deref();
         self.producer.send(sent, PATIENCE).await.unwrap();
+    }
+
+    /// The time, as a statement of the database puts it in.
+    pub(crate) async fn now(&self) -> jiff::Timestamp {
+        self.client.query_one("select clock_timestamp()", &[]).await.unwrap().get(0)
     }
 
     pub(crate) async fn count(&self, of: &str) -> i64 {

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use chart_tests::{Chart, Object, Tools, repository};
 use serde_json::{Value, json};
-use topology::{
-    Filter, Order, PREWARMS, SLOW_TICK_TIMER, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, timer_source,
-};
+use topology::{Filter, Order, PREWARMS, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, timer_source};
 
 use crate::{matrix, object, of_kind};
 
@@ -153,7 +151,6 @@ fn timers_come_as_often_as_declared() {
     };
     let minutes = |duration: Duration| format!("*/{} * * * *", duration.as_secs() / 60);
     assert_eq!(every(TICK_TIMER.name), minutes(TICK_TIMER.every));
-    assert_eq!(every(SLOW_TICK_TIMER.name), minutes(SLOW_TICK_TIMER.every));
 }
 
 #[test]
@@ -175,12 +172,10 @@ fn a_tick_is_the_cron_line_that_the_pipeline_asks_for() {
 }
 
 #[test]
-fn nothing_ticks_where_neither_rule_nor_receiver_needs_it() {
+fn the_tick_is_rare_where_neither_rule_nor_receiver_needs_it() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = Chart::new(tools).ci("nothing").objects();
-    let timers: Vec<_> =
-        of_kind(&objects, "PingSource").iter().map(|timer| timer.name().to_owned()).collect();
-    assert_eq!(timers, ["farm-slow-tick"]);
+    assert_eq!(object(&objects, "PingSource", "farm-tick").text("/spec/schedule"), "0 */1 * * *");
 }
 
 #[test]

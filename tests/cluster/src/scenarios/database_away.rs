@@ -16,7 +16,7 @@ const AWAY: Duration = Duration::from_secs(40);
 /// What was in flight for longer than the Triggers try becomes a dead letter once the database is back, and is sent back by
 /// the slow tick.
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
-    stand.install(&stand.values_with_quick_slow_tick()).await?;
+    stand.install(&stand.values()).await?;
     let traffic = Steady::start(stand, "away").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let how = away(stand, &traffic).await?;

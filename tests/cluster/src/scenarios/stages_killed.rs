@@ -13,7 +13,7 @@ const BETWEEN: u64 = 20;
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     // For a pod of `dead-letter`, and for the scenarios that follow.
-    stand.install(&stand.values_with_quick_slow_tick()).await?;
+    stand.install(&stand.values()).await?;
     let traffic = Steady::start(stand, "killed").await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     let killed = kill_each(stand, &traffic, &STAGES.map(|stage| stage.name)).await?;

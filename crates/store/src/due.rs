@@ -1,0 +1,63 @@
+//! What is due now, asked for in one query.
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use tokio_postgres::Error;
+
+use crate::dead_letters::MAX_REPLAYS;
+
+/// What is due at an instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Streams wait to be evaluated: readings that no rule has seen, a deadline that a heartbeat has reached, or a state of a
+    /// rule that was changed or removed.
+    pub evaluation: bool,
+    /// Notifications whose next attempt has come.
+    pub notifications: u32,
+    /// Dead letters that are to be sent back.
+    pub dead_letters: u32,
+}
+
+/// The pipeline file that says which rules there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The file's hash. Where it is not the active one, changed rules are another process's to find.
+    pub pipeline: &'a str,
+    /// The rules' names.
+    pub names: &'a [String],
+    /// Their hashes, in the same order.
+    pub hashes: &'a [String],
+}
+
+/// $1 now, $2 the pipeline's hash, $3 names and $4 hashes of its rules, $5 how often an event is sent back.
+///
+/// The rules that states were made by are found by skipping through their index: as many steps as there are rules.
+const DUE: &str = "
+    with recursive made_by as (
+        (select rule, rule_hash from alert_state order by rule, rule_hash limit 1)
+        union all
+        select next.rule, next.rule_hash
+        from made_by, lateral (select rule, rule_hash from alert_state a
+                               where (a.rule, a.rule_hash) > (made_by.rule, made_by.rule_hash)
+                               order by a.rule, a.rule_hash limit 1) next)
+    select exists (select from evaluation_request)
+               or exists (select from alert_state where deadline_at <= (select max(at) from heartbeat))
+               or exists (select from active_pipeline where hash = $2)
+                  and exists (select rule, rule_hash from made_by
+                              except select * from unnest($3::text[], $4::text[])),
+           (select count(*) from notification
+            where status in ('pending', 'repeating') and next_attempt_at <= $1),
+           (select count(*) from dead_letter
+            where resolved_at is null and cause = 'unavailable' and replays < $5)";
+
+/// What is due at `now`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn due(client: &impl GenericClient, now: Timestamp, rules: Rules<'_>) -> Result<Due, Error> {
+    let statement = client.prepare_cached(DUE).await?;
+    let Rules { pipeline, names, hashes } = rules;
+    let row = client.query_one(&statement, &[&now, &pipeline, &names, &hashes, &MAX_REPLAYS]).await?;
+    let count = |index| row.try_get(index).map(|count: i64| u32::try_from(count).unwrap_or(u32::MAX));
+    Ok(Due { evaluation: row.try_get(0)?, notifications: count(1)?, dead_letters: count(2)? })
+}

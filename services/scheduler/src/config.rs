@@ -1,0 +1,36 @@
+//! The settings of `scheduler`, beside those of the shell and of the database.
+
+use pipeline_config::Pipeline;
+use runtime::Env;
+use sink::HttpSink;
+
+use crate::queues::Queues;
+
+/// What `scheduler` is told by its environment.
+pub struct Config {
+    /// The hash of the pipeline whose files `FRESHET_PIPELINE` names; `freshet.yaml`.
+    pub(crate) pipeline: String,
+    /// The names of its rules, and their hashes in the same order.
+    pub(crate) rules: (Vec<String>, Vec<String>),
+    /// Where payloads wait.
+    pub(crate) queues: Queues,
+    /// `K_SINK`: where events go.
+    pub(crate) sink: HttpSink,
+}
+
+impl Config {
+    /// A configuration for the rules of `pipeline`.
+    pub fn new(pipeline: &Pipeline, queues: Queues, sink: HttpSink) -> Self {
+        let rules = pipeline.rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
+        Self { pipeline: pipeline.hash.clone(), rules, queues, sink }
+    }
+
+    /// Reads it; mistakes are noted in `env`, and then there is none.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let files = env.text(pipeline_config::VARIABLE);
+        let queues = Queues::from_env(env);
+        let sink = HttpSink::from_env(env);
+        let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))?;
+        Some(Self::new(&pipeline, queues?, sink?))
+    }
+}

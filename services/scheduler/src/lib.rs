@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod heartbeat;
+mod local;
+mod look;
+mod queues;
+mod stage;
+
+pub use config::Config;
+pub use queues::Queues;
+pub use stage::Scheduler;

@@ -1,0 +1,19 @@
+//! The `scheduler` service.
+
+use std::process::ExitCode;
+
+use runtime::ConfigErrors;
+use scheduler::{Config, Scheduler};
+use stage::App;
+use store::{Database, DatabaseSettings};
+
+fn main() -> ExitCode {
+    stage::run("scheduler", |mut runtime| {
+        let config = Config::from_env(&mut runtime.env);
+        let settings = DatabaseSettings::from_env(&mut runtime.env);
+        runtime.env.finish()?;
+        // Without a mistake there is a configuration.
+        let config = config.ok_or_else(ConfigErrors::default)?;
+        Ok(App::new().stage(Scheduler::new(config, Database::new(&settings), runtime.clock)))
+    })
+}

@@ -1,0 +1,135 @@
+//! The stage: the heartbeat first, then what is due, then one event for each stage that has something to do.
+
+use cloudevents::{AttributesReader as _, Event};
+use event_model::cloudevent::{self, EventError};
+use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, NOTIFICATIONS_DUE, TICK};
+use event_model::events::{DeadLettersDue, EvaluationRequested, NotificationsDue};
+use jiff::Timestamp;
+use runtime::{Clock, crash};
+use serde::Serialize;
+use sink::{Sink as _, SinkError};
+use stage::{Delivery, Outcome, Stage};
+use store::due::{self, Due, Rules};
+use store::{Database, StoreError, heartbeats};
+use thiserror::Error;
+
+use crate::config::Config;
+use crate::heartbeat::{Known, decide};
+use crate::look::Look;
+
+/// The `source` of its events.
+const SOURCE: &str = "/stages/scheduler";
+
+/// Takes the tick.
+pub struct Scheduler {
+    config: Config,
+    database: Database,
+    clock: Clock,
+}
+
+/// Why a tick was not taken to its end.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+}
+
+impl Scheduler {
+    /// A stage over `database`.
+    pub const fn new(config: Config, database: Database, clock: Clock) -> Self {
+        Self { config, database, clock }
+    }
+
+    async fn tick(&self, cause: &Event, delivery: &Delivery) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let look = match self.config.queues.look(&self.database).await {
+            Ok(look) => Some(look),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "it is not known which payloads wait; the heartbeat waits too");
+                None
+            }
+        };
+        crash::point("before-write");
+        self.heartbeat(now, look.as_ref()).await?;
+        crash::point("after-commit");
+        let (names, hashes) = &self.config.rules;
+        let rules = Rules { pipeline: &self.config.pipeline, names, hashes };
+        let client = self.database.client().await?;
+        let due = due::due(&client, now, rules).await.map_err(StoreError::from)?;
+        drop(client);
+        tracing::info!(?due, "the tick came");
+        for event in events(cause, now, due, look.map_or(0, |look| look.to_drain))? {
+            self.config.sink.send(&event, delivery.traceparent.as_deref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn heartbeat(&self, now: Timestamp, look: Option<&Look>) -> Result<(), StoreError> {
+        let mut client = self.database.client().await?;
+        let pending = heartbeats::pending(&client).await?;
+        let since = pending.iter().map(|one| one.ends_at).min().unwrap_or(now);
+        // After the look: what left a queue unstored before it is among the dead letters by now.
+        let dead_letters_wait = heartbeats::dead_letters_wait(&client, now, since).await?;
+        let decision = decide(pending, Known { now, look, dead_letters_wait });
+        heartbeats::settle(&mut client, &decision.heartbeats, &decision.pending).await?;
+        if decision.overdue > 0 {
+            tracing::error!(
+                "payloads have waited for more than an hour; devices may be reported silent for them"
+            );
+        }
+        if let Some(oldest) = decision.pending.first() {
+            tracing::warn!(since = %oldest.at, dead_letters_wait, "payloads wait; the heartbeat waits too");
+        }
+        Ok(())
+    }
+}
+
+/// One event for each stage that has something to do.
+fn events(cause: &Event, now: Timestamp, due: Due, in_topic: u64) -> Result<Vec<Event>, EventError> {
+    let mut events = Vec::new();
+    if due.evaluation {
+        events.push(event(cause, EVALUATION_REQUESTED, now, &EvaluationRequested { streams: Vec::new() })?);
+    }
+    if due.notifications > 0 {
+        events.push(event(cause, NOTIFICATIONS_DUE, now, &NotificationsDue { due: due.notifications })?);
+    }
+    if due.dead_letters > 0 || in_topic > 0 {
+        let data = DeadLettersDue { due: due.dead_letters, in_topic };
+        events.push(event(cause, DEAD_LETTERS_DUE, now, &data)?);
+    }
+    Ok(events)
+}
+
+fn event(
+    cause: &Event,
+    event_type: &str,
+    now: Timestamp,
+    data: &impl Serialize,
+) -> Result<Event, EventError> {
+    let mut event = cloudevent::effect(cause, event_type, SOURCE);
+    cloudevent::set_time(&mut event, now);
+    cloudevent::set_json(&mut event, data)?;
+    Ok(event)
+}
+
+impl Stage for Scheduler {
+    async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
+        if event.ty() != TICK {
+            return Outcome::Skip;
+        }
+        match self.tick(&event, &delivery).await {
+            Ok(()) => Outcome::Done,
+            Err(failure @ Failure::Event(_)) => Outcome::Rejected(failure.to_string()),
+            Err(failure) => {
+                let error: &dyn std::error::Error = &failure;
+                tracing::warn!(error, "the tick is to come again");
+                Outcome::Unavailable(failure.to_string())
+            }
+        }
+    }
+}

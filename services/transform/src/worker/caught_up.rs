@@ -1,0 +1,104 @@
+//! Notes in `topic_offset` when every record that a partition held at an instant is stored, also where nothing comes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kafka::{KafkaSettings, PartitionPosition, TopicGroup};
+use runtime::Clock;
+use store::{Database, StoreError, topic_offsets};
+
+use super::shared::Shared;
+
+/// Between two looks; well below the time between two ticks.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What is looked at, and where it is noted.
+#[derive(Debug)]
+pub(super) struct CaughtUp {
+    pub(super) kafka: KafkaSettings,
+    pub(super) group: TopicGroup,
+    pub(super) database: Database,
+    pub(super) clock: Clock,
+}
+
+/// Where a partition ended at an instant.
+type Noted = BTreeMap<i32, (Timestamp, i64)>;
+
+impl CaughtUp {
+    /// Looks until the end is wished for.
+    pub(super) async fn watch(self, shared: Arc<Shared>) {
+        let mut noted = Noted::new();
+        loop {
+            if let Err(error) = self.look(&mut noted).await {
+                let error: &dyn std::error::Error = &*error;
+                tracing::warn!(
+                    error,
+                    topic = self.group.topic,
+                    "it is not noted how far the topic is stored"
+                );
+            }
+            if !shared.pause(EVERY).await {
+                return;
+            }
+        }
+    }
+
+    async fn look(&self, noted: &mut Noted) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        // Before the ends are asked for: what was published until now lies below them.
+        let now = self.clock.now();
+        let positions = kafka::positions(self.kafka.clone(), vec![self.group.clone()]).await?;
+        let passed = passed(noted, positions.first().map_or(&[], Vec::as_slice), now);
+        if passed.is_empty() {
+            return Ok(());
+        }
+        let client = self.database.client().await?;
+        for (at, partitions) in passed {
+            let written = topic_offsets::caught_up(&client, &self.group.topic, &partitions, at).await;
+            written.map_err(StoreError::from)?;
+        }
+        Ok(())
+    }
+}
+
+/// The partitions whose noted end the group has committed, by the instant of the note; and notes the present ends.
+fn passed(
+    noted: &mut Noted,
+    positions: &[PartitionPosition],
+    now: Timestamp,
+) -> BTreeMap<Timestamp, Vec<(i32, i64)>> {
+    let mut passed: BTreeMap<Timestamp, Vec<(i32, i64)>> = BTreeMap::new();
+    for PartitionPosition { partition, next, end } in positions {
+        let (at, wanted) =
+            if next >= end { (now, *end) } else { *noted.entry(*partition).or_insert((now, *end)) };
+        if *next >= wanted {
+            passed.entry(at).or_default().push((*partition, *next));
+            noted.insert(*partition, (now, *end));
+        }
+    }
+    passed
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{Timestamp, ToSpan as _};
+    use kafka::PartitionPosition;
+
+    use super::{Noted, passed};
+
+    #[test]
+    fn a_partition_that_is_never_empty_is_caught_up_with_at_earlier_instants() {
+        let second = |second: i64| Timestamp::UNIX_EPOCH + second.seconds();
+        let mut noted = Noted::new();
+        let mut look = |at, next, end| {
+            let busy = PartitionPosition { partition: 0, next, end };
+            let idle = PartitionPosition { partition: 1, next: 4, end: 4 };
+            passed(&mut noted, &[busy, idle], second(at))
+        };
+        assert_eq!(look(0, 5, 10), [(second(0), vec![(1, 4)])].into());
+        assert_eq!(look(5, 9, 20), [(second(5), vec![(1, 4)])].into());
+        assert_eq!(look(10, 12, 30), [(second(0), vec![(0, 12)]), (second(10), vec![(1, 4)])].into());
+        assert_eq!(look(15, 30, 30), [(second(15), vec![(0, 30), (1, 4)])].into());
+    }
+}
