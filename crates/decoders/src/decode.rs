@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::device::MAX_NAME_BYTES;
-use crate::mapping::Mapping;
+use crate::options::Options;
 
 /// How one source wants its payloads read: its entry in `freshet.yaml`, as far as decoders need it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,12 +16,8 @@ pub struct Profile {
     pub source: String,
     /// The IANA time zone of times that carry none; `None` is UTC.
     pub time_zone: Option<String>,
-    /// For the JSON formats: where device, time and metrics are. `None` is the format's default mapping.
-    pub mapping: Option<Mapping>,
-    /// Line protocol: the tags that may name the device, first present wins; empty is the documented default.
-    pub device_tags: Vec<String>,
-    /// Line protocol: the tags whose values, joined by `.`, are the channel; empty is no channel.
-    pub channel_tags: Vec<String>,
+    /// What only the source's format knows.
+    pub options: Options,
     /// Units of metrics whose unit the payload does not state: canonical metric name -> unit as a person writes it.
     pub units: BTreeMap<String, String>,
     /// The most readings that one object may hold; 0 is the default of 1000.

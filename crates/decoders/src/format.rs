@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use event_model::RecordedRequest;
+use settings::Fields;
 
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
+use crate::options::Options;
 
 /// One platform's format. All methods are pure and never panic.
 pub trait Decoder: Send + Sync {
@@ -26,14 +28,9 @@ pub trait Decoder: Send + Sync {
         Duration::ZERO
     }
 
-    /// Whether it is JSON of any shape, whose fields a mapping finds.
-    fn takes_mapping(&self) -> bool {
-        false
-    }
-
-    /// Whether it has tags, which may name device and channel.
-    fn has_tags(&self) -> bool {
-        false
+    /// Reads the keys of a source's entry that only this format has.
+    fn options(&self, _fields: &Fields<'_>) -> Options {
+        Options::default()
     }
 
     /// How little patience its senders have, where a slow answer loses their payload.

@@ -9,6 +9,7 @@ pub mod json;
 pub mod mapping;
 pub mod measure;
 pub mod names;
+pub mod options;
 #[cfg(test)]
 mod testing;
 pub mod time;
@@ -19,3 +20,4 @@ pub use decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, 
 pub use format::{Decoder, Document};
 pub use formats::{all, by_name};
 pub use mapping::{Mapping, MetricMapping};
+pub use options::{FormatOptions, Options};

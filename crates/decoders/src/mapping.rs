@@ -2,6 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use event_model::units;
+use serde_json::{Value as Json, json};
+use settings::yaml::{Entry, Node, Value};
+use settings::{AnyText, Entries, Fields, Object, OneOrMany, Parsed, Report, Schema, Shape};
+
+use crate::decode::Profile;
+use crate::options::{FormatOptions, Options};
+
 /// How the readings of a JSON payload are found. What is absent falls to the format's documented default.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mapping {
@@ -33,4 +41,99 @@ pub struct MetricMapping {
     pub unit_at: Option<String>,
     /// A channel for this metric only; wins over the mapping's.
     pub channel: Option<String>,
+}
+
+impl Mapping {
+    /// The source's mapping; `None`: the format's default.
+    pub fn of(profile: &Profile) -> Option<&Self> {
+        profile.options.get()
+    }
+
+    /// `mapping`, the option of every format that is JSON of any shape.
+    pub fn options(fields: &Fields<'_>) -> Options {
+        let mapping = fields.optional("mapping", "Where things are in the JSON.", shape());
+        mapping.map(Options::new).unwrap_or_default()
+    }
+}
+
+impl FormatOptions for Mapping {
+    fn metrics(&self) -> Vec<&str> {
+        self.metrics.keys().map(String::as_str).collect()
+    }
+}
+
+/// The whole mapping.
+fn shape() -> impl Shape<Value = Mapping> {
+    Object::new("Mapping", "Where things are in the JSON.", |fields: &Fields<'_>| {
+        let metrics = fields.optional(
+            "metrics",
+            "The metrics by name; every number, flag and text that is not named above where absent.",
+            Entries::new(refuse_no_metric, |metric| Metric(metric.to_owned())),
+        );
+        let device = "The device's name; the first that is present wins.";
+        let time = "The time of measurement; the first that is present wins.";
+        let missing = fields.optional("missing", "Spellings of \"no value\".", OneOrMany(AnyText));
+        Some(Mapping {
+            items: fields.optional("items", "The array whose elements are items of their own.", pointer()),
+            device: fields.optional("device", device, OneOrMany(pointer())).unwrap_or_default(),
+            channel: fields.optional("channel", "The channel.", pointer()),
+            time: fields.optional("time", time, OneOrMany(pointer())).unwrap_or_default(),
+            message_id: fields.optional("message_id", "The platform's message id.", pointer()),
+            metrics: metrics.unwrap_or_default(),
+            missing: missing.unwrap_or_default(),
+        })
+    })
+}
+
+/// Notes a name that names no metric.
+pub fn refuse_no_metric(entry: &Entry, report: &Report) {
+    if let Err(error) = units::metric_name(&entry.key) {
+        report.mistake(entry.place, error.to_string());
+    }
+}
+
+/// The metric of this name: `/pointer`, or a map with `value`.
+struct Metric(String);
+
+impl Metric {
+    fn full(&self) -> impl Shape<Value = MetricMapping> {
+        Object::new("MetricMapping", "Where a metric is, and its unit.", |fields: &Fields<'_>| {
+            let value =
+                fields.required("value", "The value; an array gives one channel per index.", pointer());
+            let unit = Parsed::new(|unit| units::known(unit, &self.0));
+            let unit = fields.optional("unit", "The unit as the platform writes it.", unit);
+            let unit_at =
+                fields.optional("unit_at", "Where the payload states the unit; wins over `unit`.", pointer());
+            let channel = fields.optional("channel", "A channel for this metric only.", pointer());
+            Some(MetricMapping { value: value?, unit, unit_at, channel })
+        })
+    }
+}
+
+impl Shape for Metric {
+    type Value = MetricMapping;
+
+    fn read(&self, node: &Node, report: &Report) -> Option<MetricMapping> {
+        if let Value::Text(_) = node.value {
+            let value = pointer().read(node, report);
+            return value.map(|value| MetricMapping { value, ..MetricMapping::default() });
+        }
+        self.full().read(node, report)
+    }
+
+    fn schema(&self, schema: &Schema) -> Json {
+        json!({"anyOf": [pointer().schema(schema), self.full().schema(schema)]})
+    }
+}
+
+/// A JSON pointer (RFC 6901); after `^` it begins at the body's root instead of the item's.
+fn pointer() -> impl Shape<Value = String> {
+    Parsed::like(r"^\^?(/([^~]|~[01])*)$", |text| {
+        let path = text.strip_prefix('^').unwrap_or(text);
+        let escaped = path.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+        if path.starts_with('/') && escaped {
+            return Ok(text.to_owned());
+        }
+        Err("expected a JSON pointer, such as `/data/temperature` (`~0` is `~`, `~1` is `/`)")
+    })
 }

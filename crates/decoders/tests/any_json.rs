@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use decoders::{Context, Mapping, MetricMapping, Profile, all};
+use decoders::{Context, Mapping, MetricMapping, Options, Profile, all};
 use event_model::{RecordedRequest, Value};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -117,7 +117,8 @@ fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
         headers: vec![("content-type".into(), "application/json".into())],
         body: body.to_string().into(),
     };
-    let profile = Profile { source: "source".into(), mapping, max_readings: 50, ..Profile::default() };
+    let options = mapping.map(Options::new).unwrap_or_default();
+    let profile = Profile { source: "source".into(), options, max_readings: 50, ..Profile::default() };
     let context = Context {
         profile: &profile,
         received_at: "2026-01-15T12:00:00Z".parse().expect("a time"),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::mem::size_of;
 
-use decoders::{Context, Decoded, Mapping, MetricMapping, Problem, Profile, by_name};
+use decoders::{Context, Decoded, Mapping, MetricMapping, Options, Problem, Profile, by_name};
 use event_model::{Name, Reading, RecordedRequest, Sample, Value};
 
 /// The largest body that `ingest` takes unless it is told otherwise.
@@ -68,7 +68,8 @@ fn check(case: &str, format: &str, content_type: &str, body: String, mapping: Op
         headers: vec![("content-type".into(), content_type.into())],
         body: body.into(),
     };
-    let profile = Profile { source: "source".into(), mapping, ..Profile::default() };
+    let options = mapping.map(Options::new).unwrap_or_default();
+    let profile = Profile { source: "source".into(), options, ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().expect("a time");
     let context = Context { profile: &profile, received_at, raw_names: false };
     let decoded = by_name(format)

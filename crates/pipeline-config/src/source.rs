@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use decoders::Profile;
+use decoders::decode::DEFAULT_MAX_READINGS;
+use decoders::mapping::refuse_no_metric;
+use decoders::{Decoder, Options, Profile};
 use event_model::units;
 use serde_json::{Value as Json, json};
 use settings::yaml::{Node, Value};
 use settings::{
-    Custom, Entries, Fields, List, Named, Object, Parsed, Report, Schema, Shape, Text, Whole, Word, scalar,
+    Custom, Entries, Fields, List, Named, Object, Parsed, Report, Schema, Shape, Whole, Word, scalar,
     suggest, text_map,
 };
 
 use crate::credential::{self, Credential};
-use crate::{mapping, platform};
-
-/// The most readings of one object where a source does not say.
-const DEFAULT_MAX_READINGS: u32 = 1000;
 
 /// One entry of `sources`.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +54,8 @@ pub struct Rate {
 impl Source {
     /// The metrics whose names or units the source states itself.
     pub(crate) fn own_metrics(&self) -> Vec<String> {
-        let mapped = self.profile.mapping.iter().flat_map(|mapping| mapping.metrics.keys());
-        self.profile.units.keys().chain(mapped).cloned().collect()
+        let stated = self.profile.options.metrics().into_iter().map(str::to_owned);
+        self.profile.units.keys().cloned().chain(stated).collect()
     }
 }
 
@@ -67,7 +65,7 @@ pub(crate) fn shape() -> impl Shape<Value = Source> {
 }
 
 fn read(fields: &Fields<'_>) -> Option<Source> {
-    let format = fields.required("format", "The format of its payloads.", Format);
+    let format = fields.required("format", "The format of its payloads.", FormatName);
     let credentials = fields.optional(
         "credentials",
         "Any one of these lets a request in; two of a kind while a secret is changed over.",
@@ -100,7 +98,7 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
     }
     Some(Source {
         // Without one there is a mistake, and no pipeline; warnings are given all the same.
-        format: format.unwrap_or_default().to_owned(),
+        format: format.map(|format| format.name().to_owned()).unwrap_or_default(),
         credentials: credentials.unwrap_or_default(),
         profile,
         tags: tags.unwrap_or_default(),
@@ -127,7 +125,7 @@ pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
         if value.credentials.is_empty() {
             report.warn(*place, format!("source `{name}` has no credentials: anyone may send to it"));
         }
-        if let Some(impatience) = platform::impatience(&value.format) {
+        if let Some(impatience) = decoders::by_name(&value.format).and_then(Decoder::impatience) {
             let text = format!(
                 "{impatience}: a payload that comes while ingest starts may be lost; run ingest at min-scale 1"
             );
@@ -137,17 +135,22 @@ pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
 }
 
 /// The name of a format.
-struct Format;
+struct FormatName;
 
-impl Shape for Format {
-    type Value = &'static str;
+impl FormatName {
+    fn all() -> Vec<&'static str> {
+        decoders::all().iter().map(|format| format.name()).collect()
+    }
+}
 
-    fn read(&self, node: &Node, report: &Report) -> Option<&'static str> {
+impl Shape for FormatName {
+    type Value = &'static dyn Decoder;
+
+    fn read(&self, node: &Node, report: &Report) -> Option<Self::Value> {
         let name = scalar::text(node, report)?;
-        let known = platform::formats();
-        let found = known.iter().copied().find(|known| *known == name);
+        let found = decoders::by_name(name);
         if found.is_none() {
-            let hint = suggest::hint(name, known.iter().copied());
+            let (known, hint) = (Self::all(), suggest::hint(name, Self::all()));
             let text = format!("no format is named `{name}`{hint}; the formats are: {}", known.join(", "));
             report.mistake(node.place, text);
         }
@@ -155,41 +158,17 @@ impl Shape for Format {
     }
 
     fn schema(&self, _: &Schema) -> Json {
-        json!({"type": "string", "enum": platform::formats()})
+        json!({"type": "string", "enum": Self::all()})
     }
 }
 
 /// What decoders need to know, but for the source's name.
-fn profile(fields: &Fields<'_>, format: Option<&str>) -> Profile {
+fn profile(fields: &Fields<'_>, format: Option<&dyn Decoder>) -> Profile {
     let time_zone = fields.optional(
         "time_zone",
         "The IANA time zone of times that carry none; UTC where absent.",
         Parsed::new(time_zone),
     );
-    let mapping = fields.optional(
-        "mapping",
-        "Where things are in the JSON; formats `json`, `aws_iot_http`, `cloudevents` and `azure_event_grid`.",
-        mapping::shape(),
-    );
-    let device_tags = fields.optional(
-        "device_tags",
-        "Format `influx_line_protocol`: the tags that may name the device; the first that is present wins.",
-        List(Text),
-    );
-    let channel_tags = fields.optional(
-        "channel_tags",
-        "Format `influx_line_protocol`: the tags whose values, joined by `.`, are the channel.",
-        List(Text),
-    );
-    for (key, takes) in [
-        ("mapping", platform::takes_mapping as fn(&str) -> bool),
-        ("device_tags", platform::has_tags),
-        ("channel_tags", platform::has_tags),
-    ] {
-        if let (Some(format), true) = (format.filter(|format| !takes(format)), fields.has(key)) {
-            fields.report.mistake(fields.place_of(key), format!("format {format} has no use for `{key}`"));
-        }
-    }
     let unit = |metric: &str| {
         let metric = metric.to_owned();
         Parsed::new(move |unit| units::known(unit, &metric))
@@ -197,23 +176,42 @@ fn profile(fields: &Fields<'_>, format: Option<&str>) -> Profile {
     let units = fields.optional(
         "units",
         "Units of metrics whose unit the payload does not state.",
-        Entries::new(mapping::refuse_no_metric, unit),
+        Entries::new(refuse_no_metric, unit),
     );
     let max_readings = fields.or(
         "max_readings",
         "The most readings that one object may hold.",
         Whole(1, 100_000),
-        DEFAULT_MAX_READINGS,
+        u32::try_from(DEFAULT_MAX_READINGS).unwrap_or(u32::MAX),
     );
     Profile {
         source: String::new(),
         time_zone,
-        mapping,
-        device_tags: device_tags.unwrap_or_default(),
-        channel_tags: channel_tags.unwrap_or_default(),
+        options: options(fields, format),
         units: units.unwrap_or_default(),
         max_readings: max_readings as usize,
     }
+}
+
+/// The keys that only some formats have: the source's format reads its own.
+fn options(fields: &Fields<'_>, format: Option<&dyn Decoder>) -> Options {
+    let keys_of = |format: &dyn Decoder| Fields::keys_of(|fields| format.options(fields));
+    let mut takers: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    for format in decoders::all() {
+        for key in keys_of(*format) {
+            takers.entry(key).or_default().push(format!("`{}`", format.name()));
+        }
+        if fields.is_description() {
+            format.options(fields);
+        }
+    }
+    for (key, formats) in &takers {
+        fields.remark(key, &format!(" Formats: {}.", formats.join(", ")));
+    }
+    let own = format.map(keys_of).unwrap_or_default();
+    let others: Vec<_> = takers.into_keys().filter(|key| !own.contains(key)).collect();
+    fields.refuse(&others, |key| Some(format!("format {} has no use for `{key}`", format?.name())));
+    format.map(|format| format.options(fields)).unwrap_or_default()
 }
 
 fn time_zone(name: &str) -> Result<String, String> {

@@ -77,7 +77,7 @@ fn walk(
 ) {
     let (name, shape) = at;
     if let Some(reference) = shape["$ref"].as_str() {
-        let name = reference.rsplit('/').next().unwrap();
+        let name = reference.rsplit('/').next().unwrap_or_default();
         return walk(schema, (name, &schema["$defs"][name]), example, keys);
     }
     for variant in ["anyOf", "oneOf"].into_iter().filter_map(|key| shape[key].as_array()).flatten() {

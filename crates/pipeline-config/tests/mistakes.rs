@@ -180,7 +180,7 @@ fn receivers_routes_and_network_are_checked() {
 /// The files `a`, `b`, ... as one pipeline.
 fn together(files: &[&str]) -> Result<Pipeline, Findings> {
     let named = |(index, text): (usize, &&str)| {
-        (char::from(b'a' + u8::try_from(index).unwrap()).to_string(), text.as_bytes().to_vec())
+        (char::from(b'a' + u8::try_from(index).expect("few files")).to_string(), text.as_bytes().to_vec())
     };
     Pipeline::from_bytes(&files.iter().enumerate().map(named).collect::<Vec<_>>())
 }

@@ -46,10 +46,12 @@ pub struct OneOf<'f, T> {
     kinds: Vec<Kind<'f, T>>,
 }
 
+type Reader<'f, T> = Box<dyn Fn(&Fields<'_>) -> Option<T> + 'f>;
+
 struct Kind<'f, T> {
     key: &'static str,
     text: &'static str,
-    read: Box<dyn Fn(&Fields<'_>) -> Option<T> + 'f>,
+    read: Reader<'f, T>,
 }
 
 impl<'a> Fields<'a> {
@@ -72,6 +74,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of `key`, or `default` where it is absent.
+    #[expect(clippy::needless_pass_by_value, reason = "as with the other two, shapes are made in the call")]
     pub fn or<S: Spelling>(&self, key: &'static str, text: &str, shape: S, default: S::Value) -> S::Value {
         self.declare(key, text, |schema| {
             let mut property = nullable(shape.schema(schema));
@@ -135,11 +138,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses these keys, with the text that `mistake` gives for one; they are no longer unknown.
-    pub fn refuse(&self, keys: &[&'static str], mistake: impl Fn(&str) -> String) {
+    /// Looks at these keys without reading them: they are no longer unknown. `mistake` says what is wrong with one.
+    pub fn refuse(&self, keys: &[&'static str], mistake: impl Fn(&str) -> Option<String>) {
         self.known.borrow_mut().extend(keys);
         for key in keys.iter().filter(|key| self.has(key)) {
-            self.report.mistake(self.place_of(key), mistake(key));
+            if let Some(text) = mistake(key) {
+                self.report.mistake(self.place_of(key), text);
+            }
         }
     }
 

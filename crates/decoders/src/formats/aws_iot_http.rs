@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use event_model::RecordedRequest;
+use settings::Fields;
 
 use super::json::{self, Usual};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Inspection, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::json::Node;
+use crate::mapping::Mapping;
+use crate::options::Options;
 
 /// The HTTP action of AWS IoT Core's rules.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,8 +50,8 @@ impl Decoder for AwsIotHttp {
         Duration::from_secs(30)
     }
 
-    fn takes_mapping(&self) -> bool {
-        true
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Mapping::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {

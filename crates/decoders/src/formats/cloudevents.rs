@@ -3,11 +3,14 @@
 use cloudevents::{AttributesReader as _, Event};
 use event_model::RecordedRequest;
 use event_model::cloudevent::{self, EventError};
+use settings::Fields;
 
 use super::json::{self, Envelope};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::format::{Decoder, Document};
 use crate::json::Node;
+use crate::mapping::Mapping;
+use crate::options::Options;
 use crate::time::Clock;
 
 /// CloudEvents 1.0 over HTTP.
@@ -33,8 +36,8 @@ impl Decoder for CloudEvents {
         HEADERS
     }
 
-    fn takes_mapping(&self) -> bool {
-        true
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Mapping::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
@@ -121,7 +124,7 @@ pub(super) fn is_binary(request: &RecordedRequest) -> bool {
 
 /// Whether the source's mapping looks for the device in the data.
 pub(super) fn names_device(profile: &Profile) -> bool {
-    profile.mapping.as_ref().is_some_and(|mapping| !mapping.device.is_empty())
+    Mapping::of(profile).is_some_and(|mapping| !mapping.device.is_empty())
 }
 
 /// What the event is about: its subject, else its source.

@@ -4,6 +4,7 @@ mod event;
 mod telemetry;
 
 use event_model::{RecordedRequest, cloudevent};
+use settings::Fields;
 
 use self::event::GridEvent;
 use super::cloudevents;
@@ -12,6 +13,8 @@ use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Inspect
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::json::Node;
+use crate::mapping::Mapping;
+use crate::options::Options;
 use crate::time::Clock;
 
 /// Azure Event Grid, with the telemetry of IoT Hub.
@@ -32,8 +35,8 @@ impl Decoder for AzureEventGrid {
         cloudevents::HEADERS
     }
 
-    fn takes_mapping(&self) -> bool {
-        true
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Mapping::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {

@@ -1,15 +1,18 @@
 #![doc = include_str!("../influx_line_protocol.md")]
 
 mod number;
+mod options;
 mod parser;
 mod point;
 mod precision;
 mod reading;
 
 use event_model::{RecordedRequest, form};
+use settings::Fields;
 
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::format::{Decoder, Document};
+use crate::options::Options;
 
 pub use parser::{Parser, parse};
 pub use point::{FieldValue, Point, SyntaxError, SyntaxErrorKind, Tag};
@@ -40,8 +43,8 @@ impl Decoder for InfluxLineProtocol {
         request.query = form::without(&request.query, is_credential);
     }
 
-    fn has_tags(&self) -> bool {
-        true
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        options::read(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {

@@ -7,6 +7,7 @@ use event_model::reading::truncate_to_micros;
 use event_model::{Name, Quality, Reading, Sample, Value};
 use jiff::Timestamp;
 
+use super::options::Tags;
 use super::point::{FieldValue, Point};
 use super::precision::Precision;
 use super::problem;
@@ -19,16 +20,16 @@ const DEVICE_TAGS: [&str; 5] = ["device_id", "device", "sensor_id", "sensor", "h
 /// The tag of `point` that names its device: key and value.
 pub(super) fn device_tag<'p>(point: &'p Point<'_>, profile: &'p Profile) -> Option<(&'p str, &'p str)> {
     let by_key = |key: &'p str| point.tag(key).map(|value| (key, value));
-    if profile.device_tags.is_empty() {
-        DEVICE_TAGS.iter().find_map(|key| by_key(key))
-    } else {
-        profile.device_tags.iter().find_map(|key| by_key(key))
+    match profile.options.get::<Tags>() {
+        Some(own) if !own.device.is_empty() => own.device.iter().find_map(|key| by_key(key)),
+        _ => DEVICE_TAGS.iter().find_map(|key| by_key(key)),
     }
 }
 
 /// The values of the tags that tell a device's series apart: Telegraf's `cpu=cpu0`.
 fn channel(point: &Point<'_>, profile: &Profile) -> Name {
-    let values: Vec<&str> = profile.channel_tags.iter().filter_map(|key| point.tag(key)).collect();
+    let tags = profile.options.get::<Tags>().into_iter().flat_map(|tags| &tags.channel);
+    let values: Vec<&str> = tags.filter_map(|key| point.tag(key)).collect();
     device::channel(&values.join("."))
 }
 

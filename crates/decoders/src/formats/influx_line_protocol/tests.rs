@@ -1,8 +1,10 @@
 use event_model::RecordedRequest;
 
 use super::InfluxLineProtocol;
+use super::options::Tags;
 use crate::decode::{Context, FormError, Profile};
 use crate::format::Decoder as _;
+use crate::options::Options;
 use crate::testing::Decoded;
 
 fn post(query: &str, body: &str) -> RecordedRequest {
@@ -20,6 +22,10 @@ fn decode(profile: &Profile, query: &str, body: &str) -> Decoded {
         .decode(&post(query, body), Context { profile, received_at, raw_names: true })
         .unwrap()
         .into()
+}
+
+fn with(tags: Tags) -> Profile {
+    Profile { options: Options::new(tags), ..profile() }
 }
 
 fn profile() -> Profile {
@@ -77,7 +83,7 @@ fn the_first_known_tag_names_the_device_and_the_others_become_tags() {
     let decoded = decode(&profile(), "", "m,host=h1,sensor=s1,room=north v=1");
     assert_eq!(decoded.readings[0].device, "s1");
     assert!(decoded.tags.contains(&("s1".into(), "room".into(), "north".into())));
-    let own = Profile { device_tags: vec!["room".into()], ..profile() };
+    let own = with(Tags { device: vec!["room".into()], ..Tags::default() });
     assert_eq!(decode(&own, "", "m,host=h1,room=north v=1").readings[0].device, "north");
     assert_eq!(decode(&own, "", "m,host=h1 v=1").readings[0].device, "telegraf");
 }
@@ -100,9 +106,9 @@ fn points_that_only_other_tags_tell_apart_are_reported() {
     assert_eq!(decoded.problems.len(), 1);
     assert_eq!(decoded.problems[0].place, "line 1");
     assert!(decoded.problems[0].reason.contains("line 2"));
-    let own = Profile { device_tags: vec!["room".into()], ..profile() };
+    let own = with(Tags { device: vec!["room".into()], ..Tags::default() });
     assert!(decode(&own, "", body).problems.is_empty());
-    let own = Profile { channel_tags: vec!["floor".into(), "room".into()], ..profile() };
+    let own = with(Tags { channel: vec!["floor".into(), "room".into()], ..Tags::default() });
     let decoded = decode(&own, "", body);
     assert!(decoded.problems.is_empty());
     let channels: Vec<_> = decoded.readings.iter().map(|reading| reading.channel.as_str()).collect();

@@ -9,6 +9,7 @@ use super::item::Item;
 use crate::decode::{Context, Decoded, Problem};
 use crate::device;
 use crate::json::Node;
+use crate::mapping::Mapping;
 use crate::time::Moment;
 use crate::value::{self, Scalar};
 
@@ -49,7 +50,7 @@ pub(in crate::formats) fn read(
     if is_no_measurement(content) {
         return Ok(());
     }
-    let mapping = context.profile.mapping.as_ref();
+    let mapping = Mapping::of(context.profile);
     let within = |problem: Problem| {
         let dot = if problem.place.is_empty() || problem.place.starts_with('[') { "" } else { "." };
         Problem::new(format!("{}{dot}{}", envelope.place, problem.place), problem.reason)

@@ -6,6 +6,7 @@ mod item;
 mod mapped;
 
 use event_model::RecordedRequest;
+use settings::Fields;
 
 pub(super) use embedded::{Envelope, read};
 pub(super) use item::Usual;
@@ -16,6 +17,7 @@ use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profil
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::mapping::Mapping;
+use crate::options::Options;
 
 /// Generic JSON with a mapping.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,8 +67,8 @@ impl Decoder for Json {
         "json"
     }
 
-    fn takes_mapping(&self) -> bool {
-        true
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Mapping::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
@@ -96,7 +98,7 @@ impl Document for Items {
     /// Checks that there are objects, and takes the device and the message id where all items share them.
     fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError> {
         let body = &self.body;
-        let mapping = profile.mapping.as_ref();
+        let mapping = Mapping::of(profile);
         let items = body
             .items(mapping)
             .map_err(|problem| FormError::Unprocessable(DecodeError(problem).to_string()))?;
@@ -122,7 +124,7 @@ impl Document for Items {
     /// Reads every item; what makes no sense in one leaves the others alone.
     fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let body = &self.body;
-        let mapping = context.profile.mapping.as_ref();
+        let mapping = Mapping::of(context.profile);
         let items = body.items(mapping).map_err(DecodeError)?;
         let mut decoded = Decoded { problems: body.problems.clone(), ..Decoded::default() };
         for found in &items {

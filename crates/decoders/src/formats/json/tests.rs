@@ -4,6 +4,7 @@ use super::Json;
 use crate::decode::{Context, FormError, Inspection, Profile};
 use crate::format::Decoder;
 use crate::mapping::{Mapping, MetricMapping};
+use crate::options::Options;
 use crate::testing::{Decoded, Reading};
 
 fn request(content_type: &str, body: &str) -> RecordedRequest {
@@ -17,7 +18,11 @@ fn request(content_type: &str, body: &str) -> RecordedRequest {
 }
 
 fn profile(mapping: Option<Mapping>) -> Profile {
-    Profile { source: "test".into(), mapping, ..Profile::default() }
+    Profile {
+        source: "test".into(),
+        options: mapping.map(Options::new).unwrap_or_default(),
+        ..Profile::default()
+    }
 }
 
 fn decode_as(content_type: &str, body: &str, mapping: Option<Mapping>) -> Decoded {
