@@ -37,8 +37,16 @@ default
 {{- index . 1 | default (printf "%s.%s.%s" $root.Release.Namespace (include "freshet.fullname" $root) (index . 2)) -}}
 {{- end -}}
 {{- define "freshet.broker.topic" -}}{{ include "freshet.topic" (list . .Values.broker.topic "events") }}{{- end -}}
+{{/* The topic that the Broker's events are in; Knative names one that the Broker makes itself. */}}
+{{- define "freshet.broker.actualTopic" -}}
+{{- if and .Values.broker.create .Values.broker.externalTopic -}}
+{{- include "freshet.broker.topic" . -}}
+{{- else -}}
+{{- .Values.broker.topic | default (printf "knative-broker-%s-%s" .Release.Namespace (include "freshet.broker.name" .)) -}}
+{{- end -}}
+{{- end -}}
 {{- define "freshet.deadLetters.topic" -}}{{ include "freshet.topic" (list . .Values.deadLetters.topic "dead-letters") }}{{- end -}}
-{{- define "freshet.topic.group" -}}{{ .Release.Namespace }}.{{ include "freshet.fullname" . }}.transform{{- end -}}
+{{- define "freshet.topic.group" -}}{{ .Release.Namespace }}.{{ include "freshet.fullname" . }}.worker{{- end -}}
 {{- define "freshet.topic.name" -}}{{ include "freshet.topic" (list . .Values.topic.name "payloads") }}{{- end -}}
 
 {{/* The labels by which pods are found; they never change, so that no revision is made for a new chart: (list $ "component"). */}}

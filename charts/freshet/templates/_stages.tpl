@@ -1,29 +1,13 @@
-{{/* The consumer groups of the Triggers that deliver payloads, by Knative's default templates of names: TOPIC:GROUP,...
-     Empty where the Broker is none of class Kafka, or Kafka is not known. */}}
-{{- define "freshet.payloadGroups" -}}
-{{- if and (eq .Values.broker.class "Kafka") .Values.kafka.bootstrapServers -}}
-{{- $topic := printf "knative-broker-%s-%s" .Release.Namespace (include "freshet.broker.name" .) -}}
-{{- $triggers := list (printf "%s-transform-payloads" (include "freshet.fullname" .)) -}}
-{{- range $name, $source := (include "freshet.pipeline" . | fromJson).sources -}}
-{{- if $source.events -}}
-{{- $triggers = append $triggers (include "freshet.eventsName" (list $ $name)) -}}
-{{- end -}}
-{{- end -}}
-{{- $groups := list -}}
-{{- range $triggers -}}
-{{- $groups = append $groups (printf "%s:knative-trigger-%s-%s" $topic $.Release.Namespace .) -}}
-{{- end -}}
-{{- join "," $groups -}}
-{{- end -}}
-{{- end -}}
-
-{{/* Whether a stage speaks Kafka itself: (list $ traits), the traits being a stage's of files/topology.yaml; empty if not. */}}
+{{/* What a stage speaks Kafka for itself, as a JSON list: (list $ traits), the traits being those of files/topology.yaml. */}}
 {{- define "freshet.stage.kafka" -}}
 {{- $root := index . 0 -}}
-{{- $there := dict "payloads" (eq $root.Values.mode "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" (include "freshet.payloadGroups" $root) -}}
+{{- $triggers := and (eq $root.Values.broker.class "Kafka") (ne $root.Values.kafka.bootstrapServers "") -}}
+{{- $there := dict "payloads" (eq $root.Values.mode "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" $triggers -}}
+{{- $uses := list -}}
 {{- range (index . 1).kafka -}}
-{{- if get $there . -}}yes{{- end -}}
+{{- if get $there . -}}{{- $uses = append $uses . -}}{{- end -}}
 {{- end -}}
+{{- $uses | toJson -}}
 {{- end -}}
 
 {{/* Whom a stage prewarms: (list $ "stage"). In topic mode the worker does what `transform` does, and always runs. */}}
@@ -40,6 +24,23 @@
 - name: {{ $variable }}
   value: {{ join "," $addresses | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* The consumer groups that payloads wait for, of the Triggers to `transform`: TOPIC:GROUP, with commas between them. */}}
+{{- define "freshet.payloadGroups" -}}
+{{- $root := . -}}
+{{- $triggers := list -}}
+{{- range $name, $subscription := (.Files.Get "files/topology.yaml" | fromYaml).subscriptions -}}
+{{- if eq $subscription.stage "transform" -}}{{- $triggers = append $triggers (printf "%s-%s" (include "freshet.fullname" $root) $name) -}}{{- end -}}
+{{- end -}}
+{{- range $name, $source := (include "freshet.pipeline" . | fromJson).sources -}}
+{{- if $source.events -}}{{- $triggers = append $triggers (include "freshet.eventsName" (list $root $name)) -}}{{- end -}}
+{{- end -}}
+{{- $groups := list -}}
+{{- range $triggers -}}
+{{- $groups = append $groups (printf "%s:knative-trigger-%s-%s" (include "freshet.broker.actualTopic" $root) $root.Release.Namespace .) -}}
+{{- end -}}
+{{- join "," $groups -}}
 {{- end -}}
 
 {{/* The credentials that a part of the pipeline names: (list $ "sources" or "receivers"). */}}

@@ -93,7 +93,7 @@ impl Stand {
             "image": {"registry": self.settings.registry, "tag": self.settings.tag, "pullPolicy": "IfNotPresent"},
             "database": {"existingSecret": "database"},
             "broker": {"class": "MTChannelBasedBroker"},
-            "pipelineFile": self.pipeline(),
+            "pipelineFile": self.pipeline(TICK),
             "secretEnv": {
                 "FRESHET_DEMO_KEY": secret("key"),
                 "FRESHET_DEMO_WEBHOOK": secret("webhook"),
@@ -101,6 +101,13 @@ impl Stand {
             },
             "stages": serde_json::Map::from_iter(stages),
         })
+    }
+
+    /// The same with a tick each minute, so that what failed only for a while is soon sent back.
+    pub fn values_with_quick_tick(&self) -> Value {
+        let mut values = self.values();
+        values["pipelineFile"] = json!(self.pipeline(Duration::from_secs(60)));
+        values
     }
 
     /// `values` changed to topic mode, with the Kafka at `bootstrap`.
@@ -111,11 +118,11 @@ impl Stand {
         values
     }
 
-    fn pipeline(&self) -> String {
+    fn pipeline(&self, tick: Duration) -> String {
         let host = receiver::host(&self.cluster.namespace);
         PIPELINE
             .replace("allow: [127.0.0.1]", &format!("allow: [{host}]"))
-            .replace("tick: 10s", &format!("tick: {}m", TICK.as_secs() / 60))
+            .replace("tick: 10s", &format!("tick: {}m", tick.as_secs() / 60))
     }
 
     /// Installs or upgrades, and waits until everything is ready.

@@ -30,7 +30,7 @@ fn the_templates_read_what_is_declared() {
             .map(|one| json!({"stage": one.stage, "variable": one.variable, "next": one.next}).to_string());
         format!(
             "{HEAD}stages:\n{}\n# `timer` stands for the source of the PingSource of that name.\nsubscriptions:\n{}\n\
-             timers:\n  {}: {}s\n  rareTick: {}s\n\nprewarms:\n  - {}\n",
+             timers:\n  {}: {{every: {}s, rare: {}s}}\n\nprewarms:\n  - {}\n",
             rows(stages),
             rows(subscriptions),
             TICK_TIMER.name,

@@ -70,14 +70,14 @@ fn in_topic_mode_payloads_go_past_the_broker() {
     let worker = object(&objects, "Deployment", "farm-worker");
     assert_eq!(worker.containers()[0].spec["args"], json!(["--worker"]));
     assert_eq!(worker.variable("KAFKA_TOPIC"), Some(json!("fields.farm.payloads")));
-    assert_eq!(worker.variable("KAFKA_GROUP"), Some(json!("fields.farm.transform")));
-    let transform = object(&objects, "Service", "farm-transform");
+    assert_eq!(worker.variable("KAFKA_GROUP"), Some(json!("fields.farm.worker")));
+    let scheduler = object(&objects, "Service", "farm-scheduler");
     assert_eq!(
-        transform.variable("KAFKA_TOPIC"),
+        scheduler.variable("KAFKA_TOPIC"),
         worker.variable("KAFKA_TOPIC"),
-        "its backlog holds a heartbeat back"
+        "a backlog is no heartbeat"
     );
-    assert_eq!(transform.variable("KAFKA_GROUP"), worker.variable("KAFKA_GROUP"));
+    assert_eq!(scheduler.variable("KAFKA_PAYLOAD_GROUPS"), None, "the Broker's channel is in memory");
     let broker = "http://broker-ingress.knative-eventing.svc.cluster.local/fields/farm";
     assert_eq!(worker.variable("K_SINK"), Some(json!(broker)));
     assert_eq!(ingest.variable("PREWARM_URLS"), None, "the worker always runs");
@@ -86,9 +86,29 @@ fn in_topic_mode_payloads_go_past_the_broker() {
 
     let broker_mode = Chart::new(tools).ci("kafka").objects();
     assert!(of_kind(&broker_mode, "Deployment").is_empty());
-    for service in ["farm-ingest", "farm-transform"] {
+    for service in ["farm-ingest", "farm-scheduler"] {
         assert_eq!(object(&broker_mode, "Service", service).variable("KAFKA_TOPIC"), None);
     }
+}
+
+#[test]
+fn the_scheduler_knows_the_consumer_groups_that_payloads_wait_for() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let groups = |values: &str, name: &str| {
+        let objects = Chart::new(tools).ci(values).objects();
+        object(&objects, "Service", name).variable("KAFKA_PAYLOAD_GROUPS")
+    };
+    let own = "fields.farm.events:knative-trigger-fields-farm-transform-payloads";
+    assert_eq!(groups("kafka", "farm-scheduler"), Some(json!(own)));
+    let kept = "knative-broker-fields-farm:knative-trigger-fields-farm-transform-payloads";
+    assert_eq!(groups("kept-broker", "farm-scheduler"), Some(json!(kept)));
+    let foreign = groups("everything", "farm-scheduler").expect("it has Kafka");
+    assert!(
+        foreign
+            .as_str()
+            .is_some_and(|text| text.contains(",farm-events:knative-trigger-fields-farm-events-in-house-"))
+    );
+    assert_eq!(groups("nothing", "farm-scheduler"), None, "it has no access to Kafka");
 }
 
 #[test]
@@ -98,7 +118,7 @@ fn what_speaks_kafka_knows_how() {
     let job = objects.iter().find(|object| object.name().contains("-migrate-")).expect("there is one");
     let speakers = [
         object(&objects, "Service", "farm-ingest"),
-        object(&objects, "Service", "farm-transform"),
+        object(&objects, "Service", "farm-scheduler"),
         object(&objects, "Service", "farm-dead-letter"),
         object(&objects, "Deployment", "farm-worker"),
         job,
@@ -124,7 +144,7 @@ fn order_is_kept_where_the_values_ask_for_it() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = Chart::new(tools).ci("everything").objects();
     for trigger in of_kind(&objects, "Trigger") {
-        let expected = if trigger.name() == "farm-transform-tick" { "unordered" } else { "ordered" };
+        let expected = if trigger.name() == "farm-scheduler-tick" { "unordered" } else { "ordered" };
         assert_eq!(trigger.annotation("kafka.eventing.knative.dev/delivery.order"), Some(expected));
     }
 }

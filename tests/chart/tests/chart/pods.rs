@@ -59,12 +59,12 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
     let has = |stage: &str, variable: &str| {
         object(&objects, "Service", &format!("farm-{stage}")).variable(variable).is_some()
     };
-    for stage in ["ingest", "transform", "alert", "notify", "dead-letter"] {
+    for stage in ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler"] {
         assert_eq!(has(stage, "GREENHOUSE_KEY"), stage == "ingest", "{stage}");
         assert_eq!(has(stage, "FRESHET_TEST_TOKEN"), stage == "ingest", "{stage}");
         assert_eq!(has(stage, "OPS_SECRET_NEXT"), stage == "notify", "{stage}");
         assert_eq!(has(stage, "DATABASE_URL"), stage != "ingest", "{stage}");
-        assert_eq!(has(stage, "K_SINK"), ["ingest", "transform", "dead-letter"].contains(&stage), "{stage}");
+        assert_eq!(has(stage, "K_SINK"), stage != "notify", "{stage}");
     }
 }
 
@@ -114,8 +114,9 @@ fn ingest_reaches_public_addresses_only_where_a_platform_is_called_back() {
         rules.iter().filter(public).cloned().collect()
     };
     let (without, with) = (with("json"), with("aws_iot_http"));
-    for component in ["ingest", "transform", "alert", "dead-letter", "worker", "migrate", "activate", "test"]
-    {
+    let components =
+        ["ingest", "transform", "alert", "dead-letter", "scheduler", "worker", "migrate", "activate", "test"];
+    for component in components {
         assert_eq!(to_public(&without, component), Vec::<Value>::new(), "{component}");
         let expected = usize::from(component == "ingest");
         assert_eq!(to_public(&with, component).len(), expected, "{component}");

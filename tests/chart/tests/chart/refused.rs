@@ -7,9 +7,9 @@ const REFUSED: [(&str, &str); 42] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
-        "at most 19 pods x poolSize 5 + reservedConnections 10 = 105 connections, but maxConnections is 100",
+        "at most 20 pods x poolSize 5 + reservedConnections 10 = 110 connections, but maxConnections is 100",
     ),
-    ("stages.transform.maxScale=13", "22 pods x poolSize 4 + reservedConnections 10 = 98"),
+    ("stages.transform.maxScale=13", "23 pods x poolSize 4 + reservedConnections 10 = 102"),
     ("stages.alert.minScale=6", "stages.alert: minScale 6 is more than maxScale 5"),
     (
         "limits.maxRecordBytes=800000",
@@ -27,8 +27,8 @@ const REFUSED: [(&str, &str); 42] = [
     ("delivery.backoffDelayMs=0", "/delivery/backoffDelayMs"),
     ("delivery.order=random", "/delivery/order"),
     (
-        "delivery.orders.alert-reading=ordered",
-        "delivery.orders.alert-reading: there is no such subscription, only alert-heartbeat, ",
+        "delivery.orders.alert-request=ordered",
+        "delivery.orders.alert-request: there is no such subscription, only alert-re",
     ),
     (
         "kafka.bootstrapServers=",

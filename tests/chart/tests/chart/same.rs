@@ -66,6 +66,7 @@ fn only_what_reads_the_pipeline_is_rolled_by_it() {
             "Service farm-alert",
             "Service farm-ingest",
             "Service farm-notify",
+            "Service farm-scheduler",
             "Service farm-transform",
             "Deployment farm-worker"
         ]

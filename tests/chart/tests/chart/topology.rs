@@ -143,14 +143,18 @@ fn seconds(text: &Value) -> Duration {
 }
 
 #[test]
-fn timers_come_as_often_as_declared() {
+fn the_one_timer_comes_as_often_as_declared() {
     let Some(tools) = Tools::of_this_test() else { return };
-    let objects = Chart::new(tools).ci("topic-mode").objects();
-    let every = |timer: &str| {
-        object(&objects, "PingSource", &format!("farm-{timer}")).text("/spec/schedule").to_owned()
+    let schedule = |values: &str| {
+        let objects = Chart::new(tools).ci(values).objects();
+        let timers = of_kind(&objects, "PingSource");
+        assert_eq!(timers.len(), 1, "{values}");
+        assert_eq!(timers[0].name(), format!("farm-{}", TICK_TIMER.name));
+        timers[0].text("/spec/schedule").to_owned()
     };
-    let minutes = |duration: Duration| format!("*/{} * * * *", duration.as_secs() / 60);
-    assert_eq!(every(TICK_TIMER.name), minutes(TICK_TIMER.every));
+    assert_eq!(schedule("topic-mode"), format!("*/{} * * * *", TICK_TIMER.every.as_secs() / 60));
+    // Neither a rule nor a receiver needs it.
+    assert_eq!(schedule("nothing"), format!("0 */{} * * *", TICK_TIMER.rare.as_secs() / 3600));
 }
 
 #[test]
@@ -172,13 +176,6 @@ fn a_tick_is_the_cron_line_that_the_pipeline_asks_for() {
 }
 
 #[test]
-fn the_tick_is_rare_where_neither_rule_nor_receiver_needs_it() {
-    let Some(tools) = Tools::of_this_test() else { return };
-    let objects = Chart::new(tools).ci("nothing").objects();
-    assert_eq!(object(&objects, "PingSource", "farm-tick").text("/spec/schedule"), "0 */1 * * *");
-}
-
-#[test]
 fn each_stage_prewarms_those_that_are_declared() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = Chart::new(tools).ci("kafka").objects();
@@ -194,6 +191,9 @@ fn each_stage_prewarms_those_that_are_declared() {
             assert_eq!(said.unwrap_or_default(), next.join(","), "{} {variable}", stage.name);
         }
     }
+    let objects = Chart::new(tools).ci("topic-mode").objects();
+    let alert = "http://farm-alert.fields.svc.cluster.local";
+    assert_eq!(object(&objects, "Deployment", "farm-worker").variable("PREWARM_URLS"), Some(json!(alert)));
     let quiet = Chart::new(tools).ci("kafka").set("prewarm.enabled=false").text().expect("it is rendered");
     assert!(!quiet.contains("PREWARM"));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runtime::Clock;
 use serde_json::Value;
-use topology::STAGES;
+use topology::{STAGES, WORKER};
 
 use crate::Failure;
 use crate::cluster::Cluster;
@@ -67,7 +67,7 @@ impl Usage {
 
 /// The stages, and the worker of topic mode.
 fn names() -> impl Iterator<Item = &'static str> {
-    STAGES.iter().map(|stage| stage.name).chain(["worker"])
+    STAGES.iter().map(|stage| stage.name).chain([WORKER])
 }
 
 fn figures(container: &Value) -> (f64, f64) {

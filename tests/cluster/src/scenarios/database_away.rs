@@ -13,10 +13,10 @@ const PART: u64 = 20;
 /// For how long it is away, at most: longer than every Trigger tries.
 const AWAY: Duration = Duration::from_secs(40);
 
-/// What was in flight for longer than the Triggers try becomes a dead letter once the database is back, and is sent back by
-/// the slow tick.
+/// What was in flight for longer than the Triggers try becomes a dead letter once the database is back, and is sent back with
+/// a tick.
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
-    stand.install(&stand.values()).await?;
+    stand.install(&stand.values_with_quick_tick()).await?;
     let traffic = Steady::start(stand, "away").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let how = away(stand, &traffic).await?;

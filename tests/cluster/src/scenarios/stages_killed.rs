@@ -1,8 +1,10 @@
 //! A pod of each stage is deleted without grace, in the middle of traffic.
 
+use serde_json::{Value, json};
 use topology::STAGES;
 
 use super::Came;
+use crate::cluster::PING_SOURCE;
 use crate::stand::{Stand, TICK};
 use crate::steady::Steady;
 use crate::wait::until;
@@ -10,15 +12,27 @@ use crate::{Failure, burst, pods};
 
 /// Payloads between two kills.
 const BETWEEN: u64 = 20;
+/// Starts `dead-letter`, for which there is nothing to do while nothing fails.
+const WAKE_DEAD_LETTER: &str = "wake-dead-letter";
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
-    // For a pod of `dead-letter`, and for the scenarios that follow.
-    stand.install(&stand.values()).await?;
+    // For the scenarios that follow, too.
+    stand.install(&stand.values_with_quick_tick()).await?;
+    stand.cluster.put(PING_SOURCE, WAKE_DEAD_LETTER, ping(&stand.service("dead-letter"))).await?;
     let traffic = Steady::start(stand, "killed").await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     let killed = kill_each(stand, &traffic, &STAGES.map(|stage| stage.name)).await?;
+    stand.cluster.remove(PING_SOURCE, WAKE_DEAD_LETTER).await?;
     let taken = traffic.settle(stand).await?;
     Ok(Came::Held(format!("{taken} payloads, each stored once, fired once, notified once; killed: {killed}")))
+}
+
+/// A timer that sends straight to a Knative Service, which so has a pod each minute.
+fn ping(service: &str) -> Value {
+    json!({"apiVersion": "sources.knative.dev/v1", "kind": "PingSource", "spec": {
+        "schedule": "* * * * *",
+        "sink": {"ref": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": service}},
+    }})
 }
 
 /// Kills the pods of each component in turn under `traffic`; which those were.

@@ -14,7 +14,7 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let Some(bootstrap) = &stand.settings.kafka_bootstrap else {
         return Ok(Came::LeftOut("KAFKA_BOOTSTRAP names no Kafka"));
     };
-    stand.install(&Stand::in_topic_mode(stand.values(), bootstrap)).await?;
+    stand.install(&Stand::in_topic_mode(stand.values_with_quick_tick(), bootstrap)).await?;
     let traffic = Steady::start(stand, "kafka").await?;
     traffic.taken_more(PART, burst::COLD * 2).await?;
     let killed = stages_killed::kill_each(stand, &traffic, &COMPONENTS).await?;
