@@ -130,3 +130,24 @@ fn the_published_schema_is_the_generated_one() {
     let published = fs::read_to_string(&path).unwrap_or_default();
     assert!(published == generated, "docs/freshet.schema.json is old: run the test with FRESHET_BLESS=1");
 }
+
+/// The defaults that the schema states are those of the reference.
+#[test]
+fn the_reference_states_the_defaults_of_the_schema() {
+    let text = fs::read_to_string(docs("configuration.md")).unwrap();
+    let schema = schema();
+    let definitions = schema["$defs"].as_object().unwrap().values();
+    for properties in definitions.chain([&schema]).filter_map(|shape| shape["properties"].as_object()) {
+        for (key, property) in properties {
+            let default = match &property["default"] {
+                Value::Null => continue,
+                Value::String(text) => format!("`{text}`"),
+                other => other.to_string(),
+            };
+            // Keys of an inner map stand in the row of the outer one: `{above, per, direction}`.
+            let states = |line: &str| line.contains(key.as_str()) && line.contains(&default);
+            let mut rows = text.lines().filter(|line| line.starts_with('|'));
+            assert!(rows.any(states), "{key}: {default}");
+        }
+    }
+}

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use crate::mistake::Place;
+use crate::node::{Entry, Node, Value};
 use crate::report::Report;
 use crate::scalar::AnyText;
-use crate::schema::Schema;
-use crate::shape::Shape;
-use crate::yaml::{Entry, Node, Value};
+use crate::shape::{Schema, Shape};
 
 /// A list that is not empty.
 #[derive(Debug, Clone, Copy)]

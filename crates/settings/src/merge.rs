@@ -1,7 +1,7 @@
 //! Several files as one tree.
 
+use crate::node::{Entry, Node, Value};
 use crate::report::Report;
-use crate::yaml::{Entry, Node, Value};
 
 /// The entries of all `roots` as one map. `sections` are maps whose entries may stand in several files, each name in one
 /// only; every other key stands in one file only.

@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use crate::mistake::Place;
+use crate::node::{Entry, Node, Value};
 use crate::report::Report;
-use crate::schema::{Schema, nullable};
-use crate::shape::{Shape, Spelling};
+use crate::shape::{Schema, Shape, Spelling, nullable};
 use crate::suggest;
-use crate::yaml::{Entry, Node, Value};
 
 /// A map that a function reads key by key. The same function over a map without entries gives the JSON Schema, so it
 /// asks for every key before its first early return.

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::mistake::{Mistake, Place};
-use crate::yaml::Node;
+use crate::node::Node;
 
 /// Mistakes and warnings so far.
 #[derive(Debug, Default)]

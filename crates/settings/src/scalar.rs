@@ -6,11 +6,10 @@ use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use crate::duration;
+use crate::node::{Node, Value};
 use crate::report::Report;
-use crate::schema::Schema;
-use crate::shape::{Shape, Spelling};
+use crate::shape::{Schema, Shape, Spelling};
 use crate::suggest;
-use crate::yaml::{Node, Value};
 
 /// The longest text that is taken, in bytes.
 const MAX_TEXT: usize = 4096;

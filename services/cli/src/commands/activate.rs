@@ -59,7 +59,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 /// A connection, as soon as the schema is new enough.
 async fn ready(database: &Database, timeout: Duration) -> Result<Client, Failure> {
     let deadline = Instant::now() + timeout;
-    let mut told = String::new();
+    let mut shown = String::new();
     loop {
         let error = match database.client().await {
             Ok(client) => return Ok(client),
@@ -70,9 +70,9 @@ async fn ready(database: &Database, timeout: Duration) -> Result<Client, Failure
             return Err(database::failed(&error));
         }
         let reason = error.to_string();
-        if reason != told {
+        if reason != shown {
             eprintln!("waiting: {reason}");
-            told = reason;
+            shown = reason;
         }
         tokio::time::sleep(PAUSE).await;
     }
