@@ -1,8 +1,7 @@
 //! What no database keeps.
 
-use std::borrow::Cow;
-
 /// The text as PostgreSQL can keep it: NUL becomes U+FFFD, so that two texts stay two.
-pub fn storable(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+pub fn storable(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

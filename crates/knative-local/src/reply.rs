@@ -27,7 +27,7 @@ pub(crate) fn read(answer: &Answer) -> Reply {
     let event = if structured {
         cloudevent::from_structured(&answer.body)
     } else {
-        cloudevent::from_binary(fields(answer), &answer.body)
+        cloudevent::from_binary(fields(answer), answer.body.as_ref())
     };
     let event = event.map_err(|error| error.to_string()).and_then(|event| {
         check_uris(&event)?;

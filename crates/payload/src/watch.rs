@@ -6,12 +6,8 @@ use rules::{Place, Rule};
 use crate::origin::Origin;
 
 /// Whether a rule watches one of these metrics of a stream.
-pub fn is_watched<'a>(
-    rules: &[Rule],
-    stream: Place<'_>,
-    metrics: impl IntoIterator<Item = &'a str> + Clone,
-) -> bool {
-    rules.iter().any(|rule| metrics.clone().into_iter().any(|metric| rule.watches(metric, stream)))
+pub fn is_watched(rules: &[Rule], stream: Place<'_>, metrics: &[impl AsRef<str>]) -> bool {
+    rules.iter().any(|rule| metrics.iter().any(|metric| rule.watches(metric.as_ref(), stream)))
 }
 
 /// Whether a rule can watch anything of this source and device, as far as that is known without reading the payload's content.
@@ -27,8 +23,8 @@ pub fn may_be_watched(rules: &[Rule], origin: Origin<'_>, device: Option<&str>) 
 /// may have given it more.
 pub fn holds_watched(rules: &[Rule], origin: Origin<'_>, decoded: &Decoded) -> bool {
     decoded.samples.iter().any(|sample| {
-        let metrics = sample.readings.iter().map(|reading| reading.metric.as_str());
-        if !metrics.clone().any(|metric| rules.iter().any(|rule| rule.metric == metric)) {
+        let metrics: Vec<&str> = sample.readings.iter().map(|reading| reading.metric.as_str()).collect();
+        if !rules.iter().any(|rule| metrics.contains(&rule.metric.as_str())) {
             return false;
         }
         let mut tags = origin.source.tags.clone();
@@ -36,7 +32,7 @@ pub fn holds_watched(rules: &[Rule], origin: Origin<'_>, decoded: &Decoded) -> b
         tags.extend(own.map(|(_, tag, value)| (tag.clone(), value.clone())));
         let (device, channel) = (sample.device.as_str(), sample.channel.as_str());
         let stream = Place { source: origin.name, device, channel, tags: &tags };
-        is_watched(rules, stream, metrics)
+        is_watched(rules, stream, &metrics)
     })
 }
 

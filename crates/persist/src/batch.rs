@@ -127,7 +127,7 @@ impl<'a> Batch<'a> {
             match written {
                 Ok(_) => {}
                 // A duplicate within the batch is the same event, and shares the fate of the one that was refused.
-                Err(error @ (WriteError::Data(_) | WriteError::Twin)) => {
+                Err(error @ (WriteError::Data(_) | WriteError::Duplicate)) => {
                     self.refuse(dead_event(carried), Cause::Rejected, error.to_string());
                 }
                 Err(error) => return Err(PersistError::Write(error)),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use payload::{Accepted, Carried};
 use pipeline_config::Emit;
 use serde::Serialize;
-use store::{EvaluationRequest, Located, RecordPlace};
+use store::{EvaluationRequest, RecordPlace, ResolvedStreams};
 
 /// An event stays far below what a record of Kafka holds. Requests beyond this are rows all the same, and `alert` evaluates
 /// all that rows request.
@@ -83,7 +83,7 @@ impl<'a> Outgoing<'a> {
     pub(crate) fn add(
         &mut self,
         accepted: &Accepted<'_>,
-        resolved: &Located,
+        resolved: &ResolvedStreams,
         requests: &[EvaluationRequest],
         origin: impl FnOnce() -> Origin,
     ) {

@@ -5,7 +5,7 @@ use payload::{Accepted, Carried, is_watched};
 use pipeline_config::Pipeline;
 use rules::Place;
 use runtime::{Prewarm, crash};
-use store::{Database, EvaluationRequest, LocatedStream, Streams, Writer};
+use store::{Database, EvaluationRequest, ResolvedStream, Streams, Writer};
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
@@ -89,12 +89,12 @@ impl Persist {
     pub(crate) fn requests(
         &self,
         accepted: &Accepted<'_>,
-        streams: &[LocatedStream],
+        streams: &[ResolvedStream],
     ) -> Vec<EvaluationRequest> {
-        let is_watched = |stream: &&LocatedStream| {
-            let LocatedStream { device, channel, tags, metrics, .. } = stream;
+        let is_watched = |stream: &&ResolvedStream| {
+            let ResolvedStream { device, channel, tags, metrics, .. } = stream;
             let place = Place { source: accepted.origin.name, device, channel, tags };
-            is_watched(&self.parts.pipeline.rules, place, metrics.iter().map(String::as_str))
+            is_watched(&self.parts.pipeline.rules, place, metrics)
         };
         let watched = streams.iter().filter(is_watched);
         watched.map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 }).collect()

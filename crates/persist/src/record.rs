@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use payload::{Accepted, Carried, Repetition};
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
 use store::{
-    Claim, EvaluationRequest, KeptRequest, Located, Payload, Receipt, RecordPlace, Sighting, StoreError,
-    Streams,
+    EvaluationRequest, KeptRequest, Payload, PayloadSamples, Receipt, ReceiptKey, RecordPlace,
+    ResolvedStreams, StoreError, Streams,
 };
 
 /// What a payload's record is made of.
@@ -27,9 +27,9 @@ pub(crate) async fn resolve(
     streams: &Streams,
     carried: &Carried,
     accepted: &Accepted<'_>,
-) -> Result<Located, StoreError> {
+) -> Result<ResolvedStreams, StoreError> {
     let event = carried.event();
-    let sighting = Sighting {
+    let samples = PayloadSamples {
         source: accepted.origin.name,
         source_tags: &accepted.origin.source.tags,
         device_tags: &accepted.decoded.tags,
@@ -37,17 +37,17 @@ pub(crate) async fn resolve(
         receipt_id: ids::of_receipt(event.source(), event.id()),
         samples: &accepted.decoded.samples,
     };
-    streams.locate(&sighting).await
+    streams.resolve(&samples).await
 }
 
 /// The payload as the writer takes it; the rows of `resolved` move into it.
-pub(crate) fn payload(parts: Parts<'_>, resolved: Located) -> Payload {
+pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let Parts { carried, accepted, requests, traceparent, place, failed } = parts;
     let decoded = &accepted.decoded;
     let Repetition { key, expires_at } = Repetition::of(carried, accepted);
     let kept_here = || KeptRequest::Here(carried.request_text(&accepted.request));
     Payload {
-        claim: Claim { source: accepted.origin.name.to_owned(), key, expires_at },
+        key: ReceiptKey { source: accepted.origin.name.to_owned(), key, expires_at },
         receipt: Receipt {
             id: resolved.receipt_id,
             received_at: accepted.received_at,
@@ -60,7 +60,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: Located) -> Payload {
             request: place.map_or_else(kept_here, KeptRequest::Record),
         },
         rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
-        marks: requests,
+        evaluation_requests: requests,
         dead_letter: (!decoded.problems.is_empty()).then(|| of_problems(carried, accepted, failed)),
         seen: resolved.seen,
     }
@@ -69,11 +69,11 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: Located) -> Payload {
 fn of_problems(carried: &Carried, accepted: &Accepted<'_>, failed: (&str, Timestamp)) -> DeadLetter {
     // PostgreSQL's texts hold no NUL, and a payload may be quoted.
     let problems = accepted.decoded.problems.iter().map(|problem| DeadProblem {
-        place: storable(&problem.place).into_owned(),
-        reason: storable(&problem.reason).into_owned(),
+        place: storable(problem.place.as_str()),
+        reason: storable(problem.reason.as_str()),
     });
     let problems = problems.collect();
-    let reason = storable(&accepted.reason()).into_owned();
+    let reason = storable(accepted.reason());
     DeadLetter { problems, ..dead_letter(dead_event(carried), (Cause::Rejected, reason), failed) }
 }
 

@@ -1,4 +1,4 @@
-//! Prewarm: a stage that is at work tells the next ones that they will be needed, so that they start side by side.
+//! Prewarm: a stage that is at work sends the next ones a cheap request, so that they start side by side.
 //!
 //! ```text
 //! without    ingest starts ── transform starts ── alert starts ── notify starts
@@ -6,8 +6,8 @@
 //!                           └ alert starts ─────┘
 //! ```
 //!
-//! It is a hint: nobody waits for it, and no event is ever the worse for one that got lost. It is sent for an event, never at a
-//! process's start: the pod that a rollout starts gets no event, and so wakes nobody.
+//! It is a hint: nothing waits for it, and no event is the worse for one that got lost. It is sent for an event, never at a
+//! process's start: the pod that a rollout starts gets no event, and prewarms none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,13 +18,13 @@ use reqwest::Url;
 use crate::env::Env;
 use crate::http_client::{ClientError, ClientOptions, http_client};
 
-/// A stage that was woken stays for at least this long: no need to do it again.
+/// A stage that was prewarmed stays for at least this long: no need to do it again.
 const PAUSE: Duration = Duration::from_secs(30);
 /// The request stands until the stage has started; a start that takes longer is not hurried by it.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const PATH: &str = "healthz";
 
-/// The stages that come next, to be woken at most every 30 s. Clones count together; the default wakes nobody.
+/// The stages that come next, to be prewarmed at most every 30 s. Clones count together; the default is none.
 #[derive(Debug, Clone, Default)]
 pub struct Prewarm(Option<Arc<Next>>);
 
@@ -32,12 +32,12 @@ pub struct Prewarm(Option<Arc<Next>>);
 struct Next {
     urls: Vec<Url>,
     begun: Instant,
-    /// Milliseconds since `begun` until which nobody is woken again.
+    /// Milliseconds since `begun` until which none is prewarmed again.
     rests_until: AtomicU64,
 }
 
 impl Prewarm {
-    /// The base addresses that the variable `name` lists, separated by commas. Where it is not set nobody is woken.
+    /// The base addresses that the variable `name` lists, separated by commas; none where it is not set.
     pub fn from_env(env: &mut Env, name: &str) -> Self {
         let text = env.text(name).unwrap_or_default();
         let mut urls = Vec::new();
@@ -55,36 +55,36 @@ impl Prewarm {
         Self((!next.urls.is_empty()).then(|| Arc::new(next)))
     }
 
-    /// Wakes the next stages, unless that was done within the last 30 s. Returns at once. Must be called within a Tokio runtime.
+    /// Prewarms the next stages, unless that was done within the last 30 s. Returns at once. Must be called within a Tokio runtime.
     pub fn send(&self) {
         if let Some(next) = self.permit() {
             tokio::spawn(next.send());
         }
     }
 
-    /// Whether [`Prewarm::send`] would wake a stage now. Spends nothing: for who has to find out first whether they are needed.
+    /// Whether [`Prewarm::send`] would prewarm a stage now. Spends nothing: for who has to find out first whether they are needed.
     pub fn is_due(&self) -> bool {
         self.0.as_ref().is_some_and(|next| next.now() >= next.rests_until.load(Ordering::Relaxed))
     }
 
-    /// The permit to wake the next stages; there is no other within the next 30 s.
+    /// The permit to prewarm the next stages; there is no other within the next 30 s.
     fn permit(&self) -> Option<Arc<Next>> {
         self.0.as_ref().filter(|next| next.claim()).map(Arc::clone)
     }
 }
 
 impl Next {
-    /// Wakes the stages, and returns when each has answered or did not.
+    /// Prewarms the stages, and returns when each has answered or did not.
     async fn send(self: Arc<Self>) {
         let client = match client() {
             Ok(client) => client,
-            Err(error) => return tracing::debug!(%error, "the next stages were not woken"),
+            Err(error) => return tracing::debug!(%error, "the next stages were not prewarmed"),
         };
         let requests = self.urls.iter().map(|url| async {
             match client.get(url.clone()).send().await {
                 Ok(answer) => tracing::debug!(status = answer.status().as_u16(), "a next stage is awake"),
                 Err(error) => {
-                    tracing::debug!(error = %error.without_url(), "a next stage was not woken");
+                    tracing::debug!(error = %error.without_url(), "a next stage was not prewarmed");
                 }
             }
         });
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn who_names_nobody_wakes_nobody() {
+    fn without_an_address_there_is_nothing_to_prewarm() {
         let (wake, mut env) = named(" , ");
         assert!(wake.permit().is_none());
         env.finish().unwrap();

@@ -45,7 +45,7 @@ pub(crate) async fn deliver(
         Ok(body) => body,
         Err(fault) => return body::close_unread(refusal(fault), payload),
     };
-    let event = match read_event(&request, &body) {
+    let event = match read_event(&request, body) {
         Ok(event) => event,
         Err(error) => {
             tracing::warn!(reason = %error, "a request was no CloudEvent");
@@ -75,7 +75,7 @@ fn refusal(fault: BodyFault) -> HttpResponse {
     }
 }
 
-fn read_event(request: &HttpRequest, body: &[u8]) -> Result<Event, EventError> {
+fn read_event(request: &HttpRequest, body: web::Bytes) -> Result<Event, EventError> {
     let mut headers = Vec::with_capacity(16);
     for (name, value) in request.headers() {
         match std::str::from_utf8(value.as_bytes()) {
@@ -89,7 +89,7 @@ fn read_event(request: &HttpRequest, body: &[u8]) -> Result<Event, EventError> {
     let content_type = headers.iter().find(|(name, _)| *name == "content-type").map(|(_, value)| *value);
     let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case(cloudevent::STRUCTURED) {
-        return cloudevent::from_structured(body);
+        return cloudevent::from_structured(&body);
     }
     cloudevent::from_binary(headers.into_iter(), body)
 }

@@ -13,6 +13,7 @@ mod model;
 use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
+use event_model::storable;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Statement};
@@ -59,7 +60,7 @@ pub(crate) async fn keep_all(
     }
     let texts = |f: fn(&DeadLetter) -> &str| letters.values().map(|letter| f(letter)).collect::<Vec<&str>>();
     // PostgreSQL's texts hold no NUL.
-    let reasons: Vec<_> = letters.values().map(|letter| letter.reason.replace('\0', "\u{fffd}")).collect();
+    let reasons: Vec<_> = letters.values().map(|letter| storable(letter.reason.as_str())).collect();
     client
         .execute(
             statement,

@@ -30,8 +30,8 @@ pub use event_model::ReceiptOutcome;
 pub use migrate::{MigrateError, Migrated, migrate};
 pub use row::MomentRow;
 pub use settings::DatabaseSettings;
-pub use streams::{Located, LocatedStream, Sighting, Streams, Tags};
+pub use streams::{PayloadSamples, ResolvedStream, ResolvedStreams, Streams, Tags};
 pub use transaction::Transaction;
 pub use writer::{
-    Claim, EvaluationRequest, KeptRequest, Payload, Receipt, RecordPlace, WriteError, Writer, Written,
+    EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, RecordPlace, WriteError, Writer, Written,
 };

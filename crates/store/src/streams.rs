@@ -4,7 +4,7 @@
 
 mod device;
 mod register;
-mod sighting;
+mod resolved;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::{Database, StoreError};
 
 use device::Device;
-pub use sighting::{Located, LocatedStream, Sighting};
+pub use resolved::{PayloadSamples, ResolvedStream, ResolvedStreams};
 
 /// Tags by name.
 pub type Tags = BTreeMap<String, String>;
@@ -40,12 +40,12 @@ impl Streams {
     ///
     /// # Errors
     /// [`StoreError`]; a data error where a name is none that the database takes.
-    pub async fn locate(&self, sighting: &Sighting<'_>) -> Result<Located, StoreError> {
-        let wanted = sighting.wanted_devices();
+    pub async fn resolve(&self, samples: &PayloadSamples<'_>) -> Result<ResolvedStreams, StoreError> {
+        let wanted = samples.wanted_devices();
         let mut devices: BTreeMap<&str, Arc<Device>> = BTreeMap::new();
         let mut missing = Vec::new();
         for want in &wanted {
-            match self.remembered(sighting.source, want.name) {
+            match self.remembered(samples.source, want.name) {
                 Some(device) if device.has_all(want) => {
                     devices.insert(want.name, device);
                 }
@@ -54,14 +54,14 @@ impl Streams {
         }
         if !missing.is_empty() {
             let mut client = self.database.client().await?;
-            let made = register::register(&mut client, sighting, &missing).await?;
+            let made = register::register(&mut client, samples, &missing).await?;
             for (want, device) in missing.iter().zip(made) {
                 let device = Arc::new(device);
-                self.remember(sighting.source, want.name, Arc::clone(&device));
+                self.remember(samples.source, want.name, Arc::clone(&device));
                 devices.insert(want.name, device);
             }
         }
-        Ok(sighting.located(&devices))
+        Ok(samples.resolved(&devices))
     }
 
     fn remembered(&self, source: &str, device: &str) -> Option<Arc<Device>> {

@@ -7,7 +7,7 @@
 //!
 //! There is no timer: an idle worker takes a lone payload at once, and under load batches form by themselves while
 //! the previous ones commit. A batch that fails for its data is tried again in halves, so that one bad row harms its
-//! own payload only; any other failure, an unknown commit included, is told to all.
+//! own payload only; any other failure, an unknown commit included, is the answer to all.
 
 mod batch;
 mod payload;
@@ -25,11 +25,11 @@ use deadpool_postgres::Client;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use self::transaction::Way;
+use self::transaction::InsertStrategy;
 use crate::partitions::Partitions;
 use crate::{Database, StoreError};
 
-pub use payload::{Claim, EvaluationRequest, KeptRequest, Payload, Receipt, RecordPlace};
+pub use payload::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, RecordPlace};
 
 /// Transactions on their way at once; each has its connection.
 const WORKERS: usize = 2;
@@ -37,9 +37,9 @@ const WORKERS: usize = 2;
 const BATCH: usize = 256;
 /// Bytes of requests in one transaction, so that large payloads do not pile up in memory.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// Rows of `reading` in one transaction.
+/// Moments in one transaction.
 const BATCH_ROWS: usize = 20_000;
-/// Payloads that may wait; whoever comes later waits to wait.
+/// Payloads that may wait; a caller beyond waits for its place in the queue.
 const QUEUE: usize = 1024;
 /// For one transaction, connecting included.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -62,9 +62,9 @@ pub enum WriteError {
     /// Something failed that has nothing to do with the payload.
     #[error("the write failed")]
     Unavailable(#[source] Arc<StoreError>),
-    /// An equal payload that waited beside it was not written.
+    /// A duplicate within the batch of a payload that was not written.
     #[error("the same payload failed a moment ago")]
-    Twin,
+    Duplicate,
     /// The writer is shutting down.
     #[error("the writer is closed")]
     Closed,
@@ -92,7 +92,7 @@ impl Writer {
         let worker = Arc::new(Worker {
             database: database.clone(),
             partitions: Partitions::default(),
-            way: Way::default(),
+            strategy: InsertStrategy::default(),
         });
         for _ in 0..WORKERS {
             tokio::spawn(Arc::clone(&worker).run(Arc::clone(&waiting)));
@@ -115,14 +115,14 @@ impl Writer {
 struct Worker {
     database: Database,
     partitions: Partitions,
-    way: Way,
+    strategy: InsertStrategy,
 }
 
 impl Worker {
     async fn run(self: Arc<Self>, queue: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
         let mut waiting = Vec::with_capacity(BATCH);
         loop {
-            // Whoever waits for the queue holds it; the other worker is writing, or next.
+            // The worker that waits for the queue holds it; the other one is writing, or next.
             let taken = queue.lock().await.recv_many(&mut waiting, BATCH).await;
             if taken == 0 {
                 return;
@@ -134,28 +134,28 @@ impl Worker {
         }
     }
 
-    /// Writes a batch and answers everybody in it.
+    /// Writes a batch and answers each payload of it.
     async fn commit(&self, mut batch: Vec<Waiting>) {
         while !batch.is_empty() {
-            let Settled { leaders, twins, mut later } = settle_equal_keys(batch);
-            later.extend(self.commit_distinct(leaders, twins).await);
-            batch = later;
+            let ByKey { first, duplicate, mut subsequent } = by_key(batch);
+            subsequent.extend(self.commit_distinct(first, duplicate).await);
+            batch = subsequent;
         }
     }
 
-    /// Writes `leaders`, of which no two have the same key, and answers them and their twins. Gives back the twins of those
-    /// that were duplicates themselves: what repeats a repetition may come too late to repeat what is stored.
-    async fn commit_distinct(&self, leaders: Vec<Waiting>, twins: Vec<Waiting>) -> Vec<Waiting> {
-        let (mut failed, mut duplicates) = (Vec::new(), Vec::new());
-        let mut parts = vec![leaders];
+    /// Writes payloads of which no two have the same key, and answers them and their duplicates within the batch. Gives back the
+    /// duplicates of those that were duplicates themselves: what repeats a repetition may come too late to repeat what is stored.
+    async fn commit_distinct(&self, first: Vec<Waiting>, duplicates: Vec<Waiting>) -> Vec<Waiting> {
+        let (mut failed, mut known) = (Vec::new(), Vec::new());
+        let mut parts = vec![first];
         while let Some(mut part) = parts.pop() {
             match self.attempt(&part).await {
                 Ok(written) => {
                     for (waiting, written) in part.into_iter().zip(written) {
-                        if written == Written::Duplicate && !twins.is_empty() {
-                            duplicates.push(waiting.payload.claim.clone());
+                        if written == Written::Duplicate && !duplicates.is_empty() {
+                            known.push(waiting.payload.key.clone());
                         }
-                        // Whoever does not wait any more gets the payload again and finds it stored.
+                        // A caller that does not wait any more gets the payload again and finds it stored.
                         let _ = waiting.answer.send(Ok(written));
                     }
                 }
@@ -164,21 +164,21 @@ impl Worker {
                     parts.extend([right, part]);
                 }
                 Err(error) => {
-                    failed.extend(part.iter().map(|waiting| waiting.payload.claim.clone()));
+                    failed.extend(part.iter().map(|waiting| waiting.payload.key.clone()));
                     refuse(part, error);
                 }
             }
         }
         let mut undecided = Vec::new();
-        for twin in twins {
-            let is_of = |leaders: &[Claim]| {
-                leaders.iter().any(|leader| leader.identity() == twin.payload.claim.identity())
+        for duplicate in duplicates {
+            let is_of = |keys: &[ReceiptKey]| {
+                keys.iter().any(|key| key.identity() == duplicate.payload.key.identity())
             };
-            if is_of(&duplicates) {
-                undecided.push(twin);
+            if is_of(&known) {
+                undecided.push(duplicate);
             } else {
-                let came = if is_of(&failed) { Err(WriteError::Twin) } else { Ok(Written::Duplicate) };
-                let _ = twin.answer.send(came);
+                let answer = if is_of(&failed) { Err(WriteError::Duplicate) } else { Ok(Written::Duplicate) };
+                let _ = duplicate.answer.send(answer);
             }
         }
         undecided
@@ -192,11 +192,12 @@ impl Worker {
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let written = tokio::time::timeout(LIMIT, transaction::write(&client, &self.way, &payloads)).await;
+        let written =
+            tokio::time::timeout(LIMIT, transaction::write(&client, &self.strategy, &payloads)).await;
         match written {
             Ok(written) => Ok(written?),
             Err(_) => {
-                // The connection is in the midst of something: nobody else may have it.
+                // The connection is in the midst of something: it is closed.
                 drop(Client::take(client));
                 Err(StoreError::Timeout)
             }
@@ -227,41 +228,41 @@ fn fitting(waiting: &[Waiting]) -> usize {
 
 /// A batch by what its keys allow.
 #[derive(Default)]
-struct Settled {
-    /// The first of each key.
-    leaders: Vec<Waiting>,
-    /// Repetitions of the first, and duplicates if that is written.
-    twins: Vec<Waiting>,
-    /// Of the same key as a first whose time was over, or was yet to come: payloads of their own, written after it.
-    later: Vec<Waiting>,
+struct ByKey {
+    /// The first payload of each key.
+    first: Vec<Waiting>,
+    /// Repetitions of a first one: duplicates, if that is written.
+    duplicate: Vec<Waiting>,
+    /// Of the same key as a first one that had expired, or came later than this expires: payloads of their own, written after it.
+    subsequent: Vec<Waiting>,
 }
 
-enum Place {
-    Leader,
-    Twin,
-    Later,
+enum Role {
+    First,
+    Duplicate,
+    Subsequent,
 }
 
-fn settle_equal_keys(batch: Vec<Waiting>) -> Settled {
+fn by_key(batch: Vec<Waiting>) -> ByKey {
     let mut firsts = HashMap::with_capacity(batch.len());
-    let places: Vec<_> = batch
+    let roles: Vec<_> = batch
         .iter()
-        .map(|Waiting { payload, .. }| match firsts.entry(payload.claim.identity()) {
+        .map(|Waiting { payload, .. }| match firsts.entry(payload.key.identity()) {
             Entry::Vacant(free) => {
                 free.insert(payload);
-                Place::Leader
+                Role::First
             }
-            Entry::Occupied(first) if payload.repeats(first.get()) => Place::Twin,
-            Entry::Occupied(_) => Place::Later,
+            Entry::Occupied(first) if payload.repeats(first.get()) => Role::Duplicate,
+            Entry::Occupied(_) => Role::Subsequent,
         })
         .collect();
-    let mut settled = Settled::default();
-    for (waiting, place) in batch.into_iter().zip(places) {
-        match place {
-            Place::Leader => settled.leaders.push(waiting),
-            Place::Twin => settled.twins.push(waiting),
-            Place::Later => settled.later.push(waiting),
+    let mut sorted = ByKey::default();
+    for (waiting, role) in batch.into_iter().zip(roles) {
+        match role {
+            Role::First => sorted.first.push(waiting),
+            Role::Duplicate => sorted.duplicate.push(waiting),
+            Role::Subsequent => sorted.subsequent.push(waiting),
         }
     }
-    settled
+    sorted
 }

@@ -127,7 +127,7 @@ impl<S: Sink> Ingest<S> {
             traceparent: traceparent.as_deref(),
         };
         let event = payload_received(&inspected, received);
-        // The look into the content is taken while the event is under way.
+        // The content is read while the event is under way.
         let looking = async { self.next_stages.prewarm_if_watched(&inspected, received_at) };
         let (queued, ()) = tokio::join!(biased; self.queue(&event, traceparent.as_deref()), looking);
         queued?;

@@ -1,4 +1,4 @@
-//! The Kafka way: what a sender is told, and what lies in the topic.
+//! Topic mode: the answer to a sender, and what lies in the topic.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;

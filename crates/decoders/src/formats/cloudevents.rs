@@ -111,7 +111,8 @@ pub(super) fn events(request: &RecordedRequest) -> Result<Events, FormError> {
         }
         _ => {
             let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            let event = cloudevent::from_binary_percent_encoded(headers, &request.body).map_err(malformed)?;
+            let event =
+                cloudevent::from_binary_percent_encoded(headers, request.body.as_ref()).map_err(malformed)?;
             Ok(Events { events: vec![Ok(event)], is_batch: false })
         }
     }

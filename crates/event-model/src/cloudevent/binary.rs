@@ -14,13 +14,14 @@ const PREFIX: &str = "ce-";
 
 /// Reads an event in binary mode as Knative's brokers send it: values are taken literally.
 ///
-/// `headers` are all fields of the message, names in lower case. An empty body is an event without data.
+/// `headers` are all fields of the message, names in lower case. An empty body is an event without data. The SDK's event holds a
+/// `Vec`: `bytes::Bytes` that nothing else holds become one without being copied.
 ///
 /// # Errors
 /// [`EventError`] where it is not a CloudEvent 1.0.
 pub fn from_binary<'a>(
     headers: impl Iterator<Item = (&'a str, &'a str)>,
-    body: &[u8],
+    body: impl Into<Vec<u8>>,
 ) -> Result<Event, EventError> {
     read(headers, body, |_, value| Ok(value.to_owned()))
 }
@@ -31,7 +32,7 @@ pub fn from_binary<'a>(
 /// [`EventError`] where it is not a CloudEvent 1.0, or a decoded value is not UTF-8.
 pub fn from_binary_percent_encoded<'a>(
     headers: impl Iterator<Item = (&'a str, &'a str)>,
-    body: &[u8],
+    body: impl Into<Vec<u8>>,
 ) -> Result<Event, EventError> {
     read(headers, body, |name, value| {
         percent_decoded(value).ok_or_else(|| EventError::value(name, "is not percent-encoded UTF-8"))
@@ -40,7 +41,7 @@ pub fn from_binary_percent_encoded<'a>(
 
 fn read<'a>(
     headers: impl Iterator<Item = (&'a str, &'a str)>,
-    body: &[u8],
+    body: impl Into<Vec<u8>>,
     decode: impl Fn(&str, &str) -> Result<String, EventError>,
 ) -> Result<Event, EventError> {
     let mut attributes = Attributes::default();
@@ -53,7 +54,8 @@ fn read<'a>(
             None => {}
         }
     }
-    attributes.build((!body.is_empty()).then(|| Data::Binary(body.to_vec())))
+    let body = body.into();
+    attributes.build((!body.is_empty()).then_some(Data::Binary(body)))
 }
 
 /// Writes an event in binary mode: header fields and body.

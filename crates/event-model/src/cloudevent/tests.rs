@@ -182,7 +182,7 @@ fn what_is_written_in_binary_mode_is_read_back() {
     let (headers, body) = to_binary(&event);
     assert_eq!(body, b"{\"a\":  1}");
     let fields = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    assert_eq!(from_binary(fields, &body).as_ref(), Ok(&event));
+    assert_eq!(from_binary(fields, body.as_slice()).as_ref(), Ok(&event));
 
     event.set_extension("place", "Zürich");
     let (headers, _) = to_binary(&event);

@@ -1,5 +1,5 @@
 use event_model::cloudevent::{self, EventError};
-use event_model::ids;
+use event_model::{ids, storable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -105,7 +105,7 @@ impl DeadEvent {
     /// so that reading it again is the same dead letter.
     pub fn of_record(place: &RecordPlace, headers: &[(&str, &[u8])], value: Option<&[u8]>) -> Self {
         // JSON in PostgreSQL holds no NUL.
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+        let text = |bytes: &[u8]| storable(String::from_utf8_lossy(bytes));
         let attribute = |(name, value): &(&str, &[u8])| (text(name.as_bytes()), Value::String(text(value)));
         Self {
             source: format!("/topics/{}", place.topic),

@@ -8,7 +8,7 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
 use super::device::{Channel, Device, Metric, MetricKey, Wanted};
-use super::sighting::Sighting;
+use super::resolved::PayloadSamples;
 use super::{MAX_METRICS, Tags};
 use crate::StoreError;
 
@@ -16,13 +16,13 @@ use crate::StoreError;
 /// which meet the same new devices wait for each other and never in a circle.
 pub(super) async fn register(
     client: &mut Client,
-    sighting: &Sighting<'_>,
+    samples: &PayloadSamples<'_>,
     wanted: &[&Wanted<'_>],
 ) -> Result<Vec<Device>, StoreError> {
     let transaction = client.transaction().await?;
     let mut devices = Vec::with_capacity(wanted.len());
     for want in wanted {
-        devices.push(device(&transaction, sighting, want).await?);
+        devices.push(device(&transaction, samples, want).await?);
     }
     transaction.commit().await?;
     Ok(devices)
@@ -30,10 +30,10 @@ pub(super) async fn register(
 
 async fn device(
     transaction: &Transaction<'_>,
-    sighting: &Sighting<'_>,
+    samples: &PayloadSamples<'_>,
     wanted: &Wanted<'_>,
 ) -> Result<Device, StoreError> {
-    let found = lock(transaction, sighting, wanted).await?;
+    let found = lock(transaction, samples, wanted).await?;
     let mut channels = channels(transaction, found.id).await?;
     for (name, keys) in &wanted.channels {
         if !channels.contains_key(*name) {
@@ -58,7 +58,7 @@ struct Found {
 /// The device's row, made if it is not there, with the wanted tags, locked.
 async fn lock(
     transaction: &Transaction<'_>,
-    sighting: &Sighting<'_>,
+    samples: &PayloadSamples<'_>,
     wanted: &Wanted<'_>,
 ) -> Result<Found, Error> {
     let sql = "
@@ -67,7 +67,7 @@ async fn lock(
         returning id, tags, last_seen_at";
     let statement = transaction.prepare_cached(sql).await?;
     let row = transaction
-        .query_one(&statement, &[&sighting.source, &wanted.name, &sighting.received_at, &Json(&wanted.tags)])
+        .query_one(&statement, &[&samples.source, &wanted.name, &samples.received_at, &Json(&wanted.tags)])
         .await?;
     let Json(tags) = row.try_get(1)?;
     Ok(Found { id: row.try_get(0)?, tags, last_seen_at: row.try_get(2)? })

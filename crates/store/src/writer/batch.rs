@@ -38,34 +38,34 @@ pub(super) fn rows<'a>(payloads: &[&'a Payload]) -> Vec<Cow<'a, MomentRow>> {
     settled
 }
 
-/// A stream's mark as the table keeps it.
+/// An evaluation request as the table keeps it.
 #[derive(Debug, PartialEq)]
-pub(super) struct MarkRow<'a> {
+pub(super) struct RequestRow<'a> {
     pub(super) stream_id: i32,
     pub(super) from_at: Timestamp,
     pub(super) traceparent: Option<&'a str>,
 }
 
-/// The marks in the order of their streams, one for each, from the earliest moment that any payload names.
-pub(super) fn marks<'a>(payloads: &[&'a Payload]) -> Vec<MarkRow<'a>> {
-    let mut marks: BTreeMap<i32, MarkRow<'a>> = BTreeMap::new();
+/// The evaluation requests in the order of their streams, one for each, from the earliest moment that any payload names.
+pub(super) fn evaluation_requests<'a>(payloads: &[&'a Payload]) -> Vec<RequestRow<'a>> {
+    let mut requests: BTreeMap<i32, RequestRow<'a>> = BTreeMap::new();
     for payload in payloads {
         let traceparent = payload.receipt.traceparent.as_deref();
-        for mark in &payload.marks {
-            let row = marks.entry(mark.stream_id).or_insert(MarkRow {
-                stream_id: mark.stream_id,
-                from_at: mark.from_at,
+        for request in &payload.evaluation_requests {
+            let row = requests.entry(request.stream_id).or_insert(RequestRow {
+                stream_id: request.stream_id,
+                from_at: request.from_at,
                 traceparent,
             });
-            row.from_at = row.from_at.min(mark.from_at);
+            row.from_at = row.from_at.min(request.from_at);
             row.traceparent = traceparent.or(row.traceparent);
         }
     }
-    marks.into_values().collect()
+    requests.into_values().collect()
 }
 
 /// The dead letters in the order of their ids.
-pub(super) fn letters<'a>(payloads: &[&'a Payload]) -> BTreeMap<Uuid, &'a DeadLetter> {
+pub(super) fn dead_letters<'a>(payloads: &[&'a Payload]) -> BTreeMap<Uuid, &'a DeadLetter> {
     payloads
         .iter()
         .filter_map(|payload| payload.dead_letter.as_ref())

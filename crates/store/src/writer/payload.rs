@@ -12,13 +12,13 @@ use crate::dead_letters::DeadLetter;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
     /// What makes a second delivery a second delivery.
-    pub claim: Claim,
+    pub key: ReceiptKey,
     /// That it was accepted, and what came of it.
     pub receipt: Receipt,
     /// Its moments.
     pub rows: Vec<MomentRow>,
     /// Streams of it that rules watch.
-    pub marks: Vec<EvaluationRequest>,
+    pub evaluation_requests: Vec<EvaluationRequest>,
     /// What of it could not be taken.
     pub dead_letter: Option<DeadLetter>,
     /// Devices whose `last_seen_at` is moved on to the receive time.
@@ -29,13 +29,13 @@ impl Payload {
     /// Whether this, of the same key as `other`, is the same payload: neither came after the other had expired. The writer's SQL
     /// says the same of what is stored.
     pub(super) fn repeats(&self, other: &Self) -> bool {
-        self.receipt.received_at < other.claim.expires_at && other.receipt.received_at < self.claim.expires_at
+        self.receipt.received_at < other.key.expires_at && other.receipt.received_at < self.key.expires_at
     }
 }
 
-/// A key that one payload of a source may claim until it expires.
+/// A key that one payload of a source holds until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct ReceiptKey {
     /// The source's name.
     pub source: String,
     /// `id:` and the event's id, or `event:` or `body:` and a hash.
@@ -44,7 +44,7 @@ pub struct Claim {
     pub expires_at: Timestamp,
 }
 
-impl Claim {
+impl ReceiptKey {
     pub(super) fn identity(&self) -> (&str, &str) {
         (&self.source, &self.key)
     }

@@ -2,11 +2,11 @@
 //! two writers wait for each other, never in a circle.
 
 /// Keys, receipts and rows of which none is there yet.
-pub(super) const PLAIN: [&str; 3] = [FRESH_KEYS, FRESH_RECEIPTS, FRESH_ROWS];
+pub(super) const OPTIMISTIC: [&str; 3] = [FRESH_KEYS, FRESH_RECEIPTS, FRESH_ROWS];
 /// The same where some may be.
-pub(super) const CAREFUL: [&str; 3] = [CLAIM, RECEIPTS, NEW_ROWS];
+pub(super) const UPSERT: [&str; 3] = [KEYS, RECEIPTS, NEW_ROWS];
 
-/// As [`CLAIM`], but every key is new.
+/// As [`KEYS`], but every key is new.
 const FRESH_KEYS: &str = "
     insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])";
@@ -29,7 +29,7 @@ const FRESH_ROWS: &str = r#"
 ///
 /// A key is free again when it has expired, when what held it was not stored whole, or when what held it was
 /// received so much later that this one cannot be its repetition.
-const CLAIM: &str = "
+const KEYS: &str = "
     insert into receipt_key as held (source, key, received_at, expires_at, receipt_id, outcome)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])
                   as wanted (source, key)
@@ -77,16 +77,16 @@ pub(super) const REVISE_ROWS: &str = r#"
     from unnest($1::moment_row[]) as new
     where r.stream_id = new.stream_id and r.observed_at = new.observed_at"#;
 
-/// $1 streams in order, $2 from when, $3 traces. The fresh token tells whoever evaluates that there is more to see.
-pub(super) const MARKS: &str = "
+/// $1 streams in order, $2 from when, $3 traces. The fresh token tells `alert` that there is more to see.
+pub(super) const EVALUATION_REQUESTS: &str = "
     insert into evaluation_request (stream_id, from_at, token, traceparent)
     select stream_id, from_at, nextval('evaluation_token'), traceparent
-    from unnest($1::integer[], $2::timestamptz[], $3::text[]) as mark (stream_id, from_at, traceparent)
+    from unnest($1::integer[], $2::timestamptz[], $3::text[]) as request (stream_id, from_at, traceparent)
     on conflict (stream_id) do update
     set from_at = least(evaluation_request.from_at, excluded.from_at), token = excluded.token,
         traceparent = coalesce(excluded.traceparent, evaluation_request.traceparent)";
 
-/// $1 devices, $2 times. A device that somebody else holds was seen by them.
+/// $1 devices, $2 times. A device that another transaction holds was seen by that.
 pub(super) const SEEN: &str = "
     with free as materialized (
         select id from device where id = any($1) order by id for no key update skip locked)

@@ -13,20 +13,20 @@ use super::{batch, statements};
 use crate::MomentRow;
 use crate::sent::{Instant, SentRow};
 
-/// Claims the keys; the receipts whose keys were free, where the statement returns them.
-pub(super) async fn claim(
+/// Takes the keys; the receipts whose keys were free, where the statement returns them.
+pub(super) async fn keys(
     client: &Client,
     statement: &Statement,
     payloads: &[&Payload],
 ) -> Result<HashSet<Uuid>, Error> {
     let mut payloads = payloads.to_vec();
-    payloads.sort_unstable_by_key(|payload| payload.claim.identity());
-    let claims = || payloads.iter().map(|payload| &payload.claim);
+    payloads.sort_unstable_by_key(|payload| payload.key.identity());
+    let taken = || payloads.iter().map(|payload| &payload.key);
     let receipts = || payloads.iter().map(|payload| &payload.receipt);
-    let sources: Vec<&str> = claims().map(|claim| claim.source.as_str()).collect();
-    let keys: Vec<&str> = claims().map(|claim| claim.key.as_str()).collect();
+    let sources: Vec<&str> = taken().map(|key| key.source.as_str()).collect();
+    let keys: Vec<&str> = taken().map(|key| key.key.as_str()).collect();
     let received: Vec<Instant> = receipts().map(|receipt| Instant(receipt.received_at)).collect();
-    let expiries: Vec<Instant> = claims().map(|claim| Instant(claim.expires_at)).collect();
+    let expiries: Vec<Instant> = taken().map(|key| Instant(key.expires_at)).collect();
     let ids: Vec<Uuid> = receipts().map(|receipt| receipt.id).collect();
     let outcomes: Vec<&str> = receipts().map(|receipt| receipt.outcome.as_str()).collect();
     let rows = client.query(statement, &[&sources, &keys, &received, &expiries, &ids, &outcomes]).await?;
@@ -48,7 +48,7 @@ pub(super) async fn receipts(
             &[
                 &receipts().map(|receipt| Instant(receipt.received_at)).collect::<Vec<_>>(),
                 &receipts().map(|receipt| receipt.id).collect::<Vec<_>>(),
-                &payloads.iter().map(|payload| payload.claim.source.as_str()).collect::<Vec<_>>(),
+                &payloads.iter().map(|payload| payload.key.source.as_str()).collect::<Vec<_>>(),
                 &texts(|receipt| &receipt.event_id),
                 &texts(|receipt| &receipt.format),
                 &receipts().map(|receipt| receipt.traceparent.as_deref()).collect::<Vec<_>>(),
@@ -66,7 +66,7 @@ pub(super) async fn receipts(
 }
 
 /// Inserts rows of which none is there yet.
-pub(super) async fn fresh_readings(
+pub(super) async fn fresh_moments(
     client: &Client,
     statement: &Statement,
     rows: &[Cow<'_, MomentRow>],
@@ -78,7 +78,7 @@ pub(super) async fn fresh_readings(
 }
 
 /// Inserts what is new. What is there is locked, merged, and written again only where that changes it.
-pub(super) async fn readings(
+pub(super) async fn moments(
     client: &Client,
     statement: &Statement,
     rows: &[Cow<'_, MomentRow>],
@@ -125,18 +125,18 @@ async fn revise(client: &Client, rows: &[&MomentRow]) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) async fn marks(
+pub(super) async fn evaluation_requests(
     client: &Client,
     statement: &Statement,
     payloads: &[&Payload],
 ) -> Result<(), Error> {
-    let marks = batch::marks(payloads);
-    if marks.is_empty() {
+    let requests = batch::evaluation_requests(payloads);
+    if requests.is_empty() {
         return Ok(());
     }
-    let streams: Vec<i32> = marks.iter().map(|mark| mark.stream_id).collect();
-    let from: Vec<Timestamp> = marks.iter().map(|mark| mark.from_at).collect();
-    let traces: Vec<Option<&str>> = marks.iter().map(|mark| mark.traceparent).collect();
+    let streams: Vec<i32> = requests.iter().map(|request| request.stream_id).collect();
+    let from: Vec<Timestamp> = requests.iter().map(|request| request.from_at).collect();
+    let traces: Vec<Option<&str>> = requests.iter().map(|request| request.traceparent).collect();
     client.execute(statement, &[&streams, &from, &traces]).await?;
     Ok(())
 }

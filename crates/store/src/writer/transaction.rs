@@ -1,15 +1,15 @@
 //! One transaction for a batch of payloads.
 //!
 //! ```text
-//! plain:    begin, insert all ──┬─ nothing was there before ──────> commit
-//!            (one round trip)   └─ a key was taken ──> roll back ─┐
-//!                        ┌──────────────────────────────────────┘
-//! careful:  begin, claim, write all ──┬─ every key was free ──> commit
-//!            (one round trip)    ^    └─ some were not ──> roll back ─┐
-//!                                └──────── without the duplicates ────┘
+//! optimistic:  begin, insert all ──┬─ nothing was there before ───> commit
+//!              (one round trip)    └─ a key was taken ──> roll back ─┐
+//!                      ┌─────────────────────────────────────────┘
+//! upsert:  begin, take keys, write all ──┬─ every key was free ──> commit
+//!           (one round trip)      ^      └─ some were not ──> roll back ─┐
+//!                                 └─────── without the duplicates ───────┘
 //! ```
 //!
-//! Duplicates are rare, and a round trip costs as much as a hundred rows: nothing waits for the claim's answer. An insert
+//! Duplicates are rare, and a round trip costs as much as a hundred rows: nothing waits for which keys were free. An insert
 //! that need not look for what is there before (`on conflict`) costs PostgreSQL a third less.
 
 use std::collections::HashSet;
@@ -25,32 +25,36 @@ use super::payload::Payload;
 use super::{Written, batch, statements, tables};
 use crate::dead_letters;
 
-/// Batches that are written carefully after one in which something was there before: repetitions come in flocks.
-const CAREFUL_BATCHES: u32 = 32;
+/// Batches that are upserted after one in which something was there before: repetitions come in flocks.
+const UPSERT_BATCHES: u32 = 32;
 
-/// Which way batches are written.
+/// How the next batch is inserted: as if nothing were there, or looking for what is.
 #[derive(Debug, Default)]
-pub(super) struct Way {
-    /// Batches that are still to be written carefully.
-    careful: AtomicU32,
+pub(super) struct InsertStrategy {
+    /// Batches that are still to be upserted.
+    upserts: AtomicU32,
 }
 
-impl Way {
-    /// Whether the next batch is to be written plainly.
-    fn next_is_plain(&self) -> bool {
+impl InsertStrategy {
+    /// Whether the next batch is inserted as if nothing of it were there.
+    fn next_is_optimistic(&self) -> bool {
         let one_less = |left: u32| left.checked_sub(1);
-        self.careful.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err()
+        self.upserts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err()
     }
 
-    fn met_something(&self) {
-        self.careful.store(CAREFUL_BATCHES, Ordering::Relaxed);
+    fn met_existing(&self) {
+        self.upserts.store(UPSERT_BATCHES, Ordering::Relaxed);
     }
 }
 
-/// Writes the payloads, whose claims differ; what became of each, in their order.
-pub(super) async fn write(client: &Client, way: &Way, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
-    if way.next_is_plain() {
-        match plain(client, payloads).await {
+/// Writes the payloads, whose keys differ; what became of each, in their order.
+pub(super) async fn write(
+    client: &Client,
+    strategy: &InsertStrategy,
+    payloads: &[&Payload],
+) -> Result<Vec<Written>, Error> {
+    if strategy.next_is_optimistic() {
+        match optimistic(client, payloads).await {
             Ok(()) => {
                 client.batch_execute("commit").await?;
                 return Ok(vec![Written::Stored; payloads.len()]);
@@ -60,30 +64,30 @@ pub(super) async fn write(client: &Client, way: &Way, payloads: &[&Payload]) -> 
                 if error.code() != Some(&SqlState::UNIQUE_VIOLATION) {
                     return Err(error);
                 }
-                way.met_something();
+                strategy.met_existing();
             }
         }
     }
-    careful(client, payloads).await
+    upsert(client, payloads).await
 }
 
 /// Everything but the commit, as if nothing of it were there; a unique violation where something is.
-async fn plain(client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
-    let statements = Prepared::on(client, &statements::PLAIN).await?;
+async fn optimistic(client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
+    let statements = Prepared::on(client, &statements::OPTIMISTIC).await?;
     let rows = batch::rows(payloads);
     // Sent in this order, which is that of the locks.
     try_join!(
         client.batch_execute("begin"),
-        tables::claim(client, &statements.claim, payloads),
+        tables::keys(client, &statements.keys, payloads),
         tables::receipts(client, &statements.receipts, payloads),
-        tables::fresh_readings(client, &statements.rows, &rows),
+        tables::fresh_moments(client, &statements.rows, &rows),
         statements.write_the_rest(client, payloads),
     )?;
     Ok(())
 }
 
-async fn careful(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
-    let statements = Prepared::on(client, &statements::CAREFUL).await?;
+async fn upsert(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
+    let statements = Prepared::on(client, &statements::UPSERT).await?;
     let mut duplicates: HashSet<Uuid> = HashSet::new();
     loop {
         let open: Vec<&Payload> =
@@ -124,15 +128,15 @@ async fn attempt(
     // Sent in this order, which is that of the locks.
     let (_, free, ..) = try_join!(
         client.batch_execute("begin"),
-        tables::claim(client, &statements.claim, payloads),
+        tables::keys(client, &statements.keys, payloads),
         tables::receipts(client, &statements.receipts, payloads),
-        tables::readings(client, &statements.rows, &rows),
+        tables::moments(client, &statements.rows, &rows),
         statements.write_the_rest(client, payloads),
     )?;
     Ok(free)
 }
 
-/// After an error, which is told already. What is still on its way is answered before; a connection on which even
+/// After an error, which is the answer already. What is still on its way is answered before; a connection on which even
 /// this fails is closed, and the pool drops it.
 async fn roll_back(client: &Client) {
     if let Err(error) = client.batch_execute("rollback").await {
@@ -140,34 +144,34 @@ async fn roll_back(client: &Client) {
     }
 }
 
-/// The statements of one way, prepared once a connection.
+/// The statements of one strategy, prepared once a connection.
 struct Prepared {
-    claim: Statement,
+    keys: Statement,
     receipts: Statement,
     rows: Statement,
-    marks: Statement,
+    evaluation_requests: Statement,
     dead_letters: Statement,
     seen: Statement,
 }
 
 impl Prepared {
-    async fn on(client: &Client, [claim, receipts, rows]: &[&str; 3]) -> Result<Self, Error> {
-        let (claim, receipts, rows, marks, dead_letters, seen) = try_join!(
-            client.prepare_cached(claim),
+    async fn on(client: &Client, [keys, receipts, rows]: &[&str; 3]) -> Result<Self, Error> {
+        let (keys, receipts, rows, evaluation_requests, dead_letters, seen) = try_join!(
+            client.prepare_cached(keys),
             client.prepare_cached(receipts),
             client.prepare_cached(rows),
-            client.prepare_cached(statements::MARKS),
+            client.prepare_cached(statements::EVALUATION_REQUESTS),
             client.prepare_cached(dead_letters::KEEP),
             client.prepare_cached(statements::SEEN),
         )?;
-        Ok(Self { claim, receipts, rows, marks, dead_letters, seen })
+        Ok(Self { keys, receipts, rows, evaluation_requests, dead_letters, seen })
     }
 
-    /// What is written in the same words either way.
+    /// What both strategies write alike.
     async fn write_the_rest(&self, client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
-        let letters = batch::letters(payloads);
+        let letters = batch::dead_letters(payloads);
         try_join!(
-            tables::marks(client, &self.marks, payloads),
+            tables::evaluation_requests(client, &self.evaluation_requests, payloads),
             dead_letters::keep_all(client, &self.dead_letters, &letters),
             tables::seen(client, &self.seen, payloads),
         )?;
@@ -177,14 +181,14 @@ impl Prepared {
 
 #[cfg(test)]
 mod tests {
-    use super::{CAREFUL_BATCHES, Way};
+    use super::{InsertStrategy, UPSERT_BATCHES};
 
     #[test]
-    fn after_a_repetition_some_batches_are_written_carefully() {
-        let way = Way::default();
-        assert!(way.next_is_plain() && way.next_is_plain());
-        way.met_something();
-        assert!((0..CAREFUL_BATCHES).all(|_| !way.next_is_plain()));
-        assert!(way.next_is_plain());
+    fn after_a_repetition_some_batches_are_upserted() {
+        let strategy = InsertStrategy::default();
+        assert!(strategy.next_is_optimistic() && strategy.next_is_optimistic());
+        strategy.met_existing();
+        assert!((0..UPSERT_BATCHES).all(|_| !strategy.next_is_optimistic()));
+        assert!(strategy.next_is_optimistic());
     }
 }

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod faults;
-mod house;
 mod migrations;
 mod partitions;
 mod streams;
 mod tls;
 mod view;
+mod world;
 mod writing;

@@ -61,7 +61,7 @@ async fn the_pipeline_in_force_is_the_last_one_activated() {
     let client = Database::new(&settings).client().await.unwrap();
     assert_eq!(store::active_pipeline::hash(&client).await.unwrap(), None);
     for hash in ["a", "b", "b"] {
-        store::active_pipeline::activate(&client, hash, crate::house::at("2024-05-01T00:00:00Z"))
+        store::active_pipeline::activate(&client, hash, crate::world::at("2024-05-01T00:00:00Z"))
             .await
             .unwrap();
     }

@@ -1,23 +1,23 @@
-use crate::house::{House, at, reading};
+use crate::world::{World, at, reading};
 
 const NOON: &str = "2024-05-01T12:00:00Z";
 
 #[tokio::test]
 async fn the_view_of_one_device_and_metric_reads_by_the_key_alone() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     for device in 0..50 {
         let readings = ["t", "h"].map(|metric| reading(&format!("d{device}"), metric, 1.0, at(NOON)));
-        house.writer.write(house.payload(&device.to_string(), at(NOON), &readings).await).await.unwrap();
+        world.writer.write(world.payload(&device.to_string(), at(NOON), &readings).await).await.unwrap();
     }
     let many = r#"
         insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
         select s.id, r.observed_at + n * interval '1 second', r.received_at, r.receipt_id, r."values"
         from stream s join moment r on r.stream_id = s.id, generate_series(1, 1000) n;
         analyze"#;
-    house.client.batch_execute(many).await.unwrap();
+    world.client.batch_execute(many).await.unwrap();
     let explain = "explain select observed_at, value from readings where device = 'd7' and metric = 't'
                    and observed_at >= '2024-05-01 12:10:00+00' order by observed_at";
-    let plan = house.client.query(explain, &[]).await.unwrap();
+    let plan = world.client.query(explain, &[]).await.unwrap();
     let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
     let plan = plan.join("\n");
     assert!(!plan.contains("Seq Scan on moment_2024"), "{plan}");
@@ -26,10 +26,10 @@ async fn the_view_of_one_device_and_metric_reads_by_the_key_alone() {
 
 #[tokio::test]
 async fn what_the_command_shows_is_what_was_stored() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let readings = [reading("d", "t", 21.5, at(NOON)), reading("e", "t", 1.0, at(NOON))];
-    house.writer.write(house.payload("1", at(NOON), &readings).await).await.unwrap();
-    let client = house.database.client().await.unwrap();
+    world.writer.write(world.payload("1", at(NOON), &readings).await).await.unwrap();
+    let client = world.database.client().await.unwrap();
     let devices = store::queries::devices(&client, None, 10).await.unwrap();
     assert_eq!(
         devices.iter().map(|row| (row.device.as_str(), row.series)).collect::<Vec<_>>(),

@@ -5,130 +5,130 @@ use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
 use store::{Database, KeptRequest, Payload, ReceiptOutcome, RecordPlace, Writer, Written};
 use tokio::task::JoinSet;
 
-use crate::house::{House, at, reading};
+use crate::world::{World, at, reading};
 
 const NOON: &str = "2024-05-01T12:00:00Z";
 
 #[tokio::test]
 async fn a_redelivery_stores_no_second_row() {
-    let Some(house) = House::build().await else { return };
-    let payload = house.payload("1", at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
-    assert_eq!(house.writer.write(payload.clone()).await.unwrap(), Written::Stored);
+    let Some(world) = World::build().await else { return };
+    let payload = world.payload("1", at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
+    assert_eq!(world.writer.write(payload.clone()).await.unwrap(), Written::Stored);
     let token = "select token from evaluation_request";
-    let before: i64 = house.client.query_one(token, &[]).await.unwrap().get(0);
-    assert_eq!(house.writer.write(payload).await.unwrap(), Written::Duplicate);
-    assert_eq!(house.client.query_one(token, &[]).await.unwrap().get::<_, i64>(0), before);
-    assert_eq!((house.count("receipt").await, house.count("moment").await), (1, 1));
+    let before: i64 = world.client.query_one(token, &[]).await.unwrap().get(0);
+    assert_eq!(world.writer.write(payload).await.unwrap(), Written::Duplicate);
+    assert_eq!(world.client.query_one(token, &[]).await.unwrap().get::<_, i64>(0), before);
+    assert_eq!((world.count("receipt").await, world.count("moment").await), (1, 1));
 }
 
 #[tokio::test]
 async fn a_batch_is_written_as_one_and_says_where_its_requests_are() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let mut batch = Vec::new();
     for (offset, id) in ["1", "2", "1"].into_iter().enumerate() {
-        let mut payload = house.payload(id, at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
+        let mut payload = world.payload(id, at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
         let (topic, offset) = ("payloads".into(), i64::try_from(offset).unwrap());
         payload.receipt.request = KeptRequest::Record(RecordPlace { topic, partition: 3, offset });
         batch.push(payload);
     }
-    let written: Vec<_> = house.writer.write_all(batch).await.into_iter().map(Result::unwrap).collect();
+    let written: Vec<_> = world.writer.write_all(batch).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(written, [Written::Stored, Written::Stored, Written::Duplicate]);
     let places = "receipt where request is null and record_topic = 'payloads' and record_partition = 3 and record_offset < 2";
-    assert_eq!((house.count(places).await, house.count("moment").await), (2, 1));
+    assert_eq!((world.count(places).await, world.count("moment").await), (2, 1));
 }
 
 #[tokio::test]
 async fn the_same_payload_at_two_writers_at_once_is_stored_once() {
-    let Some(house) = House::build().await else { return };
-    let other = Writer::start(&Database::new(&house.settings));
+    let Some(world) = World::build().await else { return };
+    let other = Writer::start(&Database::new(&world.settings));
     let mut writes = JoinSet::new();
     for n in 0..100 {
         let moment = at(NOON) + Duration::from_secs(n);
-        let payload = house.payload(&n.to_string(), at(NOON), &[reading("d", "t", 1.0, moment)]).await;
-        for writer in [&house.writer, &other, &house.writer] {
+        let payload = world.payload(&n.to_string(), at(NOON), &[reading("d", "t", 1.0, moment)]).await;
+        for writer in [&world.writer, &other, &world.writer] {
             let (writer, payload) = (writer.clone(), payload.clone());
             writes.spawn(async move { writer.write(payload).await.unwrap() });
         }
     }
     let written = writes.join_all().await;
     assert_eq!(written.iter().filter(|written| **written == Written::Stored).count(), 100);
-    assert_eq!((house.count("receipt").await, house.count("moment").await), (100, 100));
+    assert_eq!((world.count("receipt").await, world.count("moment").await), (100, 100));
 }
 
 #[tokio::test]
 async fn writers_that_meet_on_the_same_rows_never_wait_in_a_circle() {
-    let Some(house) = House::build().await else { return };
-    let other = Writer::start(&Database::new(&house.settings));
+    let Some(world) = World::build().await else { return };
+    let other = Writer::start(&Database::new(&world.settings));
     let mut writes = JoinSet::new();
     for n in 0_u32..400 {
-        // Everybody writes the same twenty moments, each in another order.
+        // All write the same twenty moments, each in another order.
         let readings: Vec<_> = (0..20_u64)
             .map(|k| (k * 7 + u64::from(n)) % 20)
             .map(|k| reading(&format!("d{}", k % 4), "t", f64::from(n), at(NOON) + Duration::from_secs(k)))
             .collect();
         let payload =
-            house.payload(&n.to_string(), at(NOON) + Duration::from_millis(n.into()), &readings).await;
-        let writer = if n % 2 == 0 { house.writer.clone() } else { other.clone() };
+            world.payload(&n.to_string(), at(NOON) + Duration::from_millis(n.into()), &readings).await;
+        let writer = if n % 2 == 0 { world.writer.clone() } else { other.clone() };
         writes.spawn(async move { writer.write(payload).await });
     }
     let written = writes.join_all().await;
     assert!(written.iter().all(Result::is_ok), "{:?}", written.iter().find(|one| one.is_err()));
     // Whatever the order of the writes, what was received last stands.
-    assert_eq!(house.count("readings where value = 399").await, 20);
+    assert_eq!(world.count("readings where value = 399").await, 20);
 }
 
 #[tokio::test]
 async fn one_bad_row_in_a_batch_harms_its_own_payload_only() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let mut payloads: Vec<Payload> = Vec::new();
     for n in 0..40 {
         let moment = at(NOON) + Duration::from_secs(n);
-        payloads.push(house.payload(&n.to_string(), at(NOON), &[reading("d", "t", 1.0, moment)]).await);
+        payloads.push(world.payload(&n.to_string(), at(NOON), &[reading("d", "t", 1.0, moment)]).await);
     }
     payloads[13].receipt.event_id = "a NUL \0 that no text holds".into();
     let mut writes = JoinSet::new();
     for payload in payloads {
-        let writer = house.writer.clone();
+        let writer = world.writer.clone();
         writes.spawn(async move { writer.write(payload).await });
     }
     let failed: Vec<_> = writes.join_all().await.into_iter().filter_map(Result::err).collect();
     assert!(matches!(failed.as_slice(), [store::WriteError::Data(_)]), "{failed:?}");
-    assert_eq!((house.count("receipt").await, house.count("moment").await), (39, 39));
+    assert_eq!((world.count("receipt").await, world.count("moment").await), (39, 39));
 }
 
 #[tokio::test]
-async fn two_payloads_of_one_moment_stand_in_one_row_and_a_change_is_marked() {
-    let Some(house) = House::build().await else { return };
+async fn two_payloads_of_one_moment_stand_in_one_row_that_says_when_it_was_revised() {
+    let Some(world) = World::build().await else { return };
     let write = async |id: &str, second: u64, metric: &str, value: f64| {
         let received = at(NOON) + Duration::from_secs(second);
-        let payload = house.payload(id, received, &[reading("d", metric, value, at(NOON))]).await;
-        house.writer.write(payload).await.unwrap();
+        let payload = world.payload(id, received, &[reading("d", metric, value, at(NOON))]).await;
+        world.writer.write(payload).await.unwrap();
     };
     let version = "select xmin::text, revised_at is not null from moment";
     write("1", 1, "t", 20.0).await;
     write("2", 2, "h", 50.0).await;
-    let row = house.client.query_one(version, &[]).await.unwrap();
+    let row = world.client.query_one(version, &[]).await.unwrap();
     assert!(!row.get::<_, bool>(1), "a value beside another changes none");
     write("3", 3, "t", 20.0).await;
-    let untouched = house.client.query_one(version, &[]).await.unwrap();
+    let untouched = world.client.query_one(version, &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), untouched.get::<_, String>(0));
     write("4", 4, "t", 21.0).await;
-    assert!(house.client.query_one(version, &[]).await.unwrap().get::<_, bool>(1));
+    assert!(world.client.query_one(version, &[]).await.unwrap().get::<_, bool>(1));
     // Received before the change, delivered after it.
     write("0", 0, "t", 19.0).await;
-    assert_eq!(house.values("d").await, [("h".into(), 50.0), ("t".into(), 21.0)]);
-    assert_eq!(house.count("moment").await, 1);
+    assert_eq!(world.values("d").await, [("h".into(), 50.0), ("t".into(), 21.0)]);
+    assert_eq!(world.count("moment").await, 1);
 }
 
 #[tokio::test]
 async fn an_equal_body_within_its_window_is_a_duplicate_and_beyond_it_is_not() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let write = async |id: &str, second: u64| {
         let received = at(NOON) + Duration::from_secs(second);
-        let mut payload = house.payload(id, received, &[reading("d", "t", 1.0, received)]).await;
-        payload.claim.key = "body:x".into();
-        payload.claim.expires_at = received + Duration::from_secs(60);
-        house.writer.write(payload).await.unwrap()
+        let mut payload = world.payload(id, received, &[reading("d", "t", 1.0, received)]).await;
+        payload.key.key = "body:x".into();
+        payload.key.expires_at = received + Duration::from_secs(60);
+        world.writer.write(payload).await.unwrap()
     };
     assert_eq!(write("1", 600).await, Written::Stored);
     assert_eq!(write("2", 630).await, Written::Duplicate);
@@ -139,31 +139,31 @@ async fn an_equal_body_within_its_window_is_a_duplicate_and_beyond_it_is_not() {
 
 #[tokio::test]
 async fn equal_bodies_of_one_batch_are_told_apart_by_their_windows() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let write = async |seconds: &[u64]| {
         let mut payloads = Vec::new();
         for second in seconds {
             let received = at(NOON) + Duration::from_secs(*second);
             let name = second.to_string();
-            let mut payload = house.payload(&name, received, &[reading("d", "t", 1.0, received)]).await;
-            payload.claim.key = "body:x".into();
-            payload.claim.expires_at = received + Duration::from_secs(60);
+            let mut payload = world.payload(&name, received, &[reading("d", "t", 1.0, received)]).await;
+            payload.key.key = "body:x".into();
+            payload.key.expires_at = received + Duration::from_secs(60);
             payloads.push(payload);
         }
-        let written = house.writer.write_all(payloads).await;
+        let written = world.writer.write_all(payloads).await;
         written.into_iter().map(Result::unwrap).collect::<Vec<_>>()
     };
     let (stored, duplicate) = (Written::Stored, Written::Duplicate);
     assert_eq!(write(&[600, 630, 680, 700, 760]).await, [stored, duplicate, stored, duplicate, stored]);
     // The second repeats the first, which is a repetition itself, but not what is stored.
     assert_eq!(write(&[810, 830]).await, [duplicate, stored]);
-    assert_eq!(house.count("moment").await, 4);
+    assert_eq!(world.count("moment").await, 4);
 }
 
 #[tokio::test]
 async fn what_was_not_stored_whole_is_looked_at_again_and_resolves_nothing_twice() {
-    let Some(house) = House::build().await else { return };
-    let mut payload = house.payload("1", at(NOON), &[]).await;
+    let Some(world) = World::build().await else { return };
+    let mut payload = world.payload("1", at(NOON), &[]).await;
     payload.receipt.outcome = ReceiptOutcome::Rejected;
     payload.dead_letter = Some(DeadLetter {
         event: DeadEvent::of(&cloudevent::new("t", "/sources/test", "1")),
@@ -173,40 +173,40 @@ async fn what_was_not_stored_whole_is_looked_at_again_and_resolves_nothing_twice
         problems: vec![DeadProblem { place: "line 1".into(), reason: "empty".into() }],
         at: at(NOON),
     });
-    house.writer.write(payload.clone()).await.unwrap();
-    assert_eq!(house.writer.write(payload).await.unwrap(), Written::Stored);
-    assert_eq!(house.count("dead_letter where deliveries = 2").await, 1);
-    let fixed = house.payload("1", at(NOON), &[reading("d", "t", 1.0, at(NOON))]).await;
-    assert_eq!(house.writer.write(fixed).await.unwrap(), Written::Stored);
-    assert_eq!(house.count("receipt where outcome = 'stored' and readings = 1").await, 1);
-    assert_eq!(house.count("receipt").await, 1);
+    world.writer.write(payload.clone()).await.unwrap();
+    assert_eq!(world.writer.write(payload).await.unwrap(), Written::Stored);
+    assert_eq!(world.count("dead_letter where deliveries = 2").await, 1);
+    let fixed = world.payload("1", at(NOON), &[reading("d", "t", 1.0, at(NOON))]).await;
+    assert_eq!(world.writer.write(fixed).await.unwrap(), Written::Stored);
+    assert_eq!(world.count("receipt where outcome = 'stored' and readings = 1").await, 1);
+    assert_eq!(world.count("receipt").await, 1);
 }
 
 #[tokio::test]
-async fn a_mark_keeps_its_earliest_moment_and_gets_a_new_token() {
-    let Some(house) = House::build().await else { return };
-    let mark = "select from_at, token from evaluation_request";
+async fn an_evaluation_request_keeps_its_earliest_moment_and_gets_a_new_token() {
+    let Some(world) = World::build().await else { return };
+    let request = "select from_at, token from evaluation_request";
     let mut tokens = Vec::new();
     for (id, second) in [("1", 60), ("2", 30), ("3", 90)] {
         let moment = at(NOON) + Duration::from_secs(second);
-        let payload = house.payload(id, at(NOON), &[reading("d", "t", 1.0, moment)]).await;
-        house.writer.write(payload).await.unwrap();
-        tokens.push(house.client.query_one(mark, &[]).await.unwrap().get::<_, i64>(1));
+        let payload = world.payload(id, at(NOON), &[reading("d", "t", 1.0, moment)]).await;
+        world.writer.write(payload).await.unwrap();
+        tokens.push(world.client.query_one(request, &[]).await.unwrap().get::<_, i64>(1));
     }
-    let from: jiff::Timestamp = house.client.query_one(mark, &[]).await.unwrap().get(0);
+    let from: jiff::Timestamp = world.client.query_one(request, &[]).await.unwrap().get(0);
     assert_eq!(from, at(NOON) + Duration::from_secs(30));
     assert!(tokens.is_sorted_by(|a, b| a < b), "{tokens:?}");
 }
 
 #[tokio::test]
 async fn last_seen_moves_on_at_most_once_a_minute() {
-    let Some(house) = House::build().await else { return };
+    let Some(world) = World::build().await else { return };
     let mut seen = Vec::new();
     for (id, second) in [("1", 0), ("2", 59), ("3", 61), ("4", 90)] {
         let received = at(NOON) + Duration::from_secs(second);
-        let payload = house.payload(id, received, &[reading("d", "t", 1.0, received)]).await;
-        house.writer.write(payload).await.unwrap();
-        let row = house.client.query_one("select last_seen_at from device", &[]).await.unwrap();
+        let payload = world.payload(id, received, &[reading("d", "t", 1.0, received)]).await;
+        world.writer.write(payload).await.unwrap();
+        let row = world.client.query_one("select last_seen_at from device", &[]).await.unwrap();
         seen.push(row.get::<_, jiff::Timestamp>(0).duration_since(at(NOON)).as_secs());
     }
     assert_eq!(seen, [0, 0, 61, 61]);

@@ -54,7 +54,7 @@ impl Queue {
                     if status.is_success() {
                         let fields = request.headers().iter();
                         let fields = fields.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-                        own.events.lock().unwrap().push(cloudevent::from_binary(fields, &body).unwrap());
+                        own.events.lock().unwrap().push(cloudevent::from_binary(fields, body).unwrap());
                     }
                     async move { HttpResponse::build(status).finish() }
                 }),

@@ -11,7 +11,7 @@ use crate::MomentRow;
 
 /// The samples of one payload, with what they share.
 #[derive(Debug, Clone, Copy)]
-pub struct Sighting<'a> {
+pub struct PayloadSamples<'a> {
     /// The source's name.
     pub source: &'a str,
     /// Tags that the source gives to all its devices.
@@ -28,18 +28,18 @@ pub struct Sighting<'a> {
 
 /// Where a payload's readings go.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Located {
+pub struct ResolvedStreams {
     /// The payload's receipt, which its rows name.
     pub receipt_id: Uuid,
     /// The streams that it touches, by device and channel.
-    pub streams: Vec<LocatedStream>,
+    pub streams: Vec<ResolvedStream>,
     /// Devices whose `last_seen_at` is to be moved on.
     pub seen: Vec<i32>,
 }
 
 /// One stream and what a payload says of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LocatedStream {
+pub struct ResolvedStream {
     /// The stream.
     pub id: i32,
     /// The device's name.
@@ -54,7 +54,7 @@ pub struct LocatedStream {
     pub rows: Vec<MomentRow>,
 }
 
-impl LocatedStream {
+impl ResolvedStream {
     /// The earliest and the latest moment.
     pub fn span(&self) -> (Timestamp, Timestamp) {
         let at = |row: Option<&MomentRow>| row.map(|row| row.observed_at).unwrap_or_default();
@@ -62,7 +62,7 @@ impl LocatedStream {
     }
 }
 
-impl<'a> Sighting<'a> {
+impl<'a> PayloadSamples<'a> {
     /// The devices in the order of their names.
     pub(super) fn wanted_devices(&self) -> Vec<Wanted<'a>> {
         let mut devices: BTreeMap<&str, Wanted<'a>> = BTreeMap::new();
@@ -81,9 +81,9 @@ impl<'a> Sighting<'a> {
         Wanted { name, tags, channels: BTreeMap::new() }
     }
 
-    /// Every value at its place; `devices` has all that [`Sighting::wanted_devices`] names.
-    pub(super) fn located(&self, devices: &BTreeMap<&str, Arc<Device>>) -> Located {
-        let mut gathering = Gathering::default();
+    /// Every value at its place; `devices` has all that [`PayloadSamples::wanted_devices`] names.
+    pub(super) fn resolved(&self, devices: &BTreeMap<&str, Arc<Device>>) -> ResolvedStreams {
+        let mut by_stream = StreamRows::default();
         for sample in self.samples {
             let (device, channel) = (sample.device.as_str(), sample.channel.as_str());
             let Some(known) = devices.get(device) else { continue };
@@ -93,7 +93,7 @@ impl<'a> Sighting<'a> {
             if placed.is_empty() {
                 continue;
             }
-            let gathered = gathering.stream(device, channel, || LocatedStream {
+            let stream_rows = by_stream.stream(device, channel, || ResolvedStream {
                 id: stream.stream,
                 device: device.to_owned(),
                 channel: channel.to_owned(),
@@ -102,9 +102,9 @@ impl<'a> Sighting<'a> {
                 rows: Vec::new(),
             });
             for (position, reading) in &placed {
-                gathered.add_metric(*position, &reading.metric);
+                stream_rows.add_metric(*position, &reading.metric);
             }
-            let row = gathered.row(sample.observed_at, || {
+            let row = stream_rows.row(sample.observed_at, || {
                 MomentRow::new(stream.stream, sample.observed_at, self.received_at, self.receipt_id)
             });
             for (position, reading) in placed {
@@ -112,9 +112,9 @@ impl<'a> Sighting<'a> {
             }
         }
         let seen = devices.values().filter(|device| device.is_news(self.received_at));
-        Located {
+        ResolvedStreams {
             receipt_id: self.receipt_id,
-            streams: gathering.into_streams(),
+            streams: by_stream.into_streams(),
             seen: seen.map(|device| device.id).collect(),
         }
     }
@@ -122,35 +122,35 @@ impl<'a> Sighting<'a> {
 
 /// Streams and moments in the order in which samples name them; the indexes hold places alone, so that their nodes are small.
 #[derive(Default)]
-struct Gathering<'a> {
-    streams: Vec<Gathered>,
+struct StreamRows<'a> {
+    streams: Vec<RowsOfStream>,
     index: BTreeMap<(&'a str, &'a str), usize>,
 }
 
-struct Gathered {
-    stream: LocatedStream,
+struct RowsOfStream {
+    stream: ResolvedStream,
     positions: Vec<usize>,
     rows: BTreeMap<Timestamp, usize>,
 }
 
-impl<'a> Gathering<'a> {
+impl<'a> StreamRows<'a> {
     fn stream(
         &mut self,
         device: &'a str,
         channel: &'a str,
-        make: impl FnOnce() -> LocatedStream,
-    ) -> &mut Gathered {
+        make: impl FnOnce() -> ResolvedStream,
+    ) -> &mut RowsOfStream {
         let next = self.streams.len();
         let place = *self.index.entry((device, channel)).or_insert(next);
         if place == next {
-            self.streams.push(Gathered { stream: make(), positions: Vec::new(), rows: BTreeMap::new() });
+            self.streams.push(RowsOfStream { stream: make(), positions: Vec::new(), rows: BTreeMap::new() });
         }
         &mut self.streams[place]
     }
 
-    fn into_streams(self) -> Vec<LocatedStream> {
-        let mut streams: Vec<LocatedStream> =
-            self.streams.into_iter().map(|gathered| gathered.stream).collect();
+    fn into_streams(self) -> Vec<ResolvedStream> {
+        let mut streams: Vec<ResolvedStream> =
+            self.streams.into_iter().map(|stream_rows| stream_rows.stream).collect();
         streams.sort_unstable_by(|a, b| (&a.device, &a.channel).cmp(&(&b.device, &b.channel)));
         for stream in &mut streams {
             stream.rows.sort_unstable_by_key(|row| row.observed_at);
@@ -159,7 +159,7 @@ impl<'a> Gathering<'a> {
     }
 }
 
-impl Gathered {
+impl RowsOfStream {
     fn add_metric(&mut self, position: usize, name: &str) {
         if let Err(place) = self.positions.binary_search(&position) {
             self.positions.insert(place, position);

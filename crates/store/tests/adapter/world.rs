@@ -5,13 +5,13 @@ use std::time::Duration;
 use event_model::{Name, Quality, Reading, Sample, Value, ids};
 use jiff::Timestamp;
 use store::{
-    Claim, Database, DatabaseSettings, EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptOutcome,
-    Sighting, Streams, Tags, Writer,
+    Database, DatabaseSettings, EvaluationRequest, KeptRequest, Payload, PayloadSamples, Receipt, ReceiptKey,
+    ReceiptOutcome, Streams, Tags, Writer,
 };
 use testkit::TestDatabase;
 
 /// One process's view of a database.
-pub(crate) struct House {
+pub(crate) struct World {
     pub(crate) settings: DatabaseSettings,
     pub(crate) database: Database,
     pub(crate) streams: Streams,
@@ -19,7 +19,7 @@ pub(crate) struct House {
     pub(crate) client: tokio_postgres::Client,
 }
 
-impl House {
+impl World {
     /// `None` where there is no server.
     pub(crate) async fn build() -> Option<Self> {
         let database = testkit::postgres().await?;
@@ -39,7 +39,7 @@ impl House {
     /// The payload `id` of the source `test`, received at `received_at`.
     pub(crate) async fn payload(&self, id: &str, received_at: Timestamp, samples: &[Sample]) -> Payload {
         let receipt_id = ids::of_receipt("/sources/test", id);
-        let sighting = Sighting {
+        let samples = PayloadSamples {
             source: "test",
             source_tags: &Tags::new(),
             device_tags: &[],
@@ -47,9 +47,9 @@ impl House {
             receipt_id,
             samples,
         };
-        let located = self.streams.locate(&sighting).await.unwrap();
+        let resolved = self.streams.resolve(&samples).await.unwrap();
         Payload {
-            claim: Claim {
+            key: ReceiptKey {
                 source: "test".into(),
                 key: format!("id:{id}"),
                 expires_at: received_at + Duration::from_secs(30 * 24 * 3600),
@@ -61,18 +61,18 @@ impl House {
                 format: "json".into(),
                 traceparent: None,
                 outcome: ReceiptOutcome::Stored,
-                readings: samples.iter().map(|sample| sample.readings.len()).sum(),
+                readings: samples.samples.iter().map(|sample| sample.readings.len()).sum(),
                 problems: 0,
                 request: KeptRequest::Here("POST / HTTP/1.1\r\n\r\n".into()),
             },
-            marks: located
+            evaluation_requests: resolved
                 .streams
                 .iter()
                 .map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 })
                 .collect(),
-            rows: located.streams.into_iter().flat_map(|stream| stream.rows).collect(),
+            rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
             dead_letter: None,
-            seen: located.seen,
+            seen: resolved.seen,
         }
     }
 
