@@ -173,14 +173,14 @@ impl Problem {
 
     /// A problem at `path` below `prefix`.
     pub(crate) fn within(prefix: &str, path: &str, reason: impl Into<String>) -> Self {
-        Self { place: joined(prefix, path), reason: storable(&reason.into()).into_owned() }
+        Self { place: joined(prefix, path), reason: storable(reason.into()) }
     }
 }
 
 /// A path in a payload as it is kept: as [`storable`], and no longer than a name, since a path may be as long as a body.
 fn joined(prefix: &str, path: &str) -> String {
     let prefix = cut(prefix, MAX_NAME_BYTES);
-    storable(&[prefix, cut(path, MAX_NAME_BYTES - prefix.len())].concat()).into_owned()
+    storable([prefix, cut(path, MAX_NAME_BYTES - prefix.len())].concat())
 }
 
 /// The text, or as much of it as `bytes` hold.

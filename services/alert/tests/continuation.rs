@@ -64,7 +64,7 @@ async fn what_one_event_may_not_do_is_done_by_those_that_it_leads_to() {
         let received = broker.received();
         let Some(next) = received.get(ids.len() - 1) else { break };
         let headers = next.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        event = cloudevent::from_binary(headers, &next.body).unwrap();
+        event = cloudevent::from_binary(headers, next.body.as_slice()).unwrap();
         assert!(event.ty() == EVALUATION_REQUESTED && !ids.iter().any(|id| id == event.id()), "{ids:?}");
         ids.push(event.id().to_owned());
     }

@@ -1,0 +1,150 @@
+//! The records of a topic, over a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use cloudevents::{AttributesReader, Event};
+use event_model::cloudevent;
+use event_model::event_types::{EVALUATION_REQUESTED, PAYLOAD_RECEIVED, READINGS_RECORDED};
+use event_model::events::{APPLICATION_HTTP, EvaluationRequested, ReadingsRecorded};
+use jiff::Timestamp;
+use payload::Carried;
+use persist::{Persist, PersistParts, TopicRecord, Unreadable};
+use pipeline_config::Pipeline;
+use runtime::Prewarm;
+use store::dead_letters::DeadEvent;
+use store::{Database, DatabaseSettings, RecordPlace};
+
+const PIPELINE: &str = "
+sources:
+  greenhouse: {format: json}
+  barn: {format: json}
+rules:
+  TooHot: {metric: temperature, above: 30, select: {device: 'gh-*'}}
+receivers:
+  ops: {webhook: {url: 'https://hooks.example.com/x'}}
+";
+
+struct World {
+    persist: Persist,
+    client: tokio_postgres::Client,
+}
+
+impl World {
+    /// `None` where there is no server. `more` is added to the pipeline.
+    async fn build(more: &str) -> Option<Self> {
+        let database = testkit::postgres().await?;
+        let settings = DatabaseSettings::from_url(database.url()).unwrap();
+        store::migrate(&settings).await.unwrap();
+        let pipeline = Pipeline::parse(&format!("{PIPELINE}{more}"), "freshet.yaml").unwrap();
+        let (database, client) = (Database::new(&settings), database.connect().await);
+        let parts = PersistParts { pipeline, database, prewarm: Prewarm::default(), stage: "worker" };
+        Some(Self { persist: Persist::new(parts), client })
+    }
+
+    async fn batch(&self, records: &[TopicRecord]) -> Vec<Event> {
+        let publications = self.persist.batch(records, now()).await.unwrap();
+        publications.into_iter().map(|publication| publication.event).collect()
+    }
+
+    async fn count(&self, of: &str) -> i64 {
+        self.client.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get(0)
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-03-01T10:00:00Z".parse().unwrap()
+}
+
+fn place(offset: i64) -> RecordPlace {
+    RecordPlace { topic: "payloads".into(), partition: 0, offset }
+}
+
+fn record(offset: i64, event: Event) -> TopicRecord {
+    let event = Ok(Carried::new(event));
+    TopicRecord { place: place(offset), published_at: Some(now()), traceparent: None, event, bytes: 100 }
+}
+
+fn payload(source: &str, id: &str, body: &str) -> Event {
+    let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), id);
+    cloudevent::set_time(&mut event, now());
+    let request = format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
+    event.set_data(APPLICATION_HTTP, request.into_bytes());
+    event
+}
+
+#[tokio::test]
+async fn each_record_stands_for_itself_and_one_event_asks_for_all_streams() {
+    let Some(world) = World::build("").await else { return };
+    let kept = DeadEvent::of_record(&place(4), &[("origin", b"plc")], Some(b"21.5"));
+    let unreadable = Unreadable { reason: "the record is no CloudEvent".to_owned(), kept };
+    let records = [
+        record(0, payload("greenhouse", "a", r#"{"device":"gh-1","temperature":21.5}"#)),
+        record(1, payload("greenhouse", "a", r#"{"device":"gh-1","temperature":21.5}"#)),
+        record(2, payload("greenhouse", "b", r#"{"device":"gh-2","temperature":22.5}"#)),
+        record(3, payload("removed", "c", "{}")),
+        TopicRecord { event: Err(Box::new(unreadable)), ..record(4, payload("barn", "x", "")) },
+        record(5, payload("barn", "d", "42")),
+        record(6, payload("barn", "e", r#"{"device":"cow","temperature":38.5}"#)),
+    ];
+    let events = world.batch(&records).await;
+    assert_eq!(
+        (world.count("moment").await, world.count("receipt where record_topic = 'payloads'").await),
+        (3, 4)
+    );
+    let causes =
+        world.client.query("select event_id, cause from dead_letter where stage = 'worker'", &[]).await;
+    let causes: BTreeMap<String, String> =
+        causes.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+    let wanted = [("0-4", "malformed"), ("c", "rejected"), ("d", "rejected")];
+    assert_eq!(causes, wanted.map(|(id, cause)| (id.to_owned(), cause.to_owned())).into());
+
+    let [event] = events.as_slice() else { panic!("one event, not {events:?}") };
+    assert_eq!((event.ty(), event.source().as_str()), (EVALUATION_REQUESTED, "/stages/worker"));
+    assert_eq!(cloudevent::json::<EvaluationRequested>(event).unwrap().streams.len(), 2);
+    assert_eq!(world.count("evaluation_request").await, 2);
+
+    // Read once more, nothing is written and the same is published.
+    assert_eq!(world.batch(&records).await, events);
+    assert_eq!((world.count("moment").await, world.count("receipt").await), (3, 4));
+}
+
+#[tokio::test]
+async fn a_payload_that_the_database_refuses_harms_none_of_its_neighbours() {
+    let Some(world) = World::build("").await else { return };
+    // No index entry holds an id of this length that cannot be compressed.
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let letters =
+        std::iter::successors(Some(1_u32), next).map(|state| char::from(b'a' + (state >> 24) as u8 % 26));
+    let id: String = letters.take(9000).collect();
+    let mut records: Vec<TopicRecord> = (0..9)
+        .map(|n| {
+            let body = format!(r#"{{"device":"gh-1","time":"2026-03-01T09:00:0{n}Z","temperature":1}}"#);
+            record(n, payload("greenhouse", &n.to_string(), &body))
+        })
+        .collect();
+    records.insert(4, record(9, payload("greenhouse", &id, r#"{"device":"gh-1","temperature":1}"#)));
+    world.batch(&records).await;
+    assert_eq!((world.count("moment").await, world.count("receipt").await), (9, 9));
+    assert_eq!(
+        world.count("dead_letter where cause = 'rejected' and reason like '%refuses the data'").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn where_the_pipeline_says_so_third_parties_hear_of_each_source() {
+    let Some(world) = World::build("emit: always\n").await else { return };
+    let records = [
+        record(0, payload("greenhouse", "a", r#"{"device":"gh-1","temperature":21.5}"#)),
+        record(1, payload("barn", "b", r#"{"device":"cow","temperature":38.5}"#)),
+        record(2, payload("barn", "c", r#"{"device":"hen","temperature":40.5}"#)),
+    ];
+    let events = world.batch(&records).await;
+    let types: Vec<&str> = events.iter().map(AttributesReader::ty).collect();
+    assert_eq!(types, [EVALUATION_REQUESTED, READINGS_RECORDED, READINGS_RECORDED]);
+    let recorded: ReadingsRecorded = cloudevent::json(&events[1]).unwrap();
+    let devices: Vec<&str> = recorded.streams.iter().map(|stream| stream.device.as_str()).collect();
+    assert_eq!((recorded.source.as_str(), devices), ("barn", vec!["cow", "hen"]));
+}
