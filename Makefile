@@ -4,7 +4,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# Fault switches and the simulated clock exist in test binaries only.
+# Fault switches and the simulated clock exist in test binaries only: pipeline-tests brings knative-local's feature
+# `simulation`, so that a release is built without that package.
 TEST_FLAGS := --workspace --locked --features runtime/simulation
 
 ##@ Start here
@@ -18,7 +19,7 @@ test: ready-test build-test ## Every test but the long ones
 ##@ Build
 .PHONY: release static images build-test ready ready-test
 release: ## The binaries as they are shipped
-	cargo build --release --locked --workspace --bins
+	cargo build --release --locked --workspace --exclude pipeline-tests --bins
 
 static: ## The same for images that hold nothing else; CARGO_PROFILE chooses another profile
 	k8s/build

@@ -8,8 +8,8 @@
 //! ```
 
 mod gate;
-mod leftovers;
 mod life;
+mod orphans;
 mod port;
 mod process;
 mod scaler;
@@ -31,7 +31,7 @@ use crate::http::{Answer, Body, HttpClient};
 use crate::stats::ServiceStats;
 use crate::strict::Violations;
 use gate::Gate;
-pub(crate) use leftovers::Leftovers;
+pub(crate) use orphans::OrphanReaper;
 pub(crate) use spawner::Spawner;
 
 /// What every service shares.
@@ -39,7 +39,7 @@ pub(crate) struct Activation {
     pub(crate) runtime: Handle,
     pub(crate) client: HttpClient,
     pub(crate) spawner: Spawner,
-    pub(crate) leftovers: Leftovers,
+    pub(crate) orphans: OrphanReaper,
     pub(crate) strict: Arc<Violations>,
     pub(crate) logs: std::path::PathBuf,
     pub(crate) start_limit: Duration,

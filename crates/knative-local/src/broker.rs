@@ -1,11 +1,8 @@
 //! The Broker: takes records into its topic, and knows what happened to them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -24,7 +21,8 @@ pub(crate) struct Broker {
     pub(crate) accepted: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) lost: AtomicU64,
-    pub(crate) crash_dir: Option<PathBuf>,
+    #[cfg(feature = "simulation")]
+    pub(crate) crash_dir: Option<std::path::PathBuf>,
     /// Why it cannot go on.
     pub(crate) failure: watch::Sender<Option<LogError>>,
 }
@@ -84,11 +82,13 @@ impl Broker {
     /// The crash point between a subscriber's answer and the record of it. True where the dispatcher crashed; where a
     /// file asked for it the whole process is gone.
     pub(crate) fn crashes_after_answer(&self) -> bool {
+        #[cfg(feature = "simulation")]
         if let Some(folder) = &self.crash_dir
             && std::fs::remove_file(folder.join("after-answer")).is_ok()
         {
+            use nix::sys::signal::{Signal, kill};
             // A process that may not signal itself does not exist.
-            let _ = kill(Pid::this(), Signal::SIGKILL);
+            let _ = kill(nix::unistd::Pid::this(), Signal::SIGKILL);
         }
         self.faults.crashes_after_answer()
     }

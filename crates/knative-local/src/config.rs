@@ -15,7 +15,7 @@ mod trigger;
 
 pub use check::ConfigError;
 pub(crate) use check::{FORBIDDEN_PORTS, check};
-pub use service::{BROKER_URL, Readiness, ServiceSpec, service_url};
+pub use service::{BROKER_URL, ServiceSpec, service_url};
 pub use trigger::{Backoff, DeadLetterSink, DeliverySpec, Order, Subscriber, TriggerSpec};
 
 /// One broker with everything around it.
@@ -34,6 +34,7 @@ pub struct Config {
     #[serde(default = "loopback")]
     pub listen: SocketAddr,
     /// Where [`crate::control`] listens, if anywhere.
+    #[cfg(feature = "simulation")]
     #[serde(default)]
     pub control: Option<SocketAddr>,
     /// Partitions of the broker's topic. Of an existing log they stay as they were.
@@ -62,6 +63,7 @@ pub struct Config {
     pub start_limit: Duration,
     /// A folder for crash points: where it holds a file `after-answer`, the file is removed and the process kills
     /// itself between a subscriber's answer and the record of it.
+    #[cfg(feature = "simulation")]
     #[serde(default)]
     pub crash_dir: Option<PathBuf>,
 }
@@ -110,6 +112,7 @@ impl Config {
             namespace: default_name(),
             broker: default_name(),
             listen: loopback(),
+            #[cfg(feature = "simulation")]
             control: None,
             partitions: default_partitions(),
             services: Vec::new(),
@@ -119,6 +122,7 @@ impl Config {
             commit_interval: default_commit_interval(),
             time_scale: one(),
             start_limit: default_start_limit(),
+            #[cfg(feature = "simulation")]
             crash_dir: None,
         }
     }

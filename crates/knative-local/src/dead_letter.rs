@@ -1,19 +1,18 @@
 //! What becomes of an event that its subscriber did not take.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::attempts::{Terms, attempts};
 use crate::config::{DeadLetterSink, DeadLetterTopic};
-use crate::delivery::{self, Terms};
 use crate::http::Answer;
 use crate::record::Record;
 use crate::reply::{self, Reply};
+use crate::stats::Counters;
 use crate::strict::Rule;
-use crate::trigger::Counters;
 
 /// How much of an answer's body is kept.
 const MAX_DATA_BYTES: usize = 1024;
@@ -43,18 +42,18 @@ pub(crate) fn record(event: &Record, destination: &str, answer: Option<&Answer>)
 }
 
 /// Gives a dead letter to the sink of its trigger; returns when it is safe, or lost.
-pub(crate) async fn send(terms: &Terms, sink: Option<&DeadLetterSink>, letter: Record, counters: &Counters) {
+pub(crate) async fn send(terms: &Terms, sink: Option<&DeadLetterSink>, event: Record, counters: &Counters) {
     let kept = match sink {
         None => Err("there is no dead letter sink".to_owned()),
         Some(DeadLetterSink::Topic) => {
-            keep(terms, letter.clone()).await;
+            keep(terms, event.clone()).await;
             Ok(())
         }
         Some(DeadLetterSink::Subscriber(subscriber)) => {
             if terms.broker.faults.is_dead_letter_sink_down() {
                 Err("the dead letter sink is switched off".to_owned())
             } else {
-                let delivered = delivery::attempts(terms, subscriber, &letter, counters).await;
+                let delivered = attempts(terms, subscriber, &event, counters).await;
                 match delivered {
                     Ok(answer) => take_reply(terms, &answer).await,
                     Err(failure) => Err(match failure.answer {
@@ -69,17 +68,18 @@ pub(crate) async fn send(terms: &Terms, sink: Option<&DeadLetterSink>, letter: R
         Ok(()) => counters.dead_lettered.fetch_add(1, Relaxed),
         Err(reason) => {
             terms.broker.lost.fetch_add(1, Relaxed);
-            let event = letter.attribute("id").unwrap_or_default();
-            terms.broker.strict.add(&terms.name, Rule::NothingIsLost, format!("event {event}: {reason}"));
+            let id = event.attribute("id").unwrap_or_default();
+            tracing::error!(trigger = terms.name, id, reason, "an event is lost");
+            terms.broker.strict.add(&terms.name, Rule::NothingIsLost, format!("event {id}: {reason}"));
             counters.lost.fetch_add(1, Relaxed)
         }
     };
 }
 
 /// Puts a dead letter into its topic, trying again until it is there: only then the offset may move.
-async fn keep(terms: &Terms, letter: Record) {
+async fn keep(terms: &Terms, event: Record) {
     let mut wait = FIRST_WAIT;
-    while let Err(error) = terms.broker.publish_dead_letter(letter.clone()).await {
+    while let Err(error) = terms.broker.publish_dead_letter(event.clone()).await {
         tracing::warn!(trigger = terms.name, %error, "a dead letter was not taken, and is tried again");
         tokio::time::sleep(terms.scaled(wait)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
@@ -98,15 +98,10 @@ async fn take_reply(terms: &Terms, answer: &Answer) -> Result<(), String> {
 }
 
 /// Delivers one record of the dead letter topic, without end.
-pub(crate) async fn deliver(
-    terms: &Terms,
-    topic: &DeadLetterTopic,
-    record: &Record,
-    counters: &Arc<Counters>,
-) {
+pub(crate) async fn deliver(terms: &Terms, topic: &DeadLetterTopic, record: &Record, counters: &Counters) {
     let mut wait = topic.backoff_delay;
     loop {
-        match terms.courier.attempt(&topic.subscriber, record, topic.timeout).await {
+        match terms.dispatcher.attempt(&topic.subscriber, record, topic.timeout).await {
             // A KafkaSource discards its subscriber's reply.
             Ok(_) => break,
             Err(failure) => {

@@ -1,4 +1,4 @@
-//! Faults of a cluster, switched on while it runs.
+//! Faults of a cluster, switched on while it runs; without the feature `simulation` there is no switch.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -16,6 +16,7 @@ pub struct Faults {
     crashes: watch::Sender<u64>,
 }
 
+#[cfg(feature = "simulation")]
 impl Faults {
     /// Kafka is down: the ingress answers 503 and replies cannot be kept. The dead letter topic is on its own.
     pub fn sink_down(&self, down: bool) {
@@ -46,30 +47,34 @@ impl Faults {
     pub fn crash_after_next_answer(&self) {
         self.crash_after_answer.store(true, Relaxed);
     }
+}
 
+impl Faults {
     pub(crate) fn is_sink_down(&self) -> bool {
-        self.sink_down.load(Relaxed)
+        cfg!(feature = "simulation") && self.sink_down.load(Relaxed)
     }
 
     pub(crate) fn is_dead_letter_sink_down(&self) -> bool {
-        self.dead_letter_sink_down.load(Relaxed)
+        cfg!(feature = "simulation") && self.dead_letter_sink_down.load(Relaxed)
     }
 
     pub(crate) fn reorders(&self) -> bool {
-        self.reorder.load(Relaxed)
+        cfg!(feature = "simulation") && self.reorder.load(Relaxed)
     }
 
     /// Whether the append that is made now is made twice.
     pub(crate) fn duplicates_now(&self) -> bool {
         let every = self.duplicate_every.load(Relaxed);
-        every > 0 && (self.appended.fetch_add(1, Relaxed) + 1).is_multiple_of(every)
+        cfg!(feature = "simulation")
+            && every > 0
+            && (self.appended.fetch_add(1, Relaxed) + 1).is_multiple_of(every)
     }
 
     /// Crashes if that was asked for; true where it did.
     pub(crate) fn crashes_after_answer(&self) -> bool {
-        let due = self.crash_after_answer.swap(false, Relaxed);
+        let due = cfg!(feature = "simulation") && self.crash_after_answer.swap(false, Relaxed);
         if due {
-            self.crash();
+            self.crashes.send_modify(|crashes| *crashes += 1);
         }
         due
     }

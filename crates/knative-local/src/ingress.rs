@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use cloudevents::Event;
 use cloudevents::event::ExtensionValue;
-use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
 use event_model::events::EXT_PARTITION_KEY;
 
 use crate::broker::Broker;
-use crate::java_uri::is_java_uri;
+use crate::java_uri::check_uris;
 use crate::positions;
 use crate::record::Record;
 use crate::running::Parts;
@@ -115,17 +115,6 @@ fn event(request: &HttpRequest, body: &[u8]) -> Result<Event, String> {
     let event = event.map_err(|error| error.to_string())?;
     check_uris(&event)?;
     Ok(event)
-}
-
-/// `source` and `dataschema` must be what Java takes for a URI.
-pub(crate) fn check_uris(event: &Event) -> Result<(), String> {
-    if !is_java_uri(event.source()) {
-        return Err("the source is no URI".to_owned());
-    }
-    match event.dataschema() {
-        Some(schema) if !is_java_uri(schema.as_str()) => Err("the dataschema is no URI".to_owned()),
-        _ => Ok(()),
-    }
 }
 
 fn field<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {

@@ -1,10 +1,23 @@
 //! Whether `java.net.URI` takes a text: what the Kafka Broker asks of `source` and `dataschema`.
 
+use cloudevents::{AttributesReader as _, Event};
+
 /// The characters of RFC 2396 that are neither letters, digits nor escapes, and its unwise `[` and `]`.
 const PUNCTUATION: &[u8] = b"-_.!~*'();/?:@&=+$,#[]";
 
+/// `source` and `dataschema` must be what Java takes for a URI.
+pub(crate) fn check_uris(event: &Event) -> Result<(), String> {
+    if !is_java_uri(event.source()) {
+        return Err("the source is no URI".to_owned());
+    }
+    match event.dataschema() {
+        Some(schema) if !is_java_uri(schema.as_str()) => Err("the dataschema is no URI".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the text is a URI reference as `java.net.URI`'s parser reads it. Letters beyond ASCII are taken.
-pub(crate) fn is_java_uri(text: &str) -> bool {
+fn is_java_uri(text: &str) -> bool {
     characters_fit(text) && text.matches('#').count() <= 1 && scheme_fits(text)
 }
 

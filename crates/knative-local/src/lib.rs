@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod activator;
+mod attempts;
 mod broker;
 pub mod config;
+#[cfg(feature = "simulation")]
 pub mod control;
 mod dead_letter;
 mod delivery;
+mod dispatcher;
 pub mod faults;
 mod http;
 mod ingress;
@@ -20,17 +23,17 @@ mod start;
 pub mod stats;
 mod stop;
 pub mod strict;
-mod subscriber;
 mod timer;
 mod trigger;
 
 pub use config::{
     BROKER_URL, Backoff, Config, ConfigError, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order,
-    Readiness, ServiceSpec, Subscriber, TimerSpec, TriggerSpec, service_url,
+    ServiceSpec, Subscriber, TimerSpec, TriggerSpec, service_url,
 };
 pub use faults::Faults;
 pub use log::LogError;
-pub use running::{Now, Running, TickError};
+pub use running::{Running, TickError};
 pub use start::{LocalKnative, StartError};
 pub use stats::{ServiceStats, Stats, TriggerStats};
 pub use strict::{Rule, Violation};
+pub use timer::Now;

@@ -30,7 +30,7 @@ use writer::{Write, Writer};
 pub(crate) enum Topic {
     /// The broker's.
     Broker,
-    /// What nobody took.
+    /// What no subscriber took.
     DeadLetters,
 }
 

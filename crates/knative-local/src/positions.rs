@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Subscriber;
 use crate::log::Topic;
 use crate::running::Parts;
-use crate::trigger::{Consumer, Duty};
+use crate::trigger::{Consumer, ConsumerRole};
 
 /// One consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,16 +25,17 @@ pub struct Position {
 
 /// Every consumer, those of the dead letter topic last: what a Trigger gave to it meanwhile is seen there.
 pub(crate) fn answer(parts: &Parts) -> HttpResponse {
-    let (letters, triggers): (Vec<_>, Vec<_>) =
+    let (dead_letters, triggers): (Vec<_>, Vec<_>) =
         parts.consumers.iter().partition(|consumer| consumer.topic() == Topic::DeadLetters);
-    let positions: Vec<Position> = triggers.into_iter().chain(letters).map(|one| position(one)).collect();
+    let positions: Vec<Position> =
+        triggers.into_iter().chain(dead_letters).map(|one| position(one)).collect();
     HttpResponse::Ok().json(positions)
 }
 
 fn position(consumer: &Consumer) -> Position {
-    let subscriber = match &consumer.duty {
-        Duty::Trigger(spec) => &spec.subscriber,
-        Duty::DeadLetters(topic) => &topic.subscriber,
+    let subscriber = match &consumer.role {
+        ConsumerRole::Trigger(spec) => &spec.subscriber,
+        ConsumerRole::DeadLetters(topic) => &topic.subscriber,
     };
     let (ends, done) = consumer.progress();
     Position {

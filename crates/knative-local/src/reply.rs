@@ -5,7 +5,7 @@ use event_model::cloudevent;
 use event_model::events::EXT_PARTITION_KEY;
 
 use crate::http::Answer;
-use crate::ingress::check_uris;
+use crate::java_uri::check_uris;
 use crate::record::Record;
 use crate::strict::{Rule, Violations};
 

@@ -7,22 +7,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::activator::Service;
 use crate::broker::Broker;
+#[cfg(feature = "simulation")]
 use crate::faults::Faults;
 use crate::log::{LogError, Topic};
 use crate::stats::Stats;
+#[cfg(feature = "simulation")]
 use crate::strict::Violation;
-use crate::timer;
+use crate::timer::{self, Now};
 use crate::trigger::Consumer;
-
-/// What tells the time of the timers' events.
-pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How long a stopping broker waits for its processes before it kills them.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -44,6 +42,7 @@ pub enum TickError {
 pub struct Running {
     pub(crate) parts: Arc<Parts>,
     pub(crate) broker_address: SocketAddr,
+    #[cfg(feature = "simulation")]
     pub(crate) control_address: Option<SocketAddr>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) tasks: Vec<JoinHandle<()>>,
@@ -72,6 +71,7 @@ impl Running {
     }
 
     /// Where the control listens, if it does.
+    #[cfg(feature = "simulation")]
     pub fn control_url(&self) -> Option<String> {
         self.control_address.map(|address| format!("http://{address}"))
     }
@@ -82,6 +82,7 @@ impl Running {
     }
 
     /// What broke the contract so far: a test asserts that there is nothing.
+    #[cfg(feature = "simulation")]
     pub fn violations(&self) -> Vec<Violation> {
         self.parts.violations()
     }
@@ -95,6 +96,7 @@ impl Running {
     }
 
     /// The fault switches.
+    #[cfg(feature = "simulation")]
     pub fn faults(&self) -> &Faults {
         &self.parts.broker.faults
     }
@@ -172,6 +174,7 @@ impl Parts {
         }
     }
 
+    #[cfg(feature = "simulation")]
     pub(crate) fn violations(&self) -> Vec<Violation> {
         self.broker.strict.all()
     }

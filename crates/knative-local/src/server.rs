@@ -17,6 +17,7 @@ use hyper::body::Frame;
 use tokio::sync::mpsc;
 
 use crate::activator::Service;
+#[cfg(feature = "simulation")]
 use crate::control::{self, Control};
 use crate::http::{Answer, Body, full};
 use crate::ingress;
@@ -27,6 +28,7 @@ use crate::running::Parts;
 pub(crate) enum Role {
     Ingress(Arc<Parts>),
     Service(Arc<Service>),
+    #[cfg(feature = "simulation")]
     Control(Arc<Control>),
 }
 
@@ -79,6 +81,7 @@ async fn answer(
     Ok(match roles.get(&address.port()) {
         Some(Role::Ingress(parts)) => ingress::answer(parts, &request, body).await,
         Some(Role::Service(service)) => proxy(service, &request, body).await,
+        #[cfg(feature = "simulation")]
         Some(Role::Control(control)) => control::answer(control, &request, body).await,
         None => HttpResponse::NotFound().finish(),
     })

@@ -12,20 +12,20 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::activator::{Activation, Leftovers, Service, Spawner};
+use crate::activator::{Activation, OrphanReaper, Service, Spawner};
+use crate::attempts::{Retries, Terms};
 use crate::broker::Broker;
 use crate::config::{BROKER_URL, Config, ConfigError, DeliverySpec, ServiceSpec, service_url};
-use crate::delivery::{Retries, Terms};
+use crate::dispatcher::Dispatcher;
 use crate::faults::Faults;
 use crate::http::HttpClient;
 use crate::log::{Log, LogError, Topic};
-use crate::running::{Now, Parts, Running};
+use crate::running::{Parts, Running};
 use crate::server::{self, Role};
 use crate::stop::stopped;
 use crate::strict::Violations;
-use crate::subscriber::Courier;
-use crate::timer;
-use crate::trigger::{Consumer, DEAD_LETTER_CONSUMER, Duty};
+use crate::timer::{self, Now};
+use crate::trigger::{Consumer, ConsumerRole, DEAD_LETTER_CONSUMER};
 
 /// The broker did not start.
 #[derive(Debug, Error)]
@@ -67,7 +67,7 @@ impl LocalKnative {
         let io = |what: &str, source| StartError::Io { what: what.to_owned(), source };
         let logs = config.state_dir.join("logs");
         std::fs::create_dir_all(&logs).map_err(|error| io("the state folder cannot be made", error))?;
-        let leftovers = Leftovers::sweep(config.state_dir.join("processes"))
+        let orphans = OrphanReaper::start(config.state_dir.join("processes"))
             .map_err(|error| io("the list of processes cannot be read", error))?;
         let log = Log::open(&config.state_dir.join("log"), config.partitions)?;
 
@@ -81,6 +81,7 @@ impl LocalKnative {
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            #[cfg(feature = "simulation")]
             crash_dir: config.crash_dir.clone(),
             failure: watch::Sender::default(),
         });
@@ -89,7 +90,7 @@ impl LocalKnative {
             client: HttpClient::new(),
             spawner: Spawner::start(runtime.clone()),
             runtime,
-            leftovers,
+            orphans,
             strict,
             logs,
             start_limit: config.start_limit,
@@ -115,6 +116,7 @@ impl Starting {
         let (ingress, broker_address) = listen(self.config.listen)?;
         let broker_url = format!("http://{broker_address}{}", self.broker.path());
         let mut listeners = Vec::new();
+        #[cfg(feature = "simulation")]
         let control = self.config.control.map(listen).transpose()?;
 
         let mut bound = Vec::new();
@@ -145,7 +147,9 @@ impl Starting {
             now: self.now.clone(),
         });
         listeners.push((ingress, Role::Ingress(parts.clone())));
+        #[cfg(feature = "simulation")]
         let control_address = control.as_ref().map(|(_, address)| *address);
+        #[cfg(feature = "simulation")]
         if let Some((listener, _)) = control {
             listeners.push((listener, Role::Control(parts.clone())));
         }
@@ -158,7 +162,16 @@ impl Starting {
         });
         let (stop, _) = watch::channel(false);
         let tasks = self.tasks(&parts, &stop);
-        Ok(Running { parts, broker_address, control_address, stop, tasks, server: handle, server_task })
+        Ok(Running {
+            parts,
+            broker_address,
+            #[cfg(feature = "simulation")]
+            control_address,
+            stop,
+            tasks,
+            server: handle,
+            server_task,
+        })
     }
 
     async fn join(
@@ -166,11 +179,11 @@ impl Starting {
         services: &Arc<BTreeMap<String, Arc<Service>>>,
     ) -> Result<Vec<Arc<Consumer>>, StartError> {
         let config = &self.config;
-        let courier = Courier::new(self.activation.client.clone(), services.clone(), &config.namespace);
+        let dispatcher = Dispatcher::new(self.activation.client.clone(), services.clone(), &config.namespace);
         let terms = |name: &str, delivery: &DeliverySpec| Terms {
             name: name.to_owned(),
             broker: self.broker.clone(),
-            courier: courier.clone(),
+            dispatcher: dispatcher.clone(),
             retries: Retries::new(delivery),
             time_scale: config.time_scale,
         };
@@ -180,13 +193,13 @@ impl Starting {
         let mut consumers = Vec::new();
         for trigger in &config.triggers {
             let terms = terms(&trigger.name, &trigger.delivery);
-            let duty = Duty::Trigger(trigger.clone());
-            consumers.push(Consumer::join(terms, duty, config.commit_interval).await?);
+            let role = ConsumerRole::Trigger(trigger.clone());
+            consumers.push(Consumer::join(terms, role, config.commit_interval).await?);
         }
         if let Some(topic) = &config.dead_letter_topic {
             let terms = terms(DEAD_LETTER_CONSUMER, &DeliverySpec::default());
-            let duty = Duty::DeadLetters(topic.clone());
-            consumers.push(Consumer::join(terms, duty, config.commit_interval).await?);
+            let role = ConsumerRole::DeadLetters(topic.clone());
+            consumers.push(Consumer::join(terms, role, config.commit_interval).await?);
         }
         Ok(consumers)
     }

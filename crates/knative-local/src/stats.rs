@@ -1,6 +1,7 @@
 //! What happened so far, readable while it runs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub struct Stats {
     pub accepted: u64,
     /// Requests that the ingress refused.
     pub refused: u64,
-    /// Events that nobody took and no dead letter sink kept.
+    /// Events that no subscriber took and no dead letter sink kept.
     pub lost: u64,
 }
 
@@ -26,7 +27,7 @@ pub struct ServiceStats {
     pub processes: u32,
     /// Processes started so far.
     pub starts: u64,
-    /// Of these, started by a health check (`GET /healthz`): prewarmed of the event that will need them.
+    /// Of these, started by a health check (`GET /healthz`): prewarmed.
     pub woken: u64,
     /// Milliseconds from the last process's start to its readiness; 0 before the first.
     pub last_cold_start_ms: f64,
@@ -55,4 +56,14 @@ pub struct TriggerStats {
     pub in_flight: u64,
     /// Records in the log that are not yet done with, filtered ones included until they are read.
     pub lag: u64,
+}
+
+/// What happened to a trigger's events.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) delivered: AtomicU64,
+    pub(crate) retried: AtomicU64,
+    pub(crate) dead_lettered: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) in_flight: AtomicU64,
 }

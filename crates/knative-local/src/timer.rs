@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use event_model::cloudevent;
 use event_model::event_types::TICK;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::Now;
 use crate::broker::{Broker, PublishError};
 use crate::config::TimerSpec;
 use crate::record::Record;
 use crate::stop::stopped;
+
+/// What tells the time of the timers' events.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// PingSource's own attempts; after them the tick is lost.
 const RETRIES: u32 = 5;

@@ -3,7 +3,7 @@
 mod filter;
 mod partition;
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::attempts::Terms;
 use crate::config::{DeadLetterTopic, Order, TriggerSpec};
 use crate::dead_letter;
-use crate::delivery::{self, Fate, Terms};
+use crate::delivery::{self, Fate};
 use crate::log::{LogError, Place, Topic};
 use crate::record::Record;
-use crate::stats::TriggerStats;
+use crate::stats::{Counters, TriggerStats};
 use crate::stop::stopped;
 use partition::Partition;
 
@@ -27,7 +28,7 @@ const POLL: usize = 50;
 pub(crate) const DEAD_LETTER_CONSUMER: &str = "dead-letter-topic";
 
 /// What a consumer does with a record.
-pub(crate) enum Duty {
+pub(crate) enum ConsumerRole {
     Trigger(TriggerSpec),
     DeadLetters(DeadLetterTopic),
 }
@@ -35,21 +36,11 @@ pub(crate) enum Duty {
 /// One consumer.
 pub(crate) struct Consumer {
     pub(crate) terms: Terms,
-    pub(crate) duty: Duty,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) role: ConsumerRole,
+    pub(crate) counters: Counters,
     commit_interval: Duration,
     /// Where each partition is done up to.
     done: Mutex<Vec<u64>>,
-}
-
-/// What happened to a trigger's events.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) delivered: AtomicU64,
-    pub(crate) retried: AtomicU64,
-    pub(crate) dead_lettered: AtomicU64,
-    pub(crate) lost: AtomicU64,
-    pub(crate) in_flight: AtomicU64,
 }
 
 /// Why a consumer's life ended.
@@ -64,11 +55,11 @@ impl Consumer {
     /// A consumer that has joined its topic: what is appended from now on reaches it.
     pub(crate) async fn join(
         terms: Terms,
-        duty: Duty,
+        role: ConsumerRole,
         commit_interval: Duration,
     ) -> Result<Arc<Self>, LogError> {
         let consumer =
-            Self { terms, duty, counters: Arc::default(), commit_interval, done: Mutex::default() };
+            Self { terms, role, counters: Counters::default(), commit_interval, done: Mutex::default() };
         let positions = consumer.positions().await?;
         consumer.publish_done(positions);
         Ok(Arc::new(consumer))
@@ -79,9 +70,9 @@ impl Consumer {
     }
 
     pub(crate) fn topic(&self) -> Topic {
-        match self.duty {
-            Duty::Trigger(_) => Topic::Broker,
-            Duty::DeadLetters(_) => Topic::DeadLetters,
+        match self.role {
+            ConsumerRole::Trigger(_) => Topic::Broker,
+            ConsumerRole::DeadLetters(_) => Topic::DeadLetters,
         }
     }
 
@@ -164,15 +155,15 @@ impl Consumer {
         partitions: &mut [Partition],
         deliveries: &mut Deliveries,
     ) -> Result<(), LogError> {
-        let ordered = matches!(&self.duty, Duty::Trigger(trigger) if trigger.order == Order::Ordered);
-        let unordered_room = if deliveries.len() < POLL { POLL } else { 0 };
-        let mut room = if ordered { usize::MAX } else { unordered_room };
+        let ordered = matches!(&self.role, ConsumerRole::Trigger(trigger) if trigger.order == Order::Ordered);
+        let unordered_capacity = if deliveries.len() < POLL { POLL } else { 0 };
+        let mut capacity = if ordered { usize::MAX } else { unordered_capacity };
         for partition in partitions {
             let at_once = if ordered { 1 } else { usize::MAX };
-            while room > 0 && partition.under_way() < at_once {
+            while capacity > 0 && partition.under_way() < at_once {
                 let Some((place, record)) = self.next(partition)? else { break };
                 partition.start(place.offset);
-                room -= 1;
+                capacity -= 1;
                 let consumer = self.clone();
                 deliveries.spawn(async move { (place, consumer.deliver(place, &record).await) });
             }
@@ -194,8 +185,8 @@ impl Consumer {
             }
             let Some((offset, record)) = partition.pop() else { return Ok(None) };
             let place = Place { partition: partition.number, offset };
-            match &self.duty {
-                Duty::Trigger(trigger) if !filter::matches(&trigger.filter, &record, place) => {
+            match &self.role {
+                ConsumerRole::Trigger(trigger) if !filter::matches(&trigger.filter, &record, place) => {
                     partition.skip(offset);
                 }
                 _ => return Ok(Some((place, record))),
@@ -204,14 +195,14 @@ impl Consumer {
     }
 
     async fn deliver(&self, place: Place, record: &Record) -> Fate {
-        match &self.duty {
-            Duty::Trigger(trigger) => {
+        match &self.role {
+            ConsumerRole::Trigger(trigger) => {
                 let mut record = record.clone();
                 record.set_attribute(filter::PARTITION, place.partition.to_string());
                 record.set_attribute(filter::OFFSET, place.offset.to_string());
                 delivery::deliver(&self.terms, trigger, &record, &self.counters).await
             }
-            Duty::DeadLetters(topic) => {
+            ConsumerRole::DeadLetters(topic) => {
                 dead_letter::deliver(&self.terms, topic, record, &self.counters).await;
                 Fate::Done
             }

@@ -4,6 +4,7 @@ mod eventually;
 mod kafka;
 mod postgres;
 mod process;
+pub mod real_tables;
 mod receiver;
 
 pub use eventually::{Holds, eventually};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pipeline_tests::burst::{self, PIPELINE, RIVER, Table as Rows, WEATHER};
+use testkit::real_tables::{self, PIPELINE, RIVER, Table as Rows, WEATHER};
 use tokio_postgres::Client;
 
 use crate::binaries;
@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(5);
 /// # Panics
 /// If a series comes to something else than its file, or the second pass changed a row.
 pub async fn real_tables(table: &mut Table) {
-    let Some(folder) = burst::folder() else {
+    let Some(folder) = real_tables::folder() else {
         eprintln!("  skipped: real tables: FRESHET_BURST names no folder");
         return;
     };
@@ -48,7 +48,7 @@ pub async fn real_tables(table: &mut Table) {
         until_received(&client, before + requests).await;
         let seconds = begin.elapsed().as_secs_f64();
         for (source, file) in &tables {
-            let differences = burst::differences(&source.computed(file), &source.stored(&client).await);
+            let differences = real_tables::differences(&source.computed(file), &source.stored(&client).await);
             assert!(differences.is_empty(), "{}: {}", source.file, differences.join("; "));
         }
         table.tell(format!("real tables, {rows} rows, {pass}"), seconds, "s");

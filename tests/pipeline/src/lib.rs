@@ -11,7 +11,6 @@
 //!
 //! [`traffic`] writes the payloads, [`checker`] reads the database with SQL of its own; neither uses the pipeline's code.
 
-pub mod burst;
 pub mod checker;
 pub mod farm;
 pub mod left_behind;

@@ -5,8 +5,8 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use pipeline_tests::burst::{self, PIPELINE, RIVER, Table, WEATHER};
 use pipeline_tests::stand::{KEY, Plan, Stand, binaries};
+use testkit::real_tables::{self, PIPELINE, RIVER, Table, WEATHER};
 use tokio::process::Command;
 
 /// One row in so many of the weather is sent: a part that has all three airports and the whole year.
@@ -14,7 +14,7 @@ const EVERY: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_series_sums_up_as_its_file_does_and_a_second_pass_stores_nothing() {
-    let Some(folder) = burst::folder() else {
+    let Some(folder) = real_tables::folder() else {
         println!(
             "skipped: every_series_sums_up_as_its_file_does_and_a_second_pass_stores_nothing: FRESHET_BURST names no folder"
         );
@@ -34,7 +34,7 @@ async fn every_series_sums_up_as_its_file_does_and_a_second_pass_stores_nothing(
         for (table, file) in &tables {
             let computed = table.computed(file);
             assert!(computed.values().all(|sum| sum.count > 0) && !computed.is_empty());
-            let differences = burst::differences(&computed, &table.stored(&database).await);
+            let differences = real_tables::differences(&computed, &table.stored(&database).await);
             assert!(differences.is_empty(), "{}", differences.join("\n"));
         }
         let counts = "select (select count(*) from moment), (select count(*) from moment where revised_at is not null),

@@ -15,7 +15,7 @@ const ACTIVATOR_QUEUE: usize = 10_000;
 /// queue-proxy's queue, as a multiple of `containerConcurrency`.
 const QUEUE_DEPTH: usize = 10;
 /// For an answer that a process gave before it ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Knative's `target-utilization-percentage`: the share of `containerConcurrency` that a process should be used at.
 const TARGET_UTILIZATION: f64 = 0.7;
 
@@ -81,7 +81,7 @@ impl Slot {
     /// connection in the moment in which it ends (hyper's issue 4122).
     pub(super) async fn broken_off(&self) {
         self.process.ended().await;
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(LAST_ANSWER).await;
     }
 }
 
@@ -206,7 +206,7 @@ impl Gate {
         self.lock().serving.iter().map(|member| member.process.started.elapsed()).sum()
     }
 
-    /// Lets nobody in any more and ends what serves.
+    /// Lets no request in any more and ends what serves.
     pub(super) fn close(&self, grace: Duration) {
         let mut state = self.lock();
         state.closed = Some(grace);
@@ -244,7 +244,7 @@ impl Gate {
             if waiting.send(slot).is_ok() {
                 continue;
             }
-            // Who went away meanwhile gave the slot back, and its drop has served the next.
+            // A caller that went away meanwhile gave the slot back, and its drop has served the next.
             return;
         }
     }

@@ -9,16 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use hyper::Request;
 use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::time::Instant;
 
+use super::Service;
 use super::port::{self, Reservation};
 use super::process::Process;
-use super::{HttpClient, Service};
-use crate::config::Readiness;
-use crate::http::full;
 use crate::strict::Rule;
 
 /// Between two readiness probes.
@@ -65,14 +62,14 @@ async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Reservati
     let pid = child.id().ok_or("it ended at once")?;
     service.counters.starts.fetch_add(1, Relaxed);
     let ready = tokio::select! {
-        () = until_ready(&service.activation.client, &spec.readiness, address) => Ok(()),
+        () = until_ready(address) => Ok(()),
         status = child.wait() => Err(format!("it ended at once: {}", describe(status))),
         () = service.closed() => Err("the broker is stopping".to_owned()),
         () = tokio::time::sleep(START_TIMEOUT) => Err("it does not listen on PORT".to_owned()),
     };
     if let Err(reason) = ready {
         // Dropping the child kills it.
-        service.activation.leftovers.remove(pid);
+        service.activation.orphans.remove(pid);
         return Err(reason);
     }
     let took = started.elapsed();
@@ -103,7 +100,7 @@ async fn spawn(service: &Service, port: u16) -> io::Result<Child> {
         .stderr(Stdio::from(output));
     let child = activation.spawner.spawn(command).await?;
     if let Some(pid) = child.id() {
-        activation.leftovers.add(pid, &revision)?;
+        activation.orphans.add(pid, &revision)?;
     }
     Ok(child)
 }
@@ -116,21 +113,9 @@ fn output(folder: &Path, service: &str) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-async fn until_ready(client: &HttpClient, readiness: &Readiness, address: SocketAddr) {
-    loop {
-        let ready = match readiness {
-            Readiness::Tcp => TcpStream::connect(address).await.is_ok(),
-            Readiness::Http(path) => {
-                let request = Request::get(format!("http://{address}{path}")).body(full(bytes::Bytes::new()));
-                match request {
-                    Ok(request) => client.send(request).await.is_ok_and(|answer| answer.status.is_success()),
-                    Err(_) => false,
-                }
-            }
-        };
-        if ready {
-            return;
-        }
+/// Knative's default readiness probe: the port takes a connection.
+async fn until_ready(address: SocketAddr) {
+    while TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(PROBE_EVERY).await;
     }
 }
@@ -147,7 +132,7 @@ async fn serve(service: &Service, mut child: Child, process: &Arc<Process>) {
     }
     let ran = u64::try_from(process.started.elapsed().as_micros()).unwrap_or(u64::MAX);
     service.counters.ended_process_micros.fetch_add(ran, Relaxed);
-    service.activation.leftovers.remove(process.pid);
+    service.activation.orphans.remove(process.pid);
     process.note_end();
     service.gate.gone(process);
 }

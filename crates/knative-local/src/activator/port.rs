@@ -10,13 +10,13 @@ use crate::config::FORBIDDEN_PORTS;
 
 /// Below the ports that the kernel gives to outgoing connections: a probe that connects to a port of its own would
 /// otherwise take itself for the server. And below 30000 to 32767, Kubernetes' node ports: where a cluster runs on this
-/// machine, connections to those it has given away go to the cluster, whoever listens.
+/// machine, connections to those it has given away go to the cluster, whatever listens.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// A port that nobody else is given while this lives. The socket never listens, and lets a listener with
+/// A port that no other process is given while this lives. The socket never listens, and lets a listener with
 /// `SO_REUSEADDR` (every server's default) bind beside it.
 pub(super) struct Reservation {
     pub(super) port: u16,

@@ -2,7 +2,7 @@
 //!
 //! The kernel's parent-death signal is sent when the *thread* that started a process ends, so one thread, which lives
 //! as long as the broker, starts them all. Setting that signal between fork and exec would need `unsafe`; util-linux's
-//! `setpriv` sets it and becomes the program. Without it, see [`super::leftovers`].
+//! `setpriv` sets it and becomes the program. Without it, see [`super::orphans`].
 
 use std::ffi::OsStr;
 use std::io;

@@ -46,9 +46,6 @@ pub struct ServiceSpec {
     /// What a cold start costs on top of the program's own start, as a cluster would take for a pod.
     #[serde(default, with = "millis", rename = "cold_delay_ms")]
     pub cold_delay: Duration,
-    /// How a started process is known to be ready.
-    #[serde(default)]
-    pub readiness: Readiness,
 }
 
 /// In a value of [`ServiceSpec::env`]: the broker's address, which is known only once it listens.
@@ -57,17 +54,6 @@ pub const BROKER_URL: &str = "${BROKER_URL}";
 /// In a value of [`ServiceSpec::env`]: the address of a service, at which requests start its process.
 pub fn service_url(name: &str) -> String {
     format!("${{SERVICE_URL:{name}}}")
-}
-
-/// A readiness probe; both are tried every few milliseconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Readiness {
-    /// The port takes a connection: Knative's default.
-    #[default]
-    Tcp,
-    /// A GET of this path is answered with 2xx.
-    Http(String),
 }
 
 impl ServiceSpec {
@@ -85,7 +71,6 @@ impl ServiceSpec {
             timeout: default_timeout(),
             idle: default_idle(),
             cold_delay: Duration::ZERO,
-            readiness: Readiness::Tcp,
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Writer {
     starts: BTreeMap<Topic, Vec<u64>>,
 }
 
-/// What is told when the batch is on disk.
+/// What is notified when the batch is on disk.
 #[derive(Default)]
 struct Pending {
     appends: Vec<Appended>,
@@ -142,7 +142,7 @@ impl Writer {
             if outcome.is_ok() {
                 self.tails[&topic][usize::from(partition)].push(record);
             }
-            // Who no longer waits is not told.
+            // A caller that no longer waits needs no answer.
             let _ = done.send(outcome.clone().map(|()| offset));
         }
         for done in pending.others {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use knative_local::{Rule, Running, ServiceSpec, Subscriber, TriggerSpec, service_url};
 use testkit::eventually;
 
-use crate::house::{BUDGET, Event, House, example, quiet, rules, service, start};
+use crate::setup::{BUDGET, Event, Setup, example, quiet, rules, service, start};
 
 fn processes(running: &Running, name: &str) -> u32 {
     running.stats().services[name].processes
@@ -17,21 +17,21 @@ async fn at_zero(running: &Running, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_goes_from_zero_to_one_to_zero() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     config.services = vec![service("hello")];
     let running = start(config).await;
     let url = running.service_url("hello").unwrap();
     assert_eq!(processes(&running, "hello"), 0);
     let text =
-        house.client.post(format!("{url}/a?b=c")).body("12345").send().await.unwrap().text().await.unwrap();
+        setup.client.post(format!("{url}/a?b=c")).body("12345").send().await.unwrap().text().await.unwrap();
     let port = text.strip_prefix("/a?b=c PORT=").and_then(|text| text.split(' ').next()).unwrap_or_default();
     assert!((20_000..30_000).contains(&port.parse().unwrap()), "{text}");
     assert!(text.contains("K_SERVICE=hello K_CONFIGURATION=hello K_REVISION=hello-"), "{text}");
     assert!(text.ends_with("NEXT= 5"), "{text}");
     assert_eq!(processes(&running, "hello"), 1);
     at_zero(&running, "hello").await;
-    house.client.get(&url).send().await.unwrap();
+    setup.client.get(&url).send().await.unwrap();
     let stats = running.stats().services["hello"];
     assert_eq!((stats.starts, stats.requests, stats.errors), (2, 2, 0));
     assert!(stats.last_cold_start_ms > 0.0 && stats.process_seconds > 0.2);
@@ -41,8 +41,8 @@ async fn a_service_goes_from_zero_to_one_to_zero() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_wait_for_the_start_and_share_one_process() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut slow = service("slow");
     slow.env.insert("START_DELAY_MS".to_owned(), "300".to_owned());
     slow.max_scale = 5;
@@ -50,7 +50,7 @@ async fn requests_wait_for_the_start_and_share_one_process() {
     config.services = vec![slow];
     let running = start(config).await;
     let url = running.service_url("slow").unwrap();
-    let answers = (0..10).map(|_| async { house.client.get(&url).send().await.unwrap().status().as_u16() });
+    let answers = (0..10).map(|_| async { setup.client.get(&url).send().await.unwrap().status().as_u16() });
     assert_eq!(futures_util::future::join_all(answers).await, [200; 10]);
     assert_eq!(running.stats().services["slow"].starts, 1);
     running.stop().await;
@@ -58,8 +58,8 @@ async fn requests_wait_for_the_start_and_share_one_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_times_the_concurrency_waits_and_the_rest_is_503() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut narrow = service("narrow");
     narrow.container_concurrency = 1;
     narrow.env.insert("ANSWER_DELAY_MS".to_owned(), "100".to_owned());
@@ -68,7 +68,7 @@ async fn ten_times_the_concurrency_waits_and_the_rest_is_503() {
     let running = start(config).await;
     eventually(BUDGET, || async { running.pids("narrow").len() == 1 }).await;
     let url = running.service_url("narrow").unwrap();
-    let answers = (0..20).map(|_| async { house.client.get(&url).send().await.unwrap().status().as_u16() });
+    let answers = (0..20).map(|_| async { setup.client.get(&url).send().await.unwrap().status().as_u16() });
     let answers = futures_util::future::join_all(answers).await;
     assert_eq!(answers.iter().filter(|status| **status == 200).count(), 11);
     assert_eq!(answers.iter().filter(|status| **status == 503).count(), 9);
@@ -77,8 +77,8 @@ async fn ten_times_the_concurrency_waits_and_the_rest_is_503() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lasting_load_starts_more_processes_up_to_max_scale() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut wide = service("wide");
     wide.container_concurrency = 2;
     wide.max_scale = 3;
@@ -86,7 +86,7 @@ async fn a_lasting_load_starts_more_processes_up_to_max_scale() {
     config.services = vec![wide];
     let running = start(config).await;
     let url = running.service_url("wide").unwrap();
-    let answers = (0..20).map(|_| async { house.client.get(&url).send().await.unwrap().status().as_u16() });
+    let answers = (0..20).map(|_| async { setup.client.get(&url).send().await.unwrap().status().as_u16() });
     assert_eq!(futures_util::future::join_all(answers).await, [200; 20]);
     assert_eq!(running.stats().services["wide"].starts, 3);
     at_zero(&running, "wide").await;
@@ -95,8 +95,8 @@ async fn a_lasting_load_starts_more_processes_up_to_max_scale() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_out_includes_the_start() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut late = service("late");
     late.env.insert("START_DELAY_MS".to_owned(), "2000".to_owned());
     late.timeout = Duration::from_millis(300);
@@ -104,54 +104,54 @@ async fn the_time_out_includes_the_start() {
     config.start_limit = Duration::from_millis(1000);
     let running = start(config).await;
     let url = running.service_url("late").unwrap();
-    assert_eq!(house.client.get(&url).send().await.unwrap().status(), 504);
+    assert_eq!(setup.client.get(&url).send().await.unwrap().status(), 504);
     eventually(BUDGET, || async { rules(&running.violations()) == [Rule::ListensInTime] }).await;
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_dies_is_replaced() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut mortal = service("mortal");
     mortal.env.insert("ANSWER_DELAY_MS".to_owned(), "200".to_owned());
     config.services = vec![mortal];
     let running = start(config).await;
     let url = running.service_url("mortal").unwrap();
-    let answer = house.client.get(&url).send();
+    let answer = setup.client.get(&url).send();
     let (answer, ()) = tokio::join!(answer, async {
         eventually(BUDGET, || async { running.stats().services["mortal"].in_flight == 1 }).await;
         eventually(BUDGET, || async { running.pids("mortal").len() == 1 }).await;
         running.kill("mortal");
     });
     assert_eq!(answer.unwrap().status(), 502);
-    assert_eq!(house.client.get(&url).send().await.unwrap().status(), 200);
+    assert_eq!(setup.client.get(&url).send().await.unwrap().status(), 200);
     assert!(running.violations().is_empty());
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_ends_with_its_process_even_where_its_connection_stays() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     config.services = vec![ServiceSpec::new("heir", example("bequeath"))];
     let running = start(config).await;
     let url = running.service_url("heir").unwrap();
-    let answer = house.client.post(&url).body("for whom?").send().await.unwrap();
+    let answer = setup.client.post(&url).body("for whom?").send().await.unwrap();
     assert_eq!(answer.status(), 502, "not 504 after the time-out");
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_ignores_sigterm_is_killed_and_noted() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut deaf = service("deaf");
     deaf.env.insert("DEAF".to_owned(), "1".to_owned());
     deaf.timeout = Duration::from_millis(300);
     config.services = vec![deaf];
     let running = start(config).await;
-    house.client.get(running.service_url("deaf").unwrap()).send().await.unwrap();
+    setup.client.get(running.service_url("deaf").unwrap()).send().await.unwrap();
     at_zero(&running, "deaf").await;
     assert_eq!(rules(&running.violations()), [Rule::EndsOnSigterm]);
     running.stop().await;
@@ -159,15 +159,15 @@ async fn a_process_that_ignores_sigterm_is_killed_and_noted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_fails_is_tried_again_and_the_request_times_out() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut broken = service("broken");
     broken.env.insert("FAIL".to_owned(), "78".to_owned());
     broken.timeout = Duration::from_millis(900);
     config.services = vec![broken];
     let running = start(config).await;
     let url = running.service_url("broken").unwrap();
-    assert_eq!(house.client.get(&url).send().await.unwrap().status(), 504);
+    assert_eq!(setup.client.get(&url).send().await.unwrap().status(), 504);
     let starts = running.stats().services["broken"].starts;
     assert!((2..20).contains(&starts), "{starts} starts");
     running.stop().await;
@@ -175,17 +175,17 @@ async fn a_program_that_fails_is_tried_again_and_the_request_times_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_wakes_its_service_and_a_stop_leaves_nothing_running() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut stage = service("stage");
-    stage.env.insert("SEEN_FILE".to_owned(), house.path("seen").display().to_string());
+    stage.env.insert("SEEN_FILE".to_owned(), setup.path("seen").display().to_string());
     stage.idle = BUDGET;
     config.services = vec![stage];
     config.triggers = vec![TriggerSpec::new("t", Subscriber::Service("stage".to_owned()))];
     let running = start(config).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     quiet(&running).await;
-    assert_eq!(house.seen("seen"), ["1"]);
+    assert_eq!(setup.seen("seen"), ["1"]);
     let pid = running.pids("stage")[0];
     running.stop().await;
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
@@ -193,17 +193,17 @@ async fn a_trigger_wakes_its_service_and_a_stop_leaves_nothing_running() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_health_check_at_the_address_of_another_starts_it_and_is_no_request() {
-    let house = House::new();
-    let mut config = house.config();
+    let setup = Setup::new();
+    let mut config = setup.config();
     let mut first = service("first");
     first.env.insert("NEXT".to_owned(), format!("{}/x", service_url("second")));
     config.services = vec![first, service("second")];
     let running = start(config).await;
     let first = running.service_url("first").unwrap();
-    let text = house.client.get(&first).send().await.unwrap().text().await.unwrap();
+    let text = setup.client.get(&first).send().await.unwrap().text().await.unwrap();
     let second = running.service_url("second").unwrap();
     assert!(text.ends_with(&format!("NEXT={second}/x 0")), "{text}");
-    assert_eq!(house.client.get(format!("{second}/healthz")).send().await.unwrap().status(), 200);
+    assert_eq!(setup.client.get(format!("{second}/healthz")).send().await.unwrap().status(), 200);
     let woken = running.stats().services["second"];
     assert_eq!((woken.starts, woken.woken, woken.requests), (1, 1, 0));
     let asked = running.stats().services["first"];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use knative_local::{Config, DeadLetterSink, DeadLetterTopic, Rule, Subscriber};
 use testkit::eventually;
 
-use crate::house::{BUDGET, Event, House, quiet, rules, start, trigger};
+use crate::setup::{BUDGET, Event, Setup, quiet, rules, start, trigger};
 use crate::subscriber::{Answer, TestSubscriber};
 
 fn with_topic(mut config: Config, stage: &TestSubscriber, sink: &TestSubscriber) -> Config {
@@ -23,7 +23,7 @@ fn with_topic(mut config: Config, stage: &TestSubscriber, sink: &TestSubscriber)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_says_where_it_failed_and_why() {
-    let house = House::new();
+    let setup = Setup::new();
     let refusal = Answer {
         body: "no such unit",
         headers: vec![("kne-reason", "unit".to_owned()), ("kne-bad-name", "x".to_owned())],
@@ -31,8 +31,8 @@ async fn a_dead_letter_says_where_it_failed_and_why() {
     };
     let stage = TestSubscriber::answering(refusal).await;
     let sink = TestSubscriber::answering(Answer::status(202)).await;
-    let running = start(with_topic(house.config(), &stage, &sink)).await;
-    house.post(&running.broker_url(), &Event { data: "poison", ..Event::new("1") }).await;
+    let running = start(with_topic(setup.config(), &stage, &sink)).await;
+    setup.post(&running.broker_url(), &Event { data: "poison", ..Event::new("1") }).await;
     quiet(&running).await;
     let letters = sink.received();
     assert_eq!(letters.len(), 1);
@@ -53,16 +53,16 @@ async fn a_dead_letter_says_where_it_failed_and_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_topic_is_delivered_until_it_is_taken_and_over_a_restart() {
-    let house = House::new();
+    let setup = Setup::new();
     let stage = TestSubscriber::answering(Answer::status(400)).await;
     let sink = TestSubscriber::answering(Answer::status(503)).await;
-    let running = start(with_topic(house.config(), &stage, &sink)).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    let running = start(with_topic(setup.config(), &stage, &sink)).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     eventually(BUDGET, || async { sink.received().len() > 5 }).await;
     running.stop().await;
 
     let sink = TestSubscriber::answering(Answer::status(202)).await;
-    let running = start(with_topic(house.config(), &stage, &sink)).await;
+    let running = start(with_topic(setup.config(), &stage, &sink)).await;
     quiet(&running).await;
     assert_eq!(sink.ids(), ["1"]);
     assert_eq!(stage.received().len(), 1);
@@ -71,12 +71,12 @@ async fn the_topic_is_delivered_until_it_is_taken_and_over_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_takes_nothing_is_tried_until_it_does() {
-    let house = House::new();
+    let setup = Setup::new();
     let stage = TestSubscriber::answering(Answer::status(400)).await;
     let sink = TestSubscriber::answering(Answer::status(202)).await;
-    let running = start(with_topic(house.config(), &stage, &sink)).await;
+    let running = start(with_topic(setup.config(), &stage, &sink)).await;
     running.faults().dead_letter_sink_down(true);
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     eventually(BUDGET, || async { stage.received().len() == 1 }).await;
     assert!(!running.quiet());
     running.faults().dead_letter_sink_down(false);
@@ -88,15 +88,15 @@ async fn a_topic_that_takes_nothing_is_tried_until_it_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscriber_as_sink_that_takes_nothing_loses_the_event() {
-    let house = House::new();
+    let setup = Setup::new();
     let stage = TestSubscriber::answering(Answer::status(400)).await;
     let sink = TestSubscriber::answering(Answer::status(503)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     let mut trigger = trigger("t", &stage.url);
     trigger.dead_letter_sink = Some(DeadLetterSink::Subscriber(Subscriber::Url(sink.url.clone())));
     config.triggers = vec![trigger];
     let running = start(config).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     quiet(&running).await;
     assert_eq!(sink.received().len(), 3);
     assert_eq!(running.stats().lost, 1);

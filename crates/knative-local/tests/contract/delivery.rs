@@ -1,13 +1,13 @@
 //! Sections 2.1 to 2.3 and 2.7: what a subscriber is sent, when again, and what it is not sent.
 
-use crate::house::{Event, House, quiet, start, trigger};
+use crate::setup::{Event, Setup, quiet, start, trigger};
 use crate::subscriber::{Answer, TestSubscriber};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_comes_in_binary_mode_with_its_trace_and_its_place() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -17,7 +17,7 @@ async fn an_event_comes_in_binary_mode_with_its_trace_and_its_place() {
         data: "data",
         ..Event::new("1")
     };
-    assert_eq!(house.post(&running.broker_url(), &event).await, 202);
+    assert_eq!(setup.post(&running.broker_url(), &event).await, 202);
     quiet(&running).await;
     let received = subscriber.received();
     assert_eq!(received.len(), 1);
@@ -41,15 +41,15 @@ async fn an_event_comes_in_binary_mode_with_its_trace_and_its_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_pass_later_is_tried_again_and_nothing_else() {
-    let house = House::new();
+    let setup = Setup::new();
     for (status, attempts) in
         [(404, 3), (408, 3), (409, 3), (429, 3), (500, 3), (503, 3), (400, 1), (422, 1), (302, 1)]
     {
         let subscriber = TestSubscriber::answering(Answer::status(status)).await;
-        let mut config = house.config();
+        let mut config = setup.config();
         config.triggers = vec![trigger(&format!("t{status}"), &subscriber.url)];
         let running = start(config).await;
-        house.post(&running.broker_url(), &Event::new("1")).await;
+        setup.post(&running.broker_url(), &Event::new("1")).await;
         quiet(&running).await;
         assert_eq!(subscriber.received().len(), attempts, "{status}");
         assert_eq!(running.stats().lost, 1, "{status}");
@@ -59,13 +59,13 @@ async fn what_may_pass_later_is_tried_again_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_takes_too_long_is_made_again() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
     subscriber.next([Answer { delay_ms: 3000, ..Answer::status(202) }, Answer::status(503)]);
-    let mut config = house.config();
+    let mut config = setup.config();
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     quiet(&running).await;
     assert_eq!(subscriber.received().len(), 3);
     let stats = running.stats().triggers["t"];
@@ -75,9 +75,9 @@ async fn an_attempt_that_takes_too_long_is_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_the_filter_names_is_delivered() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     let mut asked = trigger("asked", &subscriber.url);
     asked.filter.insert("subject".to_owned(), String::new());
     asked.filter.insert("evaluation".to_owned(), "due".to_owned());
@@ -85,10 +85,10 @@ async fn only_what_the_filter_names_is_delivered() {
     let running = start(config).await;
     let url = running.broker_url();
     let due = [("ce-evaluation", "due")];
-    house.post(&url, &Event { headers: &due, ..Event::new("yes") }).await;
-    house.post(&url, &Event { headers: &[("ce-evaluation", "none")], ..Event::new("other") }).await;
-    house.post(&url, &Event::new("absent")).await;
-    house.post(&url, &Event { headers: &due, event_type: "test.else", ..Event::new("type") }).await;
+    setup.post(&url, &Event { headers: &due, ..Event::new("yes") }).await;
+    setup.post(&url, &Event { headers: &[("ce-evaluation", "none")], ..Event::new("other") }).await;
+    setup.post(&url, &Event::new("absent")).await;
+    setup.post(&url, &Event { headers: &due, event_type: "test.else", ..Event::new("type") }).await;
     quiet(&running).await;
     assert_eq!(subscriber.ids(), ["yes"]);
     running.stop().await;

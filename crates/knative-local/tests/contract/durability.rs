@@ -8,7 +8,7 @@ use std::time::Duration;
 use knative_local::{Config, Subscriber, TriggerSpec};
 use testkit::eventually;
 
-use crate::house::{BUDGET, Event, House, example, service};
+use crate::setup::{BUDGET, Event, Setup, example, service};
 
 struct BrokerProcess {
     child: Child,
@@ -17,8 +17,8 @@ struct BrokerProcess {
 }
 
 impl BrokerProcess {
-    fn start(house: &House, config: &Config) -> Self {
-        let path = house.path("config.json");
+    fn start(setup: &Setup, config: &Config) -> Self {
+        let path = setup.path("config.json");
         std::fs::write(&path, serde_json::to_vec(config).unwrap()).unwrap();
         let mut child =
             Command::new(example("knative-local")).arg(path).stdout(Stdio::piped()).spawn().unwrap();
@@ -34,8 +34,8 @@ impl BrokerProcess {
         self.child.wait().unwrap();
     }
 
-    async fn get(&self, house: &House, path: &str) -> serde_json::Value {
-        let answer = house.client.get(format!("{}/{path}", self.control)).send().await.unwrap();
+    async fn get(&self, setup: &Setup, path: &str) -> serde_json::Value {
+        let answer = setup.client.get(format!("{}/{path}", self.control)).send().await.unwrap();
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 }
@@ -48,12 +48,12 @@ impl Drop for BrokerProcess {
     }
 }
 
-fn config(house: &House) -> Config {
-    let mut config = house.config();
+fn config(setup: &Setup) -> Config {
+    let mut config = setup.config();
     config.control = Some("127.0.0.1:0".parse().unwrap());
     config.commit_interval = Duration::from_secs(5);
     let mut stage = service("stage");
-    stage.env.insert("SEEN_FILE".to_owned(), house.path("seen").display().to_string());
+    stage.env.insert("SEEN_FILE".to_owned(), setup.path("seen").display().to_string());
     stage.idle = Duration::from_secs(60);
     config.services = vec![stage];
     config.triggers = vec![TriggerSpec::new("t", Subscriber::Service("stage".to_owned()))];
@@ -62,24 +62,24 @@ fn config(house: &House) -> Config {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_kill_9_every_accepted_event_is_delivered_and_no_process_is_left() {
-    let house = House::new();
+    let setup = Setup::new();
     let mut accepted = BTreeSet::new();
     let mut left = Vec::new();
     for round in 0..3 {
-        let mut broker = BrokerProcess::start(&house, &config(&house));
+        let mut broker = BrokerProcess::start(&setup, &config(&setup));
         let ids: Vec<_> = (0..60).map(|id| format!("{round}-{id}")).collect();
         let posts = ids.iter().map(|id| async {
-            assert_eq!(house.post(&broker.broker, &Event::new(id)).await, 202);
+            assert_eq!(setup.post(&broker.broker, &Event::new(id)).await, 202);
         });
         futures_util::future::join_all(posts).await;
         accepted.extend(ids);
-        let services = broker.get(&house, "services").await;
+        let services = broker.get(&setup, "services").await;
         left.extend(services["stage"]["pids"].as_array().unwrap().iter().map(|pid| pid.as_u64().unwrap()));
         broker.kill();
     }
-    let broker = BrokerProcess::start(&house, &config(&house));
-    eventually(BUDGET, || async { broker.get(&house, "quiet").await == true }).await;
-    assert_eq!(house.seen("seen").into_iter().collect::<BTreeSet<_>>(), accepted);
+    let broker = BrokerProcess::start(&setup, &config(&setup));
+    eventually(BUDGET, || async { broker.get(&setup, "quiet").await == true }).await;
+    assert_eq!(setup.seen("seen").into_iter().collect::<BTreeSet<_>>(), accepted);
     for pid in left {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&environment).contains("K_SERVICE=stage"), "{pid} still runs");
@@ -88,18 +88,18 @@ async fn after_kill_9_every_accepted_event_is_delivered_and_no_process_is_left()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_crash_point_after_the_answer_kills_the_broker_once() {
-    let house = House::new();
-    let crash_dir = house.path("crash");
+    let setup = Setup::new();
+    let crash_dir = setup.path("crash");
     std::fs::create_dir(&crash_dir).unwrap();
     std::fs::write(crash_dir.join("after-answer"), "").unwrap();
-    let config = Config { crash_dir: Some(crash_dir.clone()), ..config(&house) };
-    let mut broker = BrokerProcess::start(&house, &config);
-    assert_eq!(house.post(&broker.broker, &Event::new("1")).await, 202);
+    let config = Config { crash_dir: Some(crash_dir.clone()), ..config(&setup) };
+    let mut broker = BrokerProcess::start(&setup, &config);
+    assert_eq!(setup.post(&broker.broker, &Event::new("1")).await, 202);
     let status = broker.child.wait().unwrap();
     assert!(!status.success());
     assert!(!crash_dir.join("after-answer").exists());
 
-    let broker = BrokerProcess::start(&house, &config);
-    eventually(BUDGET, || async { broker.get(&house, "quiet").await == true }).await;
-    assert_eq!(house.seen("seen"), ["1", "1"]);
+    let broker = BrokerProcess::start(&setup, &config);
+    eventually(BUDGET, || async { broker.get(&setup, "quiet").await == true }).await;
+    assert_eq!(setup.seen("seen"), ["1", "1"]);
 }

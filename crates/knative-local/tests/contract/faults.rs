@@ -2,18 +2,18 @@
 
 use testkit::eventually;
 
-use crate::house::{BUDGET, Event, House, quiet, start, trigger};
+use crate::setup::{BUDGET, Event, Setup, quiet, start, trigger};
 use crate::subscriber::{Answer, TestSubscriber};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_sends_everything_again_that_is_not_committed() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.commit_interval = std::time::Duration::from_secs(3600);
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     quiet(&running).await;
     running.faults().crash();
     eventually(BUDGET, || async { subscriber.ids() == ["1", "1"] }).await;
@@ -22,13 +22,13 @@ async fn a_crash_sends_everything_again_that_is_not_committed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_after_the_answer_loses_the_reply_and_sends_the_event_again() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::reply("test.answered", None)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
     running.faults().crash_after_next_answer();
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     eventually(BUDGET, || async { subscriber.ids() == ["1", "1"] }).await;
     quiet(&running).await;
     assert_eq!(running.stats().triggers["t"].delivered, 1);
@@ -37,9 +37,9 @@ async fn a_crash_after_the_answer_loses_the_reply_and_sends_the_event_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicates_and_another_order_can_be_had() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.partitions = 1;
     let mut ordered = trigger("t", &subscriber.url);
     ordered.order = knative_local::Order::Ordered;
@@ -49,7 +49,7 @@ async fn duplicates_and_another_order_can_be_had() {
     running.faults().duplicate_every(3);
     running.faults().reorder(true);
     let url = running.broker_url();
-    let posts = ids.iter().map(|id| async { house.post(&url, &Event::new(id)).await });
+    let posts = ids.iter().map(|id| async { setup.post(&url, &Event::new(id)).await });
     futures_util::future::join_all(posts).await;
     quiet(&running).await;
     let offsets: Vec<u64> = subscriber
@@ -65,19 +65,19 @@ async fn duplicates_and_another_order_can_be_had() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sink_that_is_down_answers_503_and_a_reply_becomes_a_dead_letter() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber =
         TestSubscriber::answering(Answer { delay_ms: 300, ..Answer::reply("test.answered", None) }).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     eventually(BUDGET, || async { subscriber.received().len() == 1 }).await;
     running.faults().sink_down(true);
-    assert_eq!(house.post(&running.broker_url(), &Event::new("2")).await, 503);
+    assert_eq!(setup.post(&running.broker_url(), &Event::new("2")).await, 503);
     quiet(&running).await;
     assert_eq!(running.stats().lost, 1);
     running.faults().sink_down(false);
-    assert_eq!(house.post(&running.broker_url(), &Event::new("2")).await, 202);
+    assert_eq!(setup.post(&running.broker_url(), &Event::new("2")).await, 202);
     running.stop().await;
 }

@@ -2,22 +2,22 @@
 
 use knative_local::Order;
 
-use crate::house::{Event, House, quiet, start, trigger};
+use crate::setup::{Event, Setup, quiet, start, trigger};
 use crate::subscriber::{Answer, TestSubscriber};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordered_trigger_sends_one_at_a_time_a_partition() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer { delay_ms: 5, ..Answer::status(202) }).await;
     subscriber.next([Answer::status(503)]);
-    let mut config = house.config();
+    let mut config = setup.config();
     let mut ordered = trigger("t", &subscriber.url);
     ordered.order = Order::Ordered;
     config.triggers = vec![ordered];
     let running = start(config).await;
     let ids: Vec<_> = (0..20).map(|id| id.to_string()).collect();
     for id in &ids {
-        house.post(&running.broker_url(), &Event { key: Some("device"), ..Event::new(id) }).await;
+        setup.post(&running.broker_url(), &Event { key: Some("device"), ..Event::new(id) }).await;
     }
     quiet(&running).await;
     // The first is refused once, and nothing overtakes it.
@@ -29,14 +29,14 @@ async fn an_ordered_trigger_sends_one_at_a_time_a_partition() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unordered_trigger_has_at_most_99_under_way() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer { delay_ms: 300, ..Answer::status(202) }).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
     let ids: Vec<_> = (0..250).map(|id| id.to_string()).collect();
     let url = running.broker_url();
-    let posts = ids.iter().map(|id| async { house.post(&url, &Event::new(id)).await });
+    let posts = ids.iter().map(|id| async { setup.post(&url, &Event::new(id)).await });
     futures_util::future::join_all(posts).await;
     quiet(&running).await;
     let most = subscriber.most_at_once();
@@ -47,15 +47,15 @@ async fn an_unordered_trigger_has_at_most_99_under_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_trigger_goes_on_where_it_was_and_a_new_one_sees_nothing_old() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
     let config = || {
-        let mut config = house.config();
+        let mut config = setup.config();
         config.triggers = vec![trigger("known", &subscriber.url)];
         config
     };
     let running = start(config()).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     quiet(&running).await;
     running.stop().await;
 
@@ -63,7 +63,7 @@ async fn a_known_trigger_goes_on_where_it_was_and_a_new_one_sees_nothing_old() {
     let mut second = config();
     second.triggers.push(trigger("new", &fresh.url));
     let running = start(second).await;
-    house.post(&running.broker_url(), &Event::new("2")).await;
+    setup.post(&running.broker_url(), &Event::new("2")).await;
     quiet(&running).await;
     assert_eq!(subscriber.ids(), ["1", "2"]);
     assert_eq!(fresh.ids(), ["2"]);

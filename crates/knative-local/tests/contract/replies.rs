@@ -2,12 +2,12 @@
 
 use knative_local::{Rule, Subscriber, TriggerSpec};
 
-use crate::house::{Event, House, quiet, rules, start, trigger};
+use crate::setup::{Event, Setup, quiet, rules, start, trigger};
 use crate::subscriber::{Answer, TestSubscriber};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_goes_into_the_same_broker_even_with_202() {
-    let house = House::new();
+    let setup = Setup::new();
     let answers = [
         Answer::reply("test.answered", None),
         Answer { status: 202, ..Answer::reply("test.answered", None) },
@@ -15,13 +15,13 @@ async fn a_reply_goes_into_the_same_broker_even_with_202() {
     let asked = TestSubscriber::answering(Answer::status(202)).await;
     asked.next(answers);
     let answered = TestSubscriber::answering(Answer::status(202)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     let mut second = TriggerSpec::new("second", Subscriber::Url(answered.url.clone()));
     second.filter.insert("type".to_owned(), "test.answered".to_owned());
     config.triggers = vec![trigger("first", &asked.url), second];
     let running = start(config).await;
     for id in ["1", "2"] {
-        house.post(&running.broker_url(), &Event::new(id)).await;
+        setup.post(&running.broker_url(), &Event::new(id)).await;
     }
     quiet(&running).await;
     assert_eq!(answered.ids(), ["reply", "reply"]);
@@ -31,12 +31,12 @@ async fn a_reply_goes_into_the_same_broker_even_with_202() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_no_event_is_dead_lettered_without_another_attempt() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer { body: "OK", ..Answer::status(200) }).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
-    house.post(&running.broker_url(), &Event::new("1")).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
     quiet(&running).await;
     assert_eq!(subscriber.received().len(), 1);
     assert_eq!(running.stats().triggers["t"].lost, 1);
@@ -46,15 +46,15 @@ async fn a_body_that_is_no_event_is_dead_lettered_without_another_attempt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_that_loop_or_lose_their_key_are_noted() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
     let mut echo = Answer::reply("test.asked", None);
     echo.headers.push(("ce-knativekafkaoffset", "3".to_owned()));
     subscriber.next([echo]);
-    let mut config = house.config();
+    let mut config = setup.config();
     config.triggers = vec![trigger("t", &subscriber.url)];
     let running = start(config).await;
-    house.post(&running.broker_url(), &Event { key: Some("device"), ..Event::new("1") }).await;
+    setup.post(&running.broker_url(), &Event { key: Some("device"), ..Event::new("1") }).await;
     quiet(&running).await;
     assert_eq!(
         rules(&running.violations()),

@@ -5,14 +5,14 @@ use std::time::Duration;
 use knative_local::{Subscriber, TickError, TimerSpec, TriggerSpec};
 use testkit::eventually;
 
-use crate::house::{BUDGET, House, quiet, start};
+use crate::setup::{BUDGET, Setup, quiet, start};
 use crate::subscriber::{Answer, TestSubscriber};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_has_the_form_of_a_ping_sources() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.timers = vec![TimerSpec { name: "tick".to_owned(), every: None }];
     config.triggers = vec![TriggerSpec::new("t", Subscriber::Url(subscriber.url.clone()))];
     let running = start(config).await;
@@ -30,9 +30,9 @@ async fn a_tick_has_the_form_of_a_ping_sources() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_come_by_themselves() {
-    let house = House::new();
+    let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer::status(202)).await;
-    let mut config = house.config();
+    let mut config = setup.config();
     config.timers = vec![TimerSpec { name: "tick".to_owned(), every: Some(Duration::from_millis(20)) }];
     config.triggers = vec![TriggerSpec::new("t", Subscriber::Url(subscriber.url.clone()))];
     let running = start(config).await;

@@ -9,17 +9,17 @@ use nix::sys::signal::Signal;
 
 use super::process::signal;
 
-/// The list of running processes: a file `<pid>` for each, which holds its `K_REVISION`.
+/// The list of running processes, whose orphans the next broker kills: a file `<pid>` for each, which holds its `K_REVISION`.
 #[derive(Debug)]
-pub(crate) struct Leftovers(PathBuf);
+pub(crate) struct OrphanReaper(PathBuf);
 
-impl Leftovers {
-    /// Opens the list and kills what is still on it. A process id that was given to another process since is known by
+impl OrphanReaper {
+    /// Opens the list and kills the processes that are still on it. A process id that was given to another process since is known by
     /// its environment.
     ///
     /// # Errors
     /// Where the folder cannot be made or read.
-    pub(crate) fn sweep(folder: PathBuf) -> io::Result<Self> {
+    pub(crate) fn start(folder: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&folder)?;
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();

@@ -14,12 +14,12 @@ use tempfile::TempDir;
 pub(crate) const BUDGET: Duration = Duration::from_secs(20);
 
 /// A folder for a broker, and a client for its addresses.
-pub(crate) struct House {
+pub(crate) struct Setup {
     pub(crate) folder: TempDir,
     pub(crate) client: reqwest::Client,
 }
 
-impl House {
+impl Setup {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         // Another test may have been first.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::Client;
 
 /// The pipeline file for these tables; its sources' key is in `STAND_KEY`.
-pub const PIPELINE: &str = include_str!("../real_data.yaml");
+pub const PIPELINE: &str = include_str!("../real_tables.yaml");
 /// How far two sums of doubles may be apart, relative to the larger.
 const TOLERANCE: f64 = 1e-9;
 

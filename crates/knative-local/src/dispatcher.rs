@@ -11,9 +11,9 @@ use crate::config::Subscriber;
 use crate::http::{Answer, HttpClient, full};
 use crate::record::Record;
 
-/// How attempts are made.
+/// Sends events to subscribers, as the dispatcher of the Kafka Broker does.
 #[derive(Clone)]
-pub(crate) struct Courier {
+pub(crate) struct Dispatcher {
     client: HttpClient,
     services: Arc<BTreeMap<String, Arc<Service>>>,
     namespace: String,
@@ -28,7 +28,7 @@ pub(crate) struct Failure {
     pub(crate) answer: Option<Answer>,
 }
 
-impl Courier {
+impl Dispatcher {
     pub(crate) fn new(
         client: HttpClient,
         services: Arc<BTreeMap<String, Arc<Service>>>,
