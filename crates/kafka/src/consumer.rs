@@ -10,7 +10,7 @@ use crate::log::Logged;
 use crate::settings::KafkaSettings;
 
 /// A member of `group` that commits by itself what it has made safe; a dead one's partitions go to others after `session`.
-pub fn member_config(settings: &KafkaSettings, group: &str, session: Duration) -> ClientConfig {
+pub(crate) fn member_config(settings: &KafkaSettings, group: &str, session: Duration) -> ClientConfig {
     let session = session.as_millis();
     let mut config = committing(settings, group);
     config

@@ -10,7 +10,7 @@ use store::{StoreError, dead_letters};
 
 use crate::letter::{is_dead, letter};
 use crate::send_back::Sender;
-use crate::topic::{DeadLetterTopic, TopicError};
+use crate::topic::{DeadLetterTopic, letter_of};
 
 /// Keeps dead letters.
 pub struct DeadLetters {
@@ -20,9 +20,9 @@ pub struct DeadLetters {
 
 /// Why the topic was not drained to its end.
 #[derive(Debug, thiserror::Error)]
-enum DrainError {
-    #[error(transparent)]
-    Topic(#[from] TopicError),
+enum Undrained {
+    #[error("the dead letter topic is not drained")]
+    Topic(#[from] kafka::DrainError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -34,19 +34,21 @@ impl DeadLetters {
     }
 
     /// Keeps what is in the topic, and commits offsets after that. Returns how many.
-    async fn drain(&self, topic: &DeadLetterTopic, deadline: Deadline) -> Result<usize, DrainError> {
+    async fn drain(&self, topic: &DeadLetterTopic, deadline: Deadline) -> Result<usize, Undrained> {
         let mut reading = topic.open(deadline).await?;
         let mut kept = 0;
         loop {
-            let (read, letters) = reading.next(self.sender.clock.now()).await?;
-            if letters.is_empty() {
+            let (read, records) = reading.next().await?;
+            if records.is_empty() {
                 // What is passed over is committed too.
                 read.commit().await?;
                 return Ok(kept);
             }
             crash::point("before-write");
             let client = self.sender.database.client().await?;
-            for letter in &letters {
+            let now = self.sender.clock.now();
+            for letter in &records.into_iter().filter_map(|record| letter_of(record, now)).collect::<Vec<_>>()
+            {
                 match dead_letters::keep(&client, letter).await.map_err(StoreError::from) {
                     Ok(_) => kept += 1,
                     Err(error) if error.is_data_error() => {

@@ -2,7 +2,6 @@
 
 pub mod config;
 mod stage;
-pub mod worker;
 
 pub use config::Config;
 pub use stage::{Transform, TransformParts};

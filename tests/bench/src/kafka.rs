@@ -56,8 +56,8 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
         ratios.push(rate / floor);
     }
     table.tell("bare upsert of the worker's rows, best batch", median(floors), "messages/s");
-    table.tell("transform --worker, from Kafka to committed rows", median(rates), "messages/s");
-    table.at_least("transform --worker beside the bare upsert", median(ratios), "x", 0.6);
+    table.tell("worker, from Kafka to committed rows", median(rates), "messages/s");
+    table.at_least("worker beside the bare upsert", median(ratios), "x", 0.6);
 }
 
 /// Publishes the messages, each as `ingest` does.
@@ -109,9 +109,8 @@ fn received_at() -> Timestamp {
 
 /// Messages a second, from the first committed offsets to the last.
 async fn worker(kafka: &TestKafka, topic: &str, group: &str, database: &Database, pipeline: &Path) -> f64 {
-    let mut command = stage("transform", &database.url(), pipeline, "http://127.0.0.1:1/");
+    let mut command = stage("worker", &database.url(), pipeline, "http://127.0.0.1:1/");
     command
-        .arg("--worker")
         .env("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap())
         .env("KAFKA_TOPIC", topic)
         .env("KAFKA_GROUP", group);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use knative_local::Config;
 use pipeline_tests::oracle::stored;
 use pipeline_tests::stand::{PATIENCE, Plan, Stand};
 use testkit::eventually;
@@ -89,6 +90,48 @@ async fn stages_that_were_killed_make_nobody_silent() {
     day.ends_with_one_silent().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn payloads_that_wait_for_a_stopped_stage_make_nobody_silent() {
+    let Some(mut day) = Day::begin_with(stoppable).await else { return };
+    day.live(12, &DEVICES).await;
+    let stopped = day.stand.folder.path().join(STOPPED);
+    std::fs::write(&stopped, "").unwrap();
+    day.stand.running.kill("transform");
+    for ticks in 1..=8 {
+        day.pass(TICK);
+        for device in DEVICES {
+            day.post(device).await;
+        }
+        day.stand.running.tick("tick").await.unwrap();
+        eventually(PATIENCE, || async { day.count("pending_heartbeat").await == ticks }).await;
+    }
+    day.nobody_is_silent().await;
+    std::fs::remove_file(&stopped).unwrap();
+    day.stand.rest().await;
+    day.stand.tick().await;
+    assert_eq!(day.count("pending_heartbeat").await, 0);
+    day.nobody_is_silent().await;
+    day.ends_with_one_silent().await;
+}
+
+/// As long as this file is in the stand's folder, no process of `transform` gets up.
+const STOPPED: &str = "stopped";
+
+/// Starts `transform` through a script that waits while [`STOPPED`] is there.
+fn stoppable(config: &mut Config) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = config.state_dir.parent().unwrap().to_owned();
+    let transform = config.services.iter_mut().find(|service| service.name == "transform").unwrap();
+    let script = folder.join("transform");
+    let (stopped, program) = (folder.join(STOPPED), transform.program.display());
+    let lines =
+        format!("#!/bin/sh\nwhile [ -e '{}' ]; do sleep 0.1; done\nexec '{program}'\n", stopped.display());
+    std::fs::write(&script, lines).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    transform.program = script;
+    config.start_limit = PATIENCE;
+}
+
 /// A simulated day on which devices report at every tick, if the pipeline is up.
 struct Day {
     stand: Stand,
@@ -98,9 +141,12 @@ struct Day {
 impl Day {
     /// `None` where PostgreSQL is not installed.
     async fn begin() -> Option<Self> {
+        Self::begin_with(|_| {}).await
+    }
+
+    async fn begin_with(adjust: fn(&mut Config)) -> Option<Self> {
         let now = "2026-03-01T00:00:00Z".parse().unwrap();
-        let mut plan = Plan::new(PIPELINE);
-        plan.clock = Some(now);
+        let plan = Plan { clock: Some(now), adjust, ..Plan::new(PIPELINE) };
         Some(Self { stand: Stand::up(plan).await?, now })
     }
 
@@ -126,11 +172,15 @@ impl Day {
         }
     }
 
-    /// And nobody was for a moment: what was retracted was told too.
+    /// And nobody was for a moment: a transition that was retracted is counted too.
     async fn nobody_is_silent(&self) {
-        let sql = "select count(*) from alert_transition";
-        let count: i64 = self.stand.database().await.query_one(sql, &[]).await.unwrap().get(0);
-        assert_eq!(count, 0, "somebody was reported silent by {}", self.now);
+        let count = self.count("alert_transition").await;
+        assert_eq!(count, 0, "a device was reported silent by {}", self.now);
+    }
+
+    async fn count(&self, of: &str) -> i64 {
+        let sql = format!("select count(*) from {of}");
+        self.stand.database().await.query_one(&sql, &[]).await.unwrap().get(0)
     }
 
     /// All come back but one, which has its whole time anew.

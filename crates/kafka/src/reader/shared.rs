@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 
 use super::progress::Progress;
 
-/// Progress, whoever waits for it, and the wish to end.
+/// Progress, those that wait for it, and the wish to end.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub struct Shared {
     progress: Mutex<Progress>,
     moved: Condvar,
     stopping: AtomicBool,
@@ -18,19 +18,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
+    pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the progress, and tells whoever waits for it.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
+    /// Changes the progress, and wakes those that wait for it.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
         let changed = change(&mut self.progress());
         self.moved.notify_all();
         changed
     }
 
     /// Waits until `holds`, at most for `limit`; whether it does.
-    pub(super) fn wait(&self, limit: Duration, holds: impl Fn(&Progress) -> bool) -> bool {
+    pub fn wait(&self, limit: Duration, holds: impl Fn(&Progress) -> bool) -> bool {
         let deadline = Instant::now() + limit;
         let mut progress = self.progress();
         while !holds(&progress) {
@@ -45,17 +45,18 @@ impl Shared {
     }
 
     /// Nothing new is begun any more, and nothing that fails is tried again.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.stopped.notify_waiters();
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    /// Whether the end is wished for.
+    pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
     /// Waits for `pause`; `false` where the end came first.
-    pub(super) async fn pause(&self, pause: Duration) -> bool {
+    pub async fn pause(&self, pause: Duration) -> bool {
         let stopped = self.stopped.notified();
         if self.is_stopping() {
             return false;

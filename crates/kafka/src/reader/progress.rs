@@ -10,19 +10,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A batch's part in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) partition: i32,
+pub(crate) struct Span {
+    pub(crate) partition: i32,
     /// The offset behind the last record.
-    pub(super) end: i64,
+    pub(crate) end: i64,
 }
 
 /// A batch that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BatchId(u64);
+pub struct BatchId(u64);
 
 /// What this process has read of its partitions.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub struct Progress {
     owned: BTreeSet<i32>,
     partitions: BTreeMap<i32, Partition>,
     batches: u64,
@@ -45,17 +45,17 @@ struct Begun {
 
 impl Progress {
     /// These partitions are ours.
-    pub(super) fn assign(&mut self, partitions: &[i32]) {
+    pub(crate) fn assign(&mut self, partitions: &[i32]) {
         self.owned.extend(partitions);
     }
 
     /// Whether a partition is ours. One may be taken away between the reading of a record and the begin of its batch.
-    pub(super) fn owns(&self, partition: i32) -> bool {
+    pub(crate) fn owns(&self, partition: i32) -> bool {
         self.owned.contains(&partition)
     }
 
     /// A batch is under way.
-    pub(super) fn begin(&mut self, spans: &[Span]) -> BatchId {
+    pub(crate) fn begin(&mut self, spans: &[Span]) -> BatchId {
         self.batches += 1;
         self.under_way += 1;
         let batch = BatchId(self.batches);
@@ -68,7 +68,7 @@ impl Progress {
 
     /// A batch is over. If it was given up, what it read is never committed; partitions that were taken away meanwhile
     /// have forgotten it.
-    pub(super) fn end(&mut self, batch: BatchId, safe: bool) {
+    pub fn end(&mut self, batch: BatchId, safe: bool) {
         self.under_way -= 1;
         if !safe {
             return;
@@ -84,30 +84,30 @@ impl Progress {
     }
 
     /// How many batches are under way.
-    pub(super) fn under_way(&self) -> usize {
+    pub(crate) fn under_way(&self) -> usize {
         self.under_way
     }
 
     /// Whether anything of these partitions is under way.
-    pub(super) fn is_busy(&self, partitions: &[i32]) -> bool {
+    pub(crate) fn is_busy(&self, partitions: &[i32]) -> bool {
         let busy = |partition: &i32| self.partitions.get(partition).is_some_and(|one| !one.begun.is_empty());
         partitions.iter().any(busy)
     }
 
     /// Partitions and offsets to commit, each once.
-    pub(super) fn take_commits(&mut self) -> Vec<(i32, i64)> {
+    pub(crate) fn take_commits(&mut self) -> Vec<(i32, i64)> {
         let take = |(number, partition): (&i32, &mut Partition)| Some((*number, partition.to_commit.take()?));
         self.partitions.iter_mut().filter_map(take).collect()
     }
 
     /// These partitions belong to somebody else.
-    pub(super) fn forget(&mut self, partitions: &[i32]) {
+    pub(crate) fn forget(&mut self, partitions: &[i32]) {
         self.owned.retain(|number| !partitions.contains(number));
         self.partitions.retain(|number, _| !partitions.contains(number));
     }
 
     /// All partitions belong to somebody else.
-    pub(super) fn forget_all(&mut self) {
+    pub(crate) fn forget_all(&mut self) {
         self.owned.clear();
         self.partitions.clear();
     }

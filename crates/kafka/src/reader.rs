@@ -1,20 +1,25 @@
-//! The thread that owns the consumer: reads batches, hands them on, commits what is safe, gives partitions back.
+//! A member of a group, on a thread that owns the consumer: reads batches, hands them on, commits what is safe, gives partitions back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kafka::{Logged, is_absence};
-use persist::TopicRecord;
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::config::WorkerConfig;
-use super::progress::{BatchId, Progress, Span};
-use super::record::topic_record;
-use super::shared::Shared;
+use crate::consumer::member_config;
+use crate::log::{Logged, is_absence};
+use crate::record::Record;
+use crate::settings::KafkaSettings;
+use progress::Span;
+
+mod progress;
+mod shared;
+
+pub use progress::{BatchId, Progress};
+pub use shared::Shared;
 
 /// Bytes of records in one batch.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -27,12 +32,27 @@ const PAUSE_AFTER: Duration = Duration::from_secs(2);
 /// How long a rebalance waits for what is under way; what is not safe by then is read again by whoever comes next.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Takes batches; returns at once.
-pub(super) type Handle = Box<dyn Fn(BatchId, Vec<TopicRecord>) + Send>;
+/// What is read, and as whom.
+#[derive(Debug, Clone)]
+pub struct ReaderConfig {
+    /// Where Kafka is.
+    pub kafka: KafkaSettings,
+    /// The topic.
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+    /// How soon a dead member's partitions go to others.
+    pub session: Duration,
+    /// Records in one batch, at most.
+    pub batch: usize,
+}
+
+/// Takes batches; returns at once. [`Progress::end`] is told what came of each.
+pub type Handle = Box<dyn Fn(BatchId, Vec<Record>) + Send>;
 
 /// Reads the topic until the end is wished for.
-pub(super) struct Reader {
-    config: Arc<WorkerConfig>,
+pub struct Reader {
+    config: ReaderConfig,
     shared: Arc<Shared>,
     handle: Handle,
     /// Batches that may be under way at once.
@@ -42,17 +62,22 @@ pub(super) struct Reader {
 type Consumer = BaseConsumer<Group>;
 
 impl Reader {
-    pub(super) fn new(config: Arc<WorkerConfig>, shared: Arc<Shared>, room: usize, handle: Handle) -> Self {
+    /// A reader that has `room` batches under way at once.
+    pub fn new(config: ReaderConfig, shared: Arc<Shared>, room: usize, handle: Handle) -> Self {
         Self { config, shared, handle, room }
     }
 
     /// Reads until the end is wished for, or an error that ends a consumer for good. Then leaves the group.
-    pub(super) fn run(&self, leave_within: Duration) -> Result<(), KafkaError> {
+    ///
+    /// # Errors
+    /// That which ended the consumer.
+    pub fn run(&self, leave_within: Duration) -> Result<(), KafkaError> {
         let topic: Arc<str> = self.config.topic.as_str().into();
         let group = Group { topic: Arc::clone(&topic), shared: Arc::clone(&self.shared) };
         // What an earlier consumer has begun is read again.
         self.shared.change(Progress::forget_all);
-        let consumer: Consumer = self.config.consumer().create_with_context(group)?;
+        let consumer: Consumer = member_config(&self.config.kafka, &self.config.group, self.config.session)
+            .create_with_context(group)?;
         consumer.subscribe(&[&topic])?;
         let mut records = Vec::new();
         let mut committed_at = Instant::now();
@@ -81,7 +106,7 @@ impl Reader {
     }
 
     /// Waits while all the room is taken. The group hears of us even where that takes long: reading is paused, not stopped.
-    fn make_room(&self, consumer: &Consumer, topic: &Arc<str>, records: &mut Vec<TopicRecord>) {
+    fn make_room(&self, consumer: &Consumer, topic: &Arc<str>, records: &mut Vec<Record>) {
         let is_room = |progress: &Progress| progress.under_way() < self.room;
         if self.shared.wait(PAUSE_AFTER, is_room) {
             return;
@@ -93,7 +118,7 @@ impl Reader {
                 tracing::warn!(%error, "reading cannot be paused");
             }
             if let Some(Ok(message)) = consumer.poll(POLL) {
-                records.push(topic_record(&message, topic));
+                records.push(Record::of(&message, topic));
             }
         }
         match consumer.assignment().and_then(|mine| consumer.resume(&mine)) {
@@ -107,14 +132,14 @@ impl Reader {
         &self,
         consumer: &Consumer,
         topic: &Arc<str>,
-        records: &mut Vec<TopicRecord>,
+        records: &mut Vec<Record>,
     ) -> Result<(), KafkaError> {
         let mut bytes: usize = records.iter().map(|record| record.bytes).sum();
         while records.len() < self.config.batch && bytes < BATCH_BYTES {
             let wait = if records.is_empty() { POLL } else { Duration::ZERO };
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    let record = topic_record(&message, topic);
+                    let record = Record::of(&message, topic);
                     bytes += record.bytes;
                     records.push(record);
                 }
@@ -133,18 +158,18 @@ impl Reader {
         Ok(())
     }
 
-    fn begin(&self, records: &mut Vec<TopicRecord>) {
+    fn begin(&self, records: &mut Vec<Record>) {
         {
             let progress = self.shared.progress();
-            records.retain(|record| progress.owns(record.place.partition));
+            records.retain(|record| progress.owns(record.partition));
         }
         if records.is_empty() {
             return;
         }
         let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
         for record in records.iter() {
-            let end = ends.entry(record.place.partition).or_default();
-            *end = (record.place.offset + 1).max(*end);
+            let end = ends.entry(record.partition).or_default();
+            *end = (record.offset + 1).max(*end);
         }
         let spans: Vec<Span> = ends.into_iter().map(|(partition, end)| Span { partition, end }).collect();
         let batch = self.shared.change(|progress| progress.begin(&spans));

@@ -27,7 +27,7 @@ async fn what_makes_no_sense_is_a_dead_letter_and_its_neighbours_are_stored() {
     assert_eq!(world.count("moment").await, 10);
 
     let sql =
-        "select event_id, cause, reason from dead_letter where stage = 'transform' and resolved_at is null";
+        "select event_id, cause, reason from dead_letter where stage = 'worker' and resolved_at is null";
     let rows = world.client.query(sql, &[]).await.unwrap();
     let mut letters: Vec<(String, String, String)> =
         rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();

@@ -4,12 +4,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka::Shared;
 use persist::{Persist, PersistError, TopicRecord};
 use runtime::Clock;
 use sink::{HttpSink, Sink as _, SinkError};
 use thiserror::Error as ThisError;
-
-use super::shared::Shared;
 
 /// The first and the longest wait before what failed is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -17,11 +16,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Writes batches.
 #[derive(Debug)]
-pub(super) struct Handler {
-    pub(super) persist: Persist,
-    pub(super) sink: HttpSink,
-    pub(super) clock: Clock,
-    pub(super) shared: Arc<Shared>,
+pub(crate) struct Handler {
+    pub(crate) persist: Persist,
+    pub(crate) sink: HttpSink,
+    pub(crate) clock: Clock,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// Why a batch is to be tried again.
@@ -40,7 +39,7 @@ impl Handler {
     /// decode -> rows (one transaction) -> dead letters -> events -> safe
     ///   ^            └─────────┴── not there: wait, all anew    └── not there: wait, publish again
     /// ```
-    pub(super) async fn settle(&self, records: &[TopicRecord]) -> bool {
+    pub(crate) async fn settle(&self, records: &[TopicRecord]) -> bool {
         let mut pause = Pause::default();
         let publications = loop {
             match self.persist.batch(records, self.clock.now()).await {

@@ -1,4 +1,4 @@
-//! `transform --worker`: the Kafka way. Reads payloads from a topic in batches.
+//! Reads payloads from a topic in batches.
 //!
 //! ```text
 //! reader (one thread, owns the consumer)          batches under way (tasks)
@@ -9,37 +9,28 @@
 //! An offset is committed only when rows, dead letters and events of everything below it are safe: a worker that dies
 //! has its last records read again, and their keys are claimed already.
 
-mod caught_up;
-mod config;
-mod handler;
-mod progress;
-mod reader;
-mod record;
-mod shared;
-
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka::TopicGroup;
+use kafka::{Handle, Reader, ReaderConfig, Shared, TopicGroup};
 use persist::{Persist, PersistParts, TopicRecord};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
+use sink::HttpSink;
 use store::Database;
 use tokio::sync::oneshot;
 
-pub use config::WorkerConfig;
+use crate::caught_up::CaughtUp;
+use crate::handler::Handler;
+use crate::record::topic_record;
 
-use caught_up::CaughtUp;
-use handler::Handler;
-use reader::Reader;
-use shared::Shared;
-
-use crate::stage::STAGE;
+/// The stage's name in dead letters.
+const STAGE: &str = "worker";
 
 /// Before what failed in a way of its own is tried again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
-/// Of a connection pool, one is left for whoever else asks.
+/// Of a connection pool, one is left for other questions.
 const SPARE_CONNECTIONS: usize = 1;
 /// More batches under way fill nothing but memory.
 const MAX_UNDER_WAY: usize = 4;
@@ -47,8 +38,10 @@ const MAX_UNDER_WAY: usize = 4;
 /// What a worker is made of.
 #[derive(Debug)]
 pub struct WorkerParts {
-    /// Its settings.
-    pub config: WorkerConfig,
+    /// What is read.
+    pub reader: ReaderConfig,
+    /// Where events go.
+    pub sink: HttpSink,
     /// The pipeline.
     pub pipeline: Pipeline,
     /// Where rows go.
@@ -76,38 +69,40 @@ impl Worker {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
-        let WorkerParts { config, pipeline, database, connections, prewarm, clock, leave_within } = parts;
+        let WorkerParts { reader, sink, pipeline, database, connections, prewarm, clock, leave_within } =
+            parts;
         let shared = Arc::new(Shared::default());
         let caught_up = CaughtUp {
-            kafka: config.kafka.clone(),
-            group: TopicGroup { topic: config.topic.clone(), group: config.group.clone() },
+            kafka: reader.kafka.clone(),
+            group: TopicGroup { topic: reader.topic.clone(), group: reader.group.clone() },
             database: database.clone(),
             clock: clock.clone(),
         };
         tokio::spawn(caught_up.watch(Arc::clone(&shared)));
         let handler = Arc::new(Handler {
             persist: Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE }),
-            sink: config.sink.clone(),
+            sink,
             clock,
             shared: Arc::clone(&shared),
         });
         let room = connections.saturating_sub(SPARE_CONNECTIONS).clamp(1, MAX_UNDER_WAY);
         let runtime = tokio::runtime::Handle::current();
         let ending = Arc::clone(&shared);
-        let handle: reader::Handle = Box::new(move |batch, records| {
+        let handle: Handle = Box::new(move |batch, records| {
             let (handler, shared) = (Arc::clone(&handler), Arc::clone(&ending));
             runtime.spawn(async move {
+                let records = records.into_iter().map(topic_record).collect();
                 let safe = settle(&handler, &shared, records).await;
                 shared.change(|progress| progress.end(batch, safe));
             });
         });
-        let reader = Reader::new(Arc::new(config), Arc::clone(&shared), room, handle);
-        let (told, ended) = oneshot::channel();
+        let reader = Reader::new(reader, Arc::clone(&shared), room, handle);
+        let (end, ended) = oneshot::channel();
         let stopping = Arc::clone(&shared);
         std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
             supervise(&reader, &stopping, leave_within);
-            // Whoever waited for the end may have gone.
-            let _ = told.send(());
+            // An error: the end is not waited for any more.
+            let _ = end.send(());
         })?;
         Ok(Self { shared, ended })
     }
@@ -127,7 +122,7 @@ async fn settle(handler: &Arc<Handler>, shared: &Shared, records: Vec<TopicRecor
         let (handler, records) = (Arc::clone(handler), Arc::clone(&records));
         match tokio::spawn(async move { handler.settle(&records).await }).await {
             Ok(safe) => return safe,
-            Err(error) => tracing::error!(%error, "a batch failed in a way that nobody foresaw"),
+            Err(error) => tracing::error!(%error, "a batch panicked"),
         }
         if !shared.pause(RESTART_PAUSE).await {
             return false;

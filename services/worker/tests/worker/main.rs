@@ -1,4 +1,4 @@
-//! `transform --worker`, the real binary, over a real Kafka and a real PostgreSQL.
+//! The real binary, over a real Kafka and a real PostgreSQL.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod caught_up;

@@ -70,10 +70,10 @@ impl World {
 
     /// A worker of the group, listening.
     pub(crate) async fn worker(&self) -> Process {
-        self.process(&["--worker"]).await
+        self.process().await
     }
 
-    async fn process(&self, arguments: &[&str]) -> Process {
+    async fn process(&self) -> Process {
         let pipeline = self.folder.path().join("freshet.yaml");
         let crash = self.folder.path().join("crash");
         let environment = [
@@ -90,8 +90,7 @@ impl World {
             ("WORKER_BATCH_RECORDS", "50"),
             ("RUST_LOG", "warn"),
         ];
-        let process =
-            Process::spawn_with(Path::new(env!("CARGO_BIN_EXE_transform")), arguments, &environment);
+        let process = Process::spawn_with(Path::new(env!("CARGO_BIN_EXE_worker")), &[], &environment);
         process.listening().await;
         process
     }

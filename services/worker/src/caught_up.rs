@@ -5,22 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kafka::{KafkaSettings, PartitionPosition, TopicGroup};
+use kafka::{KafkaSettings, PartitionPosition, Shared, TopicGroup};
 use runtime::Clock;
 use store::{Database, StoreError, topic_offsets};
-
-use super::shared::Shared;
 
 /// Between two looks; well below the time between two ticks.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// What is looked at, and where it is noted.
 #[derive(Debug)]
-pub(super) struct CaughtUp {
-    pub(super) kafka: KafkaSettings,
-    pub(super) group: TopicGroup,
-    pub(super) database: Database,
-    pub(super) clock: Clock,
+pub(crate) struct CaughtUp {
+    pub(crate) kafka: KafkaSettings,
+    pub(crate) group: TopicGroup,
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
 }
 
 /// Where a partition ended at an instant.
@@ -28,7 +26,7 @@ type Noted = BTreeMap<i32, (Timestamp, i64)>;
 
 impl CaughtUp {
     /// Looks until the end is wished for.
-    pub(super) async fn watch(self, shared: Arc<Shared>) {
+    pub(crate) async fn watch(self, shared: Arc<Shared>) {
         let mut noted = Noted::new();
         loop {
             if let Err(error) = self.look(&mut noted).await {

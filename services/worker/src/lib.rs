@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod caught_up;
+mod config;
+mod handler;
+mod record;
+mod worker;
+
+pub use config::Config;
+pub use worker::{Worker, WorkerParts};
