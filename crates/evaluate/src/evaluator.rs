@@ -13,6 +13,8 @@ use crate::watched_rules::WatchedRules;
 
 /// Streams in one transaction.
 const BATCH: usize = 64;
+/// Streams that are looked for at once.
+const LOOK: usize = 1000;
 /// The longest that a batch may take.
 const LONGEST_BATCH: Duration = Duration::from_secs(5);
 /// A stream that readings come for faster than it is evaluated does not hold up the others.
@@ -29,8 +31,6 @@ pub struct Evaluator {
     pub pipeline: Pipeline,
     /// Its rules.
     pub rules: WatchedRules,
-    /// How many streams one run evaluates.
-    pub max_streams: usize,
     /// Woken while a transition with notifications is committed.
     pub prewarm: Prewarm,
 }
@@ -53,7 +53,7 @@ pub struct Summary {
     pub notifications: u32,
     /// Evaluations of streams.
     pub streams: u32,
-    /// More streams wait than one run may evaluate, and going on is of use.
+    /// The time was up before all streams that are due were evaluated.
     pub more: bool,
 }
 
@@ -76,17 +76,17 @@ impl Evaluator {
             tracing::warn!("the pipeline file is not the active one; nothing is evaluated");
             return Ok(summary);
         }
-        let mut streams = self.streams(&client, scope).await?;
-        summary.more = streams.len() > self.max_streams;
-        streams.truncate(self.max_streams);
-        let rounds = streams.chunks(BATCH).map(|streams| Round { streams: streams.to_vec(), number: 1 });
-        let mut rounds: VecDeque<_> = rounds.collect();
         let mut heartbeats = HeartbeatCache::new(self.pipeline.tick);
+        let mut seen = BTreeSet::new();
+        let mut rounds = self.rounds(&client, &scope, &mut seen).await?;
         for () in deadline.steps(LONGEST_BATCH) {
+            if rounds.is_empty() && seen.len() >= LOOK {
+                rounds = self.rounds(&client, &scope, &mut seen).await?;
+            }
             let Some(round) = rounds.pop_front() else { break };
             self.evaluate(&mut client, round, &mut heartbeats, (&mut rounds, &mut summary)).await?;
         }
-        // Where other processes have all that is left, going on is theirs.
+        // Without any progress going on is of no use.
         summary.more = (summary.more || !rounds.is_empty()) && summary.streams > 0;
         Ok(summary)
     }
@@ -148,10 +148,16 @@ impl Evaluator {
         Ok(Some(evaluated))
     }
 
-    /// Each once: those of the scope first, then by how long they wait. One more than the limit shows that there are more.
-    async fn streams(&self, client: &Client, scope: Scope) -> Result<Vec<i32>, StoreError> {
-        let limit = i64::try_from(self.max_streams).unwrap_or(i64::MAX).saturating_add(1);
-        let mut streams = scope.streams;
+    /// The streams that this run has not seen, in batches: those of the scope first, then by how long they wait.
+    async fn rounds(
+        &self,
+        client: &Client,
+        scope: &Scope,
+        seen: &mut BTreeSet<i32>,
+    ) -> Result<VecDeque<Round>, StoreError> {
+        // What was evaluated is due no more; what another process has may be, and must not hide what comes after it.
+        let limit = i64::try_from(LOOK + seen.len()).unwrap_or(i64::MAX);
+        let mut streams = scope.streams.clone();
         streams.extend(alerts::requested_streams(client, limit).await?);
         if let Some(newest) = alerts::newest_heartbeat(client).await? {
             streams.extend(alerts::overdue_streams(client, newest, limit).await?);
@@ -161,8 +167,7 @@ impl Evaluator {
             let (names, hashes): (Vec<_>, Vec<_>) = current.unzip();
             streams.extend(alerts::streams_of_other_rules(client, (&names, &hashes), limit).await?);
         }
-        let mut seen = BTreeSet::new();
         streams.retain(|stream| seen.insert(*stream));
-        Ok(streams)
+        Ok(streams.chunks(BATCH).map(|streams| Round { streams: streams.to_vec(), number: 1 }).collect())
     }
 }

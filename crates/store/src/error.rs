@@ -48,5 +48,5 @@ impl StoreError {
 /// a row that only a later release knows.
 pub(crate) fn is_data_error(error: &tokio_postgres::Error) -> bool {
     let class = |code: &SqlState| matches!(code.code().get(..2), Some("21" | "22" | "23" | "54"));
-    error.code().is_some_and(class) || error.source().is_some_and(|source| source.is::<UnknownWord>())
+    error.code().is_some_and(class) || error.source().is_some_and(<dyn std::error::Error>::is::<UnknownWord>)
 }

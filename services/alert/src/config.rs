@@ -11,19 +11,16 @@ pub struct Config {
     pub pipeline: Pipeline,
     /// The pipeline's rules, their annotations read.
     pub rules: WatchedRules,
-    /// `MAX_STREAMS_PER_EVENT`: how many streams one event evaluates; 1000.
-    pub max_streams: usize,
 }
 
 impl Config {
     /// Reads it; mistakes are noted in `env`, and then there is none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let files = env.text(pipeline_config::VARIABLE);
-        let max_streams = env.number_or("MAX_STREAMS_PER_EVENT", 1000, 1..=100_000);
         let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))?;
         let rules = WatchedRules::new(&pipeline.rules)
             .map_err(|error| env.mistake(pipeline_config::VARIABLE, error.to_string()))
             .ok()?;
-        env.mistakes().is_empty().then_some(Self { pipeline, rules, max_streams })
+        env.mistakes().is_empty().then_some(Self { pipeline, rules })
     }
 }

@@ -20,9 +20,9 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let sink = HttpSink::from_env(&mut runtime.env);
     runtime.env.finish()?;
     // Without a mistake there are both.
-    let Config { pipeline, rules, max_streams } = config.ok_or_else(ConfigErrors::default)?;
+    let Config { pipeline, rules } = config.ok_or_else(ConfigErrors::default)?;
     let sink = sink.ok_or_else(ConfigErrors::default)?;
     let (database, clock) = (Database::new(&settings), runtime.clock);
-    let evaluator = Evaluator { database, clock, pipeline, rules, max_streams, prewarm };
+    let evaluator = Evaluator { database, clock, pipeline, rules, prewarm };
     Ok(App::new().stage(Alert::new(evaluator, sink)))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 const SOURCE: &str = "/stages/alert";
 
-/// The event that wakes this stage again where more streams wait than one event may evaluate. It is no reply, which must not
+/// The event that wakes this stage again where its time was up before all was evaluated. It is no reply, which must not
 /// have the type of its cause.
 pub(crate) fn continuation(cause: &Event, now: Timestamp) -> Result<Event, EventError> {
     effect(cause, EVALUATION_REQUESTED, now, &EvaluationRequested { streams: Vec::new() })

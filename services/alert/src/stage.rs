@@ -31,10 +31,8 @@ impl Alert {
         Self { evaluator, sink, runs: Semaphore::const_new(RUNS_AT_ONCE) }
     }
 
-    /// What the event came to, and how many notifications are due.
-    ///
-    /// An event that waits too long for the runs before it goes round once more: its streams have requests, and those runs
-    /// may have looked for requests before these were there.
+    /// What the event came to, and how many notifications are due. An event that waits too long for the runs before it
+    /// comes again: those may have looked for requests before its own were there.
     async fn evaluate(&self, scope: Scope, deadline: Deadline) -> Result<(Summary, u32), StoreError> {
         let Ok(_run) = timeout(deadline.half().left(), self.runs.acquire()).await else {
             return Ok((Summary { more: true, ..Summary::default() }, 0));

@@ -39,9 +39,9 @@ async fn answer(event_type: &str, data: serde_json::Value) -> Outcome {
     let nowhere = DatabaseSettings::from_url("postgresql://nobody@127.0.0.1:1/none").unwrap();
     let database = Database::new(&nowhere.acquire_timeout(Duration::from_millis(500)));
     let now: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
-    let Config { pipeline, rules, max_streams } = config(PIPELINE).unwrap();
+    let Config { pipeline, rules } = config(PIPELINE).unwrap();
     let (clock, prewarm) = (Clock::manual(now), Prewarm::default());
-    let evaluator = Evaluator { database, clock, pipeline, rules, max_streams, prewarm };
+    let evaluator = Evaluator { database, clock, pipeline, rules, prewarm };
     let url = "http://127.0.0.1:1/".parse().unwrap();
     let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
     let stage = Alert::new(evaluator, sink);

@@ -1,23 +1,45 @@
 //! More work than one run may do, and work that another process has.
 
+use std::time::Duration;
+
+use evaluate::Scope;
+use runtime::Deadline;
+
 use crate::world::{World, at, pipeline};
 
 const TOO_HOT: &str = "{TooHot: {metric: temperature, above: 30}}";
 
 #[tokio::test]
-async fn what_one_run_may_not_do_is_done_by_the_next_ones() {
+async fn what_one_run_has_no_time_for_is_done_by_the_next_ones() {
     let Some(mut world) = World::new().await else { return };
-    let mut alert = world.process(&pipeline(TOO_HOT)).await;
-    alert.max_streams = 3;
-    for device in 0..10 {
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    for device in 0..150 {
         world.store(&format!("gh-{device}"), 0, 31.0).await;
     }
-    let mut more = vec![];
+    let mut runs = vec![];
     while world.count("evaluation_request").await > 0 {
-        more.push(world.readings(&alert, &[]).await.more);
+        let summary = alert.run(Scope::default(), Deadline::within(Duration::ZERO)).await.unwrap();
+        runs.push((summary.streams, summary.more));
     }
-    assert_eq!(more, [true, true, true, false]);
-    assert_eq!(world.count("alert_transition").await, 10);
+    assert_eq!(runs, [(64, true), (64, true), (22, false)]);
+    assert_eq!(world.count("alert_transition").await, 150);
+}
+
+#[tokio::test]
+async fn a_run_looks_again_until_nothing_is_due() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    let stream = world.store("gh-1", 0, 31.0).await;
+    let many = r#"
+        with s as (insert into stream (device_id, channel)
+                   select s.device_id, n::text from stream s, generate_series(1, 1500) as n where s.id = $1 returning id),
+             m as (insert into metric (stream_id, position, name, unit, kind)
+                   select id, 0, 'temperature', 'Cel', 'number' from s)
+        insert into evaluation_request (stream_id, from_at, token) select id, $2, nextval('evaluation_token') from s"#;
+    world.sql.execute(many, &[&stream, &at(0)]).await.unwrap();
+    let summary = world.readings(&alert, &[]).await;
+    assert_eq!((summary.streams, summary.more), (1501, false));
+    assert_eq!(world.count("evaluation_request").await, 0);
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ impl World {
         let pipeline = Pipeline::parse(pipeline, "test.yaml").unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let rules = WatchedRules::new(&pipeline.rules).unwrap();
         let (database, clock) = (Database::new(&settings), self.clock.clone());
-        Evaluator { database, clock, pipeline, rules, max_streams: 1000, prewarm: Prewarm::default() }
+        Evaluator { database, clock, pipeline, rules, prewarm: Prewarm::default() }
     }
 
     pub(crate) async fn activate(&self, hash: &str) {
