@@ -1,95 +1,140 @@
-//! The four sentences about who may use whom.
+//! Which package may use which.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use architecture_tests::{House, IMPURE, PURE, Room};
-use cargo_metadata::MetadataCommand;
+use architecture_tests::{Folder, IMPURE, Layer, PURE, Workspace, circles, layer_of, rust_files};
 
-fn house() -> House {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let metadata = MetadataCommand::new()
-        .manifest_path(root.join("Cargo.toml"))
-        .other_options(["--filter-platform".to_owned(), "host-tuple".to_owned()])
-        .exec()
-        .expect("cargo metadata answers");
-    House::new(&metadata)
+/// Services that serve routes of their own.
+const WITH_ROUTES: [&str; 2] = ["dead-letter", "ingest"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn layer(workspace: &Workspace, name: &str) -> Layer {
+    match workspace.folder(name) {
+        Some(Folder::Services) => Layer::Services,
+        _ => layer_of(name).unwrap_or_else(|| panic!("{name} is in no layer")),
+    }
 }
 
 #[test]
-fn crates_never_use_services() {
-    let house = house();
-    for member in house.members(Room::Crate) {
-        let services: Vec<_> =
-            house.reachable(member).into_iter().filter(|name| house.is_service(name)).collect();
-        assert!(services.is_empty(), "crate {member} uses {services:?}");
+fn arrows_go_down() {
+    let workspace = Workspace::load();
+    for member in workspace.shipped() {
+        let own = layer(&workspace, member);
+        let above: Vec<_> =
+            workspace.direct_members(member).filter(|name| layer(&workspace, name) > own).collect();
+        assert!(above.is_empty(), "{member} ({own:?}) uses {above:?}");
     }
 }
 
 #[test]
 fn services_never_use_each_other() {
-    let house = house();
-    for member in house.members(Room::Service) {
-        let services: Vec<_> =
-            house.reachable(member).into_iter().filter(|name| house.is_service(name)).collect();
+    let workspace = Workspace::load();
+    for member in workspace.members(Folder::Services) {
+        let services: Vec<_> = workspace
+            .reachable(member)
+            .into_iter()
+            .filter(|name| workspace.folder(name) == Some(Folder::Services))
+            .collect();
         assert!(services.is_empty(), "service {member} uses {services:?}");
     }
 }
 
 #[test]
 fn nothing_that_ships_uses_the_tests() {
-    let house = house();
-    let tests: Vec<_> = house.members(Room::Test).chain(["testkit"]).collect();
-    for member in house.members(Room::Crate).chain(house.members(Room::Service)) {
-        let used: Vec<_> = house.direct(member).filter(|name| tests.contains(name)).collect();
+    let workspace = Workspace::load();
+    let tests: Vec<_> = workspace.members(Folder::Tests).chain(["testkit"]).collect();
+    for member in workspace.shipped() {
+        let used: Vec<_> = workspace.direct(member).filter(|name| tests.contains(name)).collect();
         assert!(used.is_empty(), "{member} ships {used:?}");
     }
 }
 
 #[test]
 fn pure_crates_reach_no_network_no_runtime_and_no_database() {
-    let house = house();
+    let workspace = Workspace::load();
     for member in PURE {
-        let reachable = house.reachable(member);
-        assert!(!reachable.is_empty(), "{member} is not in the workspace");
+        assert!(workspace.folder(member).is_some(), "{member} is not in the workspace");
+        let reachable = workspace.reachable(member);
         let impure: Vec<_> = IMPURE.iter().filter(|name| reachable.contains(**name)).collect();
         assert!(impure.is_empty(), "{member} reaches {impure:?}");
     }
 }
 
 #[test]
-fn pure_crates_use_only_pure_crates_of_the_house() {
-    let house = house();
+fn pure_crates_ask_neither_clock_nor_chance() {
     for member in PURE {
-        let others: Vec<_> = house
-            .members(Room::Crate)
-            .filter(|name| house.reachable(member).contains(name) && !PURE.contains(name))
-            .collect();
-        assert!(others.is_empty(), "{member} uses {others:?}");
-    }
-}
-
-#[test]
-fn pure_crates_never_ask_what_time_it_is() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates");
-    for member in PURE {
-        for file in rust_files(&crates.join(member).join("src")) {
+        for file in rust_files(&root().join("crates").join(member).join("src")) {
             let text = std::fs::read_to_string(&file).expect("a source file is readable");
-            for clock in ["::now(", "Instant::", "now_v7("] {
-                assert!(!text.contains(clock), "{} asks the clock: {clock}", file.display());
+            for asked in ["::now(", "Instant::", "now_v7(", "new_v4(", "rand::"] {
+                assert!(!text.contains(asked), "{} asks {asked}", file.display());
             }
         }
     }
 }
 
-fn rust_files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a source folder is readable") {
-        let path = entry.expect("a folder entry is readable").path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
+/// A library that one crate alone speaks to, or that some do: each with who may.
+#[test]
+fn libraries_have_one_home() {
+    let workspace = Workspace::load();
+    let homes: [(&str, &[&str]); 5] = [
+        ("actix-web", &["stage", "knative-local"]),
+        ("rdkafka", &["kafka"]),
+        ("tokio-postgres", &["store"]),
+        ("lettre", &["receivers"]),
+        ("kube", &["cluster"]),
+    ];
+    for (library, home) in homes {
+        let strangers: Vec<_> = workspace
+            .shipped()
+            .filter(|member| workspace.direct(member).any(|name| name == library))
+            .filter(|member| !home.contains(member) && *member != "testkit")
+            .filter(|member| library != "actix-web" || !WITH_ROUTES.contains(member))
+            .collect();
+        assert!(strangers.is_empty(), "{library} is used by {strangers:?}");
+    }
+}
+
+#[test]
+fn what_takes_one_event_a_request_links_no_kafka_and_the_acts_no_server() {
+    let workspace = Workspace::load();
+    for (member, absent) in [
+        ("transform", "rdkafka"),
+        ("alert", "rdkafka"),
+        ("notify", "rdkafka"),
+        ("store", "actix-web"),
+        ("evaluate", "actix-web"),
+        ("persist", "actix-web"),
+        ("receivers", "actix-web"),
+        ("sink", "actix-web"),
+        ("kafka", "actix-web"),
+    ] {
+        assert!(!workspace.reachable(member).contains(absent), "{member} reaches {absent}");
+    }
+}
+
+#[test]
+fn modules_of_a_crate_use_each_other_one_way() {
+    for folder in ["crates", "services"] {
+        for entry in std::fs::read_dir(root().join(folder)).expect("the folder is readable") {
+            let member = entry.expect("the entry is readable").path();
+            let circle = circles(&member.join("src"));
+            assert!(circle.is_empty(), "{} has a circle: {circle:?}", member.display());
         }
     }
-    files
+}
+
+#[test]
+fn no_folder_is_named_after_nothing() {
+    for folder in ["crates", "services"] {
+        for file in rust_files(&root().join(folder)) {
+            let named = file.components().any(|part| {
+                let name = part.as_os_str().to_string_lossy();
+                matches!(name.trim_end_matches(".rs"), "common" | "utils" | "helpers")
+            });
+            assert!(!named, "{}", file.display());
+        }
+    }
 }
