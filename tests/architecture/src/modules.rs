@@ -73,9 +73,10 @@ fn exports(src: &Path) -> BTreeMap<String, String> {
     statements.flat_map(|(module, names)| words(names).map(|name| (name, module.to_owned()))).collect()
 }
 
-/// The first segments behind `crate::` in `code`.
+/// The first segments behind `crate::` in `code`, comments left out.
 fn paths(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
+    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     for (at, prefix) in code.match_indices("crate::") {
         // `$crate::` and `other_crate::` are another crate's paths.
         if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '$') {
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_first_segment_of_each_path_is_found() {
-        let code = "use crate::a::B;\nuse crate::{c, d::{E, f}, G};\nlet x = crate::h(); $crate::no!(); my_crate::no();";
+        let code = "use crate::a::B;\n/// [`crate::not`]\nuse crate::{c, d::{E, f}, G};\nlet x = crate::h(); $crate::no!(); my_crate::no();";
         let found: Vec<_> = paths(code).into_iter().collect();
         assert_eq!(found, ["G", "a", "c", "d", "h"]);
     }
