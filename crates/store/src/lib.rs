@@ -12,6 +12,7 @@ pub mod notifications;
 pub mod overview;
 mod partitions;
 pub mod queries;
+mod record_place;
 mod row;
 mod sent;
 mod settings;
@@ -28,10 +29,9 @@ pub use deadpool_postgres::Client;
 pub use error::StoreError;
 pub use event_model::ReceiptOutcome;
 pub use migrate::{MigrateError, Migrated, migrate};
+pub use record_place::RecordPlace;
 pub use row::MomentRow;
 pub use settings::DatabaseSettings;
 pub use streams::{PayloadSamples, ResolvedStream, ResolvedStreams, Streams, Tags};
 pub use transaction::Transaction;
-pub use writer::{
-    EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, RecordPlace, WriteError, Writer, Written,
-};
+pub use writer::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, WriteError, Writer, Written};

@@ -29,7 +29,7 @@ use self::transaction::InsertStrategy;
 use crate::partitions::Partitions;
 use crate::{Database, StoreError};
 
-pub use payload::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, RecordPlace};
+pub use payload::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey};
 
 /// Transactions on their way at once; each has its connection.
 const WORKERS: usize = 2;

@@ -76,7 +76,8 @@ fn exports(src: &Path) -> BTreeMap<String, String> {
 /// The first segments behind `crate::` in `code`, comments left out.
 fn paths(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String =
+        code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     for (at, prefix) in code.match_indices("crate::") {
         // `$crate::` and `other_crate::` are another crate's paths.
         if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '$') {

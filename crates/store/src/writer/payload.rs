@@ -1,11 +1,10 @@
-use std::sync::Arc;
-
 use bytes::Bytes;
 use event_model::ReceiptOutcome;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::MomentRow;
+use crate::RecordPlace;
 use crate::dead_letters::DeadLetter;
 
 /// All that one accepted payload leaves in the database.
@@ -80,17 +79,6 @@ pub enum KeptRequest {
     Here(Bytes),
     /// In the Kafka record that it came with.
     Record(RecordPlace),
-}
-
-/// A Kafka record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordPlace {
-    /// Its topic.
-    pub topic: Arc<str>,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
 }
 
 impl KeptRequest {
