@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join3;
 use jiff::Timestamp;
+use pipeline_config::Pipeline;
 use rules::Horizon;
 use runtime::crash;
 use store::alerts::{self, Request};
 use store::{StoreError, Transaction};
 
 use crate::decide::{Decision, Past, decide};
-use crate::evaluator::Evaluator;
 use crate::heartbeats::HeartbeatCache;
 use crate::plan::{Plan, Start, Task};
+use crate::watched_rules::WatchedRules;
 use crate::write::{Changes, Written};
 
 /// Moments that are held in memory for several streams; one stream alone may have more.
@@ -29,7 +30,8 @@ pub(crate) struct Evaluated {
 
 /// A batch under way. The transaction is the caller's to commit.
 pub(crate) struct Batch<'a> {
-    pub(crate) evaluator: &'a Evaluator,
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) rules: &'a WatchedRules,
     pub(crate) transaction: &'a Transaction<'a>,
     pub(crate) now: Timestamp,
 }
@@ -55,7 +57,7 @@ impl Batch<'_> {
             }
         }
         crash::point("before-write");
-        let (pipeline, now) = (&self.evaluator.pipeline, self.now);
+        let (pipeline, now) = (self.pipeline, self.now);
         let changes = Changes { pipeline, plans: &plans, decisions, requests: &requests, now };
         let written = changes.write(self.transaction).await?;
         alerts::remove_requests(self.transaction, &requests).await?;
@@ -77,7 +79,7 @@ impl Batch<'_> {
         for state in states {
             states_of.entry(state.stream).or_default().push(state);
         }
-        let Evaluator { rules, pipeline, .. } = self.evaluator;
+        let Self { rules, pipeline, .. } = self;
         let mut plans = BTreeMap::new();
         for (id, stream) in &names {
             let (states, request) = (states_of.remove(id).unwrap_or_default(), requests.get(id));
@@ -94,7 +96,7 @@ impl Batch<'_> {
         most_moments: Option<usize>,
         heartbeats: &mut HeartbeatCache,
     ) -> Result<Option<Vec<(&'p Task<'p>, Decision)>>, StoreError> {
-        let lateness = self.evaluator.pipeline.lateness;
+        let lateness = self.pipeline.lateness;
         let tasks: Vec<&Task<'_>> = plans.values().flat_map(|plan| &plan.tasks).collect();
         if tasks.is_empty() {
             return Ok(Some(Vec::new()));
@@ -118,7 +120,7 @@ impl Batch<'_> {
 
     /// What is recorded of each task's alert.
     async fn pasts(&self, tasks: &[&Task<'_>]) -> Result<Vec<Past>, StoreError> {
-        let lateness = self.evaluator.pipeline.lateness;
+        let lateness = self.pipeline.lateness;
         let after: Vec<_> = tasks.iter().map(|task| (task.alert(), task.reads_from(lateness))).collect();
         let effective = alerts::effective_transitions(self.transaction, &after).await?;
         let starts_anew = |task: &&&Task<'_>| !matches!(task.start, Start::Checkpoint(_));

@@ -138,7 +138,8 @@ impl Evaluator {
         heartbeats: &mut HeartbeatCache,
     ) -> Result<Option<Evaluated>, StoreError> {
         let transaction = Transaction::begin(client).await?;
-        let batch = Batch { evaluator: self, transaction: &transaction, now: self.clock.now() };
+        let Self { pipeline, rules, clock, .. } = self;
+        let batch = Batch { pipeline, rules, transaction: &transaction, now: clock.now() };
         let Some(evaluated) = batch.evaluate(streams, heartbeats).await? else { return Ok(None) };
         if evaluated.written.notifications > 0 {
             self.prewarm.send();
