@@ -1,12 +1,12 @@
 //! Whether a rule watches what a payload holds.
 
 use decoders::Decoded;
-use rules::{Place, Rule};
+use rules::{Rule, StreamNames};
 
 use crate::origin::Origin;
 
 /// Whether a rule watches one of these metrics of a stream.
-pub fn is_watched(rules: &[Rule], stream: Place<'_>, metrics: &[impl AsRef<str>]) -> bool {
+pub fn is_watched(rules: &[Rule], stream: StreamNames<'_>, metrics: &[impl AsRef<str>]) -> bool {
     rules.iter().any(|rule| metrics.iter().any(|metric| rule.watches(metric.as_ref(), stream)))
 }
 
@@ -31,7 +31,7 @@ pub fn holds_watched(rules: &[Rule], origin: Origin<'_>, decoded: &Decoded) -> b
         let own = decoded.tags.iter().filter(|(device, ..)| *device == sample.device);
         tags.extend(own.map(|(_, tag, value)| (tag.clone(), value.clone())));
         let (device, channel) = (sample.device.as_str(), sample.channel.as_str());
-        let stream = Place { source: origin.name, device, channel, tags: &tags };
+        let stream = StreamNames { source: origin.name, device, channel, tags: &tags };
         is_watched(rules, stream, &metrics)
     })
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use payload::{Accepted, Carried, is_watched};
 use pipeline_config::Pipeline;
-use rules::Place;
+use rules::StreamNames;
 use runtime::{Prewarm, crash};
 use store::{Database, EvaluationRequest, ResolvedStream, Streams, Writer};
 
@@ -93,8 +93,8 @@ impl Persist {
     ) -> Vec<EvaluationRequest> {
         let is_watched = |stream: &&ResolvedStream| {
             let ResolvedStream { device, channel, tags, metrics, .. } = stream;
-            let place = Place { source: accepted.origin.name, device, channel, tags };
-            is_watched(&self.parts.pipeline.rules, place, metrics)
+            let stream = StreamNames { source: accepted.origin.name, device, channel, tags };
+            is_watched(&self.parts.pipeline.rules, stream, metrics)
         };
         let watched = streams.iter().filter(is_watched);
         watched.map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 }).collect()

@@ -19,7 +19,6 @@ pub use evaluate::{Evaluation, Horizon, Transition, evaluate};
 pub use heartbeat::{HeartbeatRun, Heartbeats};
 pub use reconcile::{Change, Recorded, reconcile};
 pub use rule::{Condition, Direction, Glob, Rule, Selector};
-pub use series::StreamNames as Place;
 pub use series::{Point, Series, StreamNames};
 pub use state::{Checkpoint, State, Status};
 pub use template::{Template, TemplateError};
