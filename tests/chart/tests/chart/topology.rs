@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chart_tests::{Chart, Object, Tools, repository};
 use serde_json::{Value, json};
-use topology::{Filter, Order, PREWARMS, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, timer_source};
+use topology::{
+    Filter, Order, PREWARMS, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, WORKER, timer_source,
+};
 
 use crate::{matrix, object, of_kind};
 
@@ -21,11 +23,13 @@ fn each_service_folder_is_a_stage_of_the_values() {
     let values =
         std::fs::read_to_string(repository().join("charts/freshet/values.yaml")).expect("it is there");
     let values = chart_tests::documents(&values).expect("it is YAML").remove(0);
-    let stages: BTreeSet<String> = values["stages"].as_object().expect("a map").keys().cloned().collect();
+    let stages = values["stages"].as_object().expect("a map").keys().cloned();
+    let stages: BTreeSet<String> = stages.chain([WORKER.to_owned()]).collect();
     let binaries = std::fs::read_to_string(repository().join("k8s/binaries")).expect("it is there");
     let binaries: BTreeSet<String> = binaries.lines().map(str::to_owned).collect();
     assert_eq!(binaries, folders.iter().cloned().chain(["freshet".to_owned()]).collect());
-    let declared: BTreeSet<String> = STAGES.iter().map(|stage| stage.name.to_owned()).collect();
+    let declared = STAGES.iter().map(|stage| stage.name).chain([WORKER]);
+    let declared: BTreeSet<String> = declared.map(str::to_owned).collect();
     assert_eq!(stages, folders);
     assert_eq!(stages, declared);
 }
@@ -41,12 +45,12 @@ fn skaffold_builds_an_image_of_each_stage_and_hands_it_to_the_chart() {
         .filter_map(|artifact| artifact["image"].as_str()?.rsplit('/').next().map(str::to_owned))
         .collect();
     let stages = STAGES.iter().map(|stage| format!("freshet-{}", stage.name));
-    assert_eq!(images, stages.chain(["freshet".to_owned()]).collect());
+    assert_eq!(images, stages.chain([format!("freshet-{WORKER}"), "freshet".to_owned()]).collect());
     let release = &skaffold["deploy"]["helm"]["releases"][0];
     let handed: BTreeSet<_> =
         release["setValueTemplates"].as_object().expect("a map").keys().cloned().collect();
     let tags = STAGES.iter().map(|stage| format!("stages.{}.image.tag", stage.name));
-    assert_eq!(handed, tags.chain(["cli.image.tag".to_owned()]).collect());
+    assert_eq!(handed, tags.chain(["worker.image.tag", "cli.image.tag"].map(str::to_owned)).collect());
 }
 
 #[test]
