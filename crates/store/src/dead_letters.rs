@@ -109,17 +109,23 @@ pub async fn get(client: &impl GenericClient, id: Uuid) -> Result<Option<StoredL
     row.as_ref().map(StoredLetter::read).transpose()
 }
 
-/// Up to `limit` open dead letters that failed only because something was unavailable and were sent back less than
-/// [`MAX_REPLAYS`] times, the oldest first.
+/// Which dead letters are due to be sent back at $1: open ones that failed only because something was unavailable, less than
+/// $2 times sent back. The n-th time comes 5 x n minutes after the one before, at most an hour: 13 hours in all.
+pub(crate) const DUE: &str = "
+    resolved_at is null and cause = 'unavailable' and replays < $2
+    and (replayed_at is null or replayed_at + least(replays, 12) * interval '5 minutes' <= $1)";
+
+/// Up to `limit` of those that are due at `now`, the oldest first; each is due at most [`MAX_REPLAYS`] times.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn to_send_back(client: &impl GenericClient, limit: u16) -> Result<Vec<StoredLetter>, Error> {
-    let sql = "
-        select * from dead_letter
-        where resolved_at is null and cause = 'unavailable' and replays < $1
-        order by last_at, id limit $2";
-    let rows = client.query(sql, &[&MAX_REPLAYS, &i64::from(limit)]).await?;
+pub async fn to_send_back(
+    client: &impl GenericClient,
+    now: Timestamp,
+    limit: u16,
+) -> Result<Vec<StoredLetter>, Error> {
+    let sql = format!("select * from dead_letter where {DUE} order by last_at, id limit $3");
+    let rows = client.query(&sql, &[&now, &MAX_REPLAYS, &i64::from(limit)]).await?;
     rows.iter().map(StoredLetter::read).collect()
 }
 

@@ -4,7 +4,7 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Error;
 
-use crate::dead_letters::MAX_REPLAYS;
+use crate::dead_letters::{DUE as DEAD_LETTERS_DUE, MAX_REPLAYS};
 
 /// What is due at an instant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,10 +29,12 @@ pub struct Rules<'a> {
     pub hashes: &'a [String],
 }
 
-/// $1 now, $2 the pipeline's hash, $3 names and $4 hashes of its rules, $5 how often an event is sent back.
+/// $1 now, $2 how often an event is sent back, $3 the pipeline's hash, $4 names and $5 hashes of its rules.
 ///
 /// The rules that states were made by are found by skipping through their index: as many steps as there are rules.
-const DUE: &str = "
+fn statement() -> String {
+    format!(
+        "
     with recursive made_by as (
         (select rule, rule_hash from alert_state order by rule, rule_hash limit 1)
         union all
@@ -42,22 +44,23 @@ const DUE: &str = "
                                order by a.rule, a.rule_hash limit 1) next)
     select exists (select from evaluation_request)
                or exists (select from alert_state where deadline_at <= (select max(at) from heartbeat))
-               or exists (select from active_pipeline where hash = $2)
+               or exists (select from active_pipeline where hash = $3)
                   and exists (select rule, rule_hash from made_by
-                              except select * from unnest($3::text[], $4::text[])),
+                              except select * from unnest($4::text[], $5::text[])),
            (select count(*) from notification
             where status in ('pending', 'repeating') and next_attempt_at <= $1),
-           (select count(*) from dead_letter
-            where resolved_at is null and cause = 'unavailable' and replays < $5)";
+           (select count(*) from dead_letter where {DEAD_LETTERS_DUE})"
+    )
+}
 
 /// What is due at `now`.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn due(client: &impl GenericClient, now: Timestamp, rules: Rules<'_>) -> Result<Due, Error> {
-    let statement = client.prepare_cached(DUE).await?;
+    let statement = client.prepare_cached(&statement()).await?;
     let Rules { pipeline, names, hashes } = rules;
-    let row = client.query_one(&statement, &[&now, &pipeline, &names, &hashes, &MAX_REPLAYS]).await?;
+    let row = client.query_one(&statement, &[&now, &MAX_REPLAYS, &pipeline, &names, &hashes]).await?;
     let count = |index| row.try_get(index).map(|count: i64| u32::try_from(count).unwrap_or(u32::MAX));
     Ok(Due { evaluation: row.try_get(0)?, notifications: count(1)?, dead_letters: count(2)? })
 }

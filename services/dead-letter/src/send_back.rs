@@ -49,7 +49,9 @@ impl Sender {
         let mut sent = 0;
         for () in deadline.steps(ROUND) {
             let client = self.database.client().await?;
-            let letters = dead_letters::to_send_back(&client, AT_ONCE).await.map_err(StoreError::from)?;
+            let letters = dead_letters::to_send_back(&client, self.clock.now(), AT_ONCE)
+                .await
+                .map_err(StoreError::from)?;
             drop(client);
             if letters.is_empty() {
                 break;
