@@ -9,7 +9,7 @@ use runtime::Failure;
 pub struct PipelineFile {
     /// The pipeline: files and folders, separated by commas
     #[arg(
-        short,
+        short = 'p',
         long = "pipeline",
         value_name = "FILES",
         env = VARIABLE,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{App, test};
@@ -112,8 +113,11 @@ async fn what_was_unavailable_goes_back_as_it_was_once_a_failure() {
     assert_eq!(sent[0].body, b"POST /hooks/greenhouse HTTP/1.1\r\n\r\n{}");
     assert!(world.kept(false).await.is_empty());
 
-    // It fails again: it is open again, and goes back again.
+    // It fails again: it is open again, and goes back again once its wait is over.
     world.deliver(dead(Some("503"))).await;
+    assert_eq!(world.take_due().await, Outcome::Done);
+    assert_eq!(world.broker.received().len(), 1);
+    world.sender.clock.advance(Duration::from_secs(5 * 60));
     assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.broker.received().len(), 2);
     assert_eq!(world.kept(true).await[0].replays, 2);
@@ -137,6 +141,7 @@ async fn what_keeps_failing_waits_for_a_person_in_the_end() {
     for _ in 0..25 {
         world.deliver(dead(Some("503"))).await;
         assert_eq!(world.take_due().await, Outcome::Done);
+        world.sender.clock.advance(Duration::from_secs(60 * 60));
     }
     assert_eq!(world.broker.received().len(), 20);
     assert_eq!(world.kept(false).await.len(), 1);

@@ -1,5 +1,6 @@
 //! The looks of `doctor` and `status` over objects that a real cluster gave: Kubernetes 1.35, Knative 1.23, one release
-//! with the in-memory Broker, a minute after its install.
+//! with the in-memory Broker, a minute after its install. The stage `scheduler` and its Trigger came later: they were added to the
+//! recording after the model of `dead-letter`.
 
 use cluster::Release;
 use cluster::doctor::{broker, capacity, knative, objects, versions};
@@ -57,11 +58,11 @@ fn a_release_that_is_well_has_only_the_findings_of_its_broker() {
 }
 
 #[test]
-fn the_start_of_each_stage_is_told_while_no_pod_runs() {
+fn the_start_of_each_stage_is_shown_while_no_pod_runs() {
     let recorded = recorded();
     let release = release(&recorded);
     let lines = status::lines(&release, (&[], list(&recorded, "events")), None, &[]);
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
     for line in &lines {
         assert!(line.ready && line.pods == 0, "{line:?}");
         assert!(line.start_seconds.is_some_and(|seconds| (0..30).contains(&seconds)), "{line:?}");
