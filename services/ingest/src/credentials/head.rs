@@ -25,7 +25,8 @@ pub(super) fn fits(lock: &Lock, request: &HttpRequest, tail: &str) -> bool {
         }
         Credential::Query { key, .. } => {
             let shown = form::fields(request.query_string()).filter(|field| field.name() == *key);
-            shown.fold(false, |found, field| lock.key.is(field.value().as_bytes()) || found)
+            // All of them are looked at, whichever fits.
+            shown.filter(|field| lock.key.is(field.value().as_bytes())).count() > 0
         }
         Credential::Path { .. } => matching_segments(lock, tail).next().is_some(),
         Credential::Hmac(_) | Credential::StandardWebhooks { .. } => false,
