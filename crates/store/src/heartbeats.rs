@@ -9,11 +9,13 @@
 
 use std::collections::BTreeMap;
 
-use deadpool_postgres::{Client, GenericClient};
+use deadpool_postgres::GenericClient;
 use event_model::event_types::PAYLOAD_RECEIVED;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
+
+use crate::{StoreError, Transaction};
 
 /// Offsets of a queue by consumer and partition: where it ends, or how far it is consumed.
 pub type Offsets = BTreeMap<String, i64>;
@@ -73,14 +75,27 @@ pub async fn record(client: &impl GenericClient, at: Timestamp) -> Result<(), Er
     Ok(())
 }
 
-/// The ticks that are no heartbeats yet, in order.
+/// What the ticks before this one came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// Those that are no heartbeats yet, in order.
+    pub pending: Vec<PendingHeartbeat>,
+    /// The newest heartbeat.
+    pub newest: Option<Timestamp>,
+}
+
+/// Reads them under a lock that lasts as long as the transaction: ticks are decided one after the other, so that heartbeats
+/// come in order of time. One that came later would close a gap for which silences were judged already.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn pending(client: &impl GenericClient) -> Result<Vec<PendingHeartbeat>, Error> {
+pub async fn earlier(transaction: &Transaction<'_>) -> Result<Earlier, StoreError> {
+    transaction.execute("lock table pending_heartbeat in share row exclusive mode", &[]).await?;
     let sql = "select at, waits_for, ends, ends_at from pending_heartbeat order by at";
-    let statement = client.prepare_cached(sql).await?;
-    client.query(&statement, &[]).await?.iter().map(PendingHeartbeat::read).collect()
+    let pending =
+        transaction.query(sql, &[]).await?.iter().map(PendingHeartbeat::read).collect::<Result<_, _>>()?;
+    let newest = transaction.query("select max(at) from heartbeat", &[]).await?;
+    Ok(Earlier { pending, newest: newest.first().map_or(Ok(None), |row| row.try_get(0))? })
 }
 
 /// Whether a payload waits among the dead letters, or was sent back to the queue of payloads at or after `since`.
@@ -91,35 +106,30 @@ pub async fn pending(client: &impl GenericClient) -> Result<Vec<PendingHeartbeat
 /// # Errors
 /// Those of the database.
 pub async fn dead_letters_wait(
-    client: &impl GenericClient,
+    transaction: &Transaction<'_>,
     now: Timestamp,
     since: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<bool, StoreError> {
     let sql = "
         select exists (select from dead_letter
                        where resolved_at is null and cause = 'unavailable' and event_type = $3
                          and first_at > $1::timestamptz - interval '1 hour')
             or exists (select from dead_letter where replayed_at >= $2 and event_type = $3)";
-    let statement = client.prepare_cached(sql).await?;
-    client.query_one(&statement, &[&now, &since, &PAYLOAD_RECEIVED]).await?.try_get(0)
+    let rows = transaction.query(sql, &[&now, &since, &PAYLOAD_RECEIVED]).await?;
+    Ok(rows.first().map_or(Ok(false), |row| row.try_get(0))?)
 }
 
-/// Records heartbeats and what is pending from now on, in one transaction.
+/// Records heartbeats, and what is pending from now on.
 ///
 /// # Errors
-/// Those of the database; then nothing is changed.
+/// Those of the database.
 pub async fn settle(
-    client: &mut Client,
+    transaction: &Transaction<'_>,
     heartbeats: &[Timestamp],
     pending: &[PendingHeartbeat],
-) -> Result<(), Error> {
-    let transaction = client.transaction().await?;
-    transaction
-        .execute(
-            "insert into heartbeat (at) select unnest($1::timestamptz[]) on conflict do nothing",
-            &[&heartbeats],
-        )
-        .await?;
+) -> Result<(), StoreError> {
+    let sql = "insert into heartbeat (at) select unnest($1::timestamptz[]) on conflict do nothing";
+    transaction.execute(sql, &[&heartbeats]).await?;
     transaction.execute("delete from pending_heartbeat where at = any($1)", &[&heartbeats]).await?;
     let sql = "
         insert into pending_heartbeat (at, waits_for, ends, ends_at) values ($1, $2, $3, $4)
@@ -129,5 +139,5 @@ pub async fn settle(
         let ends = one.ends.as_ref().map(Json);
         transaction.execute(sql, &[&one.at, &one.waits_for.as_str(), &ends, &one.ends_at]).await?;
     }
-    transaction.commit().await
+    Ok(())
 }

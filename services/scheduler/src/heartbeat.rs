@@ -1,7 +1,7 @@
 //! Decides which ticks are heartbeats: those before which nothing was sent that still waits.
 
 use jiff::{SignedDuration, Timestamp};
-use store::heartbeats::{PendingHeartbeat, WaitsFor};
+use store::heartbeats::{Earlier, PendingHeartbeat, WaitsFor};
 
 use crate::look::{Look, Queue};
 
@@ -30,15 +30,22 @@ pub(crate) struct Decision {
     pub(crate) overdue: usize,
 }
 
-/// Decides for the ticks that are `pending` and for the one of now.
-pub(crate) fn decide(pending: Vec<PendingHeartbeat>, known: Known<'_>) -> Decision {
+/// Decides for the ticks that are pending and for the one of now, in order of time: none is a heartbeat before the one that
+/// came before it.
+///
+/// A tick that a later one has overtaken is none: silence was judged without it.
+pub(crate) fn decide(Earlier { mut pending, newest }: Earlier, known: Known<'_>) -> Decision {
     let now = known.now;
-    let tick = PendingHeartbeat { at: now, waits_for: WaitsFor::Payloads, ends: None, ends_at: now };
+    let is_overtaken = newest.is_some_and(|newest| newest >= now);
+    if !is_overtaken && pending.iter().all(|one| one.at != now) {
+        pending.push(PendingHeartbeat { at: now, waits_for: WaitsFor::Payloads, ends: None, ends_at: now });
+        pending.sort_by_key(|one| one.at);
+    }
     let mut decision = Decision::default();
-    for mut one in pending.into_iter().filter(|one| one.at != now).chain([tick]) {
+    for mut one in pending {
         let is_through = known.is_through(&mut one);
         let is_overdue = now.duration_since(one.at) >= LONGEST_WAIT;
-        if is_through || is_overdue {
+        if decision.pending.is_empty() && (is_through || is_overdue) {
             decision.overdue += usize::from(!is_through);
             decision.heartbeats.push(one.at);
         } else {
@@ -81,7 +88,7 @@ impl Known<'_> {
 #[cfg(test)]
 mod tests {
     use jiff::{Timestamp, ToSpan as _};
-    use store::heartbeats::{Offsets, PendingHeartbeat};
+    use store::heartbeats::{Earlier, Offsets, PendingHeartbeat};
 
     use super::{Decision, Known, decide};
     use crate::look::{Look, Queue};
@@ -101,7 +108,11 @@ mod tests {
 
     /// A tick at this minute.
     fn tick(pending: &[PendingHeartbeat], at: i64, look: &Look, dead_letters_wait: bool) -> Decision {
-        decide(pending.to_vec(), Known { now: minute(at), look: Some(look), dead_letters_wait })
+        decide(earlier(pending), Known { now: minute(at), look: Some(look), dead_letters_wait })
+    }
+
+    fn earlier(pending: &[PendingHeartbeat]) -> Earlier {
+        Earlier { pending: pending.to_vec(), newest: None }
     }
 
     #[test]
@@ -155,13 +166,32 @@ mod tests {
         assert_eq!((decision.heartbeats, decision.overdue, decision.pending.len()), (vec![minute(0)], 1, 12));
         // The same where the queues cannot be looked at.
         let known = Known { now: minute(65), look: None, dead_letters_wait: false };
-        assert_eq!(decide(decision.pending, known).heartbeats, [minute(5)]);
+        assert_eq!(decide(earlier(&decision.pending), known).heartbeats, [minute(5)]);
+    }
+
+    #[test]
+    fn a_tick_that_a_later_heartbeat_has_overtaken_is_none() {
+        let known = Known { now: minute(5), look: Some(&Look::default()), dead_letters_wait: false };
+        let overtaken = Earlier { pending: Vec::new(), newest: Some(minute(6)) };
+        assert_eq!(decide(overtaken, known), Decision::default());
+    }
+
+    #[test]
+    fn a_tick_that_another_process_has_left_pending_comes_before_a_later_one() {
+        let [five, ten] =
+            [5, 10].map(|at| tick(&[], at, &look(queue(7, 6), Queue::default()), false).pending);
+        // The one of minute 10 came first to the database; the queues are empty by now.
+        let decision = tick(&ten, 5, &look(queue(7, 7), Queue::default()), false);
+        assert_eq!(decision.heartbeats, [5, 10].map(minute));
+        // And never without it.
+        let decision = tick(&five, 10, &look(queue(7, 6), Queue::default()), false);
+        assert_eq!((decision.heartbeats.len(), decision.pending.len()), (0, 2));
     }
 
     #[test]
     fn a_tick_at_which_the_queues_could_not_be_looked_at_waits_for_what_is_found_later() {
         let known = Known { now: minute(0), look: None, dead_letters_wait: false };
-        let blind = decide(Vec::new(), known);
+        let blind = decide(Earlier::default(), known);
         let found = tick(&blind.pending, 5, &look(queue(7, 6), Queue::default()), false);
         assert_eq!(found.heartbeats, []);
         let through = tick(&found.pending, 10, &look(queue(8, 7), Queue::default()), false);

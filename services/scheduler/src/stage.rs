@@ -10,7 +10,7 @@ use serde::Serialize;
 use sink::{Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::due::{self, Due, Rules};
-use store::{Database, StoreError, heartbeats};
+use store::{Database, StoreError, Transaction, heartbeats};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -71,12 +71,14 @@ impl Scheduler {
 
     async fn heartbeat(&self, now: Timestamp, look: Option<&Look>) -> Result<(), StoreError> {
         let mut client = self.database.client().await?;
-        let pending = heartbeats::pending(&client).await?;
-        let since = pending.iter().map(|one| one.ends_at).min().unwrap_or(now);
+        let transaction = Transaction::begin(&mut client).await?;
+        let earlier = heartbeats::earlier(&transaction).await?;
+        let since = earlier.pending.iter().map(|one| one.ends_at).min().unwrap_or(now);
         // After the look: what left a queue unstored before it is among the dead letters by now.
-        let dead_letters_wait = heartbeats::dead_letters_wait(&client, now, since).await?;
-        let decision = decide(pending, Known { now, look, dead_letters_wait });
-        heartbeats::settle(&mut client, &decision.heartbeats, &decision.pending).await?;
+        let dead_letters_wait = heartbeats::dead_letters_wait(&transaction, now, since).await?;
+        let decision = decide(earlier, Known { now, look, dead_letters_wait });
+        heartbeats::settle(&transaction, &decision.heartbeats, &decision.pending).await?;
+        transaction.commit().await?;
         if decision.overdue > 0 {
             tracing::error!(
                 "payloads have waited for more than an hour; devices may be reported silent for them"
