@@ -6,6 +6,7 @@ use event_model::alert::{AlertId, TransitionCause, TransitionKind};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use rules::{Change, Transition};
+use runtime::trace::TraceContext;
 use store::alerts::{self, LastFiring, NewNotification, NewTransition, Request, StateRow, Target};
 use store::{StoreError, Transaction};
 
@@ -182,7 +183,7 @@ impl Changes<'_> {
     /// The trace of the payload that asked for the evaluation, or of what woke it.
     fn traceparent(&self, stream: i32) -> Option<String> {
         let request = self.requests.get(&stream).and_then(|request| request.traceparent.clone());
-        request.or_else(runtime::trace::current_traceparent)
+        request.or_else(|| TraceContext::current().map(|trace| trace.traceparent))
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cloudevents::Event;
 use runtime::Env;
+use runtime::trace::TraceContext;
 
 use sink::{HttpSink, Sink, SinkError};
 
@@ -52,10 +53,10 @@ impl EitherSink {
 }
 
 impl Sink for EitherSink {
-    async fn send(&self, event: &Event, traceparent: Option<&str>) -> Result<(), SinkError> {
+    async fn send(&self, event: &Event, trace: Option<&TraceContext>) -> Result<(), SinkError> {
         match self {
-            Self::Http(sink) => sink.send(event, traceparent).await,
-            Self::Kafka(sink) => sink.send(event, traceparent).await,
+            Self::Http(sink) => sink.send(event, trace).await,
+            Self::Kafka(sink) => sink.send(event, trace).await,
         }
     }
 }

@@ -9,7 +9,8 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
-use runtime::{Env, trace};
+use runtime::Env;
+use runtime::trace::TraceContext;
 use sink::{DEFAULT_TIMEOUT, Sink, SinkError};
 
 use crate::{KafkaSettings, Logged};
@@ -149,15 +150,14 @@ pub fn producer_config(settings: &KafkaSettings, timeout: Duration) -> ClientCon
 }
 
 impl Sink for KafkaSink {
-    async fn send(&self, event: &Event, traceparent: Option<&str>) -> Result<(), SinkError> {
+    async fn send(&self, event: &Event, trace: Option<&TraceContext>) -> Result<(), SinkError> {
         let KafkaRecord { key, headers, value } = cloudevent::to_kafka(event);
-        let mut kafka_headers = OwnedHeaders::new_with_capacity(headers.len() + 1);
+        let mut kafka_headers = OwnedHeaders::new_with_capacity(headers.len() + 2);
         for (name, value) in &headers {
             kafka_headers = kafka_headers.insert(Header { key: name, value: Some(value) });
         }
-        if let Some(traceparent) = traceparent {
-            kafka_headers =
-                kafka_headers.insert(Header { key: trace::TRACEPARENT, value: Some(traceparent) });
+        for (name, value) in trace.into_iter().flat_map(TraceContext::fields) {
+            kafka_headers = kafka_headers.insert(Header { key: name, value: Some(value) });
         }
         let mut record = FutureRecord::to(&self.0.topic).headers(kafka_headers);
         if let Some(key) = &key {

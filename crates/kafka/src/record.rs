@@ -7,7 +7,7 @@ use event_model::cloudevent;
 use jiff::Timestamp;
 use rdkafka::Message as _;
 use rdkafka::message::{BorrowedMessage, Headers as _};
-use runtime::trace;
+use runtime::trace::TraceContext;
 
 /// A record of a topic.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Record {
     /// When it was published.
     pub published_at: Option<Timestamp>,
     /// The trace that it belongs to (W3C Trace Context).
-    pub traceparent: Option<String>,
+    pub trace: Option<TraceContext>,
     /// The event, or what there is of a record that holds none.
     pub event: Result<Event, Box<NoEvent>>,
     /// How large its value is, in bytes.
@@ -56,19 +56,22 @@ impl Record {
                 value: value.map(<[u8]>::to_vec),
             })
         });
-        let header = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(trace::TRACEPARENT));
-        let header = header.and_then(|(_, value)| std::str::from_utf8(value).ok()).map(str::to_owned);
-        let extension = || {
-            let event = event.as_ref().ok()?;
-            cloudevent::extension(event, trace::TRACEPARENT).map(std::borrow::Cow::into_owned)
+        let header = |name| {
+            let (_, value) = headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name))?;
+            std::str::from_utf8(value).ok().map(str::to_owned)
         };
+        let extension = |name| {
+            let event = event.as_ref().ok()?;
+            cloudevent::extension(event, name).map(std::borrow::Cow::into_owned)
+        };
+        let trace = TraceContext::read(header).or_else(|| TraceContext::read(extension));
         let published_at = message.timestamp().to_millis();
         Self {
             topic: Arc::clone(topic),
             partition: message.partition(),
             offset: message.offset(),
             published_at: published_at.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
-            traceparent: header.or_else(extension),
+            trace,
             bytes: value.map_or(0, <[u8]>::len),
             event,
         }

@@ -80,7 +80,7 @@ async fn an_event_is_a_record_in_binary_mode_keyed_by_its_partition_key() {
     let settings = topic(kafka.bootstrap(), &name, 3).await;
     let sink = KafkaSink::new(&settings, &name, TIMEOUT);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    sink.send(&event("1"), Some(trace)).await.unwrap();
+    sink.send(&event("1"), Some(&trace.to_owned().into())).await.unwrap();
     sink.send(&event("2"), None).await.unwrap();
     let records = read(&settings, &name, 3, 2);
     assert_eq!(records.len(), 2);

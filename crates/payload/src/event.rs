@@ -26,7 +26,7 @@ const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 const SOURCE_PREFIX: &str = "/sources/";
 
 /// What is known of a request's arrival.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Received<'a> {
     /// When.
     pub at: Timestamp,
@@ -34,8 +34,8 @@ pub struct Received<'a> {
     pub fresh_id: Uuid,
     /// The message's id as its signature has it, where the body names none.
     pub signed_message_id: Option<&'a str>,
-    /// The trace that it belongs to (W3C Trace Context).
-    pub traceparent: Option<&'a str>,
+    /// The trace that it belongs to: extensions of the event (CloudEvents' Distributed Tracing).
+    pub trace: Vec<(&'static str, &'a str)>,
 }
 
 /// `dev.freshet.payload.received.v1`. The data is a copy of the request, the only one.
@@ -52,8 +52,8 @@ pub fn payload_received(inspected: &Inspected<'_, '_>, received: Received<'_>) -
     let key = inspection.device.as_deref().map_or(id, travelling);
     event.set_extension(EXT_PARTITION_KEY, key);
     event.set_extension(EXT_PAYLOAD_FORMAT, origin.decoder.name());
-    if let Some(traceparent) = received.traceparent {
-        event.set_extension("traceparent", traceparent);
+    for (name, value) in received.trace {
+        event.set_extension(name, value);
     }
     event.set_data(APPLICATION_HTTP, request.to_bytes());
     event
@@ -150,7 +150,7 @@ mod tests {
             RecordedRequest { method: "POST".into(), body: body.to_owned().into(), ..Default::default() };
         let inspected = Inspected::of(origin, &request).unwrap();
         let (at, fresh_id) = (Timestamp::UNIX_EPOCH, Uuid::from_u128(fresh_id));
-        payload_received(&inspected, Received { at, fresh_id, signed_message_id, traceparent: None })
+        payload_received(&inspected, Received { at, fresh_id, signed_message_id, trace: Vec::new() })
     }
 
     #[test]

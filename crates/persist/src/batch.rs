@@ -101,12 +101,12 @@ impl<'a> Batch<'a> {
             Err(error) => return Err(error),
         };
         let requests = self.persist.requests(&accepted, &resolved.streams);
-        let traceparent = record.traceparent.clone();
+        let trace = record.trace.clone();
         self.outgoing.add(&accepted, &resolved, &requests, || {
-            Origin::of(carried, accepted.received_at, traceparent.as_deref(), Some(&record.place))
+            Origin::of(carried, accepted.received_at, trace.as_ref(), Some(&record.place))
         });
         let (place, failed) = (Some(record.place.clone()), (parts.stage, self.now));
-        let parts = Parts { carried, accepted: &accepted, requests, traceparent, place, failed };
+        let parts = Parts { carried, accepted: &accepted, requests, trace, place, failed };
         self.payloads.push(record::payload(parts, resolved));
         self.events.push(carried);
         Ok(())

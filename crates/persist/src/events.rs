@@ -10,6 +10,7 @@ use event_model::ids;
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
 use pipeline_config::Emit;
+use runtime::trace::TraceContext;
 use serde::Serialize;
 use store::{EvaluationRequest, RecordPlace, ResolvedStreams};
 
@@ -23,7 +24,7 @@ pub struct Publication {
     /// The event.
     pub event: Event,
     /// The trace (W3C Trace Context).
-    pub traceparent: Option<String>,
+    pub trace: Option<TraceContext>,
 }
 
 /// What events follow from: a payload, or a batch by its first record that has something to say.
@@ -32,7 +33,7 @@ pub(crate) struct Origin {
     /// What their ids are derived of.
     place: Vec<String>,
     key: Option<String>,
-    traceparent: Option<String>,
+    trace: Option<TraceContext>,
     /// The latest receive time: not the time now, so that a second delivery is answered with the same events.
     at: Timestamp,
 }
@@ -42,7 +43,7 @@ impl Origin {
     pub(crate) fn of(
         carried: &Carried,
         at: Timestamp,
-        traceparent: Option<&str>,
+        trace: Option<&TraceContext>,
         record: Option<&RecordPlace>,
     ) -> Self {
         let event = carried.event();
@@ -53,7 +54,7 @@ impl Origin {
             None => vec![event.source().clone(), event.id().to_owned()],
         };
         let key = cloudevent::extension(event, EXT_PARTITION_KEY).map(std::borrow::Cow::into_owned);
-        Self { place, key, traceparent: traceparent.map(str::to_owned), at }
+        Self { place, key, trace: trace.cloned(), at }
     }
 }
 
@@ -151,6 +152,6 @@ impl Origin {
         event.set_extension(EXT_PARTITION_KEY, self.key.clone().unwrap_or(id));
         cloudevent::set_time(&mut event, self.at);
         cloudevent::set_json(&mut event, data)?;
-        Ok(Publication { event, traceparent: self.traceparent.clone() })
+        Ok(Publication { event, trace: self.trace.clone() })
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use payload::{Accepted, Carried, is_watched};
 use pipeline_config::Pipeline;
 use rules::StreamNames;
+use runtime::trace::TraceContext;
 use runtime::{Prewarm, crash};
 use store::{Database, EvaluationRequest, ResolvedStream, Streams, Writer};
 
@@ -40,7 +41,7 @@ pub struct Arrival {
     /// Now.
     pub now: Timestamp,
     /// The trace that it belongs to (W3C Trace Context).
-    pub traceparent: Option<String>,
+    pub trace: Option<TraceContext>,
 }
 
 impl Persist {
@@ -61,21 +62,21 @@ impl Persist {
     /// # Errors
     /// [`PersistError`].
     pub async fn one(&self, carried: &Carried, arrival: Arrival) -> Result<Vec<Publication>, PersistError> {
-        let Arrival { delivered_at, now, traceparent } = arrival;
+        let Arrival { delivered_at, now, trace } = arrival;
         let accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at)?;
         let resolved =
             record::resolve(&self.streams, carried, &accepted).await.map_err(PersistError::Streams)?;
         let requests = self.requests(&accepted, &resolved.streams);
         let mut outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         outgoing.add(&accepted, &resolved, &requests, || {
-            Origin::of(carried, accepted.received_at, traceparent.as_deref(), None)
+            Origin::of(carried, accepted.received_at, trace.as_ref(), None)
         });
         if outgoing.requests_evaluation() {
             self.parts.prewarm.send();
         }
         let publications = outgoing.publications()?;
         let failed = (self.parts.stage, now);
-        let parts = Parts { carried, accepted: &accepted, requests, traceparent, place: None, failed };
+        let parts = Parts { carried, accepted: &accepted, requests, trace, place: None, failed };
         let payload = record::payload(parts, resolved);
         crash::point("before-write");
         let written = self.writer.write(payload).await?;

@@ -4,6 +4,7 @@ use cloudevents::AttributesReader as _;
 use event_model::{ids, storable};
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Repetition};
+use runtime::trace::TraceContext;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
 use store::{
     EvaluationRequest, KeptRequest, Payload, PayloadSamples, Receipt, ReceiptKey, RecordPlace,
@@ -15,7 +16,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) carried: &'a Carried,
     pub(crate) accepted: &'a Accepted<'a>,
     pub(crate) requests: Vec<EvaluationRequest>,
-    pub(crate) traceparent: Option<String>,
+    pub(crate) trace: Option<TraceContext>,
     /// The record of a topic that keeps the request; `None` where the receipt is to keep it.
     pub(crate) place: Option<RecordPlace>,
     /// The stage's name and the time, for what failed.
@@ -42,7 +43,7 @@ pub(crate) async fn resolve(
 
 /// The payload as the writer takes it; the rows of `resolved` move into it.
 pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
-    let Parts { carried, accepted, requests, traceparent, place, failed } = parts;
+    let Parts { carried, accepted, requests, trace, place, failed } = parts;
     let decoded = &accepted.decoded;
     let Repetition { key, expires_at } = Repetition::of(carried, accepted);
     let kept_here = || KeptRequest::Here(carried.request_text(&accepted.request));
@@ -53,7 +54,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             received_at: accepted.received_at,
             event_id: carried.event().id().to_owned(),
             format: accepted.origin.decoder.name().to_owned(),
-            traceparent,
+            traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
             readings: decoded.readings().count(),
             problems: decoded.problems.len(),

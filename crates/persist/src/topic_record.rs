@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use payload::Carried;
+use runtime::trace::TraceContext;
 use store::RecordPlace;
 use store::dead_letters::DeadEvent;
 
@@ -13,7 +14,7 @@ pub struct TopicRecord {
     /// When it was published.
     pub published_at: Option<Timestamp>,
     /// The trace that it belongs to (W3C Trace Context).
-    pub traceparent: Option<String>,
+    pub trace: Option<TraceContext>,
     /// The event, or what is kept of a record that holds none.
     pub event: Result<Carried, Box<Unreadable>>,
     /// How large its value is, in bytes.

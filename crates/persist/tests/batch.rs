@@ -63,7 +63,7 @@ fn place(offset: i64) -> RecordPlace {
 
 fn record(offset: i64, event: Event) -> TopicRecord {
     let event = Ok(Carried::new(event));
-    TopicRecord { place: place(offset), published_at: Some(now()), traceparent: None, event, bytes: 100 }
+    TopicRecord { place: place(offset), published_at: Some(now()), trace: None, event, bytes: 100 }
 }
 
 fn payload(source: &str, id: &str, body: &str) -> Event {

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Url};
-use runtime::{ClientError, ClientOptions, trace};
+use runtime::trace::TraceContext;
+use runtime::{ClientError, ClientOptions};
 
 use crate::address::{AddressError, AddressPolicy};
 use crate::outcome::{Outcome, retry_after};
@@ -84,8 +85,11 @@ impl Outgoing {
     /// Posts once, within the trace of the reading that caused it. A failure without an answer is already judged.
     pub(crate) async fn post(&self, mut post: Post, now: Timestamp) -> Result<Answer, Outcome> {
         self.check(&post.url).await.map_err(|error| refused(&error))?;
-        if let Some(Ok(traceparent)) = trace::current_traceparent().map(HeaderValue::try_from) {
-            post.headers.insert(trace::TRACEPARENT, traceparent);
+        let trace = TraceContext::current();
+        for (name, value) in trace.iter().flat_map(TraceContext::fields) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                post.headers.insert(name, value);
+            }
         }
         let mut response = self
             .client()?

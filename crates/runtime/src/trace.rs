@@ -4,7 +4,9 @@
 //! context that came in, or a fresh one, and that goes out.
 
 use opentelemetry::Context;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::span::Id;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -12,37 +14,101 @@ use tracing_subscriber::registry::LookupSpan as _;
 use tracing_subscriber::{Layer, Registry};
 use uuid::Uuid;
 
-/// The header field, and the name of the CloudEvents extension.
-pub const TRACEPARENT: &str = "traceparent";
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+/// Vendors propagate at least this much of a `tracestate` (W3C Trace Context 3.3.1.5); what is longer is left out.
+const MAX_TRACESTATE_BYTES: usize = 512;
 
-/// The current span's `traceparent`, for an outgoing request or a stored row; `None` outside of any span.
-pub fn current_traceparent() -> Option<String> {
-    traceparent_of(&Span::current())
+/// What a request or an event says of the trace that it belongs to: header fields, and extensions of a CloudEvent
+/// (its Distributed Tracing extension).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace and the parent in it.
+    pub traceparent: String,
+    /// What vendors add.
+    pub tracestate: Option<String>,
 }
 
-/// The `traceparent` of `span`.
-pub fn traceparent_of(span: &Span) -> Option<String> {
-    context_of(span).map(|context| format(&context))
+impl TraceContext {
+    /// What `field` gives for the names `traceparent` and `tracestate`; `None` without the first.
+    pub fn read(field: impl Fn(&'static str) -> Option<String>) -> Option<Self> {
+        let traceparent = field(TRACEPARENT)?;
+        let tracestate =
+            field(TRACESTATE).filter(|state| !state.is_empty() && state.len() <= MAX_TRACESTATE_BYTES);
+        Some(Self { traceparent, tracestate })
+    }
+
+    /// That of the current span; `None` outside of any span.
+    pub fn current() -> Option<Self> {
+        Self::of(&Span::current())
+    }
+
+    /// That which `span` gives to what it causes.
+    pub fn of(span: &Span) -> Option<Self> {
+        let mut context = Self::default();
+        let span = Context::new().with_remote_span_context(span_context(span)?);
+        TraceContextPropagator::new().inject_context(&span, &mut context);
+        Some(context)
+    }
+
+    /// Its names and values.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let tracestate = self.tracestate.as_deref().map(|state| (TRACESTATE, state));
+        [(TRACEPARENT, self.traceparent.as_str())].into_iter().chain(tracestate)
+    }
+
+    /// Makes it the parent of `span`. What is no context is ignored, as the specification asks: the span then begins a trace
+    /// of its own.
+    pub fn continue_in(context: Option<&Self>, span: &Span) {
+        let parent = context.and_then(Self::parsed);
+        if is_carrying(span) {
+            with_registry(span, |registry, id| {
+                if let Some(span) = registry.span(id) {
+                    span.extensions_mut().replace(Carried(parent.unwrap_or_else(fresh)));
+                }
+            });
+        } else if let Some(parent) = parent {
+            // Fails only for a span that has begun or is switched off; it then has no parent, and nothing is lost.
+            let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+        }
+    }
+
+    fn parsed(&self) -> Option<SpanContext> {
+        let context = TraceContextPropagator::new().extract_with_context(&Context::new(), self);
+        let parsed = context.span().span_context().clone();
+        parsed.is_valid().then_some(parsed)
+    }
 }
 
-/// Makes the trace that `traceparent` names the parent of `span`. A text that is no `traceparent` is ignored, as the
-/// specification asks: the span then begins a trace of its own.
-pub fn continue_from(span: &Span, traceparent: Option<&str>) {
-    let parent = traceparent.and_then(parse);
-    if is_carrying(span) {
-        with_registry(span, |registry, id| {
-            if let Some(span) = registry.span(id) {
-                span.extensions_mut().replace(Carried(parent.unwrap_or_else(fresh)));
-            }
-        });
-    } else if let Some(parent) = parent {
-        // Fails only for a span that has begun or is switched off; it then has no parent, and nothing is lost.
-        let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+impl From<String> for TraceContext {
+    /// A `traceparent` without a `tracestate`, as rows keep it.
+    fn from(traceparent: String) -> Self {
+        Self { traceparent, tracestate: None }
+    }
+}
+
+impl Extractor for TraceContext {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.fields().find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.fields().map(|(name, _)| name).collect()
+    }
+}
+
+impl Injector for TraceContext {
+    fn set(&mut self, key: &str, value: String) {
+        match key {
+            TRACEPARENT => self.traceparent = value,
+            TRACESTATE => self.tracestate = Some(value).filter(|state| !state.is_empty()),
+            _ => {}
+        }
     }
 }
 
 /// The context that `span` gives to what it causes.
-pub fn context_of(span: &Span) -> Option<SpanContext> {
+pub fn span_context(span: &Span) -> Option<SpanContext> {
     if is_carrying(span) {
         return with_registry(span, |registry, id| {
             registry
@@ -81,40 +147,26 @@ fn fresh() -> SpanContext {
     SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
 }
 
-fn format(span: &SpanContext) -> String {
-    format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8())
-}
-
-/// Version 00 of `traceparent`, and what later versions add behind it.
-fn parse(text: &str) -> Option<SpanContext> {
-    let mut parts = text.trim().splitn(5, '-');
-    let mut hex = |digits: usize| {
-        parts.next().filter(|part| {
-            part.len() == digits
-                && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        })
-    };
-    let version = hex(2).filter(|version| *version != "ff")?;
-    let trace = TraceId::from_hex(hex(32)?).ok()?;
-    let span = SpanId::from_hex(hex(16)?).ok()?;
-    let flags = u8::from_str_radix(hex(2)?, 16).ok()?;
-    if version == "00" && parts.next().is_some() {
-        return None;
-    }
-    let context =
-        SpanContext::new(trace, span, TraceFlags::new(flags) & TraceFlags::SAMPLED, true, TraceState::NONE);
-    context.is_valid().then_some(context)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{format, parse};
+    use super::TraceContext;
+
+    fn read(traceparent: &str, tracestate: &str) -> Option<TraceContext> {
+        TraceContext::read(|name| {
+            Some(if name == "traceparent" { traceparent } else { tracestate }.to_owned())
+        })
+    }
 
     #[test]
     fn a_traceparent_is_read_after_the_specification() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(parse(good).map(|context| format(&context)).as_deref(), Some(good));
-        assert!(parse("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later").is_some());
+        assert!(read(good, "").unwrap().parsed().is_some());
+        assert!(
+            read("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", "")
+                .unwrap()
+                .parsed()
+                .is_some()
+        );
         for bad in [
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
@@ -122,9 +174,16 @@ mod tests {
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-            "00-4bf92f35-00f067aa0ba902b7-01",
         ] {
-            assert!(parse(bad).is_none(), "{bad}");
+            assert!(read(bad, "").unwrap().parsed().is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_tracestate_goes_along_unless_it_is_too_long() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = read(good, "vendor=1,other=2").unwrap();
+        assert_eq!(context.parsed().unwrap().trace_state().header(), "vendor=1,other=2");
+        assert_eq!(read(good, &format!("vendor={}", "1".repeat(512))).unwrap().tracestate, None);
     }
 }

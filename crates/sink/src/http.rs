@@ -19,7 +19,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::percent_decode_str;
-use runtime::{ClientError, ClientOptions, Env, tls_config, trace};
+use runtime::trace::TraceContext;
+use runtime::{ClientError, ClientOptions, Env, tls_config};
 use url::Url;
 
 use crate::overrides::Overrides;
@@ -98,7 +99,7 @@ impl HttpSink {
 }
 
 impl Sink for HttpSink {
-    async fn send(&self, event: &Event, traceparent: Option<&str>) -> Result<(), SinkError> {
+    async fn send(&self, event: &Event, trace: Option<&TraceContext>) -> Result<(), SinkError> {
         let event = if self.overrides.is_empty() {
             Cow::Borrowed(event)
         } else {
@@ -110,7 +111,7 @@ impl Sink for HttpSink {
         let mut request = Request::new(Full::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = headers(fields, traceparent);
+        *request.headers_mut() = headers(&fields, trace);
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
@@ -167,10 +168,10 @@ fn may_pass_later(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 404 | 408 | 409 | 429)
 }
 
-fn headers(fields: Vec<(String, String)>, traceparent: Option<&str>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(fields.len() + 1);
-    let trace = traceparent.map(|value| (trace::TRACEPARENT.to_owned(), value.to_owned()));
-    for (name, value) in fields.into_iter().chain(trace) {
+fn headers(fields: &[(String, String)], trace: Option<&TraceContext>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(fields.len() + 2);
+    let trace = trace.into_iter().flat_map(TraceContext::fields).map(|(name, value)| (name as &str, value));
+    for (name, value) in fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(trace) {
         // `to_binary` percent-encodes what a field cannot hold, and attribute names are letters and digits.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use cloudevents::Event;
+use runtime::trace::TraceContext;
 use thiserror::Error as ThisError;
 
 pub use http::HttpSink;
@@ -22,7 +23,7 @@ pub trait Sink: Send + Sync {
     fn send(
         &self,
         event: &Event,
-        traceparent: Option<&str>,
+        trace: Option<&TraceContext>,
     ) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 

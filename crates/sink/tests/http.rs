@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use event_model::cloudevent;
 use runtime::Env;
+use runtime::trace::TraceContext;
 use sink::{HttpSink, Sink as _, SinkError};
 use stage::{App, RunningServer, ServerOptions};
 
@@ -44,7 +45,8 @@ async fn an_event_goes_out_in_binary_mode_with_its_overrides_and_trace() {
     let (broker, taken) = broker();
     let mut event = cloudevent::new("t", "/s", "1");
     event.set_data("application/http", b"GET / HTTP/1.1\r\n\r\n".to_vec());
-    sink_to(&format!("{}/202", broker.url())).send(&event, Some("00-a-b-01")).await.unwrap();
+    let trace = TraceContext { traceparent: "00-a-b-01".into(), tracestate: Some("vendor=1".into()) };
+    sink_to(&format!("{}/202", broker.url())).send(&event, Some(&trace)).await.unwrap();
 
     let (headers, body) = taken.lock().unwrap().pop().unwrap();
     let mut read = cloudevent::from_binary(
@@ -55,7 +57,9 @@ async fn an_event_goes_out_in_binary_mode_with_its_overrides_and_trace() {
     assert_eq!(cloudevent::extension(&read, "site").as_deref(), Some("north"));
     read.remove_extension("site");
     assert_eq!(read, event);
-    assert!(headers.contains(&("traceparent".to_owned(), "00-a-b-01".to_owned())));
+    for (name, value) in trace.fields() {
+        assert!(headers.contains(&(name.to_owned(), value.to_owned())), "{headers:?}");
+    }
     broker.stop().await;
 }
 

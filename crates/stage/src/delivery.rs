@@ -16,7 +16,7 @@ use crate::flow::Flow;
 use crate::outcome::{Delivery, Outcome};
 use crate::telemetry::Metrics;
 use runtime::Clock;
-use runtime::trace;
+use runtime::trace::TraceContext;
 
 /// The Broker's own attributes, which must not come back to it.
 const BROKER_PREFIX: &str = "knative";
@@ -57,10 +57,10 @@ pub(crate) async fn deliver(
         deliveries.metrics.cold_start();
     }
     let span = span_of(&event, &request, cold_start);
-    let traceparent = trace::traceparent_of(&span).or_else(|| incoming_traceparent(&event, &request));
-    delivery.traceparent.clone_from(&traceparent);
+    let trace = TraceContext::of(&span).or_else(|| incoming(&event, &request));
+    delivery.trace.clone_from(&trace);
     let outcome = handle(&deliveries, event, delivery).instrument(span).await;
-    answer(outcome, traceparent.as_deref())
+    answer(outcome, trace.as_ref())
 }
 
 /// What the Broker is told where a body was not read to its end. An event that did not arrive whole is no malformed one:
@@ -108,16 +108,16 @@ fn span_of(event: &Event, request: &HttpRequest, cold_start: bool) -> Span {
         ce_id = event.id(),
         ce_type = event.ty(),
     );
-    trace::continue_from(&span, incoming_traceparent(event, request).as_deref());
+    TraceContext::continue_in(incoming(event, request).as_ref(), &span);
     span.record("otel.name", format!("process {}", event.ty()));
     span
 }
 
 /// The header is the last hop's; the extension, the origin's, is all there is where a hop dropped the header.
-fn incoming_traceparent(event: &Event, request: &HttpRequest) -> Option<String> {
-    let header = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
-    let extension = || cloudevent::extension(event, trace::TRACEPARENT).map(std::borrow::Cow::into_owned);
-    header.map(str::to_owned).or_else(extension)
+fn incoming(event: &Event, request: &HttpRequest) -> Option<TraceContext> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let extension = |name| cloudevent::extension(event, name).map(std::borrow::Cow::into_owned);
+    TraceContext::read(header).or_else(|| TraceContext::read(extension))
 }
 
 async fn handle(deliveries: &Deliveries, event: Event, delivery: Delivery) -> Outcome {
@@ -183,7 +183,7 @@ impl Cause {
     }
 }
 
-fn answer(outcome: Outcome, traceparent: Option<&str>) -> HttpResponse {
+fn answer(outcome: Outcome, trace: Option<&TraceContext>) -> HttpResponse {
     let status = StatusCode::from_u16(outcome.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = HttpResponse::build(status);
     match outcome {
@@ -195,8 +195,8 @@ fn answer(outcome: Outcome, traceparent: Option<&str>) -> HttpResponse {
                     answer.insert_header((name, value));
                 }
             }
-            if let Some(traceparent) = traceparent {
-                answer.insert_header((trace::TRACEPARENT, traceparent));
+            for field in trace.into_iter().flat_map(TraceContext::fields) {
+                answer.insert_header(field);
             }
             answer.body(body)
         }

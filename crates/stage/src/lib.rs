@@ -5,6 +5,7 @@ pub mod body;
 mod delivery;
 mod flow;
 mod outcome;
+mod problem;
 mod run;
 mod server;
 mod settings;
@@ -12,6 +13,7 @@ pub mod telemetry;
 
 pub use app::App;
 pub use outcome::{Delivery, Outcome, Stage};
+pub use problem::problem;
 pub use run::{Runtime, run};
 pub use server::{RunningServer, ServerOptions};
 pub use settings::Settings;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cloudevents::Event;
 use jiff::Timestamp;
 use runtime::Deadline;
+use runtime::trace::TraceContext;
 
 use crate::settings::Settings;
 
@@ -19,7 +20,7 @@ pub trait Stage: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// The trace that the work belongs to (W3C Trace Context), to be kept with what is stored.
-    pub traceparent: Option<String>,
+    pub trace: Option<TraceContext>,
     /// When the request came in.
     pub received_at: Timestamp,
     deadline: Deadline,
@@ -28,11 +29,7 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery without a trace that came in at `received_at`, and has the time that the settings' defaults give it.
     pub fn at(received_at: Timestamp) -> Self {
-        Self {
-            traceparent: None,
-            received_at,
-            deadline: Deadline::within(Settings::default().delivery_budget()),
-        }
+        Self { trace: None, received_at, deadline: Deadline::within(Settings::default().delivery_budget()) }
     }
 
     /// The same with this time from now on.

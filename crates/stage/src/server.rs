@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpResponse, HttpServer, web};
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::delivery::{Deliveries, deliver};
 use crate::flow::Flow;
+use crate::problem::problem;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use runtime::Clock;
@@ -179,9 +181,7 @@ async fn observe(
 }
 
 fn overloaded() -> HttpResponse {
-    const PROBLEM: &str = r#"{"title":"Too Many Requests","status":429,"detail":"more requests at once than this process takes"}"#;
-    HttpResponse::TooManyRequests()
-        .insert_header((RETRY_AFTER, "1"))
-        .content_type("application/problem+json")
-        .body(PROBLEM)
+    let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, "more requests at once than this process takes");
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
 }

@@ -26,7 +26,10 @@ impl Stage for Obedient {
             "reply" => {
                 let mut reply = cloudevent::new("replied", "/obedient", "1");
                 reply.set_extension("knativekafkaoffset", "7");
-                reply.set_data("application/json", delivery.traceparent.unwrap_or_default().into_bytes());
+                reply.set_data(
+                    "application/json",
+                    delivery.trace.unwrap_or_default().traceparent.into_bytes(),
+                );
                 Outcome::Reply(Box::new(reply))
             }
             "loop" => Outcome::Reply(Box::new(cloudevent::new("loop", "/obedient", "1"))),

@@ -137,16 +137,19 @@ async fn a_trace_goes_on_where_nothing_is_exported_whatever_the_log_shows() {
                 .header("ce-source", "/test")
                 .header("ce-type", "com.example.said");
             let request = match traceparent {
-                Some(traceparent) => request.header("traceparent", traceparent),
+                Some(traceparent) => {
+                    request.header("traceparent", traceparent).header("tracestate", "vendor=1")
+                }
                 None => request,
             };
             let answer = request.body("hello").send().await.unwrap();
-            answer.headers()["traceparent"].to_str().unwrap().to_owned()
+            let field = |name| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            (field("traceparent").unwrap(), field("tracestate"))
         };
         let given = format!("00-{TRACE}-00f067aa0ba902b7-01");
-        assert_eq!(echo(Some(given.clone())).await, given, "{filter}");
+        assert_eq!(echo(Some(given.clone())).await, (given, Some("vendor=1".to_owned())), "{filter}");
         let (one, another) = (echo(None).await, echo(None).await);
-        assert_ne!(one[3..35], another[3..35], "each that comes without a trace begins one");
+        assert_ne!(one.0[3..35], another.0[3..35], "each that comes without a trace begins one");
     }
 }
 

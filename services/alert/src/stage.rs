@@ -45,7 +45,7 @@ impl Alert {
     /// Asks for an event that goes on with the streams which are left. Where it is not taken, the next tick asks.
     async fn go_on(&self, cause: &Event, delivery: &Delivery) {
         let sent = match continuation(cause, self.evaluator.clock.now()) {
-            Ok(event) => self.sink.send(&event, delivery.traceparent.as_deref()).await,
+            Ok(event) => self.sink.send(&event, delivery.trace.as_ref()).await,
             Err(error) => return tracing::error!(%error, "the next evaluation cannot be asked for"),
         };
         if let Err(error) = sent {

@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use stage::problem;
 use store::StoreError;
 use store::dead_letters::{self, Cause, Filter, StoredLetter};
 use uuid::Uuid;
@@ -148,10 +149,4 @@ fn unavailable(detail: &str) -> HttpResponse {
     let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
     answer.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("5"));
     answer
-}
-
-fn problem(status: StatusCode, detail: &str) -> HttpResponse {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
-    HttpResponse::build(status).content_type("application/problem+json").body(body.to_string())
 }

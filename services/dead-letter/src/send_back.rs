@@ -1,9 +1,12 @@
 //! Sends dead letters back to where events come from.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use event_model::cloudevent;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use runtime::trace::TraceContext;
 use runtime::{Clock, Deadline, crash};
 use sink::{HttpSink, Sink as _, SinkError};
 use store::dead_letters::{self, StoredLetter};
@@ -77,8 +80,8 @@ impl Sender {
     pub async fn send(&self, letter: &StoredLetter) -> Result<Timestamp, SendError> {
         let sent = match letter.letter.event.to_event() {
             Ok(event) => {
-                let traceparent = event_model::cloudevent::extension(&event, runtime::trace::TRACEPARENT);
-                self.sink.send(&event, traceparent.as_deref()).await
+                let extension = |name| cloudevent::extension(&event, name).map(Cow::into_owned);
+                self.sink.send(&event, TraceContext::read(extension).as_ref()).await
             }
             Err(error) => return self.refuse(letter, error.to_string()).await,
         };

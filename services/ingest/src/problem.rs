@@ -113,17 +113,13 @@ impl Problem {
 
     /// The answer.
     pub(crate) fn answer(self) -> HttpResponse {
-        let body = serde_json::json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or_default(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        let mut answer = HttpResponse::build(self.status);
-        if let Some(header) = self.header {
-            answer.insert_header(header);
+        let mut answer = stage::problem(self.status, &self.detail);
+        if let Some((name, value)) =
+            self.header.and_then(|(name, value)| Some((name, value.try_into().ok()?)))
+        {
+            answer.headers_mut().insert(name, value);
         }
-        answer.content_type("application/problem+json").body(body.to_string())
+        answer
     }
 }
 

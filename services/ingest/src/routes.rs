@@ -8,7 +8,8 @@ use cloudevents::{AttributesReader as _, Event};
 use jiff::Timestamp;
 use payload::{Inspected, Received, RequestHead, payload_received, record};
 use percent_encoding::percent_decode_str;
-use runtime::{Clock, crash, trace};
+use runtime::trace::TraceContext;
+use runtime::{Clock, crash};
 use sink::{Sink, SinkError};
 use stage::body::close_unread;
 use tracing::{Instrument as _, Span, field};
@@ -69,8 +70,8 @@ async fn hook<S: Sink + 'static>(
         source = field::Empty,
         ce_id = field::Empty,
     );
-    let parent = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
-    trace::continue_from(&span, parent);
+    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    TraceContext::continue_in(TraceContext::read(field).as_ref(), &span);
     let answer = async {
         match ingest.take(&request, &mut payload).await {
             Ok(answer) => answer,
@@ -119,17 +120,17 @@ impl<S: Sink> Ingest<S> {
             return handshake::answer(handshake, &self.confirmer).await;
         }
         self.next_stages.prewarm();
-        let traceparent = trace::current_traceparent();
+        let trace = TraceContext::current();
         let received = Received {
             at: received_at,
             fresh_id: Uuid::now_v7(),
             signed_message_id: signed.message_id.as_deref(),
-            traceparent: traceparent.as_deref(),
+            trace: trace.iter().flat_map(TraceContext::fields).collect(),
         };
         let event = payload_received(&inspected, received);
         // The content is read while the event is under way.
         let looking = async { self.next_stages.prewarm_if_watched(&inspected, received_at) };
-        let (queued, ()) = tokio::join!(biased; self.queue(&event, traceparent.as_deref()), looking);
+        let (queued, ()) = tokio::join!(biased; self.queue(&event, trace.as_ref()), looking);
         queued?;
         let status = StatusCode::from_u16(origin.decoder.success_status()).unwrap_or(StatusCode::ACCEPTED);
         Ok(HttpResponse::build(status).finish())
@@ -157,10 +158,10 @@ impl<S: Sink> Ingest<S> {
     }
 
     /// Returns once the event is durable.
-    async fn queue(&self, event: &Event, traceparent: Option<&str>) -> Result<(), Problem> {
+    async fn queue(&self, event: &Event, trace: Option<&TraceContext>) -> Result<(), Problem> {
         Span::current().record("ce_id", event.id());
         crash::point("before-write");
-        match self.sink.send(event, traceparent).await {
+        match self.sink.send(event, trace).await {
             Ok(()) => {
                 crash::point("after-commit");
                 Ok(())

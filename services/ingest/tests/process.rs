@@ -61,7 +61,8 @@ async fn no_credential_is_in_the_queue_the_log_or_a_trace() {
         json("/hooks/bearer".to_owned(), uplink)
             .bearer_auth(SECRET)
             .header("x-downlink-apikey", TTN_KEY)
-            .header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")),
+            .header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"))
+            .header("tracestate", "vendor=1"),
         client
             .post(url("/hooks/station"))
             .header("content-type", "application/x-www-form-urlencoded")
@@ -96,6 +97,7 @@ async fn no_credential_is_in_the_queue_the_log_or_a_trace() {
     let uplink = uplink.unwrap();
     assert!(uplink.header("traceparent").unwrap().starts_with(&format!("00-{TRACE}-")));
     assert_eq!(uplink.header("ce-traceparent"), uplink.header("traceparent"));
+    assert_eq!([uplink.header("tracestate"), uplink.header("ce-tracestate")], [Some("vendor=1"); 2]);
     assert!(collector.received().iter().any(|received| received.target == "/v1/traces"));
 }
 

@@ -9,7 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use receivers::outgoing::ATTEMPT_TIMEOUT;
 use receivers::{Attempt, Outcome, Outgoing, Receiver};
-use runtime::{Clock, Deadline, crash, trace};
+use runtime::trace::TraceContext;
+use runtime::{Clock, Deadline, crash};
 use store::notifications::{self, Fate, Lease, NotificationGroup, Settled};
 use store::{Database, StoreError, active_pipeline};
 use tracing::{Instrument as _, info_span};
@@ -117,7 +118,8 @@ impl Deliverer {
             messaging.destination.name = group.receiver,
             messaging.message.id = %planned.main.id,
         );
-        trace::continue_from(&span, planned.main.transition.traceparent.as_deref());
+        let trace = planned.main.transition.traceparent.clone().map(TraceContext::from);
+        TraceContext::continue_in(trace.as_ref(), &span);
         async {
             let (outcome, needs_repeats) = match self.open(&group.receiver).await? {
                 Ok(receiver) if planned.known && !receiver.needs_repeats() => return Ok(known(planned)),

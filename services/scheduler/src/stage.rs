@@ -64,7 +64,7 @@ impl Scheduler {
         drop(client);
         tracing::info!(?due, "the tick came");
         for event in events(cause, now, due, look.map_or(0, |look| look.to_drain))? {
-            self.config.sink.send(&event, delivery.traceparent.as_deref()).await?;
+            self.config.sink.send(&event, delivery.trace.as_ref()).await?;
         }
         Ok(())
     }

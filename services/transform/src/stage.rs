@@ -47,13 +47,13 @@ impl Transform {
 
     /// The first event is the answer; what there is beside it goes to the sink before.
     async fn take(&self, event: Event, delivery: Delivery) -> Result<Option<Event>, Failure> {
-        let Delivery { received_at: delivered_at, traceparent, .. } = delivery;
-        let arrival = Arrival { delivered_at, now: self.clock.now(), traceparent };
+        let Delivery { received_at: delivered_at, trace, .. } = delivery;
+        let arrival = Arrival { delivered_at, now: self.clock.now(), trace };
         let mut publications = self.persist.one(&Carried::new(event), arrival).await?.into_iter();
         let answer = publications.next();
         for publication in publications {
             let sink = self.sink.as_ref().ok_or(Failure::NoSink)?;
-            sink.send(&publication.event, publication.traceparent.as_deref()).await?;
+            sink.send(&publication.event, publication.trace.as_ref()).await?;
         }
         Ok(answer.map(|publication| publication.event))
     }

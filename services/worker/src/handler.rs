@@ -54,7 +54,7 @@ impl Handler {
         let mut pause = Pause::default();
         for publication in publications {
             loop {
-                match self.sink.send(&publication.event, publication.traceparent.as_deref()).await {
+                match self.sink.send(&publication.event, publication.trace.as_ref()).await {
                     Ok(()) => break,
                     Err(SinkError::Refused(reason)) => {
                         // What is requested is in rows, and the tick comes by.

@@ -81,7 +81,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
 
 impl Lines {
     fn add_trace(&self, line: &mut Map<String, Value>) {
-        if let Some(context) = trace::context_of(&tracing::Span::current()) {
+        if let Some(context) = trace::span_context(&tracing::Span::current()) {
             line.insert("trace_id".to_owned(), context.trace_id().to_string().into());
             line.insert("span_id".to_owned(), context.span_id().to_string().into());
         }

@@ -9,6 +9,7 @@ use ingest::{Confirmer, Ingest, NextStages, Sources, routes};
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
 use pipeline_config::Pipeline;
+use runtime::trace::TraceContext;
 use runtime::{ClientOptions, Clock, Env};
 use sink::{Sink, SinkError};
 use stage::{App, RunningServer, ServerOptions};
@@ -24,7 +25,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 struct Kept(Arc<Mutex<Vec<Event>>>);
 
 impl Sink for Kept {
-    async fn send(&self, event: &Event, _: Option<&str>) -> Result<(), SinkError> {
+    async fn send(&self, event: &Event, _: Option<&TraceContext>) -> Result<(), SinkError> {
         self.0.lock().expect("no holder panics").push(event.clone());
         Ok(())
     }
