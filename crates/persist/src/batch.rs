@@ -51,25 +51,25 @@ impl Persist {
         batch.write().await
     }
 
-    async fn keep(&self, letters: &[DeadLetter]) -> Result<(), StoreError> {
-        if letters.is_empty() {
+    async fn keep(&self, dead_letters: &[DeadLetter]) -> Result<(), StoreError> {
+        if dead_letters.is_empty() {
             return Ok(());
         }
         let client = self.parts.database.client().await?;
-        for letter in letters {
-            match dead_letters::keep(&client, letter).await.map_err(StoreError::from) {
+        for dead_letter in dead_letters {
+            match dead_letters::keep(&client, dead_letter).await.map_err(StoreError::from) {
                 Ok(id) => tracing::warn!(
                     dead_letter = %id,
-                    cause = letter.cause.as_str(),
-                    reason = letter.reason,
+                    cause = dead_letter.cause.as_str(),
+                    reason = dead_letter.reason,
                     "kept a dead letter"
                 ),
                 Err(error) if error.is_data_error() => {
                     let error: &dyn Error = &error;
                     tracing::error!(
                         error,
-                        source = letter.event.source,
-                        id = letter.event.id,
+                        source = dead_letter.event.source,
+                        id = dead_letter.event.id,
                         "the database refuses a dead letter"
                     );
                 }

@@ -115,9 +115,9 @@ async fn a_payload_that_the_database_refuses_harms_none_of_its_neighbours() {
     let Some(world) = World::build("").await else { return };
     // No index entry holds an id of this length that cannot be compressed.
     let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    let letters =
+    let dead_letters =
         std::iter::successors(Some(1_u32), next).map(|state| char::from(b'a' + (state >> 24) as u8 % 26));
-    let id: String = letters.take(9000).collect();
+    let id: String = dead_letters.take(9000).collect();
     let mut records: Vec<TopicRecord> = (0..9)
         .map(|n| {
             let body = format!(r#"{{"device":"gh-1","time":"2026-03-01T09:00:0{n}Z","temperature":1}}"#);

@@ -19,7 +19,7 @@ use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
-pub use model::{Cause, DeadEvent, DeadLetter, DeadProblem, Filter, StoredLetter};
+pub use model::{Cause, DeadEvent, DeadLetter, DeadProblem, Filter, StoredDeadLetter};
 
 /// How often one event is sent back without a person.
 pub const MAX_REPLAYS: i32 = 20;
@@ -32,7 +32,7 @@ pub(crate) const KEEP: &str = "
     select id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at, at
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
                 $9::jsonb[], $10::bytea[], $11::timestamptz[])
-         as letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at)
+         as dead_letter (id, source, event_id, event_type, stage, cause, reason, problems, attributes, data, at)
     on conflict (id) do update
     set cause = excluded.cause, reason = excluded.reason, problems = excluded.problems,
         deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
@@ -42,10 +42,10 @@ pub(crate) const KEEP: &str = "
 ///
 /// # Errors
 /// Those of the database.
-pub async fn keep(client: &impl GenericClient, letter: &DeadLetter) -> Result<Uuid, Error> {
-    let id = letter.id();
+pub async fn keep(client: &impl GenericClient, dead_letter: &DeadLetter) -> Result<Uuid, Error> {
+    let id = dead_letter.id();
     let statement = client.prepare_cached(KEEP).await?;
-    keep_all(client, &statement, &BTreeMap::from([(id, letter)])).await?;
+    keep_all(client, &statement, &BTreeMap::from([(id, dead_letter)])).await?;
     Ok(id)
 }
 
@@ -53,29 +53,38 @@ pub async fn keep(client: &impl GenericClient, letter: &DeadLetter) -> Result<Uu
 pub(crate) async fn keep_all(
     client: &impl GenericClient,
     statement: &Statement,
-    letters: &BTreeMap<Uuid, &DeadLetter>,
+    dead_letters: &BTreeMap<Uuid, &DeadLetter>,
 ) -> Result<(), Error> {
-    if letters.is_empty() {
+    if dead_letters.is_empty() {
         return Ok(());
     }
-    let texts = |f: fn(&DeadLetter) -> &str| letters.values().map(|letter| f(letter)).collect::<Vec<&str>>();
+    let texts = |f: fn(&DeadLetter) -> &str| {
+        dead_letters.values().map(|dead_letter| f(dead_letter)).collect::<Vec<&str>>()
+    };
     // PostgreSQL's texts hold no NUL.
-    let reasons: Vec<_> = letters.values().map(|letter| storable(letter.reason.as_str())).collect();
+    let reasons: Vec<_> =
+        dead_letters.values().map(|dead_letter| storable(dead_letter.reason.as_str())).collect();
     client
         .execute(
             statement,
             &[
-                &letters.keys().collect::<Vec<_>>(),
-                &texts(|letter| &letter.event.source),
-                &texts(|letter| &letter.event.id),
-                &texts(|letter| &letter.event.event_type),
-                &texts(|letter| &letter.stage),
-                &texts(|letter| letter.cause.as_str()),
+                &dead_letters.keys().collect::<Vec<_>>(),
+                &texts(|dead_letter| &dead_letter.event.source),
+                &texts(|dead_letter| &dead_letter.event.id),
+                &texts(|dead_letter| &dead_letter.event.event_type),
+                &texts(|dead_letter| &dead_letter.stage),
+                &texts(|dead_letter| dead_letter.cause.as_str()),
                 &reasons,
-                &letters.values().map(|letter| Json(&letter.problems)).collect::<Vec<_>>(),
-                &letters.values().map(|letter| Json(&letter.event.attributes)).collect::<Vec<_>>(),
-                &letters.values().map(|letter| letter.event.data.as_deref()).collect::<Vec<_>>(),
-                &letters.values().map(|letter| letter.at).collect::<Vec<_>>(),
+                &dead_letters.values().map(|dead_letter| Json(&dead_letter.problems)).collect::<Vec<_>>(),
+                &dead_letters
+                    .values()
+                    .map(|dead_letter| Json(&dead_letter.event.attributes))
+                    .collect::<Vec<_>>(),
+                &dead_letters
+                    .values()
+                    .map(|dead_letter| dead_letter.event.data.as_deref())
+                    .collect::<Vec<_>>(),
+                &dead_letters.values().map(|dead_letter| dead_letter.at).collect::<Vec<_>>(),
             ],
         )
         .await?;
@@ -90,23 +99,23 @@ pub async fn list(
     client: &impl GenericClient,
     filter: Filter,
     limit: u16,
-) -> Result<Vec<StoredLetter>, Error> {
+) -> Result<Vec<StoredDeadLetter>, Error> {
     let sql = "
         select * from dead_letter
         where ($1 or resolved_at is null) and ($2::text is null or cause = $2)
         order by last_at desc, id limit $3";
     let cause = filter.cause.map(Cause::as_str);
     let rows = client.query(sql, &[&filter.resolved_too, &cause, &i64::from(limit)]).await?;
-    rows.iter().map(StoredLetter::read).collect()
+    rows.iter().map(StoredDeadLetter::read).collect()
 }
 
 /// One dead letter.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn get(client: &impl GenericClient, id: Uuid) -> Result<Option<StoredLetter>, Error> {
+pub async fn get(client: &impl GenericClient, id: Uuid) -> Result<Option<StoredDeadLetter>, Error> {
     let row = client.query_opt("select * from dead_letter where id = $1", &[&id]).await?;
-    row.as_ref().map(StoredLetter::read).transpose()
+    row.as_ref().map(StoredDeadLetter::read).transpose()
 }
 
 /// Which dead letters are due to be sent back at $1: open ones that failed only because something was unavailable, less than
@@ -123,20 +132,20 @@ pub async fn to_send_back(
     client: &impl GenericClient,
     now: Timestamp,
     limit: u16,
-) -> Result<Vec<StoredLetter>, Error> {
+) -> Result<Vec<StoredDeadLetter>, Error> {
     let sql = format!("select * from dead_letter where {DUE} order by last_at, id limit $3");
     let rows = client.query(&sql, &[&now, &MAX_REPLAYS, &i64::from(limit)]).await?;
-    rows.iter().map(StoredLetter::read).collect()
+    rows.iter().map(StoredDeadLetter::read).collect()
 }
 
 /// Records that a dead letter was sent back: it counts as dealt with, unless it fails again. It may have failed again
-/// before this is recorded, for the Broker delivers at once; then it has more deliveries than `letter` and stays open.
+/// before this is recorded, for the Broker delivers at once; then it has more deliveries than `dead_letter` and stays open.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn mark_replayed(
     client: &impl GenericClient,
-    letter: &StoredLetter,
+    dead_letter: &StoredDeadLetter,
     at: Timestamp,
 ) -> Result<(), Error> {
     let sql = "
@@ -144,7 +153,7 @@ pub async fn mark_replayed(
         set replays = replays + 1, replayed_at = $2,
             resolved_at = case when deliveries = $3 then $2 else resolved_at end
         where id = $1";
-    client.execute(sql, &[&letter.id, &at, &letter.deliveries]).await?;
+    client.execute(sql, &[&dead_letter.id, &at, &dead_letter.deliveries]).await?;
     Ok(())
 }
 

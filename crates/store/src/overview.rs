@@ -15,7 +15,7 @@ pub struct Overview {
     /// When the newest payload of all was received.
     pub newest_receipt_at: Option<Timestamp>,
     /// Rows of `evaluation_request`: streams that no rule has looked at yet.
-    pub marks: i64,
+    pub evaluation_requests: i64,
     /// Rows of `alert_transition` since the asked time.
     pub transitions: i64,
     /// Rows of `notification` that were delivered since the asked time.
@@ -29,12 +29,12 @@ pub struct Overview {
     /// The newest heartbeat.
     pub newest_heartbeat_at: Option<Timestamp>,
     /// Dead letters by the stage that failed.
-    pub letters: Vec<StageLetters>,
+    pub dead_letters: Vec<StageDeadLetters>,
 }
 
 /// The dead letters of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StageLetters {
+pub struct StageDeadLetters {
     /// The stage.
     pub stage: String,
     /// Those that failed since the asked time.
@@ -79,24 +79,24 @@ pub async fn overview(
         receipts: row.try_get(0)?,
         faulty_receipts: row.try_get(1)?,
         newest_receipt_at: row.try_get(2)?,
-        marks: row.try_get(3)?,
+        evaluation_requests: row.try_get(3)?,
         transitions: row.try_get(4)?,
         newest_heartbeat_at: row.try_get(5)?,
         delivered: told.try_get(0)?,
         given_up: told.try_get(1)?,
         due: told.try_get(2)?,
         retrying: told.try_get(3)?,
-        letters: letters(client, since).await?,
+        dead_letters: dead_letters(client, since).await?,
     })
 }
 
-async fn letters(client: &impl GenericClient, since: Timestamp) -> Result<Vec<StageLetters>, Error> {
+async fn dead_letters(client: &impl GenericClient, since: Timestamp) -> Result<Vec<StageDeadLetters>, Error> {
     let sql = "
         select stage, count(*) filter (where last_at >= $1), count(*) filter (where resolved_at is null),
                count(*) filter (where resolved_at is null and cause = 'unavailable')
         from dead_letter where last_at >= $1 or resolved_at is null group by stage order by stage";
     let read = |row: &tokio_postgres::Row| {
-        Ok(StageLetters {
+        Ok(StageDeadLetters {
             stage: row.try_get(0)?,
             since: row.try_get(1)?,
             open: row.try_get(2)?,

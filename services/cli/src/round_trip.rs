@@ -81,12 +81,12 @@ impl Probe {
         if !queries::values(client, &filter, 1).await?.is_empty() {
             return Ok(Fate::Stored);
         }
-        let letters = dead_letters::list(client, Filter::default(), 20).await?;
-        let own = letters.into_iter().find(|stored| {
-            let data = stored.letter.event.data.as_deref().unwrap_or_default();
+        let dead_letters = dead_letters::list(client, Filter::default(), 20).await?;
+        let own = dead_letters.into_iter().find(|stored| {
+            let data = stored.dead_letter.event.data.as_deref().unwrap_or_default();
             data.windows(self.mark.len()).any(|window| window == self.mark.as_bytes())
         });
-        Ok(own.map_or(Fate::UnderWay, |stored| Fate::DeadLetter(stored.letter.reason)))
+        Ok(own.map_or(Fate::UnderWay, |stored| Fate::DeadLetter(stored.dead_letter.reason)))
     }
 }
 

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stage::problem;
 use store::StoreError;
-use store::dead_letters::{self, Cause, Filter, StoredLetter};
+use store::dead_letters::{self, Cause, Filter, StoredDeadLetter};
 use uuid::Uuid;
 
 use crate::send_back::{SendError, Sender};
@@ -68,9 +68,9 @@ async fn list(sender: web::Data<Sender>, query: Result<web::Query<Query>, actix_
     let filter = Filter { resolved_too: matches!(query.state, State::All), cause };
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     match load(&sender, filter, limit).await {
-        Ok(letters) => {
-            let letters: Vec<_> = letters.iter().map(summary).collect();
-            HttpResponse::Ok().json(json!({ "dead_letters": letters }))
+        Ok(dead_letters) => {
+            let dead_letters: Vec<_> = dead_letters.iter().map(summary).collect();
+            HttpResponse::Ok().json(json!({ "dead_letters": dead_letters }))
         }
         Err(error) => unavailable(&error.to_string()),
     }
@@ -78,60 +78,60 @@ async fn list(sender: web::Data<Sender>, query: Result<web::Query<Query>, actix_
 
 async fn show(sender: web::Data<Sender>, id: web::Path<String>) -> HttpResponse {
     match find(&sender, &id).await {
-        Ok(Some(letter)) => HttpResponse::Ok().json(whole(&letter)),
+        Ok(Some(dead_letter)) => HttpResponse::Ok().json(whole(&dead_letter)),
         Ok(None) => not_found(),
         Err(error) => unavailable(&error.to_string()),
     }
 }
 
 async fn replay(sender: web::Data<Sender>, id: web::Path<String>) -> HttpResponse {
-    let letter = match find(&sender, &id).await {
-        Ok(Some(letter)) => letter,
+    let dead_letter = match find(&sender, &id).await {
+        Ok(Some(dead_letter)) => dead_letter,
         Ok(None) => return not_found(),
         Err(error) => return unavailable(&error.to_string()),
     };
-    match sender.send(&letter).await {
-        Ok(at) => HttpResponse::Accepted().json(json!({ "id": letter.id, "replayed_at": at })),
+    match sender.send(&dead_letter).await {
+        Ok(at) => HttpResponse::Accepted().json(json!({ "id": dead_letter.id, "replayed_at": at })),
         Err(SendError::Refused(reason)) => problem(StatusCode::BAD_GATEWAY, &reason),
         Err(error) => unavailable(&error.to_string()),
     }
 }
 
-async fn load(sender: &Sender, filter: Filter, limit: u16) -> Result<Vec<StoredLetter>, StoreError> {
+async fn load(sender: &Sender, filter: Filter, limit: u16) -> Result<Vec<StoredDeadLetter>, StoreError> {
     let client = sender.database.client().await?;
     Ok(dead_letters::list(&client, filter, limit).await?)
 }
 
 /// What is no id names no dead letter.
-async fn find(sender: &Sender, id: &str) -> Result<Option<StoredLetter>, StoreError> {
+async fn find(sender: &Sender, id: &str) -> Result<Option<StoredDeadLetter>, StoreError> {
     let Ok(id) = id.parse::<Uuid>() else { return Ok(None) };
     let client = sender.database.client().await?;
     Ok(dead_letters::get(&client, id).await?)
 }
 
-fn summary(stored: &StoredLetter) -> Value {
-    let letter = &stored.letter;
+fn summary(stored: &StoredDeadLetter) -> Value {
+    let dead_letter = &stored.dead_letter;
     json!({
         "id": stored.id,
-        "stage": letter.stage,
-        "cause": letter.cause,
-        "reason": letter.reason,
-        "problems": letter.problems,
-        "source": letter.event.source,
-        "event_id": letter.event.id,
-        "event_type": letter.event.event_type,
+        "stage": dead_letter.stage,
+        "cause": dead_letter.cause,
+        "reason": dead_letter.reason,
+        "problems": dead_letter.problems,
+        "source": dead_letter.event.source,
+        "event_id": dead_letter.event.id,
+        "event_type": dead_letter.event.event_type,
         "deliveries": stored.deliveries,
         "first_at": stored.first_at,
-        "last_at": letter.at,
+        "last_at": dead_letter.at,
         "replays": stored.replays,
         "replayed_at": stored.replayed_at,
         "resolved_at": stored.resolved_at,
     })
 }
 
-fn whole(stored: &StoredLetter) -> Value {
+fn whole(stored: &StoredDeadLetter) -> Value {
     let mut shown = summary(stored);
-    let event = &stored.letter.event;
+    let event = &stored.dead_letter.event;
     shown["attributes"] = Value::Object(event.attributes.clone());
     match event.data.as_deref().map(|data| (data, std::str::from_utf8(data))) {
         Some((_, Ok(text))) => shown["data"] = text.into(),

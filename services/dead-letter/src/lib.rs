@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod api;
-mod letter;
+mod dead_letter;
 pub mod send_back;
 pub mod stage;
 pub mod topic;

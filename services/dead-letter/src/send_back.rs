@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use runtime::trace::TraceContext;
 use runtime::{Clock, Deadline, crash};
 use sink::{HttpSink, Sink as _, SinkError};
-use store::dead_letters::{self, StoredLetter};
+use store::dead_letters::{self, StoredDeadLetter};
 use store::{Database, StoreError};
 use thiserror::Error;
 
@@ -52,15 +52,15 @@ impl Sender {
         let mut sent = 0;
         for () in deadline.steps(ROUND) {
             let client = self.database.client().await?;
-            let letters = dead_letters::to_send_back(&client, self.clock.now(), AT_ONCE)
+            let dead_letters = dead_letters::to_send_back(&client, self.clock.now(), AT_ONCE)
                 .await
                 .map_err(StoreError::from)?;
             drop(client);
-            if letters.is_empty() {
+            if dead_letters.is_empty() {
                 break;
             }
             crash::point("before-write");
-            for result in join_all(letters.iter().map(|letter| self.send(letter))).await {
+            for result in join_all(dead_letters.iter().map(|dead_letter| self.send(dead_letter))).await {
                 match result {
                     Ok(_) => sent += 1,
                     Err(SendError::Refused(reason)) => {
@@ -77,31 +77,31 @@ impl Sender {
     ///
     /// # Errors
     /// [`SendError`]; a refused one then waits for a person.
-    pub async fn send(&self, letter: &StoredLetter) -> Result<Timestamp, SendError> {
-        let sent = match letter.letter.event.to_event() {
+    pub async fn send(&self, dead_letter: &StoredDeadLetter) -> Result<Timestamp, SendError> {
+        let sent = match dead_letter.dead_letter.event.to_event() {
             Ok(event) => {
                 let extension = |name| cloudevent::extension(&event, name).map(Cow::into_owned);
                 self.sink.send(&event, TraceContext::read(extension).as_ref()).await
             }
-            Err(error) => return self.refuse(letter, error.to_string()).await,
+            Err(error) => return self.refuse(dead_letter, error.to_string()).await,
         };
         match sent {
             Ok(()) => {
                 let now = self.clock.now();
                 let client = self.database.client().await?;
-                dead_letters::mark_replayed(&client, letter, now).await.map_err(StoreError::from)?;
-                tracing::info!(dead_letter = %letter.id, stage = letter.letter.stage, "sent back");
+                dead_letters::mark_replayed(&client, dead_letter, now).await.map_err(StoreError::from)?;
+                tracing::info!(dead_letter = %dead_letter.id, stage = dead_letter.dead_letter.stage, "sent back");
                 Ok(now)
             }
-            Err(refusal @ SinkError::Refused(_)) => self.refuse(letter, refusal.to_string()).await,
+            Err(refusal @ SinkError::Refused(_)) => self.refuse(dead_letter, refusal.to_string()).await,
             Err(unavailable) => Err(SendError::Unavailable(unavailable)),
         }
     }
 
-    async fn refuse(&self, letter: &StoredLetter, reason: String) -> Result<Timestamp, SendError> {
+    async fn refuse(&self, dead_letter: &StoredDeadLetter, reason: String) -> Result<Timestamp, SendError> {
         let reason = format!("it cannot be sent back: {reason}");
         let client = self.database.client().await?;
-        dead_letters::mark_refused(&client, letter.id, &reason).await.map_err(StoreError::from)?;
+        dead_letters::mark_refused(&client, dead_letter.id, &reason).await.map_err(StoreError::from)?;
         Err(SendError::Refused(reason))
     }
 }

@@ -8,9 +8,9 @@ use runtime::{Deadline, crash};
 use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, dead_letters};
 
-use crate::letter::{is_dead, letter};
+use crate::dead_letter::{dead_letter, is_dead};
 use crate::send_back::Sender;
-use crate::topic::{DeadLetterTopic, letter_of};
+use crate::topic::{DeadLetterTopic, dead_letter_of};
 
 /// Keeps dead letters.
 pub struct DeadLetters {
@@ -47,13 +47,18 @@ impl DeadLetters {
             crash::point("before-write");
             let client = self.sender.database.client().await?;
             let now = self.sender.clock.now();
-            for letter in &records.into_iter().filter_map(|record| letter_of(record, now)).collect::<Vec<_>>()
+            for dead_letter in
+                &records.into_iter().filter_map(|record| dead_letter_of(record, now)).collect::<Vec<_>>()
             {
-                match dead_letters::keep(&client, letter).await.map_err(StoreError::from) {
+                match dead_letters::keep(&client, dead_letter).await.map_err(StoreError::from) {
                     Ok(_) => kept += 1,
                     Err(error) if error.is_data_error() => {
                         let error: &dyn std::error::Error = &error;
-                        tracing::error!(error, id = letter.event.id, "the database refuses a dead letter");
+                        tracing::error!(
+                            error,
+                            id = dead_letter.event.id,
+                            "the database refuses a dead letter"
+                        );
                     }
                     Err(error) => return Err(error.into()),
                 }
@@ -86,19 +91,19 @@ impl DeadLetters {
     }
 
     async fn keep(&self, event: &Event, delivery: &Delivery) -> Outcome {
-        let letter = letter(event, delivery.received_at);
+        let dead_letter = dead_letter(event, delivery.received_at);
         crash::point("before-write");
         let client = match self.sender.database.client().await {
             Ok(client) => client,
             Err(error) => return Outcome::Unavailable(error.to_string()),
         };
-        match dead_letters::keep(&client, &letter).await {
+        match dead_letters::keep(&client, &dead_letter).await {
             Ok(id) => {
                 tracing::warn!(
                     dead_letter = %id,
-                    stage = letter.stage,
-                    cause = letter.cause.as_str(),
-                    reason = letter.reason,
+                    stage = dead_letter.stage,
+                    cause = dead_letter.cause.as_str(),
+                    reason = dead_letter.reason,
                     "kept a dead letter"
                 );
                 crash::point("after-commit");

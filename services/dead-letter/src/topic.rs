@@ -8,7 +8,7 @@ use runtime::{Deadline, Env};
 use store::RecordPlace;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
 
-use crate::letter::letter;
+use crate::dead_letter::dead_letter;
 
 /// Which topic, and as whom it is read.
 #[derive(Debug, Clone)]
@@ -36,12 +36,12 @@ impl DeadLetterTopic {
 }
 
 /// The dead letter of a record. Hints are none: the next tick says the same.
-pub(crate) fn letter_of(record: Record, now: Timestamp) -> Option<DeadLetter> {
+pub(crate) fn dead_letter_of(record: Record, now: Timestamp) -> Option<DeadLetter> {
     let Record { topic, partition, offset, published_at, event, .. } = record;
     let at = published_at.unwrap_or(now).min(now);
     match event {
         Ok(event) if is_hint(event.ty()) => None,
-        Ok(event) => Some(letter(&event, at)),
+        Ok(event) => Some(dead_letter(&event, at)),
         Err(none) => {
             let place = RecordPlace { topic, partition, offset };
             let headers: Vec<_> =

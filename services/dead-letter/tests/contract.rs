@@ -14,7 +14,7 @@ use runtime::{ClientOptions, Clock};
 use serde_json::Value;
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
-use store::dead_letters::{self, Filter, StoredLetter};
+use store::dead_letters::{self, Filter, StoredDeadLetter};
 use store::{Database, DatabaseSettings};
 use testkit::TestReceiver;
 
@@ -47,7 +47,7 @@ impl World {
         self.deliver(cloudevent::new(DEAD_LETTERS_DUE, "/stages/scheduler", "t")).await
     }
 
-    async fn kept(&self, resolved_too: bool) -> Vec<StoredLetter> {
+    async fn kept(&self, resolved_too: bool) -> Vec<StoredDeadLetter> {
         let client = self.database.client().await.unwrap();
         dead_letters::list(&client, Filter { resolved_too, cause: None }, 100).await.unwrap()
     }
@@ -86,7 +86,7 @@ async fn the_same_dead_letter_twice_is_one_row() {
     }
     let kept = world.kept(false).await;
     assert_eq!((kept.len(), kept[0].deliveries), (1, 2));
-    assert_eq!(kept[0].letter.reason, "transform answered 422");
+    assert_eq!(kept[0].dead_letter.reason, "transform answered 422");
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_sink_that_refuses_one_event_does_not_stop_the_others() {
     assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.broker.received().len(), 1);
-    assert_eq!(world.kept(false).await[0].letter.cause, dead_letters::Cause::Rejected);
+    assert_eq!(world.kept(false).await[0].dead_letter.cause, dead_letters::Cause::Rejected);
 }
 
 #[tokio::test]

@@ -95,14 +95,14 @@ async fn each_stage_is_woken_by_what_it_has_to_do() {
     let notification = "insert into notification (id, transition_id, receiver, alert_key, status, next_attempt_at,
                                                   give_up_at, created_at)
                         select gen_random_uuid(), id, 'ops', 'k', 'pending', NOW, NOW, NOW from alert_transition";
-    let letter = "insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, first_at,
+    let dead_letter = "insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, first_at,
                                            last_at)
                   values (gen_random_uuid(), '/s', 'e', 'com.example.other', 'transform', 'unavailable', '', '{}', NOW, NOW)";
     let rows = [
         ("insert into evaluation_request values (1, NOW, 1)".to_owned(), "evaluation.requested"),
         (format!("{state} values ('Hot', 1, 0, 'h', NOW, '{{}}', 'ok', NOW, NOW)"), "evaluation.requested"),
         (format!("{transition}; {notification}"), "notifications.due"),
-        (letter.to_owned(), "dead-letters.due"),
+        (dead_letter.to_owned(), "dead-letters.due"),
     ];
     for (row, event) in rows {
         world.execute(&row).await;

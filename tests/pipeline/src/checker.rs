@@ -77,13 +77,13 @@ async fn dead_letters(client: &Client, sent: &[Sent], found: &mut Vec<String>) -
                 &[&format!("\"{}\"", payload.mark).into_bytes()],
             )
             .await?;
-        let (letters, problems, reasoned): (i64, i64, bool) = (row.get(0), row.get(1), row.get(2));
+        let (dead_letters, problems, reasoned): (i64, i64, bool) = (row.get(0), row.get(1), row.get(2));
         let broken = payload.broken_items() as i64;
         let wanted = (i64::from(broken > 0), broken);
-        let absent_is_fine = *answer == Answer::Unknown && letters == 0;
-        if !(absent_is_fine || (letters, problems) == wanted && reasoned) {
+        let absent_is_fine = *answer == Answer::Unknown && dead_letters == 0;
+        if !(absent_is_fine || (dead_letters, problems) == wanted && reasoned) {
             found.push(format!(
-                "{}: {wanted:?} dead letters and problems wanted, {letters} and {problems} found",
+                "{}: {wanted:?} dead letters and problems wanted, {dead_letters} and {problems} found",
                 payload.mark
             ));
         }

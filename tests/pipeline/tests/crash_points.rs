@@ -54,7 +54,7 @@ impl Field {
     }
 
     /// Cause, deliveries and times sent back of each payload that went to the dead letter sink.
-    async fn letters(&self) -> Vec<(String, i32, i32)> {
+    async fn dead_letters(&self) -> Vec<(String, i32, i32)> {
         let database = self.farm.stand.database().await;
         let sql = "select cause, deliveries, replays from dead_letter where reason like 'transform %'";
         let rows = database.query(sql, &[]).await.unwrap();
@@ -133,8 +133,8 @@ async fn a_dead_letter_outlives_its_keeper() {
     tokio::task::block_in_place(|| field.farm.stand.postgres.instance.restart()).unwrap();
     eventually(PATIENCE, || async { field.farm.stand.has_crashed("dead-letter", "after-commit") }).await;
     field.farm.stand.rest().await;
-    // Delivered again after the crash: the same letter, counted.
-    assert_eq!(field.letters().await, [("unavailable".to_owned(), 2, 0)]);
+    // Delivered again after the crash: the same dead letter, counted.
+    assert_eq!(field.dead_letters().await, [("unavailable".to_owned(), 2, 0)]);
 
     // The first delivery of what is due ends before it is sent back, the second after that was recorded.
     let points = ["before-write", "after-commit"];

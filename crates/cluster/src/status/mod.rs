@@ -48,7 +48,7 @@ LAST START    the cluster's own events, which it keeps for an hour, and the pods
 EVENTS        rows: ingest and transform receipts, alert transitions, notify messages delivered, dead-letter dead letters
 ERRORS        rows: receipts that were not stored whole, messages given up
 DEAD          rows of dead letters that are open, by the stage that failed
-LAG           worker, and stages behind a Broker of class Kafka: records that are not read; alert: marked streams; notify: due messages; dead-letter: letters to send back";
+LAG           worker, and stages behind a Broker of class Kafka: records that are not read; alert: streams to evaluate; notify: due messages; dead-letter: what is to be sent back";
 
 /// A line for each stage. `lags` are by stage.
 pub fn lines(
@@ -121,15 +121,17 @@ impl StageRows {
         // A stage is known by its own name, or by the host that it was delivered to.
         let host = format!("{}-{stage}.", release.fullname);
         let is_own = |name: &str| name == stage || name.starts_with(&host);
-        let letters = || overview.letters.iter().filter(|letters| is_own(&letters.stage));
-        let dead_letters = Some(letters().map(|letters| letters.open).sum());
+        let dead_letters = || overview.dead_letters.iter().filter(|stage| is_own(&stage.stage));
+        let dead_letters = Some(dead_letters().map(|stage| stage.open).sum());
         let rows = Self { dead_letters, ..Self::default() };
         match stage {
             "ingest" => Self { events: Some(overview.receipts), ..rows },
             "transform" => {
                 Self { events: Some(overview.receipts), errors: Some(overview.faulty_receipts), ..rows }
             }
-            "alert" => Self { events: Some(overview.transitions), lag: Some(overview.marks), ..rows },
+            "alert" => {
+                Self { events: Some(overview.transitions), lag: Some(overview.evaluation_requests), ..rows }
+            }
             "notify" => Self {
                 events: Some(overview.delivered),
                 errors: Some(overview.given_up),
@@ -137,8 +139,8 @@ impl StageRows {
                 ..rows
             },
             "dead-letter" => Self {
-                events: Some(overview.letters.iter().map(|letters| letters.since).sum()),
-                lag: Some(overview.letters.iter().map(|letters| letters.to_send_back).sum()),
+                events: Some(overview.dead_letters.iter().map(|stage| stage.since).sum()),
+                lag: Some(overview.dead_letters.iter().map(|stage| stage.to_send_back).sum()),
                 ..rows
             },
             _ => rows,
@@ -149,7 +151,7 @@ impl StageRows {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use store::overview::{Overview, StageLetters};
+    use store::overview::{Overview, StageDeadLetters};
 
     use super::counts::Counts;
     use super::{WORKER, lines, worker_line};
@@ -160,16 +162,16 @@ mod tests {
             receipts: 12,
             faulty_receipts: 2,
             newest_receipt_at: None,
-            marks: 3,
+            evaluation_requests: 3,
             transitions: 4,
             delivered: 5,
             given_up: 1,
             due: 6,
             retrying: 0,
             newest_heartbeat_at: None,
-            letters: vec![
-                StageLetters { stage: "transform".into(), since: 2, open: 1, to_send_back: 0 },
-                StageLetters {
+            dead_letters: vec![
+                StageDeadLetters { stage: "transform".into(), since: 2, open: 1, to_send_back: 0 },
+                StageDeadLetters {
                     stage: "plant-alert.ns.svc.cluster.local".into(),
                     since: 1,
                     open: 1,

@@ -24,7 +24,7 @@ pub fn reasons(counts: &Counts, readers: &[TopicGroup], now: Timestamp, quiet: D
                     reasons.push(format!("{count} {what}"));
                 }
             };
-            count(overview.marks, "streams wait for their rules");
+            count(overview.evaluation_requests, "streams wait for their rules");
             count(overview.due, "messages are due");
         }
     }
@@ -43,7 +43,7 @@ pub fn reasons(counts: &Counts, readers: &[TopicGroup], now: Timestamp, quiet: D
 /// What stays in the tables when all is drained, and why that is no harm.
 pub fn left(counts: &Counts) -> Vec<String> {
     let Ok(overview) = &counts.overview else { return Vec::new() };
-    let to_send_back: i64 = overview.letters.iter().map(|letters| letters.to_send_back).sum();
+    let to_send_back: i64 = overview.dead_letters.iter().map(|stage| stage.to_send_back).sum();
     let mut left = Vec::new();
     if overview.retrying > 0 {
         left.push(format!("{} messages wait for a later attempt", overview.retrying));
@@ -69,14 +69,14 @@ mod tests {
             receipts: 0,
             faulty_receipts: 0,
             newest_receipt_at: "2026-11-23T21:00:00Z".parse().ok(),
-            marks: 0,
+            evaluation_requests: 0,
             transitions: 0,
             delivered: 0,
             given_up: 0,
             due: 0,
             retrying: 0,
             newest_heartbeat_at: None,
-            letters: Vec::new(),
+            dead_letters: Vec::new(),
         };
         change(&mut overview);
         Counts { overview: Ok(overview), lags: Ok(lags) }
@@ -96,7 +96,7 @@ mod tests {
     fn all_that_is_under_way_is_told() {
         let counts = counts(
             |overview| {
-                overview.marks = 2;
+                overview.evaluation_requests = 2;
                 overview.due = 1;
             },
             vec![7],

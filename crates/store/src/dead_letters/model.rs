@@ -73,11 +73,11 @@ pub struct Filter {
 
 /// A dead letter with its history.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredLetter {
+pub struct StoredDeadLetter {
     /// Its id.
     pub id: Uuid,
-    /// The letter; `at` is when it failed last.
-    pub letter: DeadLetter,
+    /// The dead letter; `at` is when it failed last.
+    pub dead_letter: DeadLetter,
     /// How often it failed.
     pub deliveries: i32,
     /// When it failed first.
@@ -168,7 +168,7 @@ impl Cause {
     }
 }
 
-impl StoredLetter {
+impl StoredDeadLetter {
     pub(super) fn read(row: &Row) -> Result<Self, Error> {
         let Json(problems): Json<Vec<DeadProblem>> = row.try_get("problems")?;
         let Json(attributes): Json<Map<String, Value>> = row.try_get("attributes")?;
@@ -184,7 +184,7 @@ impl StoredLetter {
         let (stage, reason, at) = (row.try_get("stage")?, row.try_get("reason")?, row.try_get("last_at")?);
         Ok(Self {
             id: row.try_get("id")?,
-            letter: DeadLetter { event, stage, cause, reason, problems, at },
+            dead_letter: DeadLetter { event, stage, cause, reason, problems, at },
             deliveries: row.try_get("deliveries")?,
             first_at: row.try_get("first_at")?,
             replays: row.try_get("replays")?,

@@ -69,7 +69,7 @@ pub(super) fn dead_letters<'a>(payloads: &[&'a Payload]) -> BTreeMap<Uuid, &'a D
     payloads
         .iter()
         .filter_map(|payload| payload.dead_letter.as_ref())
-        .map(|letter| (letter.id(), letter))
+        .map(|dead_letter| (dead_letter.id(), dead_letter))
         .collect()
 }
 

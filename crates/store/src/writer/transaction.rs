@@ -169,10 +169,10 @@ impl Prepared {
 
     /// What both strategies write alike.
     async fn write_the_rest(&self, client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
-        let letters = batch::dead_letters(payloads);
+        let dead_letters = batch::dead_letters(payloads);
         try_join!(
             tables::evaluation_requests(client, &self.evaluation_requests, payloads),
-            dead_letters::keep_all(client, &self.dead_letters, &letters),
+            dead_letters::keep_all(client, &self.dead_letters, &dead_letters),
             tables::seen(client, &self.seen, payloads),
         )?;
         Ok(())

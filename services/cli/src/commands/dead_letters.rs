@@ -1,6 +1,6 @@
 //! `freshet dead-letters`.
 
-mod letter;
+mod dead_letter;
 mod list;
 mod remote;
 mod replay;
@@ -9,7 +9,7 @@ mod show;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Client;
-use store::dead_letters::{self, Cause, DeadProblem, Filter, StoredLetter};
+use store::dead_letters::{self, Cause, DeadProblem, Filter, StoredDeadLetter};
 use uuid::Uuid;
 
 use crate::cluster_args::ClusterArgs;
@@ -18,7 +18,7 @@ use crate::output::{Format, Row};
 use runtime::Failure;
 
 use super::Done;
-use letter::Letter;
+use dead_letter::WholeDeadLetter;
 use remote::Remote;
 
 /// What can be done with dead letters.
@@ -67,20 +67,20 @@ struct Line {
 }
 
 impl Line {
-    fn of(stored: &StoredLetter) -> Self {
-        let letter = &stored.letter;
+    fn of(stored: &StoredDeadLetter) -> Self {
+        let dead_letter = &stored.dead_letter;
         Self {
             id: stored.id,
-            stage: letter.stage.clone(),
-            cause: letter.cause,
-            reason: letter.reason.clone(),
-            problems: letter.problems.clone(),
-            source: letter.event.source.clone(),
-            event_id: letter.event.id.clone(),
-            event_type: letter.event.event_type.clone(),
+            stage: dead_letter.stage.clone(),
+            cause: dead_letter.cause,
+            reason: dead_letter.reason.clone(),
+            problems: dead_letter.problems.clone(),
+            source: dead_letter.event.source.clone(),
+            event_id: dead_letter.event.id.clone(),
+            event_type: dead_letter.event.event_type.clone(),
             deliveries: stored.deliveries,
             first_at: stored.first_at,
-            last_at: letter.at,
+            last_at: dead_letter.at,
             replays: stored.replays,
             replayed_at: stored.replayed_at,
             resolved_at: stored.resolved_at,
@@ -129,16 +129,16 @@ impl DeadLetterStore {
     }
 
     /// One of them.
-    async fn get(&self, id: Uuid) -> Result<Letter, Failure> {
+    async fn get(&self, id: Uuid) -> Result<WholeDeadLetter, Failure> {
         match self {
             Self::Stage(remote) => remote.get(id).await,
-            Self::Database(client) => Ok(Letter::of(stored(client, id).await?)),
+            Self::Database(client) => Ok(WholeDeadLetter::of(stored(client, id).await?)),
         }
     }
 }
 
 /// What was stored under `id`.
-async fn stored(client: &Client, id: Uuid) -> Result<StoredLetter, Failure> {
+async fn stored(client: &Client, id: Uuid) -> Result<StoredDeadLetter, Failure> {
     let found = dead_letters::get(client, id).await.map_err(|error| database::failed(&error.into()))?;
     found.ok_or_else(|| {
         Failure::new(format!("there is no dead letter {id}"))
@@ -146,8 +146,8 @@ async fn stored(client: &Client, id: Uuid) -> Result<StoredLetter, Failure> {
     })
 }
 
-/// Up to `limit` letters.
-async fn listed(client: &Client, filter: Filter, limit: u16) -> Result<Vec<StoredLetter>, Failure> {
+/// Up to `limit` dead letters.
+async fn listed(client: &Client, filter: Filter, limit: u16) -> Result<Vec<StoredDeadLetter>, Failure> {
     dead_letters::list(client, filter, limit).await.map_err(|error| database::failed(&error.into()))
 }
 

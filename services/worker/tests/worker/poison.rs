@@ -29,12 +29,12 @@ async fn what_makes_no_sense_is_a_dead_letter_and_its_neighbours_are_stored() {
     let sql =
         "select event_id, cause, reason from dead_letter where stage = 'worker' and resolved_at is null";
     let rows = world.client.query(sql, &[]).await.unwrap();
-    let mut letters: Vec<(String, String, String)> =
+    let mut dead_letters: Vec<(String, String, String)> =
         rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    letters.sort();
+    dead_letters.sort();
     let cause_of =
-        |id: &str| letters.iter().find(|(one, _, _)| one == id).map(|(_, cause, _)| cause.as_str());
-    assert_eq!(letters.len(), 6, "{letters:?}");
+        |id: &str| dead_letters.iter().find(|(one, _, _)| one == id).map(|(_, cause, _)| cause.as_str());
+    assert_eq!(dead_letters.len(), 6, "{dead_letters:?}");
     assert_eq!(cause_of("unknown-source"), Some("rejected"));
     assert_eq!(cause_of("no-content"), Some("rejected"));
     assert_eq!(cause_of("nobodys"), Some("rejected"));

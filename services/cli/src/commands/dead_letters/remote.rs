@@ -9,7 +9,7 @@ use store::dead_letters::Filter;
 use uuid::Uuid;
 
 use super::Line;
-use super::letter::Letter;
+use super::dead_letter::WholeDeadLetter;
 use crate::cluster_args::ClusterArgs;
 use crate::output::printable;
 use cluster::route::Route;
@@ -50,9 +50,9 @@ impl Remote {
     }
 
     /// One of them.
-    pub(super) async fn get(&self, id: Uuid) -> Result<Letter, Failure> {
+    pub(super) async fn get(&self, id: Uuid) -> Result<WholeDeadLetter, Failure> {
         let answer = self.ask(reqwest::Method::GET, &format!("/{id}")).await?;
-        Letter::from_json(&answer).ok_or_else(strange)
+        WholeDeadLetter::from_json(&answer).ok_or_else(strange)
     }
 
     /// Lets it send one back; the reason where it did not.

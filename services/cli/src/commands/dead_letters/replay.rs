@@ -4,7 +4,7 @@ use event_model::cloudevent;
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
 use store::Client;
-use store::dead_letters::{self, Cause, DeadEvent, Filter, StoredLetter};
+use store::dead_letters::{self, Cause, DeadEvent, Filter, StoredDeadLetter};
 use uuid::Uuid;
 
 use super::remote::Remote;
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     Ok(if sent == answers.len() { Done::Well } else { Done::Badly })
 }
 
-/// The stage on the cluster sends, and marks what it sent.
+/// The stage on the cluster sends, and records what it sent.
 async fn by_stage(args: &Args) -> Result<Vec<Answer>, Failure> {
     let stage = Remote::open(&args.cluster).await?;
     let mut ids = args.ids.clone();
@@ -71,7 +71,7 @@ async fn by_stage(args: &Args) -> Result<Vec<Answer>, Failure> {
     Ok(answers)
 }
 
-/// This command sends to the Broker, and marks what it sent.
+/// This command sends to the Broker, and records what it sent.
 async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
     let broker = args.broker.clone().unwrap_or_default().url()?;
     let client = database::client().await?;
@@ -79,7 +79,7 @@ async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
         .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
     let mut answers = Vec::new();
     for stored in chosen(args, &client).await? {
-        let refused = send(&http, &broker, &stored.letter.event).await.err();
+        let refused = send(&http, &broker, &stored.dead_letter.event).await.err();
         if refused.is_none() {
             dead_letters::mark_replayed(&client, &stored, Clock::system().now())
                 .await
@@ -90,20 +90,20 @@ async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
     Ok(answers)
 }
 
-/// The letters to send, all of them known before the first is sent.
-async fn chosen(args: &Args, client: &Client) -> Result<Vec<StoredLetter>, Failure> {
+/// The dead letters to send, all of them known before the first is sent.
+async fn chosen(args: &Args, client: &Client) -> Result<Vec<StoredDeadLetter>, Failure> {
     if args.all {
         let filter = Filter { resolved_too: false, cause: args.cause };
-        let mut letters = super::listed(client, filter, BATCH).await?;
+        let mut dead_letters = super::listed(client, filter, BATCH).await?;
         // The oldest first: the order in which they came.
-        letters.reverse();
-        return Ok(letters);
+        dead_letters.reverse();
+        return Ok(dead_letters);
     }
-    let mut letters = Vec::with_capacity(args.ids.len());
+    let mut dead_letters = Vec::with_capacity(args.ids.len());
     for id in &args.ids {
-        letters.push(super::stored(client, *id).await?);
+        dead_letters.push(super::stored(client, *id).await?);
     }
-    Ok(letters)
+    Ok(dead_letters)
 }
 
 /// Posts the event as it was, in binary mode; the reason where the Broker did not take it.

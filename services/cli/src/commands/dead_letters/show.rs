@@ -37,13 +37,13 @@ struct Answer<'a> {
 
 /// Prints one dead letter.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let letter = DeadLetterStore::open(&args.cluster).await?.get(args.id).await?;
+    let dead_letter = DeadLetterStore::open(&args.cluster).await?.get(args.id).await?;
     if args.data {
-        output::written(io::stdout().lock().write_all(&letter.data))?;
+        output::written(io::stdout().lock().write_all(&dead_letter.data))?;
         return Ok(Done::Well);
     }
-    let data = String::from_utf8_lossy(&letter.data);
-    let answer = Answer { line: letter.line, attributes: &letter.attributes, data: &data };
+    let data = String::from_utf8_lossy(&dead_letter.data);
+    let answer = Answer { line: dead_letter.line, attributes: &dead_letter.attributes, data: &data };
     match format {
         Format::Json => output::json(&answer)?,
         Format::Table => output::written(print(&answer))?,

@@ -30,7 +30,7 @@ pub(crate) fn is_dead(event: &Event) -> bool {
 }
 
 /// What is kept of a dead letter that came in at `at`.
-pub(crate) fn letter(event: &Event, at: Timestamp) -> DeadLetter {
+pub(crate) fn dead_letter(event: &Event, at: Timestamp) -> DeadLetter {
     let text = |name| extension(event, name);
     let stage = stage_of(text(ERROR_DEST).as_deref().unwrap_or_default());
     let code = text(ERROR_CODE);
@@ -93,7 +93,7 @@ mod tests {
     use event_model::cloudevent;
     use store::dead_letters::Cause;
 
-    use super::{cause, letter, stage_of};
+    use super::{cause, dead_letter, stage_of};
 
     #[test]
     fn an_address_names_its_stage() {
@@ -124,10 +124,10 @@ mod tests {
         ] {
             event.set_extension(name, value);
         }
-        let letter = letter(&event, "2026-03-01T12:00:00Z".parse().unwrap());
-        assert_eq!((letter.stage.as_str(), letter.cause), ("transform", Cause::Rejected));
-        assert_eq!(letter.reason, "transform answered 422: no device");
-        let names: Vec<_> = letter.event.attributes.keys().map(String::as_str).collect();
+        let dead_letter = dead_letter(&event, "2026-03-01T12:00:00Z".parse().unwrap());
+        assert_eq!((dead_letter.stage.as_str(), dead_letter.cause), ("transform", Cause::Rejected));
+        assert_eq!(dead_letter.reason, "transform answered 422: no device");
+        let names: Vec<_> = dead_letter.event.attributes.keys().map(String::as_str).collect();
         assert_eq!(names, ["id", "partitionkey", "source", "specversion", "type"]);
     }
 }

@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
-use store::dead_letters::StoredLetter;
+use store::dead_letters::StoredDeadLetter;
 
 use super::Line;
 
 /// A dead letter with its event.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Letter {
+pub(super) struct WholeDeadLetter {
     /// All but the event.
     pub(super) line: Line,
     /// The event's attributes.
@@ -18,11 +18,11 @@ pub(super) struct Letter {
     pub(super) data: Vec<u8>,
 }
 
-impl Letter {
+impl WholeDeadLetter {
     /// As the database keeps it.
-    pub(super) fn of(stored: StoredLetter) -> Self {
+    pub(super) fn of(stored: StoredDeadLetter) -> Self {
         let line = Line::of(&stored);
-        let event = stored.letter.event;
+        let event = stored.dead_letter.event;
         Self { line, attributes: event.attributes, data: event.data.unwrap_or_default() }
     }
 
@@ -43,7 +43,7 @@ impl Letter {
 mod tests {
     use serde_json::json;
 
-    use super::Letter;
+    use super::WholeDeadLetter;
 
     #[test]
     fn the_stages_answer_is_read_with_its_bytes() {
@@ -54,12 +54,12 @@ mod tests {
             "first_at": "2026-03-01T12:00:00Z", "last_at": "2026-03-01T12:00:00Z", "replays": 0,
             "replayed_at": null, "resolved_at": null, "attributes": {"id": "m-1"}, "data_base64": "AAH/",
         });
-        let letter = Letter::from_json(&answer).unwrap();
+        let dead_letter = WholeDeadLetter::from_json(&answer).unwrap();
         assert_eq!(
-            (letter.line.stage.as_str(), letter.data.as_slice()),
+            (dead_letter.line.stage.as_str(), dead_letter.data.as_slice()),
             ("transform", [0, 1, 255].as_slice())
         );
         answer["cause"] = "unheard of".into();
-        assert!(Letter::from_json(&answer).is_none());
+        assert!(WholeDeadLetter::from_json(&answer).is_none());
     }
 }
