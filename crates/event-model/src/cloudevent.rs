@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use binary::{from_binary, from_binary_percent_encoded, to_binary};
 pub use kafka::{KafkaRecord, from_kafka, to_kafka};
-pub use structured::{batch, from_structured, to_structured};
+pub use structured::{batch, from_structured};
 
 use crate::events::EXT_PARTITION_KEY;
 use crate::ids;

@@ -3,10 +3,7 @@
 //! `payload.received` has no type here: its `data` is the recorded request itself ([`crate::request`]).
 
 use jiff::Timestamp;
-use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
-
-use crate::event_types;
 
 /// The media type of `payload.received` data (RFC 9112, section 10.2).
 pub const APPLICATION_HTTP: &str = "application/http";
@@ -16,22 +13,8 @@ pub const EXT_PAYLOAD_FORMAT: &str = "payloadformat";
 /// CloudEvents extension: the key that the Broker orders by (Partitioning extension).
 pub const EXT_PARTITION_KEY: &str = "partitionkey";
 
-/// The JSON Schema of the data of `event_type`; `None` for types that are not ours and for `payload.received`, whose
-/// data is no JSON.
-pub fn schema_of(event_type: &str) -> Option<Schema> {
-    Some(match event_type {
-        event_types::READINGS_RECORDED => schema_for!(ReadingsRecorded),
-        event_types::EVALUATION_REQUESTED => schema_for!(EvaluationRequested),
-        event_types::ALERTS_CHANGED => schema_for!(AlertsChanged),
-        event_types::NOTIFICATIONS_DUE => schema_for!(NotificationsDue),
-        event_types::DEAD_LETTERS_DUE => schema_for!(DeadLettersDue),
-        event_types::NOTIFICATION_FAILED => schema_for!(NotificationFailed),
-        _ => return None,
-    })
-}
-
 /// `readings.recorded`: what one payload stored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadingsRecorded {
     /// The name of the source in `freshet.yaml`.
     pub source: String,
@@ -40,7 +23,7 @@ pub struct ReadingsRecorded {
 }
 
 /// One stream and the span of time that a payload wrote.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamSpan {
     /// The stream's id in the database.
     pub stream: i32,
@@ -49,22 +32,20 @@ pub struct StreamSpan {
     /// The channel; empty where the device has one only.
     pub channel: String,
     /// The earliest moment written.
-    #[schemars(schema_with = "date_time")]
     pub from: Timestamp,
     /// The latest moment written.
-    #[schemars(schema_with = "date_time")]
     pub to: Timestamp,
 }
 
 /// `evaluation.requested`: streams wait to be evaluated. `alert` evaluates all that rows request, whatever is named here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationRequested {
     /// The streams to begin with, by their ids in the database; none after a tick.
     pub streams: Vec<i32>,
 }
 
 /// `alerts.changed`: transitions were recorded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertsChanged {
     /// How many transitions.
     pub transitions: u32,
@@ -73,14 +54,14 @@ pub struct AlertsChanged {
 }
 
 /// `notifications.due`: something is to be delivered now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotificationsDue {
     /// How many notifications are due.
     pub due: u32,
 }
 
 /// `dead-letters.due`: dead letters are to be taken from the topic or sent back now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadLettersDue {
     /// How many are to be sent back.
     pub due: u32,
@@ -89,7 +70,7 @@ pub struct DeadLettersDue {
 }
 
 /// `notification.failed`: a notification was given up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotificationFailed {
     /// The notification's id, which every attempt carried as its idempotency key.
     pub notification: String,
@@ -104,9 +85,4 @@ pub struct NotificationFailed {
     /// How many further notifications were given up at the same time; the database names them.
     #[serde(default)]
     pub others: u32,
-}
-
-/// An RFC 3339 time.
-fn date_time(_: &mut schemars::SchemaGenerator) -> Schema {
-    schemars::json_schema!({"type": "string", "format": "date-time"})
 }

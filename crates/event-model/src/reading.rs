@@ -1,7 +1,6 @@
 //! A sample: what a device measured at one moment, in SenML's terms (RFC 8428).
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
@@ -58,7 +57,7 @@ pub enum Value {
 }
 
 /// What kind of values a series holds; part of the series' identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueKind {
     /// Numbers.
@@ -114,7 +113,7 @@ impl Value {
 }
 
 /// How far a reading can be trusted. Rules act on `Good` only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quality {
     /// Nothing speaks against it.

@@ -1,4 +1,4 @@
-//! Every event's data beside its JSON Schema: files in `catalogue/`, named after their type and case.
+//! Every event's data: files in `catalogue/`, named after their type and case.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::path::Path;
 use event_model::event_types::{EMITTED, PAYLOAD_RECEIVED};
 use event_model::events::{
     AlertsChanged, DeadLettersDue, EvaluationRequested, NotificationFailed, NotificationsDue,
-    ReadingsRecorded, schema_of,
+    ReadingsRecorded,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,10 +25,6 @@ fn catalogue(folder: &str) -> Vec<(String, String, Value)> {
         cases.push((format!("dev.freshet.{short}"), case.to_owned(), data));
     }
     cases
-}
-
-fn fits(event_type: &str, data: &Value) -> bool {
-    jsonschema::is_valid(schema_of(event_type).unwrap().as_value(), data)
 }
 
 fn round_trip<T: Serialize + DeserializeOwned>(data: &Value) -> Option<Value> {
@@ -59,17 +55,15 @@ fn every_type_with_json_data_has_valid_and_invalid_cases() {
 }
 
 #[test]
-fn valid_cases_fit_their_schema_and_come_back_as_they_were() {
+fn valid_cases_come_back_as_they_were() {
     for (event_type, case, data) in catalogue("valid") {
-        assert!(fits(&event_type, &data), "{event_type} {case}");
         assert_eq!(typed(&event_type, &data), Some(data), "{event_type} {case}");
     }
 }
 
 #[test]
-fn invalid_cases_fit_neither_schema_nor_type() {
+fn invalid_cases_are_not_read() {
     for (event_type, case, data) in catalogue("invalid") {
-        assert!(!fits(&event_type, &data), "{event_type} {case}");
         assert_eq!(typed(&event_type, &data), None, "{event_type} {case}");
     }
 }

@@ -4,16 +4,15 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use cloudevents::event::{AttributeValue, Data, ExtensionValue};
-use cloudevents::{AttributesReader as _, Event};
+use cloudevents::Event;
+use cloudevents::event::{Data, ExtensionValue};
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::attributes::Attributes;
-use super::binary::rfc3339;
-use super::{EventError, is_json, time};
+use super::{EventError, is_json};
 
 /// The members of a JSON object in their order, values unread.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
@@ -38,39 +37,6 @@ pub fn from_structured(text: &[u8]) -> Result<Event, EventError> {
 pub fn batch(text: &[u8]) -> Result<Vec<Result<Event, EventError>>, EventError> {
     let items: Vec<&RawValue> = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
     Ok(items.into_iter().map(|item| from_structured(item.get().as_bytes())).collect())
-}
-
-/// Writes one event in structured mode. JSON data stays JSON, other text a string, anything else is `data_base64`.
-pub fn to_structured(event: &Event) -> Vec<u8> {
-    let mut object = serde_json::Map::new();
-    for (name, value) in event.iter() {
-        let value = match value {
-            AttributeValue::Boolean(flag) => Value::Bool(*flag),
-            AttributeValue::Integer(number) => Value::from(*number),
-            AttributeValue::Time(_) => Value::String(time(event).map(rfc3339).unwrap_or_default()),
-            other => Value::String(other.to_string()),
-        };
-        object.insert(name.to_owned(), value);
-    }
-    if let Some((member, value)) = data_member(event) {
-        object.insert(member.to_owned(), value);
-    }
-    Value::Object(object).to_string().into_bytes()
-}
-
-fn data_member(event: &Event) -> Option<(&'static str, Value)> {
-    let says_json = event.datacontenttype().is_none_or(is_json);
-    Some(match event.data()? {
-        Data::Json(value) => ("data", value.clone()),
-        Data::String(text) if says_json => {
-            ("data", serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())))
-        }
-        Data::String(text) => ("data", Value::String(text.clone())),
-        Data::Binary(bytes) => {
-            let json = if says_json { serde_json::from_slice(bytes).ok() } else { None };
-            json.map_or_else(|| ("data_base64", Value::String(BASE64.encode(bytes))), |value| ("data", value))
-        }
-    })
 }
 
 fn event_of(members: Members<'_>) -> Result<Event, EventError> {

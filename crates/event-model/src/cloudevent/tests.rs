@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::{
     EventError, batch, bytes, effect, extension, first_unsafe_attribute, from_binary,
     from_binary_percent_encoded, from_structured, json as json_of, new, set_json, set_time, time, to_binary,
-    to_structured,
 };
 
 fn minimal_with(extra: &[(&str, Value)]) -> Vec<u8> {
@@ -105,25 +104,6 @@ fn extensions_keep_their_type_and_null_is_absent() {
     assert_eq!(event.extension("count"), Some(&ExtensionValue::Integer(-5)));
     assert_eq!(extension(&event, "name").as_deref(), Some("ä b"));
     assert_eq!(event.extension("gone"), None);
-}
-
-#[test]
-fn what_is_written_in_structured_mode_is_read_back() {
-    for (content_type, data) in [("application/json", &b"{\"a\":1.5}"[..]), ("image/png", &[0x89, 0, 255])] {
-        let mut event = new("t", "/s", "1");
-        event.set_data(content_type, data.to_vec());
-        event.set_extension("partitionkey", "k");
-        set_time(&mut event, "2026-01-15T12:00:00.123456Z".parse().unwrap());
-        assert_eq!(from_structured(&to_structured(&event)).as_ref(), Ok(&event));
-    }
-}
-
-#[test]
-fn json_data_that_came_in_binary_mode_is_not_written_as_base64() {
-    let event = binary_with(&[("content-type", "application/JSON")], b"{\"a\": 1}").unwrap();
-    let written: Value = serde_json::from_slice(&to_structured(&event)).unwrap();
-    assert_eq!(written["data"], json!({"a": 1}));
-    assert_eq!(json_of::<Value>(&event), Ok(json!({"a": 1})));
 }
 
 #[test]
