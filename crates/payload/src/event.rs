@@ -22,6 +22,8 @@ const MAX_TEXT: usize = 200;
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
 /// How old such a time may be; brokers keep nothing for longer.
 const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How old a receive time of `ingest` may be: a dead letter is sent back when a person has mended what was wrong.
+const OLDEST_RECEIVED: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 /// The path under which `ingest` takes a source's requests, without the source.
 const SOURCE_PREFIX: &str = "/sources/";
 
@@ -107,7 +109,8 @@ impl Carried {
             return Ok((Origin::of_events(pipeline, self.event.ty())?, plausible(time, delivered_at)));
         }
         let name = self.event.source().strip_prefix(SOURCE_PREFIX).ok_or(Refusal::NoSource)?;
-        Ok((Origin::named(pipeline, name)?, time.unwrap_or(delivered_at)))
+        // Who may write to the Broker may name any time.
+        Ok((Origin::named(pipeline, name)?, believed(time, OLDEST_RECEIVED, delivered_at)))
     }
 
     /// The request that it carries; an event of others is the request that would have delivered it in binary mode.
@@ -132,7 +135,11 @@ impl Carried {
 
 /// The receive time that a producer names, where it can be believed at `now`.
 pub fn plausible(named: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    named.filter(|at| *at >= now - OLDEST && *at <= now + CLOCK_SKEW).unwrap_or(now)
+    believed(named, OLDEST, now)
+}
+
+fn believed(named: Option<Timestamp>, oldest: Duration, now: Timestamp) -> Timestamp {
+    named.filter(|at| *at >= now - oldest && *at <= now + CLOCK_SKEW).unwrap_or(now)
 }
 
 #[cfg(test)]
@@ -140,7 +147,7 @@ mod tests {
     use cloudevents::AttributesReader as _;
     use pipeline_config::Pipeline;
 
-    use super::{Inspected, Origin, Received, RecordedRequest, Timestamp, Uuid};
+    use super::{Carried, Inspected, Origin, Received, RecordedRequest, Timestamp, Uuid};
     use super::{cloudevent, payload_received, travelling};
 
     fn event_of(body: &str, fresh_id: u128, signed_message_id: Option<&str>) -> cloudevents::Event {
@@ -169,6 +176,25 @@ mod tests {
         let event = event_of("[{\"t\":1},{\"t\":2}]", 7, None);
         assert_eq!(event.id(), Uuid::from_u128(7).to_string());
         assert_eq!(cloudevent::extension(&event, "partitionkey").as_deref(), Some(event.id()));
+    }
+
+    #[test]
+    fn a_receive_time_far_from_now_is_not_believed() {
+        let pipeline = Pipeline::parse("sources: {greenhouse: {format: json}}", "freshet.yaml").unwrap();
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+        let received = |time: &str| {
+            let mut event = event_of(r#"{"t":1}"#, 1, None);
+            cloudevent::set_time(&mut event, time.parse().unwrap());
+            Carried::new(event).origin(&pipeline, now).unwrap().1.to_string()
+        };
+        for far in
+            ["2999-01-01T00:00:00Z", "2026-06-01T00:05:01Z", "2024-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
+        {
+            assert_eq!(received(far), now.to_string(), "{far}");
+        }
+        for near in ["2026-06-01T00:04:59Z", "2026-05-31T00:00:00Z", "2025-01-01T00:00:00Z"] {
+            assert_eq!(received(near), near);
+        }
     }
 
     #[test]

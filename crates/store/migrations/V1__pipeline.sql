@@ -62,7 +62,7 @@ create type moment_row as (
     receipt_ids  uuid[]
 );
 create table moment_default partition of moment default;
-comment on table moment_default is 'Implausible times only.';
+comment on table moment_default is 'Moments more than 24 months before or a day ahead of their receive time, of which no month was made by hand.';
 
 create table receipt (
     received_at timestamptz not null,

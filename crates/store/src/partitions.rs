@@ -1,4 +1,4 @@
-//! One partition a month, made before the write that needs it. Implausible times stay in the default partition.
+//! One partition a month, made before the write that needs it. Times far from the receive time stay in the default partition.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,9 +13,9 @@ use tokio_postgres::{Error, Transaction};
 const LOCK_CLASS: i32 = 0x4652_0002;
 /// How long to wait for the default partition: whoever comes later waits behind us.
 const LOCK_TIMEOUT_MS: u32 = 2_000;
-/// The first year that is plausible.
-const FIRST_YEAR: i16 = 2000;
-/// How far ahead of its receive time a moment may be to get a month of its own.
+/// How many months before its receive time a moment may be to get a month of its own: what a payload can make is bounded by it.
+const PAST_MONTHS: i64 = 24;
+/// How many days ahead of its receive time.
 const LEAD_DAYS: i64 = 1;
 
 /// A partitioned table.
@@ -49,11 +49,14 @@ pub(crate) struct Month {
 }
 
 impl Month {
-    /// The month that a row at `at`, received at `received_at`, belongs to; `None` where the time is implausible.
+    /// The month that a row at `at`, received at `received_at`, asks for; `None` where it is far from its receive time: such a row
+    /// goes to its month where that is there, else to the default partition.
     pub(crate) fn of(table: Table, at: Timestamp, received_at: Timestamp) -> Option<Self> {
-        let day = at.to_zoned(TimeZone::UTC).date();
+        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+        let first_day = day(at).first_of_month();
         let latest = received_at.checked_add(Span::new().hours(24 * LEAD_DAYS)).ok()?;
-        (day.year() >= FIRST_YEAR && at <= latest).then(|| Self { table, first_day: day.first_of_month() })
+        let earliest = day(received_at).first_of_month().checked_sub(Span::new().months(PAST_MONTHS)).ok()?;
+        (first_day >= earliest && at <= latest).then_some(Self { table, first_day })
     }
 
     fn partition(self) -> String {
@@ -143,8 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn implausible_times_have_no_month() {
-        assert_eq!(month("1999-12-31T23:59:59Z", "2024-03-01T00:00:00Z"), None);
+    fn times_far_from_the_receive_time_have_no_month() {
+        assert_eq!(month("2022-02-28T23:59:59Z", "2024-03-31T00:00:00Z"), None);
+        assert_eq!(month("2022-03-01T00:00:00Z", "2024-03-31T00:00:00Z").as_deref(), Some("moment_2022_03"));
         assert_eq!(month("2024-03-02T00:00:01Z", "2024-03-01T00:00:00Z"), None);
         assert_eq!(month("2024-03-02T00:00:00Z", "2024-03-01T00:00:00Z").as_deref(), Some("moment_2024_03"));
     }

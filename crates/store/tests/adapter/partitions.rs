@@ -16,7 +16,7 @@ async fn a_month_is_made_when_a_payload_needs_it() {
 }
 
 #[tokio::test]
-async fn implausible_times_stay_in_the_default_partition() {
+async fn times_far_from_the_receive_time_stay_in_the_default_partition() {
     let Some(world) = World::build().await else { return };
     let received = at("2024-06-02T00:00:00Z");
     let readings = [
@@ -26,6 +26,33 @@ async fn implausible_times_stay_in_the_default_partition() {
     world.writer.write(world.payload("1", received, &readings).await).await.unwrap();
     assert_eq!(world.count("moment_default").await, 2);
     assert_eq!(world.values("d").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_payload_of_many_years_makes_no_more_than_two_years_of_months() {
+    let Some(world) = World::build().await else { return };
+    let received = at("2024-06-02T00:00:00Z");
+    let months =
+        (1990..=2024).flat_map(|year| (1..=12).map(move |month| format!("{year}-{month:02}-01T00:00:00Z")));
+    let readings: Vec<_> = months.map(|month| reading("d", "t", 1.0, at(&month))).collect();
+    world.writer.write(world.payload("1", received, &readings).await).await.unwrap();
+    assert_eq!(
+        world.count("pg_inherits where inhparent = 'moment'::regclass").await,
+        26,
+        "25 months and the default"
+    );
+    let all = i64::try_from(readings.len()).unwrap();
+    assert_eq!((world.count("moment").await, world.count("moment_default").await), (all, all - 25));
+}
+
+#[tokio::test]
+async fn old_history_goes_to_months_that_an_operator_has_made() {
+    let Some(world) = World::build().await else { return };
+    let month = "create table moment_2015_03 partition of moment for values from ('2015-03-01 00:00:00+00') to ('2015-04-01 00:00:00+00')";
+    world.client.batch_execute(month).await.unwrap();
+    let old = [reading("d", "t", 1.0, at("2015-03-07T00:00:00Z"))];
+    world.writer.write(world.payload("1", at("2024-06-02T00:00:00Z"), &old).await).await.unwrap();
+    assert_eq!((world.count("moment_2015_03").await, world.count("moment_default").await), (1, 0));
 }
 
 #[tokio::test]
