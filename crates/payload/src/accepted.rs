@@ -47,13 +47,14 @@ impl<'p> Accepted<'p> {
         inspection: Inspection,
         (received_at, decoded): (Timestamp, Decoded),
     ) -> Self {
-        let outcome = match (decoded.samples.is_empty(), decoded.problems.is_empty()) {
-            (false, true) => ReceiptOutcome::Stored,
-            (false, false) => ReceiptOutcome::Partial,
-            (true, true) => ReceiptOutcome::NoData,
-            (true, false) => ReceiptOutcome::Rejected,
-        };
+        let outcome = outcome(decoded.samples.is_empty(), &decoded.problems);
         Self { origin, request, inspection, received_at, decoded, outcome }
+    }
+
+    /// Notes what of it cannot be stored, each as a place and a reason; `all` where that is every sample.
+    pub fn leave_out(&mut self, problems: impl IntoIterator<Item = (String, String)>, all: bool) {
+        self.decoded.problems.extend(problems.into_iter().map(|(place, reason)| Problem::new(place, reason)));
+        self.outcome = outcome(all || self.decoded.samples.is_empty(), &self.decoded.problems);
     }
 
     /// What an event carries, which was delivered at `delivered_at`. A request that its format cannot read is accepted as one
@@ -85,5 +86,14 @@ impl<'p> Accepted<'p> {
             1 => format!("{place}{separator}{reason}"),
             n => format!("{place}{separator}{reason} (and {} more)", n - 1),
         }
+    }
+}
+
+const fn outcome(is_empty: bool, problems: &[Problem]) -> ReceiptOutcome {
+    match (is_empty, problems.is_empty()) {
+        (false, true) => ReceiptOutcome::Stored,
+        (false, false) => ReceiptOutcome::Partial,
+        (true, true) => ReceiptOutcome::NoData,
+        (true, false) => ReceiptOutcome::Rejected,
     }
 }

@@ -1,12 +1,10 @@
 //! The records of a topic, written as one.
 
-use std::error::Error;
-
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Refusal, plausible};
 use runtime::crash;
 use store::dead_letters::{self, Cause, DeadEvent, DeadLetter};
-use store::{Payload, StoreError, WriteError};
+use store::{Payload, PayloadSamples, ResolvedStreams, StoreError, WriteError};
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
@@ -26,6 +24,13 @@ struct Batch<'a> {
     outgoing: Outgoing<'a>,
 }
 
+/// A record that holds a payload.
+struct AcceptedRecord<'a> {
+    record: &'a TopicRecord,
+    carried: &'a Carried,
+    accepted: Accepted<'a>,
+}
+
 impl Persist {
     /// Writes what `records` hold; returns once rows and dead letters are safe, with what is to be published. Each record stands
     /// for itself: what cannot be taken of one is a dead letter, and harms none of the others.
@@ -40,76 +45,87 @@ impl Persist {
         let outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         let (payloads, events, dead_letters) = (Vec::new(), Vec::new(), Vec::new());
         let mut batch = Batch { persist: self, now, payloads, events, dead_letters, outgoing };
-        for record in records {
-            match &record.event {
-                Ok(carried) => batch.take(record, carried).await.map_err(PersistError::Streams)?,
-                Err(unreadable) => {
-                    batch.refuse(unreadable.kept.clone(), Cause::Malformed, unreadable.reason.clone());
-                }
+        let accepted: Vec<_> = records.iter().filter_map(|record| batch.accept(record)).collect();
+        let samples: Vec<_> =
+            accepted.iter().map(|one| record::samples(one.carried, &one.accepted)).collect();
+        let resolved = match self.streams.resolve_all(&samples).await {
+            Err(error) if error.is_data_error() => self.each_alone(&samples).await,
+            all => all.map(|all| all.into_iter().map(Ok).collect()),
+        };
+        let resolved: Vec<Result<_, StoreError>> = resolved.map_err(PersistError::Streams)?;
+        drop(samples);
+        for (one, resolved) in accepted.into_iter().zip(resolved) {
+            match resolved {
+                Ok(resolved) => batch.take(one, resolved),
+                Err(error) => batch.refuse(dead_event(one.carried), Cause::Rejected, error.to_string()),
             }
         }
         batch.write().await
     }
 
+    /// The streams of each payload, or what the database refuses of it.
+    async fn each_alone(
+        &self,
+        samples: &[PayloadSamples<'_>],
+    ) -> Result<Vec<Result<ResolvedStreams, StoreError>>, StoreError> {
+        let mut each = Vec::with_capacity(samples.len());
+        for samples in samples {
+            match self.streams.resolve(samples).await {
+                Err(error) if !error.is_data_error() => return Err(error),
+                resolved => each.push(resolved),
+            }
+        }
+        Ok(each)
+    }
+
+    /// Whatever fails, the batch is tried again: none is passed over.
     async fn keep(&self, dead_letters: &[DeadLetter]) -> Result<(), StoreError> {
         if dead_letters.is_empty() {
             return Ok(());
         }
         let client = self.parts.database.client().await?;
         for dead_letter in dead_letters {
-            match dead_letters::keep(&client, dead_letter).await.map_err(StoreError::from) {
-                Ok(id) => tracing::warn!(
-                    dead_letter = %id,
-                    cause = dead_letter.cause.as_str(),
-                    reason = dead_letter.reason,
-                    "kept a dead letter"
-                ),
-                Err(error) if error.is_data_error() => {
-                    let error: &dyn Error = &error;
-                    tracing::error!(
-                        error,
-                        source = dead_letter.event.source,
-                        id = dead_letter.event.id,
-                        "the database refuses a dead letter"
-                    );
-                }
-                Err(error) => return Err(error),
-            }
+            let id = dead_letters::keep(&client, dead_letter).await?;
+            let (cause, reason) = (dead_letter.cause.as_str(), &dead_letter.reason);
+            tracing::warn!(dead_letter = %id, cause, reason, "kept a dead letter");
         }
         Ok(())
     }
 }
 
 impl<'a> Batch<'a> {
-    async fn take(&mut self, record: &TopicRecord, carried: &'a Carried) -> Result<(), StoreError> {
+    /// What a record holds; what holds no payload is refused.
+    fn accept(&mut self, record: &'a TopicRecord) -> Option<AcceptedRecord<'a>> {
+        let carried = match &record.event {
+            Ok(carried) => carried,
+            Err(unreadable) => {
+                self.refuse(unreadable.kept.clone(), Cause::Malformed, unreadable.reason.clone());
+                return None;
+            }
+        };
         // The record's own time, where it can be believed: reading it again gives the same one.
         let delivered_at = plausible(record.published_at, self.now);
-        let Persist { parts, streams, .. } = self.persist;
-        let accepted = match Accepted::of_event(carried, &parts.pipeline, delivered_at) {
-            Ok(accepted) => accepted,
+        match Accepted::of_event(carried, &self.persist.parts.pipeline, delivered_at) {
+            Ok(accepted) => Some(AcceptedRecord { record, carried, accepted }),
             Err(refusal) => {
                 self.refuse(dead_event(carried), cause(&refusal), refusal.to_string());
-                return Ok(());
+                None
             }
-        };
-        let resolved = match record::resolve(streams, carried, &accepted).await {
-            Ok(resolved) => resolved,
-            Err(error) if error.is_data_error() => {
-                self.refuse(dead_event(carried), Cause::Rejected, error.to_string());
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
+        }
+    }
+
+    fn take(&mut self, one: AcceptedRecord<'a>, resolved: ResolvedStreams) {
+        let AcceptedRecord { record, carried, mut accepted } = one;
+        record::leave_out(&mut accepted, &resolved);
         let requests = self.persist.requests(&accepted, &resolved.streams);
         let trace = record.trace.clone();
         self.outgoing.add(&accepted, &resolved, &requests, || {
             Origin::of(carried, accepted.received_at, trace.as_ref(), Some(&record.place))
         });
-        let (place, failed) = (Some(record.place.clone()), (parts.stage, self.now));
+        let (place, failed) = (Some(record.place.clone()), (self.persist.parts.stage, self.now));
         let parts = Parts { carried, accepted: &accepted, requests, trace, place, failed };
         self.payloads.push(record::payload(parts, resolved));
         self.events.push(carried);
-        Ok(())
     }
 
     fn refuse(&mut self, event: DeadEvent, cause: Cause, reason: String) {

@@ -30,7 +30,8 @@ impl PersistError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Event(_) => true,
-            Self::Streams(error) | Self::DeadLetters(error) => error.is_data_error(),
+            Self::Streams(error) => error.is_data_error(),
+            Self::DeadLetters(_) => false,
             Self::Write(error) => matches!(error, WriteError::Data(_)),
         }
     }

@@ -63,9 +63,10 @@ impl Persist {
     /// [`PersistError`].
     pub async fn one(&self, carried: &Carried, arrival: Arrival) -> Result<Vec<Publication>, PersistError> {
         let Arrival { delivered_at, now, trace } = arrival;
-        let accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at)?;
-        let resolved =
-            record::resolve(&self.streams, carried, &accepted).await.map_err(PersistError::Streams)?;
+        let mut accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at)?;
+        let resolved = self.streams.resolve(&record::samples(carried, &accepted)).await;
+        let resolved = resolved.map_err(PersistError::Streams)?;
+        record::leave_out(&mut accepted, &resolved);
         let requests = self.requests(&accepted, &resolved.streams);
         let mut outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         outgoing.add(&accepted, &resolved, &requests, || {

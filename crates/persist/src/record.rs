@@ -7,8 +7,8 @@ use payload::{Accepted, Carried, Repetition};
 use runtime::trace::TraceContext;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
 use store::{
-    EvaluationRequest, KeptRequest, Payload, PayloadSamples, Receipt, ReceiptKey, RecordPlace,
-    ResolvedStreams, StoreError, Streams,
+    EvaluationRequest, KeptRequest, LeftOut, NewDevices, Payload, PayloadSamples, Receipt, ReceiptKey,
+    RecordPlace, ResolvedStreams,
 };
 
 /// What a payload's record is made of.
@@ -23,22 +23,33 @@ pub(crate) struct Parts<'a> {
     pub(crate) failed: (&'a str, Timestamp),
 }
 
-/// Finds the payload's streams, and makes those that are new.
-pub(crate) async fn resolve(
-    streams: &Streams,
-    carried: &Carried,
-    accepted: &Accepted<'_>,
-) -> Result<ResolvedStreams, StoreError> {
-    let event = carried.event();
-    let samples = PayloadSamples {
+/// What the streams of a payload are found by.
+pub(crate) fn samples<'a>(carried: &Carried, accepted: &'a Accepted<'_>) -> PayloadSamples<'a> {
+    let (event, source) = (carried.event(), accepted.origin.source);
+    PayloadSamples {
         source: accepted.origin.name,
-        source_tags: &accepted.origin.source.tags,
+        source_tags: &source.tags,
         device_tags: &accepted.decoded.tags,
         received_at: accepted.received_at,
         receipt_id: ids::of_receipt(event.source(), event.id()),
         samples: &accepted.decoded.samples,
+        new_devices: NewDevices {
+            per_payload: source.max_new_devices as usize,
+            per_hour: source.max_new_devices_per_hour.map(|most| most as usize),
+        },
+    }
+}
+
+/// Makes problems of what the store has no room for.
+pub(crate) fn leave_out(accepted: &mut Accepted<'_>, resolved: &ResolvedStreams) {
+    let problem = |left: &LeftOut| {
+        let separator = if left.channel.is_empty() { "" } else { "/" };
+        let place = format!("{}{separator}{}", left.device, left.channel);
+        (place, left.reason.to_string())
     };
-    streams.resolve(&samples).await
+    if !resolved.left_out.is_empty() {
+        accepted.leave_out(resolved.left_out.iter().map(problem), resolved.streams.is_empty());
+    }
 }
 
 /// The payload as the writer takes it; the rows of `resolved` move into it.
@@ -46,6 +57,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let Parts { carried, accepted, requests, trace, place, failed } = parts;
     let decoded = &accepted.decoded;
     let Repetition { key, expires_at } = Repetition::of(carried, accepted);
+    let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
     let kept_here = || KeptRequest::Here(carried.request_text(&accepted.request));
     Payload {
         key: ReceiptKey { source: accepted.origin.name.to_owned(), key, expires_at },
@@ -56,7 +68,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             format: accepted.origin.decoder.name().to_owned(),
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
-            readings: decoded.readings().count(),
+            readings: decoded.readings().count() - left_out,
             problems: decoded.problems.len(),
             request: place.map_or_else(kept_here, KeptRequest::Record),
         },

@@ -134,6 +134,89 @@ async fn a_payload_that_the_database_refuses_harms_none_of_its_neighbours() {
 }
 
 #[tokio::test]
+async fn what_no_text_of_the_database_holds_is_a_dead_letter_and_not_passed_over() {
+    let Some(world) = World::build("").await else { return };
+    let kept = DeadEvent {
+        source: "/topics/pay\0loads".into(),
+        id: "0-\01".into(),
+        event_type: "unknown".into(),
+        attributes: [("na\0me".to_owned(), "val\0ue".into())].into_iter().collect(),
+        data: Some(b"da\0ta".to_vec()),
+    };
+    let unreadable = Unreadable { reason: "no Cloud\0Event".to_owned(), kept };
+    let bad = TopicRecord { event: Err(Box::new(unreadable)), ..record(1, payload("barn", "x", "")) };
+    world.batch(&[bad]).await;
+    let row = world
+        .client
+        .query_one("select source, reason, attributes::text, data from dead_letter", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, &str>(0), "/topics/pay\u{fffd}loads");
+    assert_eq!(row.get::<_, &str>(1), "no Cloud\u{fffd}Event");
+    assert_eq!(row.get::<_, &str>(2), "{\"na\u{fffd}me\": \"val\u{fffd}ue\"}");
+    assert_eq!(row.get::<_, &[u8]>(3), b"da\0ta");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_kept_holds_its_batch_back() {
+    let Some(world) = World::build("").await else { return };
+    world.client.batch_execute("alter table dead_letter add check (stage <> 'worker')").await.unwrap();
+    let records = [record(0, payload("barn", "d", "42"))];
+    let error = world.persist.batch(&records, now()).await.unwrap_err();
+    assert!(!error.is_final(), "{error}");
+    world
+        .client
+        .batch_execute("alter table dead_letter drop constraint dead_letter_stage_check")
+        .await
+        .unwrap();
+    world.batch(&records).await;
+    assert_eq!(world.count("dead_letter").await, 1);
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_a_dead_letter_and_the_rest_is_stored() {
+    let Some(world) = World::build("").await else { return };
+    let body = |request: i32| {
+        let keys = (0..600).map(|n| format!(r#""k{request}x{n:03}":{n},"#)).collect::<String>();
+        format!(r#"{{"device":"gw",{keys}"temperature":{request}}}"#)
+    };
+    let records = [
+        record(0, payload("barn", "a", &body(1))),
+        record(1, payload("barn", "b", r#"{"device":"other","temperature":1}"#)),
+    ];
+    world.batch(&records).await;
+    world
+        .batch(&[record(2, payload("barn", "c", &body(2))), record(3, payload("barn", "d", &body(3)))])
+        .await;
+    let outcomes =
+        world.client.query("select outcome, readings, problems from receipt order by event_id", &[]).await;
+    let outcomes: Vec<(String, i32, i32)> =
+        outcomes.unwrap().iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let receipt = |outcome: &str, readings, problems| (outcome.to_owned(), readings, problems);
+    assert_eq!(outcomes[..2], [receipt("stored", 601, 0), receipt("stored", 1, 0)]);
+    assert_eq!(
+        outcomes[2..].iter().map(|(outcome, ..)| outcome.as_str()).collect::<Vec<_>>(),
+        ["partial", "partial"]
+    );
+    assert_eq!(
+        outcomes[2].1 + outcomes[3].1,
+        399 + 2,
+        "what the stream has room for, and a temperature each"
+    );
+    assert_eq!(
+        world
+            .count("dead_letter where problems->0->>'place' = 'gw' and reason like '%at most 1000 metrics%'")
+            .await,
+        2
+    );
+    assert_eq!(
+        world.count("readings where metric = 'temperature' and device = 'gw'").await,
+        1,
+        "of one receive time"
+    );
+}
+
+#[tokio::test]
 async fn where_the_pipeline_says_so_third_parties_hear_of_each_source() {
     let Some(world) = World::build("emit: always\n").await else { return };
     let records = [

@@ -16,6 +16,9 @@ use settings::{
 
 use crate::credential::{self, Credential};
 
+/// The new devices of one payload where the source does not say.
+const DEFAULT_MAX_NEW_DEVICES: u32 = 1000;
+
 /// One entry of `sources`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
@@ -31,6 +34,10 @@ pub struct Source {
     pub resend_window: Option<Duration>,
     /// The most requests that are taken; `None`: no bound of its own.
     pub rate: Option<Rate>,
+    /// The most devices that one payload may bring which the source has not had before.
+    pub max_new_devices: u32,
+    /// The most that may be new within an hour; `None`: no bound.
+    pub max_new_devices_per_hour: Option<u32>,
     /// Set where the source is events in the Broker instead of requests from outside.
     pub events: Option<ForeignEvents>,
 }
@@ -84,6 +91,18 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         "The most requests that are taken (`100/s`, `/m` or `/h`); more are answered 429.",
         rate(),
     );
+    let max_new_devices = fields.or(
+        "max_new_devices",
+        "The most devices that one payload may bring which the source has not had before; readings of more become a \
+         dead letter. 0 takes no new device.",
+        Whole(0, 100_000),
+        DEFAULT_MAX_NEW_DEVICES,
+    );
+    let max_new_devices_per_hour = fields.optional(
+        "max_new_devices_per_hour",
+        "The most devices that may be new within an hour; no bound where absent.",
+        Whole(0, 1_000_000),
+    );
     let events = Object::new("Events", "Events that others put into the Broker.", events);
     let events = fields.optional(
         "events",
@@ -104,6 +123,8 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         tags: tags.unwrap_or_default(),
         resend_window,
         rate,
+        max_new_devices,
+        max_new_devices_per_hour,
         events,
     })
 }

@@ -10,6 +10,8 @@ create table device (
     tags          jsonb       not null default '{}',
     constraint device_name_unique unique (source, name)
 );
+-- how many devices of a source are new
+create index device_first_seen on device (source, first_seen_at);
 comment on table device is 'One device of one source, by the name its platform gives it.';
 
 create table stream (

@@ -13,7 +13,6 @@ mod model;
 use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
-use event_model::storable;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Statement};
@@ -41,7 +40,7 @@ pub(crate) const KEEP: &str = "
 /// Keeps a dead letter; the same one again is counted, and open again. Gives its id.
 ///
 /// # Errors
-/// Those of the database.
+/// Those of the database. None is for what the letter holds: it is written so that the table takes it.
 pub async fn keep(client: &impl GenericClient, dead_letter: &DeadLetter) -> Result<Uuid, Error> {
     let id = dead_letter.id();
     let statement = client.prepare_cached(KEEP).await?;
@@ -58,33 +57,23 @@ pub(crate) async fn keep_all(
     if dead_letters.is_empty() {
         return Ok(());
     }
-    let texts = |f: fn(&DeadLetter) -> &str| {
-        dead_letters.values().map(|dead_letter| f(dead_letter)).collect::<Vec<&str>>()
-    };
-    // PostgreSQL's texts hold no NUL.
-    let reasons: Vec<_> =
-        dead_letters.values().map(|dead_letter| storable(dead_letter.reason.as_str())).collect();
+    let storable: BTreeMap<_, _> = dead_letters.iter().map(|(id, one)| (id, one.storable())).collect();
+    let texts = |f: fn(&DeadLetter) -> &str| storable.values().map(|one| f(one)).collect::<Vec<&str>>();
     client
         .execute(
             statement,
             &[
-                &dead_letters.keys().collect::<Vec<_>>(),
-                &texts(|dead_letter| &dead_letter.event.source),
-                &texts(|dead_letter| &dead_letter.event.id),
-                &texts(|dead_letter| &dead_letter.event.event_type),
-                &texts(|dead_letter| &dead_letter.stage),
-                &texts(|dead_letter| dead_letter.cause.as_str()),
-                &reasons,
-                &dead_letters.values().map(|dead_letter| Json(&dead_letter.problems)).collect::<Vec<_>>(),
-                &dead_letters
-                    .values()
-                    .map(|dead_letter| Json(&dead_letter.event.attributes))
-                    .collect::<Vec<_>>(),
-                &dead_letters
-                    .values()
-                    .map(|dead_letter| dead_letter.event.data.as_deref())
-                    .collect::<Vec<_>>(),
-                &dead_letters.values().map(|dead_letter| dead_letter.at).collect::<Vec<_>>(),
+                &storable.keys().collect::<Vec<_>>(),
+                &texts(|one| &one.event.source),
+                &texts(|one| &one.event.id),
+                &texts(|one| &one.event.event_type),
+                &texts(|one| &one.stage),
+                &texts(|one| one.cause.as_str()),
+                &texts(|one| &one.reason),
+                &storable.values().map(|one| Json(&one.problems)).collect::<Vec<_>>(),
+                &storable.values().map(|one| Json(&one.event.attributes)).collect::<Vec<_>>(),
+                &storable.values().map(|one| one.event.data.as_deref()).collect::<Vec<_>>(),
+                &storable.values().map(|one| one.at).collect::<Vec<_>>(),
             ],
         )
         .await?;

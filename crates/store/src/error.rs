@@ -25,12 +25,6 @@ pub enum StoreError {
     /// It took too long; whether it was done is not known.
     #[error("the database did not answer in time")]
     Timeout,
-    /// A stream has more metrics than one row can hold.
-    #[error("a stream has more than {limit} metrics")]
-    TooManyMetrics {
-        /// The bound.
-        limit: usize,
-    },
 }
 
 impl StoreError {
@@ -38,7 +32,6 @@ impl StoreError {
     pub fn is_data_error(&self) -> bool {
         match self {
             Self::Database(error) => is_data_error(error),
-            Self::TooManyMetrics { .. } => true,
             Self::Connect(_) | Self::SchemaTooOld { .. } | Self::Timeout => false,
         }
     }

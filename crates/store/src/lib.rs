@@ -32,6 +32,8 @@ pub use migrate::{MigrateError, Migrated, migrate};
 pub use record_place::RecordPlace;
 pub use row::MomentRow;
 pub use settings::DatabaseSettings;
-pub use streams::{PayloadSamples, ResolvedStream, ResolvedStreams, Streams, Tags};
+pub use streams::{
+    LeftOut, NewDevices, NoRoom, PayloadSamples, ResolvedStream, ResolvedStreams, Streams, Tags,
+};
 pub use transaction::Transaction;
 pub use writer::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, WriteError, Writer, Written};

@@ -11,69 +11,101 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{Database, StoreError};
 
-use device::Device;
-pub use resolved::{PayloadSamples, ResolvedStream, ResolvedStreams};
+use device::{Device, DeviceKey, Wanted};
+use resolved::wanted_devices;
+pub use resolved::{LeftOut, NewDevices, NoRoom, PayloadSamples, ResolvedStream, ResolvedStreams};
 
 /// Tags by name.
 pub type Tags = BTreeMap<String, String>;
 
 /// The most metrics that one stream's rows hold.
 pub const MAX_METRICS: usize = 1000;
-/// Devices that are remembered; beyond, all are forgotten and found again in the database.
-const REMEMBERED: usize = 50_000;
+/// The most metrics that the streams of one device hold together.
+pub const MAX_DEVICE_METRICS: usize = 10_000;
+/// Metrics of devices that are remembered, and about as many devices; beyond, all are forgotten and found again in the database.
+const REMEMBERED: usize = 200_000;
 
 /// The streams that this process has met.
 #[derive(Debug)]
 pub struct Streams {
     database: Database,
+    met: RwLock<Met>,
+}
+
+#[derive(Debug, Default)]
+struct Met {
     /// By source, then device.
-    devices: RwLock<HashMap<String, HashMap<String, Arc<Device>>>>,
+    devices: HashMap<String, HashMap<String, Arc<Device>>>,
+    /// What they weigh: one each, and one for each of their metrics.
+    weight: usize,
 }
 
 impl Streams {
     /// Nothing is remembered yet.
     pub fn new(database: Database) -> Self {
-        Self { database, devices: RwLock::default() }
+        Self { database, met: RwLock::default() }
     }
 
-    /// Finds the streams and rows of a payload's readings; those that are not there are made.
+    /// Finds the streams and rows of a payload's readings; those that are not there are made, within bounds.
     ///
     /// # Errors
     /// [`StoreError`]; a data error where a name is none that the database takes.
     pub async fn resolve(&self, samples: &PayloadSamples<'_>) -> Result<ResolvedStreams, StoreError> {
-        let wanted = samples.wanted_devices();
-        let mut devices: BTreeMap<&str, Arc<Device>> = BTreeMap::new();
-        let mut missing = Vec::new();
-        for want in &wanted {
-            match self.remembered(samples.source, want.name) {
-                Some(device) if device.has_all(want) => {
-                    devices.insert(want.name, device);
-                }
-                _ => missing.push(want),
-            }
-        }
-        if !missing.is_empty() {
-            let mut client = self.database.client().await?;
-            let made = register::register(&mut client, samples, &missing).await?;
-            for (want, device) in missing.iter().zip(made) {
-                let device = Arc::new(device);
-                self.remember(samples.source, want.name, Arc::clone(&device));
-                devices.insert(want.name, device);
-            }
-        }
+        let devices = self.devices(std::slice::from_ref(samples)).await?;
         Ok(samples.resolved(&devices))
     }
 
-    fn remembered(&self, source: &str, device: &str) -> Option<Arc<Device>> {
-        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
-        devices.get(source)?.get(device).cloned()
+    /// The same for payloads that came together: what is not there is looked for, and made, once for all of them.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]; then none of them is resolved.
+    pub async fn resolve_all(
+        &self,
+        payloads: &[PayloadSamples<'_>],
+    ) -> Result<Vec<ResolvedStreams>, StoreError> {
+        let devices = self.devices(payloads).await?;
+        Ok(payloads.iter().map(|samples| samples.resolved(&devices)).collect())
     }
 
-    fn remember(&self, source: &str, name: &str, device: Arc<Device>) {
-        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
-        if devices.values().map(HashMap::len).sum::<usize>() >= REMEMBERED {
-            devices.clear();
+    async fn devices<'a>(
+        &self,
+        payloads: &[PayloadSamples<'a>],
+    ) -> Result<BTreeMap<DeviceKey<'a>, Arc<Device>>, StoreError> {
+        let mut wanted = wanted_devices(payloads);
+        let mut devices = self.remembered(&wanted);
+        wanted.retain(|key, _| !devices.contains_key(key));
+        if !wanted.is_empty() {
+            let mut client = self.database.client().await?;
+            for (key, device) in register::register(&mut client, payloads, &wanted).await? {
+                let device = Arc::new(device);
+                self.remember(key, Arc::clone(&device));
+                devices.insert(key, device);
+            }
         }
-        devices.entry(source.to_owned()).or_default().insert(name.to_owned(), device);
+        Ok(devices)
+    }
+
+    /// Those of `wanted` that need no look into the database.
+    fn remembered<'a>(
+        &self,
+        wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
+    ) -> BTreeMap<DeviceKey<'a>, Arc<Device>> {
+        let Met { devices, .. } = &*self.met.read().unwrap_or_else(PoisonError::into_inner);
+        let known = |(key, want): (&DeviceKey<'a>, &Wanted<'a>)| {
+            let device = devices.get(key.0)?.get(key.1)?;
+            device.has_all(want).then(|| (*key, Arc::clone(device)))
+        };
+        wanted.iter().filter_map(known).collect()
+    }
+
+    fn remember(&self, (source, name): DeviceKey<'_>, device: Arc<Device>) {
+        let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        let weight = |device: &Device| 1 + device.metrics();
+        met.weight += weight(&device);
+        if met.weight > REMEMBERED {
+            *met = Met { weight: weight(&device), ..Met::default() };
+        }
+        let before = met.devices.entry(source.to_owned()).or_default().insert(name.to_owned(), device);
+        met.weight -= before.map_or(0, |before| weight(&before));
     }
 }

@@ -50,18 +50,8 @@ impl DeadLetters {
             for dead_letter in
                 &records.into_iter().filter_map(|record| dead_letter_of(record, now)).collect::<Vec<_>>()
             {
-                match dead_letters::keep(&client, dead_letter).await.map_err(StoreError::from) {
-                    Ok(_) => kept += 1,
-                    Err(error) if error.is_data_error() => {
-                        let error: &dyn std::error::Error = &error;
-                        tracing::error!(
-                            error,
-                            id = dead_letter.event.id,
-                            "the database refuses a dead letter"
-                        );
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+                dead_letters::keep(&client, dead_letter).await.map_err(StoreError::from)?;
+                kept += 1;
             }
             crash::point("after-commit");
             reading = read.commit().await?;

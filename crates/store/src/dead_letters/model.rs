@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use event_model::cloudevent::{self, EventError};
 use event_model::{ids, storable};
 use jiff::Timestamp;
@@ -94,6 +96,50 @@ impl DeadLetter {
     /// The same for the same event at the same stage.
     pub fn id(&self) -> Uuid {
         ids::derive("dead-letter", &[&self.stage, &self.event.source, &self.event.id])
+    }
+
+    /// The letter as the table takes it: PostgreSQL's texts and JSON hold no NUL.
+    pub(super) fn storable(&self) -> Cow<'_, Self> {
+        let Self { event: DeadEvent { source, id, event_type, attributes, .. }, reason, problems, .. } = self;
+        let has_nul = [source, id, event_type, reason].into_iter().any(|text| text.contains('\0'))
+            || problems.iter().any(|problem| problem.place.contains('\0') || problem.reason.contains('\0'))
+            || attributes.iter().any(|(name, value)| name.contains('\0') || holds_nul(value));
+        if !has_nul {
+            return Cow::Borrowed(self);
+        }
+        let text = |text: &String| storable(text.as_str());
+        let problem = |problem: &DeadProblem| DeadProblem {
+            place: text(&problem.place),
+            reason: text(&problem.reason),
+        };
+        let value = |value: &Value| match value {
+            Value::String(value) => Value::String(text(value)),
+            other if holds_nul(other) => Value::String(storable(other.to_string())),
+            other => other.clone(),
+        };
+        Cow::Owned(Self {
+            event: DeadEvent {
+                source: text(source),
+                id: text(id),
+                event_type: text(event_type),
+                attributes: attributes.iter().map(|(name, held)| (text(name), value(held))).collect(),
+                data: self.event.data.clone(),
+            },
+            stage: self.stage.clone(),
+            cause: self.cause,
+            reason: text(reason),
+            problems: problems.iter().map(problem).collect(),
+            at: self.at,
+        })
+    }
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(entries) => entries.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

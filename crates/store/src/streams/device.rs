@@ -7,7 +7,7 @@ use event_model::Reading;
 use event_model::reading::ValueKind;
 use jiff::Timestamp;
 
-use super::Tags;
+use super::{MAX_DEVICE_METRICS, MAX_METRICS, Tags};
 
 /// How long a device's `last_seen_at` stands before it is moved on, in microseconds.
 const SEEN_INTERVAL: i64 = 60_000_000;
@@ -31,10 +31,14 @@ impl<'a> MetricKey<'a> {
     }
 }
 
-/// A device as a payload needs it.
+/// A device's source and name.
+pub(super) type DeviceKey<'a> = (&'a str, &'a str);
+
+/// A device as payloads need it.
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
-    pub(super) name: &'a str,
+    /// When the first of them was received.
+    pub(super) received_at: Timestamp,
     pub(super) tags: Tags,
     pub(super) channels: BTreeMap<&'a str, BTreeSet<MetricKey<'a>>>,
 }
@@ -64,6 +68,10 @@ impl Channel {
     pub(super) fn position(&self, key: &MetricKey<'_>) -> Option<usize> {
         self.metrics.iter().position(|metric| metric.is(key))
     }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.metrics.len() >= MAX_METRICS
+    }
 }
 
 /// What the database said of the device last; tags, streams and metrics are only ever added.
@@ -86,12 +94,24 @@ impl Device {
         Self { id, tags, channels, last_seen: AtomicI64::new(last_seen.as_microsecond()) }
     }
 
+    pub(super) fn metrics(&self) -> usize {
+        self.channels.values().map(|channel| channel.metrics.len()).sum()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.metrics() >= MAX_DEVICE_METRICS
+    }
+
+    /// Whether nothing of `wanted` is to be added: it is there, or there is no room for it.
     pub(super) fn has_all(&self, wanted: &Wanted<'_>) -> bool {
-        wanted.tags.iter().all(|(tag, value)| self.tags.get(tag) == Some(value))
-            && wanted.channels.iter().all(|(name, keys)| {
-                let channel = self.channels.get(*name);
-                channel.is_some_and(|channel| keys.iter().all(|key| channel.position(key).is_some()))
+        let has = |(name, keys): (&&str, &BTreeSet<MetricKey<'_>>)| {
+            let channel = self.channels.get(*name);
+            channel.is_some_and(|channel| {
+                channel.is_full() || keys.iter().all(|key| channel.position(key).is_some())
             })
+        };
+        wanted.tags.iter().all(|(tag, value)| self.tags.get(tag) == Some(value))
+            && (wanted.channels.iter().all(has) || self.is_full())
     }
 
     /// Whether `last_seen_at` is to be moved on to `at`; says so to one caller a minute.

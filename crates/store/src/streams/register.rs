@@ -1,124 +1,259 @@
-//! Makes devices, streams and metrics that are not there yet, in one transaction.
+//! Makes devices, streams and metrics that are not there yet: many at once, in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use deadpool_postgres::{Client, Transaction};
-use jiff::Timestamp;
-use tokio_postgres::Error;
+use deadpool_postgres::{Client, GenericClient, Transaction};
+use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::Json;
+use tokio_postgres::{Error, Row};
 
-use super::device::{Channel, Device, Metric, MetricKey, Wanted};
+use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
 use super::resolved::PayloadSamples;
-use super::{MAX_METRICS, Tags};
+use super::{MAX_DEVICE_METRICS, MAX_METRICS};
 use crate::StoreError;
 
-/// The devices of `wanted`, in its order. Their rows are locked in the order of their names, so that two processes
+/// The devices of `wanted` that are there or may be made, by source and name.
+///
+/// What is there already is only read. Else the devices' rows are locked in the order of their keys, so that two processes
 /// which meet the same new devices wait for each other and never in a circle.
-pub(super) async fn register(
+pub(super) async fn register<'a>(
     client: &mut Client,
-    samples: &PayloadSamples<'_>,
-    wanted: &[&Wanted<'_>],
-) -> Result<Vec<Device>, StoreError> {
-    let transaction = client.transaction().await?;
-    let mut devices = Vec::with_capacity(wanted.len());
-    for want in wanted {
-        devices.push(device(&transaction, samples, want).await?);
+    payloads: &[PayloadSamples<'a>],
+    wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
+) -> Result<BTreeMap<DeviceKey<'a>, Device>, StoreError> {
+    let mut devices = known(client, wanted).await?;
+    let new =
+        admitted(client, payloads, |key| wanted.contains_key(key) && !devices.contains_key(key)).await?;
+    let lacks_something = |(key, want): &(&DeviceKey<'a>, &Wanted<'a>)| match devices.get(*key) {
+        Some(device) => !device.has_all(want),
+        None => new.contains(*key),
+    };
+    let lacking: BTreeMap<_, _> =
+        wanted.iter().filter(lacks_something).map(|(key, want)| (*key, want)).collect();
+    if !lacking.is_empty() {
+        let transaction = client.transaction().await?;
+        let made = make(&transaction, &lacking).await?;
+        transaction.commit().await?;
+        devices.extend(made);
     }
-    transaction.commit().await?;
     Ok(devices)
 }
 
-async fn device(
-    transaction: &Transaction<'_>,
-    samples: &PayloadSamples<'_>,
-    wanted: &Wanted<'_>,
-) -> Result<Device, StoreError> {
-    let found = lock(transaction, samples, wanted).await?;
-    let mut channels = channels(transaction, found.id).await?;
-    for (name, keys) in &wanted.channels {
-        if !channels.contains_key(*name) {
-            let sql = "insert into stream (device_id, channel) values ($1, $2) returning id";
-            let statement = transaction.prepare_cached(sql).await?;
-            let stream = transaction.query_one(&statement, &[&found.id, name]).await?.try_get(0)?;
-            channels.insert((*name).to_owned(), Channel { stream, metrics: Vec::new() });
+/// Those that are there, as they are.
+async fn known<'a>(
+    client: &Client,
+    wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
+) -> Result<BTreeMap<DeviceKey<'a>, Device>, Error> {
+    let sql = "
+        select w.number - 1, d.id, d.tags, d.last_seen_at
+        from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number)
+        cross join lateral (
+            select id, tags, last_seen_at from device where source = w.source and name = w.name offset 0) as d";
+    let statement = client.prepare_cached(sql).await?;
+    let (sources, names): (Vec<&str>, Vec<&str>) = wanted.keys().copied().unzip();
+    let rows = client.query(&statement, &[&sources, &names]).await?;
+    with_channels(client, &keys_of(wanted), &rows).await
+}
+
+/// New devices that may be made: of each payload, and of each source within an hour, no more than it says.
+async fn admitted<'a>(
+    client: &Client,
+    payloads: &[PayloadSamples<'a>],
+    is_new: impl Fn(&DeviceKey<'a>) -> bool,
+) -> Result<BTreeSet<DeviceKey<'a>>, StoreError> {
+    let mut admitted = BTreeSet::new();
+    let mut left_of_hour: BTreeMap<&str, usize> = BTreeMap::new();
+    for payload in payloads {
+        let keys: BTreeSet<DeviceKey<'_>> = payload.device_keys().filter(|key| is_new(key)).collect();
+        let keys: Vec<_> = keys.into_iter().filter(|key| !admitted.contains(key)).collect();
+        if keys.is_empty() {
+            continue;
         }
-        if let Some(channel) = channels.get_mut(*name) {
-            add_metrics(transaction, channel, keys.iter()).await?;
+        let mut most = payload.new_devices.per_payload;
+        if let Some(limit) = payload.new_devices.per_hour {
+            let left = match left_of_hour.get(payload.source) {
+                Some(left) => *left,
+                None => limit.saturating_sub(made_within_an_hour(client, payload, limit).await?),
+            };
+            most = most.min(left);
+            left_of_hour.insert(payload.source, left - most.min(keys.len()));
         }
+        admitted.extend(keys.into_iter().take(most));
     }
-    Ok(Device::new(found.id, found.tags, channels, found.last_seen_at))
+    Ok(admitted)
 }
 
-struct Found {
-    id: i32,
-    tags: Tags,
-    last_seen_at: Timestamp,
+/// How many devices the source has made within the hour before the payload; counted up to `limit`.
+async fn made_within_an_hour(
+    client: &Client,
+    payload: &PayloadSamples<'_>,
+    limit: usize,
+) -> Result<usize, StoreError> {
+    let sql = "
+        select count(*) from (select from device where source = $1 and first_seen_at > $2 limit $3) as new";
+    let statement = client.prepare_cached(sql).await?;
+    let since = payload.received_at.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let count: i64 = client.query_one(&statement, &[&payload.source, &since, &limit]).await?.try_get(0)?;
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
-/// The device's row, made if it is not there, with the wanted tags, locked.
-async fn lock(
+/// Makes or locks the devices, and gives them what they lack.
+async fn make<'a>(
     transaction: &Transaction<'_>,
-    samples: &PayloadSamples<'_>,
-    wanted: &Wanted<'_>,
-) -> Result<Found, Error> {
-    let sql = "
-        insert into device (source, name, first_seen_at, last_seen_at, tags) values ($1, $2, $3, $3, $4)
-        on conflict (source, name) do update set tags = device.tags || excluded.tags
-        returning id, tags, last_seen_at";
-    let statement = transaction.prepare_cached(sql).await?;
-    let row = transaction
-        .query_one(&statement, &[&samples.source, &wanted.name, &samples.received_at, &Json(&wanted.tags)])
-        .await?;
-    let Json(tags) = row.try_get(1)?;
-    Ok(Found { id: row.try_get(0)?, tags, last_seen_at: row.try_get(2)? })
+    wanted: &BTreeMap<DeviceKey<'a>, &Wanted<'a>>,
+) -> Result<BTreeMap<DeviceKey<'a>, Device>, StoreError> {
+    let mut devices = lock(transaction, wanted).await?;
+    add_streams(transaction, wanted, &mut devices).await?;
+    add_metrics(transaction, wanted, &mut devices).await?;
+    Ok(devices)
 }
 
-async fn channels(transaction: &Transaction<'_>, device: i32) -> Result<BTreeMap<String, Channel>, Error> {
+/// The devices' rows, made where they are not there, with the wanted tags, locked.
+async fn lock<'a>(
+    transaction: &Transaction<'_>,
+    wanted: &BTreeMap<DeviceKey<'a>, &Wanted<'a>>,
+) -> Result<BTreeMap<DeviceKey<'a>, Device>, Error> {
     let sql = "
-        select s.channel, s.id, m.name, m.unit, m.kind
+        with locked as (
+            insert into device (source, name, first_seen_at, last_seen_at, tags)
+            select source, name, at, at, tags
+            from unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[]) as w (source, name, at, tags)
+            on conflict (source, name) do update set tags = device.tags || excluded.tags
+            returning source, name, id, tags, last_seen_at)
+        select w.number - 1, id, tags, last_seen_at
+        from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number) join locked using (source, name)";
+    let statement = transaction.prepare_cached(sql).await?;
+    let (sources, names): (Vec<&str>, Vec<&str>) = wanted.keys().copied().unzip();
+    let times: Vec<Timestamp> = wanted.values().map(|want| want.received_at).collect();
+    let tags: Vec<_> = wanted.values().map(|want| Json(&want.tags)).collect();
+    let rows = transaction.query(&statement, &[&sources, &names, &times, &tags]).await?;
+    // A statement of its own, so that it sees what others committed before they let go of the rows.
+    with_channels(transaction, &keys_of(wanted), &rows).await
+}
+
+fn keys_of<'a, T>(wanted: &BTreeMap<DeviceKey<'a>, T>) -> Vec<DeviceKey<'a>> {
+    wanted.keys().copied().collect()
+}
+
+/// Devices by the place of their key in `keys`, with their streams and metrics.
+async fn with_channels<'a>(
+    client: &impl GenericClient,
+    keys: &[DeviceKey<'a>],
+    rows: &[Row],
+) -> Result<BTreeMap<DeviceKey<'a>, Device>, Error> {
+    if rows.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql = "
+        select s.device_id, s.channel, s.id, m.name, m.unit, m.kind
         from stream s left join metric m on m.stream_id = s.id
-        where s.device_id = $1 order by s.id, m.position";
-    let statement = transaction.prepare_cached(sql).await?;
-    let mut channels: BTreeMap<String, Channel> = BTreeMap::new();
-    for row in transaction.query(&statement, &[&device]).await? {
-        let channel = channels.entry(row.try_get(0)?).or_default();
-        channel.stream = row.try_get(1)?;
-        if let Some(name) = row.try_get(2)? {
-            channel.metrics.push(Metric { name, unit: row.try_get(3)?, kind: row.try_get(4)? });
+        where s.device_id = any($1) order by s.id, m.position";
+    let statement = client.prepare_cached(sql).await?;
+    let ids = rows.iter().map(|row| row.try_get(1)).collect::<Result<Vec<i32>, Error>>()?;
+    let mut channels: BTreeMap<i32, BTreeMap<String, Channel>> = BTreeMap::new();
+    for row in client.query(&statement, &[&ids]).await? {
+        let channel = channels.entry(row.try_get(0)?).or_default().entry(row.try_get(1)?).or_default();
+        channel.stream = row.try_get(2)?;
+        if let Some(name) = row.try_get(3)? {
+            channel.metrics.push(Metric { name, unit: row.try_get(4)?, kind: row.try_get(5)? });
         }
     }
-    Ok(channels)
+    let read = |row: &Row| {
+        let (number, id): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
+        let key = keys[usize::try_from(number).expect("ordinality counts from 1")];
+        let Json(tags) = row.try_get(2)?;
+        Ok((key, Device::new(id, tags, channels.remove(&id).unwrap_or_default(), row.try_get(3)?)))
+    };
+    rows.iter().map(read).collect()
 }
 
-/// Gives what is new the next positions.
-async fn add_metrics<'a>(
+/// Makes the streams that are not there, as far as the device has room for a metric of theirs.
+async fn add_streams(
     transaction: &Transaction<'_>,
-    channel: &mut Channel,
-    keys: impl Iterator<Item = &'a MetricKey<'a>>,
-) -> Result<(), StoreError> {
-    let fresh: Vec<&MetricKey<'_>> = keys.filter(|key| channel.position(key).is_none()).collect();
-    if fresh.is_empty() {
+    wanted: &BTreeMap<DeviceKey<'_>, &Wanted<'_>>,
+    devices: &mut BTreeMap<DeviceKey<'_>, Device>,
+) -> Result<(), Error> {
+    let (mut ids, mut channels) = (Vec::new(), Vec::new());
+    let mut by_id = BTreeMap::new();
+    for (key, device) in devices.iter_mut() {
+        let Some(want) = wanted.get(key) else { continue };
+        let room = MAX_DEVICE_METRICS.saturating_sub(device.metrics());
+        for name in want.channels.keys().filter(|name| !device.channels.contains_key(**name)).take(room) {
+            ids.push(device.id);
+            channels.push(*name);
+        }
+        by_id.insert(device.id, device);
+    }
+    if ids.is_empty() {
         return Ok(());
     }
-    let first = channel.metrics.len();
-    if first + fresh.len() > MAX_METRICS {
-        return Err(StoreError::TooManyMetrics { limit: MAX_METRICS });
+    let sql = "
+        insert into stream (device_id, channel) select * from unnest($1::integer[], $2::text[])
+        returning device_id, channel, id";
+    let statement = transaction.prepare_cached(sql).await?;
+    for row in transaction.query(&statement, &[&ids, &channels]).await? {
+        if let Some(device) = by_id.get_mut(&row.try_get(0)?) {
+            let channel = Channel { stream: row.try_get(2)?, metrics: Vec::new() };
+            device.channels.insert(row.try_get(1)?, channel);
+        }
     }
-    let positions: Vec<i16> =
-        (first..).take(fresh.len()).filter_map(|position| i16::try_from(position).ok()).collect();
-    let names: Vec<&str> = fresh.iter().map(|key| key.name).collect();
-    let units: Vec<&str> = fresh.iter().map(|key| key.unit).collect();
-    let kinds: Vec<&str> = fresh.iter().map(|key| key.kind.as_str()).collect();
+    Ok(())
+}
+
+/// Gives what is new the next positions, as far as stream and device have room.
+async fn add_metrics(
+    transaction: &Transaction<'_>,
+    wanted: &BTreeMap<DeviceKey<'_>, &Wanted<'_>>,
+    devices: &mut BTreeMap<DeviceKey<'_>, Device>,
+) -> Result<(), Error> {
+    let mut columns = MetricColumns::default();
+    for (key, device) in devices {
+        let Some(want) = wanted.get(key) else { continue };
+        let mut room = MAX_DEVICE_METRICS.saturating_sub(device.metrics());
+        for (name, keys) in &want.channels {
+            let Some(channel) = device.channels.get_mut(*name) else { continue };
+            let most = room.min(MAX_METRICS.saturating_sub(channel.metrics.len()));
+            let fresh: Vec<_> =
+                keys.iter().filter(|key| channel.position(key).is_none()).take(most).collect();
+            room -= fresh.len();
+            for key in fresh {
+                columns.add(channel, key);
+            }
+        }
+    }
+    if columns.streams.is_empty() {
+        return Ok(());
+    }
     let sql = "
         insert into metric (stream_id, position, name, unit, kind)
-        select $1, position, name, unit, kind
-        from unnest($2::smallint[], $3::text[], $4::text[], $5::text[]) as metric (position, name, unit, kind)";
+        select * from unnest($1::integer[], $2::smallint[], $3::text[], $4::text[], $5::text[])";
     let statement = transaction.prepare_cached(sql).await?;
-    transaction.execute(&statement, &[&channel.stream, &positions, &names, &units, &kinds]).await?;
-    channel.metrics.extend(fresh.iter().map(|key| Metric {
-        name: key.name.to_owned(),
-        unit: key.unit.to_owned(),
-        kind: key.kind.as_str().to_owned(),
-    }));
+    let MetricColumns { streams, positions, names, units, kinds } = &columns;
+    transaction.execute(&statement, &[streams, positions, names, units, kinds]).await?;
     Ok(())
+}
+
+#[derive(Default)]
+struct MetricColumns<'a> {
+    streams: Vec<i32>,
+    positions: Vec<i16>,
+    names: Vec<&'a str>,
+    units: Vec<&'a str>,
+    kinds: Vec<&'static str>,
+}
+
+impl<'a> MetricColumns<'a> {
+    fn add(&mut self, channel: &mut Channel, key: &MetricKey<'a>) {
+        self.streams.push(channel.stream);
+        self.positions.push(i16::try_from(channel.metrics.len()).expect("MAX_METRICS fits"));
+        self.names.push(key.name);
+        self.units.push(key.unit);
+        self.kinds.push(key.kind.as_str());
+        channel.metrics.push(Metric {
+            name: key.name.to_owned(),
+            unit: key.unit.to_owned(),
+            kind: key.kind.as_str().to_owned(),
+        });
+    }
 }

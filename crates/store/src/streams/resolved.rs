@@ -1,12 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event_model::{Name, Reading, Sample};
 use jiff::Timestamp;
+use thiserror::Error;
 use uuid::Uuid;
 
-use super::Tags;
-use super::device::{Device, MetricKey, Wanted};
+use super::device::{Channel, Device, DeviceKey, MetricKey, Wanted};
+use super::{MAX_DEVICE_METRICS, MAX_METRICS, Tags};
 use crate::MomentRow;
 
 /// The samples of one payload, with what they share.
@@ -24,6 +25,17 @@ pub struct PayloadSamples<'a> {
     pub receipt_id: Uuid,
     /// The samples; of two values of the same metric and moment the later in this order counts.
     pub samples: &'a [Sample],
+    /// How many devices it may bring that the source has not had before.
+    pub new_devices: NewDevices,
+}
+
+/// How many new devices are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewDevices {
+    /// Of one payload.
+    pub per_payload: usize,
+    /// Of the source within an hour; `None` is any number.
+    pub per_hour: Option<usize>,
 }
 
 /// Where a payload's readings go.
@@ -35,6 +47,54 @@ pub struct ResolvedStreams {
     pub streams: Vec<ResolvedStream>,
     /// Devices whose `last_seen_at` is to be moved on.
     pub seen: Vec<i32>,
+    /// What there is no room for: new devices together, new metrics by stream.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Readings that are not stored, since there is no room for what they measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many readings.
+    pub readings: usize,
+    /// The device, or the first of them.
+    pub device: String,
+    /// The channel, where the device is known; empty where it has one only.
+    pub channel: String,
+    /// What is missing.
+    pub reason: NoRoom,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoRoom {
+    /// Too many new devices.
+    #[error("{}: the payload brings more new devices than its source takes at once or within an hour", and_more(first, *devices))]
+    Devices {
+        /// The first of them.
+        first: String,
+        /// How many.
+        devices: usize,
+    },
+    /// The stream has all the metrics that it may have.
+    #[error("{}: a channel of a device has at most {MAX_METRICS} metrics, and these would be new", and_more(first, *metrics))]
+    StreamMetrics {
+        /// The first of the metrics that are left out.
+        first: String,
+        /// How many.
+        metrics: usize,
+    },
+    /// The device has.
+    #[error("{}: a device has at most {MAX_DEVICE_METRICS} metrics, and these would be new", and_more(first, *metrics))]
+    DeviceMetrics {
+        /// The first of the metrics that are left out.
+        first: String,
+        /// How many.
+        metrics: usize,
+    },
+}
+
+fn and_more(first: &str, all: usize) -> String {
+    if all > 1 { format!("`{first}` and {} more", all - 1) } else { format!("`{first}`") }
 }
 
 /// One stream and what a payload says of it.
@@ -62,37 +122,62 @@ impl ResolvedStream {
     }
 }
 
-impl<'a> PayloadSamples<'a> {
-    /// The devices in the order of their names.
-    pub(super) fn wanted_devices(&self) -> Vec<Wanted<'a>> {
-        let mut devices: BTreeMap<&str, Wanted<'a>> = BTreeMap::new();
-        for sample in self.samples {
-            let device = devices.entry(&sample.device).or_insert_with(|| self.wanted(&sample.device));
-            let metrics = device.channels.entry(&sample.channel).or_default();
+/// What payloads need of their devices, in the order of their keys.
+pub(super) fn wanted_devices<'a>(payloads: &[PayloadSamples<'a>]) -> BTreeMap<DeviceKey<'a>, Wanted<'a>> {
+    let mut devices: BTreeMap<DeviceKey<'a>, Wanted<'a>> = BTreeMap::new();
+    for payload in payloads {
+        let (received_at, mut own) = (payload.received_at, payload.tags_by_device());
+        for sample in payload.samples {
+            let want = devices.entry((payload.source, &sample.device)).or_insert_with(|| Wanted {
+                received_at,
+                tags: payload.source_tags.clone(),
+                channels: BTreeMap::new(),
+            });
+            want.tags.extend(own.remove(sample.device.as_str()).into_iter().flatten());
+            let metrics = want.channels.entry(&sample.channel).or_default();
             metrics.extend(sample.readings.iter().map(MetricKey::of));
         }
-        devices.into_values().collect()
+    }
+    devices
+}
+
+impl<'a> PayloadSamples<'a> {
+    /// The devices of its samples; one for each sample.
+    pub(super) fn device_keys(&self) -> impl Iterator<Item = DeviceKey<'a>> {
+        let source = self.source;
+        self.samples.iter().map(move |sample| (source, sample.device.as_str()))
     }
 
-    fn wanted(&self, name: &'a str) -> Wanted<'a> {
-        let own = self.device_tags.iter().filter(|(device, _, _)| *device == name);
-        let own = own.map(|(_, tag, value)| (tag.clone(), value.clone()));
-        let tags = self.source_tags.clone().into_iter().chain(own).collect();
-        Wanted { name, tags, channels: BTreeMap::new() }
+    fn tags_by_device(&self) -> BTreeMap<&'a str, Vec<(String, String)>> {
+        let mut tags: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for (device, tag, value) in self.device_tags {
+            tags.entry(device).or_default().push((tag.clone(), value.clone()));
+        }
+        tags
     }
 
-    /// Every value at its place; `devices` has all that [`PayloadSamples::wanted_devices`] names.
-    pub(super) fn resolved(&self, devices: &BTreeMap<&str, Arc<Device>>) -> ResolvedStreams {
+    /// Every value at its place; what has none in `devices` is left out.
+    pub(super) fn resolved(&self, devices: &BTreeMap<DeviceKey<'_>, Arc<Device>>) -> ResolvedStreams {
         let mut by_stream = StreamRows::default();
+        let mut left_out = Gathered::default();
+        let mut seen = BTreeMap::new();
         for sample in self.samples {
             let (device, channel) = (sample.device.as_str(), sample.channel.as_str());
-            let Some(known) = devices.get(device) else { continue };
-            let Some(stream) = known.channels.get(channel) else { continue };
-            let placed = |reading: &'a Reading| Some((stream.position(&MetricKey::of(reading))?, reading));
-            let placed: Vec<_> = sample.readings.iter().filter_map(placed).collect();
-            if placed.is_empty() {
+            let Some(known) = devices.get(&(self.source, device)) else {
+                left_out.device(sample);
                 continue;
+            };
+            seen.insert(known.id, known);
+            let stream = known.channels.get(channel);
+            let position = |reading| stream.and_then(|stream| stream.position(&MetricKey::of(reading)));
+            let mut placed = Vec::with_capacity(sample.readings.len());
+            for reading in &sample.readings {
+                match position(reading) {
+                    Some(position) => placed.push((position, reading)),
+                    None => left_out.metric(sample, reading, stream),
+                }
             }
+            let Some(stream) = stream.filter(|_| !placed.is_empty()) else { continue };
             let stream_rows = by_stream.stream(device, channel, || ResolvedStream {
                 id: stream.stream,
                 device: device.to_owned(),
@@ -111,12 +196,65 @@ impl<'a> PayloadSamples<'a> {
                 row.set(position, reading);
             }
         }
-        let seen = devices.values().filter(|device| device.is_news(self.received_at));
+        let seen = seen.into_values().filter(|device| device.is_news(self.received_at));
         ResolvedStreams {
             receipt_id: self.receipt_id,
             streams: by_stream.into_streams(),
             seen: seen.map(|device| device.id).collect(),
+            left_out: left_out.into_list(),
         }
+    }
+}
+
+/// What is left out of a payload.
+#[derive(Default)]
+struct Gathered<'a> {
+    devices: BTreeSet<&'a str>,
+    readings_of_devices: usize,
+    metrics: BTreeMap<(&'a str, &'a str), GatheredMetrics<'a>>,
+}
+
+#[derive(Default)]
+struct GatheredMetrics<'a> {
+    keys: BTreeSet<MetricKey<'a>>,
+    readings: usize,
+    stream_is_full: bool,
+}
+
+impl<'a> Gathered<'a> {
+    fn device(&mut self, sample: &'a Sample) {
+        self.devices.insert(&sample.device);
+        self.readings_of_devices += sample.readings.len();
+    }
+
+    fn metric(&mut self, sample: &'a Sample, reading: &'a Reading, stream: Option<&Channel>) {
+        let of_stream = self.metrics.entry((&sample.device, &sample.channel)).or_default();
+        of_stream.keys.insert(MetricKey::of(reading));
+        of_stream.readings += 1;
+        of_stream.stream_is_full = stream.is_some_and(Channel::is_full);
+    }
+
+    fn into_list(self) -> Vec<LeftOut> {
+        let mut list = Vec::new();
+        if let Some(first) = self.devices.first() {
+            list.push(LeftOut {
+                readings: self.readings_of_devices,
+                device: (*first).to_owned(),
+                channel: String::new(),
+                reason: NoRoom::Devices { first: (*first).to_owned(), devices: self.devices.len() },
+            });
+        }
+        for ((device, channel), GatheredMetrics { keys, readings, stream_is_full }) in self.metrics {
+            let first = keys.first().map(|key| key.name.to_owned()).unwrap_or_default();
+            let metrics = keys.len();
+            let reason = if stream_is_full {
+                NoRoom::StreamMetrics { first, metrics }
+            } else {
+                NoRoom::DeviceMetrics { first, metrics }
+            };
+            list.push(LeftOut { readings, device: device.to_owned(), channel: channel.to_owned(), reason });
+        }
+        list
     }
 }
 

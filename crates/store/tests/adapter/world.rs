@@ -5,10 +5,13 @@ use std::time::Duration;
 use event_model::{Name, Quality, Reading, Sample, Value, ids};
 use jiff::Timestamp;
 use store::{
-    Database, DatabaseSettings, EvaluationRequest, KeptRequest, Payload, PayloadSamples, Receipt, ReceiptKey,
-    ReceiptOutcome, Streams, Tags, Writer,
+    Database, DatabaseSettings, EvaluationRequest, KeptRequest, NewDevices, Payload, PayloadSamples, Receipt,
+    ReceiptKey, ReceiptOutcome, Streams, Tags, Writer,
 };
 use testkit::TestDatabase;
+
+/// No bound on new devices.
+pub(crate) const ANY: NewDevices = NewDevices { per_payload: usize::MAX, per_hour: None };
 
 /// One process's view of a database.
 pub(crate) struct World {
@@ -46,6 +49,7 @@ impl World {
             received_at,
             receipt_id,
             samples,
+            new_devices: ANY,
         };
         let resolved = self.streams.resolve(&samples).await.unwrap();
         Payload {
