@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use event_model::Severity;
 use jiff::SignedDuration;
 use rules::Rule;
 use settings::{ByName, Choice, DurationWithin, Fields, List, Mistake, Named, Object, Shape};
@@ -17,6 +18,8 @@ use crate::source::{self, Source};
 pub const DEFAULT_LATENESS: SignedDuration = SignedDuration::from_mins(15);
 /// The time between two ticks where no file names one: 5 minutes.
 pub const DEFAULT_TICK: SignedDuration = SignedDuration::from_mins(5);
+/// How old the end of an alert may be for its notification where no file says it: a day.
+pub const DEFAULT_NOTIFY_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 /// The maps whose entries may stand in several files.
 pub(crate) const SECTIONS: [&str; 3] = ["sources", "rules", "receivers"];
 
@@ -31,8 +34,12 @@ pub struct Pipeline {
     pub receivers: BTreeMap<String, Receiver>,
     /// The routes, in the order of the file. Where there are none: one, to every receiver that is no fallback.
     pub routes: Vec<Route>,
-    /// Receivers for what no route takes and for what other receivers gave up.
+    /// Receivers for what no route takes and for what other receivers do not deliver.
     pub fallback: Vec<String>,
+    /// After how long without success the fallback hears too.
+    pub fallback_after: FallbackAfter,
+    /// Nobody is notified any more of an alert that ended longer ago than this.
+    pub notify_within: SignedDuration,
     /// Which private addresses notifications may go to.
     pub network: Network,
     /// How late, by its own series' time, a reading may be and still change alerts.
@@ -48,6 +55,35 @@ pub struct Pipeline {
     pub warnings: Vec<Mistake>,
 }
 
+/// How long a notification is tried before the receivers of `fallback` get it too, by the alert's severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FallbackAfter {
+    /// Of a critical alert; 10 minutes.
+    pub critical: SignedDuration,
+    /// Of a warning; an hour.
+    pub warning: SignedDuration,
+    /// Of what is worth knowing; an hour.
+    pub info: SignedDuration,
+}
+
+impl Default for FallbackAfter {
+    fn default() -> Self {
+        let hour = SignedDuration::from_hours(1);
+        Self { critical: SignedDuration::from_mins(10), warning: hour, info: hour }
+    }
+}
+
+impl FallbackAfter {
+    /// The time for an alert of this severity.
+    pub const fn of(self, severity: Severity) -> SignedDuration {
+        match severity {
+            Severity::Critical => self.critical,
+            Severity::Warning => self.warning,
+            Severity::Info => self.info,
+        }
+    }
+}
+
 /// Whether stages publish what they stored, for programs of third parties; no stage of ours needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Emit {
@@ -59,6 +95,11 @@ pub enum Emit {
 }
 
 impl Pipeline {
+    /// The receivers of what `receiver` does not deliver.
+    pub fn fallback_of(&self, receiver: &str) -> Vec<String> {
+        self.fallback.iter().filter(|name| *name != receiver).cloned().collect()
+    }
+
     /// The receivers of an alert, each once: those of every route that takes it, else the fallback.
     pub fn receivers_for(&self, alert: AlertFacts<'_>) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
@@ -109,6 +150,19 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         receivers: by_name(receivers),
         routes,
         fallback,
+        fallback_after: fields
+            .optional(
+                "fallback_after",
+                "How long a notification is tried before the fallback hears of it too, by severity.",
+                Object::new("FallbackAfter", "Times by severity.", |fields| Some(fallback_after(fields))),
+            )
+            .unwrap_or_default(),
+        notify_within: fields.or(
+            "notify_within",
+            "Nobody is notified any more of an alert that ended longer ago than this.",
+            DurationWithin(SignedDuration::from_mins(1), SignedDuration::from_hours(366 * 24)),
+            DEFAULT_NOTIFY_WITHIN,
+        ),
         network,
         lateness: fields.or(
             "lateness",
@@ -130,6 +184,16 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         ),
         hash: String::new(),
         warnings: Vec::new(),
+    }
+}
+
+fn fallback_after(fields: &Fields<'_>) -> FallbackAfter {
+    let times = DurationWithin(SignedDuration::from_secs(1), SignedDuration::from_hours(24));
+    let default = FallbackAfter::default();
+    FallbackAfter {
+        critical: fields.or("critical", "Of a critical alert.", times, default.critical),
+        warning: fields.or("warning", "Of a warning.", times, default.warning),
+        info: fields.or("info", "Of what is worth knowing.", times, default.info),
     }
 }
 
@@ -173,7 +237,7 @@ fn routes(fields: &Fields<'_>, receivers: &[Named<Receiver>]) -> (Vec<Route>, Ve
     let fallback = fields
         .optional(
             "fallback",
-            "Receivers for what no route takes and for what other receivers gave up.",
+            "Receivers for what no route takes and for what other receivers do not deliver.",
             reference::receivers(names),
         )
         .unwrap_or_default();

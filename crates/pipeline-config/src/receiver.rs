@@ -2,6 +2,7 @@
 
 mod address;
 mod alertmanager;
+mod bound;
 mod ntfy;
 mod slack;
 mod smtp;
@@ -41,6 +42,18 @@ impl Receiver {
             Self::Slack(_) => slack::KIND,
             Self::Alertmanager(_) => alertmanager::KIND,
             Self::Ntfy(_) => ntfy::KIND,
+        }
+    }
+
+    /// The most alerts that begin here within an hour; `None` for an Alertmanager, which takes many in one request and
+    /// groups them itself.
+    pub const fn max_per_hour(&self) -> Option<u32> {
+        match self {
+            Self::Webhook(webhook) => Some(webhook.max_per_hour),
+            Self::Smtp(smtp) => Some(smtp.max_per_hour),
+            Self::Slack(slack) => Some(slack.max_per_hour),
+            Self::Ntfy(ntfy) => Some(ntfy.max_per_hour),
+            Self::Alertmanager(_) => None,
         }
     }
 }

@@ -27,8 +27,19 @@ pub enum AddressError {
         /// Why.
         source: std::io::Error,
     },
-    /// Plain HTTP to a public address would show the alert to every hop.
-    #[error("plain http goes only to addresses that `network.allow` names; use https")]
+    /// Without TLS every hop to a public address would read the alert.
+    #[error(
+        "what is not encrypted goes only to addresses that `network.allow` names; use https, or TLS for mail"
+    )]
+    Plain,
+}
+
+/// Who can read what goes over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// The far side alone: TLS.
+    Encrypted,
+    /// Every hop: only addresses that `network.allow` names.
     Plain,
 }
 
@@ -47,40 +58,35 @@ impl AddressPolicy {
     /// The addresses of `host` (a name or an IP literal, without brackets), each of them judged.
     ///
     /// # Errors
-    /// [`AddressError::NotAllowed`] if even one address is not allowed; [`AddressError::Lookup`].
-    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, AddressError> {
+    /// [`AddressError::NotAllowed`] or [`AddressError::Plain`] if even one address is not allowed; [`AddressError::Lookup`].
+    pub async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        privacy: Privacy,
+    ) -> Result<Vec<SocketAddr>, AddressError> {
         let addresses = match host.parse::<IpAddr>() {
             Ok(literal) => vec![SocketAddr::new(literal, port)],
             Err(_) => lookup(host, port).await?,
         };
-        self.judge(host, &addresses)?;
+        self.judge(host, &addresses, privacy)?;
         Ok(addresses)
     }
 
-    /// Whether plain HTTP may go to `host`: the pipeline file names it, or each of its addresses.
-    ///
-    /// # Errors
-    /// [`AddressError::Plain`], or what [`Self::resolve`] says.
-    pub async fn permit_plain(&self, host: &str, port: u16) -> Result<(), AddressError> {
-        if self.network.allows_host(host) {
-            return Ok(());
-        }
-        let addresses = self.resolve(host, port).await?;
-        if addresses.iter().all(|address| self.allows(address.ip())) {
-            Ok(())
-        } else {
-            Err(AddressError::Plain)
-        }
-    }
-
-    fn judge(&self, host: &str, addresses: &[SocketAddr]) -> Result<(), AddressError> {
-        if self.network.allows_host(host) {
+    fn judge(&self, host: &str, addresses: &[SocketAddr], privacy: Privacy) -> Result<(), AddressError> {
+        if self.network.allows_host(host) || addresses.iter().all(|address| self.allows(address.ip())) {
             return Ok(());
         }
         let private_name = is_private_name(host);
         let refused =
             |address: &SocketAddr| !self.allows(address.ip()) && (private_name || !is_public(address.ip()));
-        if addresses.iter().any(refused) { Err(AddressError::NotAllowed(host.to_owned())) } else { Ok(()) }
+        if addresses.iter().any(refused) {
+            Err(AddressError::NotAllowed(host.to_owned()))
+        } else if privacy == Privacy::Plain {
+            Err(AddressError::Plain)
+        } else {
+            Ok(())
+        }
     }
 
     /// An address in any of its spellings is allowed by a range that holds the address which is reached in the end.
@@ -106,12 +112,12 @@ mod tests {
     use pipeline_config::Network;
     use pipeline_config::network::Allowed;
 
-    use super::{AddressError, AddressPolicy};
+    use super::{AddressError, AddressPolicy, Privacy};
 
     fn judge(policy: &AddressPolicy, host: &str, addresses: &[&str]) -> Result<(), AddressError> {
         let addresses: Vec<_> =
             addresses.iter().map(|text| SocketAddr::new(text.parse::<IpAddr>().unwrap(), 443)).collect();
-        policy.judge(host, &addresses)
+        policy.judge(host, &addresses, Privacy::Encrypted)
     }
 
     #[test]
@@ -144,11 +150,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn plain_http_goes_only_where_the_pipeline_file_says() {
-        let policy =
-            AddressPolicy::new(Network { allow: vec![Allowed::Range("127.0.0.0/8".parse().unwrap())] });
-        assert!(policy.permit_plain("127.0.0.1", 80).await.is_ok());
-        assert!(matches!(policy.permit_plain("1.1.1.1", 80).await, Err(AddressError::Plain)));
-        assert!(matches!(policy.permit_plain("10.0.0.1", 80).await, Err(AddressError::NotAllowed(_))));
+    async fn what_is_not_encrypted_goes_only_where_the_pipeline_file_says() {
+        let allow = vec![Allowed::Range("127.0.0.0/8".parse().unwrap())];
+        let policy = AddressPolicy::new(Network { allow });
+        let plain = |host| policy.resolve(host, 80, Privacy::Plain);
+        assert!(plain("127.0.0.1").await.is_ok());
+        assert!(matches!(plain("1.1.1.1").await, Err(AddressError::Plain)));
+        assert!(matches!(plain("10.0.0.1").await, Err(AddressError::NotAllowed(_))));
+        assert!(policy.resolve("1.1.1.1", 443, Privacy::Encrypted).await.is_ok());
     }
 }

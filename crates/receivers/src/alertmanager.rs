@@ -89,18 +89,20 @@ impl Receiver for Alertmanager {
     }
 }
 
-/// When the alert began and when it ends, as Alertmanager is to understand it.
+/// When the alert began and when it ends, as Alertmanager is to understand it. It refuses a beginning after the end, which
+/// a device whose clock is ahead would give.
 fn span(attempt: &Attempt<'_>) -> (Option<Timestamp>, Timestamp) {
     let Attempt { message, now, tick } = attempt;
     let ahead = now.checked_add(*tick * TICKS_AHEAD).unwrap_or(*now);
-    match message.change {
+    let (since, until) = match message.change {
         AlertChange::Firing { since } => (Some(since), ahead),
         AlertChange::StillFiring { since, .. } => (since, ahead),
         AlertChange::Resolved { since, at } => (since, at),
         AlertChange::Passed { since, at } => (Some(since), at),
         AlertChange::Retracted { .. } => (None, *now),
         AlertChange::Test { at } => (Some(at), at.checked_add(TEST_LENGTH).unwrap_or(at)),
-    }
+    };
+    (since.map(|since| since.min(until)), until)
 }
 
 /// One replica that took it is enough: another one hears of a firing alert again on the next tick, and ends by itself
@@ -133,6 +135,18 @@ mod tests {
         assert_eq!(span(&Attempt { message: &message, now, tick }), (since, at("2026-03-01T13:15:00Z")));
         message.change = AlertChange::Resolved { since, at: at("2026-03-01T12:40:00Z") };
         assert_eq!(span(&Attempt { message: &message, now, tick }), (since, at("2026-03-01T12:40:00Z")));
+    }
+
+    #[test]
+    fn an_alert_of_a_clock_that_is_ahead_begins_no_later_than_it_ends() {
+        let mut message = firing();
+        let since = at("2026-03-01T12:05:00Z");
+        message.change = AlertChange::Firing { since };
+        let (now, tick) = (at("2026-03-01T12:00:00Z"), SignedDuration::from_secs(2));
+        let end = at("2026-03-01T12:00:06Z");
+        assert_eq!(span(&Attempt { message: &message, now, tick }), (Some(end), end));
+        message.change = AlertChange::Resolved { since: Some(since), at: end };
+        assert_eq!(span(&Attempt { message: &message, now, tick }), (Some(end), end));
     }
 
     #[test]

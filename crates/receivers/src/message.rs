@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use event_model::Severity;
 use event_model::alert::{IdentityLabels, TransitionCause};
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use rules::template::{number, one_line, unit};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -154,20 +155,31 @@ impl AlertChange {
     }
 
     fn sentence(self) -> String {
-        match self {
-            Self::Firing { since } => format!("Firing since {since}."),
-            Self::Resolved { since: Some(since), at } => format!("Resolved at {at}; it fired since {since}."),
-            Self::Resolved { since: None, at } => format!("Resolved at {at}."),
-            Self::Passed { since, at } => format!("Fired at {since} and resolved at {at}."),
-            Self::Retracted { at } => {
+        let at = to_the_second(self.at());
+        match (self, self.since().map(to_the_second)) {
+            (Self::Firing { .. }, _) => format!("Firing since {at}."),
+            (Self::Resolved { .. }, Some(since)) => format!("Resolved at {at}; it fired since {since}."),
+            (Self::Resolved { .. }, None) => format!("Resolved at {at}."),
+            (Self::Passed { since, .. }, _) => {
+                format!("Fired at {} and resolved at {at}.", to_the_second(since))
+            }
+            (Self::Retracted { .. }, _) => {
                 format!("Later data show that it did not fire: the alert of {at} is retracted.")
             }
-            Self::StillFiring { at, .. } => {
+            (Self::StillFiring { .. }, _) => {
                 format!("Later data show that it did not end at {at}: it still fires.")
             }
-            Self::Test { at } => format!("Somebody tried this receiver out at {at}. Nothing has happened."),
+            (Self::Test { .. }, _) => {
+                format!("Somebody tried this receiver out at {at}. Nothing has happened.")
+            }
         }
     }
+}
+
+/// Readings and clocks are finer than what people want to read.
+fn to_the_second(at: Timestamp) -> Timestamp {
+    let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc);
+    at.round(whole).unwrap_or(at)
 }
 
 impl Message {
@@ -180,7 +192,7 @@ impl Message {
         Self { id, thread: None, change: AlertChange::Test { at }, alert }
     }
 
-    /// One line: what has happened to which rule on which device. No control characters.
+    /// One line ([`one_line`]): what has happened to which rule on which device.
     pub fn title(&self) -> String {
         let alert = &self.alert;
         let mut title = format!("[{}] {}", self.change.heading(), alert.rule);
@@ -188,7 +200,7 @@ impl Message {
             // Writing into a String cannot fail.
             let _ = write!(title, ": {}", alert.place());
         }
-        title.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TITLE_CHARS).collect()
+        one_line(&title).chars().take(MAX_TITLE_CHARS).collect()
     }
 
     /// The whole message as plain text, a fact a line.
@@ -201,7 +213,8 @@ impl Message {
         lines.push(self.change.sentence());
         lines.extend(alert.reason().map(str::to_owned));
         if let Some(value) = alert.value {
-            lines.push(format!("{}: {value} {}", alert.metric, alert.unit).trim_end().to_owned());
+            let line = format!("{}: {} {}", alert.metric, number(value), unit(&alert.unit));
+            lines.push(one_line(line.trim_end()));
         }
         if !matches!(self.change, AlertChange::Test { .. }) {
             lines.push(format!("Severity: {}", alert.severity.as_str()));
@@ -279,17 +292,33 @@ pub(crate) mod tests {
         assert_eq!(message.title(), "[FIRING] GreenhouseTooHot: gh-1/roof");
         assert_eq!(
             message.text(),
-            "gh-1 is at 31.5 Cel\nFiring since 2026-03-01T12:00:00Z.\ntemperature: 31.5 Cel\n\
+            "gh-1 is at 31.5 Cel\nFiring since 2026-03-01T12:00:00Z.\ntemperature: 31.5 °C\n\
              Severity: critical\nSource: greenhouse"
         );
     }
 
     #[test]
+    fn numbers_and_times_have_no_more_digits_than_people_read() {
+        let mut message = firing();
+        message.alert.value = Some(27.800_000_000_000_004);
+        message.change = AlertChange::Resolved {
+            since: Some(at("2026-11-28T20:03:40.21675Z")),
+            at: at("2026-11-28T20:09:59.999999Z"),
+        };
+        let text = message.text();
+        assert!(
+            text.contains("\nResolved at 2026-11-28T20:09:59Z; it fired since 2026-11-28T20:03:40Z.\n"),
+            "{text}"
+        );
+        assert!(text.contains("\ntemperature: 27.8 °C\n"), "{text}");
+    }
+
+    #[test]
     fn a_title_is_one_line_whatever_a_device_is_called() {
         let mut message = firing();
-        message.alert.device = format!("gh\r\nBcc: all@example.com{}", "x".repeat(500));
+        message.alert.device = format!("gh\r\n\u{202e}Bcc: all@example.com{}", "x".repeat(500));
         let title = message.title();
-        assert!(!title.contains(['\r', '\n']));
+        assert!(!title.contains(['\r', '\n', '\u{202e}']));
         assert_eq!(title.chars().count(), 200);
     }
 }

@@ -86,7 +86,8 @@ fn open_smtp(smtp: &config::Smtp, outgoing: Arc<Outgoing>, lookup: Lookup<'_>) -
         }
         None => None,
     };
-    let server = Server { host: smtp.host.clone(), port: smtp.port, tls: smtp.tls, login };
+    let server =
+        Server { host: smtp.host.clone(), port: smtp.port, tls: smtp.tls, login, hello: smtp.hello.clone() };
     Ok(Smtp::new(outgoing, server, &smtp.from, &smtp.to)?)
 }
 
@@ -138,10 +139,12 @@ mod tests {
 
     #[test]
     fn an_error_never_holds_the_secret() {
-        let slack = |name: &str| Receiver::Slack(Slack { url: SecretRef::Env(name.into()) });
+        let slack =
+            |name: &str| Receiver::Slack(Slack { url: SecretRef::Env(name.into()), max_per_hour: 60 });
         let webhook = Receiver::Webhook(Webhook {
             url: Setting::Plain("https://example.com".into()),
             secrets: vec![SecretRef::Env("SECRET".into())],
+            max_per_hour: 60,
         });
         for (receiver, secret) in
             [(slack("SECRET"), "hunter2"), (slack("SECRET"), "ftp://hunter2"), (webhook, "hunter2")]

@@ -1,6 +1,7 @@
 //! The only outgoing HTTP: checked addresses, no redirects, no proxies, a time-out on everything.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use reqwest::{Client, Url};
 use runtime::trace::TraceContext;
 use runtime::{ClientError, ClientOptions};
 
-use crate::address::{AddressError, AddressPolicy};
+use crate::address::{AddressError, AddressPolicy, Privacy};
 use crate::outcome::{Outcome, retry_after};
 
 /// For connecting, TLS included.
@@ -28,7 +29,8 @@ pub struct Outgoing {
     addresses: AddressPolicy,
     roots_file: Option<PathBuf>,
     // Built at the first use: a stage that sends nothing loads no certificates.
-    client: OnceLock<Client>,
+    encrypted: OnceLock<Client>,
+    plain: OnceLock<Client>,
 }
 
 /// One POST.
@@ -65,7 +67,7 @@ impl Answer {
 impl Outgoing {
     /// `roots_file`: a PEM file of certificates that are trusted beside Mozilla's.
     pub const fn new(addresses: AddressPolicy, roots_file: Option<PathBuf>) -> Self {
-        Self { addresses, roots_file, client: OnceLock::new() }
+        Self { addresses, roots_file, encrypted: OnceLock::new(), plain: OnceLock::new() }
     }
 
     /// Where connections may go.
@@ -84,7 +86,8 @@ impl Outgoing {
 
     /// Posts once, within the trace of the reading that caused it. A failure without an answer is already judged.
     pub(crate) async fn post(&self, mut post: Post, now: Timestamp) -> Result<Answer, Outcome> {
-        self.check(&post.url).await.map_err(|error| refused(&error))?;
+        let privacy = if post.url.scheme() == "https" { Privacy::Encrypted } else { Privacy::Plain };
+        self.check_literal(&post.url, privacy).await.map_err(|error| refused(&error))?;
         let trace = TraceContext::current();
         for (name, value) in trace.iter().flat_map(TraceContext::fields) {
             if let Ok(value) = HeaderValue::try_from(value) {
@@ -92,7 +95,7 @@ impl Outgoing {
             }
         }
         let mut response = self
-            .client()?
+            .client(privacy)?
             .post(post.url)
             .headers(post.headers)
             .body(post.body)
@@ -116,28 +119,29 @@ impl Outgoing {
         Ok(Answer { status: response.status().as_u16(), retry_after, body })
     }
 
-    /// What the client's resolver cannot see: IP literals never reach it, and it does not know the scheme.
-    async fn check(&self, url: &Url) -> Result<(), AddressError> {
+    /// IP literals never reach a client's resolver.
+    async fn check_literal(&self, url: &Url, privacy: Privacy) -> Result<(), AddressError> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let port = url.port_or_known_default().unwrap_or(443);
-        if url.scheme() != "https" {
-            self.addresses.permit_plain(host, port).await
-        } else if host.parse::<std::net::IpAddr>().is_ok() {
-            self.addresses.resolve(host, port).await.map(|_| ())
-        } else {
-            Ok(())
+        if host.parse::<IpAddr>().is_err() {
+            return Ok(());
         }
+        self.addresses.resolve(host, url.port_or_known_default().unwrap_or(443), privacy).await.map(|_| ())
     }
 
-    fn client(&self) -> Result<&Client, Outcome> {
-        if let Some(client) = self.client.get() {
+    /// A resolver does not know the scheme: each privacy has a client of its own.
+    fn client(&self, privacy: Privacy) -> Result<&Client, Outcome> {
+        let client = match privacy {
+            Privacy::Encrypted => &self.encrypted,
+            Privacy::Plain => &self.plain,
+        };
+        if let Some(client) = client.get() {
             return Ok(client);
         }
-        let client = self.build()?;
-        Ok(self.client.get_or_init(|| client))
+        let built = self.build(privacy)?;
+        Ok(client.get_or_init(|| built))
     }
 
-    fn build(&self) -> Result<Client, Outcome> {
+    fn build(&self, privacy: Privacy) -> Result<Client, Outcome> {
         let options = ClientOptions {
             connect_timeout: CONNECT_TIMEOUT,
             timeout: ATTEMPT_TIMEOUT,
@@ -147,7 +151,7 @@ impl Outgoing {
         runtime::http_client_builder(&options)
             .and_then(|builder| {
                 Ok(builder
-                    .dns_resolver(Checked(self.addresses.clone()))
+                    .dns_resolver(Checked(self.addresses.clone(), privacy))
                     .user_agent(concat!("freshet/", env!("CARGO_PKG_VERSION")))
                     .build()?)
             })
@@ -157,14 +161,15 @@ impl Outgoing {
 
 /// The resolver of the client: it gives only addresses that were judged.
 #[derive(Debug)]
-struct Checked(AddressPolicy);
+struct Checked(AddressPolicy, Privacy);
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0.clone();
+        let Self(policy, privacy) = self;
+        let (policy, privacy) = (policy.clone(), *privacy);
         Box::pin(async move {
             // Port 0 stands for the URL's own port.
-            let addresses = policy.resolve(name.as_str(), 0).await?;
+            let addresses = policy.resolve(name.as_str(), 0, privacy).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::outgoing::{Outgoing, Post};
 use crate::{Attempt, Message, Outcome, Receiver};
@@ -35,11 +35,10 @@ impl Slack {
         let body = json!({
             // What notifications on a phone show.
             "text": escaped(&title, MAX_SECTION_CHARS),
+            "mrkdwn": false,
             "blocks": [
-                // Plain text: Slack reads no mark-up there, and escapes nothing.
-                {"type": "header",
-                 "text": {"type": "plain_text", "emoji": false, "text": cut(&title, MAX_HEADER_CHARS)}},
-                {"type": "section", "text": {"type": "mrkdwn", "text": escaped(&message.text(), MAX_SECTION_CHARS)}},
+                {"type": "header", "text": plain(&title, MAX_HEADER_CHARS)},
+                {"type": "section", "text": plain(&message.text(), MAX_SECTION_CHARS)},
             ],
         });
         Post {
@@ -98,13 +97,22 @@ fn escaped(text: &str, max_chars: usize) -> String {
     escaped
 }
 
-fn cut(text: &str, max_chars: usize) -> String {
-    text.chars().take(max_chars).collect()
+/// A [text object](https://docs.slack.dev/reference/block-kit/composition-objects/text-object) in which Slack reads no
+/// mark-up, makes no links and escapes nothing: a device's name stays a name.
+fn plain(text: &str, max_chars: usize) -> Value {
+    let mut chars = text.chars();
+    let mut cut: String = chars.by_ref().take(max_chars - 1).collect();
+    match (chars.next(), chars.next()) {
+        (Some(last), None) => cut.push(last),
+        (Some(_), Some(_)) => cut.push('…'),
+        (None, _) => {}
+    }
+    json!({"type": "plain_text", "emoji": false, "text": cut})
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_SECTION_CHARS, error_word, escaped};
+    use super::{MAX_SECTION_CHARS, error_word, escaped, plain};
 
     #[test]
     fn mark_up_from_the_outside_is_escaped() {
@@ -116,6 +124,14 @@ mod tests {
         let text = escaped(&"<".repeat(5000), MAX_SECTION_CHARS);
         assert!(text.chars().count() <= MAX_SECTION_CHARS);
         assert!(text.ends_with("&lt;…"));
+    }
+
+    #[test]
+    fn a_block_is_plain_text_within_slacks_bounds() {
+        let text = |text: &str, most| plain(text, most)["text"].as_str().unwrap().to_owned();
+        assert_eq!(text("*b* http://evil.example/x", 150), "*b* http://evil.example/x");
+        assert_eq!((text("abc", 3), text("abcd", 3)), ("abc".into(), "ab…".into()));
+        assert_eq!(plain("x", 3)["type"], "plain_text");
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! E-mail over SMTP, with STARTTLS required unless the pipeline file says otherwise (RFC 3207, RFC 8314).
 //!
+//! What a server says before TLS is not believed after it: the connection is read a line at a time ([`Lines`]), so that
+//! whatever stands behind the reply to STARTTLS is the beginning of TLS, and no reply.
+//!
 //! Mail servers know no idempotency key, though many drop a `Message-ID` that they have seen: a crash between sending
 //! and recording may send it twice. Messages of one alert refer to its first, so that mail programs show them together.
 //! A server that refuses one of several receivers refuses the message.
 
-use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
@@ -15,18 +21,27 @@ use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
 };
 use lettre::transport::smtp::extension::ClientId;
 use pipeline_config::receiver::Tls;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
+use crate::address::Privacy;
 use crate::outgoing::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Outgoing, refused};
 use crate::{Attempt, Outcome, Receiver};
 
-/// Replies that a mail without the login that the server wants gets (RFC 4954, section 6; 538 is RFC 2554's).
-const LOGIN_WANTED: [u16; 4] = [530, 534, 535, 538];
+/// Replies that refuse the mail itself or a mailbox (RFC 5321, section 4.2.3; 556 is RFC 7504's). The other 5xx are about the
+/// server, the login that it wants (530, 534, 535, 538: RFC 4954) or the name in EHLO (504).
+const ABOUT_THE_MAIL: RangeInclusive<u16> = 550..=559;
+
+/// How long a good-bye is waited for.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most bytes of one read.
+const LONGEST_READ: usize = 4096;
 
 /// A submission server and who is written to.
 pub struct Smtp {
@@ -46,6 +61,8 @@ pub struct Server {
     pub tls: Tls,
     /// The account, where it wants one.
     pub login: Option<Credentials>,
+    /// The name that EHLO gives.
+    pub hello: String,
 }
 
 /// Why a mail cannot be addressed.
@@ -68,33 +85,40 @@ impl Smtp {
         Ok(Self { outgoing, server, from: mailbox(from)?, to })
     }
 
-    async fn send(&self, mail: &lettre::Message) -> Result<(), Outcome> {
-        let Server { host, port, tls, login } = &self.server;
-        let addresses =
-            self.outgoing.addresses().resolve(host, *port).await.map_err(|error| refused(&error))?;
-        let mut connection = self.connect(&addresses).await?;
-        if let Some(credentials) = login {
-            if *tls == Tls::None {
+    /// The connection on which the server has taken the mail.
+    async fn send(&self, mail: &lettre::Message) -> Result<AsyncSmtpConnection, Outcome> {
+        let mut connection = self.connect().await?;
+        if let Some(credentials) = &self.server.login {
+            if self.server.tls == Tls::None {
                 return Err(Outcome::no_use("the password is not sent over a connection without TLS"));
             }
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
             connection.auth(&mechanisms, credentials).await.map_err(|error| not_ready(&error))?;
         }
         connection.send(mail.envelope(), &mail.formatted()).await.map_err(|error| judge(&error))?;
-        // The server has taken the mail; how it says good-bye does not matter.
-        let _ = connection.quit().await;
-        Ok(())
+        Ok(connection)
     }
 
-    async fn connect(&self, addresses: &[SocketAddr]) -> Result<AsyncSmtpConnection, Outcome> {
-        let name = ClientId::default();
-        let tls = (self.server.tls != Tls::None).then(|| self.tls_parameters()).transpose()?;
-        let implicit = if self.server.tls == Tls::Implicit { tls.clone() } else { None };
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(addresses, Some(CONNECT_TIMEOUT), &name, implicit, None)
-                .await
-                .map_err(|error| not_ready(&error))?;
-        if let (Tls::StartTls, Some(tls)) = (self.server.tls, tls) {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Outcome> {
+        let Server { host, port, tls, .. } = &self.server;
+        let privacy = if *tls == Tls::None { Privacy::Plain } else { Privacy::Encrypted };
+        let addresses = self.outgoing.addresses().resolve(host, *port, privacy).await;
+        let addresses = &addresses.map_err(|error| refused(&error))?[..];
+        let name = ClientId::Domain(self.server.hello.clone());
+        if *tls == Tls::Implicit {
+            let tls = Some(self.tls_parameters()?);
+            let connected =
+                AsyncSmtpConnection::connect_tokio1(addresses, Some(CONNECT_TIMEOUT), &name, tls, None).await;
+            return connected.map_err(|error| not_ready(&error));
+        }
+        let socket = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses)).await;
+        let socket = socket.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let socket =
+            socket.map_err(|error| Outcome::retry(format!("no connection to the mail server: {error}")))?;
+        let connected = AsyncSmtpConnection::connect_with_transport(Box::new(Lines(socket)), &name).await;
+        let mut connection = connected.map_err(|error| not_ready(&error))?;
+        if *tls == Tls::StartTls {
+            let tls = self.tls_parameters()?;
             connection.starttls(tls, &name).await.map_err(|error| not_ready(&error))?;
         }
         Ok(connection)
@@ -156,7 +180,11 @@ impl Receiver for Smtp {
                 Err(error) => return Outcome::no_use(format!("no mail can be made of it: {error}")),
             };
             match tokio::time::timeout(ATTEMPT_TIMEOUT, self.send(&mail)).await {
-                Ok(Ok(())) => Outcome::Delivered,
+                Ok(Ok(mut connection)) => {
+                    // The server has taken the mail; how it says good-bye does not matter.
+                    let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
+                    Outcome::Delivered
+                }
                 Ok(Err(outcome)) => outcome,
                 Err(_) => Outcome::retry("no answer from the mail server in time"),
             }
@@ -171,13 +199,53 @@ fn not_ready(error: &SmtpError) -> Outcome {
     Outcome::retry(format!("the mail server: {error}"))
 }
 
-/// Judges what went wrong with the mail. A 5xx reply is for good (RFC 5321, section 4.2.1), but where it asks for a login.
+/// Judges what went wrong with the mail. A 5xx reply is for good (RFC 5321, section 4.2.1) where it is about the mail.
 fn judge(error: &SmtpError) -> Outcome {
-    let wants_login = error.status().is_some_and(|code| LOGIN_WANTED.contains(&u16::from(code)));
-    if error.is_permanent() && !wants_login {
+    if error.status().is_some_and(|code| ABOUT_THE_MAIL.contains(&u16::from(code))) {
         Outcome::no_use(format!("the mail server: {error}"))
     } else {
         not_ready(error)
+    }
+}
+
+/// A connection of which one read gives one line at most. TLS does not care how its bytes are cut.
+#[derive(Debug)]
+struct Lines(TcpStream);
+
+impl AsyncRead for Lines {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let socket = &mut self.get_mut().0;
+        let mut bytes = [0; LONGEST_READ];
+        let room = into.remaining().min(LONGEST_READ);
+        let mut ahead = ReadBuf::new(&mut bytes[..room]);
+        ready!(socket.poll_peek(cx, &mut ahead))?;
+        let ahead = ahead.filled();
+        let length = ahead.iter().position(|byte| *byte == b'\n').map_or(ahead.len(), |end| end + 1);
+        // Where nothing is ahead the connection has ended, and a read says so.
+        let mut line = ReadBuf::new(&mut bytes[..length.max(1)]);
+        ready!(Pin::new(socket).poll_read(cx, &mut line))?;
+        into.put_slice(line.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for Lines {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
     }
 }
 
@@ -195,7 +263,8 @@ mod tests {
 
     fn written(message: &Message) -> String {
         let outgoing = Arc::new(Outgoing::new(AddressPolicy::default(), None));
-        let server = Server { host: "mail.example.com".into(), port: 587, tls: Tls::StartTls, login: None };
+        let (host, hello) = ("mail.example.com".into(), "example.com".into());
+        let server = Server { host, port: 587, tls: Tls::StartTls, login: None, hello };
         let smtp =
             Smtp::new(outgoing, server, "Freshet <alerts@example.com>", &["ops@example.com".into()]).unwrap();
         let attempt =

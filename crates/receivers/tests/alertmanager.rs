@@ -89,6 +89,14 @@ async fn an_alert_fires_and_resolves_at_a_real_alertmanager() {
     })
     .await;
 
+    // A device whose clock is ahead: nothing ends before it begins.
+    let mut ahead = peers::firing(8);
+    let since = peers::now().checked_add(SignedDuration::from_mins(4)).unwrap();
+    ahead.change = AlertChange::Firing { since };
+    ahead.alert.labels.insert("device".into(), "ahead".into());
+    let attempt = Attempt { message: &ahead, now: peers::now(), tick: SignedDuration::from_secs(2) };
+    assert_eq!(receiver.deliver(attempt).await, Outcome::Delivered);
+
     message.change = AlertChange::Resolved { since: message.change.since(), at: peers::now() };
     assert_eq!(deliver(&receiver, &message).await, Outcome::Delivered);
     eventually(Duration::from_secs(20), || async {

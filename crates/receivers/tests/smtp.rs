@@ -17,7 +17,7 @@ use receivers::smtp::{Server, Smtp};
 use receivers::{Attempt, Outcome, Receiver};
 use tempfile::TempDir;
 use testkit::{eventually, free_port};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 struct MailServer {
@@ -48,7 +48,7 @@ impl MailServer {
 
     fn receiver_with(&self, to: &str, login: Option<Credentials>, trusted: bool) -> Smtp {
         let roots = trusted.then(|| self.folder.path().join("cert.pem"));
-        let server = Server { host: "localhost".into(), port: self.port, tls: Tls::StartTls, login };
+        let server = server(self.port, login);
         Smtp::new(Arc::new(peers::outgoing(roots)), server, "Freshet <alerts@example.com>", &[to.into()])
             .unwrap()
     }
@@ -56,6 +56,11 @@ impl MailServer {
     fn mail(&self, number: u32) -> Option<String> {
         std::fs::read_to_string(self.folder.path().join(format!("{number}.eml"))).ok()
     }
+}
+
+fn server(port: u16, login: Option<Credentials>) -> Server {
+    let (host, hello) = ("localhost".into(), "freshet.example.com".into());
+    Server { host, port, tls: Tls::StartTls, login, hello }
 }
 
 /// A certificate for `localhost` that is its own root.
@@ -108,6 +113,34 @@ async fn a_mailbox_that_does_not_exist_is_no_use_and_a_busy_one_is_tried_again()
 }
 
 #[tokio::test]
+async fn the_client_says_its_name_and_a_server_that_dislikes_it_refuses_no_mail_for_good() {
+    let Some(server) = MailServer::start("starttls").await else { return };
+    let strict = deliver(&server.receiver("strict@example.com", "s3cret", true)).await;
+    assert!(matches!(&strict, Outcome::Retry { reason, .. } if reason.contains("(504)")), "{strict:?}");
+    assert_eq!(std::fs::read_to_string(server.folder.path().join("ehlo")).unwrap(), "freshet.example.com");
+}
+
+#[tokio::test]
+async fn what_was_said_before_tls_is_no_reply_within_it() {
+    let Some(python) = peers::need(peers::python_with("ssl"), "Python") else { return };
+    let Some(_) = peers::need(peers::program("openssl"), "openssl") else { return };
+    let folder = TempDir::new().unwrap();
+    certify(folder.path());
+    let port = free_port();
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/starttls.py")).arg(port.to_string());
+    command.arg(folder.path().join("cert.pem")).arg(folder.path().join("key.pem"));
+    command.arg(r"250-x\r\n250 HELP\r\n250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n221 bye\r\n");
+    let _peer = Peer(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    eventually(Duration::from_secs(20), || async { TcpStream::connect(("127.0.0.1", port)) }).await;
+    let outgoing = Arc::new(peers::outgoing(Some(folder.path().join("cert.pem"))));
+    let to = ["ops@example.com".to_owned()];
+    let receiver = Smtp::new(outgoing, server(port, None), "alerts@example.com", &to).unwrap();
+    let outcome = deliver(&receiver).await;
+    assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_login_that_is_refused_or_missing_is_tried_again() {
     let Some(server) = MailServer::start("starttls").await else { return };
     let stranger = deliver(&server.receiver("ops@example.com", "wrong", true)).await;
@@ -125,12 +158,36 @@ async fn a_server_that_speaks_with_nobody_is_tried_again() {
         let (mut socket, _) = listener.accept().await.unwrap();
         socket.write_all(b"554 no SMTP service here\r\n").await.unwrap();
     });
-    let server = Server { host: "localhost".into(), port, tls: Tls::StartTls, login: None };
+    let server = server(port, None);
     let to = ["ops@example.com".to_owned()];
     let receiver = Smtp::new(Arc::new(peers::outgoing(None)), server, "alerts@example.com", &to).unwrap();
     let outcome = deliver(&receiver).await;
     assert!(matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("(554)")), "{outcome:?}");
     greeting.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_that_was_taken_is_delivered_whatever_follows() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        // To the greeting, EHLO, MAIL, RCPT, DATA and the mail; to QUIT nothing.
+        for reply in ["220 mail", "250 mail", "250 ok", "250 ok", "354 go", "250 taken"] {
+            socket.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+            let end: &[u8] = if reply == "354 go" { b"\r\n.\r\n" } else { b"\r\n" };
+            let mut heard = Vec::new();
+            while !heard.ends_with(end) {
+                heard.push(socket.read_u8().await.unwrap());
+            }
+        }
+        socket
+    });
+    let plain = Server { tls: Tls::None, ..server(port, None) };
+    let to = ["ops@example.com".to_owned()];
+    let receiver = Smtp::new(Arc::new(peers::outgoing(None)), plain, "alerts@example.com", &to).unwrap();
+    assert_eq!(deliver(&receiver).await, Outcome::Delivered);
+    serving.await.unwrap();
 }
 
 #[tokio::test]

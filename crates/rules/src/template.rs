@@ -2,7 +2,7 @@
 //!
 //! Known are `{device}`, `{source}`, `{channel}`, `{metric}`, `{value}`, `{unit}`, `{threshold}`, `{rule}`, `{severity}` and
 //! `{tag.NAME}`; `{{` and `}}` stand for braces. What has no value in an alert (`{value}` in a silence, a tag that a device
-//! does not have) is empty.
+//! does not have) is empty. Whatever a device sends is filled in as one line ([`one_line`]).
 
 use std::fmt::Write as _;
 
@@ -87,12 +87,12 @@ impl Template {
         self.0.iter().fold(String::new(), |mut text, part| {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Tag(tag) => text.push_str(series.tags.get(tag).map_or("", String::as_str)),
-                Part::Field("device") => text.push_str(&series.device),
-                Part::Field("source") => text.push_str(&series.source),
-                Part::Field("channel") => text.push_str(&series.channel),
-                Part::Field("metric") => text.push_str(&series.metric),
-                Part::Field("unit") => text.push_str(&series.unit),
+                Part::Tag(tag) => text.push_str(&one_line(series.tags.get(tag).map_or("", String::as_str))),
+                Part::Field("device") => text.push_str(&one_line(&series.device)),
+                Part::Field("source") => text.push_str(&one_line(&series.source)),
+                Part::Field("channel") => text.push_str(&one_line(&series.channel)),
+                Part::Field("metric") => text.push_str(&one_line(&series.metric)),
+                Part::Field("unit") => text.push_str(&one_line(&unit(&series.unit))),
                 Part::Field("rule") => text.push_str(&rule.name),
                 Part::Field("severity") => text.push_str(rule.severity.as_str()),
                 Part::Field("threshold") => text.push_str(&threshold(&rule.condition)),
@@ -123,6 +123,31 @@ pub fn threshold(condition: &Condition) -> String {
         }
         Condition::Absent { after } => duration(after),
     }
+}
+
+/// `text` on one line and in its own order: control characters, line and paragraph separators, and the controls of
+/// bidirectional text that reorder what stands around them (UAX #9, section 2) become spaces.
+pub fn one_line(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
+}
+
+/// The unit of a symbol as people write it: `Cel` is °C, `ug/m3` is µg/m³.
+pub fn unit(symbol: &str) -> String {
+    let symbol = match symbol {
+        "Cel" => "°C",
+        "%RH" => "%",
+        "deg" => "°",
+        "Ohm" => "Ω",
+        "kOhm" => "kΩ",
+        _ => symbol,
+    };
+    let text = symbol.replace("m2", "m²").replace("m3", "m³");
+    let micro = ["ug", "uS", "us"].into_iter().any(|prefix| text.starts_with(prefix));
+    if micro { text.replacen('u', "µ", 1) } else { text }
 }
 
 /// A number as a person writes it: at most six digits behind the point, and no more digits than mean something.
@@ -156,11 +181,15 @@ mod tests {
     use event_model::Severity;
     use jiff::SignedDuration;
 
-    use super::{Facts, Template, TemplateError, duration, number};
+    use super::{Facts, Template, TemplateError, duration, number, unit};
     use crate::rule::{Condition, Rule, Selector};
     use crate::series::Series;
 
     fn render(text: &str) -> String {
+        render_in(text, "north")
+    }
+
+    fn render_in(text: &str, site: &str) -> String {
         let rule = Rule {
             name: "TooHot".into(),
             metric: "temperature".into(),
@@ -174,7 +203,7 @@ mod tests {
         let series = Series {
             device: "gh-1".into(),
             unit: "Cel".into(),
-            tags: [("site".into(), "north".into())].into(),
+            tags: [("site".into(), site.into())].into(),
             ..Series::default()
         };
         Template::parse(text).unwrap().render(Facts {
@@ -188,9 +217,18 @@ mod tests {
     fn placeholders_are_filled_in() {
         let text =
             "{rule} ({severity}): {device} in {tag.site}{tag.none} at {value} {unit}, over {threshold}";
-        assert_eq!(render(text), "TooHot (critical): gh-1 in north at 31.2 Cel, over 30");
+        assert_eq!(render(text), "TooHot (critical): gh-1 in north at 31.2 °C, over 30");
         assert_eq!(render("{{ {device} }}"), "{ gh-1 }");
         assert_eq!(render(""), "");
+    }
+
+    #[test]
+    fn what_a_device_sends_stays_one_line_in_its_own_order() {
+        let site = "north\nResolved at 2026-03-01\r\n\u{1b}[31m\u{9b}0m\u{2028}\u{202e}dlo\u{2066}";
+        assert_eq!(
+            render_in("at {tag.site}\nnow", site),
+            "at north Resolved at 2026-03-01   [31m 0m  dlo \nnow"
+        );
     }
 
     #[test]
@@ -203,6 +241,14 @@ mod tests {
         assert_eq!(parse("device}"), TemplateError::Unopened);
         assert!(
             parse("{devise}").to_string().starts_with("unknown placeholder `{devise}`; known are device, ")
+        );
+    }
+
+    #[test]
+    fn units_are_those_that_people_write() {
+        assert_eq!(
+            ["Cel", "%RH", "ug/m3", "m3/h", "hPa", "mm", ""].map(unit),
+            ["°C", "%", "µg/m³", "m³/h", "hPa", "mm", ""]
         );
     }
 

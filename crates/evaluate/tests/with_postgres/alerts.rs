@@ -29,7 +29,7 @@ async fn a_crossed_threshold_is_recorded_and_queued_once_for_each_receiver_of_it
         serde_json::json!({"alertname": "TooHot", "severity": "critical", "source": "greenhouse", "device": "gh-1",
                            "metric": "temperature", "team": "growers"})
     );
-    assert_eq!(annotations, serde_json::json!({"summary": "gh-1 in north is at 31.25 Cel"}));
+    assert_eq!(annotations, serde_json::json!({"summary": "gh-1 in north is at 31.25 °C"}));
     assert_eq!((row.get::<_, &str>(2), row.get::<_, f64>(3)), ("critical", 31.25));
     assert_eq!(world.count("evaluation_request").await, 0);
 }

@@ -3,6 +3,7 @@
 use settings::{Fields, Object, Shape, Text};
 
 use super::address::address;
+use super::bound::{FOR_PEOPLE, bound};
 use crate::network::Network;
 use crate::secret::{OrSecret, Reference, SecretRef, Setting};
 
@@ -20,6 +21,8 @@ pub struct Ntfy {
     pub topic: Setting,
     /// An access token.
     pub token: Option<SecretRef>,
+    /// The most alerts that begin here within an hour ([`super::bound`]).
+    pub max_per_hour: u32,
 }
 
 pub(super) fn shape(network: &Network) -> impl Shape<Value = Ntfy> {
@@ -27,6 +30,7 @@ pub(super) fn shape(network: &Network) -> impl Shape<Value = Ntfy> {
         let url = fields.or("url", "The server's base address.", address(network), PUBLIC.to_owned());
         let topic = fields.required("topic", "The topic.", OrSecret(Text));
         let token = fields.optional("token", "An access token.", Reference);
-        Some(Ntfy { url, topic: topic?, token })
+        let max_per_hour = bound(fields, FOR_PEOPLE);
+        Some(Ntfy { url, topic: topic?, token, max_per_hour })
     })
 }

@@ -1,8 +1,11 @@
 //! A mail account.
 
+use std::net::IpAddr;
+
 use settings::{Choice, Fields, Object, OneOrMany, Parsed, Shape, Text, Whole};
 
 use super::address::host;
+use super::bound::{FOR_PEOPLE, bound};
 use crate::network::{self, Network};
 use crate::secret::{Login, Reference};
 
@@ -24,6 +27,10 @@ pub struct Smtp {
     pub from: String,
     /// The addressees; at least one.
     pub to: Vec<String>,
+    /// The name that EHLO gives (RFC 5321, section 4.1.1.1); the domain of `from` by default.
+    pub hello: String,
+    /// The most alerts that begin here within an hour ([`super::bound`]).
+    pub max_per_hour: u32,
 }
 
 /// How a mail connection is secured.
@@ -52,9 +59,17 @@ pub(super) fn shape(network: &Network) -> impl Shape<Value = Smtp> {
         }
         let from = fields.required("from", "The sender.", Parsed::new(mailbox));
         let to = fields.required("to", "The addressees.", OneOrMany(Parsed::new(mailbox)));
+        let hello = fields.optional(
+            "hello",
+            "The name that EHLO gives; the domain of `from` where absent.",
+            Parsed::new(hello),
+        );
+        let domain = from.as_deref().and_then(|from| from.trim_end_matches('>').rsplit_once('@'));
+        let hello = hello.or(domain.map(|(_, domain)| domain.to_owned()));
+        let max_per_hour = bound(fields, FOR_PEOPLE);
         let default_port = if tls == Tls::Implicit { 465 } else { 587 };
         let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(default_port);
-        Some(Smtp { host: host?, port, tls, login, from: from?, to: to? })
+        Some(Smtp { host: host?, port, tls, login, from: from?, to: to?, hello: hello?, max_per_hour })
     })
 }
 
@@ -66,6 +81,20 @@ fn optional_login(fields: &Fields<'_>) -> Option<Login> {
         fields.report.mistake(fields.place, "`user` and `password` belong together");
     }
     Some(Login { user: user?, password: password? })
+}
+
+/// A domain, or an address literal (RFC 5321, section 4.1.3).
+fn hello(text: &str) -> Result<String, &'static str> {
+    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let good = match literal {
+        Some(literal) => literal.strip_prefix("IPv6:").unwrap_or(literal).parse::<IpAddr>().is_ok(),
+        None => network::is_host(text),
+    };
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a name like `mail.example.com` or a literal like `[192.0.2.7]`")
+    }
 }
 
 /// A mail address, alone or as `Name <address>`.

@@ -3,6 +3,7 @@
 use settings::{Fields, Object, OneOrMany, Shape};
 
 use super::address::address;
+use super::bound::{FOR_PROGRAMS, bound};
 use crate::network::Network;
 use crate::secret::{OrSecret, Reference, SecretRef, Setting};
 
@@ -17,6 +18,8 @@ pub struct Webhook {
     /// The signing secrets (`whsec_` and Base64); each gives one signature, so that a secret can be changed over.
     /// Empty: not signed.
     pub secrets: Vec<SecretRef>,
+    /// The most alerts that begin here within an hour ([`super::bound`]).
+    pub max_per_hour: u32,
 }
 
 pub(super) fn shape(network: &Network) -> impl Shape<Value = Webhook> {
@@ -31,6 +34,7 @@ pub(super) fn shape(network: &Network) -> impl Shape<Value = Webhook> {
             let text = "the webhook is not signed: its receiver cannot tell who sent it";
             fields.report.warn(fields.place, text);
         }
-        Some(Webhook { url: url?, secrets: secrets.unwrap_or_default() })
+        let max_per_hour = bound(fields, FOR_PROGRAMS);
+        Some(Webhook { url: url?, secrets: secrets.unwrap_or_default(), max_per_hour })
     })
 }

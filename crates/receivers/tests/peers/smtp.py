@@ -16,11 +16,18 @@ context.load_cert_chain(certificate, key)
 class Mailbox:
     taken = 0
 
+    async def handle_EHLO(self, server, session, envelope, hostname):
+        session.host_name = hostname
+        pathlib.Path(folder, "ehlo").write_text(hostname)
+        return "250 HELP"
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody@"):
             return "550 no such mailbox"
         if address.startswith("busy@"):
             return "451 try again later"
+        if address.startswith("strict@"):
+            return "504 5.5.2 need a fully-qualified host name"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
