@@ -10,14 +10,22 @@ TEST_FLAGS := --workspace --locked --features runtime/simulation
 
 ##@ Start here
 .PHONY: run test
-run: ready release ## Set up, build, and watch a burst go through the whole pipeline
-	target/release/freshet up --demo --once --idle 3s
+run: ready quick ## Set up, build, and watch a burst go through the whole pipeline
+	target/quick/freshet up --demo --once --idle 3s
 
 test: ready-test build-test ## Every test but the long ones
 	cargo test $(TEST_FLAGS)
 
 ##@ Build
-.PHONY: release static images build-test ready ready-test
+.PHONY: quick release static images build-test ready ready-build ready-test
+# What `freshet up` runs, without Kafka, whose client and OpenSSL are built from C.
+QUICK := --package cli --package ingest --package transform --package alert --package notify --package dead-letter \
+	--package scheduler --no-default-features --features cli/local
+
+quick: ## What `make run` runs, soon built: less optimised, without Kafka
+	@[ -x target/quick/freshet ] || echo "freshet: the first build compiles every library; on two cores it takes some minutes" >&2
+	cargo build --profile quick --locked $(QUICK) --bins
+
 release: ## The binaries as they are shipped
 	cargo build --release --locked --workspace --exclude pipeline-tests --bins
 
@@ -30,8 +38,11 @@ images: ## An image of each; needs a Docker engine. REGISTRY and TAG name them
 build-test: ## The binaries that the pipeline tests drive
 	cargo build $(TEST_FLAGS) --bins
 
-ready: ## Find or install what running needs
+ready: ## Find or install what `make run` needs
 	.ci/ready run
+
+ready-build: ## Find or install what a build with Kafka needs
+	.ci/ready build
 
 ready-test: ## Find or install what the tests need
 	.ci/ready test
@@ -78,7 +89,7 @@ ci: ready-test lint test ## Exactly what CI runs first; .ci/run adds the cluster
 
 ##@ Measure
 .PHONY: bench bench-cluster
-bench: ready release ## One table of medians beside their budgets; also in target/bench/results.json
+bench: ready-build release ## One table of medians beside their budgets; also in target/bench/results.json
 	target/release/bench
 
 bench-cluster: ## The same for a cluster: starts from zero, latency, rates; also in target/bench/cluster.json

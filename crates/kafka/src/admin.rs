@@ -6,27 +6,16 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
-use crate::{KafkaSettings, Logged};
+use crate::{KafkaSettings, Logged, TopicSpec};
 
 /// For the cluster to answer.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// A topic that is to be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicSpec {
-    /// Its name.
-    pub name: String,
-    /// How many partitions, where it is made.
-    pub partitions: i32,
-    /// How many brokers keep each, where it is made.
-    pub replication: i32,
-}
 
 /// Why topics could not be made.
 #[derive(Debug, Error)]
 pub enum AdminError {
     /// Kafka was not reached, or did not answer.
-    #[error("Kafka cannot be asked to make topics: {0}")]
+    #[error("Kafka cannot be asked to make topics")]
     Unreachable(#[source] KafkaError),
     /// Kafka does not make this topic.
     #[error("Kafka does not make the topic {topic}: {reason}")]

@@ -13,10 +13,10 @@ use thiserror::Error;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::consumer::drain_config;
-use crate::lag::TopicGroup;
 use crate::log::Logged;
 use crate::record::Record;
 use crate::settings::KafkaSettings;
+use crate::topic_group::TopicGroup;
 
 /// Records that are given before their offsets are committed.
 const AT_ONCE: usize = 200;

@@ -61,7 +61,7 @@ impl Sink for EitherSink {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests {
     use runtime::Env;
 

@@ -12,18 +12,10 @@ use thiserror::Error;
 use crate::consumer::observer;
 use crate::log::Logged;
 use crate::settings::KafkaSettings;
+use crate::topic_group::{PartitionPosition, TopicGroup};
 
 /// For one answer.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// A consumer group and the topic that it reads: `TOPIC:GROUP` on a command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicGroup {
-    /// The topic.
-    pub topic: String,
-    /// The consumer group.
-    pub group: String,
-}
 
 /// Why Kafka did not answer.
 #[derive(Debug, Error)]
@@ -34,25 +26,6 @@ pub enum MetadataError {
     /// The process is ending.
     #[error("Kafka was not asked to the end")]
     Interrupted(#[source] tokio::task::JoinError),
-}
-
-impl std::str::FromStr for TopicGroup {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            Some((topic, group)) if !topic.is_empty() && !group.is_empty() => {
-                Ok(Self { topic: topic.to_owned(), group: group.to_owned() })
-            }
-            _ => Err("write it as TOPIC:GROUP".to_owned()),
-        }
-    }
-}
-
-impl std::fmt::Display for TopicGroup {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.topic, self.group)
-    }
 }
 
 /// Those of `topics` that Kafka does not have.
@@ -70,17 +43,6 @@ pub async fn missing_topics(
         Ok(topics.into_iter().filter(|wanted| !is_there(wanted)).collect())
     })
     .await
-}
-
-/// How far a group is in one partition of its topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PartitionPosition {
-    /// The partition.
-    pub partition: i32,
-    /// The offset of the first record that the group has not committed.
-    pub next: i64,
-    /// The offset that the partition's next record gets; looked at after `next`.
-    pub end: i64,
 }
 
 /// How far each group is in each partition of its topic; one after the other, in the order of `groups`.
@@ -148,18 +110,5 @@ async fn aside<T: Send + 'static>(
     match tokio::task::spawn_blocking(ask).await {
         Ok(answer) => answer.map_err(MetadataError::Kafka),
         Err(error) => Err(MetadataError::Interrupted(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::TopicGroup;
-
-    #[test]
-    fn a_topic_group_is_a_topic_and_a_group() {
-        let parsed: TopicGroup = "plant.payloads:plant.transform".parse().unwrap();
-        assert_eq!((parsed.topic.as_str(), parsed.group.as_str()), ("plant.payloads", "plant.transform"));
-        assert_eq!(parsed.to_string(), "plant.payloads:plant.transform");
-        assert!("plant".parse::<TopicGroup>().is_err());
     }
 }

@@ -1,22 +1,52 @@
 #![doc = include_str!("../README.md")]
 
-mod admin;
-mod consumer;
-mod drain;
 mod either;
-mod lag;
-mod log;
-mod producer;
-mod reader;
 mod record;
+mod topic_group;
+mod topic_spec;
+
+#[cfg(not(feature = "client"))]
+mod absent;
+#[cfg(feature = "client")]
+mod admin;
+#[cfg(feature = "client")]
+mod consumer;
+#[cfg(feature = "client")]
+mod drain;
+#[cfg(feature = "client")]
+mod lag;
+#[cfg(feature = "client")]
+mod log;
+#[cfg(feature = "client")]
+mod message;
+#[cfg(feature = "client")]
+mod producer;
+#[cfg(feature = "client")]
+mod reader;
+#[cfg(feature = "client")]
 mod settings;
 
-pub use admin::{AdminError, TopicSpec, create_missing_topics};
-pub use drain::{Drain, DrainError};
 pub use either::EitherSink;
-pub use lag::{MetadataError, PartitionPosition, TopicGroup, lags, missing_topics, partitions, positions};
-pub use log::{Logged, is_absence};
-pub use producer::{KafkaSink, producer_config};
-pub use reader::{BatchId, Handle, Progress, Reader, ReaderConfig, Shared};
 pub use record::{NoEvent, Record};
+pub use topic_group::{PartitionPosition, TopicGroup};
+pub use topic_spec::TopicSpec;
+
+#[cfg(not(feature = "client"))]
+pub use absent::{
+    AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, create_missing_topics, lags,
+    missing_topics, partitions, positions,
+};
+#[cfg(feature = "client")]
+pub use admin::{AdminError, create_missing_topics};
+#[cfg(feature = "client")]
+pub use drain::{Drain, DrainError};
+#[cfg(feature = "client")]
+pub use lag::{MetadataError, lags, missing_topics, partitions, positions};
+#[cfg(feature = "client")]
+pub use log::{Logged, is_absence};
+#[cfg(feature = "client")]
+pub use producer::{KafkaSink, producer_config};
+#[cfg(feature = "client")]
+pub use reader::{BatchId, Handle, Progress, Reader, ReaderConfig, Shared};
+#[cfg(feature = "client")]
 pub use settings::KafkaSettings;

@@ -1,4 +1,5 @@
 //! The dead letter sink as a topic, on a real Kafka and a real PostgreSQL.
+#![cfg(feature = "kafka")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;

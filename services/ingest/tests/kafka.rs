@@ -1,4 +1,5 @@
 //! Topic mode: the answer to a sender, and what lies in the topic.
+#![cfg(feature = "kafka")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;

@@ -115,6 +115,46 @@ fn what_takes_one_event_a_request_links_no_kafka_and_the_acts_no_server() {
     }
 }
 
+/// `make run` builds what its Makefile names; librdkafka and OpenSSL are built from C, which takes minutes.
+#[test]
+fn what_make_run_builds_has_no_kafka_and_what_images_hold_has() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).expect("there is a Makefile");
+    let (_, flags) = makefile.split_once("QUICK := ").expect("it says what make run builds");
+    let joined = flags.replace("\\\n", " ");
+    let quick: Vec<_> = joined.lines().next().unwrap_or_default().split_whitespace().collect();
+    let build = std::fs::read_to_string(root().join("k8s/build")).expect("there is k8s/build");
+    let (_, features) = build.split_once("features=").expect("it names the features of images");
+    let features = features.lines().next().unwrap_or_default();
+    let packages = ["cli", "ingest", "dead-letter", "scheduler"];
+    let mut release = vec!["--no-default-features", "--features", features];
+    release.extend(packages.iter().flat_map(|package| ["--package", package]));
+    for (flags, is_there) in [(quick, false), (release, true)] {
+        let tree = linked(&flags);
+        for package in packages {
+            assert!(tree.contains(&format!("{package} v")), "{tree}");
+        }
+        for library in ["rdkafka-sys", "openssl-sys"] {
+            assert_eq!(tree.contains(library), is_there, "{library}:\n{tree}");
+        }
+    }
+    for package in packages {
+        assert!(features.split(',').any(|feature| feature == format!("{package}/kafka")), "{features}");
+    }
+}
+
+/// What `cargo tree` lists with these flags: a line a package.
+fn linked(flags: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = std::process::Command::new(cargo)
+        .current_dir(root())
+        .args(["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none"])
+        .args(flags)
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
+}
+
 #[test]
 fn modules_of_a_crate_use_each_other_one_way() {
     for folder in ["crates", "services"] {

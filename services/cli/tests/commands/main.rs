@@ -4,6 +4,7 @@ mod activate;
 mod check;
 mod cluster;
 mod dead_letters;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod migrate;
 mod one_answer;

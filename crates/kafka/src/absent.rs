@@ -1,0 +1,166 @@
+//! A build without librdkafka. It has no value of [`KafkaSettings`], so that what needs one is never reached.
+
+use std::time::Duration;
+
+use cloudevents::Event;
+use runtime::trace::TraceContext;
+use runtime::{Deadline, Env};
+use sink::{Sink, SinkError};
+use thiserror::Error;
+
+use crate::{PartitionPosition, Record, TopicGroup, TopicSpec};
+
+const REASON: &str = "this build has no Kafka: build with the Cargo feature `kafka`, or take a release";
+
+#[derive(Debug, Clone, Copy)]
+enum Never {}
+
+/// How to reach a Kafka cluster: not at all.
+#[derive(Debug, Clone, Copy)]
+pub struct KafkaSettings(Never);
+
+/// A topic as a sink: there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct KafkaSink(Never);
+
+/// A topic while it is read: none is.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain(Never);
+
+/// Why Kafka did not answer: it is not asked.
+#[derive(Debug, Error)]
+#[error("{REASON}")]
+pub struct MetadataError(Never);
+
+/// Why a topic is not drained: none is read.
+#[derive(Debug, Error)]
+#[error("{REASON}")]
+pub struct DrainError(Never);
+
+/// Why topics could not be made: none are asked for.
+#[derive(Debug, Error)]
+#[error("{REASON}")]
+pub struct AdminError(Never);
+
+impl KafkaSettings {
+    /// None; that `env` asks for Kafka is noted as a mistake.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        env.mistake("KAFKA_BOOTSTRAP_SERVERS", REASON);
+        None
+    }
+}
+
+impl KafkaSink {
+    /// None; that `env` asks for Kafka is noted as a mistake.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        env.mistake("KAFKA_TOPIC", REASON);
+        None
+    }
+
+    /// As that of a build with Kafka.
+    pub async fn flush(&self, _: Duration) {
+        match self.0 {}
+    }
+}
+
+impl Sink for KafkaSink {
+    async fn send(&self, _: &Event, _: Option<&TraceContext>) -> Result<(), SinkError> {
+        match self.0 {}
+    }
+}
+
+impl Drain {
+    /// As that of a build with Kafka.
+    ///
+    /// # Errors
+    /// [`DrainError`].
+    pub async fn open(settings: &KafkaSettings, _: &TopicGroup, _: Deadline) -> Result<Self, DrainError> {
+        match settings.0 {}
+    }
+
+    /// As that of a build with Kafka.
+    ///
+    /// # Errors
+    /// [`DrainError`].
+    pub async fn next(self) -> Result<(Self, Vec<Record>), DrainError> {
+        match self.0 {}
+    }
+
+    /// As that of a build with Kafka.
+    ///
+    /// # Errors
+    /// [`DrainError`].
+    pub async fn commit(self) -> Result<Self, DrainError> {
+        match self.0 {}
+    }
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`AdminError`].
+pub async fn create_missing_topics(
+    settings: &KafkaSettings,
+    _: &[TopicSpec],
+) -> Result<Vec<String>, AdminError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn missing_topics(settings: KafkaSettings, _: Vec<String>) -> Result<Vec<String>, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn lags(settings: KafkaSettings, _: Vec<TopicGroup>) -> Result<Vec<i64>, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn partitions(settings: KafkaSettings, _: String) -> Result<Vec<i32>, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn positions(
+    settings: KafkaSettings,
+    _: Vec<TopicGroup>,
+) -> Result<Vec<Vec<PartitionPosition>>, MetadataError> {
+    match settings.0 {}
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Env;
+
+    use crate::EitherSink;
+
+    use super::KafkaSettings;
+
+    fn mistakes(env: Env) -> String {
+        env.finish().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn who_asks_for_kafka_hears_that_this_build_has_none() {
+        let mut env = Env::from_pairs(&[("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")]);
+        assert!(KafkaSettings::from_env(&mut env).is_none());
+        assert!(mistakes(env).contains("KAFKA_BOOTSTRAP_SERVERS: this build has no Kafka"));
+        let mut env =
+            Env::from_pairs(&[("KAFKA_TOPIC", "payloads"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")]);
+        assert!(EitherSink::from_env(&mut env).is_none());
+        assert!(mistakes(env).contains("this build has no Kafka"));
+    }
+}
