@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use uuid::Uuid;
 
 use crate::binaries::{Binaries, find_binaries};
-use crate::files::{Socket, make_private, write_private};
+use crate::files::{self, Socket, make_private, write_private};
 use crate::owner::Owner;
 use crate::{Error, Options, watched};
 
@@ -86,9 +86,12 @@ impl Instance {
     /// [`Error::Io`] where its file cannot be read.
     pub fn password(&self) -> Result<String, Error> {
         let path = self.path("password");
-        fs::read_to_string(&path)
-            .map(|text| text.trim().to_owned())
-            .map_err(Error::io(format!("cannot read {}", path.display())))
+        files::read(&path, 0).map_err(Error::io(format!("cannot read {}", path.display())))
+    }
+
+    /// Whether the server has not ended, be it by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.server.as_mut().is_some_and(|server| matches!(server.try_wait(), Ok(None)))
     }
 
     /// The process id of the server; `None` after it was stopped or killed.
@@ -189,7 +192,7 @@ impl Instance {
 
     fn try_start(&mut self) -> Result<(), Error> {
         let log = self.path("postgres.log");
-        let log_from = fs::metadata(&log).map_or(0, |metadata| metadata.len());
+        let log_from = fs::symlink_metadata(&log).map_or(0, |metadata| metadata.len());
         let remove = self.options.ephemeral.then_some(self.options.directory.as_path());
         let mut server = watched::spawn(&self.owner, &self.command_line(), &log, remove)?;
         let deadline = Instant::now() + START_LIMIT;
@@ -234,7 +237,7 @@ impl Instance {
 
     /// The server writes its process id into the first line of `postmaster.pid`, and how it is into the eighth.
     fn is_ready(&self, pid: u32) -> bool {
-        let Ok(text) = fs::read_to_string(self.path("data").join("postmaster.pid")) else { return false };
+        let Ok(text) = files::read(&self.path("data").join("postmaster.pid"), 0) else { return false };
         let mut lines = text.lines();
         lines.next().is_some_and(|line| line.trim() == pid.to_string())
             && lines.nth(6).is_some_and(|line| line.trim() == "ready")
@@ -272,7 +275,9 @@ fn last_words(output: &Output) -> String {
 }
 
 fn log_since(log: &Path, from: u64) -> String {
-    let bytes = fs::read(log).unwrap_or_default();
-    let from = usize::try_from(from).unwrap_or(0).min(bytes.len());
-    String::from_utf8_lossy(&bytes[from..]).trim().to_owned()
+    match files::read(log, from) {
+        Ok(text) if !text.is_empty() => text,
+        Ok(_) => format!("nothing was written to its log {}", log.display()),
+        Err(error) => format!("its log {} cannot be read: {error}", log.display()),
+    }
 }

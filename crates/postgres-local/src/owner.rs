@@ -1,9 +1,11 @@
 //! Whom the server runs as: ourselves, or another user where we are root.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::unistd::{Gid, Uid, User};
 
@@ -44,12 +46,29 @@ impl Owner {
         command
     }
 
-    /// Hands `path` over to this user.
-    pub(crate) fn take(&self, path: &Path) -> Result<(), Error> {
+    /// Hands an open directory over to this user; `path` is its name.
+    pub(crate) fn take(&self, opened: &File, path: &Path) -> Result<(), Error> {
         let Some(user) = &self.other else { return Ok(()) };
-        nix::unistd::chown(path, Some(user.uid), Some(user.gid)).map_err(|errno| {
-            Error::io(format!("cannot give {} to {}", path.display(), user.name))(errno.into())
-        })
+        fchown(opened, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(Error::io(format!(
+            "cannot give {} to {}",
+            path.display(),
+            user.name
+        )))
+    }
+
+    /// Runs a shell script as this user, whose `$1` is `path` and whose standard input is `input`.
+    pub(crate) fn run(&self, script: &str, path: &Path, input: &str) -> io::Result<()> {
+        let mut shell = self.command("/bin/sh");
+        shell.args(["-c", script, "postgres-local"]).arg(path);
+        let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        if let Some(mut pipe) = child.stdin.take() {
+            pipe.write_all(input.as_bytes())?;
+        }
+        let output = child.wait_with_output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
     /// Whether this user may enter every directory above `path`.

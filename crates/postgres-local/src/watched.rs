@@ -1,6 +1,5 @@
 //! A server process that never outlives its starter.
 
-use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -8,12 +7,12 @@ use crate::{Error, owner::Owner};
 
 /// Becomes the server; a watcher beside it waits for the end of our pipe and stops the server then.
 ///
-/// `$1` is the directory to remove afterwards, or empty. The wait for the server is bounded, because a process
+/// `$1` is the directory to remove afterwards, or empty; `$2` is the log, which the server's user opens itself. The wait for the server is bounded, because a process
 /// that nobody reaps answers `kill -0` for ever. The pipe is moved to 3 because a shell gives what it starts
 /// in the background an empty standard input.
 const SCRIPT: &str = r#"
-remove=$1; shift
-exec 3<&0
+remove=$1 log=$2; shift 2
+exec 3<&0 >>"$log" 2>&1
 (
     cat <&3 >/dev/null
     kill -INT $$ 2>/dev/null
@@ -35,22 +34,17 @@ pub(crate) fn spawn(
     log: &Path,
     remove: Option<&Path>,
 ) -> Result<Child, Error> {
-    let output = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .map_err(Error::io(format!("cannot write {}", log.display())))?;
-    let errors = output.try_clone().map_err(Error::io("cannot share the log file"))?;
     owner
         .command("/bin/sh")
         .arg("-c")
         .arg(SCRIPT)
         .arg("postgres-local")
         .arg(remove.unwrap_or(Path::new("")))
+        .arg(log)
         .args(command)
         .stdin(Stdio::piped())
-        .stdout(output)
-        .stderr(errors)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .map_err(Error::io("cannot start the server's process"))
 }

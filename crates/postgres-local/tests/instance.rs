@@ -81,3 +81,48 @@ fn a_setting_that_the_server_refuses_is_reported_with_its_log() {
     let Err(Error::Start(log)) = Instance::start(&options) else { panic!("it started") };
     assert!(log.contains("max_connections"), "{log}");
 }
+
+#[test]
+fn a_server_that_ends_by_itself_is_not_running() {
+    let Some((_directory, mut instance)) = start(|options| options) else { return };
+    assert!(instance.is_running());
+    let pid = instance.pid().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    let begin = std::time::Instant::now();
+    while instance.is_running() {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(10), "it is still running");
+        std::thread::yield_now();
+    }
+}
+
+/// Where root starts the server, its folder belongs to another account, which may put links there.
+#[test]
+fn a_link_in_the_servers_folder_is_not_followed() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    let Some((directory, instance)) = start(|options| options) else { return };
+    drop(instance);
+    let victim = directory.path().join("victim");
+    std::fs::write(&victim, "as it was").unwrap();
+    std::fs::set_permissions(&victim, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let folder = directory.path().join("postgres");
+    let before = std::fs::metadata(&victim).unwrap();
+    let is_other = std::fs::metadata(&folder).unwrap().uid() != before.uid();
+    for name in ["password", "postgres.log"] {
+        if name == "postgres.log" && !is_other {
+            println!("skipped: the server runs as ourselves, who may write to our own file");
+            continue;
+        }
+        std::fs::remove_dir_all(folder.join("data")).unwrap();
+        std::fs::remove_file(folder.join(name)).unwrap();
+        symlink(&victim, folder.join(name)).unwrap();
+        let started = Instance::start(&Options::new(&folder).without_fsync());
+        let after = std::fs::metadata(&victim).unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "as it was", "{name}");
+        assert_eq!((after.uid(), after.mode()), (before.uid(), before.mode()), "{name}");
+        drop(started);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    symlink(directory.path(), &folder).unwrap();
+    assert!(Instance::start(&Options::new(&folder).without_fsync()).is_err());
+    assert_eq!(std::fs::metadata(directory.path()).unwrap().permissions().mode() & 0o777, 0o755);
+}
