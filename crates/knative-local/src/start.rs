@@ -37,7 +37,7 @@ pub enum StartError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// A folder cannot be made, or an address cannot be listened on.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     Io {
         /// What was tried.
         what: String,

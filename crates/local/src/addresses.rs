@@ -9,8 +9,8 @@ use runtime::Failure;
 
 const DATABASE: &str = "database-url";
 const BROKER: &str = "broker-url";
-/// Where commands look: the default state directory, and the demo's in it.
-const PLACES: [&str; 2] = [".freshet", ".freshet/demo"];
+/// Where in a state directory: of a pipeline, and of the demo.
+const PLACES: [&str; 2] = ["", "demo"];
 
 /// The files of a running `freshet up`. They go when it is dropped.
 #[derive(Debug)]
@@ -43,18 +43,18 @@ impl Drop for Addresses {
     }
 }
 
-/// The database of the `freshet up` that runs in this folder.
-pub fn database_url() -> Option<String> {
-    read(DATABASE)
+/// The database of the `freshet up` that runs in `state_directory`.
+pub fn database_url(state_directory: &Path) -> Option<String> {
+    read(state_directory, DATABASE)
 }
 
-/// The Broker of the `freshet up` that runs in this folder.
-pub fn broker_url() -> Option<String> {
-    read(BROKER)
+/// The Broker of the `freshet up` that runs in `state_directory`.
+pub fn broker_url(state_directory: &Path) -> Option<String> {
+    read(state_directory, BROKER)
 }
 
-fn read(name: &str) -> Option<String> {
-    PLACES.iter().find_map(|place| fs::read_to_string(Path::new(place).join(name)).ok())
+fn read(state_directory: &Path, name: &str) -> Option<String> {
+    PLACES.iter().find_map(|place| fs::read_to_string(state_directory.join(place).join(name)).ok())
 }
 
 /// A file that an earlier run left behind may have had other permissions: it is replaced, not written into.
@@ -70,7 +70,20 @@ fn write_private(file: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::Addresses;
+    use super::{Addresses, broker_url, database_url};
+
+    #[test]
+    fn a_pipeline_and_a_demo_are_found_in_the_directory_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(database_url(folder.path()), None);
+        let demo = folder.path().join("demo");
+        std::fs::create_dir(&demo).unwrap();
+        let _demo = Addresses::publish(&demo, "postgresql:///demo", "http://127.0.0.1:1/").unwrap();
+        assert_eq!(database_url(folder.path()).as_deref(), Some("postgresql:///demo"));
+        let _own = Addresses::publish(folder.path(), "postgresql:///own", "http://127.0.0.1:2/").unwrap();
+        assert_eq!(database_url(folder.path()).as_deref(), Some("postgresql:///own"));
+        assert_eq!(broker_url(folder.path()).as_deref(), Some("http://127.0.0.1:2/"));
+    }
 
     #[test]
     fn the_addresses_are_private_and_go_with_their_owner() {

@@ -74,10 +74,18 @@ pub async fn run(
     };
     let mut postgres = start_postgres(&directory).await?;
     let run = Run { options, directory, files, pipeline, once, database_url: postgres.url("postgres") };
-    let result = run.with_database(demo, report).await;
+    let result = run.with_database(demo, report, ended(&mut postgres)).await;
     tokio::task::block_in_place(|| postgres.stop())
         .map_err(|error| Failure::because("PostgreSQL does not stop", &error))?;
     result
+}
+
+/// Waits until the server has ended by itself.
+async fn ended(postgres: &mut Instance) {
+    let mut looks = tokio::time::interval(REFRESH);
+    while postgres.is_running() {
+        looks.tick().await;
+    }
 }
 
 /// A run whose PostgreSQL is up.
@@ -103,6 +111,7 @@ impl Run {
         &self,
         demo: Option<Demo>,
         report: impl Fn(&Outcome) -> Result<(), Failure>,
+        postgres_ended: impl Future<Output = ()>,
     ) -> Result<bool, Failure> {
         prepare(&self.database_url, &self.pipeline).await?;
         let tick = self.tick();
@@ -118,12 +127,18 @@ impl Run {
             tick: Some(tick),
         };
         let clock = Clock::system();
-        let running = LocalKnative::start(topology.config()?, Arc::new(move || clock.now()))
-            .await
-            .map_err(|error| Failure::because("the local broker does not start", &error))?;
+        let running = LocalKnative::start(topology.config()?, Arc::new(move || clock.now())).await.map_err(
+            |error| {
+                Failure::because("the local broker does not start", &error)
+                    .hint("--port and --address choose where the webhook listens")
+            },
+        )?;
         let addresses = Addresses::publish(self.directory.path(), &self.database_url, &running.broker_url());
         let result = match addresses {
-            Ok(_addresses) => self.until_over(&running, demo, report).await,
+            Ok(_addresses) => {
+                let demo = self.demo(demo, &running, report);
+                self.until_over(&running, demo, postgres_ended).await
+            }
             Err(failure) => Err(failure),
         };
         running.stop().await;
@@ -136,23 +151,29 @@ impl Run {
         if is_needed { self.pipeline.tick.unsigned_abs() } else { TICK_TIMER.rare }
     }
 
+    /// Where requests from outside are taken.
+    fn webhook(&self) -> String {
+        format!("http://{}:{}", self.options.address, self.options.port)
+    }
+
     /// Shows what happens until it is time to end.
     async fn until_over(
         &self,
         running: &Running,
-        demo: Option<Demo>,
-        report: impl Fn(&Outcome) -> Result<(), Failure>,
+        demo: impl Future<Output = Result<bool, Failure>>,
+        postgres_ended: impl Future<Output = ()>,
     ) -> Result<bool, Failure> {
         let mut screen = Screen::open();
         log::show(&screen);
-        let webhook = format!("http://{}:{}", self.options.address, self.options.port);
-        screen.say(&format!("webhook: {webhook}/hooks/SOURCE"));
-        screen.say(&format!("database: psql '{}'", self.database_url));
+        screen.say(&format!("webhook: {}/hooks/SOURCE", self.webhook()));
+        screen.say("elsewhere, `freshet devices` and psql \"$DATABASE_URL\" find it after:");
+        screen.say(&format!("export DATABASE_URL='{}'", self.database_url));
+        screen.say(&format!("export FRESHET_BROKER='{}'", running.broker_url()));
+        let (mut demo, mut postgres_ended) = (std::pin::pin!(demo), std::pin::pin!(postgres_ended));
         let mut refresh = tokio::time::interval(REFRESH);
         let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
         let mut terminated = signal(SignalKind::terminate())
             .map_err(|error| Failure::because("SIGTERM cannot be listened for", &error))?;
-        let mut demo = std::pin::pin!(self.demo(demo, &webhook, running, report));
         let mut over = None;
         loop {
             tokio::select! {
@@ -162,6 +183,12 @@ impl Run {
                 error = running.failed() => {
                     let failure = Failure::because("the local broker cannot go on", &error);
                     over = Some(Err(failure.hint("see that the disk has room, and start `freshet up` again: it goes on from here")));
+                    break;
+                }
+                () = &mut postgres_ended => {
+                    let log = self.directory.postgres().join("postgres.log");
+                    let failure = Failure::new(format!("PostgreSQL has ended: {} says why", log.display()));
+                    over = Some(Err(failure.hint("start `freshet up` again: what was accepted is stored then")));
                     break;
                 }
                 result = &mut demo, if over.is_none() => {
@@ -182,13 +209,12 @@ impl Run {
     async fn demo(
         &self,
         demo: Option<Demo>,
-        webhook: &str,
         running: &Running,
         report: impl Fn(&Outcome) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let Some(demo) = demo else { return std::future::pending().await };
         let database = connect(&settings(&self.database_url)?).await?;
-        let outcome = demo.run(webhook, &database, running, self.tick()).await?;
+        let outcome = demo.run(&self.webhook(), &database, running, self.tick()).await?;
         report(&outcome)?;
         Ok(outcome.agrees())
     }

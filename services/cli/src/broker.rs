@@ -4,13 +4,14 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
-use crate::local_addresses;
+use crate::state_directory::StateDirectory;
+use crate::words;
 use runtime::Failure;
 
 /// A Broker as the command line names it: its ingress, or `up`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Broker {
-    /// That of the `freshet up` which runs in this folder.
+    /// That of a running `freshet up`.
     #[default]
     Up,
     /// The one at this URL.
@@ -18,16 +19,17 @@ pub enum Broker {
 }
 
 impl Broker {
-    /// Its ingress.
+    /// Its ingress; of a `freshet up` the one in `state`.
     ///
     /// # Errors
-    /// Where no `freshet up` runs in this folder.
-    pub fn url(self) -> Result<Url, Failure> {
+    /// Where no `freshet up` runs there.
+    pub fn url(self, state: &StateDirectory) -> Result<Url, Failure> {
         match self {
             Self::At(url) => Ok(url),
-            Self::Up => local_addresses::broker_url().and_then(|text| text.parse().ok()).ok_or_else(|| {
-                Failure::new("no `freshet up` runs in this folder")
-                    .hint("name the Broker's ingress with --broker URL")
+            Self::Up => state.broker_url().and_then(|text| text.parse().ok()).ok_or_else(|| {
+                Failure::new(format!("no `freshet up` runs in {}", state.path().display())).hint(
+                    "name its state directory with --state-dir FOLDER, or the Broker's ingress with --broker URL",
+                )
             }),
         }
     }
@@ -40,6 +42,6 @@ impl FromStr for Broker {
         if text == "up" {
             return Ok(Self::Up);
         }
-        text.parse().map(Self::At).map_err(|error| format!("neither a URL nor `up`: {error}"))
+        words::url(text).map(Self::At).map_err(|error| format!("neither a URL nor `up`: {error}"))
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::database;
 use crate::output::{self, Format};
 use crate::pipeline_file;
+use crate::state_directory::StateDirectory;
 use runtime::Failure;
 
 use super::Done;
@@ -26,6 +27,8 @@ pub struct Args {
     /// How long to wait for the database and its schema, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = super::duration)]
     timeout: Duration,
+    #[command(flatten)]
+    state: StateDirectory,
 }
 
 /// The time between two looks at the database.
@@ -44,7 +47,7 @@ struct Answer {
 /// Where a file has mistakes, or the database or its schema is not there in time.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let pipeline = pipeline_file::load(&args.files.iter().cloned().collect())?;
-    let client = ready(&Database::new(&database::settings()?), args.timeout).await?;
+    let client = ready(&Database::new(&database::settings(&args.state)?), args.timeout).await?;
     let failed = |error| database::failed(&store::StoreError::from(error));
     let before = active_pipeline::hash(&client).await.map_err(failed)?;
     active_pipeline::activate(&client, &pipeline.hash, Clock::system().now()).await.map_err(failed)?;

@@ -5,6 +5,7 @@ use store::queries::{self, AlertRow};
 
 use crate::database;
 use crate::output::{self, Format, Row};
+use crate::state_directory::StateDirectory;
 use crate::words;
 use runtime::Failure;
 
@@ -19,6 +20,8 @@ pub struct Args {
     /// How many at most
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    state: StateDirectory,
 }
 
 /// An alert on the screen.
@@ -31,7 +34,7 @@ struct AlertLine(AlertRow);
 /// # Errors
 /// Where the database cannot be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let client = database::client().await?;
+    let client = database::client(&args.state).await?;
     let alerts = queries::alerts(&client, args.all, i64::from(args.limit))
         .await
         .map_err(|error| database::failed(&error.into()))?;

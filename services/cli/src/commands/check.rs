@@ -1,5 +1,7 @@
 //! `freshet check`.
 
+use std::io::Read as _;
+
 use pipeline_config::{Files, Findings, LoadError, Mistake, Pipeline, VARIABLE};
 use serde::Serialize;
 
@@ -11,10 +13,14 @@ use super::Done;
 /// Check a pipeline: print every mistake with its file, line and column, and warn of what will hurt
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The pipeline: files and folders; several are one pipeline
+    /// The pipeline: files and folders; several are one pipeline. `-` alone is standard input
     #[arg(value_name = "FILE", env = VARIABLE, default_value = "freshet.yaml")]
     files: Vec<Files>,
 }
+
+const STANDARD_INPUT: &str = "standard input";
+/// What is read of standard input, in bytes.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// A mistake or a warning, for programs.
 #[derive(Debug, Serialize)]
@@ -32,7 +38,9 @@ struct Finding<'a> {
 /// Where a file cannot be read, or standard output not be written.
 pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let files: Files = args.files.iter().cloned().collect();
-    let Findings { mistakes, warnings } = match Pipeline::load(&files) {
+    let is_standard_input = files.to_string() == "-";
+    let loaded = if is_standard_input { from_standard_input()? } else { Pipeline::load(&files) };
+    let Findings { mistakes, warnings } = match loaded {
         Ok(pipeline) => Findings { mistakes: Vec::new(), warnings: pipeline.warnings },
         Err(LoadError::Mistakes(found)) => found,
         Err(error @ LoadError::Unreadable { .. }) => {
@@ -45,8 +53,19 @@ pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         Format::Json => output::json(&findings)?,
         Format::Table => findings.iter().try_for_each(|finding| output::write_line(&finding.to_line()))?,
     }
-    eprintln!("{files}: {}", summary(mistakes.len(), warnings.len()));
+    let name = if is_standard_input { STANDARD_INPUT.to_owned() } else { files.to_string() };
+    eprintln!("{name}: {}", summary(mistakes.len(), warnings.len()));
     Ok(if mistakes.is_empty() { Done::Well } else { Done::Badly })
+}
+
+fn from_standard_input() -> Result<Result<Pipeline, LoadError>, Failure> {
+    let mut text = Vec::new();
+    let read = std::io::stdin().lock().take(LONGEST + 1).read_to_end(&mut text);
+    read.map_err(|error| Failure::because("standard input cannot be read", &error))?;
+    if text.len() as u64 > LONGEST {
+        return Err(Failure::new(format!("standard input is longer than {LONGEST} bytes")));
+    }
+    Ok(Pipeline::from_bytes(&[(STANDARD_INPUT.to_owned(), text)]).map_err(LoadError::Mistakes))
 }
 
 fn findings<'a>(kind: &'static str, list: &'a [Mistake]) -> impl Iterator<Item = Finding<'a>> {

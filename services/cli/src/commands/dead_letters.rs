@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::cluster_args::ClusterArgs;
 use crate::database;
 use crate::output::{Format, Row};
+use crate::state_directory::StateDirectory;
 use runtime::Failure;
 
 use super::Done;
@@ -113,11 +114,11 @@ enum DeadLetterStore {
 
 impl DeadLetterStore {
     /// The stage's where one of the cluster's flags is given.
-    async fn open(args: &ClusterArgs) -> Result<Self, Failure> {
+    async fn open(args: &ClusterArgs, state: &StateDirectory) -> Result<Self, Failure> {
         if args.is_given() {
             return Ok(Self::Stage(Box::new(Remote::open(args).await?)));
         }
-        Ok(Self::Database(Box::new(database::client().await?)))
+        Ok(Self::Database(Box::new(database::client(state).await?)))
     }
 
     /// Up to `limit` of them, the one that failed last first.

@@ -1,11 +1,14 @@
 //! `freshet devices`.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::queries::{self, DeviceRow};
 
 use crate::database;
 use crate::output::{self, Format, Row};
+use crate::state_directory::StateDirectory;
 use crate::words;
 use runtime::Failure;
 
@@ -15,11 +18,13 @@ use super::Done;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only devices that were not heard for this long, such as 30m or 6h
-    #[arg(long, value_name = "DURATION")]
-    silent: Option<SignedDuration>,
+    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
+    silent: Option<Duration>,
     /// How many at most
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    state: StateDirectory,
 }
 
 /// A device on the screen, seen from now.
@@ -37,8 +42,10 @@ struct DeviceLine {
 /// Where the database cannot be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let now = runtime::Clock::system().now();
-    let silent_since = args.silent.map(|silent| now - silent);
-    let client = database::client().await?;
+    // What was silent since before there were clocks is no device.
+    let before = |silent| now.checked_sub(SignedDuration::try_from(silent).ok()?).ok();
+    let silent_since = args.silent.map(|silent| before(silent).unwrap_or(Timestamp::MIN));
+    let client = database::client(&args.state).await?;
     let devices = queries::devices(&client, silent_since, i64::from(args.limit))
         .await
         .map_err(|error| database::failed(&error.into()))?;

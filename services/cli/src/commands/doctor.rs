@@ -9,6 +9,7 @@ use store::Database;
 
 use crate::cluster_args::ClusterArgs;
 use crate::output::{self, Format};
+use crate::state_directory::StateDirectory;
 use crate::{database, kafka_settings};
 
 use super::Done;
@@ -57,7 +58,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 
 /// What the pod does.
 async fn report(topics: &[String]) -> Result<Done, Failure> {
-    let database = Database::new(&database::settings()?);
+    let database = Database::new(&database::settings(&StateDirectory::default())?);
     let has_kafka = std::env::var_os("KAFKA_BOOTSTRAP_SERVERS").is_some_and(|servers| !servers.is_empty());
     let kafka = has_kafka.then(kafka_settings::settings);
     output::json_line(&Report::now(&database, kafka, topics).await)?;

@@ -11,6 +11,7 @@ use crate::cluster_args::ClusterArgs;
 use crate::database;
 use crate::kafka_settings;
 use crate::output::{self, Format};
+use crate::state_directory::StateDirectory;
 use cluster::doctor::broker::KAFKA_CLASS;
 use cluster::inside;
 use cluster::status::counts::Counts;
@@ -101,7 +102,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 
 /// What the pod does.
 async fn wait(args: &Args) -> Result<Answer, Failure> {
-    let database = Database::new(&database::settings()?);
+    let database = Database::new(&database::settings(&StateDirectory::default())?);
     let settings = kafka_settings::settings();
     let begin = Instant::now();
     let deadline = begin + args.timeout;

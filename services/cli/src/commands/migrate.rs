@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::database;
 use crate::kafka_settings;
 use crate::output::{self, Format};
+use crate::state_directory::StateDirectory;
 use crate::topic::Topic;
 use runtime::Failure;
 
@@ -21,6 +22,8 @@ pub struct Args {
     /// Also make this Kafka topic, if it is missing; repeatable
     #[arg(long = "topic", value_name = "NAME:PARTITIONS:REPLICATION")]
     topics: Vec<Topic>,
+    #[command(flatten)]
+    state: StateDirectory,
 }
 
 /// What was done, for programs.
@@ -37,7 +40,7 @@ struct Answer {
 /// # Errors
 /// Where the database cannot be reached or refuses a migration.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let settings = database::settings()?;
+    let settings = database::settings(&args.state)?;
     let migrated = store::migrate(&settings).await.map_err(|error| {
         Failure::because("the schema is not up to date", &error)
             .hint("what was applied before stays; run it again")

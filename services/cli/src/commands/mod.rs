@@ -3,10 +3,12 @@
 pub mod activate;
 pub mod alerts;
 pub mod check;
+pub mod completions;
 pub mod dead_letters;
 pub mod devices;
 pub mod doctor;
 pub mod drain;
+pub mod man;
 pub mod migrate;
 pub mod readings;
 pub mod receiver;
@@ -17,6 +19,7 @@ pub mod source;
 pub mod status;
 #[cfg(feature = "local")]
 pub mod up;
+pub mod version;
 
 use std::time::Duration;
 
@@ -44,6 +47,8 @@ pub enum Done {
     Well,
     /// What was looked at is not well, as printed: exit status 1.
     Badly,
+    /// Ctrl-C ended it before it was done: exit status 130.
+    Interrupted,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,11 +76,14 @@ enum Command {
     /// Try out a receiver of the pipeline file
     #[command(subcommand)]
     Receiver(receiver::Command),
+    Completions(completions::Args),
+    Man(man::Args),
+    Version(version::Args),
 }
 
 const AFTER_HELP: &str = "\
 Data go to standard output, everything else to standard error. Exit status: 0 where all is well, 1 where it \
-is not, 2 where the command line is wrong.
+is not, 2 where the command line is wrong, 130 after Ctrl-C.
 
 Begin with `freshet up --demo`.";
 
@@ -103,6 +111,9 @@ impl Cli {
             Command::DeadLetters(command) => dead_letters::run(command, self.output).await,
             Command::Source(command) => source::run(&command, self.output),
             Command::Receiver(command) => receiver::run(command, self.output).await,
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
+            Command::Version(args) => version::run(&args, self.output),
         }
     }
 }

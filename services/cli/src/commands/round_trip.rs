@@ -13,6 +13,8 @@ use crate::pipeline_file::{self, PipelineFile};
 use crate::round_trip::{Fate, Probe};
 use crate::send::credential::Shown;
 use crate::send::target::{Outgoing, Target};
+use crate::state_directory::StateDirectory;
+use crate::words;
 use runtime::Failure;
 
 use super::Done;
@@ -24,7 +26,7 @@ use super::Done;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where ingest is reached
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, visible_alias = "to", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = words::url)]
     url: reqwest::Url,
     /// The source of the pipeline file to send as
     #[arg(long, value_name = "NAME")]
@@ -34,6 +36,8 @@ pub struct Args {
     /// How long all of it may take, such as 90s or 5m
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = super::duration)]
     timeout: Duration,
+    #[command(flatten)]
+    state: StateDirectory,
 }
 
 /// The time between two attempts at the webhook.
@@ -58,7 +62,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let source = pipeline_file::source(&pipeline, &args.source)?;
     let clock = Clock::system();
     let probe = Probe::new(source, clock.now())?;
-    let database = Database::new(&database::settings()?);
+    let database = Database::new(&database::settings(&args.state)?);
     // A database that nobody reaches is told before anything is sent.
     drop(database.client().await.map_err(|error| database::failed(&error))?);
     let mut url = args.url.clone();
@@ -120,9 +124,9 @@ async fn post(request: &Outgoing, limit: Duration) -> Result<Result<(), Refusal>
         Ok(response) if response.status().is_success() => return Ok(Ok(())),
         Ok(response) => response.status().as_u16(),
         Err(error) => {
-            let reason = if error.is_timeout() { "no answer in time" } else { "it cannot be reached" };
+            let reason = format!("no answer: {}", words::no_answer(error));
             let hint = "is the URL that of ingest, and is its Knative Service ready?";
-            return Ok(Err(Refusal { reason: reason.to_owned(), hint, may_pass_later: true }));
+            return Ok(Err(Refusal { reason, hint, may_pass_later: true }));
         }
     };
     let hint = match status {

@@ -1,6 +1,7 @@
 //! `freshet send`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event_model::event_types::PAYLOAD_RECEIVED;
@@ -12,10 +13,12 @@ use crate::cluster_args::ClusterArgs;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::send::credential::Shown;
-use crate::send::input::{self, Cutting};
-use crate::send::report::{Line, Report};
-use crate::send::run::{self, Pace};
-use crate::send::target::{Envelope, Outgoing, Target};
+use crate::send::input::{self, Cutting, Input};
+use crate::send::report::{Line, Refused, Report};
+use crate::send::run::{self, Addressed, Pace, Sent};
+use crate::send::target::{Envelope, Target};
+use crate::state_directory::StateDirectory;
+use crate::words;
 use cluster::route::Route;
 use runtime::Failure;
 
@@ -26,6 +29,8 @@ use super::Done;
 /// INPUT is a file or a folder: `.http` files are recorded requests, the rows of `.csv`, `.ndjson` and `.jsonl` files
 /// are JSON payloads of their own, any other file is one body. `-` reads NDJSON from standard input.
 ///
+/// An input that is not taken is named on standard error with the reason, the first 20 of them; `-o json` names them all.
+///
 /// With -n, --context, --kubeconfig or --release it goes to the ingest of a release on a cluster, through the cluster's own
 /// gateway; --source is then one of that release's pipeline.
 #[derive(Debug, clap::Args)]
@@ -34,7 +39,7 @@ pub struct Args {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// The webhook's URL; with --source only its host, to which /hooks/SOURCE is added
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = words::url)]
     to: reqwest::Url,
     /// Send as this source of the pipeline file, with its credential
     #[arg(long, value_name = "NAME")]
@@ -43,9 +48,11 @@ pub struct Args {
     pipeline: PipelineFile,
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// Send to this Broker instead, one CloudEvent an item; `up` is that of the `freshet up` in this folder; needs --source
+    /// Send to this Broker instead, one CloudEvent an item; `up` is that of a running `freshet up`; needs --source
     #[arg(long, value_name = "URL", env = "FRESHET_BROKER", requires = "source")]
     broker: Option<Broker>,
+    #[command(flatten)]
+    state: StateDirectory,
     /// The type of the events that go to a Broker
     #[arg(long, value_name = "TYPE", default_value = PAYLOAD_RECEIVED)]
     event_type: String,
@@ -56,16 +63,16 @@ pub struct Args {
     #[arg(long, value_parser = rate)]
     rate: Option<f64>,
     /// Requests under way at once
-    #[arg(long, default_value_t = 8)]
-    concurrency: usize,
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    concurrency: u16,
     /// Rows in one request; several go as a JSON array
-    #[arg(long, default_value_t = 1)]
-    batch: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    batch: u32,
     /// Attempts after the first where there was no answer, or 429 or 503
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(..=100))]
     retries: u32,
     /// Seconds that one attempt may take
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 
@@ -84,6 +91,9 @@ impl Row for Line {
     }
 }
 
+/// As many refused inputs are named on standard error.
+const NAMED: usize = 20;
+
 /// Sends; ends badly where a request was not taken.
 ///
 /// # Errors
@@ -95,7 +105,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         runtime::http_client(&options).map_err(|error| Failure::because("no HTTP client", &error))?;
     let pace = Pace {
         rate: args.rate,
-        concurrency: args.concurrency,
+        concurrency: args.concurrency.into(),
         retries: args.retries,
         headers: args
             .header_env
@@ -108,31 +118,58 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         ProgressStyle::with_template("{spinner} {pos} sent, {per_sec}, {elapsed}")
             .expect("the template is valid"),
     );
-    let progress = bar.clone();
-    let mut broken_input = None;
-    let requests = requests(args, &target, credential.as_ref(), &mut broken_input)?;
-    let report = run::send(&client, requests, &pace, move || progress.inc(1)).await;
+    let requests = run::read_ahead(requests(args, target, credential)?);
+    // Without a handler of its own the signal ends the process, which is what is left then.
+    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    let sent = run::send(&client, requests, pace, (interrupted, name_refused(bar.clone()))).await;
     bar.finish_and_clear();
-    print(&report, format)?;
-    if let Some(failure) = broken_input {
-        return Err(failure);
+    print(&sent, format)?;
+    match sent {
+        Sent { broken: Some(failure), .. } => Err(failure),
+        Sent { interrupted: true, .. } => Ok(Done::Interrupted),
+        Sent { report, .. } if report.accepted == report.requests => Ok(Done::Well),
+        Sent { .. } => Ok(Done::Badly),
     }
-    Ok(if report.accepted == report.requests { Done::Well } else { Done::Badly })
 }
 
-fn print(report: &Report, format: Format) -> Result<(), Failure> {
+/// Counts a request on `bar`, and names the first inputs that were not taken.
+fn name_refused(bar: ProgressBar) -> impl Fn(Option<&Refused>) + Send + Sync + 'static {
+    let named = AtomicUsize::new(0);
+    move |refused| {
+        bar.inc(1);
+        if let Some(refused) = refused
+            && named.fetch_add(1, Ordering::Relaxed) < NAMED
+        {
+            bar.suspend(|| eprintln!("{}", output::printable(&refused.to_string())));
+        }
+    }
+}
+
+fn print(sent: &Sent, format: Format) -> Result<(), Failure> {
+    let report = &sent.report;
+    let unnamed = (report.requests - report.accepted).saturating_sub(NAMED);
+    if unnamed > 0 {
+        eprintln!("{unnamed} more were not taken; -o json names them");
+    }
     match format {
         Format::Json => output::json(report)?,
         Format::Table => {
             output::rows(format, &report.answers)?;
-            let rate = report.requests as f64 / report.seconds.max(f64::EPSILON);
-            eprintln!(
-                "{} of {} requests were taken in {:.1} s ({rate:.0}/s), with {} retries",
-                report.accepted, report.requests, report.seconds, report.retries
-            );
+            eprintln!("{}", summary(report));
         }
     }
+    if sent.interrupted {
+        eprintln!("interrupted: {} requests were under way, and may have been taken", report.cut_off);
+    }
     Ok(())
+}
+
+fn summary(report: &Report) -> String {
+    let rate = report.requests as f64 / report.seconds.max(f64::EPSILON);
+    format!(
+        "{} of {} requests were taken in {:.1} s ({rate:.0}/s), with {} retries",
+        report.accepted, report.requests, report.seconds, report.retries
+    )
 }
 
 /// Where to send, and as whom.
@@ -163,7 +200,7 @@ impl Destination {
                 event_type: args.event_type.clone(),
                 format: source.format.clone(),
             };
-            let target = Target::Broker { url: broker.clone().url()?, envelope };
+            let target = Target::Broker { url: broker.clone().url(&args.state)?, envelope };
             return Ok(Self { target, credential: None, route: None });
         }
         let target = Target::Webhook { url: hook(args.to.clone(), name) };
@@ -196,14 +233,13 @@ fn hook(mut base: reqwest::Url, source: &str) -> reqwest::Url {
     base
 }
 
-/// The requests one after another; an input that breaks off ends them, and is told in `broken`.
-fn requests<'a>(
+/// The requests one after another, each with the place of its input.
+fn requests(
     args: &Args,
-    target: &'a Target,
-    credential: Option<&'a Shown>,
-    broken: &'a mut Option<Failure>,
-) -> Result<impl Iterator<Item = Outgoing> + 'a, Failure> {
-    let cutting = Cutting { batch: args.batch };
+    target: Target,
+    credential: Option<Shown>,
+) -> Result<impl Iterator<Item = Result<Addressed, Failure>> + Send + 'static, Failure> {
+    let cutting = Cutting { batch: args.batch as usize };
     let inputs = args
         .inputs
         .iter()
@@ -211,22 +247,16 @@ fn requests<'a>(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Failure::because("there is nothing to send", &error))?;
     let clock = Clock::system();
-    Ok(inputs.into_iter().flatten().map_while(move |item| {
-        let made = item.map_err(|error| Failure::because("an input ends early", &error)).and_then(|item| {
-            target
-                .outgoing(item, clock.now())
-                .map_err(|error| Failure::because("an item cannot be sent", &error))
-        });
-        match made {
-            Ok(request) => Some(match credential {
-                Some(credential) => credential.on(request, clock.now()),
-                None => request,
-            }),
-            Err(failure) => {
-                *broken = Some(failure);
-                None
-            }
-        }
+    Ok(inputs.into_iter().flatten().map(move |input| {
+        let Input { place, item } = input.map_err(|error| Failure::because("an input ends early", &error))?;
+        let request = target
+            .outgoing(item, clock.now())
+            .map_err(|error| Failure::because("an item cannot be sent", &error))?;
+        let request = match &credential {
+            Some(credential) => credential.on(request, clock.now()),
+            None => request,
+        };
+        Ok((place, request))
     }))
 }
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::preview::{Preview, ReadingLine, preview};
-use crate::send::input::{self, Cutting, Item};
+use crate::send::input::{self, Cutting, Input, Item};
+use crate::words;
 use runtime::Failure;
 
 use super::Done;
@@ -35,9 +36,17 @@ pub struct TestArgs {
     /// What a body is, where its file name does not tell
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// When it is taken to have been received; now if not given
-    #[arg(long, value_name = "TIME")]
+    /// When it is taken to have been received: a time, a day or an age such as 24h; now if not given
+    #[arg(long, value_name = "TIME", value_parser = words::time)]
     received_at: Option<Timestamp>,
+}
+
+/// What an input would become.
+#[derive(Serialize)]
+struct Previewed {
+    input: String,
+    #[serde(flatten)]
+    preview: Preview,
 }
 
 /// A reading on the screen.
@@ -47,8 +56,12 @@ struct ReadingRow<'a>(&'a ReadingLine);
 
 /// A problem on the screen.
 #[derive(Serialize)]
-#[serde(transparent)]
-struct ProblemRow<'a>(&'a Problem);
+struct ProblemRow<'a> {
+    #[serde(skip)]
+    input: &'a str,
+    #[serde(flatten)]
+    problem: &'a Problem,
+}
 
 /// Does what the command line says.
 ///
@@ -66,15 +79,16 @@ fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let received_at = args.received_at.unwrap_or_else(|| runtime::Clock::system().now());
     let unreadable = |error: &input::InputError| Failure::because("the input cannot be read", error);
     let mut previews = Vec::new();
-    for item in input::items(&args.file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {
-        let request = args.request(item.map_err(|error| unreadable(&error))?);
-        previews.push(preview(source, &request, received_at));
+    for input in input::items(&args.file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {
+        let Input { place, item } = input.map_err(|error| unreadable(&error))?;
+        let request = args.request(item);
+        previews.push(Previewed { input: place, preview: preview(source, &request, received_at) });
     }
     match format {
         Format::Json => output::json(&previews)?,
         Format::Table => print(&previews)?,
     }
-    Ok(if previews.iter().all(Preview::is_well) { Done::Well } else { Done::Badly })
+    Ok(if previews.iter().all(|previewed| previewed.preview.is_well()) { Done::Well } else { Done::Badly })
 }
 
 impl TestArgs {
@@ -97,19 +111,20 @@ impl TestArgs {
 }
 
 /// Readings and problems to standard output, what they amount to to standard error.
-fn print(previews: &[Preview]) -> Result<(), Failure> {
-    for refusal in previews.iter().filter_map(|preview| preview.refused.as_ref()) {
-        output::write_line(&format!(
-            "refused with {}: {}",
-            refusal.status,
-            output::printable(&refusal.reason)
-        ))?;
+fn print(previews: &[Previewed]) -> Result<(), Failure> {
+    for Previewed { input, preview } in previews {
+        if let Some(refusal) = &preview.refused {
+            let line = format!("{input}: refused with {}: {}", refusal.status, refusal.reason);
+            output::write_line(&output::printable(&line))?;
+        }
+        if preview.handshake {
+            let line = format!("{input}: a subscription handshake: ingest answers it, nothing is stored");
+            output::write_line(&output::printable(&line))?;
+        }
     }
-    for _ in previews.iter().filter(|preview| preview.handshake) {
-        output::write_line("a subscription handshake: ingest answers it, nothing is stored")?;
-    }
-    let readings: Vec<_> = previews.iter().flat_map(|preview| &preview.readings).map(ReadingRow).collect();
-    let problems: Vec<_> = previews.iter().flat_map(|preview| &preview.problems).map(ProblemRow).collect();
+    let all = || previews.iter().map(|previewed| &previewed.preview);
+    let readings: Vec<_> = all().flat_map(|preview| &preview.readings).map(ReadingRow).collect();
+    let problems: Vec<_> = previews.iter().flat_map(problems_of).collect();
     if !readings.is_empty() {
         output::rows(Format::Table, &readings)?;
     }
@@ -124,9 +139,13 @@ fn print(previews: &[Preview]) -> Result<(), Failure> {
         previews.len(),
         readings.len(),
         problems.len(),
-        previews.iter().filter(|preview| preview.refused.is_some()).count()
+        all().filter(|preview| preview.refused.is_some()).count()
     );
     Ok(())
+}
+
+fn problems_of(previewed: &Previewed) -> impl Iterator<Item = ProblemRow<'_>> {
+    previewed.preview.problems.iter().map(|problem| ProblemRow { input: &previewed.input, problem })
 }
 
 impl Row for ReadingRow<'_> {
@@ -162,9 +181,9 @@ const fn quality(quality: Quality) -> &'static str {
 }
 
 impl Row for ProblemRow<'_> {
-    const HEADINGS: &'static [&'static str] = &["PLACE", "PROBLEM"];
+    const HEADINGS: &'static [&'static str] = &["INPUT", "PLACE", "PROBLEM"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.0.place.clone(), self.0.reason.clone()]
+        vec![self.input.to_owned(), self.problem.place.clone(), self.problem.reason.clone()]
     }
 }

@@ -10,6 +10,7 @@ use crate::cluster_args::ClusterArgs;
 use crate::database;
 use crate::kafka_settings;
 use crate::output::{self, Format, Row};
+use crate::state_directory::StateDirectory;
 use cluster::status::counts::Counts;
 use cluster::status::readers::Readers;
 use cluster::status::{self, ORIGINS, StageLine};
@@ -96,7 +97,7 @@ impl Row for StageLine {
 async fn count(args: &Args) -> Result<Done, Failure> {
     let now = Clock::system().now();
     let since = now - SignedDuration::try_from(args.since).unwrap_or(SignedDuration::ZERO);
-    let database = Database::new(&database::settings()?);
+    let database = Database::new(&database::settings(&StateDirectory::default())?);
     let counts = Counts::now(&database, (since, now), &kafka_settings::settings(), &args.reader).await;
     output::json_line(&counts)?;
     Ok(Done::Well)

@@ -14,6 +14,7 @@ use topology::TICK_TIMER;
 
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
+use crate::state_directory::DEFAULT;
 
 use super::Done;
 
@@ -23,7 +24,7 @@ pub struct Args {
     #[command(flatten)]
     pipeline: PipelineFile,
     /// Where everything is kept; the next `up` in the same directory goes on where this one stopped
-    #[arg(long, value_name = "FOLDER", default_value = ".freshet")]
+    #[arg(long, value_name = "FOLDER", env = "FRESHET_STATE_DIR", default_value = DEFAULT)]
     state_dir: PathBuf,
     /// The port of the webhook
     #[arg(long, default_value_t = 8080)]

@@ -23,6 +23,15 @@ pub enum Item {
     },
 }
 
+/// An item and where it stands, for people: `FILE`, or `FILE:LINE` where the file holds several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The file, and the line or lines of it.
+    pub place: String,
+    /// What is sent.
+    pub item: Item,
+}
+
 /// Why an input cannot be read.
 #[derive(Debug, Error)]
 pub enum InputError {
@@ -60,7 +69,7 @@ pub struct Cutting {
 }
 
 /// An iterator over the items of an input.
-pub type Items = Box<dyn Iterator<Item = Result<Item, InputError>> + Send>;
+pub type Items = Box<dyn Iterator<Item = Result<Input, InputError>> + Send>;
 
 /// The items of `path`: a folder (its files in the order of their names, folders within it too), a `.http` file,
 /// a `.csv`, `.ndjson` or `.jsonl` table, any other file as one body; `-` is NDJSON on standard input.
@@ -87,7 +96,7 @@ pub fn items(path: &Path, cutting: Cutting) -> Result<Items, InputError> {
     Ok(match extension(path).as_str() {
         "csv" => {
             let rows = CsvRows::new(path.to_owned(), file)?;
-            Box::new(RowBatches::new(rows, cutting.batch))
+            Box::new(RowBatches::new(path.to_owned(), rows, cutting.batch))
         }
         "ndjson" | "jsonl" => lines(path.to_owned(), BufReader::new(file), cutting),
         "http" => {
@@ -98,43 +107,42 @@ pub fn items(path: &Path, cutting: Cutting) -> Result<Items, InputError> {
         other => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(unreadable)?;
-            Box::new(std::iter::once(Ok(Item::Body { content_type: media_type(other), bytes })))
+            let item = Item::Body { content_type: media_type(other), bytes };
+            Box::new(std::iter::once(Ok(Input { place: path.display().to_string(), item })))
         }
     })
 }
 
 fn lines(path: PathBuf, reader: impl BufRead + Send + 'static, cutting: Cutting) -> Items {
-    Box::new(RowBatches::new(LineRows::new(path, reader), cutting.batch))
+    Box::new(RowBatches::new(path.clone(), LineRows::new(path, reader), cutting.batch))
 }
 
 /// The requests of a `.http` file; a line that begins with `###` parts two of them, as editors write it.
-fn recorded_requests(path: &Path, text: &[u8]) -> Vec<Result<Item, InputError>> {
-    split_at_separators(text)
-        .into_iter()
-        .map(|part| {
-            RecordedRequest::parse(part)
-                .map(Item::Request)
-                .map_err(|cause| InputError::Request { path: path.to_owned(), cause })
-        })
-        .collect()
+fn recorded_requests(path: &Path, text: &[u8]) -> Vec<Result<Input, InputError>> {
+    let parts = split_at_separators(text);
+    let is_one = parts.len() == 1;
+    let input = |(line, part): (usize, &[u8])| {
+        let place = if is_one { path.display().to_string() } else { format!("{}:{line}", path.display()) };
+        RecordedRequest::parse(part)
+            .map(|request| Input { place, item: Item::Request(request) })
+            .map_err(|cause| InputError::Request { path: path.to_owned(), cause })
+    };
+    parts.into_iter().map(input).collect()
 }
 
-fn split_at_separators(text: &[u8]) -> Vec<&[u8]> {
+/// The parts, each after the number of its first line.
+fn split_at_separators(text: &[u8]) -> Vec<(usize, &[u8])> {
     let mut parts = Vec::new();
-    let (mut part_from, mut line_from) = (0, 0);
-    while line_from < text.len() {
-        let line_to = text[line_from..]
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(text.len(), |at| line_from + at + 1);
-        if text[line_from..line_to].starts_with(b"###") {
-            parts.push(&text[part_from..line_from]);
-            part_from = line_to;
+    let (mut part, mut from) = ((1, 0), 0);
+    for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if line.starts_with(b"###") {
+            parts.push((part.0, &text[part.1..from]));
+            part = (index + 2, from + line.len());
         }
-        line_from = line_to;
+        from += line.len();
     }
-    parts.push(&text[part_from..]);
-    parts.retain(|part| !part.trim_ascii().is_empty());
+    parts.push((part.0, &text[part.1..]));
+    parts.retain(|(_, part)| !part.trim_ascii().is_empty());
     parts
 }
 
@@ -156,7 +164,7 @@ fn media_type(extension: &str) -> &'static str {
 mod tests {
     use std::path::Path;
 
-    use super::{Cutting, Item, items, split_at_separators};
+    use super::{Cutting, Input, Item, items, split_at_separators};
 
     #[test]
     fn a_folder_gives_its_files_in_the_order_of_their_names() {
@@ -167,11 +175,15 @@ mod tests {
             "POST /hooks/x HTTP/1.1\n\n1\n### next\nPOST /hooks/y HTTP/1.1\n\n2\n",
         )
         .unwrap();
-        let found: Vec<Item> =
+        let found: Vec<Input> =
             items(folder.path(), Cutting { batch: 1 }).unwrap().map(Result::unwrap).collect();
-        let [Item::Request(first), Item::Request(second), Item::Body { content_type, .. }] = found.as_slice()
+        let places: Vec<_> =
+            found.iter().map(|input| input.place.rsplit('/').next().unwrap_or_default()).collect();
+        assert_eq!(places, ["a.http:1", "a.http:5", "b.json"]);
+        let items: Vec<_> = found.into_iter().map(|input| input.item).collect();
+        let [Item::Request(first), Item::Request(second), Item::Body { content_type, .. }] = items.as_slice()
         else {
-            panic!("{found:?}");
+            panic!("{items:?}");
         };
         assert_eq!((first.path.as_str(), second.path.as_str()), ("/hooks/x", "/hooks/y"));
         assert_eq!(*content_type, "application/json");

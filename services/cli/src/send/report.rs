@@ -1,6 +1,7 @@
 //! The closing table: answers by status and how long they took.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,10 +22,38 @@ impl Answer {
     }
 }
 
+/// How a request ended, after its last attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The answer.
+    pub answer: Answer,
+    /// What the answer says of a refusal, or why there is none; empty where nothing is said.
+    pub reason: String,
+    /// How long the last attempt took.
+    pub latency: Duration,
+    /// Attempts before it.
+    pub retries: u32,
+}
+
+/// An input that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Where it stands: `FILE`, `FILE:LINE`.
+    pub input: String,
+    /// The status, or `no answer`.
+    pub answer: String,
+    /// Why; empty where the answer does not say.
+    pub reason: String,
+}
+
+/// More refused inputs than these are counted only.
+const MOST_REFUSED: usize = 10_000;
+
 /// Counts answers.
 #[derive(Debug, Default)]
 pub struct Tally {
     latencies: BTreeMap<Answer, Vec<Duration>>,
+    refused: Vec<Refused>,
     retries: u64,
 }
 
@@ -56,22 +85,62 @@ pub struct Report {
     pub retries: u64,
     /// From the first request to the last answer.
     pub seconds: f64,
+    /// Requests that were under way when the command was interrupted; they may have been taken.
+    pub cut_off: usize,
+    /// The inputs that were not taken, in the order of their answers; up to 10,000.
+    pub refused: Vec<Refused>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{status}"),
+            Self::None => f.write_str("no answer"),
+        }
+    }
+}
+
+/// `FILE:LINE: 400 reason`.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { input, answer, reason } = self;
+        let joint = if answer.starts_with(|c: char| c.is_ascii_digit()) { " " } else { ": " };
+        let joint = if reason.is_empty() { "" } else { joint };
+        write!(f, "{input}: {answer}{joint}{reason}")
+    }
 }
 
 impl Tally {
-    /// Counts a request that ended with `answer` after `latency`, its last attempt alone, and `retries` more attempts.
-    pub fn count(&mut self, answer: Answer, latency: Duration, retries: u32) {
+    /// Counts the request of `input`; gives it back where it was not taken.
+    pub fn count(&mut self, input: String, ending: Ending) -> Option<Refused> {
+        let Ending { answer, reason, latency, retries } = ending;
         self.latencies.entry(answer).or_default().push(latency);
         self.retries += u64::from(retries);
+        if answer.is_success() {
+            return None;
+        }
+        let refused = Refused { input, answer: answer.to_string(), reason };
+        if self.refused.len() < MOST_REFUSED {
+            self.refused.push(refused.clone());
+        }
+        Some(refused)
     }
 
-    /// Closes the books after `elapsed`.
-    pub fn report(mut self, elapsed: Duration) -> Report {
+    /// Closes the books after `elapsed`, of which `started` requests were begun.
+    pub fn report(mut self, started: usize, elapsed: Duration) -> Report {
         let accepted =
             self.latencies.iter().filter(|(answer, _)| answer.is_success()).map(|(_, all)| all.len()).sum();
-        let requests = self.latencies.values().map(Vec::len).sum();
+        let requests: usize = self.latencies.values().map(Vec::len).sum();
         let answers = self.latencies.iter_mut().map(|(answer, latencies)| line(*answer, latencies)).collect();
-        Report { answers, requests, accepted, retries: self.retries, seconds: elapsed.as_secs_f64() }
+        Report {
+            answers,
+            requests,
+            accepted,
+            retries: self.retries,
+            seconds: elapsed.as_secs_f64(),
+            cut_off: started.saturating_sub(requests),
+            refused: self.refused,
+        }
     }
 }
 
@@ -83,10 +152,7 @@ fn line(answer: Answer, latencies: &mut [Duration]) -> Line {
         (latencies[rank].as_secs_f64() * 1e5).round() / 100.0
     };
     Line {
-        answer: match answer {
-            Answer::Status(status) => status.to_string(),
-            Answer::None => "no answer".to_owned(),
-        },
+        answer: answer.to_string(),
         requests: latencies.len(),
         p50_ms: at(0.5),
         p99_ms: at(0.99),
@@ -98,18 +164,40 @@ fn line(answer: Answer, latencies: &mut [Duration]) -> Line {
 mod tests {
     use std::time::Duration;
 
-    use super::{Answer, Tally};
+    use super::{Answer, Ending, Tally};
+
+    fn ending(answer: Answer, milliseconds: u64) -> Ending {
+        Ending { answer, reason: String::new(), latency: Duration::from_millis(milliseconds), retries: 0 }
+    }
 
     #[test]
     fn answers_are_counted_by_status_with_their_percentiles() {
         let mut tally = Tally::default();
         for milliseconds in 1..=100 {
-            tally.count(Answer::Status(202), Duration::from_millis(milliseconds), 0);
+            tally.count("a".into(), ending(Answer::Status(202), milliseconds));
         }
-        tally.count(Answer::None, Duration::from_millis(5), 3);
-        let report = tally.report(Duration::from_secs(2));
-        assert_eq!((report.requests, report.accepted, report.retries), (101, 100, 3));
+        tally.count("b".into(), Ending { retries: 3, ..ending(Answer::None, 5) });
+        let report = tally.report(103, Duration::from_secs(2));
+        assert_eq!((report.requests, report.accepted, report.retries, report.cut_off), (101, 100, 3, 2));
         assert_eq!(report.answers[0].p99_ms, 99.0);
         assert_eq!(report.answers[1].answer, "no answer");
+    }
+
+    #[test]
+    fn what_is_not_taken_is_named_with_its_reason() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.count("a.json".into(), ending(Answer::Status(202), 1)), None);
+        let refusals = [
+            ("b.csv:3", Answer::Status(400), "not JSON", "b.csv:3: 400 not JSON"),
+            ("c", Answer::None, "connection refused", "c: no answer: connection refused"),
+            ("d", Answer::Status(503), "", "d: 503"),
+        ];
+        for (input, answer, reason, line) in refusals {
+            let ending = Ending { reason: reason.into(), ..ending(answer, 1) };
+            assert_eq!(tally.count(input.into(), ending).unwrap().to_string(), line);
+        }
+        let inputs: Vec<_> =
+            tally.report(4, Duration::ZERO).refused.into_iter().map(|refused| refused.input).collect();
+        assert_eq!(inputs, ["b.csv:3", "c", "d"]);
     }
 }

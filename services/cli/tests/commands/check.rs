@@ -1,6 +1,6 @@
 //! `freshet check` and `freshet schema`.
 
-use crate::process::freshet;
+use crate::process::{freshet, freshet_reading};
 
 #[test]
 fn mistakes_are_printed_with_their_places_and_the_exit_status_is_1() {
@@ -45,6 +45,14 @@ fn several_files_are_checked_as_one_pipeline() {
     assert!(run.stdout.starts_with(&mistake), "{}", run.stdout);
     let run = freshet(&["check", rules.to_str().unwrap()]);
     assert!(run.stdout.contains("`sources` is missing"), "{}", run.stdout);
+}
+
+#[test]
+fn standard_input_is_checked_too() {
+    let run = freshet_reading(&["check", "-"], b"sources:\n  a: {fromat: json}\n");
+    assert_eq!(run.status, 1);
+    assert!(run.stdout.starts_with("standard input:2:7: mistake: `format` is missing"), "{}", run.stdout);
+    assert_eq!(run.stderr, "standard input: 2 mistakes, 1 warning\n");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod activate;
 mod check;
 mod cluster;
+mod completions;
 mod dead_letters;
+mod documented;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod migrate;
@@ -11,4 +13,5 @@ mod one_answer;
 mod process;
 mod receiver;
 mod rows;
+mod send;
 mod source;

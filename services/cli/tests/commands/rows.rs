@@ -69,8 +69,53 @@ async fn readings_are_printed_newest_first_in_words_for_their_kind() {
 #[tokio::test]
 async fn an_unknown_device_has_no_readings_and_a_hint() {
     let Some(database) = database().await else { return };
-    let printed = run(&database, &["readings", "gh-9"]);
+    let printed = freshet_with(&["readings", "gh-9"], &[("DATABASE_URL", database.url())]);
+    assert_eq!((printed.status, printed.stdout.as_str()), (1, ""));
+    assert!(printed.stderr.contains("no device with readings is called gh-9"), "{}", printed.stderr);
     assert!(printed.stderr.contains("`freshet devices` lists the devices"), "{}", printed.stderr);
+}
+
+#[tokio::test]
+async fn an_unknown_metric_is_told_with_those_that_there_are() {
+    let Some(database) = database().await else { return };
+    let printed =
+        freshet_with(&["readings", "gh-1", "--metric", "temp"], &[("DATABASE_URL", database.url())]);
+    assert_eq!(printed.status, 1);
+    assert!(printed.stderr.contains("its metrics are: door_open, temperature"), "{}", printed.stderr);
+    let none = run(&database, &["readings", "gh-1", "--metric", "temperature", "--from", "1h"]);
+    assert!(none.stderr.contains("no readings of gh-1 fit"), "{}", none.stderr);
+}
+
+#[tokio::test]
+async fn a_day_is_a_bound_in_time() {
+    let Some(database) = database().await else { return };
+    let count = |bound: &[&str]| {
+        let arguments = [&["readings", "gh-1", "--metric", "temperature", "-o", "json"], bound].concat();
+        let values: serde_json::Value = serde_json::from_str(&run(&database, &arguments).stdout).unwrap();
+        values.as_array().unwrap().len()
+    };
+    assert_eq!(count(&["--from", "2026-03-01", "--until", "2026-03-02"]), 2);
+    assert_eq!(count(&["--from", "2026-03-02"]), 0);
+    let run = freshet_with(&["readings", "gh-1", "--from", "yesterday"], &[]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("a day like 2026-11-28"), "{}", run.stderr);
+}
+
+/// What `freshet up` leaves in its state directory is found wherever a command runs, and before what the environment names.
+#[tokio::test]
+async fn a_state_directory_names_the_database() {
+    let Some(database) = database().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let elsewhere = [("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none"), ("FRESHET_STATE_DIR", path)];
+    let run = freshet_with(&["devices", "--state-dir", path], &[]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains(&format!("no `freshet up` runs in {path}")), "{}", run.stderr);
+    std::fs::write(folder.path().join("database-url"), database.url()).unwrap();
+    for run in [freshet_with(&["devices", "--state-dir", path], &[]), freshet_with(&["devices"], &elsewhere)]
+    {
+        assert_eq!((run.status, run.stdout.lines().count()), (0, 3), "{}", run.stderr);
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,24 @@ fn a_recorded_request_is_taken_as_it_is_and_a_refusal_told() {
     let request = "POST /hooks/river HTTP/1.1\ncontent-type: application/senml+json\n\n[{\"n\":";
     let run = source_test("river", "body.http", request, &[]);
     assert_eq!(run.status, 1);
-    assert!(run.stdout.starts_with("refused with 400: "), "{}", run.stdout);
+    assert!(run.stdout.contains("body.http: refused with 400: "), "{}", run.stdout);
+}
+
+#[test]
+fn an_input_is_named_with_what_becomes_of_it() {
+    let rows = "[{\"n\": \"a\", \"v\": 1}]\n{\n";
+    let run = source_test(
+        "river",
+        "rows.ndjson",
+        rows,
+        &["--content-type", "application/senml+json", "-o", "json"],
+    );
+    let previews: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    for (index, end) in ["rows.ndjson:1", "rows.ndjson:2"].iter().enumerate() {
+        assert!(previews[index]["input"].as_str().unwrap().ends_with(end), "{previews}");
+    }
+    assert_eq!(previews[0]["readings"].as_array().unwrap().len(), 1, "{previews}");
+    assert_eq!(previews[1]["refused"]["status"], 400, "{previews}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use store::dead_letters::{Cause, Filter};
 use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::output::{self, Format};
+use crate::state_directory::StateDirectory;
 use crate::words;
 use runtime::Failure;
 
@@ -15,6 +16,8 @@ use super::DeadLetterStore;
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    state: StateDirectory,
     /// Also those that were sent back
     #[arg(long)]
     all: bool,
@@ -29,7 +32,7 @@ pub struct Args {
 /// Prints the list.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let filter = Filter { resolved_too: args.all, cause: args.cause };
-    let lines = DeadLetterStore::open(&args.cluster).await?.list(filter, args.limit).await?;
+    let lines = DeadLetterStore::open(&args.cluster, &args.state).await?.list(filter, args.limit).await?;
     output::rows(format, &lines)?;
     words::say_if_cut(lines.len(), u32::from(args.limit));
     Ok(Done::Well)

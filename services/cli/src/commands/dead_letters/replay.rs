@@ -13,6 +13,8 @@ use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::database;
 use crate::output::{self, Format, Row};
+use crate::state_directory::StateDirectory;
+use crate::words;
 use runtime::Failure;
 
 /// What `freshet dead-letters replay` is given.
@@ -27,11 +29,13 @@ pub struct Args {
     /// With --all: only of this cause: rejected, unavailable or malformed
     #[arg(long, requires = "all", value_parser = super::cause)]
     cause: Option<Cause>,
-    /// The Broker's ingress; that of the `freshet up` which runs in this folder if not given
+    /// The Broker's ingress; that of a running `freshet up` if not given
     #[arg(long, value_name = "URL", env = "FRESHET_BROKER")]
     broker: Option<Broker>,
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    state: StateDirectory,
 }
 
 /// How many `--all` sends at most; what is left is sent by the next run.
@@ -73,8 +77,8 @@ async fn by_stage(args: &Args) -> Result<Vec<Answer>, Failure> {
 
 /// This command sends to the Broker, and records what it sent.
 async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
-    let broker = args.broker.clone().unwrap_or_default().url()?;
-    let client = database::client().await?;
+    let broker = args.broker.clone().unwrap_or_default().url(&args.state)?;
+    let client = database::client(&args.state).await?;
     let http = runtime::http_client(&ClientOptions::default())
         .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
     let mut answers = Vec::new();
@@ -117,8 +121,7 @@ async fn send(http: &reqwest::Client, broker: &reqwest::Url, event: &DeadEvent) 
     match request.send().await {
         Ok(response) if response.status().is_success() => Ok(()),
         Ok(response) => Err(format!("the Broker answered {}", response.status().as_u16())),
-        Err(error) if error.is_timeout() => Err("the Broker did not answer in time".to_owned()),
-        Err(_) => Err("the Broker cannot be reached".to_owned()),
+        Err(error) => Err(format!("no answer of the Broker: {}", words::no_answer(error))),
     }
 }
 

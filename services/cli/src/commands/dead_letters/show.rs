@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::output::{self, Format, printable};
+use crate::state_directory::StateDirectory;
 use runtime::Failure;
 
 use super::{DeadLetterStore, Line};
@@ -20,6 +21,8 @@ pub struct Args {
     id: Uuid,
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    state: StateDirectory,
     /// Print only the event's data, byte for byte: for a payload the request, which `freshet send` takes as a .http file
     #[arg(long)]
     data: bool,
@@ -37,7 +40,7 @@ struct Answer<'a> {
 
 /// Prints one dead letter.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let dead_letter = DeadLetterStore::open(&args.cluster).await?.get(args.id).await?;
+    let dead_letter = DeadLetterStore::open(&args.cluster, &args.state).await?.get(args.id).await?;
     if args.data {
         output::written(io::stdout().lock().write_all(&dead_letter.data))?;
         return Ok(Done::Well);

@@ -1,0 +1,115 @@
+//! The commands that the documents show are ones that there are.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use cli::commands::Cli;
+
+use crate::process::{Run, command};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every page of the documents, by its path.
+fn pages() -> Vec<(String, String)> {
+    let root = repository();
+    let mut folders = vec![root.join("docs"), root.join("k8s"), root.join("charts/freshet")];
+    for part in ["crates", "services"] {
+        let members = root.join(part).read_dir().expect("the folder is there");
+        folders.extend(members.map(|member| member.expect("it is readable").path()));
+    }
+    let files = folders.into_iter().filter_map(|folder| folder.read_dir().ok()).flatten();
+    let files = files.map(|entry| entry.expect("it is readable").path());
+    let files = files.chain(["README.md", "CONTRIBUTING.md"].map(|name| root.join(name)));
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).expect("a page is text");
+            (path.display().to_string(), text)
+        })
+        .collect()
+}
+
+/// The lines of the blocks that a shell could take.
+fn shell_lines(page: &str) -> Vec<String> {
+    let blocks = page.split("\n```").skip(1).step_by(2);
+    let blocks = blocks.filter_map(|block| block.split_once('\n'));
+    let shell = blocks.filter(|(language, _)| matches!(*language, "" | "sh" | "bash"));
+    let joined: Vec<String> = shell.map(|(_, text)| text.replace("\\\n", " ")).collect();
+    joined.iter().flat_map(|text| text.lines()).map(|line| line.trim().to_owned()).collect()
+}
+
+/// The words of a command, up to its comment. `ID` stands for one of a dead letter.
+fn words(line: &str) -> Vec<String> {
+    let words = line.split_whitespace().take_while(|word| !word.starts_with('#'));
+    words.map(|word| word.replace("ID", "01890000-0000-7000-8000-000000000000")).collect()
+}
+
+#[test]
+fn every_command_line_of_the_documents_is_taken() {
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for line in shell_lines(&text).iter().filter(|line| line.starts_with("freshet ")) {
+            seen += 1;
+            let parsed = Cli::try_parse_from(words(line));
+            assert!(parsed.is_ok(), "{page}: {line}\n{}", parsed.unwrap_err());
+        }
+    }
+    assert!(seen > 15, "only {seen} were found");
+}
+
+#[test]
+fn every_target_of_make_in_the_documents_is_there() {
+    let makefile = std::fs::read_to_string(repository().join("Makefile")).expect("there is a Makefile");
+    let is_target = |name: &str| makefile.lines().any(|line| line.starts_with(&format!("{name}:")));
+    let mut seen = 0;
+    for (page, text) in pages() {
+        let quoted = text.split('`').skip(1).step_by(2).map(str::to_owned);
+        for line in shell_lines(&text).into_iter().chain(quoted) {
+            let mut words = line.split_whitespace().skip_while(|word| word.contains('='));
+            if words.next() != Some("make") {
+                continue;
+            }
+            for word in words.take_while(|word| !word.starts_with('#')) {
+                seen += 1;
+                assert!(word.contains('=') || is_target(word), "{page}: {line}");
+            }
+        }
+    }
+    assert!(seen > 15, "only {seen} were found");
+}
+
+/// The block of the README that begins with a line.
+fn block(readme: &str, begin: &str) -> String {
+    let (_, rest) = readme.split_once(&format!("```{begin}")).expect("the README has the block");
+    rest.split_once("```").expect("the block ends").0.to_owned()
+}
+
+/// Runs a line of the README where its pipeline file is.
+fn run(folder: &Path, line: &str) -> Run {
+    let words = words(line);
+    let arguments: Vec<_> = words[1..].iter().map(String::as_str).collect();
+    let mut command = command(&arguments);
+    command.current_dir(folder).env("GREENHOUSE_KEY", "greenhouse-key-1f");
+    Run::of(command.output().expect("the command was built with the test"))
+}
+
+#[test]
+fn the_readmes_pipeline_takes_an_uplink() {
+    let readme = std::fs::read_to_string(repository().join("README.md")).expect("there is a README");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("freshet.yaml"), block(&readme, "yaml\n# freshet.yaml\n")).unwrap();
+    let uplink = r#"{"end_device_ids": {"device_id": "bed-3", "application_ids": {"application_id": "greenhouse"}},
+        "received_at": "2026-03-01T12:00:00Z",
+        "uplink_message": {"f_port": 1, "f_cnt": 7, "decoded_payload": {"temperature": 31.5}}}"#;
+    std::fs::write(folder.path().join("uplink.json"), uplink).unwrap();
+    let check = run(folder.path(), "freshet check freshet.yaml");
+    assert_eq!((check.status, check.stdout.as_str()), (0, ""), "{}", check.stderr);
+    let test = run(folder.path(), "freshet source test greenhouse uplink.json");
+    assert_eq!(test.status, 0, "{}{}", test.stdout, test.stderr);
+    assert!(test.stdout.contains("bed-3") && test.stdout.contains("31.5"), "{}", test.stdout);
+    for line in ["freshet check freshet.yaml", "freshet source test greenhouse uplink.json"] {
+        assert!(shell_lines(&readme).iter().any(|shown| shown.starts_with(line)), "the README shows {line}");
+    }
+}
