@@ -151,3 +151,56 @@ fn the_reference_states_the_defaults_of_the_schema() {
         }
     }
 }
+
+/// The JSON Pointer of every value that is neither a map nor a list, but stands in a map.
+fn settings_of(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                if !value.is_object() && !value.is_array() {
+                    found.push(at.clone());
+                }
+                settings_of(value, &at, found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                settings_of(item, &format!("{at}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mistakes_of(file: &Value) -> Vec<String> {
+    match Pipeline::parse(&file.to_string(), "f") {
+        Ok(_) => Vec::new(),
+        Err(found) => found.mistakes.into_iter().map(|mistake| mistake.text).collect(),
+    }
+}
+
+/// Whoever mends what `freshet check` prints is through: one mistake is no reason to be silent about another.
+#[test]
+fn a_wrong_value_hides_no_unknown_key_beside_it() {
+    let whole = as_json(&example("complete"));
+    let mut settings = Vec::new();
+    settings_of(&whole, "", &mut settings);
+    assert!(settings.len() > 80, "{settings:?}");
+    let is_unknown = |text: &String| text.starts_with("unknown key `celar`");
+    let mut tried = 0;
+    for setting in settings {
+        let (map, _) = setting.rsplit_once('/').unwrap();
+        let mut file = whole.clone();
+        file.pointer_mut(map).unwrap()["celar"] = 3.into();
+        // Where keys are free, such as those of tags, none is unknown.
+        if !mistakes_of(&file).iter().any(is_unknown) {
+            continue;
+        }
+        tried += 1;
+        *file.pointer_mut(&setting).unwrap() = serde_json::json!([[]]);
+        let found = mistakes_of(&file);
+        assert!(found.len() > 1 && found.iter().any(is_unknown), "{setting}: {found:#?}");
+    }
+    assert!(tried > 60, "{tried}");
+}

@@ -17,15 +17,16 @@ const PIPELINE: &str = "
 sources:
   field: {format: json, credentials: [{header: X-Api-Key, secret: {env: FIELD_KEY}}]}
 ";
+const SECRETS: [(&str, &str); 3] = [
+    ("FIELD_KEY", "up-key-1f"),
+    ("GREENHOUSE_KEY", "greenhouse-key-1f"),
+    ("OPS_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+];
 const PATIENCE: Duration = Duration::from_secs(40);
 
 #[tokio::test]
 async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
-    if postgres_local::find_binaries().is_err() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL's server binaries were not found");
-        println!(
-            "skipped: up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder: PostgreSQL's server binaries were not found"
-        );
+    if !has_postgres("up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -55,23 +56,104 @@ async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
     assert_eq!(left_behind(folder.path()), Vec::<String>::new());
 }
 
-/// A running `freshet up`.
+#[tokio::test]
+async fn up_says_once_that_its_port_is_taken() {
+    if !has_postgres("up_says_once_that_its_port_is_taken") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let refused = freshet(folder.path(), &["up", "--port", &port]).await;
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success(), "{told}");
+    assert_eq!(told.matches("Address already in use").count(), 1, "{told}");
+    assert!(told.contains(&port) && told.contains("--port"), "{told}");
+}
+
+#[tokio::test]
+async fn up_ends_and_says_so_where_its_postgresql_has_ended() {
+    if !has_postgres("up_ends_and_says_so_where_its_postgresql_has_ended") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
+    let mut up = Up::start(folder.path()).await;
+    let pid_file =
+        std::fs::read_to_string(folder.path().join(".freshet/postgres/data/postmaster.pid")).unwrap();
+    let server: i32 = pid_file.lines().next().unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(server), Signal::SIGKILL).unwrap();
+    let status = tokio::time::timeout(PATIENCE, up.process.wait()).await.expect("it ends").unwrap();
+    assert!(!status.success());
+    let told = std::fs::read_to_string(folder.path().join("told")).unwrap();
+    assert!(told.contains("PostgreSQL has ended") && told.contains("postgres.log"), "{told}");
+    for variable in ["DATABASE_URL", "FRESHET_BROKER"] {
+        assert!(told.contains(&format!("export {variable}='")), "{told}");
+    }
+}
+
+/// What the README shows, in a folder of its own, with the state directory elsewhere.
+#[tokio::test]
+async fn what_the_readme_sends_is_stored() {
+    if !has_postgres("what_the_readme_sends_is_stored") {
+        return;
+    }
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, pipeline) = readme.split_once("```yaml\n# freshet.yaml\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("freshet.yaml"), pipeline.split_once("```").unwrap().0).unwrap();
+    std::fs::create_dir(folder.path().join("uplinks")).unwrap();
+    let uplink = r#"{"end_device_ids": {"device_id": "bed-3", "application_ids": {"application_id": "greenhouse"}},
+        "uplink_message": {"f_port": 1, "f_cnt": 7, "decoded_payload": {"temperature": 21.5}}}"#;
+    std::fs::write(folder.path().join("uplinks/1.json"), uplink).unwrap();
+    let state = folder.path().join("state");
+    let up = Up::start_in(folder.path(), &state).await;
+    assert!(readme.contains("freshet send --source greenhouse uplinks/"), "the README shows it");
+    let address = up.webhook.rsplit_once("/hooks/").unwrap().0.to_owned();
+    let sent = ["send", "--source", "greenhouse", "uplinks/", "--to", &address];
+    let sent = freshet(folder.path(), &sent).await;
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    up.shows("bed-3").await;
+    assert!(up.interrupt().await.success());
+}
+
+/// Whether PostgreSQL is installed; a test that misses it is named.
+fn has_postgres(test: &str) -> bool {
+    let is_there = postgres_local::find_binaries().is_ok();
+    if !is_there {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL's server binaries were not found");
+        println!("skipped: {test}: PostgreSQL's server binaries were not found");
+    }
+    is_there
+}
+
+/// A running `freshet up`, which writes what it says into the file `told` of its folder.
 struct Up {
     folder: std::path::PathBuf,
+    state: std::path::PathBuf,
     process: Child,
     webhook: String,
 }
 
 impl Up {
     async fn start(folder: &Path) -> Self {
+        Self::start_in(folder, &folder.join(".freshet")).await
+    }
+
+    async fn start_in(folder: &Path, state: &Path) -> Self {
         let port = free_port();
+        let told = std::fs::File::create(folder.join("told")).unwrap();
         let process = command(folder)
-            .args(["up", "--port", &port.to_string()])
-            .env("FIELD_KEY", "up-key-1f")
+            .args(["up", "--port", &port.to_string(), "--state-dir"])
+            .arg(state)
+            .envs(SECRETS)
+            .stderr(told)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let published = folder.join(".freshet/database-url");
+        let published = state.join("database-url");
         let id = process.id().unwrap();
         eventually(PATIENCE, || async {
             // A file that a killed one left is older than this process.
@@ -80,7 +162,8 @@ impl Up {
             matches!((begun, written), (Ok(begun), Ok(written)) if written >= begun)
         })
         .await;
-        Self { folder: folder.to_owned(), process, webhook: format!("http://127.0.0.1:{port}/hooks/field") }
+        let webhook = format!("http://127.0.0.1:{port}/hooks/field");
+        Self { folder: folder.to_owned(), state: state.to_owned(), process, webhook }
     }
 
     async fn post(&self, device: &str) -> bool {
@@ -93,10 +176,13 @@ impl Up {
         request.send().await.unwrap().status().is_success()
     }
 
-    /// Waits until `freshet devices`, which is told nothing of the database, shows the device.
+    /// Waits until `freshet devices`, which is told the state directory at most, shows the device.
     async fn shows(&self, device: &str) {
+        let state = self.state.display().to_string();
+        let named = if self.state.ends_with(".freshet") { vec![] } else { vec!["--state-dir", &state] };
+        let arguments = [vec!["devices"], named].concat();
         eventually(PATIENCE, || async {
-            let output = freshet(&self.folder, &["devices"]).await;
+            let output = freshet(&self.folder, &arguments).await;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             if text.contains(device) {
                 Ok(())
@@ -118,6 +204,7 @@ impl Up {
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(binaries().join("freshet"));
     command.current_dir(folder).env_remove("FRESHET_PIPELINE").env_remove("FRESHET_BROKER");
+    command.env_remove("FRESHET_STATE_DIR");
     for name in std::env::vars_os().map(|(name, _)| name) {
         if name == "DATABASE_URL" || name.to_string_lossy().starts_with("PG") {
             command.env_remove(name);
@@ -127,5 +214,5 @@ fn command(folder: &Path) -> Command {
 }
 
 async fn freshet(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder).args(arguments).env("FIELD_KEY", "up-key-1f").output().await.unwrap()
+    command(folder).args(arguments).envs(SECRETS).output().await.unwrap()
 }

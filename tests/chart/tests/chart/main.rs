@@ -6,6 +6,7 @@ mod kafka;
 mod names;
 mod pipeline;
 mod pods;
+mod readme;
 mod refused;
 mod same;
 mod topology;
