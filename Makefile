@@ -22,7 +22,7 @@ test: ready-test build-test ## Every test but the long ones
 QUICK := --package cli --package ingest --package transform --package alert --package notify --package dead-letter \
 	--package scheduler --no-default-features --features cli/local
 
-quick: ## What `make run` runs, soon built: less optimised, without Kafka
+quick: ## What `make run` runs, soon built: not optimised, without Kafka
 	@[ -x target/quick/freshet ] || echo "freshet: the first build compiles every library; on two cores it takes some minutes" >&2
 	cargo build --profile quick --locked $(QUICK) --bins
 
