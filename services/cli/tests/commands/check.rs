@@ -51,7 +51,7 @@ fn several_files_are_checked_as_one_pipeline() {
 fn standard_input_is_checked_too() {
     let run = freshet_reading(&["check", "-"], b"sources:\n  a: {fromat: json}\n");
     assert_eq!(run.status, 1);
-    assert!(run.stdout.starts_with("standard input:2:7: mistake: `format` is missing"), "{}", run.stdout);
+    assert!(run.stdout.starts_with("standard input:2:6: mistake: `format` is missing"), "{}", run.stdout);
     assert_eq!(run.stderr, "standard input: 2 mistakes, 1 warning\n");
 }
 
