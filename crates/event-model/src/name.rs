@@ -148,11 +148,37 @@ impl Serialize for Name {
     }
 }
 
+/// Whether a name may hold the character: it neither ends a line nor steers a terminal (control characters, U+2028 and
+/// U+2029), and does not turn the text around it (Unicode's property `Bidi_Control`).
+pub fn is_printable(character: char) -> bool {
+    !character.is_control()
+        && !matches!(
+            character,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// The text in one line, with U+FFFD for what is not printable.
+pub fn printable(text: impl Into<String>) -> String {
+    let text = text.into();
+    let is_printable = |byte: u8| matches!(byte, b' '..=b'~');
+    if text.bytes().all(is_printable) {
+        return text;
+    }
+    text.chars().map(|character| if self::is_printable(character) { character } else { '\u{fffd}' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use super::Name;
+    use super::{Name, is_printable, printable};
 
     #[test]
     fn a_name_is_its_text_whoever_owns_it() {
@@ -167,5 +193,16 @@ mod tests {
         let mut second = Name::from("probe");
         second.share(&first);
         assert!(std::ptr::eq(first.as_str(), second.as_str()));
+    }
+
+    #[test]
+    fn what_ends_a_line_or_turns_the_text_is_replaced() {
+        assert_eq!(printable("north\nResolved\u{1b}[31m"), "north\u{fffd}Resolved\u{fffd}[31m");
+        assert_eq!(
+            printable("a\u{202e}b\u{2066}c\u{200f}d\u{2028}e"),
+            "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e"
+        );
+        assert_eq!(printable("Büro 7 \u{1f321}"), "Büro 7 \u{1f321}");
+        assert!(!is_printable('\u{85}') && is_printable('\u{200d}'));
     }
 }

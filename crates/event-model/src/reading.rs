@@ -14,7 +14,7 @@ pub struct Sample {
     pub channel: Name,
     /// When it was measured, truncated to microseconds as PostgreSQL keeps it.
     pub observed_at: Timestamp,
-    /// The values; at least one. Of two of one metric the later in this order counts.
+    /// The values; at least one, and no two of one metric.
     pub readings: Vec<Reading>,
 }
 

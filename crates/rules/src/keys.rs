@@ -48,7 +48,7 @@ impl Scale<'_> {
 
     /// A difference of two values: 9 degrees Fahrenheit are 5 kelvin.
     fn difference(self, value: f64) -> f64 {
-        self.value(value) - self.value(0.0)
+        self.unit.and_then(|unit| units::difference(value, unit, self.metric)).unwrap_or(value)
     }
 }
 

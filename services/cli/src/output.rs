@@ -91,11 +91,11 @@ pub fn table<R: Row>(rows: &[R]) -> String {
     table.trim_fmt()
 }
 
-/// A text that cannot steer a terminal: control characters are shown as `\u{..}`.
+/// A text that cannot steer a terminal: what is not printable is shown as `\u{..}`.
 pub fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if !event_model::name::is_printable(c) {
             clean.extend(c.escape_default());
         } else {
             clean.push(c);

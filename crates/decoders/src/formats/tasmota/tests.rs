@@ -35,8 +35,8 @@ fn sensors_are_channels_and_times_are_local() {
     let expected = [
         ("DS18B20-1", "temperature", Value::Number(10.0), Some("Cel")),
         ("BME280", "relative_humidity", Value::Number(40.0), Some("%RH")),
-        ("BME280", "pressure", Value::Number(29.92 * 33.863_886_666_7), Some("hPa")),
-        ("BME280", "pressure_sea_level", Value::Number(30.0 * 33.863_886_666_7), Some("hPa")),
+        ("BME280", "pressure", Value::Number(1_013.207_481_190_027_2), Some("hPa")),
+        ("BME280", "pressure_sea_level", Value::Number(1_015.916_592_102_3), Some("hPa")),
         ("", "switch1", Value::Text("ON".into()), None),
     ];
     assert_eq!(rows(&decoded), expected);
