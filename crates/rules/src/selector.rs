@@ -21,38 +21,54 @@ impl Selector {
 }
 
 impl Glob {
-    /// Whether the whole of `text` fits; upper and lower case differ.
+    /// Whether the whole of `text` fits; upper and lower case differ. An EUI-64 or a MAC address is the same in any case and
+    /// with any separators: consoles show `2C-F7-F1-C0-AB-12-00-01` where messages have `2cf7f1c0ab120001`.
     pub fn matches(&self, text: &str) -> bool {
-        let Some(wildcard) = self.0.find(['*', '?']) else { return self.0 == text };
-        if !text.starts_with(&self.0[..wildcard]) {
-            return false;
+        // With its separators an address has no more than 23 characters.
+        let address = if text.len() <= 23 { digits(text) } else { String::new() };
+        if matches!(address.len(), 12 | 16) && address.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return fits(&digits(&self.0), &address);
         }
-        let pattern: Vec<char> = self.0.chars().collect();
-        let text: Vec<char> = text.chars().collect();
-        let (mut p, mut t) = (0, 0);
-        // Where the last `*` stands and how far it has eaten: going back to the last one alone is enough, so that no
-        // pattern takes more than pattern x text steps.
-        let mut star: Option<(usize, usize)> = None;
-        while t < text.len() {
-            match pattern.get(p) {
-                Some('*') => {
-                    star = Some((p, t));
-                    p += 1;
-                }
-                Some(c) if *c == '?' || *c == text[t] => {
-                    p += 1;
-                    t += 1;
-                }
-                _ => {
-                    let Some((at, eaten)) = star else { return false };
-                    star = Some((at, eaten + 1));
-                    p = at + 1;
-                    t = eaten + 1;
-                }
+        fits(&self.0, text)
+    }
+}
+
+/// An address in lower case and without its separators.
+fn digits(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '-' | ':')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether the whole of `text` fits `pattern`.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some(wildcard) = pattern.find(['*', '?']) else { return pattern == text };
+    if !text.starts_with(&pattern[..wildcard]) {
+        return false;
+    }
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    // Where the last `*` stands and how far it has eaten: going back to the last one alone is enough, so that no
+    // pattern takes more than pattern x text steps.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((at, eaten)) = star else { return false };
+                star = Some((at, eaten + 1));
+                p = at + 1;
+                t = eaten + 1;
             }
         }
-        pattern[p..].iter().all(|c| *c == '*')
     }
+    pattern[p..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]
@@ -76,6 +92,14 @@ mod tests {
             ("**a", "bba", true),
             ("[ab]", "a", false),
             ("GH", "gh", false),
+            ("2CF7F1C0AB120001", "2cf7f1c0ab120001", true),
+            ("2CF7F1*", "2cf7f1c0ab120001", true),
+            ("0017880103E7", "0017880103e7", true),
+            ("2cf7f1c0ab120001", "2CF7F1C0AB120001", true),
+            ("2C-F7-F1-C0-AB-12-00-01", "2cf7f1c0ab120001", true),
+            ("a4:c1:38:*", "A4:C1:38:7F:C1:E1", true),
+            ("a4-c1-39-*", "A4:C1:38:7F:C1:E1", false),
+            ("2CF7F1C0AB12000X", "2cf7f1c0ab12000x", false),
         ] {
             assert_eq!(Glob(pattern.into()).matches(text), expected, "{pattern} on {text}");
         }
