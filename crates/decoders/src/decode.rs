@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use event_model::name::printable;
 use event_model::{Name, Reading, Sample, storable};
 use jiff::Timestamp;
 use thiserror::Error;
@@ -126,6 +127,15 @@ impl Decoded {
         device.share(&last.device);
         channel.share(&last.channel);
         self.samples.push(Sample::of(device, channel, observed_at, reading));
+    }
+
+    /// Puts U+FFFD for what is not printable in tags: they come into messages to people.
+    pub(crate) fn make_tags_printable(&mut self) {
+        for (_, tag, value) in &mut self.tags {
+            for text in [tag, value] {
+                *text = printable(std::mem::take(text));
+            }
+        }
     }
 
     /// The values in the order of the payload, each with its sample.

@@ -1,6 +1,7 @@
 //! Device names: one spelling per device, and nothing in them that a log, a header or a database cannot hold.
 
 use event_model::Name;
+use event_model::name::is_printable;
 use unicode_normalization::UnicodeNormalization;
 
 /// The longest name of a device, channel, metric or unit, in bytes.
@@ -12,7 +13,7 @@ pub const MAX_RAW_BYTES: usize = 4 * MAX_NAME_BYTES;
 /// The device's name in Unicode NFC and without surrounding white space.
 ///
 /// # Errors
-/// The reason why it names no device: control characters (NUL among them), nothing at all, or too long.
+/// The reason why it names no device: characters that are not printable ([`is_printable`]), nothing at all, or too long.
 pub fn normalise(raw: &str) -> Result<String, &'static str> {
     const TOO_LONG: &str = "the device's name is longer than 512 bytes";
     let raw = raw.trim();
@@ -23,7 +24,7 @@ pub fn normalise(raw: &str) -> Result<String, &'static str> {
     let name = if raw.is_ascii() { raw.to_owned() } else { raw.nfc().collect() };
     if name.is_empty() {
         Err("the device's name is empty")
-    } else if name.chars().any(char::is_control) {
+    } else if !name.chars().all(is_printable) {
         Err("the device's name holds a control character")
     } else if name.len() > MAX_NAME_BYTES {
         Err(TOO_LONG)
@@ -32,14 +33,14 @@ pub fn normalise(raw: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A channel's name: as [`normalise`], but control characters are left out and what is too long is cut.
+/// A channel's name: as [`normalise`], but what is not printable is left out and what is too long is cut.
 pub fn channel(raw: &str) -> Name {
     let raw = raw.trim();
     if raw.len() <= MAX_NAME_BYTES && raw.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return raw.into();
     }
     let mut name = String::new();
-    for character in raw.nfc().filter(|character| !character.is_control()) {
+    for character in raw.nfc().filter(|character| is_printable(*character)) {
         if name.len() + character.len_utf8() > MAX_NAME_BYTES {
             break;
         }
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn control_characters_and_nothing_are_refused() {
-        for raw in ["a\0b", "a\nb", "", "  ", "\u{85}x\u{7f}"] {
+        for raw in ["a\0b", "a\nb", "", "  ", "\u{85}x\u{7f}", "gh\u{202e}7-", "\u{2067}a", "a\u{200f}b"] {
             assert!(normalise(raw).is_err(), "{raw:?}");
         }
         assert!(normalise(&"x".repeat(513)).is_err());
@@ -69,6 +70,7 @@ mod tests {
     #[test]
     fn a_channel_is_cut_at_a_character() {
         assert_eq!(channel("a\0b"), "ab");
+        assert_eq!(channel("a\u{202e}b\u{2029}"), "ab");
         assert_eq!(channel(&"ü".repeat(300)).len(), 512);
     }
 }

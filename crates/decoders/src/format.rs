@@ -74,9 +74,21 @@ pub trait Document: Send + Sync {
     /// [`FormError`] where the content cannot be of this format.
     fn inspect(&self, profile: &Profile) -> Result<Inspection, FormError>;
 
-    /// Reads the content.
+    /// Reads the content, as the format has it.
     ///
     /// # Errors
     /// [`DecodeError`] where nothing can be taken from it.
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError>;
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError>;
+
+    /// Reads the content, and sees to what holds for every format: no value takes the place of another without a problem,
+    /// and tags are printable.
+    ///
+    /// # Errors
+    /// As [`Document::read`].
+    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let mut decoded = self.read(context)?;
+        decoded.report_overwritten();
+        decoded.make_tags_printable();
+        Ok(decoded)
+    }
 }

@@ -10,6 +10,7 @@ pub mod mapping;
 pub mod measure;
 pub mod names;
 pub mod options;
+mod overwritten;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -1,5 +1,6 @@
 //! From a platform's name, value and unit to a reading in our own.
 
+use event_model::name::is_printable;
 use event_model::{Name, Quality, Reading, Value, units};
 
 use crate::decode::Profile;
@@ -63,12 +64,15 @@ pub fn reading(profile: &Profile, measurement: Measurement<'_>) -> Result<Option
     }
 }
 
-/// Refuses a name of a `metric` or `unit` that is longer than the database's indexes hold.
+/// Refuses a name of a `metric` or `unit` that is longer than the database's indexes hold, or not printable.
 pub(crate) fn bounded(what: &str, name: &str) -> Result<(), String> {
-    if name.len() <= MAX_NAME_BYTES {
-        return Ok(());
+    if name.len() > MAX_NAME_BYTES {
+        return Err(format!("the {what}'s name is longer than {MAX_NAME_BYTES} bytes"));
     }
-    Err(format!("the {what}'s name is longer than {MAX_NAME_BYTES} bytes"))
+    if !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !name.chars().all(is_printable) {
+        return Err(format!("the {what}'s name holds a control character"));
+    }
+    Ok(())
 }
 
 /// Lowers a good reading to uncertain, and says why.
@@ -97,15 +101,16 @@ fn settle(reading: &mut Reading, value: f64, stated: Option<&str>, profile: &Pro
         },
         (None, Some(unit)) => {
             reading.flags.push("assumed_unit");
+            if !names::is_plausible(&reading.metric, value) {
+                doubt(reading, OUT_OF_RANGE);
+            }
             (value, Some(Name::known(unit)))
         }
         (None, None) => (value, None),
     };
     reading.value = Value::Number(value);
     reading.unit = unit;
-    if let Some(flag) = implausible(&reading.metric, value, reading.unit.as_deref()) {
-        doubt(reading, flag);
-    }
+    doubt_if_impossible(reading);
     Ok(())
 }
 
@@ -124,19 +129,31 @@ fn settle_battery(metric: &mut Name, unit: &str) {
 /// DS18B20 (-127), the top of the range of common probes (125), and 16 bits of ones in tenths and hundredths.
 const SENTINELS: [f64; 6] = [125.0, -127.0, 327.67, -327.68, 3276.7, -3276.8];
 
-/// Why a value can hardly be: `sentinel` or `out_of_range`. The ranges are wide, since rules act on good readings only.
-pub fn implausible(metric: &str, value: f64, unit: Option<&str>) -> Option<&'static str> {
+/// The flag of a value that cannot be, or that can hardly be what its unit was assumed to be.
+const OUT_OF_RANGE: &str = "out_of_range";
+
+/// Doubts a number that cannot be in its unit, whoever states that. An assumed unit has a range for each metric beside that
+/// ([`names::is_plausible`]).
+pub(crate) fn doubt_if_impossible(reading: &mut Reading) {
+    let Value::Number(value) = reading.value else { return };
+    if let Some(flag) = impossible(value, reading.unit.as_deref()) {
+        doubt(reading, flag);
+    }
+}
+
+/// Why a value cannot be: [`OUT_OF_RANGE`], or `sentinel`.
+fn impossible(value: f64, unit: Option<&str>) -> Option<&'static str> {
     let range = match unit {
         Some("Cel") if SENTINELS.contains(&value) => return Some("sentinel"),
-        Some("Cel") => -200.0..=600.0,
+        Some("Cel") => -273.15..=f64::INFINITY,
         Some("%RH") => -5.0..=110.0,
         Some("%EL") => 0.0..=101.0,
-        Some("ppm") if metric == "co2" => 0.0..=1_000_000.0,
+        Some("ppm") => 0.0..=1_000_000.0,
         Some("lat") => -90.0..=90.0,
         Some("lon") => -180.0..=180.0,
         _ => return None,
     };
-    (!range.contains(&value)).then_some("out_of_range")
+    (!range.contains(&value)).then_some(OUT_OF_RANGE)
 }
 
 #[cfg(test)]
@@ -188,8 +205,27 @@ mod tests {
         for value in ["125", "900", "-300", "-127"] {
             assert_eq!(outcome("temperature", value, None).3, Quality::Uncertain, "{value}");
         }
+        for (metric, value) in
+            [("voltage", "3649"), ("pressure", "101325"), ("pressure", "29.92"), ("power_factor", "97")]
+        {
+            assert_eq!(outcome(metric, value, None).3, Quality::Uncertain, "{metric} {value}");
+        }
         assert_eq!(outcome("counter", "125", None).3, Quality::Good);
         assert_eq!(outcome("temperature", "85", None).3, Quality::Good);
+    }
+
+    #[test]
+    fn a_stated_unit_is_believed_as_far_as_its_value_can_be() {
+        for (metric, value, unit) in
+            [("temperature", "900", "Cel"), ("voltage", "3649", "V"), ("pressure", "101325", "hPa")]
+        {
+            assert_eq!(outcome(metric, value, Some(unit)).3, Quality::Good, "{metric} {value}");
+        }
+        for (metric, value, unit) in
+            [("temperature", "-300", "Cel"), ("relative_humidity", "250", "%RH"), ("latitude", "91", "lat")]
+        {
+            assert_eq!(outcome(metric, value, Some(unit)).3, Quality::Uncertain, "{metric} {value}");
+        }
     }
 
     #[test]
@@ -197,6 +233,8 @@ mod tests {
         let long = "ü".repeat(300);
         let reason = measured(&long, Scalar::number(1.0), None).unwrap_err();
         assert_eq!(reason, "the metric's name is longer than 512 bytes");
+        let reason = measured("speed", Scalar::number(1.0), Some("m\u{202e}s")).unwrap_err();
+        assert_eq!(reason, "the unit's name holds a control character");
         let reason = measured("speed", Scalar::number(1.0), Some(&long)).unwrap_err();
         assert_eq!(reason, "the unit's name is longer than 512 bytes");
     }

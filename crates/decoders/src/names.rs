@@ -3,57 +3,70 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use event_model::Name;
+use event_model::{Name, units};
 
 /// A metric as the table knows it: canonical name, the unit where the payload states none, its spellings.
 ///
-/// Spellings are in lower case and without anything but letters and digits.
+/// Spellings are as [`squeeze`] writes them.
 struct Metric {
     name: &'static str,
-    unit: Option<&'static str>,
+    unit: Option<Assumed>,
     spellings: &'static [&'static str],
 }
 
-const fn metric_of(name: &'static str, unit: &'static str, spellings: &'static [&'static str]) -> Metric {
-    Metric { name, unit: Some(unit), spellings }
+/// A unit that is assumed, and the values beyond which it can hardly be that unit.
+struct Assumed {
+    unit: &'static str,
+    lowest: f64,
+    highest: f64,
 }
 
+const fn metric_of(
+    name: &'static str,
+    (unit, lowest, highest): (&'static str, f64, f64),
+    spellings: &'static [&'static str],
+) -> Metric {
+    Metric { name, unit: Some(Assumed { unit, lowest, highest }), spellings }
+}
+
+// The ranges are those of the air, of the mains and of common sensors, with room to spare: they are to tell millivolts
+// from volts, pascals from hectopascals and fractions from per cent, not good weather from bad.
 #[rustfmt::skip]
 const METRICS: &[Metric] = &[
-    metric_of("altitude", "m", &["altitude"]),
-    metric_of("apparent_power", "VA", &["apparentpower"]),
-    Metric { name: "battery", unit: None, spellings: &["battery"] },
-    metric_of("battery_level", "%EL", &["batterylevel", "batterypercent", "batterypercentage"]),
-    metric_of("battery_voltage", "V", &["bat", "batt", "batteryvoltage", "batv", "vbat"]),
-    metric_of("co2", "ppm", &["carbondioxide", "co2", "co2concentration", "co2ppm"]),
-    metric_of("current", "A", &["current"]),
-    metric_of("dew_point", "Cel", &["dewpoint"]),
-    metric_of("eco2", "ppm", &["eco2"]),
-    metric_of("energy_today", "kWh", &["energytoday"]),
-    metric_of("energy_total", "kWh", &["energytotal"]),
-    metric_of("energy_yesterday", "kWh", &["energyyesterday"]),
-    metric_of("illuminance", "lx", &["ambientlight", "illuminance", "light", "lightintensity", "luminosity", "lux"]),
-    metric_of("noise_laeq", "dB", &["laeq", "noiselaeq"]),
-    metric_of("pm1", "ug/m3", &["pm1"]),
-    metric_of("pm10", "ug/m3", &["pm10", "pm10airpollutantvalue"]),
-    metric_of("pm2_5", "ug/m3", &["pm25", "pm25airpollutantvalue"]),
-    metric_of("pm4", "ug/m3", &["pm4"]),
-    metric_of("power", "W", &["activepower", "apower", "power"]),
-    metric_of("power_factor", "/", &["factor", "pf", "powerfactor"]),
-    metric_of("pressure", "hPa", &["airpressure", "atmosphericpressure", "barometer", "barometricpressure", "press", "pressure"]),
-    metric_of("reactive_power", "var", &["reactivepower"]),
-    metric_of("relative_humidity", "%RH", &["airhumidity", "hum", "humi", "humidity", "humidityvalue", "humsht", "hygrometry", "relativehumidity", "rh"]),
-    metric_of("soil_ec", "uS/cm", &["conductsoil", "soilec"]),
-    metric_of("soil_moisture", "%", &["moisture", "soilmoisture", "vwc", "watersoil"]),
-    metric_of("soil_temperature", "Cel", &["soiltemp", "soiltemperature", "tempsoil"]),
-    metric_of("solar_irradiance", "W/m2", &["solarirradiance", "solarradiation"]),
-    metric_of("temperature", "Cel", &["airtemperature", "tc", "temp", "tempc", "tempcsht", "temperature", "temperaturec", "temperaturecelsius", "temperaturemeasure", "temperaturevalue"]),
-    metric_of("tvoc", "ppb", &["tvoc", "voc"]),
-    metric_of("uv_index", "1", &["uv", "uvindex"]),
-    metric_of("voltage", "V", &["voltage"]),
-    metric_of("wind_direction", "deg", &["winddir", "winddirection"]),
-    metric_of("wind_gust", "m/s", &["windgust"]),
-    metric_of("wind_speed", "m/s", &["windspeed"]),
+    metric_of("altitude", ("m", -1000.0, 50_000.0), &["altitude"]),
+    metric_of("apparent_power", ("VA", -1e7, 1e7), &["apparentpower"]),
+    Metric { name: "battery", unit: None, spellings: &["bat", "batt", "battery"] },
+    metric_of("battery_level", ("%EL", 0.0, 101.0), &["batterylevel", "batterypercent", "batterypercentage"]),
+    metric_of("battery_voltage", ("V", -1.0, 1000.0), &["batteryvoltage", "batv", "vbat"]),
+    metric_of("co2", ("ppm", 0.0, 100_000.0), &["carbondioxide", "co2", "co2concentration", "co2ppm"]),
+    metric_of("current", ("A", -5000.0, 5000.0), &["current"]),
+    metric_of("dew_point", ("Cel", -150.0, 100.0), &["dewpoint"]),
+    metric_of("eco2", ("ppm", 0.0, 100_000.0), &["eco2"]),
+    metric_of("energy_today", ("kWh", -1e6, 1e6), &["energytoday"]),
+    metric_of("energy_total", ("kWh", -1e9, 1e9), &["energytotal"]),
+    metric_of("energy_yesterday", ("kWh", -1e6, 1e6), &["energyyesterday"]),
+    metric_of("illuminance", ("lx", -1.0, 250_000.0), &["ambientlight", "illuminance", "light", "lightintensity", "luminosity", "lux"]),
+    metric_of("noise_laeq", ("dB", -20.0, 200.0), &["laeq", "noiselaeq"]),
+    metric_of("pm1", ("ug/m3", -1.0, 50_000.0), &["pm1", "pm1.0"]),
+    metric_of("pm10", ("ug/m3", -1.0, 50_000.0), &["pm10", "pm10.0", "pm10airpollutantvalue"]),
+    metric_of("pm2_5", ("ug/m3", -1.0, 50_000.0), &["pm2.5", "pm2.5airpollutantvalue", "pm25", "pm25airpollutantvalue"]),
+    metric_of("pm4", ("ug/m3", -1.0, 50_000.0), &["pm4", "pm4.0"]),
+    metric_of("power", ("W", -1e7, 1e7), &["activepower", "apower", "power"]),
+    metric_of("power_factor", ("/", -1.0, 1.0), &["factor", "pf", "powerfactor"]),
+    metric_of("pressure", ("hPa", 300.0, 1200.0), &["airpressure", "atmosphericpressure", "barometer", "barometricpressure", "press", "pressure"]),
+    metric_of("reactive_power", ("var", -1e7, 1e7), &["reactivepower"]),
+    metric_of("relative_humidity", ("%RH", -5.0, 110.0), &["airhumidity", "hum", "humi", "humidity", "humidityvalue", "humsht", "hygrometry", "relativehumidity", "rh"]),
+    metric_of("soil_ec", ("uS/cm", -1.0, 100_000.0), &["conductsoil", "soilec"]),
+    metric_of("soil_moisture", ("%", -5.0, 110.0), &["moisture", "soilmoisture", "vwc", "watersoil"]),
+    metric_of("soil_temperature", ("Cel", -100.0, 150.0), &["soiltemp", "soiltemperature", "tempsoil"]),
+    metric_of("solar_irradiance", ("W/m2", -50.0, 2500.0), &["solarirradiance", "solarradiation"]),
+    metric_of("temperature", ("Cel", -200.0, 600.0), &["airtemperature", "tc", "temp", "tempc", "tempcsht", "temperature", "temperaturec", "temperaturecelsius", "temperaturemeasure", "temperaturevalue"]),
+    metric_of("tvoc", ("ppb", 0.0, 1_000_000.0), &["tvoc", "voc"]),
+    metric_of("uv_index", ("1", -1.0, 50.0), &["uv", "uvindex"]),
+    metric_of("voltage", ("V", -1500.0, 1500.0), &["voltage"]),
+    metric_of("wind_direction", ("deg", -180.0, 360.0), &["winddir", "winddirection"]),
+    metric_of("wind_gust", ("m/s", 0.0, 150.0), &["windgust"]),
+    metric_of("wind_speed", ("m/s", 0.0, 150.0), &["windspeed"]),
 ];
 
 /// Each field of each payload is looked up several times.
@@ -75,7 +88,7 @@ const LINK: [&str; 7] = ["rssi", "snr", "lsnr", "linkquality", "lqi", "channelrs
 pub fn canonical(raw: &str) -> (Name, Option<&'static str>) {
     let squeezed = squeeze(raw);
     match BY_SPELLING.get(squeezed.as_str()) {
-        Some(metric) => (Name::known(metric.name), metric.unit),
+        Some(metric) => (Name::known(metric.name), metric.unit.as_ref().map(|assumed| assumed.unit)),
         None => (snake_case(raw).into(), None),
     }
 }
@@ -87,7 +100,36 @@ pub fn metric(raw: &str) -> Name {
 
 /// The unit that the table gives for a canonical metric name.
 pub fn default_unit(metric: &str) -> Option<&'static str> {
-    BY_NAME.get(metric).and_then(|known| known.unit)
+    Some(BY_NAME.get(metric)?.unit.as_ref()?.unit)
+}
+
+/// Whether `value` is one that the metric can have in the unit that the table gives for it.
+pub fn is_plausible(metric: &str, value: f64) -> bool {
+    let assumed = BY_NAME.get(metric).and_then(|known| known.unit.as_ref());
+    assumed.is_none_or(|assumed| (assumed.lowest..=assumed.highest).contains(&value))
+}
+
+/// The metric and the unit of a name with its unit in brackets behind it, as columns of tables have it: `Pressure [hPa]`,
+/// `Temperature(°C)`. Where the unit is another quantity's (`Humidity [g/m3]`), so is the name.
+///
+/// `None` where there are no brackets, or what stands in them is no unit that is known.
+pub fn with_unit(raw: &str) -> Option<(Name, &str)> {
+    let raw = raw.trim_end();
+    let (open, closed) = [('[', ']'), ('(', ')')].into_iter().find(|(_, closed)| raw.ends_with(*closed))?;
+    let (name, unit) = raw.strip_suffix(closed)?.rsplit_once(open)?;
+    let unit = unit.trim();
+    if name.trim().is_empty() || unit.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let metric = metric(name);
+    let (_, kept) = units::canonical(0.0, unit, &metric)?;
+    match default_unit(&metric) {
+        Some(default) if default == kept => Some((metric, unit)),
+        // `Counter (A)` is one of several.
+        _ if open == '(' && unit.len() == 1 => None,
+        Some(_) => Some((snake_case(raw).into(), unit)),
+        None => Some((metric, unit)),
+    }
 }
 
 /// Whether a field is about the radio link.
@@ -95,7 +137,8 @@ pub fn is_link(raw: &str) -> bool {
     LINK.iter().any(|link| squeezes_to(raw, link))
 }
 
-/// In lower case, without anything but the letters and digits of ASCII.
+/// In lower case, without anything but the letters and digits of ASCII, and a point for what stands between two digits:
+/// `PM1.0` and `PM1_0` are `pm1.0`, and not `pm10`.
 pub fn squeeze(raw: &str) -> String {
     squeezed(raw).map(char::from).collect()
 }
@@ -106,7 +149,15 @@ pub fn squeezes_to(raw: &str, other: &str) -> bool {
 }
 
 fn squeezed(raw: &str) -> impl Iterator<Item = u8> {
-    raw.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+    let bytes = raw.as_bytes();
+    bytes.iter().enumerate().filter_map(|(index, byte)| {
+        if byte.is_ascii_alphanumeric() {
+            return Some(byte.to_ascii_lowercase());
+        }
+        let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let is_between = index > 0 && is_digit(bytes.get(index - 1)) && is_digit(bytes.get(index + 1));
+        is_between.then_some(b'.')
+    })
 }
 
 /// `accelerationX` -> `acceleration_x`, `DI_0` -> `di_0`, `Water flow [l/s]` -> `water_flow_l_s`.
@@ -150,15 +201,29 @@ fn is_model_digit(characters: &[char], index: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{METRICS, canonical, is_link, snake_case};
+    use super::{Assumed, METRICS, canonical, is_link, is_plausible, snake_case, with_unit};
 
     #[test]
     fn spellings_lead_to_one_name() {
         for raw in ["Temperature", "temp_C", "tC", "airTemperature", "temperature"] {
             assert_eq!(canonical(raw), ("temperature".into(), Some("Cel")), "{raw}");
         }
-        assert_eq!(canonical("PM2.5"), ("pm2_5".into(), Some("ug/m3")));
-        assert_eq!(canonical("battery"), ("battery".into(), None));
+        for (raw, expected) in [
+            ("PM1", "pm1"),
+            ("PM1.0", "pm1"),
+            ("pm_1_0", "pm1"),
+            ("PM2.5", "pm2_5"),
+            ("pm25", "pm2_5"),
+            ("PM4.0", "pm4"),
+            ("PM10", "pm10"),
+            ("pm10_0", "pm10"),
+        ] {
+            assert_eq!(canonical(raw), (expected.into(), Some("ug/m3")), "{raw}");
+        }
+        for raw in ["battery", "bat", "batt"] {
+            assert_eq!(canonical(raw), ("battery".into(), None), "{raw}");
+        }
+        assert_eq!(canonical("BatV"), ("battery_voltage".into(), Some("V")));
         assert_eq!(canonical("conduct_SOIL").0, "soil_ec");
         assert_eq!(canonical("total"), ("total".into(), None));
     }
@@ -187,6 +252,40 @@ mod tests {
             assert_eq!(canonical(metric.name).0, metric.name);
             assert_eq!(snake_case(metric.name), metric.name);
         }
+    }
+
+    #[test]
+    fn a_unit_may_stand_in_brackets() {
+        for (raw, metric, unit) in [
+            ("Pressure[hPa]", "pressure", "hPa"),
+            ("Temperature (F) ", "temperature", "F"),
+            ("Humidity[%]", "relative_humidity", "%"),
+            ("Humidity [g/m3]", "humidity_g_m3", "g/m3"),
+            ("Water flow [l/s]", "water_flow", "l/s"),
+            ("L1[A]", "l1", "A"),
+        ] {
+            assert_eq!(with_unit(raw), Some((metric.into(), unit)), "{raw}");
+        }
+        for raw in ["Pressure", "[hPa]", "x[0]", "x[1]", "y[A]x", "zone (north)", "Counter (A)", "a]", "x[]"]
+        {
+            assert_eq!(with_unit(raw), None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn ranges_hold_what_the_air_and_the_mains_have() {
+        for metric in METRICS {
+            if let Some(Assumed { lowest, highest, .. }) = metric.unit {
+                assert!(
+                    lowest < highest && is_plausible(metric.name, (lowest + highest) / 2.0),
+                    "{}",
+                    metric.name
+                );
+            }
+        }
+        assert!(is_plausible("pressure", 1013.25) && !is_plausible("pressure", 101_325.0));
+        assert!(is_plausible("voltage", 230.0) && !is_plausible("voltage", 3649.0));
+        assert!(is_plausible("counter", f64::MAX));
     }
 
     #[test]

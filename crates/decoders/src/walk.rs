@@ -33,12 +33,16 @@ pub enum Named {
 }
 
 impl Named {
-    /// What the table of names says; radio figures are no readings.
+    /// What the table of names says, and the unit that stands in brackets behind the name; radio figures are no readings.
     pub fn by_table(key: &str) -> Self {
         if names::is_link(key) {
             return Self::Skip;
         }
-        Self::Metric { metric: names::metric(key), unit: None, channel: None }
+        let (metric, unit) = match names::with_unit(key) {
+            Some((metric, unit)) => (metric, Some(unit.into())),
+            None => (names::metric(key), None),
+        };
+        Self::Metric { metric, unit, channel: None }
     }
 }
 
@@ -69,7 +73,7 @@ pub struct Walk<'a> {
 /// A value of the object that was walked.
 pub(crate) struct Field<'n> {
     /// The last key on its path.
-    key: &'n str,
+    pub(crate) key: &'n str,
     pub(crate) channel: Name,
     pub(crate) reading: Reading,
 }
@@ -244,7 +248,7 @@ impl Cursor<'_> {
 
 /// Two fields that the table knows under one name (`temp` and `temperature`, `PM1_0` and `PM10`) are two series: the one
 /// that is called so keeps the name, else the earlier one, and the other has its own, with a number if that is taken too.
-fn tell_apart(fields: &mut [Field<'_>]) {
+pub(crate) fn tell_apart(fields: &mut [Field<'_>]) {
     let mut seen = HashMap::with_capacity(fields.len());
     let mut numbers = HashMap::new();
     let series = |field: &Field<'_>| (field.channel.clone(), field.reading.metric.clone());
@@ -344,6 +348,21 @@ mod tests {
     }
 
     #[test]
+    fn a_unit_in_brackets_is_stated() {
+        let decoded =
+            walked(r#"{"Temperature [F]": 68, "eCO2[ppm]": 400, "x[0]": 1}"#, &Profile::default()).unwrap();
+        let rows: Vec<_> =
+            decoded.readings.iter().map(|r| (&*r.metric, r.unit.as_deref(), &r.value)).collect();
+        let expected = [
+            ("temperature", Some("Cel"), &Value::Number(20.0)),
+            ("eco2", Some("ppm"), &Value::Number(400.0)),
+            ("x_0", None, &Value::Number(1.0)),
+        ];
+        assert_eq!(rows, expected);
+        assert!(decoded.readings.iter().all(|reading| reading.flags.is_empty()));
+    }
+
+    #[test]
     fn what_is_below_a_repeated_key_is_flagged() {
         let decoded = walked(r#"{"a": {"x": 1}, "a": {"x": 2}, "b": 3}"#, &Profile::default()).unwrap();
         assert_eq!(decoded.readings[0].flags, ["duplicate_key"]);
@@ -361,8 +380,8 @@ mod tests {
             row("", "temperature_3", "TEMPERATURE"),
         ];
         assert_eq!(named(r#"{"temperature": 1, "Temperature": 2, "TEMPERATURE": 3}"#), expected);
-        let expected = [row("", "pm1_0", "PM1_0"), row("", "pm10", "PM10"), row("", "pm2_5", "PM2_5")];
-        assert_eq!(named(r#"{"PM1_0": 1, "PM10": 3, "PM2_5": 2}"#), expected);
+        let expected = [row("", "pm1", "PM1.0"), row("", "pm10", "PM10"), row("", "pm2_5", "PM2.5")];
+        assert_eq!(named(r#"{"PM1.0": 1, "PM10": 3, "PM2.5": 2}"#), expected);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Document for Confirmation {
         Ok(Inspection { handshake: Some(handshake), ..Inspection::default() })
     }
 
-    fn decode(&self, _context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, _context: Context<'_>) -> Result<Decoded, DecodeError> {
         Ok(Decoded::default())
     }
 }

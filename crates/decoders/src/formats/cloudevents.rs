@@ -56,7 +56,7 @@ impl Document for Events {
         })
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let is_batch = self.is_batch;
         let mut decoded = Decoded::default();
         for (index, event) in self.events.iter().enumerate() {

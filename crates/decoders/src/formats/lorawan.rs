@@ -1,6 +1,6 @@
 //! What the LoRaWAN network servers share: device addresses and the names that codecs give.
 
-use event_model::RecordedRequest;
+use event_model::{Name, RecordedRequest};
 
 use crate::json::Node;
 use crate::names;
@@ -37,19 +37,42 @@ fn without(node: &mut Node, key: &str) {
     }
 }
 
-/// Names what a codec decoded: by the table, and `TempC_DS18B20` as the temperature of the channel `DS18B20`, since
-/// vendors put the model of a second probe behind the name.
+/// Names what a codec decoded: by the table, and what tells its sensors apart as the channel.
+///
+/// - `TempC_DS18B20`: vendors put the model of a second probe behind the name.
+/// - `temperature_7`: The Things Stack's CayenneLPP formatter puts the channel's number there.
+/// - `{"temperatureSensor": {"7": 21.5}}`: ChirpStack's CayenneLPP codec puts it below the name.
+/// - `Bat` is in volts with those who call it so (Dragino).
 pub(super) fn name_field(parents: &[String], key: &str) -> Named {
     let Named::Metric { metric, unit, channel } = Named::by_table(key) else { return Named::Skip };
-    let probe =
-        key.split_once('_').filter(|(_, probe)| is_model(probe) && names::default_unit(&metric).is_none());
-    match probe.map(|(name, probe)| (names::metric(name), probe)) {
-        Some((metric, probe)) if names::default_unit(&metric).is_some() => {
-            let channel = parents.iter().map(String::as_str).chain([probe]).collect::<Vec<_>>().join(".");
-            Named::Metric { metric, unit, channel: Some(channel) }
-        }
-        _ => Named::Metric { metric, unit, channel },
+    if metric == "battery" && names::squeezes_to(key, "bat") {
+        return Named::Metric { metric: Name::known("battery_voltage"), unit, channel };
     }
+    if names::default_unit(&metric).is_some() {
+        return Named::Metric { metric, unit, channel };
+    }
+    let below = |parents: &[String], last: &str| {
+        Some(parents.iter().map(String::as_str).chain([last]).collect::<Vec<_>>().join("."))
+    };
+    let known = |name: &str| Some(names::metric(name)).filter(|metric| names::default_unit(metric).is_some());
+    if let Some((name, number)) = key.rsplit_once('_')
+        && (is_number(number) || is_model(number))
+        && let Some(metric) = known(name)
+    {
+        return Named::Metric { metric, unit: None, channel: below(parents, number) };
+    }
+    if is_number(key)
+        && let [above @ .., name] = parents
+        && let Some(metric) = known(name.strip_suffix("Sensor").unwrap_or(name))
+    {
+        return Named::Metric { metric, unit: None, channel: below(above, key) };
+    }
+    Named::Metric { metric, unit, channel }
+}
+
+/// A channel's number.
+fn is_number(text: &str) -> bool {
+    (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A sensor's model: capitals and digits, both of them (`DS18B20`, `SHT31`, `BME280`).
@@ -86,5 +109,34 @@ mod tests {
         assert_eq!(name_field(&[], "temp_SOIL"), named("soil_temperature", None));
         assert_eq!(name_field(&[], "battery_status1"), named("battery_status1", None));
         assert_eq!(name_field(&[], "RSSI"), Named::Skip);
+    }
+
+    #[test]
+    fn a_channels_number_is_the_channel() {
+        let named = |metric: &str, channel: Option<&str>| Named::Metric {
+            metric: metric.into(),
+            unit: None,
+            channel: channel.map(Into::into),
+        };
+        let below = |parent: &str, key: &str| name_field(&[parent.to_owned()], key);
+        assert_eq!(name_field(&[], "temperature_7"), named("temperature", Some("7")));
+        assert_eq!(name_field(&[], "barometric_pressure_3"), named("pressure", Some("3")));
+        assert_eq!(name_field(&[], "PM2_5"), named("pm2_5", None));
+        assert_eq!(name_field(&[], "pm2_5_1"), named("pm2_5", Some("1")));
+        assert_eq!(name_field(&[], "analog_in_2"), named("analog_in_2", None));
+        assert_eq!(below("temperatureSensor", "7"), named("temperature", Some("7")));
+        assert_eq!(below("illuminanceSensor", "1"), named("illuminance", Some("1")));
+        assert_eq!(below("barometer", "3"), named("pressure", Some("3")));
+        assert_eq!(below("analogInput", "3"), named("3", None));
+    }
+
+    #[test]
+    fn a_battery_is_in_volts_where_codecs_call_it_bat() {
+        let metric = |key: &str| match name_field(&[], key) {
+            Named::Metric { metric, .. } => metric,
+            Named::Skip => panic!("{key} is a reading"),
+        };
+        assert_eq!(metric("Bat"), "battery_voltage");
+        assert_eq!(metric("battery"), "battery");
     }
 }

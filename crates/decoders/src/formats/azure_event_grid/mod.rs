@@ -66,7 +66,7 @@ impl Document for Delivery {
         })
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
         for event in &self.0 {
             let taken =

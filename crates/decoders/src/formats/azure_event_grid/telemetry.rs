@@ -31,7 +31,7 @@ pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decode
     if let (Some(device), Some(properties)) = (named, event.data.get("properties").and_then(Node::as_object))
     {
         for (name, member) in properties {
-            if let Some(value) = member.node.as_name().filter(|value| !value.contains(char::is_control)) {
+            if let Some(value) = member.node.as_name() {
                 decoded.tags.push((device.clone(), name.clone(), value.to_owned()));
             }
         }

@@ -52,7 +52,7 @@ impl Document for Event {
         })
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("deviceInfo.devEui", reason));
         let device = self.device().map_err(refused)?;
         let device = device.map_or_else(|| context.profile.source.as_str().into(), Name::from);

@@ -75,7 +75,7 @@ fn the_shape_of_version_3_is_read() {
     let body = r#"{"devEUI":"cLPVftAAAAE=","rxInfo":[{"time":null},{"time":"2026-01-15T11:00:00Z"}],
         "objectJSON":"{\"temperatureSensor\":{\"1\":21.5}}"}"#;
     let decoded = decode("/hooks/cs?event=up", body);
-    assert_eq!(rows(&decoded), [("temperatureSensor", "1", Value::Number(21.5))]);
+    assert_eq!(rows(&decoded), [("1", "temperature", Value::Number(21.5))]);
     assert_eq!(decoded.readings[0].device, "70b3d57ed0000001");
     assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:00:00Z");
     let broken = decode("/hooks/cs?event=up", r#"{"devEUI":"cLPVftAAAAE=","objectJSON":"{"}"#);

@@ -95,7 +95,7 @@ impl Document for Lines<'_> {
         Err(FormError::Malformed(reason))
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
         let mut points = reading::Points::new(context, self.precision);
         for line in &self.lines {
@@ -104,6 +104,7 @@ impl Document for Lines<'_> {
                 Err(error) => decoded.problems.push(problem(error.line, error.to_string())),
             }
         }
+        points.finish(&mut decoded);
         Ok(decoded)
     }
 }

@@ -12,6 +12,7 @@ use super::point::{FieldValue, Point};
 use super::precision::Precision;
 use super::problem;
 use crate::decode::{Context, Decoded, Profile};
+use crate::overwritten::Position;
 use crate::{device, measure, time};
 
 /// The tags that name a device where the source does not say; the first present wins.
@@ -36,15 +37,24 @@ fn channel(point: &Point<'_>, profile: &Profile) -> Name {
 /// Which reading a point gives: device, channel, metric and time.
 type Key = (Name, Name, Name, Timestamp);
 
+/// The line that gave a reading, that point's other tags, and where the reading is.
+struct Origin {
+    line: usize,
+    tags: Rc<str>,
+    position: Position,
+}
+
 /// Takes the points of one payload, one after the other.
 pub(super) struct Points<'a> {
     context: Context<'a>,
     precision: Precision,
     /// The names of metrics so far, each once.
     metrics: HashSet<Name>,
-    /// For each reading so far: the line that gave it and that point's other tags.
-    seen: HashMap<Key, (usize, Rc<str>)>,
-    overwritten: HashSet<usize>,
+    /// Where each reading so far came from.
+    seen: HashMap<Key, Origin>,
+    /// The lines of which it was said that another takes their place.
+    reported: HashSet<usize>,
+    overwritten: HashSet<Position>,
     tags: HashSet<(Name, String, String)>,
 }
 
@@ -55,6 +65,7 @@ impl<'a> Points<'a> {
             precision,
             metrics: HashSet::new(),
             seen: HashMap::new(),
+            reported: HashSet::new(),
             overwritten: HashSet::new(),
             tags: HashSet::new(),
         }
@@ -67,8 +78,8 @@ impl<'a> Points<'a> {
                 let other_tags = self.other_tags(point, decoded, &device);
                 for reading in readings {
                     let key = (device.clone(), channel.clone(), reading.metric.clone(), observed_at);
-                    self.note_overwritten(point.line, &other_tags, key, decoded);
                     decoded.push(&device, &channel, observed_at, reading);
+                    self.note_overwritten(point.line, &other_tags, key, decoded);
                 }
             }
             Err(reason) => decoded.problems.push(problem(point.line, reason)),
@@ -92,14 +103,16 @@ impl<'a> Points<'a> {
             let value = value_of(value).map_err(|reason| format!("field `{key}`: {reason}"))?;
             let metric = self.metric(&point.measurement, key)?;
             let (value, unit) = self.in_canonical_unit(value, &metric);
-            readings.push(Reading {
+            let mut reading = Reading {
                 raw_metric: self.context.raw_name("", &metric),
                 metric,
                 value,
                 unit,
                 quality: Quality::Good,
                 flags: flag.into_iter().collect(),
-            });
+            };
+            measure::doubt_if_impossible(&mut reading);
+            readings.push(reading);
         }
         Ok(Sample { device: device.into(), channel: channel(point, profile), observed_at, readings })
     }
@@ -161,20 +174,32 @@ impl<'a> Points<'a> {
         others.iter().map(|(key, value)| format!("{key}={value}\n")).collect::<String>().into()
     }
 
-    /// Reports a reading that this one takes the place of although its tags were others.
+    /// Reports a reading that the one which was pushed last takes the place of: its tags are others, or its value is.
     fn note_overwritten(&mut self, line: usize, tags: &Rc<str>, key: Key, decoded: &mut Decoded) {
-        let earlier = self.seen.insert(key, (line, Rc::clone(tags)));
-        let Some((earlier_line, earlier_tags)) = earlier else { return };
-        if earlier_tags == *tags || !self.overwritten.insert(earlier_line) {
+        let Some(position) = decoded.last_position() else { return };
+        let Some(earlier) = self.seen.insert(key, Origin { line, tags: Rc::clone(tags), position }) else {
             return;
-        }
-        decoded.problems.push(problem(
-            earlier_line,
+        };
+        let is_equal = decoded.at(earlier.position).value == decoded.at(position).value;
+        self.overwritten.insert(earlier.position);
+        let reason = if earlier.tags != *tags {
             format!(
                 "line {line} has the same device, channel, metric and time, and only its tags are others; name the \
                  tag that tells them apart in the source's channel_tags or device_tags"
-            ),
-        ));
+            )
+        } else if is_equal {
+            return;
+        } else {
+            format!("line {line} is the same point with another value; the last one is stored")
+        };
+        if self.reported.insert(earlier.line) {
+            decoded.problems.push(problem(earlier.line, reason));
+        }
+    }
+
+    /// Takes out what later points took the place of.
+    pub(super) fn finish(self, decoded: &mut Decoded) {
+        decoded.leave_out(&self.overwritten);
     }
 }
 

@@ -1,4 +1,4 @@
-use event_model::RecordedRequest;
+use event_model::{Quality, RecordedRequest};
 
 use super::InfluxLineProtocol;
 use super::options::Tags;
@@ -96,13 +96,19 @@ fn a_source_states_the_units_that_the_protocol_lacks() {
     assert_eq!(decoded.readings[0].unit.as_deref(), Some("Cel"));
     assert!((decoded.readings[0].value.as_number().unwrap() - 100.0).abs() < 1e-9);
     assert_eq!(decoded.readings[1].unit, None);
+    let reading = &decode(&own, "", "home temp=-500").readings[0];
+    assert_eq!(
+        (reading.quality, reading.flags.as_slice()),
+        (Quality::Uncertain, ["time_received", "out_of_range"].as_slice())
+    );
 }
 
 #[test]
 fn points_that_only_other_tags_tell_apart_are_reported() {
     let body = "home,room=hall temp=20 7000\nhome,room=kitchen temp=21 7000\nhome,room=attic temp=5 8000";
     let decoded = decode(&profile(), "", body);
-    assert_eq!(decoded.readings.len(), 3);
+    let values: Vec<_> = decoded.readings.iter().map(|reading| reading.value.as_number().unwrap()).collect();
+    assert_eq!(values, [21.0, 5.0]);
     assert_eq!(decoded.problems.len(), 1);
     assert_eq!(decoded.problems[0].place, "line 1");
     assert!(decoded.problems[0].reason.contains("line 2"));
@@ -113,6 +119,28 @@ fn points_that_only_other_tags_tell_apart_are_reported() {
     assert!(decoded.problems.is_empty());
     let channels: Vec<_> = decoded.readings.iter().map(|reading| reading.channel.as_str()).collect();
     assert_eq!(channels, ["hall", "kitchen", "attic"]);
+}
+
+#[test]
+fn a_point_that_comes_twice_with_other_values_is_reported_and_an_equal_one_is_not() {
+    let decoded = self::decode(&profile(), "", "m,host=a v=1,w=5 7000\nm,host=a v=2 7000\nm,host=a w=5 7000");
+    let values: Vec<_> = decoded.readings.iter().map(|reading| reading.value.as_number().unwrap()).collect();
+    assert_eq!(values, [2.0, 5.0]);
+    assert_eq!(decoded.problems.len(), 1);
+    assert_eq!(
+        (decoded.problems[0].place.as_str(), decoded.problems[0].reason.as_str()),
+        ("line 1", "line 2 is the same point with another value; the last one is stored")
+    );
+}
+
+#[test]
+fn names_that_turn_the_text_around_them_are_refused_and_tags_lose_what_does() {
+    let decoded =
+        self::decode(&profile(), "", "m\u{202e},host=a v=1\nm,host=a\u{202e} v=1\nm,host=a,r=x\u{2066}y v=1");
+    assert_eq!(decoded.readings.len(), 1);
+    let places: Vec<_> = decoded.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["line 1", "line 2"]);
+    assert_eq!(decoded.tags, [("a".into(), "r".into(), "x\u{fffd}y".into())]);
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Document for Items {
     }
 
     /// Reads every item; what makes no sense in one leaves the others alone.
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let body = &self.body;
         let mapping = Mapping::of(context.profile);
         let items = body.items(mapping).map_err(DecodeError)?;

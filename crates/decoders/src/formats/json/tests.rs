@@ -94,7 +94,7 @@ fn a_date_of_mongodb_is_a_time() {
 
 #[test]
 fn where_nothing_names_a_device_it_is_the_source() {
-    let decoded = decode(r#"[{"temp": 1}, {"device": "", "temp": 2}, {"device": 17, "temp": 3}]"#, None);
+    let decoded = decode(r#"[{"temp": 1}, {"device": "", "hum": 2}, {"device": 17, "temp": 3}]"#, None);
     let devices: Vec<_> = decoded.readings.iter().map(|reading| reading.device.as_str()).collect();
     assert_eq!(devices, ["test", "test", "17"]);
     assert_eq!(decoded.readings[0].flags[0], "time_received");
@@ -178,4 +178,32 @@ fn a_repeated_device_or_time_is_flagged_on_every_reading() {
     let decoded = decode(r#"{"device": "a", "x": 1, "device": "b"}"#, None);
     assert_eq!(decoded.readings[0].device, "b");
     assert_eq!(decoded.readings[0].flags, ["time_received", "duplicate_key"]);
+}
+
+#[test]
+fn of_two_values_of_one_moment_the_last_is_stored_and_the_other_reported() {
+    let body = r#"[{"device":"d","time":"2026-01-15T11:00:00Z","x":1,"y":5,"z":{"a":"on"}},
+        {"device":"e","time":"2026-01-15T11:00:00Z","x":7},
+        {"device":"d","time":"2026-01-15T11:00:00Z","x":2,"y":5,"z":{"a":"off"}},
+        {"device":"d","time":"2026-01-15T11:00:00Z","x":3}]"#;
+    let decoded = decode(body, None);
+    let mut rows: Vec<_> = decoded
+        .readings
+        .iter()
+        .map(|r| (r.device.as_str(), r.channel.as_str(), r.metric.as_str(), r.value.clone()))
+        .collect();
+    rows.sort_by_key(|row| (row.0, row.2));
+    let expected = [
+        ("d", "z", "a", Value::Text("off".into())),
+        ("d", "", "x", Value::Number(3.0)),
+        ("d", "", "y", Value::Number(5.0)),
+        ("e", "", "x", Value::Number(7.0)),
+    ];
+    assert_eq!(rows, expected);
+    let problems: Vec<_> = decoded.problems.iter().map(|p| (p.place.as_str(), p.reason.as_str())).collect();
+    let expected = [
+        ("x", "3 values of `d` at 2026-01-15T11:00:00Z: 1, ... 3; the last one is stored"),
+        ("z.a", "2 values of `d` at 2026-01-15T11:00:00Z: `on`, `off`; the last one is stored"),
+    ];
+    assert_eq!(problems, expected);
 }

@@ -74,7 +74,7 @@ impl Document for Pack {
         Ok(Inspection::default())
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let clock = Clock::new(context);
         let mut records = Records { context, clock, decoded: Decoded::default() };
         let mut base = Base::default();
@@ -242,6 +242,7 @@ impl Records<'_> {
             RecordValue::Number(number) => ("v", Scalar::number(number)),
         };
         let (metric, raw_metric) = (template.metric.clone(), template.raw_metric.clone());
+        let unit = unit.map(quantity::plain);
         let measurement = Measurement { metric, raw_metric, value: scalar, unit, moment };
         measure::reading(self.context.profile, measurement).map_err(|reason| wrong(label, reason))
     }

@@ -6,50 +6,66 @@ use event_model::Name;
 
 use crate::names;
 
-/// Quantities by unit (RFC 8428, section 12.1, and RFC 8798), for names that name a device and not a quantity.
-const QUANTITIES: &[(&str, &str)] = &[
-    ("Cel", "temperature"),
-    ("K", "temperature"),
-    ("%RH", "relative_humidity"),
-    ("%EL", "battery_level"),
-    ("EL", "battery_lifetime"),
-    ("lat", "latitude"),
-    ("lon", "longitude"),
-    ("Pa", "pressure"),
-    ("hPa", "pressure"),
-    ("V", "voltage"),
-    ("mV", "voltage"),
-    ("A", "current"),
-    ("mA", "current"),
-    ("W", "power"),
-    ("kW", "power"),
-    ("VA", "apparent_power"),
-    ("var", "reactive_power"),
-    ("J", "energy"),
-    ("Wh", "energy"),
-    ("kWh", "energy"),
-    ("Hz", "frequency"),
-    ("lx", "illuminance"),
-    ("W/m2", "solar_irradiance"),
-    ("dB", "level"),
-    ("dBm", "level"),
-    ("m", "distance"),
-    ("m/s", "speed"),
+/// The unit registry of SenML (RFC 8428, section 12.1; RFC 8798, sections 2 and 3; parts per billion and per trillion, VAh
+/// and the concentrations by volume, which IANA's registry has since): symbol and quantity.
+///
+/// Each quantity is the metric of records whose names name a device and nothing else. One metric has one kept unit:
+/// where two units of a quantity stay two, the symbol is in the name of the second.
+#[rustfmt::skip]
+const REGISTRY: &[(&str, &str)] = &[
+    ("m", "distance"), ("cm", "distance"), ("km", "distance"), ("mm", "distance"),
+    ("kg", "mass"), ("g", "mass"),
+    ("s", "duration"), ("ms", "duration_ms"), ("min", "duration_min"), ("h", "duration_h"),
+    ("A", "current"), ("mA", "current"),
+    ("K", "temperature"), ("Cel", "temperature"),
+    ("cd", "luminous_intensity"), ("lm", "luminous_flux"), ("cd/m2", "luminance"), ("lx", "illuminance"),
+    ("mol", "amount_of_substance"), ("kat", "catalytic_activity"),
+    ("Hz", "frequency"), ("MHz", "frequency"),
+    ("rad", "angle"), ("deg", "angle"), ("sr", "solid_angle"),
+    ("N", "force"),
+    ("Pa", "pressure"), ("hPa", "pressure"),
+    ("J", "energy"), ("Wh", "energy"), ("kWh", "energy"),
+    ("J/m", "energy_per_distance"), ("Wh/km", "energy_per_distance_wh_km"),
+    ("W", "power"), ("kW", "power"),
+    ("VA", "apparent_power"), ("kVA", "apparent_power"),
+    ("VAs", "apparent_energy"), ("VAh", "apparent_energy"), ("kVAh", "apparent_energy"),
+    ("var", "reactive_power"), ("kvar", "reactive_power"),
+    ("vars", "reactive_energy"), ("varh", "reactive_energy"), ("kvarh", "reactive_energy"),
+    ("C", "charge"), ("Ah", "charge_ah"),
+    ("V", "voltage"), ("mV", "voltage"),
+    ("F", "capacitance"), ("Ohm", "resistance"), ("S", "conductance"), ("S/m", "conductivity"),
+    ("Wb", "magnetic_flux"), ("T", "magnetic_flux_density"), ("H", "inductance"),
+    ("Bq", "radioactivity"), ("Gy", "absorbed_dose"), ("Sv", "equivalent_dose"),
+    ("m2", "area"),
+    ("m3", "volume"), ("l", "volume"),
+    ("m/s", "speed"), ("km/h", "speed"), ("mm/h", "speed_mm_h"), ("m/h", "speed_m_h"),
     ("m/s2", "acceleration"),
-    ("m3", "volume"),
-    ("l", "volume"),
-    ("m3/s", "flow"),
-    ("l/s", "flow"),
-    ("kg", "mass"),
-    ("g", "mass"),
+    ("m3/s", "flow"), ("l/s", "flow_l_s"),
+    ("W/m2", "solar_irradiance"),
+    ("bit", "data_bits"), ("B", "data"), ("KiB", "data_kib"), ("GB", "data_gb"),
+    ("bit/s", "data_rate"), ("Mbit/s", "data_rate_mbit_s"), ("B/s", "data_rate_b_s"), ("MB/s", "data_rate_mb_s"),
+    ("lat", "latitude"), ("lon", "longitude"),
     ("pH", "ph"),
-    ("S/m", "conductivity"),
-    ("ppm", "concentration"),
-    ("ug/m3", "concentration"),
+    ("dB", "level"), ("dBm", "power_level"), ("dBW", "power_level_dbw"), ("Bspl", "sound_pressure_level"),
     ("count", "count"),
-    ("beat/min", "heart_rate"),
-    ("beats", "heart_beats"),
+    ("/", "ratio"), ("%", "percentage"), ("/100", "percentage"), ("/1000", "permille"),
+    ("ppm", "concentration"), ("ppb", "concentration_ppb"), ("ppt", "concentration_ppt"),
+    ("kg/m3", "density"), ("ug/m3", "mass_concentration"),
+    ("g/l", "mass_concentration_g_l"), ("mg/l", "mass_concentration_mg_l"), ("ug/l", "mass_concentration_ug_l"),
+    ("NTU", "turbidity"),
+    ("%RH", "relative_humidity"), ("%EL", "battery_level"), ("EL", "battery_lifetime"),
+    ("1/s", "event_rate"), ("1/min", "event_rate_min"),
+    ("beat/min", "heart_rate"), ("beats", "heart_beats"),
 ];
+
+/// The unit's name to who does not know that it is SenML's: `C` is the coulomb here and `F` the farad.
+pub(super) fn plain(unit: &str) -> &str {
+    match unit {
+        "C" => "coulomb",
+        "F" => "farad",
+        other => other,
+    }
+}
 
 /// What a record's name says.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,7 +92,7 @@ pub(super) fn name<'r>(base: &'r str, own: &'r str, unit: Option<&str>) -> Namin
 }
 
 fn by_unit<'r>(device: Cow<'r, str>, unit: Option<&str>) -> Naming<'r> {
-    let quantity = unit.and_then(|unit| QUANTITIES.iter().find(|(symbol, _)| *symbol == unit));
+    let quantity = unit.and_then(|unit| REGISTRY.iter().find(|(symbol, _)| *symbol == unit));
     let metric = quantity.map_or("value", |(_, quantity)| quantity);
     Naming { raw: device.clone(), device, metric: Name::known(metric) }
 }
@@ -92,7 +108,11 @@ fn metric(own: &str, unit: Option<&str>) -> Name {
 
 #[cfg(test)]
 mod tests {
-    use super::name;
+    use std::collections::HashMap;
+
+    use event_model::units;
+
+    use super::{REGISTRY, name, plain};
 
     #[test]
     fn a_base_name_with_a_separator_is_the_device() {
@@ -113,5 +133,24 @@ mod tests {
     fn a_battery_is_named_by_its_unit() {
         assert_eq!(name("a:", "battery", Some("%")).metric, "battery_level");
         assert_eq!(name("a:", "battery", Some("V")).metric, "battery_voltage");
+    }
+
+    #[test]
+    fn a_metric_that_a_unit_names_has_one_unit() {
+        let mut kept = HashMap::new();
+        for (symbol, metric) in REGISTRY {
+            let (_, unit) = units::canonical(1.0, plain(symbol), metric)
+                .unwrap_or_else(|| panic!("{symbol} is not known"));
+            assert_eq!(*kept.entry(metric).or_insert(unit), unit, "{metric}");
+        }
+    }
+
+    #[test]
+    fn a_letter_is_the_unit_that_the_registry_gives_it() {
+        for (symbol, metric) in REGISTRY {
+            assert_eq!(name("", "d", Some(symbol)).metric, *metric);
+        }
+        assert_eq!(units::canonical(100.0, plain("F"), "x"), Some((100.0, "F")));
+        assert_eq!(units::canonical(0.5, plain("C"), "x"), Some((0.5, "C")));
     }
 }

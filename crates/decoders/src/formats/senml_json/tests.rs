@@ -181,3 +181,21 @@ fn an_explicit_far_time_is_kept_and_flagged() {
     }
     assert_eq!(decoded.readings[0].observed_at.to_string(), "1979-07-05T05:20:00Z");
 }
+
+#[test]
+fn a_unit_is_the_registrys() {
+    let decoded = decode(
+        r#"[{"bn":"a:","n":"charge","u":"C","v":0.5},{"n":"cap","u":"F","v":100},{"n":"t","u":"Cel","v":1}]"#,
+    )
+    .unwrap();
+    let rows: Vec<_> = decoded.readings.iter().map(|r| (r.value.as_number(), r.unit.as_deref())).collect();
+    assert_eq!(rows, [(Some(0.5), Some("C")), (Some(100.0), Some("F")), (Some(1.0), Some("Cel"))]);
+}
+
+#[test]
+fn a_name_that_comes_twice_at_one_time_is_reported() {
+    let decoded =
+        decode(r#"[{"bn":"a:","n":"x","t":1276020076,"v":1},{"n":"x","t":1276020076,"v":2}]"#).unwrap();
+    assert_eq!(decoded.readings.len(), 1);
+    assert_eq!(decoded.problems.len(), 1);
+}

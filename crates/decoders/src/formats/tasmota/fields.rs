@@ -2,7 +2,7 @@
 
 use event_model::Name;
 
-use crate::json::Object;
+use crate::json::{Node, Object};
 use crate::names;
 use crate::walk::Named;
 
@@ -24,6 +24,32 @@ const NOT_MEASURED: [&str; 12] = [
 
 /// What a Zigbee bridge says in `ZbReceived` about the device whose attributes it passes on.
 const ABOUT_ZIGBEE: [&str; 5] = ["Device", "Name", "Endpoint", "Group", "Cluster"];
+
+/// What tells senders apart that come under one name, one after the other: `IBEACON`'s address, and the endpoint of a
+/// Zigbee device that has several. `None` where there is nothing, or the name has the end of the address already
+/// (`ATC123456`).
+///
+/// Source: Tasmota documentation, "Bluetooth" (`"IBEACON":{"MAC":"A4C1387FC1E1","RSSI":-56,"STATE":"ON"}`), "Zigbee".
+fn sender<'s>(sensors: &'s Object, parents: &[String]) -> Option<&'s str> {
+    let (name, rest) = parents.split_first()?;
+    let mut node = &sensors.get(name)?.node;
+    if name == "ZbReceived" {
+        let endpoint = node.get(rest.first()?)?.get("Endpoint")?.as_name()?;
+        return Some(endpoint).filter(|endpoint| *endpoint != "1");
+    }
+    if let (Node::List(items), Some(index)) = (node, rest.first()) {
+        node = items.get(index.parse::<usize>().ok()?)?;
+    }
+    let (_, address) = node.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case("mac"))?;
+    let address = address.node.as_str().filter(|address| is_address(address))?;
+    let is_named = |tail: &str| name.to_ascii_uppercase().ends_with(&tail.to_ascii_uppercase());
+    (!is_named(&address[address.len() - 6..])).then_some(address)
+}
+
+/// Six bytes in hexadecimal.
+fn is_address(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
 /// The units that a message states once for all of its sensors, as written; the firmware's defaults where it does not.
 pub(super) struct Units {
@@ -48,7 +74,7 @@ impl Units {
 
     /// Names a field. Within `ENERGY`, `Total`, `Today` and `Yesterday` are energy; `Period` is watt-hours of one
     /// telemetry period and stays so.
-    pub(super) fn name_field(&self, parents: &[String], key: &str) -> Named {
+    pub(super) fn name_field(&self, sensors: &Object, parents: &[String], key: &str) -> Named {
         let is_about = |fields: &[&str]| fields.iter().any(|field| field.eq_ignore_ascii_case(key));
         let is_zigbee = parents.first().is_some_and(|parent| parent == "ZbReceived");
         // The state of a relay is `ON` or `OFF`, or 1 or 0 behind a bridge, and no power, whatever its name says.
@@ -69,7 +95,8 @@ impl Units {
             (_, "SeaPressure") => (Name::known("pressure_sea_level"), Some(self.pressure.clone())),
             _ => self.by_table(key),
         };
-        Named::Metric { metric, unit, channel: None }
+        let channel = sender(sensors, parents).map(|sender| [&parents.join("."), sender].join("."));
+        Named::Metric { metric, unit, channel }
     }
 
     fn by_table(&self, key: &str) -> (Name, Option<Name>) {

@@ -42,7 +42,7 @@ impl Document for Body {
         Ok(Inspection { device, ..Inspection::default() })
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("topic", reason));
         let device = match &self.topic.device {
             Some(topic) => device::normalise(topic).map_err(refused)?,
@@ -55,7 +55,7 @@ impl Document for Body {
         let units = Units::of(sensors);
         let walk = Walk {
             place_prefix: &place,
-            name: &|parents, key| units.name_field(parents, key),
+            name: &|parents, key| units.name_field(sensors, parents, key),
             ..Walk::by_table(context, &device, moment(sensors, &clock))
         };
         walk.add(sensors, &mut decoded).map_err(DecodeError)?;

@@ -98,6 +98,34 @@ fn what_a_bridge_says_about_a_device_and_its_relay_is_no_reading() {
 }
 
 #[test]
+fn senders_under_one_name_are_told_apart() {
+    let beacon = |mac: &str| format!(r#"{{"IBEACON":{{"MAC":"{mac}","RSSI":-56,"STATE":"ON","PERSEC":2}}}}"#);
+    for mac in ["A4C1387FC1E1", "FFFFA0003B19"] {
+        let channel = format!("IBEACON.{mac}");
+        let decoded = decode(SENSOR, &beacon(mac));
+        let expected = [
+            (channel.as_str(), "state", Value::Text("ON".into()), None),
+            (channel.as_str(), "persec", Value::Number(2.0), None),
+        ];
+        assert_eq!(rows(&decoded), expected);
+    }
+    let channels = |body: &str| -> Vec<_> {
+        decode(SENSOR, body).readings.into_iter().map(|reading| reading.channel).collect()
+    };
+    let list = r#"{"IBEACON":[{"MAC":"A4C1387FC1E1","X":1},{"MAC":"FFFFA0003B19","X":2}]}"#;
+    assert_eq!(channels(list), ["IBEACON.0.A4C1387FC1E1", "IBEACON.1.FFFFA0003B19"]);
+    let zigbee = |endpoint: u8| {
+        channels(&format!(
+            r#"{{"ZbReceived":{{"0x329F":{{"Device":"0x329F","Humidity":40,"Endpoint":{endpoint}}}}}}}"#
+        ))
+    };
+    assert_eq!(zigbee(1), ["ZbReceived.0x329F"]);
+    assert_eq!(zigbee(2), ["ZbReceived.0x329F.2"]);
+    assert_eq!(channels(r#"{"ATC123456":{"mac":"a4c138123456","Temperature":21}}"#), ["ATC123456"]);
+    assert_eq!(channels(r#"{"BLE":{"mac":"ü","Temperature":21}}"#), ["BLE"]);
+}
+
+#[test]
 fn words_are_taken_where_no_sensors_are() {
     for (path, body) in [
         ("/hooks/home/tele/plug/LWT", "Online"),

@@ -43,7 +43,7 @@ impl Document for Message {
         Ok(Inspection { device: self.device().ok().flatten(), message_id: self.id(), handshake: None })
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("end_device_ids", reason));
         let device = self.device().map_err(refused)?;
         let device = device.map_or_else(|| context.profile.source.as_str().into(), Name::from);

@@ -3,6 +3,8 @@
 mod fields;
 mod form;
 
+use std::collections::HashSet;
+
 use event_model::{Name, Reading, RecordedRequest};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -16,6 +18,7 @@ use crate::measure::{self, Measurement};
 use crate::names;
 use crate::time::{self, Clock, Moment};
 use crate::value::{self, Scalar};
+use crate::walk;
 
 pub use form::alias;
 pub(crate) use form::redact;
@@ -55,7 +58,7 @@ impl Document for Report {
         Ok(Inspection { device: form::station(self.format, &self.fields), ..Inspection::default() })
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let device = match form::station(self.format, &self.fields) {
             Some(station) => {
                 device::normalise(&station).map_err(|reason| DecodeError(Problem::new("", reason)))?
@@ -65,10 +68,13 @@ impl Document for Report {
         let device: Name = device.into();
         let moment = moment(&self.fields, context);
         let mut decoded = Decoded::default();
+        let (mut fields, mut repeated) = (Vec::new(), Vec::new());
+        let mut names = HashSet::new();
         for (name, text) in &self.fields {
             match read(context, moment, name, text) {
                 Ok(Some(Content::Reading(channel, reading))) => {
-                    decoded.push(&device, &channel, moment.at, reading);
+                    let of = if names.insert(name.as_str()) { &mut fields } else { &mut repeated };
+                    of.push(walk::Field { key: name, channel, reading });
                 }
                 Ok(Some(Content::Tag)) => {
                     decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone()));
@@ -76,6 +82,11 @@ impl Document for Report {
                 Ok(None) => {}
                 Err(reason) => decoded.problems.push(Problem::new(name, reason)),
             }
+        }
+        // Two fields of one meaning (`tempf` and `tempc`) are two series; a field that is sent twice is one.
+        walk::tell_apart(&mut fields);
+        for field in fields.into_iter().chain(repeated) {
+            decoded.push(&device, &field.channel, moment.at, field.reading);
         }
         Ok(decoded)
     }
@@ -103,7 +114,7 @@ fn read(context: Context<'_>, moment: Moment, name: &str, text: &str) -> Result<
     let (metric, channel, unit) = match fields::field(name) {
         Field::Envelope => return Ok(None),
         _ if value::is_missing(text) => return Ok(None),
-        Field::Tag => return Ok((!text.contains(char::is_control)).then_some(Content::Tag)),
+        Field::Tag => return Ok(Some(Content::Tag)),
         Field::Measured { metric, channel, unit } => (Name::known(metric), channel, Some(unit)),
         Field::Battery => (Name::known("battery_state"), device::channel(name), None),
         // What no document names may also be a text that is no measurement.

@@ -40,6 +40,32 @@ fn imperial_values_become_canonical() {
 }
 
 #[test]
+fn a_threshold_in_celsius_is_met_by_its_fahrenheit() {
+    let decoded = decoded("tempf=33.8&tempinf=82.4");
+    let values: Vec<_> = decoded.readings.iter().map(|reading| reading.value.as_number().unwrap()).collect();
+    assert_eq!(values, [1.0, 28.0]);
+}
+
+#[test]
+fn two_fields_of_one_meaning_are_told_apart_and_one_that_is_sent_twice_is_reported() {
+    let decoded = decoded("tempf=50&tempc=11&uv=1&uv=2&humidity=40&humidity=40");
+    let rows: Vec<_> = decoded
+        .readings
+        .iter()
+        .map(|reading| (reading.metric.as_str(), reading.value.as_number().unwrap()))
+        .collect();
+    assert_eq!(
+        rows,
+        [("temperature", 10.0), ("tempc", 11.0), ("uv_index", 2.0), ("relative_humidity", 40.0)]
+    );
+    assert_eq!(decoded.problems.len(), 1);
+    assert_eq!(
+        (decoded.problems[0].place.as_str(), decoded.problems[0].reason.as_str()),
+        ("uv_index", "2 values of `roof` at 2026-01-15T12:00:00Z: 1, 2; the last one is stored")
+    );
+}
+
+#[test]
 fn a_text_in_a_measured_field_is_a_problem_of_that_field() {
     let decoded = decoded("tempf=warm&humidity=40&note=hello");
     assert_eq!(decoded.readings.len(), 1);

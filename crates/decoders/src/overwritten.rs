@@ -1,0 +1,106 @@
+//! Values that take each other's place: one series has one value at one time.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
+use event_model::{Reading, Sample, Value};
+
+use crate::decode::{Decoded, Problem, cut};
+
+/// Where a reading is: its sample, and its place in the sample.
+pub(crate) type Position = (usize, usize);
+
+/// The most bytes of a text value that a problem shows.
+const SHOWN: usize = 40;
+
+/// Several values of one series at one time that differ.
+struct Conflict {
+    first: Position,
+    last: Position,
+    count: usize,
+}
+
+impl Decoded {
+    /// The reading at a position.
+    pub(crate) fn at(&self, (sample, reading): Position) -> &Reading {
+        &self.samples[sample].readings[reading]
+    }
+
+    /// The position of the reading that was pushed last.
+    pub(crate) fn last_position(&self) -> Option<Position> {
+        let sample = self.samples.len().checked_sub(1)?;
+        Some((sample, self.samples[sample].readings.len().checked_sub(1)?))
+    }
+
+    /// Keeps the last value of each device, channel, metric and time. Where an earlier one differs from it, that is a problem.
+    pub(crate) fn report_overwritten(&mut self) {
+        let (overwritten, conflicts) = self.overwritten();
+        let problems: Vec<_> = conflicts.iter().map(|conflict| self.problem_of(conflict)).collect();
+        self.problems.extend(problems);
+        self.leave_out(&overwritten);
+    }
+
+    /// Takes readings out, and the samples that hold no other.
+    pub(crate) fn leave_out(&mut self, positions: &HashSet<Position>) {
+        if positions.is_empty() {
+            return;
+        }
+        for (sample, Sample { readings, .. }) in self.samples.iter_mut().enumerate() {
+            let mut index = 0..;
+            readings.retain(|_| index.next().is_none_or(|reading| !positions.contains(&(sample, reading))));
+        }
+        self.samples.retain(|sample| !sample.readings.is_empty());
+    }
+
+    fn overwritten(&self) -> (HashSet<Position>, Vec<Conflict>) {
+        let (mut overwritten, mut conflicts) = (HashSet::new(), Vec::<Conflict>::new());
+        let mut moments = HashMap::with_capacity(self.samples.len());
+        // The last position of each series at each time, and its conflict.
+        let mut last: HashMap<_, (Position, Option<usize>)> = HashMap::new();
+        for (sample, of) in self.samples.iter().enumerate() {
+            let moment = *moments.entry((&*of.device, &*of.channel, of.observed_at)).or_insert(sample);
+            for (index, reading) in of.readings.iter().enumerate() {
+                let position = (sample, index);
+                let Some((earlier, conflict)) = last.get_mut(&(moment, &*reading.metric)) else {
+                    last.insert((moment, &*reading.metric), (position, None));
+                    continue;
+                };
+                let before = self.at(*earlier);
+                if before.value != reading.value || before.unit != reading.unit {
+                    let at = *conflict.get_or_insert_with(|| {
+                        conflicts.push(Conflict { first: *earlier, last: position, count: 1 });
+                        conflicts.len() - 1
+                    });
+                    conflicts[at].last = position;
+                    conflicts[at].count += 1;
+                }
+                overwritten.insert(*earlier);
+                *earlier = position;
+            }
+        }
+        (overwritten, conflicts)
+    }
+
+    fn problem_of(&self, conflict: &Conflict) -> Problem {
+        let sample = &self.samples[conflict.last.0];
+        let (first, last) = (self.at(conflict.first), self.at(conflict.last));
+        let separator = if sample.channel.is_empty() { "" } else { "." };
+        let mut reason =
+            format!("{} values of `{}` at {}: ", conflict.count, sample.device, sample.observed_at);
+        let between = if conflict.count > 2 { ", ... " } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = write!(reason, "{}{between}{}; the last one is stored", shown(first), shown(last));
+        Problem::new([&*sample.channel, separator, &*last.metric].concat(), reason)
+    }
+}
+
+fn shown(reading: &Reading) -> String {
+    let value = match &reading.value {
+        Value::Number(number) => number.to_string(),
+        Value::Flag(flag) => flag.to_string(),
+        Value::Text(text) => format!("`{}`", cut(text, SHOWN)),
+        Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
+    };
+    let unit = reading.unit.as_deref().filter(|unit| *unit != "1");
+    unit.map_or_else(|| value.clone(), |unit| format!("{value} {}", cut(unit, SHOWN)))
+}
