@@ -1,9 +1,10 @@
 //! What a decoder is given, and what it gives back.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use event_model::name::printable;
-use event_model::{Name, Reading, Sample, storable};
+use event_model::{Name, Reading, Sample, Value, storable};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -50,6 +51,8 @@ pub struct Inspection {
     pub device: Option<String>,
     /// The platform's own message id, equal over the platform's re-sends of one message and over nothing else.
     pub message_id: Option<String>,
+    /// What tells a message from another one that its platform gave the same id, where that is not the body as it was sent.
+    pub content: Option<[u8; 8]>,
     /// The request is a handshake that `ingest` answers itself and does not queue.
     pub handshake: Option<Handshake>,
 }
@@ -96,21 +99,44 @@ pub enum FormError {
     Unprocessable(String),
 }
 
+/// The most readings of one payload; what is beyond is a problem.
+pub const MAX_READINGS: usize = 65_536;
+
+/// The longest text or bytes that a reading keeps, in bytes.
+pub const MAX_VALUE_BYTES: usize = 4096;
+
+/// The flag of a text or of bytes that were longer than [`MAX_VALUE_BYTES`].
+pub const CUT: &str = "value_cut";
+
 /// What a payload holds: samples, and what made no sense. Both may be empty (a join message).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decoded {
     /// The samples, in the order of the payload; several may be of one stream and moment.
     pub samples: Vec<Sample>,
     /// The items that could not be taken; they go to the dead letters, the samples are stored all the same.
-    pub problems: Vec<Problem>,
+    pub problems: Problems,
     /// Tags that the format carries beside values, for the device: (device, tag, value).
     pub tags: Vec<(Name, String, String)>,
+    /// How many readings the samples hold; one more than [`MAX_READINGS`] where there were too many.
+    pub(crate) found: usize,
+}
+
+impl From<Problem> for Decoded {
+    /// A payload of which nothing can be taken.
+    fn from(problem: Problem) -> Self {
+        Self { problems: [problem].into_iter().collect(), ..Self::default() }
+    }
 }
 
 impl Decoded {
     /// Adds a value of `device` and `channel` at a time: to the last sample, where it is of the same stream and moment.
-    /// Names that it has in common with its neighbour are held once.
+    /// Names that it has in common with its neighbour are held once. A value that is too long is cut, and what is one reading
+    /// too many is a problem.
     pub fn push(&mut self, device: &Name, channel: &Name, observed_at: Timestamp, mut reading: Reading) {
+        if !self.makes_room() {
+            return;
+        }
+        cut_value(&mut reading);
         let Some(last) = self.samples.last_mut() else {
             return self.samples.push(Sample::of(device.clone(), channel.clone(), observed_at, reading));
         };
@@ -138,9 +164,138 @@ impl Decoded {
         }
     }
 
+    /// Whether there are more readings than one payload may hold: no more of it is read.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.found > MAX_READINGS
+    }
+
+    /// Counts one more reading; a problem where it is the first too many.
+    fn makes_room(&mut self) -> bool {
+        if self.found < MAX_READINGS {
+            self.found += 1;
+            return true;
+        }
+        if !self.is_full() {
+            self.found += 1;
+            let reason = format!("more than {MAX_READINGS} readings in one payload: send it in parts");
+            self.problems.push(Problem::new("", reason));
+        }
+        false
+    }
+
+    /// Adds all that a part of the payload came to.
+    pub(crate) fn append(&mut self, part: Self) {
+        for Sample { device, channel, observed_at, readings } in part.samples {
+            for reading in readings {
+                self.push(&device, &channel, observed_at, reading);
+            }
+        }
+        self.problems.append(part.problems);
+        self.tags.extend(part.tags);
+    }
+
     /// The values in the order of the payload, each with its sample.
     pub fn readings(&self) -> impl Iterator<Item = (&Sample, &Reading)> {
         self.samples.iter().flat_map(|sample| sample.readings.iter().map(move |reading| (sample, reading)))
+    }
+}
+
+fn cut_value(reading: &mut Reading) {
+    let is_cut = match &mut reading.value {
+        Value::Text(text) if text.len() > MAX_VALUE_BYTES => {
+            *text = cut(text, MAX_VALUE_BYTES).to_owned();
+            true
+        }
+        Value::Bytes(bytes) if bytes.len() > MAX_VALUE_BYTES => {
+            *bytes = bytes[..MAX_VALUE_BYTES].to_vec();
+            true
+        }
+        _ => false,
+    };
+    if is_cut {
+        reading.flags.push(CUT);
+    }
+}
+
+/// The most problems that are kept of one payload.
+pub const MAX_PROBLEMS: usize = 100;
+
+/// The longest reason that is kept, in bytes: it may quote a name of the payload.
+const MAX_REASON_BYTES: usize = 1024;
+
+/// The problems of a payload: the first [`MAX_PROBLEMS`], as a slice, and the number of all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problems {
+    kept: Vec<Problem>,
+    count: usize,
+}
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.note(|| problem);
+    }
+
+    /// Counts one, which is made only where it is kept.
+    pub(crate) fn note(&mut self, problem: impl FnOnce() -> Problem) {
+        self.count += 1;
+        if self.kept.len() < MAX_PROBLEMS {
+            let Problem { place, reason } = problem();
+            let place = cut(&place, MAX_NAME_BYTES).to_owned();
+            self.kept.push(Problem { place, reason: cut(&reason, MAX_REASON_BYTES).to_owned() });
+        }
+    }
+
+    /// Adds all of `others`.
+    pub fn append(&mut self, others: Self) {
+        self.count += others.count - others.kept.len();
+        self.extend(others.kept);
+    }
+
+    /// The same with every place and reason changed.
+    pub(crate) fn map(self, change: impl Fn(Problem) -> Problem) -> Self {
+        Self { kept: self.kept.into_iter().map(change).collect(), count: self.count }
+    }
+
+    /// How many there are.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The first of them as a list of its own.
+    pub fn into_kept(self) -> Vec<Problem> {
+        self.kept
+    }
+}
+
+impl Deref for Problems {
+    type Target = [Problem];
+
+    fn deref(&self) -> &[Problem] {
+        &self.kept
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<T: IntoIterator<Item = Problem>>(&mut self, problems: T) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+}
+
+impl FromIterator<Problem> for Problems {
+    fn from_iter<T: IntoIterator<Item = Problem>>(problems: T) -> Self {
+        let mut all = Self::default();
+        all.extend(problems);
+        all
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.kept.iter()
     }
 }
 
@@ -200,7 +355,55 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::Problem;
+    use event_model::{Name, Quality, Reading, Value};
+    use jiff::Timestamp;
+
+    use super::{CUT, Decoded, MAX_PROBLEMS, MAX_READINGS, MAX_VALUE_BYTES, Problem, Problems};
+
+    fn reading(value: Value) -> Reading {
+        let quality = Quality::Good;
+        Reading { metric: "m".into(), value, unit: None, quality, flags: Vec::new(), raw_metric: None }
+    }
+
+    #[test]
+    fn the_first_problems_are_kept_and_all_are_counted() {
+        let many = || (0..150).map(|index| Problem::new(format!("[{index}]"), "x")).collect::<Problems>();
+        let mut problems = many();
+        problems.append(many());
+        assert_eq!((problems.len(), problems.count()), (MAX_PROBLEMS, 300));
+        assert_eq!(problems[99].place, "[99]");
+        assert_eq!(problems.map(|problem| problem).count(), 300);
+    }
+
+    #[test]
+    fn a_long_value_is_cut_and_flagged() {
+        let mut decoded = Decoded::default();
+        let name = Name::from("d");
+        for value in [
+            Value::Text("ü".repeat(MAX_VALUE_BYTES)),
+            Value::Bytes(vec![7; MAX_VALUE_BYTES + 1]),
+            Value::Text("short".into()),
+        ] {
+            decoded.push(&name, &name, Timestamp::UNIX_EPOCH, reading(value));
+        }
+        let [text, bytes, short] = &decoded.samples[0].readings[..] else { panic!("three readings") };
+        assert_eq!(text.value, Value::Text("ü".repeat(MAX_VALUE_BYTES / 2)));
+        assert_eq!(bytes.value, Value::Bytes(vec![7; MAX_VALUE_BYTES]));
+        assert_eq!((&text.flags[..], &bytes.flags[..], &short.flags[..]), (&[CUT][..], &[CUT][..], &[][..]));
+    }
+
+    #[test]
+    fn a_reading_too_many_is_one_problem() {
+        let mut decoded = Decoded::default();
+        let name = Name::from("d");
+        for _ in 0..MAX_READINGS + 5 {
+            decoded.push(&name, &name, Timestamp::UNIX_EPOCH, reading(Value::Flag(true)));
+        }
+        assert_eq!((decoded.readings().count(), decoded.problems.count()), (MAX_READINGS, 1));
+        let mut whole = Decoded::default();
+        whole.append(decoded);
+        assert_eq!((whole.readings().count(), whole.is_full()), (MAX_READINGS, false));
+    }
 
     #[test]
     fn a_place_is_cut_at_a_character() {

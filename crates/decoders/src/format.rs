@@ -38,6 +38,11 @@ pub trait Decoder: Send + Sync {
         None
     }
 
+    /// Whether its senders write times of their own zone without an offset, so that a source should say which that is.
+    fn writes_local_times(&self) -> bool {
+        false
+    }
+
     /// Replaces what is a credential within the format's own fields (Ecowitt's PASSKEY) by an alias.
     ///
     /// Called once, by `ingest`, after authentication and before anything else reads the request.

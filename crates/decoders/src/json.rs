@@ -1,7 +1,8 @@
 //! Strict JSON (RFC 8259) as an ordered tree that forgets nothing a decoder needs to judge a payload.
 //!
 //! Unlike `serde_json::Value` it keeps a number's own spelling (an integer of 20 digits, `1e999`), the order of
-//! keys, and which key was written more than once. Nesting is bounded, so that no body can exhaust the stack.
+//! keys, and which key was written more than once. Nesting is bounded, so that no body can exhaust the stack. Half of a
+//! surrogate pair, which the grammar allows and no text can hold (RFC 8259, section 8.2), is read as U+FFFD.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,7 +28,7 @@ pub enum Node {
     /// An array.
     List(Vec<Self>),
     /// An object.
-    Object(Object),
+    Object(Box<Object>),
 }
 
 /// An object's members in the order of their first appearance.
@@ -46,9 +47,11 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Number {
     /// The spelling in the payload.
-    pub text: String,
+    pub text: Box<str>,
     /// The nearest double; infinite where the number is beyond a double's range.
     pub value: f64,
+    /// It is an integer that lost digits: it has no exact double.
+    pub lost_digits: bool,
 }
 
 /// Why a body is no JSON document.
@@ -78,16 +81,11 @@ pub enum JsonError {
 impl Number {
     /// `text` is in RFC 8259's grammar of numbers, which is a part of Rust's, or is taken for what is no number.
     pub(crate) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), value: text.parse().unwrap_or(f64::NAN) }
-    }
-
-    /// Whether an integer lost digits: it has no exact double.
-    pub fn lost_digits(&self) -> bool {
-        if self.text.contains(['.', 'e', 'E']) {
-            return false;
-        }
+        let value: f64 = text.parse().unwrap_or(f64::NAN);
         // An integer beyond 128 bits has more digits than any sender means; its double is never taken as exact.
-        !self.text.parse::<i128>().is_ok_and(|exact| self.value as i128 == exact)
+        let is_exact = || text.parse::<i128>().is_ok_and(|exact| value as i128 == exact);
+        let lost_digits = !text.contains(['.', 'e', 'E']) && !is_exact();
+        Self { text: text.into(), value, lost_digits }
     }
 }
 
@@ -102,7 +100,8 @@ impl Node {
         if text.trim_ascii().is_empty() {
             return Err(JsonError::Empty);
         }
-        let mut parser = SliceJsonParser::new(text.as_bytes());
+        let text = paired(text.as_bytes());
+        let mut parser = SliceJsonParser::new(&text);
         let mut builder = Builder::default();
         loop {
             match parser.parse_next() {
@@ -164,7 +163,7 @@ impl Node {
     }
 
     /// The members, if it is an object.
-    pub const fn as_object(&self) -> Option<&Object> {
+    pub fn as_object(&self) -> Option<&Object> {
         if let Self::Object(members) = self { Some(members) } else { None }
     }
 
@@ -218,6 +217,30 @@ pub(crate) fn unescaped(token: &str) -> Cow<'_, str> {
     if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
 }
 
+/// A JSON text in which each half of a surrogate pair that stands alone is written as U+FFFD, in as many bytes.
+fn paired(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut paired = Cow::Borrowed(text);
+    let mut at = 0;
+    while let Some(found) = text[at..].iter().position(|byte| *byte == b'\\') {
+        at += found;
+        at += match surrogate(&text[at..]) {
+            Some(0xD800..0xDC00) if matches!(surrogate(&text[at + 6..]), Some(0xDC00..0xE000)) => 12,
+            Some(0xD800..0xE000) => {
+                paired.to_mut()[at + 2..at + 6].copy_from_slice(b"FFFD");
+                6
+            }
+            _ => 2.min(text.len() - at),
+        };
+    }
+    paired
+}
+
+/// The number of the escape `\uXXXX` with which `text` begins.
+fn surrogate(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
+}
+
 /// Builds the tree without recursion: the open arrays and objects lie on a stack.
 #[derive(Default)]
 struct Builder {
@@ -227,22 +250,28 @@ struct Builder {
 
 enum Open {
     List(Vec<Node>),
-    Object { members: Object, key: Option<String> },
+    Object { members: Box<Object>, key: Option<String> },
 }
 
 impl Builder {
     fn take(&mut self, event: JsonEvent<'_>) -> Result<(), JsonError> {
         match event {
             JsonEvent::StartArray => self.begin(Open::List(Vec::new()))?,
-            JsonEvent::StartObject => self.begin(Open::Object { members: Object::new(), key: None })?,
+            JsonEvent::StartObject => self.begin(Open::Object { members: Box::default(), key: None })?,
             JsonEvent::ObjectKey(name) => {
                 if let Some(Open::Object { key, .. }) = self.open.last_mut() {
                     *key = Some(name.into_owned());
                 }
             }
             JsonEvent::EndArray | JsonEvent::EndObject => match self.open.pop() {
-                Some(Open::List(items)) => self.place(Node::List(items)),
-                Some(Open::Object { members, .. }) => self.place(Node::Object(members)),
+                Some(Open::List(mut items)) => {
+                    items.shrink_to_fit();
+                    self.place(Node::List(items));
+                }
+                Some(Open::Object { mut members, .. }) => {
+                    members.shrink_to_fit();
+                    self.place(Node::Object(members));
+                }
                 None => {}
             },
             JsonEvent::Null => self.place(Node::Null),
@@ -295,10 +324,29 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(number("1e999").value.is_infinite());
-        assert!(number("12345678901234567890").lost_digits());
-        assert!(number("9007199254740993").lost_digits());
-        assert!(!number("9007199254740992").lost_digits() && !number("1e20").lost_digits());
-        assert!(number(&"9".repeat(60)).lost_digits());
+        assert!(number("12345678901234567890").lost_digits);
+        assert!(number("9007199254740993").lost_digits);
+        assert!(!number("9007199254740992").lost_digits && !number("1e20").lost_digits);
+        assert!(number(&"9".repeat(60)).lost_digits);
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_costs_its_own_character_alone() {
+        for (written, read) in [
+            (r"a\uD800b", "a\u{fffd}b"),
+            (r"\udfff", "\u{fffd}"),
+            (r"\ud800\ud83d\ude00\udc00", "\u{fffd}😀\u{fffd}"),
+            (r"\uD83D\uDE00", "😀"),
+            (r"\\uD800", r"\uD800"),
+            (r"\\\uD800\u00e9", "\\\u{fffd}é"),
+        ] {
+            let node = Node::parse(format!(r#"{{"{written}":"{written}"}}"#).as_bytes()).unwrap();
+            let (key, member) = node.as_object().unwrap().first().unwrap();
+            assert_eq!((key.as_str(), member.node.as_str()), (read, Some(read)), "{written}");
+        }
+        for broken in [r#""\uD8"#, r#""\uD80z""#, r#""\"#, r#"["\ud800\"]"#] {
+            assert!(Node::parse(broken.as_bytes()).is_err(), "{broken}");
+        }
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub mod time;
 pub mod value;
 pub mod walk;
 
-pub use decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+pub use decode::{
+    Context, DecodeError, Decoded, FormError, Inspection, MAX_READINGS, Problem, Problems, Profile,
+};
 pub use format::{Decoder, Document};
 pub use formats::{all, by_name};
 pub use mapping::{Mapping, MetricMapping};

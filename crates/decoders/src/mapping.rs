@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::units;
+use event_model::{cloudevent, units};
 use serde_json::{Value as Json, json};
 use settings::yaml::{Entry, Node, Value};
 use settings::{AnyText, Entries, Fields, Object, OneOrMany, Parsed, Report, Schema, Shape};
@@ -28,6 +28,8 @@ pub struct Mapping {
     pub metrics: BTreeMap<String, MetricMapping>,
     /// Spellings of "no value" beside the usual ones (`NA`, `-999`).
     pub missing: Vec<String>,
+    /// Binary data of a CloudEvent whose producer states no content type is JSON.
+    pub untyped_is_json: bool,
 }
 
 /// Where one metric is.
@@ -47,6 +49,11 @@ impl Mapping {
     /// The source's mapping; `None`: the format's default.
     pub fn of(profile: &Profile) -> Option<&Self> {
         profile.options.get()
+    }
+
+    /// Whether a metric is an item as a whole: a bare number.
+    pub fn takes_all(&self) -> bool {
+        self.metrics.values().any(|metric| metric.value.is_empty())
     }
 
     /// `mapping`, the option of every format that is JSON of any shape.
@@ -73,6 +80,7 @@ fn shape() -> impl Shape<Value = Mapping> {
         let device = "The device's name; the first that is present wins.";
         let time = "The time of measurement; the first that is present wins.";
         let missing = fields.optional("missing", "Spellings of \"no value\".", OneOrMany(AnyText));
+        let untyped = "The content type of a CloudEvent's binary data whose producer states none.";
         Some(Mapping {
             items: fields.optional("items", "The array whose elements are items of their own.", pointer()),
             device: fields.optional("device", device, OneOrMany(pointer())).unwrap_or_default(),
@@ -81,6 +89,7 @@ fn shape() -> impl Shape<Value = Mapping> {
             message_id: fields.optional("message_id", "The platform's message id.", pointer()),
             metrics: metrics.unwrap_or_default(),
             missing: missing.unwrap_or_default(),
+            untyped_is_json: fields.optional("content_type", untyped, json_type()).is_some(),
         })
     })
 }
@@ -126,12 +135,22 @@ impl Shape for Metric {
     }
 }
 
-/// A JSON pointer (RFC 6901); after `^` it begins at the body's root instead of the item's.
+/// A content type that says JSON.
+fn json_type() -> impl Shape<Value = String> {
+    Parsed::new(|text| {
+        if cloudevent::is_json(text) {
+            return Ok(text.to_owned());
+        }
+        Err("expected a content type of JSON, such as `application/json`")
+    })
+}
+
+/// A JSON pointer (RFC 6901); after `^` it begins at the body's root instead of the item's. The empty one is all of it.
 fn pointer() -> impl Shape<Value = String> {
-    Parsed::like(r"^\^?(/([^~]|~[01])*)$", |text| {
+    Parsed::like(r"^\^?(/([^~]|~[01])*)?$", |text| {
         let path = text.strip_prefix('^').unwrap_or(text);
         let escaped = path.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-        if path.starts_with('/') && escaped {
+        if (path.is_empty() || path.starts_with('/')) && escaped {
             return Ok(text.to_owned());
         }
         Err("expected a JSON pointer, such as `/data/temperature` (`~0` is `~`, `~1` is `/`)")

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use event_model::{Reading, Sample, Value};
 
-use crate::decode::{Decoded, Problem, cut};
+use crate::decode::{Decoded, Problem, Problems, cut};
 
 /// Where a reading is: its sample, and its place in the sample.
 pub(crate) type Position = (usize, usize);
@@ -35,8 +35,9 @@ impl Decoded {
     /// Keeps the last value of each device, channel, metric and time. Where an earlier one differs from it, that is a problem.
     pub(crate) fn report_overwritten(&mut self) {
         let (overwritten, conflicts) = self.overwritten();
-        let problems: Vec<_> = conflicts.iter().map(|conflict| self.problem_of(conflict)).collect();
-        self.problems.extend(problems);
+        let mut problems = Problems::default();
+        conflicts.iter().for_each(|conflict| problems.note(|| self.problem_of(conflict)));
+        self.problems.append(problems);
         self.leave_out(&overwritten);
     }
 

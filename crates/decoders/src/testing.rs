@@ -40,6 +40,6 @@ impl From<decode::Decoded> for Decoded {
         });
         let readings = readings.collect();
         let tags = decoded.tags.into_iter().map(|(device, tag, value)| (device.to_string(), tag, value));
-        Self { readings, problems: decoded.problems, tags: tags.collect() }
+        Self { readings, problems: decoded.problems.into_kept(), tags: tags.collect() }
     }
 }

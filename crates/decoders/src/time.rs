@@ -4,23 +4,41 @@ use event_model::Quality;
 use event_model::reading::truncate_to_micros;
 use jiff::civil::DateTime;
 use jiff::fmt::rfc2822;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decode::Context;
 use crate::json::Node;
 
-/// The flag of a reading whose time cannot be right and was replaced by the receive time, or kept for its format's sake.
+/// The flag of a reading whose time cannot be right and was replaced by the receive time.
 pub const IMPLAUSIBLE: &str = "time_implausible";
 
 /// The flag of a reading whose payload has no time of its own; it carries the receive time.
 pub const RECEIVED: &str = "time_received";
+
+/// The flag of a reading whose time has no offset and is ahead of the receive time: its clock, or the zone it is read in,
+/// is wrong.
+pub const AHEAD_OF_US: &str = "time_ahead";
+
+/// The flag of a reading whose time without an offset is one of an hour that the end of summer time repeats, and may be
+/// of either pass.
+pub const REPEATED: &str = "time_repeated";
 
 /// No sensor of this kind measured before: a clock that says so was never set.
 const EARLIEST: Timestamp = Timestamp::constant(946_684_800, 0);
 
 /// How far a sensor's clock may go ahead of ours.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far ahead of ours the clock of a sender may go whose times are nothing else but right. Rules take no reading that is
+/// further ahead of its receive time.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a gateway may keep a frame before the network server has it.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// The longest text that is read as a time.
+const MAX_TEXT_BYTES: usize = 128;
 
 /// A reading's time, and how far it can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +47,7 @@ pub struct Moment {
     pub at: Timestamp,
     /// Whether it is the sensor's own time.
     pub quality: Quality,
-    /// [`IMPLAUSIBLE`], [`RECEIVED`], or nothing to say.
+    /// [`IMPLAUSIBLE`], [`AHEAD_OF_US`], [`REPEATED`], [`RECEIVED`], or nothing to say.
     pub flag: Option<&'static str>,
 }
 
@@ -67,7 +85,39 @@ impl Clock {
 
     /// For a text: RFC 3339, the same without a zone, or an epoch in digits.
     pub fn of_text(&self, text: &str) -> Moment {
-        self.moment(parse(text, &self.zone))
+        match Written::read(text) {
+            Some(Written::Local(time)) => self.local(time),
+            Some(Written::At(at)) => self.moment(Some(at)),
+            None => self.moment(None),
+        }
+    }
+
+    /// For a time in the source's zone. Of an hour that comes twice the later is meant, unless that is still to come.
+    fn local(&self, time: DateTime) -> Moment {
+        let is_ahead = |at: Timestamp| at.duration_since(self.received_at) > SKEW;
+        let local = self.zone.to_ambiguous_timestamp(time);
+        let is_repeated = matches!(local.offset(), AmbiguousOffset::Fold { .. });
+        let later = local.later().ok().filter(|later| is_repeated && !is_ahead(*later));
+        let moment = self.moment(later.or_else(|| local.compatible().ok()));
+        if moment.flag.is_some() {
+            return moment;
+        }
+        if is_ahead(moment.at) {
+            return Moment { quality: Quality::Uncertain, flag: Some(AHEAD_OF_US), ..moment };
+        }
+        Moment { flag: later.map(|_| REPEATED), ..moment }
+    }
+
+    /// For a frame with the time of the gateway that heard it and that of the network server. The gateway's clock was
+    /// never set where the server had the frame before it, or more than a day later: then the server's counts.
+    pub fn of_frame(&self, gateway: Option<&Node>, server: Option<&Node>) -> Moment {
+        let heard = self.of_node(gateway.or(server));
+        let had = self.of_node(server);
+        if had.flag.is_some() {
+            return heard;
+        }
+        let took = had.at.duration_since(heard.at);
+        if heard.flag.is_none() && took >= -SKEW && took <= KEPT { heard } else { had }
     }
 
     /// For a JSON value: a text or an epoch number; nothing, `null` and the empty text are no time at all.
@@ -90,21 +140,43 @@ pub fn is_plausible(at: Timestamp, received_at: Timestamp) -> bool {
 /// A time as text: RFC 3339 (with `T` or a space, any offset), the same without an offset in `zone`, a date alone
 /// (its midnight), RFC 2822, or an epoch in digits. Second 60 is the first of the next minute.
 pub fn parse(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    let text = text.trim();
-    if let Some(at) = epoch(text) {
-        return Some(at);
+    match Written::read(text)? {
+        Written::At(at) => Some(at),
+        Written::Local(time) => zone.to_timestamp(time).ok(),
     }
-    let (text, leap) = without_leap_second(text);
-    let dashed = text.replacen(date_separator(&text), "-", 2);
-    let in_utc =
-        dashed.strip_suffix(" UTC").or_else(|| dashed.strip_suffix(" GMT")).map(|time| format!("{time}Z"));
-    let iso = in_utc.as_deref().unwrap_or(&dashed);
-    let at = iso
-        .parse::<Timestamp>()
-        .ok()
-        .or_else(|| zone.to_timestamp(iso.parse::<DateTime>().ok()?).ok())
-        .or_else(|| Some(rfc2822::parse(&text).ok()?.timestamp()))?;
-    if leap { at.checked_add(SignedDuration::from_secs(1)).ok() } else { Some(at) }
+}
+
+/// A time as it is written: a moment, or what a clock on the wall shows.
+enum Written {
+    At(Timestamp),
+    Local(DateTime),
+}
+
+impl Written {
+    fn read(text: &str) -> Option<Self> {
+        if text.len() > MAX_TEXT_BYTES {
+            return None;
+        }
+        let text = text.trim();
+        if let Some(at) = epoch(text) {
+            return Some(Self::At(at));
+        }
+        let (text, leap) = without_leap_second(text);
+        let second = SignedDuration::from_secs(leap.into());
+        let dashed = text.replacen(date_separator(&text), "-", 2);
+        let in_utc = dashed
+            .strip_suffix(" UTC")
+            .or_else(|| dashed.strip_suffix(" GMT"))
+            .map(|time| format!("{time}Z"));
+        let iso = in_utc.as_deref().unwrap_or(&dashed);
+        if let Ok(at) = iso.parse::<Timestamp>() {
+            return at.checked_add(second).ok().map(Self::At);
+        }
+        if let Ok(time) = iso.parse::<DateTime>() {
+            return time.checked_add(second).ok().map(Self::Local);
+        }
+        rfc2822::parse(&text).ok()?.timestamp().checked_add(second).ok().map(Self::At)
+    }
 }
 
 /// What stands between year, month and day: `/`, or the `.` of Tasmota before version 6 (`2018.02.15 01:00:50`).
@@ -154,7 +226,9 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
-    use super::{Clock, IMPLAUSIBLE, parse};
+    use event_model::Quality;
+
+    use super::{AHEAD_OF_US, Clock, IMPLAUSIBLE, REPEATED, parse};
     use crate::decode::{Context, Profile};
     use crate::json::Node;
 
@@ -205,6 +279,67 @@ mod tests {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let at = parse("2026-07-01T12:00:00", &zone).unwrap();
         assert_eq!(at.to_string(), "2026-07-01T10:00:00Z");
+    }
+
+    fn clock(profile: &Profile, received_at: &str) -> Clock {
+        let received_at = received_at.parse().unwrap();
+        Clock::new(Context { profile, received_at, raw_names: false })
+    }
+
+    #[test]
+    fn of_a_repeated_hour_the_pass_that_was_before_the_receive_time_is_meant() {
+        let profile = Profile { time_zone: Some("Europe/Berlin".into()), ..Profile::default() };
+        for (received_at, at, flag) in [
+            ("2026-10-25T00:30:01Z", "2026-10-25T00:30:00Z", None),
+            ("2026-10-25T01:30:01Z", "2026-10-25T01:30:00Z", Some(REPEATED)),
+            // The sender's clock is two minutes ahead.
+            ("2026-10-25T01:28:00Z", "2026-10-25T01:30:00Z", Some(REPEATED)),
+        ] {
+            let moment = clock(&profile, received_at).of_text("2026-10-25T02:30:00");
+            assert_eq!((moment.at.to_string().as_str(), moment.flag), (at, flag), "{received_at}");
+            assert_eq!(moment.quality, Quality::Good);
+        }
+        // The hour that summer time leaves out is read as if it had not begun.
+        let skipped = clock(&profile, "2026-03-29T02:00:00Z").of_text("2026-03-29T02:30:00");
+        assert_eq!((skipped.at.to_string().as_str(), skipped.flag), ("2026-03-29T01:30:00Z", None));
+    }
+
+    #[test]
+    fn a_time_without_an_offset_that_is_still_to_come_is_uncertain() {
+        let profile = Profile::default();
+        let clock = clock(&profile, "2026-01-15T12:00:00Z");
+        for (text, quality, flag) in [
+            ("2026-01-15T14:00:00", Quality::Uncertain, Some(AHEAD_OF_US)),
+            ("2026-01-15T12:04:59", Quality::Good, None),
+            ("2026-01-15T14:00:00Z", Quality::Good, None),
+        ] {
+            let moment = clock.of_text(text);
+            assert_eq!((moment.quality, moment.flag), (quality, flag), "{text}");
+            assert_ne!(moment.at.to_string(), "2026-01-15T12:00:00Z", "{text}");
+        }
+        assert_eq!(clock.of_text("2026-01-17T14:00:00").flag, Some(IMPLAUSIBLE));
+    }
+
+    #[test]
+    fn the_servers_time_of_a_frame_counts_where_the_gateways_cannot_be_right() {
+        let profile = Profile::default();
+        let clock = clock(&profile, "2026-01-15T12:00:00Z");
+        let node = |text: &str| Node::Text(text.to_owned());
+        let server = "2026-01-15T11:59:58Z";
+        for (gateway, expected) in [
+            ("1980-01-21T23:17:20Z", server),
+            ("2012-01-01T00:03:10Z", server),
+            ("2026-01-15T12:10:00Z", server),
+            ("not yet", server),
+            ("2026-01-15T11:59:57Z", "2026-01-15T11:59:57Z"),
+            ("2026-01-15T09:00:00Z", "2026-01-15T09:00:00Z"),
+        ] {
+            let moment = clock.of_frame(Some(&node(gateway)), Some(&node(server)));
+            assert_eq!((moment.at.to_string().as_str(), moment.flag), (expected, None), "{gateway}");
+        }
+        assert_eq!(clock.of_frame(None, Some(&node(server))).at.to_string(), server);
+        assert_eq!(clock.of_frame(None, None), clock.received());
+        assert_eq!(clock.of_frame(Some(&node("1980-01-01T00:00:00Z")), None).flag, Some(IMPLAUSIBLE));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Scalar {
         Self::Number {
             value: without_negative_zero(number.value),
             unit: unit.map(str::to_owned),
-            lost_digits: number.lost_digits(),
+            lost_digits: number.lost_digits,
         }
     }
 
@@ -111,16 +111,29 @@ fn is_unit_of(digits: &str, rest: &str) -> bool {
 }
 
 /// Whether a text says that there is no value: nothing, dashes as on a display (`--`, `----.-`), `null`, `NaN`,
-/// `Infinity` in any spelling.
+/// `Infinity`, or Home Assistant's `unavailable` and `unknown`, in any spelling of case.
 pub fn is_missing(text: &str) -> bool {
     let text = text.trim();
     if text.starts_with('-') && text.bytes().all(|byte| matches!(byte, b'-' | b'.')) {
         return true;
     }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    ["", "null", "none", "nan", "n/a", "inf", "infinity", "1.#qnan", "1.#inf", "undefined"]
-        .iter()
-        .any(|spelling| unsigned.eq_ignore_ascii_case(spelling) || text.eq_ignore_ascii_case(spelling))
+    [
+        "",
+        "null",
+        "none",
+        "nan",
+        "n/a",
+        "inf",
+        "infinity",
+        "1.#qnan",
+        "1.#inf",
+        "undefined",
+        "unavailable",
+        "unknown",
+    ]
+    .iter()
+    .any(|spelling| unsigned.eq_ignore_ascii_case(spelling) || text.eq_ignore_ascii_case(spelling))
 }
 
 /// A zero before another digit marks an identifier or a bit string, not a quantity.
@@ -223,9 +236,23 @@ mod tests {
 
     #[test]
     fn spellings_of_nothing_are_missing() {
-        for raw in
-            ["", " ", "-", "--", "--.-", "----.-", "null", "NaN", "-nan", "+Infinity", "inf", "N/A", "\0"]
-        {
+        for raw in [
+            "",
+            " ",
+            "-",
+            "--",
+            "--.-",
+            "----.-",
+            "null",
+            "NaN",
+            "-nan",
+            "+Infinity",
+            "inf",
+            "N/A",
+            "\0",
+            "unavailable",
+            "Unknown",
+        ] {
             assert_eq!(text(raw), Scalar::Missing, "{raw}");
         }
         let missing = ["NA".to_owned(), "-999".to_owned()];

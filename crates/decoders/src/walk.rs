@@ -1,19 +1,22 @@
 //! Every value of a JSON object as a reading: what a payload gives where nobody said what is in it.
 //!
 //! The last segment of a value's path is its name, the path before it its channel; an array gives one channel per
-//! index. `{"air": {"temps": [20, 21]}}` is `temps` of the channels `air.0` and `air.1`.
+//! index. `{"air": {"temps": [20, 21]}}` is `temps` of the channels `air.0` and `air.1`. An object in an array may have a
+//! time of its own: `{"log": [{"ts": 1768471200, "temp": 20}]}`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use event_model::{Name, Reading};
+use jiff::Timestamp;
 
-use crate::decode::{Context, Decoded, Problem, Profile, cut};
+use crate::decode::{Context, Decoded, Problem, Problems, Profile, cut};
 use crate::device::{self, MAX_NAME_BYTES, MAX_RAW_BYTES};
 use crate::json::{Node, Object};
 use crate::measure::{self, Measurement};
 use crate::names;
-use crate::time::Moment;
+use crate::time::{Clock, IMPLAUSIBLE, Moment, RECEIVED};
 use crate::value;
 
 /// What a format makes of a field.
@@ -27,9 +30,18 @@ pub enum Named {
         metric: Name,
         /// The unit that the format gives it; `None` leaves it to the source and the table.
         unit: Option<Name>,
-        /// The channel, where it is not the path before the name.
-        channel: Option<String>,
+        /// A part of the device that its name tells of.
+        part: Option<Part>,
     },
+}
+
+/// A part of the device that a field's name tells of, as the last segment of the channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Behind the path before the name.
+    Below(String),
+    /// In place of the last key of that path.
+    Beside(String),
 }
 
 impl Named {
@@ -42,12 +54,12 @@ impl Named {
             Some((metric, unit)) => (metric, Some(unit.into())),
             None => (names::metric(key), None),
         };
-        Self::Metric { metric, unit, channel: None }
+        Self::Metric { metric, unit, part: None }
     }
 }
 
-/// Names fields: given the path before a field and its key.
-pub type NameField<'a> = &'a dyn Fn(&[String], &str) -> Named;
+/// Names fields: given the path before a field and its key. The elements of an array share the name of its key.
+pub type NameField<'a> = &'a dyn Fn(&[Cow<'_, str>], &str) -> Named;
 
 /// One object whose values are readings of one device at one time.
 #[derive(Clone, Copy)]
@@ -56,7 +68,9 @@ pub struct Walk<'a> {
     pub context: Context<'a>,
     /// The device, normalised.
     pub device: &'a Name,
-    /// When the values were measured.
+    /// The channel of all values, before their paths.
+    pub channel: &'a str,
+    /// When the values were measured, but for those that have a time of their own.
     pub moment: Moment,
     /// What stands before the path in a reading's `raw_metric` (`body.`).
     pub raw_prefix: &'a str,
@@ -75,24 +89,37 @@ pub(crate) struct Field<'n> {
     /// The last key on its path.
     pub(crate) key: &'n str,
     pub(crate) channel: Name,
+    pub(crate) at: Timestamp,
     pub(crate) reading: Reading,
 }
 
+/// A key of an object, which the elements of an array below it share.
+struct Key<'n> {
+    text: &'n str,
+    /// What it names, once it was asked.
+    named: Option<Named>,
+    /// What it is in a channel, once it was asked.
+    segment: Option<Name>,
+}
+
 /// Where the walk is, and what it found. One for the whole walk: a path may be as long as the body.
-#[derive(Default)]
 struct Cursor<'n> {
     /// Keys and indices from the root to the object that is walked.
-    parents: Vec<String>,
+    parents: Vec<Cow<'n, str>>,
     /// Indices of the arrays between a key of that object and the value.
     indices: Vec<String>,
-    /// The channel that the parents make, once it was needed.
-    channel: Option<Name>,
+    /// The channel that the parents make, and its name once it was needed.
+    channel: String,
+    channel_name: Option<Name>,
+    /// How long the channel is without its last segment.
+    above: usize,
+    moment: Moment,
     /// The whole path, as the platform would write it: `a.b[0]`.
     raw: String,
     /// A key on the way was repeated.
     repeated: bool,
     fields: Vec<Field<'n>>,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 impl<'a> Walk<'a> {
@@ -101,6 +128,7 @@ impl<'a> Walk<'a> {
         Self {
             context,
             device,
+            channel: "",
             moment,
             raw_prefix: "",
             place_prefix: "",
@@ -116,7 +144,7 @@ impl<'a> Walk<'a> {
     /// The problem, where there are more readings than one object may hold; then none of them is added.
     pub fn add(&self, object: &Object, decoded: &mut Decoded) -> Result<(), Problem> {
         for field in self.fields(object, &mut decoded.problems)? {
-            decoded.push(self.device, &field.channel, self.moment.at, field.reading);
+            decoded.push(self.device, &field.channel, field.at, field.reading);
         }
         Ok(())
     }
@@ -128,143 +156,232 @@ impl<'a> Walk<'a> {
     pub(crate) fn fields<'n>(
         &self,
         object: &'n Object,
-        problems: &mut Vec<Problem>,
+        problems: &mut Problems,
     ) -> Result<Vec<Field<'n>>, Problem> {
-        let mut cursor = Cursor::default();
-        self.object(object, &mut cursor);
+        let mut cursor = Cursor {
+            parents: Vec::new(),
+            indices: Vec::new(),
+            channel: self.channel.to_owned(),
+            channel_name: None,
+            above: 0,
+            moment: self.moment,
+            raw: String::new(),
+            repeated: false,
+            fields: Vec::new(),
+            problems: Problems::default(),
+        };
+        self.object(object, None, &mut cursor);
         if cursor.found() > self.context.profile.reading_limit() {
             return Err(too_many(self.context.profile, self.place_prefix));
         }
         tell_apart(&mut cursor.fields);
-        problems.append(&mut cursor.problems);
+        problems.append(cursor.problems);
         Ok(cursor.fields)
     }
 
-    fn object<'n>(&self, object: &'n Object, cursor: &mut Cursor<'n>) {
+    /// The members of an object, but for the one that says when they were measured.
+    fn object<'n>(&self, object: &'n Object, time: Option<&str>, cursor: &mut Cursor<'n>) {
         for (key, member) in object {
+            if time == Some(key.as_str()) {
+                continue;
+            }
             let (length, repeated) = (cursor.raw.len(), cursor.repeated);
             if length > 0 {
                 cursor.raw.push('.');
             }
             cursor.raw.push_str(key);
             cursor.repeated |= member.repeated;
-            self.field(key, &member.node, cursor);
+            self.field(&mut Key { text: key, named: None, segment: None }, &member.node, cursor);
             cursor.repeated = repeated;
             cursor.raw.truncate(length);
         }
     }
 
     /// A field, or an element of its array.
-    fn field<'n>(&self, key: &'n str, node: &'n Node, cursor: &mut Cursor<'n>) {
+    fn field<'n>(&self, key: &mut Key<'n>, node: &'n Node, cursor: &mut Cursor<'n>) {
         // What is too much is dropped as a whole; there is no use in more of it.
         if cursor.found() > self.context.profile.reading_limit() {
             return;
         }
         match node {
             Node::Null => {}
-            Node::Object(object) => {
-                let length = cursor.parents.len();
-                let indices = std::mem::take(&mut cursor.indices);
-                let channel = cursor.channel.take();
-                cursor.parents.push(cut(key, MAX_RAW_BYTES).to_owned());
-                cursor.parents.extend_from_slice(&indices);
-                self.object(object, cursor);
-                cursor.parents.truncate(length);
-                cursor.indices = indices;
-                cursor.channel = channel;
-            }
-            Node::List(items) if is_raw_bytes(key, items) => {}
+            Node::Object(object) if object.is_empty() => {}
+            Node::Object(object) => self.nested(key, object, cursor),
+            Node::List(items) if is_raw_bytes(key.text, items) => {}
             Node::List(items) => self.list(key, items, cursor),
             _ => self.value(key, node, cursor),
         }
     }
 
+    /// An object below `key`, or in its array.
+    fn nested<'n>(&self, key: &mut Key<'n>, object: &'n Object, cursor: &mut Cursor<'n>) {
+        let own = if cursor.indices.is_empty() { None } else { self.own_time(key.text, object) };
+        let moment = own.as_ref().map_or(cursor.moment, |(_, moment)| *moment);
+        let moment = std::mem::replace(&mut cursor.moment, moment);
+        let (parents, length, above) = (cursor.parents.len(), cursor.channel.len(), cursor.above);
+        let indices = std::mem::take(&mut cursor.indices);
+        let name = cursor.channel_name.take();
+        // What a device measured before is of the same series as what it measures now.
+        let is_earlier = own.is_some_and(|(_, moment)| moment.flag != Some(IMPLAUSIBLE));
+        if !(is_earlier && is_history(key.text)) {
+            cursor.enter(key, &indices);
+        }
+        self.object(object, own.map(|(key, _)| key), cursor);
+        cursor.channel.truncate(length);
+        cursor.parents.truncate(parents);
+        (cursor.indices, cursor.channel_name, cursor.moment) = (indices, name, moment);
+        cursor.above = above;
+    }
+
+    /// The time that an object in the array `list` states for itself, and its key. In a history it is a time, be it
+    /// wrong; elsewhere a number that cannot be one is a value.
+    fn own_time<'n>(&self, list: &str, object: &'n Object) -> Option<(&'n str, Moment)> {
+        let is_time =
+            |key: &str| key.len() <= MAX_TIME_KEY && TIMES.iter().any(|time| names::squeezes_to(key, time));
+        let (key, member) = object.iter().find(|(key, _)| is_time(key))?;
+        let moment = Clock::new(self.context).of_node(Some(&member.node));
+        let is_stated = !matches!(moment.flag, Some(IMPLAUSIBLE | RECEIVED));
+        (is_stated || is_history(list)).then_some((key, moment))
+    }
+
     /// The elements of the array under `key`: values keep its name, objects bring names of their own.
-    fn list<'n>(&self, key: &'n str, items: &'n [Node], cursor: &mut Cursor<'n>) {
+    fn list<'n>(&self, key: &mut Key<'n>, items: &'n [Node], cursor: &mut Cursor<'n>) {
         for (index, item) in items.iter().enumerate() {
+            if cursor.found() > self.context.profile.reading_limit() {
+                return;
+            }
             let length = cursor.raw.len();
-            cursor.raw.push_str(&format!("[{index}]"));
-            cursor.indices.push(index.to_string());
+            let index = index.to_string();
+            cursor.raw.extend(["[", &index, "]"]);
+            cursor.indices.push(index);
             self.field(key, item, cursor);
             cursor.indices.pop();
             cursor.raw.truncate(length);
         }
     }
 
-    fn value<'n>(&self, key: &'n str, node: &Node, cursor: &mut Cursor<'n>) {
-        let length = cursor.parents.len();
-        cursor.parents.extend_from_slice(&cursor.indices);
-        let field = self.reading(key, node, cursor);
-        cursor.parents.truncate(length);
-        match field {
+    fn value<'n>(&self, key: &mut Key<'n>, node: &Node, cursor: &mut Cursor<'n>) {
+        match self.reading(key, node, cursor) {
             Ok(field) => cursor.fields.extend(field),
-            Err(reason) => cursor.problems.push(Problem::within(self.place_prefix, &cursor.raw, reason)),
+            Err(reason) => {
+                let Cursor { problems, raw, .. } = cursor;
+                problems.note(|| Problem::within(self.place_prefix, raw, reason));
+            }
         }
     }
 
     fn reading<'n>(
         &self,
-        key: &'n str,
+        key: &mut Key<'n>,
         node: &Node,
         cursor: &mut Cursor<'n>,
     ) -> Result<Option<Field<'n>>, String> {
-        if key.len() > MAX_RAW_BYTES {
-            measure::bounded("metric", key)?;
+        if key.text.len() > MAX_RAW_BYTES {
+            measure::bounded("metric", key.text)?;
         }
-        let Named::Metric { metric, unit, channel } = (self.name)(&cursor.parents, key) else {
+        let named = key.named.get_or_insert_with(|| (self.name)(&cursor.parents, key.text));
+        let Named::Metric { metric, unit, part } = named else {
             return Ok(None);
         };
         let measurement = Measurement {
-            metric,
+            metric: metric.clone(),
             raw_metric: self.context.raw_name(self.raw_prefix, &cursor.raw),
             value: value::of_node(node, self.missing)?,
             unit: unit.as_deref(),
-            moment: self.moment,
+            moment: cursor.moment,
         };
         let Some(mut reading) = measure::reading(self.context.profile, measurement)? else { return Ok(None) };
         reading.flags.extend(self.flags);
         if cursor.repeated && !reading.flags.contains(&DUPLICATE_KEY) {
             reading.flags.push(DUPLICATE_KEY);
         }
-        let channel = channel.map_or_else(|| cursor.channel(), |channel| device::channel(&channel));
-        Ok(Some(Field { key, channel, reading }))
+        let channel = cursor.channel_of(part.as_ref());
+        Ok(Some(Field { key: key.text, channel, at: cursor.moment.at, reading }))
     }
 }
 
-impl Cursor<'_> {
+impl<'n> Cursor<'n> {
     /// Readings and problems so far.
-    const fn found(&self) -> usize {
-        self.fields.len() + self.problems.len()
+    fn found(&self) -> usize {
+        self.fields.len() + self.problems.count()
     }
 
-    /// The channel of a value below the parents.
-    fn channel(&mut self) -> Name {
-        if !self.indices.is_empty() {
-            return device::channel(&self.parents.join("."));
+    /// Goes to an object below `key`.
+    fn enter(&mut self, key: &mut Key<'n>, indices: &[String]) {
+        let segment = key.segment.get_or_insert_with(|| device::channel(key.text));
+        self.parents.push(Cow::Borrowed(cut(key.text, MAX_RAW_BYTES)));
+        self.above = self.channel.len();
+        add_segment(&mut self.channel, segment);
+        for index in indices {
+            self.parents.push(Cow::Owned(index.clone()));
+            self.above = self.channel.len();
+            add_segment(&mut self.channel, index);
         }
-        self.channel.get_or_insert_with(|| device::channel(&self.parents.join("."))).clone()
     }
+
+    /// The channel of a value below the parents, with what its name tells of.
+    fn channel_of(&mut self, part: Option<&Part>) -> Name {
+        if self.indices.is_empty() && part.is_none() {
+            let Self { channel, channel_name, .. } = self;
+            return channel_name.get_or_insert_with(|| channel.trim().into()).clone();
+        }
+        let (length, part) = match part {
+            Some(Part::Beside(part)) => (self.above, Some(part)),
+            Some(Part::Below(part)) => (self.channel.len(), Some(part)),
+            None => (self.channel.len(), None),
+        };
+        let mut channel = self.channel[..length].to_owned();
+        for segment in part.into_iter().chain(&self.indices) {
+            add_segment(&mut channel, segment);
+        }
+        channel.trim().into()
+    }
+}
+
+/// Adds a segment to a channel, as far as there is room in a name.
+fn add_segment(channel: &mut String, segment: &str) {
+    if !channel.is_empty() && channel.len() < MAX_NAME_BYTES {
+        channel.push('.');
+    }
+    channel.push_str(cut(segment, MAX_NAME_BYTES - channel.len().min(MAX_NAME_BYTES)));
+}
+
+/// The keys with which an object in an array says when it was measured: in lower case, letters and digits only.
+const TIMES: [&str; 8] =
+    ["time", "timestamp", "ts", "datetime", "measuredat", "observedat", "recordedat", "sampledat"];
+
+/// The longest spelling of such a key that is looked at.
+const MAX_TIME_KEY: usize = 32;
+
+/// What Milesight's codecs call the values that a device measured before and sends again (Milesight-IoT/SensorDecoders).
+fn is_history(key: &str) -> bool {
+    key == "history"
 }
 
 /// Two fields that the table knows under one name (`temp` and `temperature`, `PM1_0` and `PM10`) are two series: the one
 /// that is called so keeps the name, else the earlier one, and the other has its own, with a number if that is taken too.
 pub(crate) fn tell_apart(fields: &mut [Field<'_>]) {
+    if fields.len() < 2 {
+        return;
+    }
     let mut seen = HashMap::with_capacity(fields.len());
     let mut numbers = HashMap::new();
-    let series = |field: &Field<'_>| (field.channel.clone(), field.reading.metric.clone());
+    let series = |field: &Field<'_>| (field.channel.clone(), field.reading.metric.clone(), field.at);
     let own_name = |field: &Field<'_>| names::snake_case(field.key);
+    let is_called_so = |field: &Field<'_>| own_name(field) == field.reading.metric;
     for index in 0..fields.len() {
         let mut known = match seen.entry(series(&fields[index])) {
             Entry::Vacant(free) => {
-                free.insert(index);
+                free.insert((index, None));
                 continue;
             }
             Entry::Occupied(known) => known,
         };
-        let is_called_so = |index: usize| own_name(&fields[index]) == fields[index].reading.metric;
         // Where the later one takes the name, the earlier one yields it.
-        let takes = is_called_so(index) && !is_called_so(*known.get());
-        let yields = if takes { known.insert(index) } else { index };
+        let (earlier, has_it) = known.get_mut();
+        let has_it = *has_it.get_or_insert_with(|| is_called_so(&fields[*earlier]));
+        let takes = !has_it && is_called_so(&fields[index]);
+        let yields = if takes { known.insert((index, Some(true))).0 } else { index };
         let own = own_name(&fields[yields]);
         fields[yields].reading.metric = own.as_str().into();
         let number = numbers.entry(series(&fields[yields])).or_insert(1);
@@ -274,7 +391,7 @@ pub(crate) fn tell_apart(fields: &mut [Field<'_>]) {
             let own = cut(&own, MAX_NAME_BYTES - suffix.len());
             fields[yields].reading.metric = format!("{own}{suffix}").into();
         }
-        seen.insert(series(&fields[yields]), yields);
+        seen.insert(series(&fields[yields]), (yields, None));
     }
 }
 
@@ -310,7 +427,8 @@ mod tests {
         let node = Node::parse(body.as_bytes()).unwrap();
         let moment = Moment { at: Timestamp::UNIX_EPOCH, quality: Quality::Good, flag: None };
         let mut decoded = crate::Decoded::default();
-        let context = Context { profile, received_at: Timestamp::UNIX_EPOCH, raw_names: true };
+        let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+        let context = Context { profile, received_at, raw_names: true };
         let device = "d".into();
         let walk = Walk { place_prefix: "data.", ..Walk::by_table(context, &device, moment) };
         walk.add(node.as_object().unwrap(), &mut decoded).map_err(|problem| problem.reason)?;
@@ -339,6 +457,31 @@ mod tests {
             row("n.0.0", "x", "n[0][0].x"),
         ];
         assert_eq!(named(body), expected);
+    }
+
+    #[test]
+    fn an_object_in_an_array_has_the_time_that_it_states() {
+        let decoded = walked(
+            r#"{"temperature": 21, "log": [{"ts": 1768471200, "temperature": 20}, {"time": 12.5, "temperature": 19}],
+                "history": [{"timestamp": 1768471200, "temperature": 35}, {"timestamp": 0, "temperature": 34}],
+                "lap": {"timestamp": 1768471200}}"#,
+            &Profile::default(),
+        );
+        let readings = decoded.unwrap().readings;
+        let rows: Vec<_> = readings
+            .iter()
+            .map(|r| (&*r.channel, &*r.metric, r.observed_at.as_second(), r.quality))
+            .collect();
+        let expected = [
+            ("", "temperature", 0, Quality::Good),
+            ("log.0", "temperature", 1_768_471_200, Quality::Good),
+            ("log.1", "time", 0, Quality::Good),
+            ("log.1", "temperature", 0, Quality::Good),
+            ("", "temperature", 1_768_471_200, Quality::Good),
+            ("history.1", "temperature", 1_768_478_400, Quality::Uncertain),
+            ("lap", "timestamp", 0, Quality::Good),
+        ];
+        assert_eq!(rows, expected);
     }
 
     #[test]

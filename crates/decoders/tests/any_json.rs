@@ -106,6 +106,7 @@ fn any_mapping() -> impl Strategy<Value = Mapping> {
                 .map(|metric| ("temperature".to_owned(), metric))
                 .collect::<BTreeMap<_, _>>(),
             missing: vec!["NA".into()],
+            untyped_is_json: true,
         })
 }
 

@@ -19,7 +19,7 @@ fn held(decoded: &Decoded) -> usize {
     let mut name =
         |name: &Name| if texts.insert(name.as_ptr()) { name.len() + 2 * size_of::<usize>() } else { 0 };
     let mut bytes = decoded.samples.capacity() * size_of::<Sample>()
-        + decoded.problems.capacity() * size_of::<Problem>()
+        + decoded.problems.len() * size_of::<Problem>()
         + decoded.tags.capacity() * size_of::<(Name, String, String)>();
     for sample in &decoded.samples {
         bytes += name(&sample.device) + name(&sample.channel);
@@ -73,10 +73,8 @@ fn check(case: &str, format: &str, content_type: &str, body: String, mapping: Op
     let profile = Profile { source: "source".into(), options, ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().expect("a time");
     let context = Context { profile: &profile, received_at, raw_names: false };
-    let decoded = by_name(format)
-        .expect("a format")
-        .decode(&request, context)
-        .unwrap_or_else(|error| Decoded { problems: vec![error.0], ..Decoded::default() });
+    let decoded =
+        by_name(format).expect("a format").decode(&request, context).unwrap_or_else(|error| error.0.into());
     let held = held(&decoded);
     assert!(held <= BOUND, "{case}: {held} bytes, {} samples", decoded.samples.len());
 }

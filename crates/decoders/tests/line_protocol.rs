@@ -23,6 +23,13 @@ fn a_backslash_escapes_only_what_would_end_its_token() {
 }
 
 #[test]
+fn in_a_string_only_a_quote_and_a_backslash_are_escaped() {
+    let text = |line: &'static str| one(line).fields[0].1.clone();
+    assert_eq!(text(r#"m path="C:\temp\new\r""#), FieldValue::Text(r"C:\temp\new\r".into()));
+    assert_eq!(text(r#"m s="say \"a\\b\"""#), FieldValue::Text(r#"say "a\b""#.into()));
+}
+
+#[test]
 fn a_bad_line_does_not_lose_its_neighbours() {
     let results: Vec<_> = parse(b"m a=1\nm a=x\n# note\n\n  m a=\"two\nlines\" 7\r\nm a=2").collect();
     let lines: Vec<_> = results

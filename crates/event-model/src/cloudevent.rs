@@ -32,6 +32,9 @@ pub const STRUCTURED: &str = "application/cloudevents+json";
 /// The media type of a batch of events in the JSON format.
 pub const BATCH: &str = "application/cloudevents-batch+json";
 
+/// The most events of a batch.
+pub const MAX_BATCH: usize = 20_000;
+
 /// Why something is not a CloudEvent 1.0.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EventError {

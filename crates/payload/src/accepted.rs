@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pipeline_config::Pipeline;
 
 use crate::event::Carried;
-use crate::inspected::{Inspected, nothing_but};
+use crate::inspected::Inspected;
 use crate::origin::Origin;
 use crate::refusal::Refusal;
 
@@ -71,7 +71,7 @@ impl<'p> Accepted<'p> {
         let request = carried.request()?;
         match Self::of(origin, request.clone(), received_at) {
             Err(Refusal::Form(error)) => {
-                let decoded = nothing_but(Problem::new("", error.to_string()));
+                let decoded = Problem::new("", error.to_string()).into();
                 Ok(Self::new(origin, request, Inspection::default(), (received_at, decoded)))
             }
             accepted => accepted,
@@ -82,7 +82,7 @@ impl<'p> Accepted<'p> {
     pub fn reason(&self) -> String {
         let Some(Problem { place, reason }) = self.decoded.problems.first() else { return String::new() };
         let separator = if place.is_empty() { "" } else { ": " };
-        match self.decoded.problems.len() {
+        match self.decoded.problems.count() {
             1 => format!("{place}{separator}{reason}"),
             n => format!("{place}{separator}{reason} (and {} more)", n - 1),
         }

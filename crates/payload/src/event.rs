@@ -45,7 +45,9 @@ pub fn payload_received(inspected: &Inspected<'_, '_>, received: Received<'_>) -
     let Inspected { origin, request, inspection, .. } = inspected;
     let id = match inspection.message_id.as_deref().or(received.signed_message_id) {
         Some(message_id) => {
-            format!("{}-{}", travelling(message_id), hex(&Sha256::digest(&request.body)[..8]))
+            let content =
+                inspection.content.map_or_else(|| hex(&Sha256::digest(&request.body)[..8]), |own| hex(&own));
+            format!("{}-{content}", travelling(message_id))
         }
         None => received.fresh_id.to_string(),
     };

@@ -1,6 +1,6 @@
 //! A request that its format can read.
 
-use decoders::{Context, Decoded, Document, Inspection, Problem};
+use decoders::{Context, Decoded, Document, Inspection};
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 
@@ -49,11 +49,6 @@ impl<'p, 'r> Inspected<'p, 'r> {
     }
 
     fn decode(&self, context: Context<'_>) -> Result<Decoded, Refusal> {
-        self.origin.guarded(|| self.document.decode(context).unwrap_or_else(|error| nothing_but(error.0)))
+        self.origin.guarded(|| self.document.decode(context).unwrap_or_else(|error| error.0.into()))
     }
-}
-
-/// A payload of which nothing can be taken.
-pub(crate) fn nothing_but(problem: Problem) -> Decoded {
-    Decoded { problems: vec![problem], ..Decoded::default() }
 }

@@ -62,7 +62,8 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Records a request, whose body is given as it is after decompression. Header values that are no UTF-8 are left out.
+/// Records a request, whose body is given as it is after decompression. A header value that is no UTF-8 is read as
+/// ISO 8859-1, which is what such bytes were in HTTP (RFC 9110, section 5.5) and what Node.js writes.
 ///
 /// # Errors
 /// [`Refusal::Panicked`].
@@ -109,14 +110,23 @@ fn kept_headers(
         is_read && !secrets.iter().any(|secret| secret == name)
     };
     let fields = headers.iter().filter(|(name, _)| is_kept(name));
-    let texts = fields
-        .filter_map(|(name, value)| Some(((*name).to_owned(), std::str::from_utf8(value).ok()?.to_owned())));
-    texts.take(MAX_HEADERS).collect()
+    fields.map(|(name, value)| ((*name).to_owned(), text(value))).take(MAX_HEADERS).collect()
+}
+
+fn text(value: &[u8]) -> String {
+    let latin_1 = |_| value.iter().copied().map(char::from).collect();
+    std::str::from_utf8(value).map_or_else(latin_1, str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{without_parameters, without_segments};
+    use super::{text, without_parameters, without_segments};
+
+    #[test]
+    fn a_header_value_is_utf_8_or_latin_1() {
+        assert_eq!(text("Kühlhaus".as_bytes()), "Kühlhaus");
+        assert_eq!(text(b"K\xfchlhaus"), "Kühlhaus");
+    }
 
     #[test]
     fn a_secret_in_the_path_is_cut_out_wherever_it_stands() {

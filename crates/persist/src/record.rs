@@ -69,7 +69,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
             readings: decoded.readings().count() - left_out,
-            problems: decoded.problems.len(),
+            problems: decoded.problems.count(),
             request: place.map_or_else(kept_here, KeptRequest::Record),
         },
         rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),

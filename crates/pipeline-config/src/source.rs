@@ -132,6 +132,14 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
 /// What one source cannot know of the others, and what will hurt.
 pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
     for (index, Named { name, place, value }) in sources.iter().enumerate() {
+        let format = decoders::by_name(&value.format);
+        let writes_local_times = format.is_some_and(Decoder::writes_local_times);
+        if writes_local_times && value.profile.time_zone.is_none() {
+            let text = format!(
+                "source `{name}` has no time_zone: its times are local, and are read as UTC unless they have an offset"
+            );
+            report.warn(*place, text);
+        }
         if let Some(events) = &value.events {
             let before = sources[..index].iter().find(|other| other.value.events.as_ref() == Some(events));
             if let Some(other) = before {
@@ -146,7 +154,7 @@ pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
         if value.credentials.is_empty() {
             report.warn(*place, format!("source `{name}` has no credentials: anyone may send to it"));
         }
-        if let Some(impatience) = decoders::by_name(&value.format).and_then(Decoder::impatience) {
+        if let Some(impatience) = format.and_then(Decoder::impatience) {
             let text = format!(
                 "{impatience}: a payload that comes while ingest starts may be lost; run ingest at min-scale 1"
             );
@@ -202,7 +210,7 @@ fn profile(fields: &Fields<'_>, format: Option<&dyn Decoder>) -> Profile {
     let max_readings = fields.or(
         "max_readings",
         "The most readings that one object may hold.",
-        Whole(1, 100_000),
+        Whole(1, decoders::MAX_READINGS as u32),
         u32::try_from(DEFAULT_MAX_READINGS).unwrap_or(u32::MAX),
     );
     Profile {

@@ -78,10 +78,11 @@ fn a_source_is_checked() {
         ("format: jsno", "no format is named `jsno`; did you mean `json`?"),
         ("format: json, time_zone: Europe/Atlantis", "no time zone is named"),
         ("format: json, resend_window: 5 minutes", "expected a duration like `90s`"),
-        ("format: json, max_readings: 0", "expected a whole number from 1 to 100000"),
+        ("format: json, max_readings: 0", "expected a whole number from 1 to 65536"),
         ("format: tasmota, mapping: {}", "format tasmota has no use for `mapping`"),
         ("format: json, device_tags: [host]", "format json has no use for `device_tags`"),
         ("format: json, mapping: {device: id}", "expected a JSON pointer"),
+        ("format: cloudevents, mapping: {content_type: text/plain}", "expected a content type of JSON"),
         (
             "format: json, mapping: {metrics: {t: {value: /t, unit: Fahrenhiet}}}",
             "no unit is known as `Fahrenhiet`",
@@ -242,6 +243,8 @@ fn what_will_hurt_is_warned_of() {
     let text = "\
 sources:
   a: {format: chirpstack_v4}
+  b: {format: tasmota, credentials: [{bearer: {env: B}}]}
+  c: {format: tasmota, time_zone: UTC, credentials: [{bearer: {env: C}}]}
 rules:
   R: {metric: temperature, above: 3}
   S: {metric: frobnication, above: 3}
@@ -261,15 +264,17 @@ routes: [{to: [inner]}]
     for part in [
         "2:3: ChirpStack sends once and waits 5 s",
         "2:3: source `a` has no credentials",
-        "5:7: no unit is known for `frobnication`",
-        "6:7: what platforms call `temp` is stored as `temperature`",
-        "8:26: 127.0.0.1 is no public address",
-        "9:19: the webhook is not signed",
-        "9:3: receiver `idle` is used by no route",
-        "10:26: plain http goes only to addresses",
+        "3:3: source `b` has no time_zone: its times are local",
+        "7:7: no unit is known for `frobnication`",
+        "8:7: what platforms call `temp` is stored as `temperature`",
+        "10:26: 127.0.0.1 is no public address",
+        "11:19: the webhook is not signed",
+        "11:3: receiver `idle` is used by no route",
+        "12:26: plain http goes only to addresses",
     ] {
         assert!(listed.contains(part), "{part} in\n{listed}");
     }
+    assert!(!listed.contains("source `c`"), "{listed}");
 }
 
 #[test]

@@ -18,8 +18,10 @@ pub struct Preview {
     pub message_id: Option<String>,
     /// What would be stored.
     pub readings: Vec<ReadingLine>,
-    /// What would go to the dead letters, with its reason.
+    /// What would go to the dead letters, with its reason: as many as are kept.
     pub problems: Vec<Problem>,
+    /// How many there are.
+    pub problem_count: usize,
 }
 
 /// A value with the stream and moment that it is of.
@@ -95,7 +97,8 @@ fn decoded(source: &Source, request: &RecordedRequest, received_at: Timestamp) -
     }
     let decoded = inspected.decoded_with_raw_names(received_at)?;
     let readings = decoded.readings().map(|(sample, reading)| ReadingLine::of(sample, reading)).collect();
-    Ok(Preview { readings, problems: decoded.problems, ..known })
+    let problem_count = decoded.problems.count();
+    Ok(Preview { readings, problems: decoded.problems.into_kept(), problem_count, ..known })
 }
 
 impl Refused {

@@ -9,7 +9,7 @@ use super::json::{self, Usual};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Inspection, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
-use crate::json::Node;
+use crate::json::{Node, Object};
 use crate::mapping::Mapping;
 use crate::options::Options;
 
@@ -36,7 +36,15 @@ const USUAL: Usual = Usual {
         "userid",
     ],
     time: &["time", "timestamp", "ts", "eventtime", "datetime", "measuredat", "recordedat", "observedat"],
+    about: |message| if is_shadow(message) { &["metadata", "version", "clientToken"] } else { &[] },
 };
+
+/// Whether a message is a device's shadow ("Device Shadow service documents"): what is in it, and about it.
+fn is_shadow(message: &Object) -> bool {
+    ["state", "metadata"]
+        .iter()
+        .all(|key| message.get(*key).is_some_and(|member| member.node.as_object().is_some()))
+}
 
 const MESSAGE_TYPE: &str = "x-amz-rules-engine-message-type";
 const CONFIRMATION: &str = "DestinationConfirmation";
@@ -141,5 +149,18 @@ mod tests {
         let rows: Vec<_> =
             decoded.readings.iter().map(|r| (r.device.as_str(), r.observed_at.to_string())).collect();
         assert_eq!(rows, [("a", "2026-01-15T11:59:00Z".into()), ("x/b", "2026-01-15T12:00:00Z".into())]);
+    }
+
+    #[test]
+    fn what_a_shadow_says_about_its_values_is_no_reading() {
+        let profile = Profile { source: "aws".into(), ..Profile::default() };
+        let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+        let context = Context { profile: &profile, received_at, raw_names: true };
+        let body = r#"{"thing":"pump-4","state":{"reported":{"temperature":21.5}},"timestamp":1768478340,"version":12,
+            "metadata":{"reported":{"temperature":{"timestamp":1768478300}}},"clientToken":"c-1"}"#;
+        let decoded: crate::testing::Decoded = AwsIotHttp.decode(&request("", body), context).unwrap().into();
+        let rows: Vec<_> =
+            decoded.readings.iter().map(|r| (&*r.channel, &*r.metric, r.observed_at)).collect();
+        assert_eq!(rows, [("state.reported", "temperature", "2026-01-15T11:59:00Z".parse().unwrap())]);
     }
 }

@@ -4,6 +4,7 @@ use cloudevents::{AttributesReader as _, Event};
 use event_model::RecordedRequest;
 use event_model::cloudevent::{self, EventError};
 use settings::Fields;
+use sha2::{Digest as _, Sha256};
 
 use super::json::{self, Envelope};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
@@ -52,6 +53,7 @@ impl Document for Events {
         Ok(Inspection {
             device: (!names_device(profile)).then(|| device(event).to_owned()),
             message_id: Some(format!("{} {}", event.source(), event.id())),
+            content: fingerprint(event),
             handshake: None,
         })
     }
@@ -60,6 +62,9 @@ impl Document for Events {
         let is_batch = self.is_batch;
         let mut decoded = Decoded::default();
         for (index, event) in self.events.iter().enumerate() {
+            if decoded.is_full() {
+                break;
+            }
             let place = if is_batch { format!("event {}", index + 1) } else { String::new() };
             let taken = match event {
                 Ok(event) => take(event, &place, context, &mut decoded),
@@ -135,7 +140,9 @@ pub(super) fn device(event: &Event) -> &str {
 
 fn take(event: &Event, place: &str, context: Context<'_>, decoded: &mut Decoded) -> Result<(), Problem> {
     let place = if place.is_empty() { "data".to_owned() } else { format!("{place}: data") };
-    let Some(data) = data(event).map_err(|reason| Problem { place: place.clone(), reason })? else {
+    let Some(data) =
+        data(event, context.profile).map_err(|reason| Problem { place: place.clone(), reason })?
+    else {
         return Ok(());
     };
     let time = cloudevent::time(event).map(|at| Clock::new(context).moment(Some(at)));
@@ -144,12 +151,41 @@ fn take(event: &Event, place: &str, context: Context<'_>, decoded: &mut Decoded)
 }
 
 /// The event's data as JSON; `None` where there is none, or it is of another type.
-pub(super) fn data(event: &Event) -> Result<Option<Node>, String> {
-    if event.datacontenttype().is_some_and(|content_type| !cloudevent::is_json(content_type)) {
+pub(super) fn data(event: &Event, profile: &Profile) -> Result<Option<Node>, String> {
+    let Some(bytes) = cloudevent::bytes(event).filter(|_| holds_json(event.datacontenttype(), profile))
+    else {
         return Ok(None);
-    }
-    let Some(bytes) = cloudevent::bytes(event) else { return Ok(None) };
+    };
     Node::parse(&bytes).map(Some).map_err(|error| error.to_string())
+}
+
+/// Whether binary data of this content type is JSON. Where its producer states none, nothing is inferred (JSON Event Format,
+/// section 3.1.2: `application/json` is implied for the member `data` alone), unless the source's mapping says what it is.
+pub(super) fn holds_json(content_type: Option<&str>, profile: &Profile) -> bool {
+    content_type.map_or_else(
+        || Mapping::of(profile).is_some_and(|mapping| mapping.untyped_is_json),
+        cloudevent::is_json,
+    )
+}
+
+/// A hash of the event's data without white space between its tokens, so that an event is the same in whatever mode it comes.
+fn fingerprint(event: &Event) -> Option<[u8; 8]> {
+    let bytes = cloudevent::bytes(event).unwrap_or_default();
+    let mut hash = Sha256::new();
+    let (mut in_string, mut is_escaped) = (false, false);
+    for token in bytes.split_inclusive(|byte| {
+        let was_in_string = in_string;
+        if in_string {
+            in_string = is_escaped || *byte != b'"';
+            is_escaped = !is_escaped && *byte == b'\\';
+        } else {
+            in_string = *byte == b'"';
+        }
+        !was_in_string && byte.is_ascii_whitespace()
+    }) {
+        hash.update(token.trim_ascii_end());
+    }
+    <[u8]>::first_chunk(&hash.finalize()).copied()
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What the LoRaWAN network servers share: device addresses and the names that codecs give.
 
+use std::borrow::Cow;
+
 use event_model::{Name, RecordedRequest};
 
 use crate::json::Node;
 use crate::names;
-use crate::walk::Named;
+use crate::walk::{Named, Part};
 
 /// A DevEUI as it is kept: 16 hexadecimal digits in lower case. Separators between its bytes are taken out.
 pub(super) fn dev_eui(text: &str) -> Option<String> {
@@ -43,31 +45,28 @@ fn without(node: &mut Node, key: &str) {
 /// - `temperature_7`: The Things Stack's CayenneLPP formatter puts the channel's number there.
 /// - `{"temperatureSensor": {"7": 21.5}}`: ChirpStack's CayenneLPP codec puts it below the name.
 /// - `Bat` is in volts with those who call it so (Dragino).
-pub(super) fn name_field(parents: &[String], key: &str) -> Named {
-    let Named::Metric { metric, unit, channel } = Named::by_table(key) else { return Named::Skip };
+pub(super) fn name_field(parents: &[Cow<'_, str>], key: &str) -> Named {
+    let Named::Metric { metric, unit, part } = Named::by_table(key) else { return Named::Skip };
     if metric == "battery" && names::squeezes_to(key, "bat") {
-        return Named::Metric { metric: Name::known("battery_voltage"), unit, channel };
+        return Named::Metric { metric: Name::known("battery_voltage"), unit, part };
     }
     if names::default_unit(&metric).is_some() {
-        return Named::Metric { metric, unit, channel };
+        return Named::Metric { metric, unit, part };
     }
-    let below = |parents: &[String], last: &str| {
-        Some(parents.iter().map(String::as_str).chain([last]).collect::<Vec<_>>().join("."))
-    };
     let known = |name: &str| Some(names::metric(name)).filter(|metric| names::default_unit(metric).is_some());
     if let Some((name, number)) = key.rsplit_once('_')
         && (is_number(number) || is_model(number))
         && let Some(metric) = known(name)
     {
-        return Named::Metric { metric, unit: None, channel: below(parents, number) };
+        return Named::Metric { metric, unit: None, part: Some(Part::Below(number.to_owned())) };
     }
     if is_number(key)
-        && let [above @ .., name] = parents
+        && let [.., name] = parents
         && let Some(metric) = known(name.strip_suffix("Sensor").unwrap_or(name))
     {
-        return Named::Metric { metric, unit: None, channel: below(above, key) };
+        return Named::Metric { metric, unit: None, part: Some(Part::Beside(key.to_owned())) };
     }
-    Named::Metric { metric, unit, channel }
+    Named::Metric { metric, unit, part }
 }
 
 /// A channel's number.
@@ -86,7 +85,7 @@ fn is_model(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{dev_eui, name_field};
-    use crate::walk::Named;
+    use crate::walk::{Named, Part};
 
     #[test]
     fn a_dev_eui_has_one_spelling() {
@@ -97,14 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn a_probes_model_is_the_channel() {
-        let named = |metric: &str, channel: Option<&str>| Named::Metric {
+    fn a_probes_model_is_a_part_of_the_channel() {
+        let named = |metric: &str, part: Option<&str>| Named::Metric {
             metric: metric.into(),
             unit: None,
-            channel: channel.map(Into::into),
+            part: part.map(|part| Part::Below(part.to_owned())),
         };
         assert_eq!(name_field(&[], "TempC_DS18B20"), named("temperature", Some("DS18B20")));
-        assert_eq!(name_field(&["x".into()], "Hum_SHT31"), named("relative_humidity", Some("x.SHT31")));
+        assert_eq!(name_field(&["x".into()], "Hum_SHT31"), named("relative_humidity", Some("SHT31")));
         assert_eq!(name_field(&[], "TempC_SHT"), named("temperature", None));
         assert_eq!(name_field(&[], "temp_SOIL"), named("soil_temperature", None));
         assert_eq!(name_field(&[], "battery_status1"), named("battery_status1", None));
@@ -113,20 +112,19 @@ mod tests {
 
     #[test]
     fn a_channels_number_is_the_channel() {
-        let named = |metric: &str, channel: Option<&str>| Named::Metric {
-            metric: metric.into(),
-            unit: None,
-            channel: channel.map(Into::into),
-        };
-        let below = |parent: &str, key: &str| name_field(&[parent.to_owned()], key);
-        assert_eq!(name_field(&[], "temperature_7"), named("temperature", Some("7")));
-        assert_eq!(name_field(&[], "barometric_pressure_3"), named("pressure", Some("3")));
+        let named =
+            |metric: &str, part: Option<Part>| Named::Metric { metric: metric.into(), unit: None, part };
+        let part = |number: &str| Some(Part::Below(number.to_owned()));
+        let beside = |number: &str| Some(Part::Beside(number.to_owned()));
+        let below = |parent: &str, key: &str| name_field(&[parent.into()], key);
+        assert_eq!(name_field(&[], "temperature_7"), named("temperature", part("7")));
+        assert_eq!(name_field(&[], "barometric_pressure_3"), named("pressure", part("3")));
         assert_eq!(name_field(&[], "PM2_5"), named("pm2_5", None));
-        assert_eq!(name_field(&[], "pm2_5_1"), named("pm2_5", Some("1")));
+        assert_eq!(name_field(&[], "pm2_5_1"), named("pm2_5", part("1")));
         assert_eq!(name_field(&[], "analog_in_2"), named("analog_in_2", None));
-        assert_eq!(below("temperatureSensor", "7"), named("temperature", Some("7")));
-        assert_eq!(below("illuminanceSensor", "1"), named("illuminance", Some("1")));
-        assert_eq!(below("barometer", "3"), named("pressure", Some("3")));
+        assert_eq!(below("temperatureSensor", "7"), named("temperature", beside("7")));
+        assert_eq!(below("illuminanceSensor", "1"), named("illuminance", beside("1")));
+        assert_eq!(below("barometer", "3"), named("pressure", beside("3")));
         assert_eq!(below("analogInput", "3"), named("3", None));
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::attributes::Attributes;
-use super::{EventError, is_json};
+use super::{EventError, MAX_BATCH, is_json};
 
 /// The members of a JSON object in their order, values unread.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
@@ -36,6 +36,9 @@ pub fn from_structured(text: &[u8]) -> Result<Event, EventError> {
 /// [`EventError::Json`] where it is no JSON array.
 pub fn batch(text: &[u8]) -> Result<Vec<Result<Event, EventError>>, EventError> {
     let items: Vec<&RawValue> = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
+    if items.len() > MAX_BATCH {
+        return Err(EventError::Json(format!("has more than {MAX_BATCH} events")));
+    }
     Ok(items.into_iter().map(|item| from_structured(item.get().as_bytes())).collect())
 }
 

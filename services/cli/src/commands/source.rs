@@ -138,7 +138,7 @@ fn print(previews: &[Previewed]) -> Result<(), Failure> {
         "payloads: {}, readings: {}, problems: {}, refused: {}",
         previews.len(),
         readings.len(),
-        problems.len(),
+        all().map(|preview| preview.problem_count).sum::<usize>(),
         all().filter(|preview| preview.refused.is_some()).count()
     );
     Ok(())

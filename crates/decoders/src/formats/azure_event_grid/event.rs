@@ -1,11 +1,14 @@
 //! One event, whichever of the two schemas it came in.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
 
-use super::cloudevents::data;
+use super::holds_json;
+use crate::decode::Profile;
 use crate::json::Node;
 
 /// What the two schemas have in common.
@@ -19,6 +22,8 @@ pub(super) struct GridEvent {
     pub(super) subject: String,
     pub(super) time: Option<String>,
     pub(super) data: Node,
+    /// Binary data whose producer states no content type.
+    untyped: Option<Vec<u8>>,
 }
 
 impl GridEvent {
@@ -44,37 +49,62 @@ impl GridEvent {
         let id = required("id")?;
         let Some(version) = text("specversion")? else {
             let (kind, subject) = (required("eventType")?, text("subject")?.unwrap_or_default());
-            return Ok(Self { place, id, kind, subject, time: text("eventTime")?, data });
+            return Ok(Self { place, id, kind, subject, time: text("eventTime")?, data, untyped: None });
         };
         if version != "1.0" {
             return Err("the specversion is not 1.0".to_owned());
         }
         let source = required("source")?;
-        let is_json = text("datacontenttype")?.is_none_or(|found| cloudevent::is_json(&found));
-        let data = match text("data_base64")? {
-            _ if !is_json => Node::Null,
-            Some(encoded) => decoded(&encoded)?,
-            None => data,
+        let is_json = text("datacontenttype")?.map(|found| cloudevent::is_json(&found));
+        let (data, untyped) = match (text("data_base64")?, is_json) {
+            (_, Some(false)) => (Node::Null, None),
+            (Some(encoded), Some(true)) => (decoded(&encoded)?, None),
+            (Some(encoded), None) => (Node::Null, Some(bytes(&encoded)?)),
+            (None, _) => (data, None),
         };
         let subject = text("subject")?.unwrap_or(source);
-        Ok(Self { place, id, kind: required("type")?, subject, time: text("time")?, data })
+        Ok(Self { place, id, kind: required("type")?, subject, time: text("time")?, data, untyped })
     }
 
     /// Takes an event that came in binary mode.
     pub(super) fn of_cloudevent(event: &Event, place: &str) -> Result<Self, String> {
+        let content = cloudevent::bytes(event);
+        let (data, untyped) = match event.datacontenttype() {
+            None => (Node::Null, content.map(Cow::into_owned)),
+            Some(stated) => {
+                let content = content.filter(|_| cloudevent::is_json(stated));
+                let data = content.map_or(Ok(Node::Null), |content| Node::parse(&content));
+                (data.map_err(|error| error.to_string())?, None)
+            }
+        };
         Ok(Self {
             place: place.to_owned(),
             id: event.id().to_owned(),
             kind: event.ty().to_owned(),
             subject: event.subject().unwrap_or_else(|| event.source()).to_owned(),
             time: cloudevent::time(event).map(|time| time.to_string()),
-            data: data(event)?.unwrap_or(Node::Null),
+            data,
+            untyped,
         })
+    }
+
+    /// The event with its data, where the source's mapping says that what has no content type is JSON.
+    pub(super) fn typed(&self, profile: &Profile) -> Result<Cow<'_, Self>, String> {
+        match &self.untyped {
+            Some(bytes) if holds_json(None, profile) => {
+                let data = Node::parse(bytes).map_err(|error| format!("the decoded body: {error}"))?;
+                Ok(Cow::Owned(Self { data, untyped: None, ..self.clone() }))
+            }
+            _ => Ok(Cow::Borrowed(self)),
+        }
     }
 }
 
 /// JSON in Base64.
 pub(super) fn decoded(text: &str) -> Result<Node, String> {
-    let bytes = STANDARD.decode(text.trim()).map_err(|_| "expected JSON or Base64, found another text")?;
-    Node::parse(&bytes).map_err(|error| format!("the decoded body: {error}"))
+    Node::parse(&bytes(text)?).map_err(|error| format!("the decoded body: {error}"))
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    STANDARD.decode(text.trim()).map_err(|_| "expected JSON or Base64, found another text".to_owned())
 }

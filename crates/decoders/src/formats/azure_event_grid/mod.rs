@@ -7,7 +7,7 @@ use event_model::{RecordedRequest, cloudevent};
 use settings::Fields;
 
 use self::event::GridEvent;
-use super::cloudevents;
+use super::cloudevents::{self, holds_json};
 use super::json::{self, Envelope};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Handshake, Inspection, Problem, Profile};
 use crate::form;
@@ -62,6 +62,7 @@ impl Document for Delivery {
                 .filter(|_| !cloudevents::names_device(profile))
                 .map(str::to_owned),
             message_id: Some(event.id.clone()),
+            content: None,
             handshake: code.map(|code| Handshake::EventGrid { code: code.to_owned() }),
         })
     }
@@ -69,6 +70,9 @@ impl Document for Delivery {
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
         for event in &self.0 {
+            if decoded.is_full() {
+                break;
+            }
             let taken =
                 event.as_ref().map_err(Clone::clone).and_then(|event| take(event, context, &mut decoded));
             decoded.problems.extend(taken.err());
@@ -110,6 +114,10 @@ fn events(request: &RecordedRequest) -> Result<Vec<Result<GridEvent, Problem>>, 
     if items.is_empty() && media_type.as_deref() != Some(cloudevent::BATCH) {
         return Err(FormError::Malformed("expected at least one event".to_owned()));
     }
+    if items.len() > cloudevent::MAX_BATCH {
+        let reason = format!("expected at most {} events", cloudevent::MAX_BATCH);
+        return Err(FormError::Malformed(reason));
+    }
     let read = |(index, item)| {
         let place = place(index);
         GridEvent::of_item(item, &place).map_err(|reason| Problem { place, reason })
@@ -123,6 +131,8 @@ fn place(index: usize) -> String {
 
 fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decoded) -> Result<(), Problem> {
     let clock = Clock::new(context);
+    let typed = event.typed(context.profile);
+    let event = &*typed.map_err(|reason| Problem::new(format!("{}: data", event.place), reason))?;
     if event.kind == TELEMETRY {
         return telemetry::take(event, context, decoded);
     }

@@ -3,6 +3,8 @@ use event_model::RecordedRequest;
 use super::AzureEventGrid;
 use crate::decode::{Context, FormError, Handshake, Profile};
 use crate::format::Decoder as _;
+use crate::mapping::Mapping;
+use crate::options::Options;
 use crate::testing::Decoded;
 
 fn post(content_type: &str, body: &str) -> RecordedRequest {
@@ -99,14 +101,36 @@ fn a_cloudevent_is_one_under_any_content_type_and_whatever_its_source_is() {
         );
         assert_eq!(decode(&request).readings.len(), 1, "{content_type}");
     }
-    let encoded =
-        r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"eyJodW1pZGl0eSI6NDB9"}"#;
+    let encoded = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"application/json",
+        "data_base64":"eyJodW1pZGl0eSI6NDB9"}"#;
     assert_eq!(
         decode(&post("application/cloudevents+json", encoded)).readings[0].metric,
         "relative_humidity"
     );
     let older = post("application/cloudevents+json", &encoded.replace("1.0", "0.3"));
     assert_eq!(decode(&older).problems[0].reason, "the specversion is not 1.0");
+}
+
+#[test]
+fn binary_data_without_a_content_type_is_json_only_where_the_mapping_says_so() {
+    let structured =
+        r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"eyJodW1pZGl0eSI6NDB9"}"#;
+    let attributes = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+    let binary = RecordedRequest {
+        method: "POST".into(),
+        headers: attributes.map(|(name, value)| (name.into(), value.into())).to_vec(),
+        body: r#"{"humidity":40}"#.into(),
+        ..RecordedRequest::default()
+    };
+    for request in [post("application/cloudevents+json", structured), binary] {
+        assert_eq!(decode(&request), Decoded::default());
+        let mapping = Mapping { untyped_is_json: true, ..Mapping::default() };
+        let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
+        let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+        let context = Context { profile: &profile, received_at, raw_names: true };
+        let decoded: Decoded = AzureEventGrid.decode(&request, context).unwrap().into();
+        assert_eq!(decoded.readings[0].metric, "relative_humidity");
+    }
 }
 
 #[test]

@@ -58,9 +58,17 @@ impl Event {
         }
     }
 
-    /// When the network server received the frame; in version 3 when a gateway did.
+    /// When a gateway received the frame, where it has a clock that can be right; else when the network server did.
+    ///
+    /// `time` is the gateway's `gwTime` where there is one (`helpers::get_rx_timestamp`).
     pub(super) fn moment(&self, clock: &Clock) -> Moment {
-        clock.of_node(self.body.get("time").or_else(|| legacy::time(&self.body)))
+        let gateways = self.body.get("rxInfo").and_then(Node::as_list).unwrap_or_default();
+        let first = |key: &str| gateways.iter().find_map(|gateway| gateway.get(key));
+        match self.kind {
+            Kind::LegacyUp => clock.of_frame(first("time"), self.body.get("publishedAt")),
+            _ => clock
+                .of_frame(self.body.get("time"), first("nsTime").or_else(|| self.body.get("publishedAt"))),
+        }
     }
 
     /// The tags that the device has in ChirpStack.

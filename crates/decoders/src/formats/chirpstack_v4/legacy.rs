@@ -40,12 +40,6 @@ pub(super) fn device(body: &Node) -> Result<Option<String>, &'static str> {
     eui_or_name(eui).map(Some)
 }
 
-/// The first gateway's time, else when the event was published.
-pub(super) fn time(body: &Node) -> Option<&Node> {
-    let gateways = body.get("rxInfo").and_then(Node::as_list).unwrap_or_default();
-    gateways.iter().find_map(|gateway| gateway.get("time")).or_else(|| body.get("publishedAt"))
-}
-
 /// Adds what the codec decoded.
 pub(super) fn decode(frame: &Frame<'_>, body: &Node, decoded: &mut Decoded) -> Result<(), DecodeError> {
     let Some(text) = body.get("objectJSON").and_then(Node::as_str) else {

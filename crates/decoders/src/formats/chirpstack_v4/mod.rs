@@ -28,7 +28,11 @@ impl Decoder for ChirpstackV4 {
     }
 
     fn redact(&self, request: &mut RecordedRequest) {
-        lorawan::take_out_key(request, "appSKey");
+        if is_protobuf(request) {
+            protobuf::take_out_key(request);
+        } else {
+            lorawan::take_out_key(request, "appSKey");
+        }
     }
 
     /// 5 s, no retry (`integration/http.rs`).
@@ -48,7 +52,7 @@ impl Document for Event {
         Ok(Inspection {
             device: self.device().ok().flatten(),
             message_id: self.body.get("deduplicationId").and_then(Node::as_str).map(str::to_owned),
-            handshake: None,
+            ..Inspection::default()
         })
     }
 
@@ -130,10 +134,11 @@ impl Frame<'_> {
 /// The body as JSON has it, whichever encoding the integration was set to.
 fn read(request: &RecordedRequest) -> Result<Node, FormError> {
     form::expect_json(request, &protobuf::CONTENT_TYPES)?;
-    if request.media_type().is_some_and(|media_type| protobuf::CONTENT_TYPES.contains(&media_type.as_str())) {
-        return protobuf::read(request);
-    }
-    form::parse_object(request)
+    if is_protobuf(request) { protobuf::read(request) } else { form::parse_object(request) }
+}
+
+fn is_protobuf(request: &RecordedRequest) -> bool {
+    request.media_type().is_some_and(|media_type| protobuf::CONTENT_TYPES.contains(&media_type.as_str()))
 }
 
 /// A DevEUI as text: hexadecimal in version 4.

@@ -1,13 +1,13 @@
 //! The integration's binary encoding, turned into what its JSON encoding would have been.
 //!
-//! Field numbers are those of ChirpStack's `api/proto/integration/integration.proto` and of Google's
+//! Field numbers are those of ChirpStack's `api/proto/integration/integration.proto` and `gw/gw.proto`, and of Google's
 //! `google/protobuf/struct.proto` and `timestamp.proto`. Fields that no reading needs are passed over.
 
 use std::collections::BTreeMap;
 
 use event_model::RecordedRequest;
 use jiff::Timestamp;
-use prost::Message;
+use prost::{Message, encoding};
 
 use crate::decode::FormError;
 use crate::form;
@@ -34,6 +34,15 @@ struct Uplink {
     f_port: u32,
     #[prost(message, optional, tag = "11")]
     object: Option<Struct>,
+    #[prost(message, repeated, tag = "12")]
+    rx_info: Vec<RxInfo>,
+}
+
+/// `UplinkRxInfo` of `gw/gw.proto`.
+#[derive(Clone, PartialEq, Message)]
+struct RxInfo {
+    #[prost(message, optional, tag = "17")]
+    ns_time: Option<Time>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -115,6 +124,36 @@ enum Kind {
     List(List),
 }
 
+/// Takes the Join Server's context out of an event, in which a device's session key is where the application decrypts its
+/// payloads itself. A body that is no message is left to [`read`], which refuses it.
+pub(super) fn take_out_key(request: &mut RecordedRequest) {
+    let join_server_context = match form::query_value(request, "event").as_deref() {
+        Some("up") => 15,
+        Some("join") => 6,
+        _ => return,
+    };
+    if let Ok(clean) = without(join_server_context, &request.body)
+        && clean.len() < request.body.len()
+    {
+        request.body = clean.into();
+    }
+}
+
+/// A message without the fields of this number.
+fn without(number: u32, message: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
+    let mut rest = message;
+    let mut kept = Vec::with_capacity(message.len());
+    while !rest.is_empty() {
+        let before = rest;
+        let (tag, wire_type) = encoding::decode_key(&mut rest)?;
+        encoding::skip_field(wire_type, tag, &mut rest, encoding::DecodeContext::default())?;
+        if tag != number {
+            kept.extend_from_slice(&before[..before.len() - rest.len()]);
+        }
+    }
+    Ok(kept)
+}
+
 /// Reads the event that the query names.
 pub(super) fn read(request: &RecordedRequest) -> Result<Node, FormError> {
     let malformed = |reason: String| FormError::Malformed(format!("not a Protocol Buffers event: {reason}"));
@@ -128,7 +167,7 @@ pub(super) fn read(request: &RecordedRequest) -> Result<Node, FormError> {
         "status" => Status::decode(body).and_then(|status| Ok(of_status(&status, event(body)?))),
         _ => event(body),
     };
-    fields.map(Node::Object).map_err(|error| malformed(error.to_string()))
+    fields.map(|fields| Node::Object(Box::new(fields))).map_err(|error| malformed(error.to_string()))
 }
 
 fn event(body: &[u8]) -> Result<Object, prost::DecodeError> {
@@ -142,22 +181,31 @@ fn envelope(id: Option<String>, time: Option<Time>, device: Option<DeviceInfo>) 
         put(&mut fields, "deduplicationId", Node::Text(id));
     }
     if let Some(time) = time {
-        // A time that no timestamp holds stays a text that is no time, and is flagged as such.
-        let text = Timestamp::new(time.seconds, time.nanos)
-            .map_or_else(|_| "out of range".to_owned(), |at| at.to_string());
-        put(&mut fields, "time", Node::Text(text));
+        put(&mut fields, "time", of_time(&time));
     }
     if let Some(device) = device {
         let mut info = Object::new();
         let tags = device.tags.into_iter().map(|(key, value)| (key, member(Node::Text(value)))).collect();
         put(&mut info, "devEui", Node::Text(device.dev_eui));
-        put(&mut info, "tags", Node::Object(tags));
-        put(&mut fields, "deviceInfo", Node::Object(info));
+        put(&mut info, "tags", Node::Object(Box::new(tags)));
+        put(&mut fields, "deviceInfo", Node::Object(Box::new(info)));
     }
     fields
 }
 
+/// A time that no timestamp holds stays a text that is no time, and is flagged as such.
+fn of_time(time: &Time) -> Node {
+    let at = Timestamp::new(time.seconds, time.nanos);
+    Node::Text(at.map_or_else(|_| "out of range".to_owned(), |at| at.to_string()))
+}
+
 fn of_uplink(uplink: Uplink, mut fields: Object) -> Object {
+    let first_time = uplink.rx_info.iter().find_map(|gateway| gateway.ns_time.as_ref());
+    if let Some(time) = first_time {
+        let mut gateway = Object::new();
+        put(&mut gateway, "nsTime", of_time(time));
+        put(&mut fields, "rxInfo", Node::List(vec![Node::Object(Box::new(gateway))]));
+    }
     put(&mut fields, "fPort", number(uplink.f_port.into()));
     if let Some(object) = uplink.object {
         put(&mut fields, "object", of_struct(object));
@@ -175,7 +223,8 @@ fn of_status(status: &Status, mut fields: Object) -> Object {
 }
 
 fn of_struct(object: Struct) -> Node {
-    Node::Object(object.fields.into_iter().map(|(key, value)| (key, member(of_value(value)))).collect())
+    let fields = object.fields.into_iter().map(|(key, value)| (key, member(of_value(value))));
+    Node::Object(Box::new(fields.collect()))
 }
 
 /// The depth is bounded: prost decodes no message that nests deeper than 100 levels.
@@ -192,7 +241,7 @@ fn of_value(value: Value) -> Node {
 
 /// JSON has no spelling for what is not finite; it is no value there either.
 fn number(value: f64) -> Node {
-    if value.is_finite() { Node::Number(Number { text: value.to_string(), value }) } else { Node::Null }
+    if value.is_finite() { Node::Number(Number::new(&value.to_string())) } else { Node::Null }
 }
 
 fn put(fields: &mut Object, key: &str, node: Node) {
@@ -224,7 +273,8 @@ mod tests {
             ("temperature".to_owned(), Value { kind: Some(Kind::Number(21.5)) }),
             ("values".to_owned(), Value { kind: Some(Kind::List(list)) }),
         ];
-        let uplink = Uplink { f_port: 2, object: Some(Struct { fields: fields.into() }) };
+        let uplink =
+            Uplink { f_port: 2, object: Some(Struct { fields: fields.into() }), ..Uplink::default() };
         let body = [event_bytes(), uplink.encode_to_vec()].concat();
         let json = br#"{"deduplicationId":"m-1","time":"2026-01-15T11:00:00.000005Z",
             "deviceInfo":{"devEui":"70b3d57ed0000001","tags":{}},"fPort":2,"object":{"temperature":21.5,"values":[1.5]}}"#;
@@ -237,6 +287,44 @@ mod tests {
         let node = read(&request("status", [event_bytes(), status.encode_to_vec()].concat())).unwrap();
         assert_eq!(node.get("batteryLevel").and_then(Node::as_name), Some("88.3"));
         assert_eq!(node.get("margin").and_then(Node::as_name), Some("-3"));
+    }
+
+    #[test]
+    fn a_session_key_is_taken_out() {
+        #[derive(Clone, PartialEq, Message)]
+        struct Keys {
+            #[prost(string, tag = "6")]
+            of_a_join: String,
+            #[prost(string, tag = "15")]
+            of_an_uplink: String,
+        }
+        let keys = |of_a_join: &str, of_an_uplink: &str| {
+            let keys = Keys { of_a_join: of_a_join.into(), of_an_uplink: of_an_uplink.into() };
+            [event_bytes(), keys.encode_to_vec()].concat()
+        };
+        let other = "secret";
+        for (event, body) in [("up", keys("", "secret")), ("join", keys("secret", ""))] {
+            let mut clean = request(event, body);
+            take_out_key(&mut clean);
+            assert_eq!(clean.body, event_bytes(), "{event}");
+            assert!(read(&clean).is_ok());
+        }
+        // Of another event, the number is another field's; what is no message stays as it is.
+        for (event, body) in [("status", keys(other, other)), ("up", b"\x7a\xff".to_vec())] {
+            let mut same = request(event, body.clone());
+            take_out_key(&mut same);
+            assert_eq!(same.body, body, "{event}");
+        }
+    }
+
+    #[test]
+    fn the_network_servers_time_is_that_of_the_first_gateway_with_one() {
+        let time = Time { seconds: 1_768_474_800, nanos: 0 };
+        let rx_info = vec![RxInfo { ns_time: None }, RxInfo { ns_time: Some(time) }];
+        let uplink = Uplink { rx_info, ..Uplink::default() };
+        let node = read(&request("up", [event_bytes(), uplink.encode_to_vec()].concat())).unwrap();
+        let gateways = node.get("rxInfo").and_then(Node::as_list).unwrap();
+        assert_eq!(gateways[0].get("nsTime").and_then(Node::as_str), Some("2026-01-15T11:00:00Z"));
     }
 
     #[test]

@@ -83,6 +83,33 @@ fn the_shape_of_version_3_is_read() {
 }
 
 #[test]
+fn the_network_servers_time_counts_where_the_gateways_clock_is_wrong() {
+    let at = |time: &str| {
+        let body = format!(
+            r#"{{"time":"{time}","deviceInfo":{{"devEui":"70b3d57ed0000001"}},"object":{{"x":1}},
+                "rxInfo":[{{"gatewayId":"a"}},{{"nsTime":"2026-01-15T11:00:00Z"}}]}}"#
+        );
+        let decoded = decode("/hooks/cs?event=up", &body);
+        assert!(decoded.readings[0].flags.is_empty());
+        decoded.readings[0].observed_at.to_string()
+    };
+    assert_eq!(at("1980-01-21T23:17:20.234Z"), "2026-01-15T11:00:00Z");
+    assert_eq!(at("2012-01-01T00:03:10.100Z"), "2026-01-15T11:00:00Z");
+    assert_eq!(at("2026-01-15T10:59:59Z"), "2026-01-15T10:59:59Z");
+}
+
+#[test]
+fn values_that_a_device_measured_before_have_their_own_times() {
+    let body = format!(
+        r#"{{{HEAD},"object":{{"temperature":21.5,"history":[{{"timestamp":1768471200,"temperature":35.2}}]}}}}"#
+    );
+    let decoded = decode("/hooks/cs?event=up", &body);
+    let temperature = |value| ("", "temperature", Value::Number(value));
+    assert_eq!(rows(&decoded), [temperature(21.5), temperature(35.2)]);
+    assert_eq!(decoded.readings[1].observed_at.to_string(), "2026-01-15T10:00:00Z");
+}
+
+#[test]
 fn session_keys_are_taken_out() {
     let context = r#""joinServerContext":{"sessionKeyId":"x","appSKey":{"kekLabel":"","aesKey":"c2VjcmV0"}}"#;
     let mut request = request("/hooks/cs?event=up", &format!(r#"{{{HEAD},{context}}}"#));

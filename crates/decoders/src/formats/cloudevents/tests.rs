@@ -1,8 +1,10 @@
-use event_model::RecordedRequest;
+use event_model::{RecordedRequest, Value};
 
 use super::CloudEvents;
 use crate::decode::{Context, DecodeError, FormError, Profile};
 use crate::format::Decoder as _;
+use crate::mapping::{Mapping, MetricMapping};
+use crate::options::Options;
 use crate::testing::Decoded;
 
 fn post(headers: &[(&str, &str)], body: &str) -> RecordedRequest {
@@ -59,6 +61,11 @@ fn one_event_says_the_same_in_both_modes() {
     );
     assert_eq!(inspect(&structured), inspect(&binary));
     assert_eq!(inspect(&binary).unwrap().message_id.as_deref(), Some("/site 1"));
+    let spaced =
+        event(r#", "data" : { "temperature" : 21.5 },"time":"2026-01-15T11:00:00Z","subject":"gh 1""#);
+    assert_eq!(inspect(&post(&[STRUCTURED], &spaced)), inspect(&binary));
+    let other = post(&[STRUCTURED], &event(r#","subject":"gh 1","data":{"temperature":21.6}"#));
+    assert_ne!(inspect(&other).unwrap().content, inspect(&binary).unwrap().content);
     let decoded = decode(&structured).unwrap();
     assert_eq!(decoded, decode(&binary).unwrap());
     assert_eq!(decoded.readings[0].device, "gh 1");
@@ -115,6 +122,47 @@ fn an_event_without_fields_holds_no_reading() {
     for more in [r#","data":21.5"#, r#","data":"21.5""#, r#","data":"{\"temperature\":21.5}""#] {
         assert!(decode(&post(&[STRUCTURED], &event(more))).is_err(), "{more}");
     }
+}
+
+#[test]
+fn binary_data_without_a_content_type_is_json_only_where_the_mapping_says_so() {
+    let attributes = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "1"),
+        ("ce-source", "/site"),
+        ("ce-type", "com.example.reading"),
+    ];
+    let encoded = event(r#","data_base64":"eyJodW1pZGl0eSI6NDB9""#);
+    for request in [
+        post(&attributes, r#"{"humidity":40}"#),
+        post(&[STRUCTURED], &encoded),
+        post(&[BATCH], &format!("[{encoded}]")),
+    ] {
+        assert_eq!(decode(&request).unwrap(), Decoded::default());
+        let mapping = Mapping { untyped_is_json: true, ..Mapping::default() };
+        let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
+        let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+        let context = Context { profile: &profile, received_at, raw_names: true };
+        let decoded: Decoded = CloudEvents.decode(&request, context).unwrap().into();
+        assert_eq!(decoded.readings[0].metric, "relative_humidity");
+    }
+}
+
+#[test]
+fn a_bare_number_is_taken_where_the_mapping_names_it() {
+    let value = MetricMapping { value: String::new(), ..MetricMapping::default() };
+    let mapping = Mapping { metrics: [("temperature".into(), value)].into(), ..Mapping::default() };
+    let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
+    let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
+    let context = Context { profile: &profile, received_at, raw_names: true };
+    let decode = |data: &str| CloudEvents.decode(&post(&[STRUCTURED], &event(data)), context);
+    for data in [r#","data":21.5"#, r#","data":"21.5 °C""#] {
+        let decoded: Decoded = decode(data).unwrap().into();
+        assert_eq!(decoded.readings[0].value, Value::Number(21.5), "{data}");
+    }
+    let problems = decode(r#","data":{"t":1}"#).unwrap().problems;
+    assert_eq!((problems[0].place.as_str(), problems.count()), ("data", 1));
+    assert_eq!(decode(r#","data":null"#).unwrap(), crate::Decoded::default());
 }
 
 #[test]

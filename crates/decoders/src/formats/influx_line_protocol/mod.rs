@@ -99,9 +99,12 @@ impl Document for Lines<'_> {
         let mut decoded = Decoded::default();
         let mut points = reading::Points::new(context, self.precision);
         for line in &self.lines {
+            if decoded.is_full() {
+                break;
+            }
             match line {
                 Ok(point) => points.add(point, &mut decoded),
-                Err(error) => decoded.problems.push(problem(error.line, error.to_string())),
+                Err(error) => decoded.problems.note(|| problem(error.line, error.to_string())),
             }
         }
         points.finish(&mut decoded);

@@ -88,7 +88,7 @@ impl<'a> Parser<'a> {
     }
 
     fn fields(&mut self) -> Result<Vec<(Cow<'a, str>, FieldValue<'a>)>, SyntaxError> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(1);
         loop {
             let key = self.token(KEY, SyntaxErrorKind::ExpectedFieldKey)?;
             self.equals()?;
@@ -112,7 +112,8 @@ impl<'a> Parser<'a> {
             .map_err(|kind| SyntaxError { column: start - self.line_start + 1, ..self.error(kind) })
     }
 
-    /// A quoted string: `\"` and `\\` are escapes, so are `\n`, `\r` and `\t`; any other backslash stands for itself.
+    /// A quoted string: `\"` and `\\` are escapes; any other backslash stands for itself, as in `InfluxDB`'s own parser
+    /// (`unescapeStringField` in `models/points.go`) and in the corpus of influxdata/line-protocol-corpus.
     fn string(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
         let start = self.at + 1;
         let mut end = start;
@@ -136,7 +137,7 @@ impl<'a> Parser<'a> {
             self.line_start = start + offset + 1;
         }
         self.at = end + 1;
-        Ok(if escaped { Cow::Owned(unescape_string(raw)) } else { Cow::Borrowed(raw) })
+        Ok(if escaped { Cow::Owned(unescape(raw, b"\"\\")) } else { Cow::Borrowed(raw) })
     }
 
     fn timestamp(&mut self) -> Result<Option<i64>, SyntaxError> {
@@ -236,26 +237,6 @@ fn unescape(raw: &str, specials: &[u8]) -> String {
         let escaped = chars
             .next_if(|next| char == '\\' && u8::try_from(*next).is_ok_and(|byte| specials.contains(&byte)));
         text.push(escaped.unwrap_or(char));
-    }
-    text
-}
-
-fn unescape_string(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
-    let mut chars = raw.chars().peekable();
-    while let Some(char) = chars.next() {
-        let replacement = match (char, chars.peek()) {
-            ('\\', Some('"')) => Some('"'),
-            ('\\', Some('\\')) => Some('\\'),
-            ('\\', Some('n')) => Some('\n'),
-            ('\\', Some('r')) => Some('\r'),
-            ('\\', Some('t')) => Some('\t'),
-            _ => None,
-        };
-        if replacement.is_some() {
-            chars.next();
-        }
-        text.push(replacement.unwrap_or(char));
     }
     text
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use event_model::reading::truncate_to_micros;
-use event_model::{Name, Quality, Reading, Sample, Value};
+use event_model::{Name, Reading, Sample, Value};
 use jiff::Timestamp;
 
 use super::options::Tags;
@@ -13,7 +13,8 @@ use super::precision::Precision;
 use super::problem;
 use crate::decode::{Context, Decoded, Profile};
 use crate::overwritten::Position;
-use crate::{device, measure, time};
+use crate::time::{Clock, Moment};
+use crate::{device, measure};
 
 /// The tags that name a device where the source does not say; the first present wins.
 const DEVICE_TAGS: [&str; 5] = ["device_id", "device", "sensor_id", "sensor", "host"];
@@ -47,6 +48,7 @@ struct Origin {
 /// Takes the points of one payload, one after the other.
 pub(super) struct Points<'a> {
     context: Context<'a>,
+    clock: Clock,
     precision: Precision,
     /// The names of metrics so far, each once.
     metrics: HashSet<Name>,
@@ -62,6 +64,7 @@ impl<'a> Points<'a> {
     pub(super) fn new(context: Context<'a>, precision: Precision) -> Self {
         Self {
             context,
+            clock: Clock::new(context),
             precision,
             metrics: HashSet::new(),
             seen: HashMap::new(),
@@ -79,10 +82,13 @@ impl<'a> Points<'a> {
                 for reading in readings {
                     let key = (device.clone(), channel.clone(), reading.metric.clone(), observed_at);
                     decoded.push(&device, &channel, observed_at, reading);
+                    if decoded.is_full() {
+                        return;
+                    }
                     self.note_overwritten(point.line, &other_tags, key, decoded);
                 }
             }
-            Err(reason) => decoded.problems.push(problem(point.line, reason)),
+            Err(reason) => decoded.problems.note(|| problem(point.line, reason)),
         }
     }
 
@@ -97,7 +103,7 @@ impl<'a> Points<'a> {
             }
             None => profile.source.clone(),
         };
-        let (observed_at, flag) = self.observed_at(point)?;
+        let moment = self.moment(point)?;
         let mut readings = Vec::with_capacity(point.fields.len());
         for (key, value) in &point.fields {
             let value = value_of(value).map_err(|reason| format!("field `{key}`: {reason}"))?;
@@ -108,13 +114,14 @@ impl<'a> Points<'a> {
                 metric,
                 value,
                 unit,
-                quality: Quality::Good,
-                flags: flag.into_iter().collect(),
+                quality: moment.quality,
+                flags: moment.flag.into_iter().collect(),
             };
             measure::doubt_if_impossible(&mut reading);
             readings.push(reading);
         }
-        Ok(Sample { device: device.into(), channel: channel(point, profile), observed_at, readings })
+        let (device, channel) = (device.into(), channel(point, profile));
+        Ok(Sample { device, channel, observed_at: moment.at, readings })
     }
 
     /// `measurement.field`; points that name the same share it.
@@ -132,21 +139,19 @@ impl<'a> Points<'a> {
         Ok(metric)
     }
 
-    /// A timestamp is kept as sent, however far away it is; it is only flagged.
-    fn observed_at(&self, point: &Point<'_>) -> Result<(Timestamp, Option<&'static str>), String> {
+    /// When a point was measured; without a timestamp, the receive time no finer than the request's precision.
+    fn moment(&self, point: &Point<'_>) -> Result<Moment, String> {
+        let out_of_range = || "the timestamp is out of range".to_owned();
         let received_at = self.context.received_at;
         let nanoseconds = match point.timestamp {
-            Some(timestamp) => {
-                self.precision.nanoseconds(timestamp).ok_or("the timestamp is out of range")?
-            }
+            Some(timestamp) => self.precision.nanoseconds(timestamp).ok_or_else(out_of_range)?,
             None => self.precision.truncate(received_at.as_nanosecond()),
         };
-        let at = Timestamp::from_nanosecond(nanoseconds).map_err(|_| "the timestamp is out of range")?;
-        let flag = match point.timestamp {
-            None => Some(time::RECEIVED),
-            Some(_) => (!time::is_plausible(at, received_at)).then_some(time::IMPLAUSIBLE),
-        };
-        Ok((truncate_to_micros(at), flag))
+        let at = Timestamp::from_nanosecond(nanoseconds).map_err(|_| out_of_range())?;
+        Ok(match point.timestamp {
+            None => Moment { at: truncate_to_micros(at), ..self.clock.received() },
+            Some(_) => self.clock.moment(Some(at)),
+        })
     }
 
     /// The protocol has no units; the source may state one for a metric.
@@ -193,7 +198,7 @@ impl<'a> Points<'a> {
             format!("line {line} is the same point with another value; the last one is stored")
         };
         if self.reported.insert(earlier.line) {
-            decoded.problems.push(problem(earlier.line, reason));
+            decoded.problems.note(|| problem(earlier.line, reason));
         }
     }
 

@@ -60,7 +60,6 @@ fn version_3_goes_by_the_magnitude_of_a_timestamp() {
         assert_eq!(at(&post("precision=auto", &body)), "2025-01-01T00:00:00Z", "{time}");
         assert_eq!(at(&RecordedRequest { path, ..post("", &body) }), "2025-01-01T00:00:00Z", "{time}");
     }
-    assert_eq!(at(&post("precision=auto", "m v=1 -1")), "1969-12-31T23:59:59Z");
     assert_eq!(at(&post("precision=auto", "m v=1")), "2026-01-15T12:00:00.5Z");
 }
 
@@ -72,10 +71,10 @@ fn a_point_without_a_time_gets_the_receive_time_in_the_requests_precision() {
 }
 
 #[test]
-fn seconds_that_were_sent_as_nanoseconds_are_kept_and_flagged() {
-    let decoded = decode(&profile(), "", "m v=1 1735689600");
-    assert_eq!(decoded.readings[0].observed_at.to_string(), "1970-01-01T00:00:01.735689Z");
-    assert_eq!(decoded.readings[0].flags, ["time_implausible"]);
+fn seconds_that_were_sent_as_nanoseconds_become_the_receive_time() {
+    let reading = &decode(&profile(), "", "m v=1 1735689600").readings[0];
+    assert_eq!(reading.observed_at.to_string(), "2026-01-15T12:00:00.5Z");
+    assert_eq!((reading.quality, &reading.flags[..]), (Quality::Uncertain, &["time_implausible"][..]));
 }
 
 #[test]
@@ -105,7 +104,8 @@ fn a_source_states_the_units_that_the_protocol_lacks() {
 
 #[test]
 fn points_that_only_other_tags_tell_apart_are_reported() {
-    let body = "home,room=hall temp=20 7000\nhome,room=kitchen temp=21 7000\nhome,room=attic temp=5 8000";
+    let body = "home,room=hall temp=20 1735689600000000000\nhome,room=kitchen temp=21 1735689600000000000\n\
+                home,room=attic temp=5 1735689700000000000";
     let decoded = decode(&profile(), "", body);
     let values: Vec<_> = decoded.readings.iter().map(|reading| reading.value.as_number().unwrap()).collect();
     assert_eq!(values, [21.0, 5.0]);

@@ -1,8 +1,11 @@
 //! From the body to its items.
 
+use std::fmt;
+use std::rc::Rc;
+
 use event_model::RecordedRequest;
 
-use crate::decode::{FormError, Problem};
+use crate::decode::{FormError, Problem, Problems};
 use crate::form;
 use crate::json::{Node, unescaped};
 use crate::mapping::Mapping;
@@ -16,7 +19,7 @@ pub(super) struct Body {
     /// The document; of lines, the array of those that could be read.
     pub(super) root: Node,
     /// The lines that could not be read.
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Problems,
     /// The numbers of the lines that could; empty for one document.
     lines: Vec<usize>,
 }
@@ -24,23 +27,44 @@ pub(super) struct Body {
 /// One item: an object, if the payload makes sense.
 pub(super) struct Found<'b> {
     pub(super) node: &'b Node,
-    /// What stands before a path within it in a problem's place.
-    pub(super) place: String,
+    pub(super) place: Place,
+}
+
+/// Where an item stands; as a text, what stands before a path within it in a problem's place.
+#[derive(Clone)]
+pub(super) enum Place {
+    Whole,
+    Line(usize),
+    Element(usize),
+    ElementOf(Rc<str>, usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Line(line) => write!(out, "line {line}, "),
+            Self::Element(index) => write!(out, "[{index}]."),
+            Self::ElementOf(list, index) => write!(out, "{list}[{index}]."),
+        }
+    }
 }
 
 impl Body {
     pub(super) fn read(request: &RecordedRequest) -> Result<Self, FormError> {
-        form::expect_json(request, &LINES)?;
+        if !is_json_under_another_name(request) {
+            form::expect_json(request, &LINES)?;
+        }
         if request.media_type().is_some_and(|media_type| LINES.contains(&media_type.as_str())) {
             return Self::read_lines(&request.body);
         }
         let root = form::parse_json(request)?;
-        Ok(Self { root, problems: Vec::new(), lines: Vec::new() })
+        Ok(Self { root, problems: Problems::default(), lines: Vec::new() })
     }
 
     /// A line that is no JSON leaves the others alone, unless none is.
     fn read_lines(body: &[u8]) -> Result<Self, FormError> {
-        let (mut nodes, mut lines, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut nodes, mut lines, mut problems) = (Vec::new(), Vec::new(), Problems::default());
         for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
             if line.trim_ascii().is_empty() {
                 continue;
@@ -50,7 +74,9 @@ impl Body {
                     nodes.push(node);
                     lines.push(index + 1);
                 }
-                Err(error) => problems.push(Problem::new(format!("line {}", index + 1), error.to_string())),
+                Err(error) => {
+                    problems.note(|| Problem::new(format!("line {}", index + 1), error.to_string()));
+                }
             }
         }
         if nodes.is_empty() {
@@ -74,25 +100,29 @@ pub(super) fn items<'n>(
 ) -> Result<Vec<Found<'n>>, Problem> {
     let elements = || {
         root.as_list().unwrap_or_default().iter().enumerate().map(|(index, node)| {
-            let place = match lines.get(index) {
-                Some(line) => format!("line {line}, "),
-                None => format!("[{index}]."),
-            };
+            let place = lines.get(index).map_or(Place::Element(index), |line| Place::Line(*line));
             Found { node, place }
         })
     };
     match mapping.and_then(|mapping| mapping.items.as_deref()) {
-        Some(pointer) if lines.is_empty() => items_at(root, pointer, ""),
+        Some(pointer) if lines.is_empty() => Ok(items_at(root, pointer, &Place::Whole)?.collect()),
         Some(pointer) => {
-            let per_line = elements().map(|line| items_at(line.node, pointer, &line.place));
-            per_line.collect::<Result<Vec<_>, _>>().map(|lines| lines.into_iter().flatten().collect())
+            let mut items = Vec::new();
+            for line in elements() {
+                items.extend(items_at(line.node, pointer, &line.place)?);
+            }
+            Ok(items)
         }
         None if root.as_list().is_some() => Ok(elements().collect()),
-        None => Ok(vec![Found { node: root, place: String::new() }]),
+        None => Ok(vec![Found { node: root, place: Place::Whole }]),
     }
 }
 
-fn items_at<'n>(root: &'n Node, pointer: &str, place: &str) -> Result<Vec<Found<'n>>, Problem> {
+fn items_at<'n>(
+    root: &'n Node,
+    pointer: &str,
+    place: &Place,
+) -> Result<impl Iterator<Item = Found<'n>>, Problem> {
     let path = format!("{place}{}", dotted(pointer));
     let items = match root.pointer(pointer) {
         Some(Node::List(items)) => items,
@@ -101,8 +131,21 @@ fn items_at<'n>(root: &'n Node, pointer: &str, place: &str) -> Result<Vec<Found<
         }
         None => return Err(Problem::new(path, "expected an array of items, found nothing")),
     };
-    let found = |(index, node)| Found { node, place: format!("{path}[{index}].") };
-    Ok(items.iter().enumerate().map(found).collect())
+    let path: Rc<str> = path.into();
+    let found = move |(index, node)| Found { node, place: Place::ElementOf(Rc::clone(&path), index) };
+    Ok(items.iter().enumerate().map(found))
+}
+
+/// Content types that senders state who cannot state another: the defaults of `curl -d` and of libraries that are given a
+/// text or bytes.
+const UNAWARE: [&str; 3] = ["application/octet-stream", "application/x-www-form-urlencoded", "text/plain"];
+
+/// Whether the body begins as an object or an array under such a type. The source has said that it is JSON; RFC 9110,
+/// section 8.3, leaves it to the recipient to look at content whose type was set wrong.
+fn is_json_under_another_name(request: &RecordedRequest) -> bool {
+    let body = request.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&request.body).trim_ascii_start();
+    request.media_type().is_some_and(|media_type| UNAWARE.contains(&media_type.as_str()))
+        && matches!(body.first(), Some(b'{' | b'['))
 }
 
 /// A JSON pointer as people write paths: `/a/b/0` is `a.b[0]`.

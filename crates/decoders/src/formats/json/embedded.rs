@@ -5,12 +5,12 @@ use event_model::Name;
 
 use super::USUAL;
 use super::body;
-use super::item::Item;
+use super::item::{Item, Shared};
 use crate::decode::{Context, Decoded, Problem};
 use crate::device;
 use crate::json::Node;
 use crate::mapping::Mapping;
-use crate::time::Moment;
+use crate::time::{Clock, Moment};
 use crate::value::{self, Scalar};
 
 /// What the envelope says about its content.
@@ -47,10 +47,11 @@ pub(in crate::formats) fn read(
     context: Context<'_>,
     decoded: &mut Decoded,
 ) -> Result<(), Problem> {
-    if is_no_measurement(content) {
+    let mapping = Mapping::of(context.profile);
+    let is_taken = mapping.is_some_and(Mapping::takes_all) && *content != Node::Null;
+    if !is_taken && is_no_measurement(content) {
         return Ok(());
     }
-    let mapping = Mapping::of(context.profile);
     let within = |problem: Problem| {
         let dot = if problem.place.is_empty() || problem.place.starts_with('[') { "" } else { "." };
         Problem::new(format!("{}{dot}{}", envelope.place, problem.place), problem.reason)
@@ -60,7 +61,11 @@ pub(in crate::formats) fn read(
     let device: Option<Name> = device.map_err(|reason| within(Problem::new("", reason)))?.map(Name::from);
     let items = body::items(content, &[], mapping).map_err(within)?;
     let mut inner = Decoded::default();
+    let (shared, clock) = (Shared::default(), Clock::new(context));
     for found in &items {
+        if inner.is_full() {
+            break;
+        }
         let item = Item {
             root: content,
             node: found.node,
@@ -69,14 +74,15 @@ pub(in crate::formats) fn read(
             usual: &USUAL,
             device: device.as_ref(),
             time: envelope.time,
+            shared: &shared,
         };
-        match item.add(context, &mut inner) {
+        match item.add(context, &clock, &mut inner) {
             Ok(()) => {}
             Err(problem) if items.len() == 1 => return Err(within(problem)),
             Err(problem) => inner.problems.push(problem),
         }
     }
-    decoded.samples.append(&mut inner.samples);
-    decoded.problems.extend(inner.problems.into_iter().map(within));
+    inner.problems = inner.problems.map(within);
+    decoded.append(inner);
     Ok(())
 }

@@ -4,8 +4,8 @@ use event_model::{Name, Reading};
 
 use super::body::dotted;
 use super::item::Item;
-use crate::decode::{Context, Decoded, Problem};
-use crate::device::{self, MAX_NAME_BYTES};
+use crate::decode::{Context, Decoded, Problem, Problems};
+use crate::device::MAX_NAME_BYTES;
 use crate::json::Node;
 use crate::mapping::{Mapping, MetricMapping};
 use crate::measure::{self, Measurement};
@@ -17,6 +17,8 @@ use crate::walk::{self, DUPLICATE_KEY};
 /// An item whose source says where its metrics are.
 pub(super) struct Mapped<'a> {
     pub(super) item: Item<'a>,
+    /// What stands before a path within it in a problem's place.
+    pub(super) place: &'a str,
     pub(super) mapping: &'a Mapping,
     pub(super) context: Context<'a>,
     pub(super) device: &'a Name,
@@ -27,50 +29,84 @@ pub(super) struct Mapped<'a> {
 /// One value of one metric, before it is read.
 struct Cell<'a> {
     node: &'a Node,
-    channel: Name,
-    path: String,
+    /// Its index, where it is one of an array.
+    index: Option<usize>,
+    is_shared: bool,
     repeated: bool,
+}
+
+/// The values of an item so far.
+#[derive(Default)]
+struct Taken {
+    readings: Vec<(Name, Reading)>,
+    problems: Problems,
 }
 
 impl Mapped<'_> {
     /// Adds the mapped metrics. One that is not there is a gap; one of another type is a problem.
     pub(super) fn add(&self, decoded: &mut Decoded) -> Result<(), Problem> {
-        let (mut fields, mut problems) = (Vec::new(), Vec::new());
+        let mut taken = Taken::default();
         for (metric, spec) in &self.mapping.metrics {
-            for cell in self.cells(spec) {
-                match self.reading(metric, spec, &cell) {
-                    Ok(reading) => fields.extend(reading.map(|reading| (cell.channel, reading))),
-                    Err(reason) => problems.push(Problem::within(self.item.place, &cell.path, reason)),
-                }
-            }
+            self.take(metric, spec, &mut taken)?;
         }
-        if fields.len() > self.context.profile.reading_limit() {
-            return Err(walk::too_many(self.context.profile, self.item.place));
-        }
-        for (channel, reading) in fields {
+        for (channel, reading) in taken.readings {
             decoded.push(self.device, &channel, self.moment.at, reading);
         }
-        decoded.problems.append(&mut problems);
+        decoded.problems.append(taken.problems);
         Ok(())
     }
 
     /// The values of a metric: one, or one for each index of an array.
-    fn cells(&self, spec: &MetricMapping) -> Vec<Cell<'_>> {
-        let Some(located) = self.item.locate(&spec.value) else { return Vec::new() };
-        let pointer = spec.channel.as_deref().or(self.mapping.channel.as_deref());
-        let channel = pointer.and_then(|pointer| self.item.locate(pointer)?.node.as_name());
-        let channel = device::channel(channel.unwrap_or_default());
-        let path = dotted(&spec.value);
-        let Node::List(elements) = located.node else {
-            return vec![Cell { node: located.node, channel, path, repeated: located.repeated }];
+    fn take(&self, metric: &str, spec: &MetricMapping, taken: &mut Taken) -> Result<(), Problem> {
+        let Some(located) = self.item.locate(&spec.value) else { return Ok(()) };
+        let channel = match &spec.channel {
+            Some(pointer) => self.item.channel(pointer),
+            None => self.item.own_channel(),
         };
-        let cell = |(index, node): (usize, _)| Cell {
-            node,
-            channel: if channel.is_empty() { index.to_string() } else { format!("{channel}.{index}") }.into(),
-            path: format!("{path}[{index}]"),
+        let cell = Cell {
+            node: located.node,
+            index: None,
+            is_shared: located.is_shared,
             repeated: located.repeated,
         };
-        elements.iter().enumerate().map(cell).collect()
+        let Node::List(elements) = located.node else {
+            return self.take_cell((metric, spec), &cell, channel, taken);
+        };
+        if located.is_shared {
+            let reason = "expected one value for every item, found an array";
+            taken.problems.note(|| self.problem(spec, None, reason));
+            return Ok(());
+        }
+        for (index, node) in elements.iter().enumerate() {
+            let own = if channel.is_empty() { index.to_string() } else { format!("{channel}.{index}") };
+            let cell = Cell { node, index: Some(index), ..cell };
+            self.take_cell((metric, spec), &cell, own.into(), taken)?;
+        }
+        Ok(())
+    }
+
+    fn take_cell(
+        &self,
+        (metric, spec): (&str, &MetricMapping),
+        cell: &Cell<'_>,
+        channel: Name,
+        taken: &mut Taken,
+    ) -> Result<(), Problem> {
+        match self.reading(metric, spec, cell) {
+            Ok(reading) => taken.readings.extend(reading.map(|reading| (channel, reading))),
+            Err(reason) => taken.problems.note(|| self.problem(spec, cell.index, &reason)),
+        }
+        if taken.readings.len() > self.context.profile.reading_limit() {
+            return Err(walk::too_many(self.context.profile, self.place));
+        }
+        Ok(())
+    }
+
+    fn problem(&self, spec: &MetricMapping, index: Option<usize>, reason: &str) -> Problem {
+        match path(spec, index).as_str() {
+            "" => Problem::new(self.place.trim_end_matches(['.', ' ', ',']), reason),
+            path => Problem::within(self.place, path, reason),
+        }
     }
 
     fn reading(
@@ -87,13 +123,14 @@ impl Mapped<'_> {
             return Err(format!("expected {expected}, found {}", cell.node.kind()));
         }
         // What stands once in the payload is taken for every item.
-        let is_shared = spec.value.starts_with('^') && !std::ptr::eq(self.item.root, self.item.node);
-        if is_shared && cell.node.as_str().is_some_and(|text| text.len() > MAX_NAME_BYTES) {
+        if cell.is_shared && cell.node.as_str().is_some_and(|text| text.len() > MAX_NAME_BYTES) {
             return Err(format!("expected a text of at most {MAX_NAME_BYTES} bytes for every item"));
         }
+        let raw_metric =
+            if self.context.raw_names { self.context.raw_name("", &path(spec, cell.index)) } else { None };
         let measurement = Measurement {
             metric: metric.into(),
-            raw_metric: self.context.raw_name("", &cell.path),
+            raw_metric,
             value: value::of_node(cell.node, &self.mapping.missing)?,
             unit,
             moment: self.moment,
@@ -105,4 +142,10 @@ impl Mapped<'_> {
         }
         Ok(Some(reading))
     }
+}
+
+/// The path of a value as people write it.
+fn path(spec: &MetricMapping, index: Option<usize>) -> String {
+    let path = dotted(&spec.value);
+    index.map_or_else(|| path.clone(), |index| format!("{path}[{index}]"))
 }

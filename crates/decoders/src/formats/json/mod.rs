@@ -12,12 +12,13 @@ pub(super) use embedded::{Envelope, read};
 pub(super) use item::Usual;
 
 use self::body::Body;
-use self::item::Item;
+use self::item::{Item, Shared};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::mapping::Mapping;
 use crate::options::Options;
+use crate::time::Clock;
 
 /// Generic JSON with a mapping.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,6 +61,7 @@ const USUAL: Usual = Usual {
         "createdat",
         "publishedat",
     ],
+    about: |_| &[],
 };
 
 impl Decoder for Json {
@@ -88,9 +90,14 @@ impl Items {
         Ok(Self { body: Body::read(request)?, usual })
     }
 
-    fn item<'a>(&'a self, found: &'a body::Found<'_>, mapping: Option<&'a Mapping>) -> Item<'a> {
+    fn item<'a>(
+        &'a self,
+        found: &'a body::Found<'_>,
+        mapping: Option<&'a Mapping>,
+        shared: &'a Shared,
+    ) -> Item<'a> {
         let (root, usual, device, time) = (&self.body.root, self.usual, None, None);
-        Item { root, node: found.node, place: &found.place, mapping, usual, device, time }
+        Item { root, node: found.node, place: &found.place, mapping, usual, device, time, shared }
     }
 }
 
@@ -102,22 +109,27 @@ impl Document for Items {
         let items = body
             .items(mapping)
             .map_err(|problem| FormError::Unprocessable(DecodeError(problem).to_string()))?;
-        let is_object = |item: &body::Found<'_>| item.node.as_object().is_some();
-        if let Some(first) = items.first().filter(|_| !items.iter().any(is_object)) {
+        let shared = Shared::default();
+        let is_one = |found: &body::Found<'_>| self.item(found, mapping, &shared).is_one();
+        if let Some(first) = items.first().filter(|_| !items.iter().any(is_one)) {
             return Err(FormError::Unprocessable(format!(
                 "expected a JSON object, found {}",
                 first.node.kind()
             )));
         }
         let Some(first) = items.first() else { return Ok(Inspection::default()) };
-        let item = self.item(first, mapping);
+        let item = self.item(first, mapping, &shared);
         let is_alone = items.len() == 1;
         let of_all =
             mapping.and_then(|mapping| mapping.message_id.as_deref()).is_some_and(|id| id.starts_with('^'));
         Ok(Inspection {
-            device: if is_alone { item.device(profile).ok().map(|device| device.name) } else { None },
+            device: if is_alone {
+                item.device(profile).ok().map(|device| device.name.to_string())
+            } else {
+                None
+            },
             message_id: if is_alone || of_all { item.message_id() } else { None },
-            handshake: None,
+            ..Inspection::default()
         })
     }
 
@@ -127,9 +139,13 @@ impl Document for Items {
         let mapping = Mapping::of(context.profile);
         let items = body.items(mapping).map_err(DecodeError)?;
         let mut decoded = Decoded { problems: body.problems.clone(), ..Decoded::default() };
+        let (shared, clock) = (Shared::default(), Clock::new(context));
         for found in &items {
-            let item = self.item(found, mapping);
-            match item.add(context, &mut decoded) {
+            if decoded.is_full() {
+                break;
+            }
+            let item = self.item(found, mapping, &shared);
+            match item.add(context, &clock, &mut decoded) {
                 Ok(()) => {}
                 Err(problem) if items.len() == 1 => return Err(DecodeError(problem)),
                 Err(problem) => decoded.problems.push(problem),

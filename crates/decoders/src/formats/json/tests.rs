@@ -148,8 +148,103 @@ fn what_has_no_item_is_refused() {
     assert!(matches!(inspect("{"), Err(FormError::Malformed(_))));
     let missing = Json.inspect(&request("application/json", "{}"), &profile(Some(mapping())));
     assert_eq!(missing.unwrap_err().to_string(), "readings: expected an array of items, found nothing");
-    let text = Json.inspect(&request("text/plain", "{}"), &profile(None));
-    assert!(matches!(text, Err(FormError::UnsupportedMediaType { .. })));
+}
+
+#[test]
+fn what_begins_as_json_is_taken_under_the_content_types_of_senders_that_cannot_state_another() {
+    let inspect = |content_type, body| Json.inspect(&request(content_type, body), &profile(None));
+    for content_type in
+        ["text/plain; charset=utf-8", "application/octet-stream", "application/x-www-form-urlencoded"]
+    {
+        let decoded = decode_as(content_type, r#" {"device": "d", "temperature": 21.5}"#, None);
+        assert_eq!(decoded.readings[0].device, "d", "{content_type}");
+        assert!(matches!(inspect(content_type, "{"), Err(FormError::Malformed(_))), "{content_type}");
+        for body in ["temperature=21.5", "21.5", ""] {
+            let refused = inspect(content_type, body);
+            assert!(matches!(refused, Err(FormError::UnsupportedMediaType { .. })), "{content_type}: {body}");
+        }
+    }
+    assert!(matches!(inspect("application/xml", "{}"), Err(FormError::UnsupportedMediaType { .. })));
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_a_problem_only_where_it_names_a_device() {
+    let body = r#"[{"device": "a", "note": "x\ud800", "te\udfffmp": 21}, {"device": "b\ud83d", "x": 2}, {"mac": "c", "x": 3}]"#;
+    let decoded = decode(body, None);
+    let rows: Vec<_> = decoded.readings.iter().map(|r| (&*r.device, &*r.metric, r.value.clone())).collect();
+    let expected = [
+        ("a", "note", Value::Text("x\u{fffd}".into())),
+        ("a", "temperature", Value::Number(21.0)),
+        ("c", "x", Value::Number(3.0)),
+    ];
+    assert_eq!(rows, expected);
+    let places: Vec<_> = decoded.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["[1].device"]);
+}
+
+#[test]
+fn a_mappings_channel_is_that_of_every_value_too() {
+    let mapping = Mapping {
+        items: Some("/metrics".into()),
+        channel: Some("/tags/cpu".into()),
+        device: vec!["/tags/host".into()],
+        ..Mapping::default()
+    };
+    let body = r#"{"metrics": [{"fields": {"idle": 91.5}, "tags": {"cpu": "cpu0", "host": "h"}},
+        {"fields": {"idle": 12.5}, "load": [7], "tags": {"cpu": "cpu1", "host": "h"}}]}"#;
+    let decoded = decode(body, Some(mapping));
+    let rows: Vec<_> =
+        decoded.readings.iter().map(|r| (&*r.channel, &*r.metric, r.value.as_number())).collect();
+    let expected = [
+        ("cpu0.fields", "idle", Some(91.5)),
+        ("cpu1.fields", "idle", Some(12.5)),
+        ("cpu1.0", "load", Some(7.0)),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_mapping_may_take_an_item_as_a_whole() {
+    let metrics = [("temperature".to_owned(), MetricMapping::default())].into();
+    let mapping = Mapping { metrics, ..Mapping::default() };
+    let decoded = decode(r#"[21.5, "warm", {"t": 1}]"#, Some(mapping.clone()));
+    assert_eq!(decoded.readings[0].value, Value::Number(21.5));
+    let problems: Vec<_> = decoded.problems.iter().map(|p| format!("{}: {}", p.place, p.reason)).collect();
+    let expected = ["[1]: expected a number, found a string", "[2]: expected a number, found an object"];
+    assert_eq!(problems, expected);
+    let inspect = |body| Json.inspect(&request("application/json", body), &profile(Some(mapping.clone())));
+    assert!(inspect("21.5").is_ok() && inspect("{").is_err());
+}
+
+#[test]
+fn usual_keys_are_found_in_the_data_of_a_webhooks_envelope() {
+    let body = r#"{"type": "reading.created", "timestamp": "2026-01-15T11:59:00Z", "data": {"device": "x", "temperature": 21}}"#;
+    let decoded = decode(body, None);
+    let rows: Vec<_> = decoded.readings.iter().map(|r| (&*r.device, &*r.channel, &*r.metric)).collect();
+    assert_eq!(rows, [("x", "", "type"), ("x", "data", "temperature")]);
+    assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:59:00Z");
+    let not_alone = r#"{"meta": {}, "data": {"device": "x", "temperature": 21}}"#;
+    assert_eq!(decode(not_alone, None).readings[0].device, "test");
+}
+
+#[test]
+fn a_value_that_all_items_share_is_one_value() {
+    let metric = MetricMapping { value: "^/many".into(), ..MetricMapping::default() };
+    let mapping = Mapping {
+        items: Some("/items".into()),
+        device: vec!["^/gateway".into()],
+        channel: Some("/port".into()),
+        metrics: [("m".to_owned(), metric)].into(),
+        ..Mapping::default()
+    };
+    let body = |many: &str| {
+        format!(r#"{{"gateway": "gw", "many": {many}, "items": [{{"port": 1}}, {{"port": 2}}]}}"#)
+    };
+    let decoded = decode(&body("7"), Some(mapping.clone()));
+    assert_eq!(decoded.readings.iter().map(|r| &*r.device).collect::<Vec<_>>(), ["gw", "gw"]);
+    let decoded = decode(&body("[7, 8]"), Some(mapping));
+    assert_eq!(decoded.readings, []);
+    assert_eq!(decoded.problems[1].reason, "expected one value for every item, found an array");
 }
 
 #[test]

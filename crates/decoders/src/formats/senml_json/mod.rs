@@ -8,8 +8,7 @@ mod stream;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
-use event_model::reading::truncate_to_micros;
-use event_model::{Name, Quality, Reading, RecordedRequest, Value};
+use event_model::{Name, Reading, RecordedRequest, Value};
 
 use self::quantity::Naming;
 use self::record::{RecordValue, WrongField};
@@ -19,7 +18,7 @@ use crate::device;
 use crate::format::{Decoder, Document};
 use crate::json::Node;
 use crate::measure::{self, Measurement};
-use crate::time::{self, Clock, Moment};
+use crate::time::{Clock, Moment};
 use crate::value::{self, Scalar};
 use crate::walk::DUPLICATE_KEY;
 
@@ -79,9 +78,14 @@ impl Document for Pack {
         let mut records = Records { context, clock, decoded: Decoded::default() };
         let mut base = Base::default();
         for (index, record) in self.records.iter().enumerate() {
+            if records.decoded.is_full() {
+                break;
+            }
             let Node::Object(record) = record else {
-                let reason = format!("expected an object, found {}", record.kind());
-                records.decoded.problems.push(Problem { place: format!("[{index}]"), reason });
+                records.decoded.problems.note(|| {
+                    let reason = format!("expected an object, found {}", record.kind());
+                    Problem { place: format!("[{index}]"), reason }
+                });
                 continue;
             };
             // A base field that cannot be read would shift every record after it.
@@ -205,14 +209,10 @@ impl Records<'_> {
         Ok(())
     }
 
-    /// A stated time is kept, however far away it is; it is only flagged.
     fn moment(&self, seconds: Option<f64>) -> Result<Moment, WrongField> {
         let Some(seconds) = seconds else { return Ok(self.clock.received()) };
-        let received_at = self.context.received_at;
-        let at =
-            resolve::instant(seconds, received_at).ok_or_else(|| wrong("t", "the time is out of range"))?;
-        let flag = (!time::is_plausible(at, received_at)).then_some(time::IMPLAUSIBLE);
-        Ok(Moment { at: truncate_to_micros(at), quality: Quality::Good, flag })
+        let at = resolve::instant(seconds, self.context.received_at);
+        Ok(self.clock.moment(Some(at.ok_or_else(|| wrong("t", "the time is out of range"))?)))
     }
 
     /// The reading of a value; `None` where its text says that there is none.

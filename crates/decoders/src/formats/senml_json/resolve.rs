@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::device::MAX_RAW_BYTES;
+use crate::device::MAX_NAME_BYTES;
 
 use super::record::{BaseFields, Record, RecordValue};
 use crate::value::{self, Scalar};
@@ -82,7 +82,7 @@ impl<'a> Base<'a> {
             return Resolution::NoValue;
         }
         let (base_name, own_name) = (base.name.unwrap_or_default(), record.name.unwrap_or_default());
-        if base_name.len() + own_name.len() > MAX_RAW_BYTES {
+        if base_name.len() + own_name.len() > MAX_NAME_BYTES + 1 {
             return Resolution::LongName;
         }
         if !is_name(base_name, own_name) {

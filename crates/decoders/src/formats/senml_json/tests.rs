@@ -1,4 +1,4 @@
-use event_model::{RecordedRequest, Value};
+use event_model::{Quality, RecordedRequest, Value};
 
 use super::SenmlJson;
 use crate::decode::{Context, DecodeError, FormError, Profile};
@@ -173,13 +173,14 @@ fn of_a_stream_that_ends_within_a_record_the_whole_ones_are_stored() {
 }
 
 #[test]
-fn an_explicit_far_time_is_kept_and_flagged() {
+fn a_time_that_cannot_be_right_becomes_the_receive_time() {
     let decoded =
-        decode(r#"[{"n":"a","u":"V","bt":300000000,"v":1},{"n":"a","u":"V","bt":4e9,"v":1}]"#).unwrap();
+        decode(r#"[{"n":"a","u":"V","bt":300000000,"v":1},{"n":"b","u":"V","bt":4e9,"v":1,"s":2}]"#).unwrap();
+    assert_eq!(decoded.readings.len(), 3);
     for reading in &decoded.readings {
-        assert_eq!(reading.flags, ["time_implausible"]);
+        assert_eq!((reading.quality, &reading.flags[..]), (Quality::Uncertain, &["time_implausible"][..]));
+        assert_eq!(reading.observed_at.to_string(), "2026-01-15T12:00:00Z");
     }
-    assert_eq!(decoded.readings[0].observed_at.to_string(), "1979-07-05T05:20:00Z");
 }
 
 #[test]

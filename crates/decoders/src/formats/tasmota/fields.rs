@@ -1,10 +1,12 @@
 //! The names and units of Tasmota's sensors.
 
+use std::borrow::Cow;
+
 use event_model::Name;
 
 use crate::json::{Node, Object};
 use crate::names;
-use crate::walk::Named;
+use crate::walk::{Named, Part};
 
 /// Fields that say something about the message or the sensor, and measure nothing; in any case, since the drivers differ.
 const NOT_MEASURED: [&str; 12] = [
@@ -30,9 +32,9 @@ const ABOUT_ZIGBEE: [&str; 5] = ["Device", "Name", "Endpoint", "Group", "Cluster
 /// (`ATC123456`).
 ///
 /// Source: Tasmota documentation, "Bluetooth" (`"IBEACON":{"MAC":"A4C1387FC1E1","RSSI":-56,"STATE":"ON"}`), "Zigbee".
-fn sender<'s>(sensors: &'s Object, parents: &[String]) -> Option<&'s str> {
+fn sender<'s>(sensors: &'s Object, parents: &[Cow<'_, str>]) -> Option<&'s str> {
     let (name, rest) = parents.split_first()?;
-    let mut node = &sensors.get(name)?.node;
+    let mut node = &sensors.get(&**name)?.node;
     if name == "ZbReceived" {
         let endpoint = node.get(rest.first()?)?.get("Endpoint")?.as_name()?;
         return Some(endpoint).filter(|endpoint| *endpoint != "1");
@@ -40,11 +42,15 @@ fn sender<'s>(sensors: &'s Object, parents: &[String]) -> Option<&'s str> {
     if let (Node::List(items), Some(index)) = (node, rest.first()) {
         node = items.get(index.parse::<usize>().ok()?)?;
     }
-    let (_, address) = node.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case("mac"))?;
+    let (_, address) =
+        node.as_object()?.iter().take(MAX_LOOKED_AT).find(|(key, _)| key.eq_ignore_ascii_case("mac"))?;
     let address = address.node.as_str().filter(|address| is_address(address))?;
     let is_named = |tail: &str| name.to_ascii_uppercase().ends_with(&tail.to_ascii_uppercase());
     (!is_named(&address[address.len() - 6..])).then_some(address)
 }
+
+/// How many members of a sensor are looked at for its address: each of its values asks for it.
+const MAX_LOOKED_AT: usize = 64;
 
 /// Six bytes in hexadecimal.
 fn is_address(text: &str) -> bool {
@@ -74,7 +80,7 @@ impl Units {
 
     /// Names a field. Within `ENERGY`, `Total`, `Today` and `Yesterday` are energy; `Period` is watt-hours of one
     /// telemetry period and stays so.
-    pub(super) fn name_field(&self, sensors: &Object, parents: &[String], key: &str) -> Named {
+    pub(super) fn name_field(&self, sensors: &Object, parents: &[Cow<'_, str>], key: &str) -> Named {
         let is_about = |fields: &[&str]| fields.iter().any(|field| field.eq_ignore_ascii_case(key));
         let is_zigbee = parents.first().is_some_and(|parent| parent == "ZbReceived");
         // The state of a relay is `ON` or `OFF`, or 1 or 0 behind a bridge, and no power, whatever its name says.
@@ -83,7 +89,7 @@ impl Units {
         {
             return Named::Skip;
         }
-        let (metric, unit) = match (parents.first().map(String::as_str), key) {
+        let (metric, unit) = match (parents.first().map(|parent| &**parent), key) {
             (Some("ENERGY"), "Total" | "Today" | "Yesterday") => {
                 (Name::from(energy(key)), Some(Name::known("kWh")))
             }
@@ -95,8 +101,11 @@ impl Units {
             (_, "SeaPressure") => (Name::known("pressure_sea_level"), Some(self.pressure.clone())),
             _ => self.by_table(key),
         };
-        let channel = sender(sensors, parents).map(|sender| [&parents.join("."), sender].join("."));
-        Named::Metric { metric, unit, channel }
+        Named::Metric {
+            metric,
+            unit,
+            part: sender(sensors, parents).map(|sender| Part::Below(sender.to_owned())),
+        }
     }
 
     fn by_table(&self, key: &str) -> (Name, Option<Name>) {

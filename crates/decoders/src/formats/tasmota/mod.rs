@@ -29,6 +29,11 @@ impl Decoder for Tasmota {
         Some("Tasmota sends once")
     }
 
+    /// `Time` is that of the wall where the plug is (`Timezone`), and says not which.
+    fn writes_local_times(&self) -> bool {
+        true
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
         form::expect_json(request, &["text/plain"])?;

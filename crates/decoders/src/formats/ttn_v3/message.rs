@@ -89,10 +89,11 @@ impl Message {
         })
     }
 
-    /// The gateway's time of the frame, else the network server's, else the application server's, else ours.
+    /// The gateway's time of the frame, where it can be right; else the network server's, else the application server's,
+    /// else ours.
     pub(super) fn moment(&self, inner: &Node, clock: &Clock) -> Moment {
-        let times = [inner.at(&["settings", "time"]), inner.get("received_at"), self.node.get("received_at")];
-        clock.of_node(times.into_iter().flatten().next())
+        let server = inner.get("received_at").or_else(|| self.node.get("received_at"));
+        clock.of_frame(inner.at(&["settings", "time"]), server)
     }
 
     /// `simulated`: sent by a person from the console, not by the device.

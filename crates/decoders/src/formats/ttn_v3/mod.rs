@@ -40,7 +40,11 @@ impl Decoder for TtnV3 {
 
 impl Document for Message {
     fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
-        Ok(Inspection { device: self.device().ok().flatten(), message_id: self.id(), handshake: None })
+        Ok(Inspection {
+            device: self.device().ok().flatten(),
+            message_id: self.id(),
+            ..Inspection::default()
+        })
     }
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {

@@ -3,6 +3,8 @@
 //! Source: The Things Stack documentation, "Payload Formatters: Normalized Payload", and the schema
 //! `lib/payload.json` of TheThingsNetwork/lorawan-devices.
 
+use std::borrow::Cow;
+
 use event_model::Name;
 
 use crate::walk::Named;
@@ -36,14 +38,16 @@ const FIELDS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// Names a field of the schema; a name that is not in it goes by the table.
-pub(super) fn name_field(parents: &[String], key: &str) -> Named {
+pub(super) fn name_field(parents: &[Cow<'_, str>], key: &str) -> Named {
     if key == "time" && parents.is_empty() {
         return Named::Skip;
     }
-    let group = parents.join(".");
-    match FIELDS.iter().find(|(of, name, ..)| *of == group && *name == key) {
+    let is_in = |group: &str| {
+        group.split('.').filter(|key| !key.is_empty()).eq(parents.iter().map(|parent| &**parent))
+    };
+    match FIELDS.iter().find(|(group, name, ..)| *name == key && is_in(group)) {
         Some((_, _, metric, unit)) => {
-            Named::Metric { metric: Name::known(metric), unit: Some(Name::known(unit)), channel: None }
+            Named::Metric { metric: Name::known(metric), unit: Some(Name::known(unit)), part: None }
         }
         None => Named::by_table(key),
     }

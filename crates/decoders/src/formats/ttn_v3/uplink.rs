@@ -53,8 +53,7 @@ pub(super) fn decode(message: &Message, device: &Name, context: Context<'_>) -> 
         sample.readings.retain(is_new);
     }
     decoded.samples.retain(|sample| !sample.readings.is_empty());
-    decoded.samples.append(&mut normalized.samples);
-    decoded.problems.append(&mut normalized.problems);
+    decoded.append(normalized);
     doubt_if_simulated(message, &mut decoded);
     Ok(decoded)
 }
@@ -168,11 +167,11 @@ impl Frame<'_> {
         };
         for field in walk.fields(measurement, &mut decoded.problems).map_err(DecodeError)? {
             let mut channel = field.channel;
-            if !seen.insert((channel.clone(), field.reading.metric.clone(), moment.at)) {
+            if !seen.insert((channel.clone(), field.reading.metric.clone(), field.at)) {
                 channel = device::channel(format!("{channel}.{index}").trim_start_matches('.'));
-                seen.insert((channel.clone(), field.reading.metric.clone(), moment.at));
+                seen.insert((channel.clone(), field.reading.metric.clone(), field.at));
             }
-            decoded.push(self.device, &channel, moment.at, field.reading);
+            decoded.push(self.device, &channel, field.at, field.reading);
         }
         Ok(())
     }

@@ -74,19 +74,19 @@ impl Document for Report {
             match read(context, moment, name, text) {
                 Ok(Some(Content::Reading(channel, reading))) => {
                     let of = if names.insert(name.as_str()) { &mut fields } else { &mut repeated };
-                    of.push(walk::Field { key: name, channel, reading });
+                    of.push(walk::Field { key: name, channel, at: moment.at, reading });
                 }
                 Ok(Some(Content::Tag)) => {
                     decoded.tags.push((device.clone(), name.to_ascii_lowercase(), text.clone()));
                 }
                 Ok(None) => {}
-                Err(reason) => decoded.problems.push(Problem::new(name, reason)),
+                Err(reason) => decoded.problems.note(|| Problem::new(name, reason)),
             }
         }
         // Two fields of one meaning (`tempf` and `tempc`) are two series; a field that is sent twice is one.
         walk::tell_apart(&mut fields);
         for field in fields.into_iter().chain(repeated) {
-            decoded.push(&device, &field.channel, moment.at, field.reading);
+            decoded.push(&device, &field.channel, field.at, field.reading);
         }
         Ok(decoded)
     }
