@@ -1,8 +1,9 @@
 //! No JSON format panics on any JSON, with any mapping; what it keeps can be kept; reading it again gives the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use decoders::{Context, Mapping, MetricMapping, Options, Profile, all};
+use event_model::name::is_printable;
 use event_model::{RecordedRequest, Value};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
@@ -45,7 +46,7 @@ const KEYS: [&str; 34] = [
     "payload",
 ];
 
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 16] = [
     "",
     "21.5",
     "30.11 °C",
@@ -60,6 +61,8 @@ const TEXTS: [&str; 14] = [
     "{\"x\":[1]}",
     "x\0y",
     "tele/a/SENSOR",
+    "gh\u{202e}7",
+    "21 m\u{2066}",
 ];
 
 const POINTERS: [&str; 8] = ["", "/", "/a~1b", "/device", "^/time", "/temperature/0", "/raw", "no pointer"];
@@ -128,10 +131,15 @@ fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
     for format in all() {
         let _ = format.inspect(&request, &profile);
         let Ok(decoded) = format.decode(&request, context) else { continue };
+        let mut series_so_far = HashSet::new();
         for (sample, reading) in decoded.readings() {
             let raw = reading.raw_metric.as_deref().unwrap_or_default();
-            let names: [&str; 4] = [&sample.device, &sample.channel, &reading.metric, raw];
-            prop_assert!(names.iter().all(|name| !name.contains('\0')), "{}: {reading:?}", format.name());
+            let unit = reading.unit.as_deref().unwrap_or_default();
+            let names: [&str; 4] = [&sample.device, &sample.channel, &reading.metric, unit];
+            let are_printable = names.iter().all(|name| name.chars().all(is_printable));
+            prop_assert!(are_printable && !raw.contains('\0'), "{}: {sample:?} {reading:?}", format.name());
+            let series = (&sample.device, &sample.channel, sample.observed_at, &reading.metric);
+            prop_assert!(series_so_far.insert(series), "{}: {series:?} twice", format.name());
             prop_assert!(!matches!(reading.value, Value::Number(number) if !number.is_finite()));
         }
         for problem in &decoded.problems {

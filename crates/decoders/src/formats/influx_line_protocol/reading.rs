@@ -194,6 +194,8 @@ impl<'a> Points<'a> {
             )
         } else if is_equal {
             return;
+        } else if earlier.line == line {
+            "a field has two values; the last one is stored".to_owned()
         } else {
             format!("line {line} is the same point with another value; the last one is stored")
         };

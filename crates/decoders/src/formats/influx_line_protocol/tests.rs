@@ -131,6 +131,9 @@ fn a_point_that_comes_twice_with_other_values_is_reported_and_an_equal_one_is_no
         (decoded.problems[0].place.as_str(), decoded.problems[0].reason.as_str()),
         ("line 1", "line 2 is the same point with another value; the last one is stored")
     );
+    let decoded = self::decode(&profile(), "", "m a=1,a=2");
+    assert_eq!(decoded.readings.len(), 1);
+    assert_eq!(decoded.problems[0].reason, "a field has two values; the last one is stored");
 }
 
 #[test]

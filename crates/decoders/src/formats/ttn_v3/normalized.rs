@@ -35,6 +35,8 @@ const FIELDS: &[(&str, &str, &str, &str)] = &[
     ("water.temperature", "avg", "temperature_avg", "Cel"),
     ("water.temperature", "current", "temperature", "Cel"),
     ("metering.water", "total", "water_total", "l"),
+    ("position", "latitude", "latitude", "lat"),
+    ("position", "longitude", "longitude", "lon"),
 ];
 
 /// Names a field of the schema; a name that is not in it goes by the table.
