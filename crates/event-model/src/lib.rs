@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod cloudevent;
+mod dead_letter;
 pub mod event_types;
 pub mod events;
 pub mod form;
@@ -15,6 +16,7 @@ pub mod request;
 pub mod units;
 
 pub use alert::Severity;
+pub use dead_letter::DeadLetterCause;
 pub use hex::hex;
 pub use name::Name;
 pub use nul::storable;

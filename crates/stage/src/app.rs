@@ -8,6 +8,8 @@ use actix_web::web::ServiceConfig;
 use cloudevents::Event;
 use futures_util::FutureExt as _;
 
+use runtime::KeepFailed;
+
 use crate::outcome::{Delivery, Outcome, Stage};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -19,6 +21,7 @@ type Hook = Box<dyn FnOnce() -> BoxFuture<()> + Send>;
 #[derive(Default, Clone)]
 pub struct App {
     pub(crate) stage: Option<Arc<Handle>>,
+    pub(crate) keeper: Option<Arc<dyn KeepFailed>>,
     pub(crate) routes: Vec<Arc<Routes>>,
     pub(crate) on_shutdown: Option<Arc<std::sync::Mutex<Option<Hook>>>>,
 }
@@ -40,6 +43,14 @@ impl App {
                 handled.unwrap_or_else(|_| Outcome::Rejected("the stage panicked on this event".to_owned()))
             })
         }));
+        self
+    }
+
+    /// Gives what the stage rejects, finds malformed or does not finish in time to `keeper`, and then answers 202. Without one
+    /// the answer is 400, 422 or 503, and the event is the dead letter sink's.
+    #[must_use]
+    pub fn keeping(mut self, keeper: impl KeepFailed) -> Self {
+        self.keeper = Some(Arc::new(keeper));
         self
     }
 

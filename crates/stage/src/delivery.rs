@@ -6,9 +6,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::{AttributesReader as _, Event};
+use event_model::DeadLetterCause;
 use event_model::cloudevent::{self, EventError};
+use event_model::event_types::is_hint;
 use event_model::events::EXT_PARTITION_KEY;
 use tracing::{Instrument as _, Span, field};
+
+use runtime::{FailedEvent, NotKept, crash};
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::body::{self, BodyFault};
@@ -20,6 +25,9 @@ use runtime::trace::TraceContext;
 
 /// The Broker's own attributes, which must not come back to it.
 const BROKER_PREFIX: &str = "knative";
+
+/// For keeping an event that failed; within what the stage's time-out leaves beyond the delivery's budget.
+const KEEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a server thread needs to take deliveries.
 #[derive(Clone)]
@@ -45,7 +53,7 @@ pub(crate) async fn deliver(
         Ok(body) => body,
         Err(fault) => return body::close_unread(refusal(fault), payload),
     };
-    let event = match read_event(&request, body) {
+    let event = match read_event(&request, body.clone()) {
         Ok(event) => event,
         Err(error) => {
             tracing::warn!(reason = %error, "a request was no CloudEvent");
@@ -59,7 +67,9 @@ pub(crate) async fn deliver(
     let span = span_of(&event, &request, cold_start);
     let trace = TraceContext::of(&span).or_else(|| incoming(&event, &request));
     delivery.trace.clone_from(&trace);
-    let outcome = handle(&deliveries, event, delivery).instrument(span).await;
+    // The stage has consumed the event by then; it is read again where it failed.
+    let again = || read_event(&request, body).ok();
+    let outcome = handle(&deliveries, event, delivery, again).instrument(span).await;
     answer(outcome, trace.as_ref())
 }
 
@@ -120,13 +130,22 @@ fn incoming(event: &Event, request: &HttpRequest) -> Option<TraceContext> {
     TraceContext::read(header).or_else(|| TraceContext::read(extension))
 }
 
-async fn handle(deliveries: &Deliveries, event: Event, delivery: Delivery) -> Outcome {
+async fn handle(
+    deliveries: &Deliveries,
+    event: Event,
+    delivery: Delivery,
+    again: impl FnOnce() -> Option<Event>,
+) -> Outcome {
     let Some(stage) = &deliveries.app.stage else {
         return Outcome::Rejected("this service takes no events".to_owned());
     };
     let started = Instant::now();
     let cause = Cause::of(&event);
-    let outcome = cause.checked(stage(event, delivery).await);
+    let (at, deadline) = (delivery.received_at, delivery.deadline());
+    let (outcome, is_overdue) = match timeout(deadline.left(), stage(event, delivery)).await {
+        Ok(outcome) => (cause.checked(outcome), false),
+        Err(_) => (Outcome::Unavailable("the stage was not done with the event in time".to_owned()), true),
+    };
     let failure = (outcome.status() >= 400).then(|| outcome.word());
     deliveries.metrics.process(&cause.event_type, failure, started.elapsed());
     match &outcome {
@@ -140,7 +159,29 @@ async fn handle(deliveries: &Deliveries, event: Event, delivery: Delivery) -> Ou
         }
         _ => {}
     }
-    outcome
+    let (failure, reason) = match &outcome {
+        Outcome::Malformed(reason) => (DeadLetterCause::Malformed, reason),
+        Outcome::Rejected(reason) => (DeadLetterCause::Rejected, reason),
+        // What a hint asks for is in rows, and the next tick asks again.
+        Outcome::Unavailable(reason) if is_overdue && !is_hint(&cause.event_type) => {
+            (DeadLetterCause::Unavailable, reason)
+        }
+        _ => return outcome,
+    };
+    let (Some(keeper), Some(event)) = (&deliveries.app.keeper, again()) else { return outcome };
+    let failed = FailedEvent { event, cause: failure, reason: reason.clone(), at };
+    match timeout(KEEP_TIMEOUT, keeper.keep(failed)).await {
+        Ok(Ok(())) => {
+            crash::point("kept");
+            Outcome::Done
+        }
+        Ok(Err(NotKept::Refused(reason))) => {
+            tracing::error!(reason, "the database refuses what the stage could not handle");
+            outcome
+        }
+        Ok(Err(NotKept::Unavailable(reason))) => Outcome::Unavailable(reason),
+        Err(_) => Outcome::Unavailable("the database did not answer in time".to_owned()),
+    }
 }
 
 /// What must be known of an event after the stage has taken it.

@@ -44,20 +44,21 @@ impl Delivery {
     }
 }
 
-/// The answer to a delivery.
+/// What a stage answers to a delivery.
 ///
 /// ```text
 ///             taken ─┬─ Reply        200 + one event    the Broker publishes it, then acknowledges
 ///                    ├─ Done, Skip   202, empty         the Broker acknowledges
 /// event ─ handle ────┤
-///                    ├─ Malformed    400 ┐
-///           no use ──┼─ Rejected     422 ┴ never tried again: dead letter sink
-///                    │
+///                    ├─ Malformed    ┬ kept as a dead letter by the shell: 202
+///           no use ──┼─ Rejected     ┤ database away: 503, whatever is wrong with the event
+///                    │               └ database refuses it: 400, 422, and the dead letter sink
 ///        try again ──┼─ Unavailable  503 ┐
 ///                    └─ Overloaded   429 ┴ tried again, at last dead letter sink
 /// ```
 ///
-/// The texts go to the Broker, which keeps them in dead letters: they carry no secret and no payload.
+/// A panic is `Rejected`. What is not done at its deadline is kept as unavailable, to be sent back; a hint is 503. The texts
+/// are kept in dead letters: they carry no secret and no payload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// 200 with this event in binary mode. The shell adds the cause's `partitionkey` where the event has none.
@@ -66,9 +67,9 @@ pub enum Outcome {
     Done,
     /// 202: not for this stage.
     Skip,
-    /// 400: not an event that this stage can read.
+    /// Not an event that this stage can read.
     Malformed(String),
-    /// 422: an event that the stage can neither take nor record.
+    /// An event that the stage does not take, now or later.
     Rejected(String),
     /// 503: something that is needed is not there now.
     Unavailable(String),
@@ -77,7 +78,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The HTTP status.
+    /// The HTTP status where the shell keeps nothing.
     pub const fn status(&self) -> u16 {
         match self {
             Self::Reply(_) => 200,

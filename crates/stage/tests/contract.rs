@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
-use event_model::cloudevent;
+use event_model::event_types::TICK;
+use event_model::{DeadLetterCause, cloudevent};
+use futures_util::future::BoxFuture;
 use reqwest::{Client, RequestBuilder, Response};
+use runtime::{FailedEvent, KeepFailed, NotKept};
 use stage::{App, Delivery, Outcome, RunningServer, ServerOptions, Settings, Stage};
 use tokio::sync::Notify;
 
@@ -38,7 +41,7 @@ impl Stage for Obedient {
             "reject" => Outcome::Rejected("no use".to_owned()),
             "wait" => Outcome::Unavailable("the database is away".to_owned()),
             "flood" => Outcome::Overloaded,
-            "hold" => {
+            "hold" | TICK => {
                 self.holding.notify_one();
                 self.release.notified().await;
                 Outcome::Done
@@ -57,6 +60,29 @@ fn start_stage(stage: Obedient, change: impl FnOnce(&mut Settings)) -> RunningSe
     let mut options = ServerOptions::default();
     change(&mut options.settings);
     RunningServer::start(App::new().stage(stage), options).unwrap()
+}
+
+/// Keeps what it is given, or answers as a database does that is away or takes no such row.
+#[derive(Clone, Default)]
+struct Keeper {
+    kept: Arc<Mutex<Vec<FailedEvent>>>,
+    fails: Option<NotKept>,
+}
+
+impl KeepFailed for Keeper {
+    fn keep(&self, failed: FailedEvent) -> BoxFuture<'_, Result<(), NotKept>> {
+        Box::pin(async move {
+            self.kept.lock().unwrap().push(failed);
+            self.fails.clone().map_or(Ok(()), Err)
+        })
+    }
+}
+
+fn start_with(keeper: &Keeper, change: impl FnOnce(&mut Settings)) -> RunningServer {
+    let mut options = ServerOptions::default();
+    change(&mut options.settings);
+    let app = App::new().stage(Obedient::default()).keeping(keeper.clone());
+    RunningServer::start(app, options).unwrap()
 }
 
 fn client() -> Client {
@@ -98,6 +124,52 @@ async fn each_outcome_has_its_status_and_no_success_has_a_text() {
             assert_eq!(answer.bytes().await.unwrap(), "", "{event_type}");
         }
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_fails_for_its_own_sake_is_kept_and_done_with() {
+    let keeper = Keeper::default();
+    let server = start_with(&keeper, |_| {});
+    for event_type in ["reject", "panic", "loop"] {
+        let request = event(&server, event_type).header("ce-knativekafkaoffset", "41").body("data");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 202, "{event_type}");
+        assert_eq!(answer.bytes().await.unwrap(), "", "{event_type}");
+    }
+    assert_eq!(event(&server, "wait").send().await.unwrap().status().as_u16(), 503);
+    let kept = std::mem::take(&mut *keeper.kept.lock().unwrap());
+    let types: Vec<_> = kept.iter().map(|failed| (failed.event.ty(), failed.cause)).collect();
+    assert_eq!(types, ["reject", "panic", "loop"].map(|name| (name, DeadLetterCause::Rejected)));
+    assert_eq!(kept[0].reason, "no use");
+    let data = kept[0].event.data().cloned().map(|data| Vec::<u8>::try_from(data).unwrap());
+    assert_eq!(data.as_deref(), Some(&b"data"[..]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_tried_again_where_the_database_is_away_and_refused_where_it_refuses() {
+    for (fails, status) in
+        [(NotKept::Unavailable("away".to_owned()), 503), (NotKept::Refused("too long".to_owned()), 422)]
+    {
+        let keeper = Keeper { fails: Some(fails), ..Keeper::default() };
+        let server = start_with(&keeper, |_| {});
+        for event_type in ["reject", "panic"] {
+            assert_eq!(event(&server, event_type).send().await.unwrap().status().as_u16(), status);
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_done_in_time_is_kept_to_be_sent_back_and_a_hint_is_not() {
+    let keeper = Keeper::default();
+    let server = start_with(&keeper, |settings| settings.delivery_timeout = Duration::from_millis(200));
+    assert_eq!(event(&server, "hold").send().await.unwrap().status().as_u16(), 202);
+    assert_eq!(event(&server, TICK).send().await.unwrap().status().as_u16(), 503);
+    let kept = std::mem::take(&mut *keeper.kept.lock().unwrap());
+    let kept: Vec<_> = kept.iter().map(|failed| (failed.event.ty(), failed.cause)).collect();
+    assert_eq!(kept, [("hold", DeadLetterCause::Unavailable)]);
     server.stop().await;
 }
 

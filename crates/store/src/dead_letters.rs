@@ -8,6 +8,7 @@
 //!                   └──────── keep: it failed again ────────┘
 //! ```
 
+mod keeper;
 mod model;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,9 @@ use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
-pub use model::{Cause, DeadEvent, DeadLetter, DeadProblem, Filter, StoredDeadLetter};
+pub use event_model::DeadLetterCause as Cause;
+pub use keeper::DeadLetterKeeper;
+pub use model::{DeadEvent, DeadLetter, DeadProblem, Filter, StoredDeadLetter};
 
 /// How often one event is sent back without a person.
 pub const MAX_REPLAYS: i32 = 20;

@@ -7,6 +7,7 @@ use evaluate::Evaluator;
 use runtime::{ConfigErrors, Prewarm};
 use sink::HttpSink;
 use stage::{App, Runtime};
+use store::dead_letters::DeadLetterKeeper;
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {
@@ -23,6 +24,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let Config { pipeline, rules } = config.ok_or_else(ConfigErrors::default)?;
     let sink = sink.ok_or_else(ConfigErrors::default)?;
     let (database, clock) = (Database::new(&settings), runtime.clock);
+    let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
     let evaluator = Evaluator { database, clock, pipeline, rules, prewarm };
-    Ok(App::new().stage(Alert::new(evaluator, sink)))
+    Ok(App::new().stage(Alert::new(evaluator, sink)).keeping(keeper))
 }

@@ -15,8 +15,6 @@ const ERROR_DEST: &str = "knativeerrordest";
 const ERROR_CODE: &str = "knativeerrorcode";
 /// The beginning of the answer's body, in Base64; absent where it was empty.
 const ERROR_DATA: &str = "knativeerrordata";
-/// What the Broker adds on the way; an event that is sent back goes without it.
-const BROKER_PREFIX: &str = "knative";
 
 /// Brokers differ in whether they pad.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -36,8 +34,7 @@ pub(crate) fn dead_letter(event: &Event, at: Timestamp) -> DeadLetter {
     let code = text(ERROR_CODE);
     let code = code.as_deref().and_then(|code| code.trim().parse().ok());
     let reason = reason(&stage, code, text(ERROR_DATA).as_deref());
-    let mut event = DeadEvent::of(event);
-    event.attributes.retain(|name, _| !name.starts_with(BROKER_PREFIX));
+    let event = DeadEvent::of(event);
     DeadLetter { event, stage, cause: cause(code), reason, problems: Vec::new(), at }
 }
 

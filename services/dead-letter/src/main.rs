@@ -7,6 +7,7 @@ use dead_letter::{DeadLetterTopic, DeadLetters, Sender, api};
 use runtime::ConfigErrors;
 use sink::HttpSink;
 use stage::App;
+use store::dead_letters::DeadLetterKeeper;
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {
@@ -18,6 +19,8 @@ fn main() -> ExitCode {
         // Without a mistake there is a sink.
         let sink = sink.ok_or_else(ConfigErrors::default)?;
         let sender = Arc::new(Sender { database: Database::new(&settings), sink, clock: runtime.clock });
-        Ok(App::new().stage(DeadLetters::new(Arc::clone(&sender), topic)).routes(api::routes(sender)))
+        let keeper = DeadLetterKeeper::new(sender.database.clone(), runtime.name);
+        let stage = DeadLetters::new(Arc::clone(&sender), topic);
+        Ok(App::new().stage(stage).keeping(keeper).routes(api::routes(sender)))
     })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use notify::{Config, Deliverer, Notify};
 use runtime::ConfigErrors;
 use stage::App;
+use store::dead_letters::DeadLetterKeeper;
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {
@@ -15,7 +16,8 @@ fn main() -> ExitCode {
         // Without a mistake there is a configuration.
         let Config { pipeline, outgoing, lease } = config.ok_or_else(ConfigErrors::default)?;
         let database = Database::new(&settings);
+        let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
         let deliverer = Deliverer { database, pipeline, outgoing, clock: runtime.clock, lease };
-        Ok(App::new().stage(Notify::new(deliverer)))
+        Ok(App::new().stage(Notify::new(deliverer)).keeping(keeper))
     })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use runtime::ConfigErrors;
 use scheduler::{Config, Scheduler};
 use stage::App;
+use store::dead_letters::DeadLetterKeeper;
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {
@@ -14,6 +15,8 @@ fn main() -> ExitCode {
         runtime.env.finish()?;
         // Without a mistake there is a configuration.
         let config = config.ok_or_else(ConfigErrors::default)?;
-        Ok(App::new().stage(Scheduler::new(config, Database::new(&settings), runtime.clock)))
+        let database = Database::new(&settings);
+        let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
+        Ok(App::new().stage(Scheduler::new(config, database, runtime.clock)).keeping(keeper))
     })
 }

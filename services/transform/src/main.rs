@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use runtime::{ConfigErrors, Prewarm};
 use stage::{App, Runtime};
+use store::dead_letters::DeadLetterKeeper;
 use store::{Database, DatabaseSettings};
 use transform::{Config, Transform, TransformParts};
 
@@ -19,6 +20,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let Some(config) = config else { return Err(ConfigErrors::default()) };
     let Config { pipeline, sink } = config;
     let (database, clock) = (Database::new(&database), runtime.clock);
+    let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
     let stage = Transform::new(TransformParts { pipeline, database, prewarm, sink, clock });
-    Ok(App::new().stage(stage))
+    Ok(App::new().stage(stage).keeping(keeper))
 }

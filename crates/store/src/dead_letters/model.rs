@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use event_model::cloudevent::{self, EventError};
-use event_model::{ids, storable};
+use event_model::{DeadLetterCause as Cause, ids, storable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -50,18 +50,6 @@ pub struct DeadProblem {
     pub place: String,
     /// Why.
     pub reason: String,
-}
-
-/// Why an event was dead-lettered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// Its content makes no sense; it waits for a person.
-    Rejected,
-    /// Something else was not there through all retries; it is sent back by itself.
-    Unavailable,
-    /// It is no event that the stage can read.
-    Malformed,
 }
 
 /// Which dead letters.
@@ -143,6 +131,8 @@ fn holds_nul(value: &Value) -> bool {
     }
 }
 
+/// Extensions that Knative adds on the way.
+const BROKER_PREFIX: &str = "knative";
 /// The type that is kept of what is no event.
 const NO_EVENT: &str = "unknown";
 
@@ -162,13 +152,14 @@ impl DeadEvent {
         }
     }
 
-    /// What the table keeps of an event.
+    /// What the table keeps of an event: all but what the Broker added on its way.
     pub fn of(event: &cloudevents::Event) -> Self {
         use cloudevents::AttributesReader as _;
         let (headers, data) = cloudevent::to_binary(event);
-        let attributes = headers.into_iter().map(|(name, value)| {
-            let attribute = name.strip_prefix("ce-").unwrap_or("datacontenttype").to_owned();
-            (attribute, Value::String(value))
+        let attributes = headers.into_iter().filter_map(|(name, value)| {
+            let attribute = name.strip_prefix("ce-").unwrap_or("datacontenttype");
+            let is_own = !attribute.starts_with(BROKER_PREFIX);
+            is_own.then(|| (attribute.to_owned(), Value::String(value)))
         });
         Self {
             source: event.source().clone(),
@@ -195,22 +186,6 @@ impl DeadEvent {
             .collect();
         let headers = headers.iter().map(|(name, value)| (name.as_str(), *value));
         cloudevent::from_binary(headers, self.data.as_deref().unwrap_or_default())
-    }
-}
-
-impl Cause {
-    /// The word that the table keeps.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-            Self::Malformed => "malformed",
-        }
-    }
-
-    /// The cause of this name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Rejected, Self::Unavailable, Self::Malformed].into_iter().find(|cause| cause.as_str() == name)
     }
 }
 

@@ -1,0 +1,39 @@
+use futures_util::future::BoxFuture;
+use runtime::{FailedEvent, KeepFailed, NotKept};
+
+use super::{DeadEvent, DeadLetter, keep};
+use crate::{Database, StoreError};
+
+/// Keeps what a stage could not handle among the dead letters.
+#[derive(Debug, Clone)]
+pub struct DeadLetterKeeper {
+    database: Database,
+    stage: &'static str,
+}
+
+impl DeadLetterKeeper {
+    /// For the stage of this name.
+    pub const fn new(database: Database, stage: &'static str) -> Self {
+        Self { database, stage }
+    }
+
+    async fn keep(&self, failed: FailedEvent) -> Result<(), StoreError> {
+        let FailedEvent { event, cause, reason, at } = failed;
+        let stage = self.stage.to_owned();
+        let dead_letter =
+            DeadLetter { event: DeadEvent::of(&event), stage, cause, reason, problems: Vec::new(), at };
+        keep(&self.database.client().await?, &dead_letter).await?;
+        Ok(())
+    }
+}
+
+impl KeepFailed for DeadLetterKeeper {
+    fn keep(&self, failed: FailedEvent) -> BoxFuture<'_, Result<(), NotKept>> {
+        Box::pin(async {
+            self.keep(failed).await.map_err(|error| match error.is_data_error() {
+                true => NotKept::Refused(error.to_string()),
+                false => NotKept::Unavailable(error.to_string()),
+            })
+        })
+    }
+}
