@@ -8,6 +8,9 @@ use pipeline_config::Pipeline;
 use rules::Rule;
 use runtime::{Env, Prewarm};
 
+/// A larger body is not decoded for a hint: `transform` will.
+const MAX_LOOK_BYTES: usize = 64 * 1024;
+
 /// `transform` for every request, and `alert` for one that holds what a rule watches. The default is none.
 #[derive(Debug, Clone, Default)]
 pub struct NextStages {
@@ -35,7 +38,8 @@ impl NextStages {
     /// watch the device; the permit is spent only where one does.
     pub(crate) fn prewarm_if_watched(&self, inspected: &Inspected<'_, '_>, received_at: Timestamp) {
         let (origin, device) = (inspected.origin, inspected.inspection.device.as_deref());
-        if !self.where_watched.is_due() || !may_be_watched(&self.rules, origin, device) {
+        let is_small = inspected.request.body.len() <= MAX_LOOK_BYTES;
+        if !is_small || !self.where_watched.is_due() || !may_be_watched(&self.rules, origin, device) {
             return;
         }
         let decoded = inspected.decoded(received_at);
