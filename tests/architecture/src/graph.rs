@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// Where a member of the workspace lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +19,11 @@ pub enum Folder {
 pub struct Workspace {
     members: BTreeMap<String, Folder>,
     edges: BTreeMap<String, BTreeSet<String>>,
+    simulated: BTreeSet<String>,
 }
+
+/// The feature that brings fault switches and a clock that can be set.
+const SIMULATION: &str = "simulation";
 
 impl Workspace {
     /// The workspace that this crate belongs to.
@@ -56,6 +60,9 @@ impl Workspace {
                 (package.name.to_string(), folder)
             })
             .collect();
+        let simulated =
+            metadata.workspace_packages().into_iter().filter(|package| turns_simulation_on(package));
+        let simulated = simulated.map(|package| package.name.to_string()).collect();
         let resolve =
             metadata.resolve.as_ref().expect("cargo metadata resolves dependencies unless told not to");
         let mut edges = BTreeMap::<String, BTreeSet<String>>::new();
@@ -67,7 +74,7 @@ impl Workspace {
                 .map(|dep| names[&dep.pkg].clone());
             edges.entry(names[&node.id].clone()).or_default().extend(shipped);
         }
-        Self { members, edges }
+        Self { members, edges, simulated }
     }
 
     /// The members in `folder`.
@@ -78,6 +85,11 @@ impl Workspace {
     /// Crates and services: what ships.
     pub fn shipped(&self) -> impl Iterator<Item = &str> {
         self.members(Folder::Crates).chain(self.members(Folder::Services))
+    }
+
+    /// The members that have the feature `simulation` on, or turn that of a dependency on, without being asked.
+    pub fn simulated(&self) -> impl Iterator<Item = &str> {
+        self.simulated.iter().map(String::as_str)
     }
 
     /// What `name` depends on directly.
@@ -106,4 +118,13 @@ impl Workspace {
     pub fn folder(&self, name: &str) -> Option<Folder> {
         self.members.get(name).copied()
     }
+}
+
+fn turns_simulation_on(package: &Package) -> bool {
+    let by_default =
+        package.features.get("default").is_some_and(|on| on.iter().any(|name| name.contains(SIMULATION)));
+    let asks = |dependency: &&Dependency| dependency.features.iter().any(|name| name == SIMULATION);
+    let mut shipped =
+        package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+    by_default || shipped.any(|dependency| asks(&dependency))
 }

@@ -156,6 +156,13 @@ fn linked(flags: &[&str]) -> String {
 }
 
 #[test]
+fn fault_switches_and_a_clock_to_set_are_in_tests_alone() {
+    let workspace = Workspace::load();
+    let simulated: Vec<_> = workspace.simulated().collect();
+    assert_eq!(simulated, ["pipeline-tests"]);
+}
+
+#[test]
 fn modules_of_a_crate_use_each_other_one_way() {
     for folder in ["crates", "services"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("the folder is readable") {
