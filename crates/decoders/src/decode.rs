@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::device::MAX_NAME_BYTES;
+use crate::names::cut;
 use crate::options::Options;
 
 /// How one source wants its payloads read: its entry in `freshet.yaml`, as far as decoders need it.
@@ -346,11 +347,6 @@ impl Problem {
 fn joined(prefix: &str, path: &str) -> String {
     let prefix = cut(prefix, MAX_NAME_BYTES);
     storable([prefix, cut(path, MAX_NAME_BYTES - prefix.len())].concat())
-}
-
-/// The text, or as much of it as `bytes` hold.
-pub(crate) fn cut(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use event_model::Name;
 use event_model::name::is_printable;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::decode::cut;
+use crate::names::cut;
 
 /// The longest name of a device, channel, metric or unit, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;

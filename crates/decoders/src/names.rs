@@ -5,6 +5,11 @@ use std::sync::LazyLock;
 
 use event_model::{Name, units};
 
+/// The text, or as much of it as `bytes` hold.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
 /// A metric as the table knows it: canonical name, the unit where the payload states none, its spellings.
 ///
 /// Spellings are as [`squeeze`] writes them.

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use event_model::{Reading, Sample, Value};
 
-use crate::decode::{Decoded, Problem, Problems, cut};
+use crate::decode::{Decoded, Problem, Problems};
+use crate::names::cut;
 
 /// Where a reading is: its sample, and its place in the sample.
 pub(crate) type Position = (usize, usize);

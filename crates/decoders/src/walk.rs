@@ -11,11 +11,11 @@ use std::collections::hash_map::Entry;
 use event_model::{Name, Reading};
 use jiff::Timestamp;
 
-use crate::decode::{Context, Decoded, Problem, Problems, Profile, cut};
+use crate::decode::{Context, Decoded, Problem, Problems, Profile};
 use crate::device::{self, MAX_NAME_BYTES, MAX_RAW_BYTES};
 use crate::json::{Node, Object};
 use crate::measure::{self, Measurement};
-use crate::names;
+use crate::names::{self, cut};
 use crate::time::{Clock, IMPLAUSIBLE, Moment, RECEIVED};
 use crate::value;
 

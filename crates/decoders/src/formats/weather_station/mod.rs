@@ -11,11 +11,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use self::fields::Field;
-use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile, cut};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::device::{self, MAX_RAW_BYTES};
 use crate::format::Document;
 use crate::measure::{self, Measurement};
-use crate::names;
+use crate::names::{self, cut};
 use crate::time::{self, Clock, Moment};
 use crate::value::{self, Scalar};
 use crate::walk;
