@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pipeline_tests::left_behind::left_behind;
+use pipeline_tests::left_behind::{left_behind, listeners};
 use pipeline_tests::stand::binaries;
 use testkit::{eventually, free_port};
 use tokio::process::{Child, Command};
@@ -35,6 +35,12 @@ async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
     let first = Up::start(folder.path()).await;
     assert!(first.post("f-1").await);
     first.shows("f-1").await;
+    let listeners = listeners(folder.path());
+    // The broker, the activator's address, and at least `ingest` and `transform`.
+    assert!(listeners.len() >= 4, "{listeners:?}");
+    for address in &listeners {
+        assert!(address.starts_with("0100007F:"), "{address} is not 127.0.0.1");
+    }
     let second = freshet(folder.path(), &["up", "--port", &free_port().to_string()]).await;
     assert!(!second.status.success());
     let told = String::from_utf8(second.stderr).unwrap();

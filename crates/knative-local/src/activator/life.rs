@@ -93,6 +93,8 @@ async fn spawn(service: &Service, port: u16) -> io::Result<Child> {
         .args(&spec.args)
         .envs(&spec.env)
         .env("PORT", port.to_string())
+        // Nobody but the activator is to reach it, and a stage asks for no credential.
+        .env("LISTEN_ADDRESS", Ipv4Addr::LOCALHOST.to_string())
         .env("K_SERVICE", &spec.name)
         .env("K_CONFIGURATION", &spec.name)
         .env("K_REVISION", &revision)

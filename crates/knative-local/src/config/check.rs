@@ -9,8 +9,8 @@ use super::{Config, DeadLetterSink, ServiceSpec, Subscriber};
 /// Ports of Knative's own queue proxy, and its shutdown endpoint, which a container may not use.
 pub(crate) const FORBIDDEN_PORTS: [u16; 7] = [8008, 8012, 8013, 8022, 8112, 9090, 9091];
 
-/// Environment that Knative sets itself and lets no user set.
-const RESERVED_ENV: [&str; 4] = ["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"];
+/// Environment that Knative sets itself and lets no user set; and where a process listens, which is loopback.
+const RESERVED_ENV: [&str; 5] = ["PORT", "LISTEN_ADDRESS", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"];
 
 /// A mistake in a [`Config`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
