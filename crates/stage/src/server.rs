@@ -13,6 +13,7 @@ use actix_web::{HttpResponse, HttpServer, web};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::body::close_unread;
 use crate::delivery::{Deliveries, deliver};
 use crate::flow::Flow;
 use crate::problem::problem;
@@ -87,9 +88,10 @@ impl RunningServer {
         .workers(settings.server_threads)
         .worker_max_blocking_threads(1)
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
+        // From the connection's first moment on.
+        .client_request_timeout(HEAD_TIMEOUT.min(settings.body_timeout))
         .disable_signals()
-        .bind_auto_h2c((settings.listen_address, settings.port))?;
+        .bind((settings.listen_address, settings.port))?;
         let addresses = server.addrs();
         let server = server.run();
         Ok(Self {
@@ -134,26 +136,34 @@ impl RunningServer {
 }
 
 fn routes(config: &mut web::ServiceConfig, deliveries: &Deliveries) {
-    config.route("/healthz", web::get().to(HttpResponse::Ok)).route("/readyz", web::get().to(ready));
+    let unread = |status: StatusCode| {
+        web::to(move |payload: web::Payload| async move { close_unread(HttpResponse::new(status), payload) })
+    };
+    config.service(
+        web::resource("/healthz").get(healthy).default_service(unread(StatusCode::METHOD_NOT_ALLOWED)),
+    );
+    config
+        .service(web::resource("/readyz").get(ready).default_service(unread(StatusCode::METHOD_NOT_ALLOWED)));
     for routes in &deliveries.app.routes {
         routes(config);
     }
     if deliveries.app.stage.is_some() {
         let stage = web::resource("/")
             .route(web::post().to(deliver))
-            .default_service(web::to(HttpResponse::MethodNotAllowed));
+            .default_service(unread(StatusCode::METHOD_NOT_ALLOWED));
         config.service(stage);
         // Not 404, which a broker would try again.
-        config.default_service(web::to(HttpResponse::BadRequest));
+        config.default_service(unread(StatusCode::BAD_REQUEST));
     }
 }
 
-async fn ready(deliveries: web::Data<Deliveries>) -> HttpResponse {
-    if deliveries.flow.is_draining() {
-        HttpResponse::ServiceUnavailable().finish()
-    } else {
-        HttpResponse::Ok().finish()
-    }
+async fn healthy(payload: web::Payload) -> HttpResponse {
+    close_unread(HttpResponse::Ok().finish(), payload)
+}
+
+async fn ready(deliveries: web::Data<Deliveries>, payload: web::Payload) -> HttpResponse {
+    let status = if deliveries.flow.is_draining() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    close_unread(HttpResponse::new(status), payload)
 }
 
 /// Counts, bounds and measures every request.

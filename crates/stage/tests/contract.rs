@@ -12,7 +12,10 @@ use futures_util::future::BoxFuture;
 use reqwest::{Client, RequestBuilder, Response};
 use runtime::{FailedEvent, KeepFailed, NotKept};
 use stage::{App, Delivery, Outcome, RunningServer, ServerOptions, Settings, Stage};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -234,7 +237,6 @@ async fn an_event_above_the_bound_is_refused_and_one_at_it_is_not() {
 
 #[tokio::test]
 async fn an_event_whose_body_does_not_arrive_is_cut_off_and_tried_again() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let server = start(|settings| settings.body_timeout = Duration::from_millis(50));
     for (reason, body) in [
         ("the body arrived too slowly", "content-length: 9\r\n\r\nabc"),
@@ -249,6 +251,25 @@ async fn an_event_whose_body_does_not_arrive_is_cut_off_and_tried_again() {
         assert!(answer.starts_with("http/1.1 503"), "{answer}");
         assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
         assert!(answer.ends_with(reason), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_and_a_body_behind_an_answer_are_cut_off() {
+    let server = start(|settings| settings.body_timeout = Duration::from_millis(300));
+    for head in [
+        "",
+        "POST / HTTP/1.1\r\n",
+        "DELETE / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+        "POST /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+    ] {
+        let mut connection = TcpStream::connect(server.address()).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let closed = timeout(Duration::from_secs(20), connection.read_to_end(&mut answer)).await;
+        assert!(closed.is_ok(), "still open after {head:?}: {}", String::from_utf8_lossy(&answer));
     }
     server.stop().await;
 }

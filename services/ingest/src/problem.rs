@@ -61,6 +61,7 @@ impl Problem {
     pub(crate) fn method_not_allowed(allowed: &str) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this address takes {allowed}"))
             .with(ALLOW, allowed)
+            .closing()
     }
 
     pub(crate) fn length_required() -> Self {

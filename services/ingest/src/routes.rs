@@ -50,7 +50,9 @@ pub fn routes<S: Sink + 'static>(
             .app_data(ingest.clone())
             .route("/hooks/{source}", web::to(hook::<S>))
             .route("/hooks/{source}/{tail:.*}", web::to(hook::<S>))
-            .default_service(web::to(|| async { Problem::not_found().answer() }));
+            .default_service(web::to(|payload| async {
+                close_unread(Problem::not_found().answer(), payload)
+            }));
     }
 }
 
@@ -74,6 +76,8 @@ async fn hook<S: Sink + 'static>(
     TraceContext::continue_in(TraceContext::read(field).as_ref(), &span);
     let answer = async {
         match ingest.take(&request, &mut payload).await {
+            // A handshake has no body that anybody reads.
+            Ok(answer) if request.method() == Method::OPTIONS => close_unread(answer, payload),
             Ok(answer) => answer,
             Err(problem) => {
                 tracing::warn!(
