@@ -64,7 +64,7 @@ impl Database {
         self.connect()
             .await
             .batch_execute(
-                "truncate reading, receipt, receipt_key, evaluation_request, dead_letter; checkpoint",
+                "truncate moment, receipt, receipt_key, evaluation_request, dead_letter; checkpoint",
             )
             .await
             .expect("the tables are there");
