@@ -89,5 +89,9 @@ pub fn stage(name: &str, database_url: &str, pipeline: &std::path::Path, sink: &
         .env("K_SINK", sink)
         .env("RUST_LOG", "warn")
         .env("BENCH_KEY", "bench-key");
+    if name == "worker" {
+        // It listens before it has reached Kafka.
+        command.env("KAFKA_TOPIC", "bench").env("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1");
+    }
     command
 }
