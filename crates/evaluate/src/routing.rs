@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use event_model::alert::{Severity, TransitionKind};
+use event_model::alert::Severity;
 use pipeline_config::{AlertFacts, Pipeline};
+use rules::Series;
 use rules::labels::labels;
-use rules::{Series, Transition};
 use store::alerts::{LastFiring, Target};
 
 use crate::watched_rules::WatchedRule;
@@ -19,23 +19,25 @@ pub(crate) struct AlertText {
 }
 
 impl AlertText {
-    /// A resolved alert keeps the severity and labels that it fired with: a receiver knows it again by them.
+    /// Of a transition whose texts name the value `said`; a resolved alert says what `firing` said.
     pub(crate) fn of(
         watched: &WatchedRule,
         series: &Series,
-        transition: &Transition,
-        firing: Option<&LastFiring>,
+        said: Option<f64>,
+        firing: Option<LastFiring>,
     ) -> Self {
-        let annotations = watched.annotations(series, transition.value);
-        match firing.filter(|_| transition.kind == TransitionKind::Resolved) {
-            Some(firing) => Self { severity: firing.severity, labels: firing.labels.clone(), annotations },
-            None => {
-                Self { severity: watched.rule.severity, labels: labels(&watched.rule, series), annotations }
-            }
-        }
+        firing.map_or_else(
+            || Self {
+                severity: watched.rule.severity,
+                labels: labels(&watched.rule, series),
+                annotations: watched.annotations(series, said),
+            },
+            Self::again,
+        )
     }
 
-    /// Of an alert whose rule is gone: it says what it said when it fired.
+    /// Of an alert that is over: a receiver knows it again by its labels, and people by its words. The value that ended it
+    /// stands beside them.
     pub(crate) fn again(firing: LastFiring) -> Self {
         let LastFiring { severity, labels, annotations, .. } = firing;
         Self { severity, labels, annotations }

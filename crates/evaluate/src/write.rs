@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use event_model::alert::{AlertId, TransitionCause, TransitionKind};
-use jiff::Timestamp;
+use event_model::alert::{AlertId, Severity, TransitionCause, TransitionKind};
+use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rules::{Change, Transition};
 use runtime::trace::TraceContext;
@@ -50,7 +50,8 @@ impl Changes<'_> {
         let (new, targets): (Vec<_>, Vec<_>) = routed.into_iter().unzip();
         let rows = alerts::insert_transitions(transaction, &new, self.now).await?;
         for ((new, targets), row) in new.iter().zip(targets).zip(rows) {
-            notifications.extend(queued(row, new.alert, targets));
+            let due_at = self.due_at(&new.transition);
+            notifications.extend(self.queued((row, new.alert, new.severity), due_at, targets));
         }
         let queued = alerts::queue_notifications(transaction, &notifications, self.now).await?;
         let states: Vec<_> = self.decisions.iter().map(|(_, decision)| decision.state.clone()).collect();
@@ -85,10 +86,10 @@ impl Changes<'_> {
         let traces: Vec<_> = untrue.iter().map(|(task, _)| self.traceparent(task.stream)).collect();
         let traced: Vec<_> = ids.iter().copied().zip(traces.iter().map(Option::as_deref)).collect();
         let rows = alerts::retract(transaction, &traced, self.now).await?;
-        let notifications = untrue
-            .iter()
-            .zip(rows)
-            .flat_map(|((task, id), row)| queued(row, task.alert(), targets.remove(id).unwrap_or_default()));
+        let notifications = untrue.iter().zip(rows).flat_map(|((task, id), row)| {
+            let about = (row, task.alert(), task.watched.rule.severity);
+            self.queued(about, self.now, targets.remove(id).unwrap_or_default())
+        });
         Ok(notifications.collect())
     }
 
@@ -132,39 +133,39 @@ impl Changes<'_> {
         let ids: Vec<_> = firings.iter().flatten().map(|firing| firing.id).collect();
         let notified = alerts::targets_of(transaction, &ids).await?;
         let mut firings = firings.into_iter();
-        let mut fired_now = None;
+        let mut fired_now: Option<(AlertId<'_>, Transition)> = None;
         let mut routed = Vec::new();
         for one in missing {
             let mut firing = None;
+            let mut said = one.transition.value;
             if resolved(&one) {
-                // A firing of this very batch is no row yet; it says what the rule says now.
-                let ends_this = |firing: &LastFiring| {
-                    fired_now.is_none_or(|(alert, at)| alert != one.alert || at < firing.at)
-                };
+                // A firing of this very batch is no row yet.
+                let fired = fired_now.filter(|(alert, _)| *alert == one.alert).map(|(_, fired)| fired);
+                let ends_this = |firing: &LastFiring| fired.is_none_or(|fired| fired.at < firing.at);
                 firing = firings.next().flatten().filter(ends_this);
+                said = fired.map_or(said, |fired| fired.value);
             } else {
-                fired_now = Some((one.alert, one.transition.at));
+                fired_now = Some((one.alert, one.transition));
             }
             let before = firing.as_ref().and_then(|firing| notified.get(&firing.id));
             let before = before.map_or(&[][..], Vec::as_slice);
-            routed.extend(self.route_one(one, firing, before));
+            routed.extend(self.route_one(one, said, firing, before));
         }
         Ok(routed)
     }
 
-    /// `None` for the end of an alert that never fired.
+    /// `None` for the end of an alert that never fired. `said`: the value that its texts name.
     fn route_one<'m>(
         &self,
         one: &Missing<'m>,
+        said: Option<f64>,
         firing: Option<LastFiring>,
         before: &[Target],
     ) -> Option<(NewTransition<'m>, Vec<Target>)> {
         let AlertId { rule, stream, position } = one.alert;
         let series = self.plans.get(&stream).and_then(|plan| plan.series.get(&position));
         let text = match (one.task, series) {
-            (Some(task), Some(series)) => {
-                AlertText::of(task.watched, series, &one.transition, firing.as_ref())
-            }
+            (Some(task), Some(series)) => AlertText::of(task.watched, series, said, firing),
             _ => AlertText::again(firing?),
         };
         let targets = match series {
@@ -180,22 +181,37 @@ impl Changes<'_> {
         ))
     }
 
+    /// An alert that fired longer ago than people want to hear of an end is history, or the backlog of an outage: what comes
+    /// next of it may say that it is over.
+    fn due_at(&self, transition: &Transition) -> Timestamp {
+        let is_old = self.now.duration_since(transition.at) > self.pipeline.notify_within;
+        let wait = if is_old && transition.kind == TransitionKind::Firing {
+            self.pipeline.lateness
+        } else {
+            SignedDuration::ZERO
+        };
+        self.now.checked_add(wait).unwrap_or(self.now)
+    }
+
+    /// One notification for each of `targets`.
+    fn queued(
+        &self,
+        (transition, alert, severity): (i64, AlertId<'_>, Severity),
+        due_at: Timestamp,
+        targets: Vec<Target>,
+    ) -> impl Iterator<Item = NewNotification> {
+        let (alert_key, pipeline) = (alert.key(), self.pipeline);
+        targets.into_iter().map(move |target| {
+            let has_fallback = !target.is_fallback && !pipeline.fallback_of(&target.receiver).is_empty();
+            let fallback_at = due_at.checked_add(pipeline.fallback_after.of(severity)).ok();
+            let fallback_at = fallback_at.filter(|_| has_fallback);
+            NewNotification { transition, alert_key: alert_key.clone(), target, due_at, fallback_at }
+        })
+    }
+
     /// The trace of the payload that asked for the evaluation, or of what woke it.
     fn traceparent(&self, stream: i32) -> Option<String> {
         let request = self.requests.get(&stream).and_then(|request| request.traceparent.clone());
         request.or_else(|| TraceContext::current().map(|trace| trace.traceparent))
     }
-}
-
-fn queued(
-    transition: i64,
-    alert: AlertId<'_>,
-    targets: Vec<Target>,
-) -> impl Iterator<Item = NewNotification> {
-    let alert_key = alert.key();
-    targets.into_iter().map(move |target| NewNotification {
-        transition,
-        alert_key: alert_key.clone(),
-        target,
-    })
 }

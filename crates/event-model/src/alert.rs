@@ -138,6 +138,8 @@ pub enum NotificationStatus {
     Delivered,
     /// Said within another message, or not worth a message any more.
     Superseded,
+    /// Counted within a message about many: its receiver had been sent enough within the hour.
+    Summarized,
     /// Given up.
     Failed,
 }
@@ -147,6 +149,7 @@ words!(NotificationStatus, "status of a notification", {
     Repeating = "repeating",
     Delivered = "delivered",
     Superseded = "superseded",
+    Summarized = "summarized",
     Failed = "failed"
 });
 

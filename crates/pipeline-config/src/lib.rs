@@ -17,7 +17,7 @@ pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use files::{Files, VARIABLE};
 pub use load::{LoadError, schema};
 pub use network::Network;
-pub use pipeline::{Emit, Pipeline};
+pub use pipeline::{Emit, FallbackAfter, Pipeline};
 pub use receiver::Receiver;
 pub use route::{AlertFacts, Route};
 pub use secret::{Secret, SecretError, SecretRef};

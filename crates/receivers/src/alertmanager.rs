@@ -19,6 +19,8 @@ use crate::{AlertChange, Attempt, Outcome, Receiver};
 
 /// How many ticks ahead the end of a firing alert is.
 const TICKS_AHEAD: i32 = 3;
+/// Requests at once, where alerts are posted alone.
+const AT_ONCE: usize = 8;
 /// How long the alert of a test stays.
 const TEST_LENGTH: SignedDuration = SignedDuration::from_mins(1);
 
@@ -49,6 +51,14 @@ impl Alertmanager {
         Self { outgoing, replicas, authorization }
     }
 
+    async fn post_all(&self, attempts: &[Attempt<'_>]) -> Outcome {
+        let Some(now) = attempts.first().map(|attempt| attempt.now) else { return Outcome::Delivered };
+        let alerts: Vec<_> = attempts.iter().map(postable).collect();
+        let body = serde_json::to_vec(&alerts).expect("texts and maps with text keys are JSON");
+        let posted = self.replicas.iter().map(|replica| self.post(replica, &body, now));
+        together(join_all(posted).await)
+    }
+
     async fn post(&self, replica: &Url, body: &[u8], now: Timestamp) -> Outcome {
         let mut url = replica.clone();
         url.set_path(&format!("{}/api/v2/alerts", replica.path().trim_end_matches('/')));
@@ -70,23 +80,34 @@ impl fmt::Debug for Alertmanager {
 
 impl Receiver for Alertmanager {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let (starts_at, ends_at) = span(&attempt);
-            let alert = PostableAlert {
-                labels: &attempt.message.alert.labels,
-                annotations: &attempt.message.alert.annotations,
-                starts_at,
-                ends_at,
-            };
-            let body = serde_json::to_vec(&[alert]).expect("texts and maps with text keys are JSON");
-            let posted = self.replicas.iter().map(|replica| self.post(replica, &body, attempt.now));
-            together(join_all(posted).await)
-        })
+        Box::pin(async move { self.post_all(&[attempt]).await })
+    }
+
+    /// Alertmanager takes what is good of a request and answers 400 where one alert of it is not: each is then posted alone,
+    /// which changes nothing of those that it took.
+    fn deliver_many<'a>(&'a self, attempts: &'a [Attempt<'a>]) -> Option<BoxFuture<'a, Vec<Outcome>>> {
+        Some(Box::pin(async move {
+            let outcome = self.post_all(attempts).await;
+            if attempts.len() == 1 || !matches!(outcome, Outcome::NoUse { .. }) {
+                return vec![outcome; attempts.len()];
+            }
+            let mut outcomes = Vec::with_capacity(attempts.len());
+            for some in attempts.chunks(AT_ONCE) {
+                outcomes.extend(join_all(some.chunks(1).map(|one| self.post_all(one))).await);
+            }
+            outcomes
+        }))
     }
 
     fn needs_repeats(&self) -> bool {
         true
     }
+}
+
+fn postable<'a>(attempt: &Attempt<'a>) -> PostableAlert<'a> {
+    let (starts_at, ends_at) = span(attempt);
+    let alert = &attempt.message.alert;
+    PostableAlert { labels: &alert.labels, annotations: &alert.annotations, starts_at, ends_at }
 }
 
 /// When the alert began and when it ends, as Alertmanager is to understand it. It refuses a beginning after the end, which
@@ -100,7 +121,9 @@ fn span(attempt: &Attempt<'_>) -> (Option<Timestamp>, Timestamp) {
         AlertChange::Resolved { since, at } => (since, at),
         AlertChange::Passed { since, at } => (Some(since), at),
         AlertChange::Retracted { .. } => (None, *now),
-        AlertChange::Test { at } => (Some(at), at.checked_add(TEST_LENGTH).unwrap_or(at)),
+        AlertChange::More { at, .. } | AlertChange::Test { at } => {
+            (Some(at), at.checked_add(TEST_LENGTH).unwrap_or(at))
+        }
     };
     (since.map(|since| since.min(until)), until)
 }

@@ -25,6 +25,11 @@ pub trait Receiver: Send + Sync {
     /// Tries once, within [`outgoing::ATTEMPT_TIMEOUT`], and says itself whether a failure is worth a retry.
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome>;
 
+    /// Tries many in one request, and gives their outcomes in the same order; `None` where the far side takes one at a time.
+    fn deliver_many<'a>(&'a self, _attempts: &'a [Attempt<'a>]) -> Option<BoxFuture<'a, Vec<Outcome>>> {
+        None
+    }
+
     /// Whether the far side takes an alert for over that is not sent again on every tick while it fires.
     fn needs_repeats(&self) -> bool {
         false

@@ -60,6 +60,13 @@ pub enum AlertChange {
         /// When it was said to have ended.
         at: Timestamp,
     },
+    /// Alerts began beyond what the receiver is sent within an hour; each has no message of its own.
+    More {
+        /// How many.
+        count: u32,
+        /// When the first of them changed.
+        at: Timestamp,
+    },
     /// Nothing: a test of the receiver.
     Test {
         /// When.
@@ -105,6 +112,7 @@ impl AlertChange {
             Self::Passed { .. } => "alert.passed",
             Self::Retracted { .. } => "alert.retracted",
             Self::StillFiring { .. } => "alert.still_firing",
+            Self::More { .. } => "alerts.more",
             Self::Test { .. } => "receiver.test",
         }
     }
@@ -114,7 +122,7 @@ impl AlertChange {
         match self {
             Self::Firing { since } | Self::Passed { since, .. } => Some(since),
             Self::Resolved { since, .. } | Self::StillFiring { since, .. } => since,
-            Self::Retracted { .. } | Self::Test { .. } => None,
+            Self::Retracted { .. } | Self::More { .. } | Self::Test { .. } => None,
         }
     }
 
@@ -122,7 +130,15 @@ impl AlertChange {
     pub const fn ended_at(self) -> Option<Timestamp> {
         match self {
             Self::Resolved { at, .. } | Self::Passed { at, .. } | Self::StillFiring { at, .. } => Some(at),
-            Self::Firing { .. } | Self::Retracted { .. } | Self::Test { .. } => None,
+            Self::Firing { .. } | Self::Retracted { .. } | Self::More { .. } | Self::Test { .. } => None,
+        }
+    }
+
+    /// How many alerts the message stands for, where it stands for many.
+    pub const fn count(self) -> Option<u32> {
+        match self {
+            Self::More { count, .. } => Some(count),
+            _ => None,
         }
     }
 
@@ -134,13 +150,14 @@ impl AlertChange {
             | Self::Resolved { at, .. }
             | Self::Passed { at, .. }
             | Self::StillFiring { at, .. }
+            | Self::More { at, .. }
             | Self::Test { at } => at,
         }
     }
 
     /// Whether the alert fires, as far as this message knows.
     pub const fn is_firing(self) -> bool {
-        matches!(self, Self::Firing { .. } | Self::StillFiring { .. })
+        matches!(self, Self::Firing { .. } | Self::StillFiring { .. } | Self::More { .. })
     }
 
     const fn heading(self) -> &'static str {
@@ -150,6 +167,7 @@ impl AlertChange {
             Self::Passed { .. } => "FIRED AND RESOLVED",
             Self::Retracted { .. } => "RETRACTED",
             Self::StillFiring { .. } => "STILL FIRING",
+            Self::More { .. } => "MORE ALERTS",
             Self::Test { .. } => "TEST",
         }
     }
@@ -169,6 +187,9 @@ impl AlertChange {
             (Self::StillFiring { .. }, _) => {
                 format!("Later data show that it did not end at {at}: it still fires.")
             }
+            (Self::More { count, .. }, _) => format!(
+                "Alerts beyond what this receiver is sent within an hour, from {at} on: {count}. `freshet alerts` shows them."
+            ),
             (Self::Test { .. }, _) => {
                 format!("Somebody tried this receiver out at {at}. Nothing has happened.")
             }
@@ -190,6 +211,13 @@ impl Message {
         let labels = identity.beside(&BTreeMap::new());
         let alert = Alert { key: "test".into(), rule: rule.into(), severity, labels, ..Alert::default() };
         Self { id, thread: None, change: AlertChange::Test { at }, alert }
+    }
+
+    /// A message about `count` alerts, the first of them of the time `at` and as bad as `severity`.
+    pub fn more(id: Uuid, count: u32, at: Timestamp, severity: Severity) -> Self {
+        let rule = format!("{count} more");
+        let alert = Alert { key: "more".into(), rule, severity, ..Alert::default() };
+        Self { id, thread: None, change: AlertChange::More { count, at }, alert }
     }
 
     /// One line ([`one_line`]): what has happened to which rule on which device.
@@ -216,7 +244,7 @@ impl Message {
             let line = format!("{}: {} {}", alert.metric, number(value), unit(&alert.unit));
             lines.push(one_line(line.trim_end()));
         }
-        if !matches!(self.change, AlertChange::Test { .. }) {
+        if !matches!(self.change, AlertChange::More { .. } | AlertChange::Test { .. }) {
             lines.push(format!("Severity: {}", alert.severity.as_str()));
         }
         if !alert.source.is_empty() {

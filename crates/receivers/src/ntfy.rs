@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::outgoing::{Outgoing, Post};
-use crate::{AlertChange, Attempt, Message, Outcome, Receiver};
+use crate::{Attempt, Message, Outcome, Receiver};
 
 /// A longer message becomes an attachment; in bytes, by ntfy's documentation.
 const MAX_MESSAGE_BYTES: usize = 4000;
@@ -86,10 +86,10 @@ pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, TokenError> {
 }
 
 /// ntfy's 1 (silent) to 5 (urgent).
-const fn priority(message: &Message) -> u8 {
+fn priority(message: &Message) -> u8 {
     match (message.change, message.alert.severity) {
-        (AlertChange::Firing { .. } | AlertChange::StillFiring { .. }, Severity::Critical) => 5,
-        (AlertChange::Firing { .. } | AlertChange::StillFiring { .. }, Severity::Warning) => 4,
+        (change, Severity::Critical) if change.is_firing() => 5,
+        (change, Severity::Warning) if change.is_firing() => 4,
         _ => 3,
     }
 }

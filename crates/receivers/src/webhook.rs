@@ -7,6 +7,8 @@
 //! {"type": "alert.firing", "timestamp": "2026-03-01T12:00:00Z",
 //!  "data": {"rule": "GreenhouseTooHot", "device": "gh-1", "value": 31.5, "since": "2026-03-01T12:00:00Z", "...": "..."}}
 //! ```
+//!
+//! `alerts.more` has a `count` in place of an alert.
 
 use std::fmt;
 use std::sync::Arc;
@@ -98,6 +100,8 @@ struct Data<'a> {
     since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
     text: String,
 }
 
@@ -112,6 +116,7 @@ impl Webhook {
             alert: &message.alert,
             since: message.change.since(),
             ended_at: message.change.ended_at(),
+            count: message.change.count(),
             text: message.text(),
         };
         let body = Body { r#type: message.change.kind(), timestamp: message.change.at(), data };

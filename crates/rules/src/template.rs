@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use event_model::name::is_printable;
 use jiff::SignedDuration;
 use thiserror::Error;
 
@@ -125,14 +126,9 @@ pub fn threshold(condition: &Condition) -> String {
     }
 }
 
-/// `text` on one line and in its own order: control characters, line and paragraph separators, and the controls of
-/// bidirectional text that reorder what stands around them (UAX #9, section 2) become spaces.
+/// `text` on one line and in its own order: what no name may hold ([`is_printable`]) becomes a space.
 pub fn one_line(text: &str) -> String {
-    let is_hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_printable(c) { c } else { ' ' }).collect()
 }
 
 /// The unit of a symbol as people write it: `Cel` is °C, `ug/m3` is µg/m³.

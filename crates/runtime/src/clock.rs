@@ -47,6 +47,31 @@ impl Clock {
         }
     }
 
+    /// Whether it goes on while its readers wait. The clock of a file does not: whoever moves it waits for them.
+    pub const fn goes_on(&self) -> bool {
+        #[cfg(feature = "simulation")]
+        if matches!(self.0, Source::File(_)) {
+            return false;
+        }
+        true
+    }
+
+    /// Waits until `at`; for ever where the clock does not [go on](Self::goes_on). A manual clock goes there at once: where
+    /// everybody waits, nothing else would move it.
+    pub async fn wait_until(&self, at: Timestamp) {
+        match &self.0 {
+            Source::System => {
+                let wait = Duration::try_from(at.duration_since(system_time())).unwrap_or_default();
+                tokio::time::sleep(wait).await;
+            }
+            Source::Manual(micros) => {
+                micros.fetch_max(at.as_microsecond(), Ordering::SeqCst);
+            }
+            #[cfg(feature = "simulation")]
+            Source::File(_) => std::future::pending().await,
+        }
+    }
+
     /// Sets a manual clock; any other clock goes its own way.
     pub fn set(&self, now: Timestamp) {
         if let Source::Manual(micros) = &self.0 {

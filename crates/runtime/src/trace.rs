@@ -73,6 +73,13 @@ impl TraceContext {
         }
     }
 
+    /// Links `span`, which is of another trace, to it.
+    pub fn link_to(&self, span: &Span) {
+        if let Some(context) = self.parsed().filter(|_| !is_carrying(span)) {
+            span.add_link(context);
+        }
+    }
+
     fn parsed(&self) -> Option<SpanContext> {
         let context = TraceContextPropagator::new().extract_with_context(&Context::new(), self);
         let parsed = context.span().span_context().clone();

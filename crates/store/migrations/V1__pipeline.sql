@@ -160,7 +160,7 @@ create table notification (
     -- one alert on one receiver: its messages go in the order of their transitions
     alert_key       text        not null,
     status          text        not null constraint notification_status_check
-                    check (status in ('pending', 'repeating', 'delivered', 'superseded', 'failed')),
+                    check (status in ('pending', 'repeating', 'delivered', 'superseded', 'summarized', 'failed')),
     attempts        integer     not null default 0,
     next_attempt_at timestamptz not null,
     give_up_at      timestamptz not null,
@@ -169,11 +169,33 @@ create table notification (
     delivered_at    timestamptz,
     last_error      text,
     is_fallback     boolean     not null default false,
+    -- when the fallback hears of it too, should it not be delivered by then; null where it does not, or has
+    fallback_at     timestamptz,
+    fell_back       boolean     not null default false,
+    -- this message stands for so many alerts beyond what its receiver is sent within an hour
+    summarizes      integer,
     created_at      timestamptz not null,
     constraint notification_once unique (transition_id, receiver)
 );
-create index notification_due on notification (next_attempt_at) where status in ('pending', 'repeating');
+-- least passes over null
+create index notification_due on notification (least(next_attempt_at, fallback_at))
+    where status in ('pending', 'repeating');
+create index notification_receiver_due on notification (receiver, (least(next_attempt_at, fallback_at)))
+    where status in ('pending', 'repeating');
+create index notification_summary on notification (receiver) where summarizes is not null and status = 'pending';
 create index notification_order on notification (alert_key, receiver, transition_id);
+
+create table receiver_budget (
+    receiver      text        not null constraint receiver_budget_pk primary key,
+    -- the hour that is counted, and how many alerts began on the receiver within it
+    window_from   timestamptz not null,
+    begun         integer     not null default 0,
+    -- the receiver asked to be left alone until then, or nothing that was tried got through
+    blocked_until timestamptz,
+    -- when a message that says how many more there are was last begun
+    summarized_at timestamptz
+);
+comment on table receiver_budget is 'How much a receiver has been sent within the hour.';
 
 create table dead_letter (
     id           uuid        not null constraint dead_letter_pk primary key,

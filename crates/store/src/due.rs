@@ -48,7 +48,7 @@ fn statement() -> String {
                   and exists (select rule, rule_hash from made_by
                               except select * from unnest($4::text[], $5::text[])),
            (select count(*) from notification
-            where status in ('pending', 'repeating') and next_attempt_at <= $1),
+            where status in ('pending', 'repeating') and least(next_attempt_at, fallback_at) <= $1),
            (select count(*) from dead_letter where {DEAD_LETTERS_DUE})"
     )
 }

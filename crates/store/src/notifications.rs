@@ -8,8 +8,12 @@
 //!    ^                 │
 //!    └──── retry, or the lease ran out (the process died: the message may have gone out)
 //! repeating: delivered to a receiver that needs repeats; due again on every tick until a later transition is delivered
+//! summarized: beyond what the receiver is sent within an hour, and counted in another one's message
 //! ```
+//!
+//! What is not delivered by `fallback_at` is queued for the fallback too, and tried on.
 
+mod budget;
 mod model;
 mod rows;
 mod statements;
@@ -19,8 +23,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{Client, Error, GenericClient, Transaction};
 use uuid::Uuid;
 
+use budget::Budget;
 pub use model::{
-    Fate, FiringRow, Lease, NotificationGroup, Queued, RetractedNotification, Settled, Transition,
+    Beginning, Due, Fate, FiringRow, Lease, NotificationGroup, Queued, RetractedNotification, Settled,
+    Transition,
 };
 
 /// The class of this queue's advisory locks; the other half of a lock is a hash of the group.
@@ -34,18 +40,33 @@ pub fn id_of(transition: i64, receiver: &str) -> Uuid {
     ids::derive("notification", &[&transition.to_string(), receiver])
 }
 
-/// Takes up to `limit` groups that have something due at `now` and are under no lease, oldest first.
+/// When each receiver with open notifications has something to be done, the earliest first. What is under a lease at `now`
+/// is left out.
+///
+/// # Errors
+/// Whatever PostgreSQL says.
+pub async fn schedule(client: &impl GenericClient, now: Timestamp) -> Result<Vec<Due>, Error> {
+    let rows = client.query(statements::SCHEDULE, &[&now]).await?;
+    rows.iter().map(|row| Ok(Due { receiver: row.try_get(0)?, at: row.try_get(1)? })).collect()
+}
+
+/// Takes up to `limit` groups of `receiver` that have something due at `now` and are under no lease, the worst first.
 ///
 /// # Errors
 /// Whatever PostgreSQL says; then nothing is taken.
 pub async fn take(
     client: &mut Client,
+    receiver: &str,
     now: Timestamp,
     lease: Lease,
     limit: u32,
 ) -> Result<Vec<NotificationGroup>, Error> {
     let transaction = client.transaction().await?;
-    let due = transaction.query(statements::DUE, &[&now, &i64::from(limit), &LOCK_CLASS]).await?;
+    let blocked = "select from receiver_budget where receiver = $1 and blocked_until > $2";
+    let is_blocked = transaction.query_opt(blocked, &[&receiver, &now]).await?.is_some();
+    let limit = i64::from(limit);
+    let due =
+        transaction.query(statements::DUE, &[&now, &limit, &LOCK_CLASS, &receiver, &is_blocked]).await?;
     if due.is_empty() {
         return Ok(Vec::new());
     }
@@ -54,7 +75,7 @@ pub async fn take(
     let rows = transaction.query(statements::OPEN_ROWS, &[&keys, &receivers, &now]).await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     transaction.execute(statements::LEASE_ROWS, &[&ids, &lease.id, &lease.until]).await?;
-    let groups = rows::groups(&rows)?;
+    let groups = rows::groups(&rows, now, is_blocked)?;
     transaction.commit().await?;
     Ok(groups)
 }
@@ -64,9 +85,80 @@ pub async fn take(
 /// # Errors
 /// Whatever PostgreSQL says.
 pub async fn due(client: &impl GenericClient, now: Timestamp) -> Result<u32, Error> {
-    let statement = "select count(*) from notification where status in ('pending', 'repeating') and next_attempt_at <= $1";
+    let statement = "
+        select count(*) from notification
+        where status in ('pending', 'repeating') and least(next_attempt_at, fallback_at) <= $1";
     let count: i64 = client.query_one(statement, &[&now]).await?.get(0);
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// Says how many of `beginnings`, the first of them, `receiver` may still be sent within its hour. The others, which are
+/// under `lease`, are counted in a message about many: in that which waits already, else in one of their own, soon or, where
+/// the hour has had one, at its end.
+///
+/// # Errors
+/// Whatever PostgreSQL says; then nothing is counted.
+pub async fn admit(
+    client: &mut Client,
+    (receiver, max_per_hour): (&str, u32),
+    now: Timestamp,
+    lease: Lease,
+    beginnings: &[Beginning],
+) -> Result<usize, Error> {
+    let transaction = client.transaction().await?;
+    transaction.execute(statements::BEGIN_BUDGET, &[&receiver, &now]).await?;
+    let row = transaction.query_one(statements::BUDGET, &[&receiver]).await?;
+    let begun: i32 = row.try_get("begun")?;
+    let stored: Option<Timestamp> = row.try_get("summarized_at")?;
+    let budget = Budget::at(now, row.try_get("window_from").ok(), begun, stored);
+    let admitted = budget.room(max_per_hour).min(beginnings.len());
+    let (_, beyond) = beginnings.split_at(admitted);
+    let summarized_at = if beyond.is_empty() {
+        stored
+    } else {
+        summarize(&transaction, receiver, now, lease, &budget, beyond).await?
+    };
+    let begun = budget.begun.saturating_add(i32::try_from(admitted).unwrap_or(i32::MAX));
+    transaction.execute(statements::SPEND, &[&receiver, &budget.from, &begun, &summarized_at]).await?;
+    transaction.commit().await?;
+    Ok(admitted)
+}
+
+/// Gives when the last summary was begun.
+async fn summarize(
+    transaction: &Transaction<'_>,
+    receiver: &str,
+    now: Timestamp,
+    lease: Lease,
+    budget: &Budget,
+    beyond: &[Beginning],
+) -> Result<Option<Timestamp>, Error> {
+    let open = transaction.query_opt(statements::OPEN_SUMMARY, &[&receiver]).await?;
+    let (summary, begun_at) = match open {
+        Some(row) => (row.get::<_, Uuid>(0), budget.summarized_at),
+        None => {
+            let summary = beyond[0].main;
+            transaction
+                .execute(statements::BEGIN_SUMMARY, &[&summary, &lease.id, &budget.summary_due(now)])
+                .await?;
+            (summary, Some(now))
+        }
+    };
+    let many = i32::try_from(beyond.len()).unwrap_or(i32::MAX);
+    transaction.execute(statements::ADD_TO_SUMMARY, &[&summary, &many]).await?;
+    let ids = beyond.iter().flat_map(|one| one.merged.iter().chain([&one.main])).filter(|id| **id != summary);
+    let ids: Vec<_> = ids.copied().collect();
+    transaction.execute(statements::SUMMARIZED, &[&ids, &lease.id]).await?;
+    Ok(begun_at)
+}
+
+/// Leaves `receiver` alone until then: nothing is tried, though its fallback may hear of what waits.
+///
+/// # Errors
+/// Whatever PostgreSQL says.
+pub async fn block(client: &impl GenericClient, receiver: &str, until: Timestamp) -> Result<(), Error> {
+    client.execute(statements::BLOCK, &[&receiver, &until]).await?;
+    Ok(())
 }
 
 /// Records what became of notifications, in one transaction. A row whose lease was lost meanwhile is left alone.
@@ -118,10 +210,11 @@ async fn record_one(
     let lease = lease.id;
     match fate {
         Fate::Delivered => transaction.execute(statements::DELIVERED, &[id, &lease, &now]).await,
-        Fate::Repeating { next } => {
+        Fate::Repeating { next, fallback_at } => {
             let give_up = give_up_at(now);
-            transaction.execute(statements::REPEATING, &[id, &lease, &now, next, &give_up]).await
+            transaction.execute(statements::REPEATING, &[id, &lease, &now, next, &give_up, fallback_at]).await
         }
+        Fate::FellBack => transaction.execute(statements::FELL_BACK, &[id, &lease]).await,
         Fate::Ended => transaction.execute(statements::ENDED, &[id, &lease]).await,
         Fate::Superseded => transaction.execute(statements::SUPERSEDED, &[id, &lease]).await,
         Fate::Retry { next, error } => {

@@ -72,7 +72,8 @@ pub async fn overview(
         select count(*) filter (where status = 'delivered' and delivered_at >= $1),
                count(*) filter (where status = 'failed' and created_at >= $1),
                count(*) filter (where status = 'pending' and next_attempt_at <= $2),
-               count(*) filter (where status = 'pending' and next_attempt_at > $2)
+               count(*) filter (where status = 'pending' and next_attempt_at > $2
+                                   or status = 'repeating' and last_error is not null)
         from notification";
     let told = client.query_one(sql, &[&since, &now]).await?;
     Ok(Overview {

@@ -143,7 +143,7 @@ pub async fn alerts(
     let sql = "
         select a.rule, a.status, a.since_at, d.source, d.name, s.channel, m.name, t.severity, t.value, m.unit,
                (select count(*) from notification n join alert_transition x on x.id = n.transition_id
-                where n.status = 'pending'
+                where (n.status = 'pending' or n.status = 'repeating' and n.last_error is not null)
                   and x.stream_id = a.stream_id and x.rule = a.rule and x.position = a.position)
         from alert_state a
         join stream s on s.id = a.stream_id

@@ -3,7 +3,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use tokio::sync::watch;
 
 /// One request that a [`TestReceiver`] took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub struct TestReceiver {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     server: actix_web::dev::ServerHandle,
+    held: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,7 @@ struct State {
     /// Used up one by one; then `usual`.
     next: VecDeque<u16>,
     usual: u16,
+    retry_after: Option<u32>,
 }
 
 impl TestReceiver {
@@ -47,11 +51,15 @@ impl TestReceiver {
     /// # Panics
     /// Where no loopback port is free.
     pub async fn start() -> Self {
-        let state = Arc::new(Mutex::new(State { received: Vec::new(), next: VecDeque::new(), usual: 200 }));
+        let state = State { received: Vec::new(), next: VecDeque::new(), usual: 200, retry_after: None };
+        let state = Arc::new(Mutex::new(state));
         let shared = web::Data::from(Arc::clone(&state));
+        let held = watch::Sender::new(false);
+        let gate = web::Data::new(held.clone());
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
+                .app_data(gate.clone())
                 .app_data(web::PayloadConfig::new(16 << 20))
                 .default_service(web::to(take))
         })
@@ -63,7 +71,7 @@ impl TestReceiver {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Self { address, state, server: handle }
+        Self { address, state, server: handle, held }
     }
 
     /// `http://127.0.0.1:<port><path>`.
@@ -79,6 +87,21 @@ impl TestReceiver {
     /// Answers with `status` from now on.
     pub fn answer(&self, status: u16) {
         self.state().usual = status;
+    }
+
+    /// Says in its answers that it wants to be left alone for this long.
+    pub fn ask_to_wait(&self, seconds: u32) {
+        self.state().retry_after = Some(seconds);
+    }
+
+    /// Takes requests and answers none of them, until it is released.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Answers what it held, and goes on.
+    pub fn release(&self) {
+        self.held.send_replace(false);
     }
 
     /// Answers the next requests with these statuses, one each.
@@ -103,7 +126,12 @@ impl Drop for TestReceiver {
     }
 }
 
-async fn take(request: HttpRequest, body: web::Bytes, state: web::Data<Mutex<State>>) -> HttpResponse {
+async fn take(
+    request: HttpRequest,
+    body: web::Bytes,
+    state: web::Data<Mutex<State>>,
+    held: web::Data<watch::Sender<bool>>,
+) -> HttpResponse {
     let received = Received {
         method: request.method().to_string(),
         target: request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
@@ -114,8 +142,17 @@ async fn take(request: HttpRequest, body: web::Bytes, state: web::Data<Mutex<Sta
             .collect(),
         body: body.to_vec(),
     };
-    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-    state.received.push(received);
-    let status = state.next.pop_front().unwrap_or(state.usual);
-    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)).finish()
+    let (status, retry_after) = {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.received.push(received);
+        (state.next.pop_front().unwrap_or(state.usual), state.retry_after)
+    };
+    // The sender lives as long as the server.
+    let _ = held.subscribe().wait_for(|held| !held).await;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = HttpResponse::build(status);
+    if let Some(seconds) = retry_after {
+        answer.insert_header((RETRY_AFTER, seconds));
+    }
+    answer.finish()
 }

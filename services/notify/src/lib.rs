@@ -5,9 +5,13 @@ pub mod deliver;
 mod message;
 pub mod plan;
 mod retry;
+mod round;
+mod send;
 mod settle;
 pub mod stage;
+mod waiting;
 
 pub use config::Config;
 pub use deliver::Deliverer;
 pub use stage::Notify;
+pub use waiting::Waiters;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use notify::{Config, Deliverer, Notify};
+use notify::{Config, Deliverer, Notify, Waiters};
 use runtime::ConfigErrors;
 use stage::App;
 use store::dead_letters::DeadLetterKeeper;
@@ -17,7 +17,8 @@ fn main() -> ExitCode {
         let Config { pipeline, outgoing, lease } = config.ok_or_else(ConfigErrors::default)?;
         let database = Database::new(&settings);
         let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
-        let deliverer = Deliverer { database, pipeline, outgoing, clock: runtime.clock, lease };
+        let waiters = Waiters::default();
+        let deliverer = Deliverer { database, pipeline, outgoing, clock: runtime.clock, lease, waiters };
         Ok(App::new().stage(Notify::new(deliverer)).keeping(keeper))
     })
 }

@@ -1,6 +1,6 @@
 //! From a notification to a receiver's message.
 
-use receivers::{Alert, Message};
+use receivers::{Alert, AlertChange, Message};
 use store::notifications::Queued;
 use uuid::Uuid;
 
@@ -10,6 +10,9 @@ use crate::plan::PlannedMessage;
 pub(crate) fn message(alert_key: &str, planned: &PlannedMessage<'_>) -> Message {
     let main = planned.main;
     let transition = &main.transition;
+    if let AlertChange::More { count, at } = planned.change {
+        return Message::more(main.id, count, at, transition.severity);
+    }
     Message {
         id: main.id,
         thread: thread(main),

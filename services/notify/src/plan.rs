@@ -7,6 +7,8 @@
 //! a retraction, the same at another     sent before      nothing; a receiver that needs repeats gets the
 //!   time (late data moved it)                            new time
 //! repeating, anything later                              the repetition ends when that is delivered
+//! firing, resolved, over for long       never sent       nothing
+//! the end of what was only counted                       nothing: nobody knows it here
 //! ```
 
 use event_model::alert::{NotificationStatus, TransitionKind};
@@ -40,10 +42,12 @@ pub struct PlannedMessage<'a> {
     pub known: bool,
 }
 
-/// Plans a group at `now`. `queued` is in the order of its transitions.
-pub fn plan(queued: &[Queued], now: Timestamp) -> Plan<'_> {
+/// Plans a group at `now`; nobody is told any more of what ended before `oldest_end`. `queued` is in the order of its
+/// transitions.
+pub fn plan(queued: &[Queued], now: Timestamp, oldest_end: Timestamp) -> Plan<'_> {
     let mut plan = Plan::default();
-    let (void, open): (Vec<_>, Vec<_>) = queued.iter().partition(|one| is_void(one, queued));
+    let (summaries, queued): (Vec<_>, Vec<_>) = queued.iter().partition(|one| one.summarizes.is_some());
+    let (void, open): (Vec<_>, Vec<_>) = queued.iter().copied().partition(|one| is_void(one, &queued));
     plan.dropped = void;
     let (repeating, pending): (Vec<_>, Vec<_>) = open.into_iter().partition(|one| one.repeating);
     let moved = moved(&pending);
@@ -59,7 +63,20 @@ pub fn plan(queued: &[Queued], now: Timestamp) -> Plan<'_> {
         }
     }
     plan.end_repetitions(repeating, now);
+    plan.drop_history(oldest_end);
+    plan.summarize(&summaries, now);
     plan
+}
+
+impl PlannedMessage<'_> {
+    /// Whether it tells the receiver of an alert that it has not heard of. A repeat and a further attempt do not.
+    pub fn is_a_beginning(&self) -> bool {
+        let begins = matches!(
+            self.change,
+            AlertChange::Firing { .. } | AlertChange::Passed { .. } | AlertChange::StillFiring { .. }
+        );
+        begins && !self.known && never_sent(self.main)
+    }
 }
 
 impl<'a> Plan<'a> {
@@ -90,6 +107,31 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// An alert that was over long before anybody could be told is history.
+    fn drop_history(&mut self, oldest_end: Timestamp) {
+        let is_history = |message: &PlannedMessage<'_>| {
+            let is_old = matches!(message.change, AlertChange::Passed { at, .. } if at < oldest_end);
+            is_old
+                && message.ends.is_empty()
+                && message.merged.iter().chain([&message.main]).all(|one| never_sent(one))
+        };
+        let (history, messages) = std::mem::take(&mut self.messages).into_iter().partition(is_history);
+        self.messages = messages;
+        let history: Vec<PlannedMessage<'a>> = history;
+        self.dropped
+            .extend(history.into_iter().flat_map(|message| message.merged.into_iter().chain([message.main])));
+    }
+
+    /// Messages that stand for many alerts are no part of this one's story.
+    fn summarize(&mut self, summaries: &[&'a Queued], now: Timestamp) {
+        for summary in summaries.iter().copied().filter(|one| one.next_attempt_at <= now) {
+            let change =
+                AlertChange::More { count: summary.summarizes.unwrap_or(1), at: summary.transition.at };
+            let (merged, ends) = (Vec::new(), Vec::new());
+            self.messages.push(PlannedMessage { main: summary, merged, ends, change, known: false });
+        }
+    }
+
     fn end_repetitions(&mut self, mut repeating: Vec<&'a Queued>, now: Timestamp) {
         if let Some(first) = self.messages.first_mut() {
             first.ends = repeating;
@@ -110,7 +152,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Whether a notification and the retraction of its transition cancel each other out, or a retraction has its say.
-fn is_void(one: &Queued, queued: &[Queued]) -> bool {
+fn is_void(one: &Queued, queued: &[&Queued]) -> bool {
     let is_retracted_by = |untrue: &Queued, retraction: &Queued| {
         retraction.retracted.is_some_and(|back| back.transition == untrue.transition.id)
     };
@@ -143,6 +185,9 @@ fn moved<'a>(pending: &[&'a Queued]) -> Vec<(&'a Queued, &'a Queued)> {
 fn alert_change(one: &Queued) -> Option<AlertChange> {
     let at = one.transition.at;
     let since = one.firing.map(|firing| firing.at);
+    if one.firing.is_some_and(|firing| firing.status == Some(NotificationStatus::Summarized)) {
+        return None;
+    }
     match one.transition.kind {
         TransitionKind::Firing => Some(AlertChange::Firing { since: at }),
         TransitionKind::Resolved => Some(AlertChange::Resolved { since, at }),
@@ -158,7 +203,7 @@ fn alert_change(one: &Queued) -> Option<AlertChange> {
 
 /// What is superseded was sent within another message; what never was sent is dropped with its retraction.
 const fn was_sent(back: &RetractedNotification) -> bool {
-    !matches!(back.status, None | Some(NotificationStatus::Failed))
+    !matches!(back.status, None | Some(NotificationStatus::Failed | NotificationStatus::Summarized))
 }
 
 const fn surely_sent(back: &RetractedNotification) -> bool {

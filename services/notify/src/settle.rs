@@ -1,6 +1,5 @@
 //! Decides what is recorded of an attempt.
 
-use event_model::alert::NotificationStatus;
 use jiff::{SignedDuration, Timestamp};
 use receivers::Outcome;
 use store::notifications::{Fate, Queued, Settled};
@@ -17,8 +16,10 @@ pub(crate) struct Terms<'a> {
     pub(crate) tick: SignedDuration,
     /// Whether the receiver needs repeats while an alert fires.
     pub(crate) needs_repeats: bool,
-    /// The receivers of what this one gave up.
+    /// The receivers of what this one does not deliver.
     pub(crate) fallback: &'a [String],
+    /// How long it is tried before they hear of it too.
+    pub(crate) fallback_after: SignedDuration,
 }
 
 /// What an attempt means for every notification that it was made for.
@@ -39,10 +40,29 @@ pub(crate) fn settle(planned: &PlannedMessage<'_>, outcome: &Outcome, terms: &Te
     }
 }
 
-/// What needs no message. The retraction of what was given up here goes to the receivers that got that instead.
-pub(crate) fn dropped(one: &Queued, fallback: &[String]) -> Settled {
-    let given_up = one.retracted.is_some_and(|back| back.status == Some(NotificationStatus::Failed));
-    settled(one, Fate::Superseded, if given_up && !one.is_fallback { fallback } else { &[] })
+/// Whether the fallback is to hear of `one` now: it has waited for long enough, or ends or retracts what the fallback heard of.
+pub(crate) fn falls_back(one: &Queued, is_dropped: bool, now: Timestamp) -> bool {
+    let heard_of_it =
+        one.firing.is_some_and(|firing| firing.fell_back) || one.retracted.is_some_and(|back| back.fell_back);
+    let has_waited = !is_dropped && one.fallback_at.is_some_and(|at| at <= now);
+    !one.is_fallback && !one.fell_back && (heard_of_it || has_waited)
+}
+
+/// What the fallback hears of too.
+pub(crate) fn fell_back(one: &Queued, fallback: &[String]) -> Settled {
+    settled(one, Fate::FellBack, fallback)
+}
+
+/// What the receiver was notified of already needs no message.
+pub(crate) fn known(planned: &PlannedMessage<'_>) -> Vec<Settled> {
+    let mut settled: Vec<_> = planned.merged.iter().chain([&planned.main]).map(|one| dropped(one)).collect();
+    settled.extend(planned.ends.iter().map(|one| ended(one)));
+    settled
+}
+
+/// What needs no message.
+pub(crate) fn dropped(one: &Queued) -> Settled {
+    settled(one, Fate::Superseded, &[])
 }
 
 /// What was sent and is repeated no more.
@@ -53,14 +73,13 @@ pub(crate) fn ended(one: &Queued) -> Settled {
 fn delivered(planned: &PlannedMessage<'_>, terms: &Terms<'_>) -> Vec<Settled> {
     let main = planned.main;
     let fate = if terms.needs_repeats && planned.change.is_firing() {
-        Fate::Repeating { next: half_a_tick_later(terms) }
+        let has_fallback = !main.is_fallback && !main.fell_back && !terms.fallback.is_empty();
+        let fallback_at = terms.now.checked_add(terms.fallback_after).ok().filter(|_| has_fallback);
+        Fate::Repeating { next: half_a_tick_later(terms), fallback_at }
     } else {
         Fate::Delivered
     };
-    // A receiver that got the firing as the fallback gets its end too.
-    let began_elsewhere = main.firing.is_some_and(|firing| firing.status == Some(NotificationStatus::Failed));
-    let fallback = if began_elsewhere && !main.is_fallback { terms.fallback } else { &[] };
-    let mut all = vec![settled(main, fate, fallback)];
+    let mut all = vec![settled(main, fate, &[])];
     all.extend(planned.merged.iter().map(|one| settled(one, Fate::Superseded, &[])));
     all.extend(planned.ends.iter().map(|one| ended(one)));
     all

@@ -219,14 +219,17 @@ async fn what_late_data_made_untrue_is_retracted_where_it_was_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fallback_is_told_what_was_given_up_after_a_day() {
+async fn the_fallback_is_told_after_an_hour_and_the_receiver_is_tried_for_a_day() {
     let Some(mut house) = House::open(PIPELINE).await else { return };
     house.desk.answer(503);
     house.measure("far", &[(0, 31.0)]).await;
+    house.tick_after(MINUTE * 50).await;
+    assert_eq!(kinds(&house.spare), [""; 0], "the fallback was told before its time");
     for _ in 0..22 {
         house.tick_after(MINUTE * 60).await;
+        assert_eq!(kinds(&house.spare), ["alert.firing"]);
     }
-    assert_eq!(kinds(&house.spare), [""; 0], "it was given up before its day was over");
+    assert_eq!(house.with_status("failed").await, 0, "it was given up before its day was over");
     for _ in 0..3 {
         house.tick_after(MINUTE * 60).await;
     }

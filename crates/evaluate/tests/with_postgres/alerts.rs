@@ -31,7 +31,41 @@ async fn a_crossed_threshold_is_recorded_and_queued_once_for_each_receiver_of_it
     );
     assert_eq!(annotations, serde_json::json!({"summary": "gh-1 in north is at 31.25 °C"}));
     assert_eq!((row.get::<_, &str>(2), row.get::<_, f64>(3)), ("critical", 31.25));
+    // The end says what the beginning said; the value that ended it stands beside it.
+    let sql = "select annotations, value from alert_transition order by id desc limit 1";
+    let row = world.sql.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, serde_json::Value>(0), row.get::<_, f64>(1)), (annotations, 27.0));
     assert_eq!(world.count("evaluation_request").await, 0);
+}
+
+#[tokio::test]
+async fn an_alert_says_what_it_said_when_it_fired_until_it_is_over() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    for (second, value) in [(0, 31.0), (60, 33.0), (120, 20.0)] {
+        let stream = world.store("gh-1", second, value).await;
+        world.readings(&alert, &[stream]).await;
+    }
+    let sql = "select distinct annotations->>'summary' from alert_transition";
+    let said: Vec<String> = world.sql.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(said, ["gh-1 in north is at 31 °C"]);
+}
+
+#[tokio::test]
+async fn the_fallback_has_its_time_and_an_alert_of_long_ago_waits_for_its_end() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&format!("{}fallback: [boss]\n", pipeline(TOO_HOT))).await;
+    let stream = world.store("gh-1", 0, 31.25).await;
+    world.readings(&alert, &[stream]).await;
+    world.at(100_000);
+    let stream = world.store("gh-2", 10, 31.25).await;
+    world.readings(&alert, &[stream]).await;
+    let sql = "
+        select extract(epoch from next_attempt_at - created_at)::int, extract(epoch from fallback_at - next_attempt_at)::int
+        from notification where receiver = 'ops' order by transition_id";
+    let rows = world.sql.query(sql, &[]).await.unwrap();
+    let waits: Vec<(i32, Option<i32>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(waits, [(0, Some(600)), (900, Some(600))]);
 }
 
 #[tokio::test]

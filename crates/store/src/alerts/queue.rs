@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
 
 use crate::notifications::{GIVE_UP_AFTER, id_of};
 use crate::{StoreError, Transaction};
@@ -23,6 +24,10 @@ pub struct NewNotification {
     pub alert_key: String,
     /// Where it goes.
     pub target: Target,
+    /// When it is to be tried first.
+    pub due_at: Timestamp,
+    /// When the fallback hears of it too, should it not be delivered by then; `None`: never.
+    pub fallback_at: Option<Timestamp>,
 }
 
 /// Queues notifications, one for each transition and receiver; says how many were not there yet.
@@ -37,20 +42,26 @@ pub async fn queue_notifications(
     if new.is_empty() {
         return Ok(0);
     }
-    let give_up_at = now.checked_add(GIVE_UP_AFTER).unwrap_or(now);
     let sql = "
         insert into notification (id, transition_id, receiver, alert_key, status, next_attempt_at, give_up_at,
-                                  is_fallback, created_at)
-        select w.id, w.transition_id, w.receiver, w.alert_key, 'pending', $6, $7, w.is_fallback, $6
-        from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::boolean[])
-             as w (id, transition_id, receiver, alert_key, is_fallback)
+                                  is_fallback, fallback_at, created_at)
+        select w.id, w.transition_id, w.receiver, w.alert_key, 'pending', w.due_at, w.give_up_at, w.is_fallback,
+               w.fallback_at, $9
+        from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[], $7::timestamptz[],
+                    $8::timestamptz[])
+             as w (id, transition_id, receiver, alert_key, is_fallback, due_at, give_up_at, fallback_at)
         on conflict (transition_id, receiver) do nothing";
     let ids: Vec<_> = new.iter().map(|one| id_of(one.transition, &one.target.receiver)).collect();
     let transitions: Vec<_> = new.iter().map(|one| one.transition).collect();
     let receivers: Vec<_> = new.iter().map(|one| one.target.receiver.as_str()).collect();
     let keys: Vec<_> = new.iter().map(|one| one.alert_key.as_str()).collect();
     let fallbacks: Vec<_> = new.iter().map(|one| one.target.is_fallback).collect();
-    transaction.execute(sql, &[&ids, &transitions, &receivers, &keys, &fallbacks, &now, &give_up_at]).await
+    let due: Vec<_> = new.iter().map(|one| one.due_at).collect();
+    let give_up: Vec<_> = due.iter().map(|due| due.checked_add(GIVE_UP_AFTER).unwrap_or(*due)).collect();
+    let fall_back: Vec<_> = new.iter().map(|one| one.fallback_at).collect();
+    let columns: [&(dyn ToSql + Sync); 9] =
+        [&ids, &transitions, &receivers, &keys, &fallbacks, &due, &give_up, &fall_back, &now];
+    transaction.execute(sql, &columns).await
 }
 
 /// Where each of these transitions was queued for.

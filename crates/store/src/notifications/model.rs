@@ -15,6 +15,24 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// When a receiver has something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Its name in the pipeline file.
+    pub receiver: String,
+    /// The earliest time.
+    pub at: Timestamp,
+}
+
+/// The notifications of a message that tells a receiver of an alert which it has not heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// The one that gives the message its id.
+    pub main: Uuid,
+    /// Those that the message includes.
+    pub merged: Vec<Uuid>,
+}
+
 /// All open notifications of one alert on one receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NotificationGroup {
@@ -22,6 +40,8 @@ pub struct NotificationGroup {
     pub alert_key: String,
     /// The receiver's name in the pipeline file.
     pub receiver: String,
+    /// Whether one is to be tried now. Else only the fallback is to hear of them.
+    pub due: bool,
     /// In the order of their transitions; at least one.
     pub queued: Vec<Queued>,
 }
@@ -43,6 +63,12 @@ pub struct Queued {
     pub give_up_at: Timestamp,
     /// Whether it is here because another receiver gave it up.
     pub is_fallback: bool,
+    /// When the fallback hears of it too; `None` where it does not, or has.
+    pub fallback_at: Option<Timestamp>,
+    /// Whether the fallback has heard of it.
+    pub fell_back: bool,
+    /// This message stands for so many alerts.
+    pub summarizes: Option<u32>,
     /// What it is about.
     pub transition: Transition,
     /// What became of the row that a retraction retracts; `None` where there is none on this receiver.
@@ -99,6 +125,8 @@ pub struct RetractedNotification {
     pub at: Timestamp,
     /// What became of it on this receiver; `None` where it was never queued there.
     pub status: Option<NotificationStatus>,
+    /// Whether the fallback has heard of it.
+    pub fell_back: bool,
     /// Its id on this receiver.
     pub notification: Option<Uuid>,
 }
@@ -110,6 +138,8 @@ pub struct FiringRow {
     pub at: Timestamp,
     /// What became of its notification on this receiver.
     pub status: Option<NotificationStatus>,
+    /// Whether the fallback has heard of it.
+    pub fell_back: bool,
     /// The id of its notification on this receiver.
     pub notification: Option<Uuid>,
 }
@@ -136,7 +166,11 @@ pub enum Fate {
     Repeating {
         /// When it is to be sent again.
         next: Timestamp,
+        /// When the fallback hears of it, should the repeats fail; `None` where it does not, or has.
+        fallback_at: Option<Timestamp>,
     },
+    /// It stays as it is, and the fallback hears of it too.
+    FellBack,
     /// It was sent, and is repeated no more.
     Ended,
     /// It needs no message of its own.

@@ -1,21 +1,29 @@
 //! From rows to notification groups.
 
 use event_model::alert::{NotificationStatus, Severity, TransitionKind};
+use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
 use super::model::{FiringRow, NotificationGroup, Queued, RetractedNotification, Transition};
 
 /// Rows of one group follow each other.
-pub(super) fn groups(rows: &[Row]) -> Result<Vec<NotificationGroup>, Error> {
+pub(super) fn groups(
+    rows: &[Row],
+    now: Timestamp,
+    is_blocked: bool,
+) -> Result<Vec<NotificationGroup>, Error> {
     let mut groups: Vec<NotificationGroup> = Vec::new();
     for row in rows {
         let (alert_key, receiver): (String, String) = (row.try_get("alert_key")?, row.try_get("receiver")?);
+        let one = queued(row)?;
+        let due = !is_blocked && one.next_attempt_at <= now;
         match groups.last_mut() {
             Some(last) if last.alert_key == alert_key && last.receiver == receiver => {
-                last.queued.push(queued(row)?);
+                last.due |= due;
+                last.queued.push(one);
             }
-            _ => groups.push(NotificationGroup { alert_key, receiver, queued: vec![queued(row)?] }),
+            _ => groups.push(NotificationGroup { alert_key, receiver, due, queued: vec![one] }),
         }
     }
     Ok(groups)
@@ -31,6 +39,9 @@ fn queued(row: &Row) -> Result<Queued, Error> {
         next_attempt_at: row.try_get("next_attempt_at")?,
         give_up_at: row.try_get("give_up_at")?,
         is_fallback: row.try_get("is_fallback")?,
+        fallback_at: row.try_get("fallback_at")?,
+        fell_back: row.try_get("fell_back")?,
+        summarizes: row.try_get::<_, Option<i32>>("summarizes")?.and_then(|many| u32::try_from(many).ok()),
         transition: transition(row)?,
         retracted: retracted(row)?,
         firing: firing(row)?,
@@ -67,6 +78,7 @@ fn retracted(row: &Row) -> Result<Option<RetractedNotification>, Error> {
         kind: kind(row.try_get("retracted_kind")?),
         at: row.try_get("retracted_at")?,
         status: row.try_get::<_, Option<&str>>("retracted_status")?.map(status),
+        fell_back: row.try_get("retracted_fell_back")?,
         notification: row.try_get("retracted_id")?,
     }))
 }
@@ -76,6 +88,7 @@ fn firing(row: &Row) -> Result<Option<FiringRow>, Error> {
     Ok(Some(FiringRow {
         at,
         status: row.try_get::<_, Option<&str>>("firing_status")?.map(status),
+        fell_back: row.try_get("firing_fell_back")?,
         notification: row.try_get("firing_id")?,
     }))
 }

@@ -6,7 +6,12 @@ use receivers::AlertChange;
 use store::notifications::{FiringRow, Queued, RetractedNotification, Transition};
 use uuid::Uuid;
 
-use super::{Plan, plan};
+use super::Plan;
+
+/// As of a pipeline that tells of what ended within a day.
+fn plan(queued: &[Queued], now: Timestamp) -> Plan<'_> {
+    super::plan(queued, now, at(-24 * 60))
+}
 
 /// Minute `minute` of the test's hour.
 fn at(minute: i64) -> Timestamp {
@@ -22,6 +27,9 @@ fn queued(id: i64, kind: TransitionKind, minute: i64) -> Queued {
         next_attempt_at: at(0),
         give_up_at: at(24 * 60),
         is_fallback: false,
+        fallback_at: None,
+        fell_back: false,
+        summarizes: None,
         transition: Transition {
             id,
             rule: "TooHot".into(),
@@ -60,6 +68,7 @@ fn retraction(id: i64, of: &Queued, status: NotificationStatus) -> Queued {
         kind: of.transition.kind,
         at: of.transition.at,
         status: Some(status),
+        fell_back: false,
         notification: Some(of.id),
     };
     let minute = of.transition.at.duration_since(at(0)).as_secs() / 60;
@@ -119,7 +128,12 @@ fn what_may_have_been_told_is_told_of_its_true_time() {
 #[test]
 fn a_resolution_that_is_retracted_leaves_the_alert_firing_or_gone() {
     let back = retraction(3, &resolved(2, 9), NotificationStatus::Delivered);
-    let began = FiringRow { at: at(1), status: Some(NotificationStatus::Delivered), notification: None };
+    let began = FiringRow {
+        at: at(1),
+        status: Some(NotificationStatus::Delivered),
+        fell_back: false,
+        notification: None,
+    };
     let still = [Queued { firing: Some(began), ..back.clone() }];
     assert_eq!(
         summary(&plan(&still, at(30))).0,
@@ -151,4 +165,36 @@ fn a_repetition_goes_on_until_something_later_is_told() {
 
     let over = [Queued { over: true, ..repeating }];
     assert_eq!(plan(&over, at(10)).ended.len(), 1);
+}
+
+#[test]
+fn what_was_over_before_a_day_and_never_sent_is_dropped() {
+    let old = [firing(1, -3000), resolved(2, -2000)];
+    assert_eq!(summary(&plan(&old, at(0))), (vec![], vec![1, 2]));
+    let tried = [Queued { attempts: 1, ..old[0].clone() }, old[1].clone()];
+    let passed = AlertChange::Passed { since: at(-3000), at: at(-2000) };
+    assert_eq!(summary(&plan(&tried, at(0))), (vec![(2, passed)], vec![]));
+    let lasting = [firing(1, -3000)];
+    assert_eq!(summary(&plan(&lasting, at(0))).0, [(1, AlertChange::Firing { since: at(-3000) })]);
+}
+
+#[test]
+fn a_message_about_many_is_no_part_of_its_own_alert() {
+    let many = Queued { summarizes: Some(7), next_attempt_at: at(10), ..firing(1, 0) };
+    let counted = FiringRow {
+        at: at(0),
+        status: Some(NotificationStatus::Summarized),
+        fell_back: false,
+        notification: Some(many.id),
+    };
+    let queue = [
+        many.clone(),
+        Queued { firing: Some(counted), ..resolved(2, 5) },
+        retraction(3, &many, NotificationStatus::Summarized),
+        firing(4, 8),
+    ];
+    let firing_again = (4, AlertChange::Firing { since: at(8) });
+    assert_eq!(summary(&plan(&queue, at(9))), (vec![firing_again], vec![2, 3]));
+    let more = (1, AlertChange::More { count: 7, at: at(0) });
+    assert_eq!(summary(&plan(&queue, at(10))), (vec![firing_again, more], vec![2, 3]));
 }

@@ -1,13 +1,14 @@
 //! A database with one series, three receivers, and the stage between them.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::sync::Arc;
 
-use event_model::alert::AlertId;
+use event_model::alert::{AlertId, Severity};
 use event_model::cloudevent;
 use event_model::event_types::ALERTS_CHANGED;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
-use notify::{Deliverer, Notify};
-use pipeline_config::Pipeline;
+use notify::{Deliverer, Notify, Waiters};
+use pipeline_config::{FallbackAfter, Pipeline};
 use receivers::{AddressPolicy, Outgoing};
 use runtime::Clock;
 use stage::{Delivery, Outcome, Stage as _};
@@ -17,6 +18,10 @@ use store::{Database, DatabaseSettings, Transaction, active_pipeline};
 use testkit::TestReceiver;
 use uuid::Uuid;
 
+/// A rule whose alerts are critical.
+const CRITICAL: &str = "OnFire";
+/// The most alerts that begin on `ops` within an hour.
+pub(crate) const MAX_PER_HOUR: i64 = 50;
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
 pub(crate) struct World {
@@ -28,6 +33,10 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) database: Database,
     notify: Notify,
+}
+
+fn severity(rule: &str) -> Severity {
+    if rule == CRITICAL { Severity::Critical } else { Severity::Warning }
 }
 
 fn start() -> Timestamp {
@@ -96,16 +105,42 @@ impl World {
         self.insert(&format!("Rule{rule}"), kind, 0, None).await
     }
 
+    /// The same for an alert that is critical.
+    pub(crate) async fn critical(&self, kind: &str) -> i64 {
+        self.insert(CRITICAL, kind, 0, None).await
+    }
+
+    /// Gives it the trace that it came from.
+    pub(crate) async fn came_from(&self, transition: i64, traceparent: &str) {
+        let client = self.database.client().await.unwrap();
+        let update = "update alert_transition set traceparent = $1 where id = $2";
+        client.execute(update, &[&traceparent, &transition]).await.unwrap();
+    }
+
+    /// Undelivered notifications of alerts that fire, as `freshet alerts` shows them.
+    pub(crate) async fn undelivered(&self) -> i64 {
+        let client = self.database.client().await.unwrap();
+        let state = "
+            insert into alert_state (rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, updated_at)
+            values ('TooHot', 1, 0, 'hash', now(), '{}', 'firing', now()) on conflict do nothing";
+        client.execute(state, &[]).await.unwrap();
+        store::queries::alerts(&client, false, 1).await.unwrap()[0].undelivered
+    }
+
     async fn insert(&self, rule: &str, kind: &str, minute: i64, retracts: Option<i64>) -> i64 {
         let client = self.database.client().await.unwrap();
         let insert = "
             insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, value, cause, severity, labels,
                                           annotations, recorded_at, retracts)
-            values ($1, 'hash', 1, 0, $2, $3, 31.5, 'breach', 'warning',
+            values ($1, 'hash', 1, 0, $2, $3, 31.5, 'breach', $5,
                     jsonb_build_object('alertname', $1::text), '{}', $3, $4)
             returning id";
         let at = start().checked_add(minute.minutes()).unwrap();
-        client.query_one(insert, &[&rule, &kind, &at, &retracts]).await.unwrap().get(0)
+        client
+            .query_one(insert, &[&rule, &kind, &at, &retracts, &severity(rule).as_str()])
+            .await
+            .unwrap()
+            .get(0)
     }
 
     /// Queues it as an evaluation does.
@@ -115,7 +150,9 @@ impl World {
         let rule: String = client.query_one(select, &[&transition]).await.unwrap().get(0);
         let alert_key = AlertId { rule: &rule, stream: 1, position: 0 }.key();
         let target = Target { receiver: receiver.to_owned(), is_fallback: false };
-        let new = NewNotification { transition, alert_key, target };
+        let due_at = self.clock.now();
+        let fallback_at = due_at.checked_add(FallbackAfter::default().of(severity(&rule))).ok();
+        let new = NewNotification { transition, alert_key, target, due_at, fallback_at };
         let transaction = Transaction::begin(&mut client).await.unwrap();
         queue_notifications(&transaction, &[new], self.clock.now()).await.unwrap();
         transaction.commit().await.unwrap();
@@ -126,7 +163,7 @@ impl World {
         let mut client = self.database.client().await.unwrap();
         let now = self.clock.now();
         let lease = Lease { id: Uuid::new_v4(), until: now.checked_add(LEASE).unwrap() };
-        assert_eq!(notifications::take(&mut client, now, lease, 10).await.unwrap().len(), 1);
+        assert_eq!(notifications::take(&mut client, "ops", now, lease, 10).await.unwrap().len(), 1);
     }
 
     /// What became of a receiver's notifications, in the order of their transitions.
@@ -140,14 +177,15 @@ impl World {
 fn process(database: &Database, clock: &Clock, pipeline: Pipeline) -> Notify {
     let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), None));
     let (database, clock) = (database.clone(), clock.clone());
-    Notify::new(Deliverer { database, pipeline, outgoing, clock, lease: LEASE })
+    let waiters = Waiters::default();
+    Notify::new(Deliverer { database, pipeline, outgoing, clock, lease: LEASE, waiters })
 }
 
 fn pipeline(ops: &TestReceiver, spare: &TestReceiver, prometheus: &TestReceiver, further: &str) -> Pipeline {
     let text = format!(
         "sources:\n  greenhouse:\n    format: json\n    credentials: [{{header: X-Key, secret: {{env: KEY}}}}]\n\
          network:\n  allow: [127.0.0.0/8]\n\
-         receivers:\n  ops:\n    webhook: {{url: '{}'}}\n  spare:\n    webhook: {{url: '{}'}}\n  \
+         receivers:\n  ops:\n    webhook: {{url: '{}', max_per_hour: {MAX_PER_HOUR}}}\n  spare:\n    webhook: {{url: '{}'}}\n  \
          prometheus:\n    alertmanager: {{url: '{}'}}{further}\n\
          fallback: [spare]\ntick: 5m\n",
         ops.url("/"),
