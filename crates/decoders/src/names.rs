@@ -128,10 +128,12 @@ pub fn with_unit(raw: &str) -> Option<(Name, &str)> {
     }
     let metric = metric(name);
     let (_, kept) = units::canonical(0.0, unit, &metric)?;
-    match default_unit(&metric) {
-        Some(default) if default == kept => Some((metric, unit)),
+    let is_letter = unit.len() == 1 && unit.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    match BY_NAME.get(&*metric).map(|known| &known.unit) {
+        Some(Some(assumed)) if assumed.unit == kept => Some((metric, unit)),
+        Some(None) => Some((metric, unit)),
         // `Counter (A)` is one of several.
-        _ if open == '(' && unit.len() == 1 => None,
+        _ if open == '(' && is_letter => None,
         Some(_) => Some((snake_case(raw).into(), unit)),
         None => Some((metric, unit)),
     }
@@ -268,6 +270,8 @@ mod tests {
             ("Humidity [g/m3]", "humidity_g_m3", "g/m3"),
             ("Water flow [l/s]", "water_flow", "l/s"),
             ("L1[A]", "l1", "A"),
+            ("Battery (V)", "battery", "V"),
+            ("Valve (%)", "valve", "%"),
         ] {
             assert_eq!(with_unit(raw), Some((metric.into(), unit)), "{raw}");
         }
