@@ -23,7 +23,7 @@ QUICK := --package cli --package ingest --package transform --package alert --pa
 	--package scheduler --no-default-features --features cli/local
 
 quick: ## What `make run` runs, soon built: not optimised, without Kafka
-	@[ -x target/quick/freshet ] || echo "freshet: the first build compiles every library; on two cores it takes some minutes" >&2
+	@[ -x target/quick/freshet ] || echo "freshet: the first build compiles every library; on two free cores that takes 3 to 4 minutes" >&2
 	cargo build --profile quick --locked $(QUICK) --bins
 
 release: ## The binaries as they are shipped

@@ -145,22 +145,19 @@ pub async fn positions(
 mod tests {
     use runtime::Env;
 
-    use crate::EitherSink;
-
-    use super::KafkaSettings;
-
-    fn mistakes(env: Env) -> String {
-        env.finish().unwrap_err().to_string()
-    }
+    use super::{KafkaSettings, KafkaSink};
 
     #[test]
     fn who_asks_for_kafka_hears_that_this_build_has_none() {
-        let mut env = Env::from_pairs(&[("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")]);
-        assert!(KafkaSettings::from_env(&mut env).is_none());
-        assert!(mistakes(env).contains("KAFKA_BOOTSTRAP_SERVERS: this build has no Kafka"));
         let mut env =
             Env::from_pairs(&[("KAFKA_TOPIC", "payloads"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")]);
-        assert!(EitherSink::from_env(&mut env).is_none());
-        assert!(mistakes(env).contains("this build has no Kafka"));
+        assert!(KafkaSettings::from_env(&mut env).is_none());
+        assert!(KafkaSink::from_env(&mut env).is_none());
+        let mistakes = env.finish().unwrap_err();
+        for (mistake, place) in mistakes.0.iter().zip(["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC"]) {
+            assert_eq!(mistake.place, place);
+            assert!(mistake.reason.contains("this build has no Kafka"), "{mistakes}");
+        }
+        assert_eq!(mistakes.0.len(), 2);
     }
 }

@@ -5,7 +5,9 @@ mod record;
 mod topic_group;
 mod topic_spec;
 
-#[cfg(not(feature = "client"))]
+// Tested beside the client, since tests of the workspace are built with it.
+#[cfg(any(test, not(feature = "client")))]
+#[cfg_attr(feature = "client", allow(dead_code, unreachable_pub, reason = "only its tests are wanted here"))]
 mod absent;
 #[cfg(feature = "client")]
 mod admin;

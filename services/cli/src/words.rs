@@ -39,6 +39,12 @@ pub fn no_answer(error: reqwest::Error) -> String {
     cause.message().to_owned()
 }
 
+/// What came back that is no success: the status, and the reason where one was given.
+pub fn answered(who: &str, status: u16, reason: &str) -> String {
+    let joint = if reason.is_empty() { "" } else { ": " };
+    format!("{who} answered {status}{joint}{reason}")
+}
+
 /// A URL; without a scheme it is one of `http`.
 ///
 /// # Errors

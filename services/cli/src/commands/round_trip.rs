@@ -12,6 +12,7 @@ use crate::output::{self, Format};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::round_trip::{Fate, Probe};
 use crate::send::credential::Shown;
+use crate::send::run::reason_of;
 use crate::send::target::{Outgoing, Target};
 use crate::state_directory::StateDirectory;
 use crate::words;
@@ -120,9 +121,12 @@ async fn post(request: &Outgoing, limit: Duration) -> Result<Result<(), Refusal>
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
-    let status = match builder.send().await {
+    let (status, reason) = match builder.send().await {
         Ok(response) if response.status().is_success() => return Ok(Ok(())),
-        Ok(response) => response.status().as_u16(),
+        Ok(response) => {
+            let status = response.status().as_u16();
+            (status, words::answered("it", status, &reason_of(response).await.unwrap_or_default()))
+        }
         Err(error) => {
             let reason = format!("no answer: {}", words::no_answer(error));
             let hint = "is the URL that of ingest, and is its Knative Service ready?";
@@ -137,7 +141,7 @@ async fn post(request: &Outgoing, limit: Duration) -> Result<Result<(), Refusal>
         _ => "ingest's log says more",
     };
     let may_pass_later = matches!(status, 429 | 502..=504);
-    Ok(Err(Refusal { reason: format!("it answered {status}"), hint, may_pass_later }))
+    Ok(Err(Refusal { reason, hint, may_pass_later }))
 }
 
 /// Until the row is there.

@@ -210,15 +210,23 @@ async fn once(
         .get("retry-after")
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .map(Duration::from_secs);
-    match text(response).await {
+    match reason_of(response).await {
         Ok(_) if answer.is_success() => (answer, String::new(), retry_after),
-        Ok(body) => (answer, reason(&body), retry_after),
+        Ok(reason) => (answer, reason, retry_after),
         Err(error) => (Answer::None, words::no_answer(error), None),
     }
 }
 
+/// What an answer says of a refusal, from its body; empty where it says nothing.
+///
+/// # Errors
+/// Where the body breaks off.
+pub async fn reason_of(response: reqwest::Response) -> Result<String, reqwest::Error> {
+    Ok(reason(&beginning(response).await?))
+}
+
 /// The beginning of the body, which is read to its end, so that the connection can serve the next request.
-async fn text(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+async fn beginning(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = LONGEST_ANSWER - body.len();

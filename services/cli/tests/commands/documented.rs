@@ -80,6 +80,32 @@ fn every_target_of_make_in_the_documents_is_there() {
     assert!(seen > 15, "only {seen} were found");
 }
 
+#[test]
+fn every_test_that_the_documents_run_is_there() {
+    let root = repository();
+    let member = |name: &str| {
+        let folders = ["crates", "services", "tests"].map(|part| root.join(part).join(name));
+        folders.into_iter().find(|folder| folder.is_dir())
+    };
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for line in shell_lines(&text).iter().filter(|line| line.starts_with("cargo test ")) {
+            let words = words(line);
+            let after =
+                |flag: &str| words.iter().position(|word| word == flag).map(|at| words[at + 1].as_str());
+            let Some(package) = after("--package") else { continue };
+            seen += 1;
+            let folder = member(package).unwrap_or_else(|| panic!("{page}: {line}: no such package"));
+            if let Some(test) = after("--test") {
+                let tests = folder.join("tests");
+                let is_there = tests.join(format!("{test}.rs")).is_file() || tests.join(test).is_dir();
+                assert!(is_there, "{page}: {line}: no such test");
+            }
+        }
+    }
+    assert!(seen > 2, "only {seen} were found");
+}
+
 /// The block of the README that begins with a line.
 fn block(readme: &str, begin: &str) -> String {
     let (_, rest) = readme.split_once(&format!("```{begin}")).expect("the README has the block");

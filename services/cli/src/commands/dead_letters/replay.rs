@@ -13,6 +13,7 @@ use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::database;
 use crate::output::{self, Format, Row};
+use crate::send::run::reason_of;
 use crate::state_directory::StateDirectory;
 use crate::words;
 use runtime::Failure;
@@ -120,7 +121,11 @@ async fn send(http: &reqwest::Client, broker: &reqwest::Url, event: &DeadEvent) 
     }
     match request.send().await {
         Ok(response) if response.status().is_success() => Ok(()),
-        Ok(response) => Err(format!("the Broker answered {}", response.status().as_u16())),
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let reason = reason_of(response).await.unwrap_or_default();
+            Err(words::answered("the Broker", status, &reason))
+        }
         Err(error) => Err(format!("no answer of the Broker: {}", words::no_answer(error))),
     }
 }
