@@ -23,13 +23,16 @@ impl Failure {
         Self::new(format!("{}: {}", message.into(), Self::of(cause).message))
     }
 
-    /// A failure that its cause says all about, with the causes of that.
+    /// A failure that its cause says all about, with the causes of that; what a cause repeats of the one after it is said once.
     pub fn of(cause: &dyn Error) -> Self {
         let mut message = cause.to_string();
         let mut next = cause.source();
         while let Some(error) = next {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
+            let text = error.to_string();
+            if !message.ends_with(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
             next = error.source();
         }
         Self::new(message)
@@ -74,6 +77,16 @@ mod tests {
     use std::io;
 
     use super::Failure;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no listener: {0}")]
+    struct Repeating(#[source] io::Error);
+
+    #[test]
+    fn what_a_cause_repeats_is_said_once() {
+        let cause = Repeating(io::Error::other("address in use"));
+        assert_eq!(Failure::because("no start", &cause).message(), "no start: no listener: address in use");
+    }
 
     #[test]
     fn a_failure_says_what_to_do() {

@@ -22,7 +22,7 @@ const SECRETS: [(&str, &str); 3] = [
     ("GREENHOUSE_KEY", "greenhouse-key-1f"),
     ("OPS_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
 ];
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
