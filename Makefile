@@ -62,7 +62,7 @@ test-skaffold: ## Seconds from an edit to the answering revision, and their part
 	k8s/skaffold-time
 
 ##@ Test more
-.PHONY: test-chart test-corpus test-faults test-pipeline fuzz lint format ci
+.PHONY: test-chart test-corpus test-faults test-long test-pipeline fuzz lint format ci
 test-corpus: ## Real samples of every built format; FRESHET_CORPUS names their folder
 	cargo test $(TEST_FLAGS) --test corpus -- --nocapture
 
@@ -74,6 +74,9 @@ test-chart: ## The chart: rendered, held against schemas and code, wrong values 
 
 test-faults: ready-test build-test ## Seeds of the pipeline tests, 200 of them
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
+
+test-long: ready-test ## What a burst costs beside a million devices, statement by statement; FRESHET_LONG is another size
+	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test growth -- --nocapture
 
 fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
 	.ci/fuzz

@@ -78,16 +78,16 @@ impl Evaluator {
         }
         let mut heartbeats = HeartbeatCache::new(self.pipeline.tick);
         let mut seen = BTreeSet::new();
-        let mut rounds = self.rounds(&client, &scope, &mut seen).await?;
+        let (mut rounds, mut is_all) = self.rounds(&client, &scope, &mut seen).await?;
         for () in deadline.steps(LONGEST_BATCH) {
-            if rounds.is_empty() && seen.len() >= LOOK {
-                rounds = self.rounds(&client, &scope, &mut seen).await?;
+            if rounds.is_empty() && !is_all {
+                (rounds, is_all) = self.rounds(&client, &scope, &mut seen).await?;
             }
             let Some(round) = rounds.pop_front() else { break };
             self.evaluate(&mut client, round, &mut heartbeats, (&mut rounds, &mut summary)).await?;
         }
         // Without any progress going on is of no use.
-        summary.more = (summary.more || !rounds.is_empty()) && summary.streams > 0;
+        summary.more = (summary.more || !rounds.is_empty() || !is_all) && summary.streams > 0;
         Ok(summary)
     }
 
@@ -149,26 +149,32 @@ impl Evaluator {
         Ok(Some(evaluated))
     }
 
-    /// The streams that this run has not seen, in batches: those of the scope first, then by how long they wait.
+    /// The streams that this run has not seen, in batches: those of the scope first, then by how long they wait. And whether
+    /// that is all there is.
     async fn rounds(
         &self,
         client: &Client,
         scope: &Scope,
         seen: &mut BTreeSet<i32>,
-    ) -> Result<VecDeque<Round>, StoreError> {
+    ) -> Result<(VecDeque<Round>, bool), StoreError> {
         // What was evaluated is due no more; what another process has may be, and must not hide what comes after it.
-        let limit = i64::try_from(LOOK + seen.len()).unwrap_or(i64::MAX);
-        let mut streams = scope.streams.clone();
-        streams.extend(alerts::requested_streams(client, limit).await?);
+        let most = LOOK + seen.len();
+        let limit = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut due = vec![alerts::requested_streams(client, limit).await?];
         if let Some(newest) = alerts::newest_heartbeat(client).await? {
-            streams.extend(alerts::overdue_streams(client, newest, limit).await?);
+            due.push(alerts::overdue_streams(client, newest, limit).await?);
         }
         if scope.other_rules {
             let current = self.rules.iter().map(|watched| (watched.rule.name.clone(), watched.hash.clone()));
             let (names, hashes): (Vec<_>, Vec<_>) = current.unzip();
-            streams.extend(alerts::streams_of_other_rules(client, (&names, &hashes), limit).await?);
+            due.push(alerts::streams_of_other_rules(client, (&names, &hashes), limit).await?);
         }
+        let is_all = due.iter().all(|streams| streams.len() < most);
+        let mut streams: Vec<i32> = scope.streams.iter().copied().chain(due.into_iter().flatten()).collect();
         streams.retain(|stream| seen.insert(*stream));
-        Ok(streams.chunks(BATCH).map(|streams| Round { streams: streams.to_vec(), number: 1 }).collect())
+        // Without anything new another look would find the same.
+        let is_all = is_all || streams.is_empty();
+        let rounds = streams.chunks(BATCH).map(|streams| Round { streams: streams.to_vec(), number: 1 });
+        Ok((rounds.collect(), is_all))
     }
 }

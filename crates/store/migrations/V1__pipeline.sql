@@ -12,6 +12,8 @@ create table device (
 );
 -- how many devices of a source are new
 create index device_first_seen on device (source, first_seen_at);
+-- people name a device without its source
+create index device_name on device (name);
 comment on table device is 'One device of one source, by the name its platform gives it.';
 
 create table stream (
@@ -107,6 +109,8 @@ create table evaluation_request (
     token       bigint      not null,
     traceparent text
 );
+-- those that wait longest are taken first
+create index evaluation_request_token on evaluation_request (token);
 comment on table evaluation_request is 'A stream that rules watch has readings that no rule has seen, the earliest at from_at.';
 
 create table alert_state (
@@ -151,6 +155,7 @@ create table alert_transition (
     retracted_by  bigint
 );
 create index alert_transition_series on alert_transition (stream_id, rule, position, at);
+create index alert_transition_recorded on alert_transition (recorded_at);
 comment on table alert_transition is 'A transition is effective while retracted_by is null and it is no retraction.';
 
 create table notification (
@@ -183,6 +188,7 @@ create index notification_due on notification (least(next_attempt_at, fallback_a
 create index notification_receiver_due on notification (receiver, (least(next_attempt_at, fallback_at)))
     where status in ('pending', 'repeating');
 create index notification_summary on notification (receiver) where summarizes is not null and status = 'pending';
+create index notification_created on notification (created_at);
 create index notification_order on notification (alert_key, receiver, transition_id);
 
 create table receiver_budget (
@@ -219,6 +225,7 @@ create table dead_letter (
     resolved_at  timestamptz
 );
 create index dead_letter_open on dead_letter (last_at) where resolved_at is null;
+create index dead_letter_last on dead_letter (last_at);
 create index dead_letter_replayed on dead_letter (replayed_at) where replayed_at is not null;
 
 create table heartbeat (
@@ -269,3 +276,20 @@ join metric m on m.stream_id = s.id
 join moment r on r.stream_id = s.id
 where r."values"[m.position + 1] is not null or r.texts[m.position + 1] is not null;
 comment on view readings is 'One line per value with its names and unit; filter by source, device and metric.';
+
+create view last_readings as
+select d.source, d.name as device, s.channel, m.name as metric, r.observed_at,
+       case when m.kind in ('number', 'flag') then r."values"[m.position + 1] end as value,
+       case when m.kind in ('text', 'bytes') then r.texts[m.position + 1] end as text,
+       nullif(m.unit, '') as unit, m.kind,
+       case coalesce(r.quality[m.position + 1], 0) when 0 then 'good' when 1 then 'uncertain' else 'bad' end as quality,
+       coalesce(r.received_ats[m.position + 1], r.received_at) as received_at, r.revised_at
+from device d
+join stream s on s.device_id = d.id
+join metric m on m.stream_id = s.id
+cross join lateral (
+    select *
+    from (select * from moment where stream_id = s.id order by observed_at desc limit 1000) as recent
+    where recent."values"[m.position + 1] is not null or recent.texts[m.position + 1] is not null
+    order by recent.observed_at desc limit 1) as r;
+comment on view last_readings is 'The newest value of each metric, as far as it is among the newest 1,000 moments of its stream.';

@@ -19,6 +19,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::StoreError;
 
+pub(crate) use due::MADE_BY;
 pub use due::{overdue_streams, requested_streams, still_due, streams_of_other_rules};
 pub use heartbeat::{heartbeat_count, heartbeats_since, newest_heartbeat};
 pub use moment::{Moments, moments};

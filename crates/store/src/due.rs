@@ -4,6 +4,7 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Error;
 
+use crate::alerts::MADE_BY;
 use crate::dead_letters::{DUE as DEAD_LETTERS_DUE, MAX_REPLAYS};
 
 /// What is due at an instant.
@@ -30,20 +31,12 @@ pub struct Rules<'a> {
 }
 
 /// $1 now, $2 how often an event is sent back, $3 the pipeline's hash, $4 names and $5 hashes of its rules.
-///
-/// The rules that states were made by are found by skipping through their index: as many steps as there are rules.
 fn statement() -> String {
     format!(
         "
-    with recursive made_by as (
-        (select rule, rule_hash from alert_state order by rule, rule_hash limit 1)
-        union all
-        select next.rule, next.rule_hash
-        from made_by, lateral (select rule, rule_hash from alert_state a
-                               where (a.rule, a.rule_hash) > (made_by.rule, made_by.rule_hash)
-                               order by a.rule, a.rule_hash limit 1) next)
+    with recursive {MADE_BY}
     select exists (select from evaluation_request)
-               or exists (select from alert_state where deadline_at <= (select max(at) from heartbeat))
+               or coalesce((select min(deadline_at) from alert_state) <= (select max(at) from heartbeat), false)
                or exists (select from active_pipeline where hash = $3)
                   and exists (select rule, rule_hash from made_by
                               except select * from unnest($4::text[], $5::text[])),

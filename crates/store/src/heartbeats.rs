@@ -114,7 +114,7 @@ pub async fn dead_letters_wait(
         select exists (select from dead_letter
                        where resolved_at is null and cause = 'unavailable' and event_type = $3
                          and first_at > $1::timestamptz - interval '1 hour')
-            or exists (select from dead_letter where replayed_at >= $2 and event_type = $3)";
+            or coalesce((select max(replayed_at) from dead_letter where event_type = $3) >= $2, false)";
     let rows = transaction.query(sql, &[&now, &since, &PAYLOAD_RECEIVED]).await?;
     Ok(rows.first().map_or(Ok(false), |row| row.try_get(0))?)
 }

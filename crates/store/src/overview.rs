@@ -68,13 +68,15 @@ pub async fn overview(
                (select count(*) from alert_transition where recorded_at >= $1), (select max(at) from heartbeat)
         from receipt where received_at >= $1";
     let row = client.query_one(sql, &[&since]).await?;
+    // What was delivered or given up since then was queued at most a day before.
     let sql = "
         select count(*) filter (where status = 'delivered' and delivered_at >= $1),
                count(*) filter (where status = 'failed' and created_at >= $1),
                count(*) filter (where status = 'pending' and next_attempt_at <= $2),
                count(*) filter (where status = 'pending' and next_attempt_at > $2
                                    or status = 'repeating' and last_error is not null)
-        from notification";
+        from notification
+        where created_at >= $1::timestamptz - interval '24 hours' or status in ('pending', 'repeating')";
     let told = client.query_one(sql, &[&since, &now]).await?;
     Ok(Overview {
         receipts: row.try_get(0)?,

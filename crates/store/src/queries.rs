@@ -14,7 +14,7 @@ pub struct DeviceRow {
     pub device: String,
     /// When its first payload came.
     pub first_seen_at: Timestamp,
-    /// When its last payload came, to the minute.
+    /// When its last payload came: a whole minute, which may lie up to a minute before it.
     pub last_seen_at: Timestamp,
     /// Tags of source and device.
     pub tags: serde_json::Value,
@@ -103,7 +103,7 @@ pub async fn devices(
     limit: i64,
 ) -> Result<Vec<DeviceRow>, Error> {
     let sql = "
-        select d.source, d.name, d.first_seen_at, d.last_seen_at, d.tags,
+        select d.source, d.name, d.first_seen_at, date_trunc('minute', d.last_seen_at), d.tags,
                (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = d.id)
         from device d where $1::timestamptz is null or d.last_seen_at < $1
         order by d.last_seen_at, d.source, d.name limit $2";
@@ -120,12 +120,29 @@ pub async fn values(
     filter: &ValueFilter<'_>,
     limit: i64,
 ) -> Result<Vec<ValueRow>, Error> {
-    let sql = "
-        select source, device, channel, metric, observed_at, value, text, unit, kind, quality, received_at, revised_at
-        from readings
-        where device = $1 and ($2::text is null or source = $2) and ($3::text is null or metric = $3)
-          and observed_at >= coalesce($4, '-infinity'::timestamptz) and observed_at < coalesce($5, 'infinity'::timestamptz)
-        order by observed_at desc, source, channel, metric limit $6";
+    // By stream, with the limit within: a moment has a value, so that no more moments are needed than values are asked for.
+    let sql = r#"
+        select d.source, d.name, s.channel, m.name, r.observed_at,
+               case when m.kind in ('number', 'flag') then r."values"[m.position + 1] end,
+               case when m.kind in ('text', 'bytes') then r.texts[m.position + 1] end,
+               nullif(m.unit, ''), m.kind,
+               case coalesce(r.quality[m.position + 1], 0) when 0 then 'good' when 1 then 'uncertain' else 'bad' end,
+               coalesce(r.received_ats[m.position + 1], r.received_at), r.revised_at
+        from device d
+        join stream s on s.device_id = d.id
+        cross join lateral (
+            select * from moment
+            where stream_id = s.id
+              and observed_at >= coalesce($4, '-infinity'::timestamptz) and observed_at < coalesce($5, 'infinity'::timestamptz)
+              and ($3::text is null
+                   or exists (select from metric w
+                              where w.stream_id = s.id and w.name = $3
+                                and ("values"[w.position + 1] is not null or texts[w.position + 1] is not null)))
+            order by observed_at desc limit $6) as r
+        join metric m on m.stream_id = s.id and ($3 is null or m.name = $3)
+                     and (r."values"[m.position + 1] is not null or r.texts[m.position + 1] is not null)
+        where d.name = $1 and ($2::text is null or d.source = $2)
+        order by r.observed_at desc, d.source, s.channel, m.name limit $6"#;
     let ValueFilter { source, device, metric, from, until } = filter;
     let rows = client.query(sql, &[device, source, metric, from, until, &limit]).await?;
     rows.iter().map(value).collect()

@@ -9,6 +9,6 @@ mod receiver;
 
 pub use eventually::{Holds, eventually};
 pub use kafka::{OwnKafka, SecuredKafka, TestKafka, kafka, own_kafka, secured_kafka};
-pub use postgres::{OwnPostgres, TestDatabase, own_postgres, postgres};
+pub use postgres::{OwnPostgres, TestDatabase, own_postgres, postgres, report_skipped};
 pub use process::{Process, free_port};
 pub use receiver::{Received, TestReceiver};

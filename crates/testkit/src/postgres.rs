@@ -39,7 +39,12 @@ pub struct OwnPostgres {
 impl OwnPostgres {
     /// Its one database.
     pub fn database(&self) -> TestDatabase {
-        TestDatabase { url: self.instance.url("postgres") }
+        self.named("postgres")
+    }
+
+    /// The database of this name.
+    pub fn named(&self, name: &str) -> TestDatabase {
+        TestDatabase { url: self.instance.url(name) }
     }
 }
 
@@ -62,7 +67,7 @@ pub async fn postgres() -> Option<TestDatabase> {
             .await
             .expect("starting the server panicked");
     let Some(server) = server else {
-        report_skipped(&test);
+        report_skipped(&test, "PostgreSQL's server binaries were not found");
         return None;
     };
     let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
@@ -83,7 +88,7 @@ pub async fn own_postgres() -> Option<OwnPostgres> {
         .await
         .expect("starting the server panicked");
     if server.is_none() {
-        report_skipped(&test);
+        report_skipped(&test, "PostgreSQL's server binaries were not found");
     }
     server
 }
@@ -104,12 +109,13 @@ async fn connect(url: &str) -> Client {
     client
 }
 
-fn report_skipped(test: &str) {
-    assert!(
-        !std::env::var("CI").is_ok_and(|ci| ci == "true"),
-        "{test} needs PostgreSQL's server binaries, and they were not found"
-    );
-    println!("skipped: {test}: PostgreSQL's server binaries were not found");
+/// Says that a test was left out, and why.
+///
+/// # Panics
+/// Where `CI` is `true`: there nothing is missing.
+pub fn report_skipped(test: &str, reason: &str) {
+    assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{test} was to be skipped: {reason}");
+    println!("skipped: {test}: {reason}");
 }
 
 /// The test harness names each test's thread after the test.

@@ -14,7 +14,7 @@ pub async fn requested_streams(client: &impl GenericClient, limit: i64) -> Resul
     ids(client, "select stream_id from evaluation_request order by token limit $1", &[&limit]).await
 }
 
-/// The streams whose deadline is not after `until`, the oldest first.
+/// The streams whose deadline is not after `until`, the oldest first; one that has several comes more than once.
 ///
 /// # Errors
 /// Those of the database.
@@ -23,13 +23,15 @@ pub async fn overdue_streams(
     until: Timestamp,
     limit: i64,
 ) -> Result<Vec<i32>, StoreError> {
-    let sql = "
-        select stream_id from alert_state where deadline_at <= $1
-        group by stream_id order by min(deadline_at) limit $2";
+    let sql = "select stream_id from alert_state where deadline_at <= $1 order by deadline_at limit $2";
     ids(client, sql, &[&until, &limit]).await
 }
 
-/// The streams that have a state of a rule which is none of `current` (names and hashes): changed or removed.
+/// The streams that have a state of a rule which is none of `current` (names and hashes): changed or removed; one that has
+/// several comes more than once.
+///
+/// The rules that states were made by are found by skipping through their index: as many steps as there are rules. A range of one
+/// rule in the order of that index is read by it, whatever the planner thinks of finding such states by reading all.
 ///
 /// # Errors
 /// Those of the database.
@@ -38,13 +40,28 @@ pub async fn streams_of_other_rules(
     current: (&[String], &[String]),
     limit: i64,
 ) -> Result<Vec<i32>, StoreError> {
-    let sql = "
-        select distinct stream_id from alert_state a
-        where not exists (select from unnest($1::text[], $2::text[]) as current (rule, hash)
-                          where current.rule = a.rule and current.hash = a.rule_hash)
-        order by stream_id limit $3";
-    ids(client, sql, &[&current.0, &current.1, &limit]).await
+    let sql = format!(
+        "
+        with recursive {MADE_BY}
+        select a.stream_id
+        from (select rule, rule_hash from made_by except select * from unnest($1::text[], $2::text[])) as other
+        cross join lateral (select stream_id from alert_state
+                            where (rule, rule_hash) >= (other.rule, other.rule_hash)
+                              and (rule, rule_hash) <= (other.rule, other.rule_hash)
+                            order by rule, rule_hash limit $3) as a
+        limit $3"
+    );
+    ids(client, &sql, &[&current.0, &current.1, &limit]).await
 }
+
+/// The rules by which there are states, as the first part of a recursive query.
+pub(crate) const MADE_BY: &str = "made_by as (
+        (select rule, rule_hash from alert_state order by rule, rule_hash limit 1)
+        union all
+        select next.rule, next.rule_hash
+        from made_by, lateral (select rule, rule_hash from alert_state a
+                               where (a.rule, a.rule_hash) > (made_by.rule, made_by.rule_hash)
+                               order by a.rule, a.rule_hash limit 1) next)";
 
 /// Those of `streams` that have a request, or whose deadline (beside them) a heartbeat has reached.
 ///
