@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
+use tokio_postgres::config::SslMode;
 
 use crate::StoreError;
 use crate::migrate;
-use crate::settings::DatabaseSettings;
+use crate::settings::{DatabaseSettings, is_local};
 use crate::tls::{LazyTls, may_be_used};
 
 /// A small pool of connections. Nothing is connected until the first is asked for; clones share the pool.
@@ -16,6 +17,7 @@ use crate::tls::{LazyTls, may_be_used};
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    is_plain: bool,
     schema_is_current: Arc<AtomicBool>,
 }
 
@@ -24,6 +26,7 @@ impl Database {
     pub fn new(settings: &DatabaseSettings) -> Self {
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let config = settings.config.clone();
+        let is_plain = config.get_ssl_mode() == SslMode::Disable && !is_local(&config);
         let manager = if may_be_used(&config) {
             let tls = LazyTls::new(settings.root_certificates.clone());
             Manager::from_config(config, tls, manager_config)
@@ -39,7 +42,7 @@ impl Database {
             .recycle_timeout(limit)
             .build()
             .expect("a pool with time-outs is given its runtime");
-        Self { pool, schema_is_current: Arc::default() }
+        Self { pool, is_plain, schema_is_current: Arc::default() }
     }
 
     /// A connection. The schema is looked at once a process: it only ever grows.
@@ -53,6 +56,11 @@ impl Database {
             self.schema_is_current.store(true, Ordering::Relaxed);
         }
         Ok(client)
+    }
+
+    /// Whether what is sent leaves this machine without TLS.
+    pub const fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// Closes every connection that is not in use; later calls get none.

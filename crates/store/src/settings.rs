@@ -1,11 +1,12 @@
 //! Where the database is.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use runtime::Env;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 const DEFAULT_POOL_SIZE: usize = 4;
 const DEFAULT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -134,8 +135,22 @@ fn parse(url: &str) -> Result<Config, tokio_postgres::Error> {
     let url =
         url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
     let mut config: Config = url.parse()?;
-    name_application(&mut config);
+    complete(&mut config);
     Ok(config)
+}
+
+/// Whether nothing of what is sent to the database leaves this machine: its sockets, and the loopback interface.
+pub(crate) fn is_local(config: &Config) -> bool {
+    let is_local = |host: &Host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+    };
+    match config.get_hostaddrs() {
+        [] => config.get_hosts().iter().all(is_local),
+        addresses => addresses.iter().all(IpAddr::is_loopback),
+    }
 }
 
 fn from_pg_variables(env: &mut Env) -> Config {
@@ -156,18 +171,24 @@ fn from_pg_variables(env: &mut Env) -> Config {
     config.dbname(env.text_or("PGDATABASE", &user));
     match env.text_or("PGSSLMODE", "prefer").as_str() {
         "disable" => config.ssl_mode(SslMode::Disable),
-        "allow" | "prefer" => config.ssl_mode(SslMode::Prefer),
+        "prefer" => config.ssl_mode(SslMode::Prefer),
         "require" | "verify-ca" | "verify-full" => config.ssl_mode(SslMode::Require),
         _ => {
-            env.mistake("PGSSLMODE", "is none of disable, prefer, require, verify-full");
+            env.mistake("PGSSLMODE", "is none of disable, prefer, require, verify-ca, verify-full");
             &mut config
         }
     };
-    name_application(&mut config);
+    complete(&mut config);
     config
 }
 
-fn name_application(config: &mut Config) {
+/// What is not said. "TLS where the server offers it" is no answer over a network: whoever is on the way says that it does not,
+/// asks for the password in clear, and gets it (PostgreSQL's manual, 34.19.1). So `prefer`, which is also what nothing means, is
+/// TLS on the way to another machine, and none within this one.
+fn complete(config: &mut Config) {
+    if config.get_ssl_mode() == SslMode::Prefer {
+        config.ssl_mode(if is_local(config) { SslMode::Disable } else { SslMode::Require });
+    }
     if config.get_application_name().is_none() {
         config.application_name("freshet");
     }
@@ -238,6 +259,39 @@ mod tests {
         ] {
             assert_eq!(said(url), "DATABASE_URL: is not a PostgreSQL connection string", "{url}");
         }
+    }
+
+    #[test]
+    fn the_way_to_another_machine_is_encrypted_unless_it_is_said_otherwise() {
+        let mode = |url: &str| DatabaseSettings::from_url(url).unwrap().config.get_ssl_mode();
+        for url in [
+            "postgresql://a:b@db.example/c",
+            "postgresql://a:b@db.example/c?sslmode=prefer",
+            "postgresql://a:b@10.0.0.1/c",
+            "postgresql://a:b@localhost,db.example/c",
+            "postgresql://a:b@localhost/c?hostaddr=10.0.0.1",
+            "postgresql://a:b@127.0.0.1/c?sslmode=require",
+            "host=db.example user=a",
+        ] {
+            assert_eq!(mode(url), SslMode::Require, "{url}");
+        }
+        for url in [
+            "postgresql://a:b@db.example/c?sslmode=disable",
+            "postgresql://a:b@localhost/c",
+            "postgresql://a:b@127.0.0.7,[::1]/c",
+            "postgresql://a@/c?host=/run/postgresql",
+            "postgresql://a:b@db.example/c?hostaddr=127.0.0.1",
+        ] {
+            assert_eq!(mode(url), SslMode::Disable, "{url}");
+        }
+        let variables = |mode: &str| {
+            let mut env = Env::from_pairs(&[("PGHOST", "db.example"), ("PGSSLMODE", mode)]);
+            let settings = DatabaseSettings::from_env(&mut env);
+            env.finish().map(|()| settings.config.get_ssl_mode()).map_err(|mistakes| mistakes.to_string())
+        };
+        assert_eq!(variables("prefer"), Ok(SslMode::Require));
+        assert_eq!(variables("disable"), Ok(SslMode::Disable));
+        assert!(variables("allow").is_err());
     }
 
     #[test]

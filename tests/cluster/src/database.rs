@@ -27,6 +27,10 @@ impl Database {
     pub fn url(&self) -> String {
         let mut url = self.server.clone();
         url.set_path(&self.name);
+        // The test's own connections know no TLS.
+        if !url.query_pairs().any(|(name, _)| name == "sslmode") {
+            url.query_pairs_mut().append_pair("sslmode", "disable");
+        }
         url.to_string()
     }
 

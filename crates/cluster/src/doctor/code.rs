@@ -144,6 +144,11 @@ pub const DATABASE_UNREACHABLE: Code = error(
     "database-unreachable",
     "check the Secret that database.existingSecret names, the server, and network policies between them",
 );
+/// The database is reached over a network without TLS.
+pub const DATABASE_PLAIN: Code = warning(
+    "database-plain",
+    "switch TLS on at the server and take `sslmode=disable` out of the database's URL, where the network is not yours alone",
+);
 /// Migrations have not run.
 pub const SCHEMA_TOO_OLD: Code =
     error("schema-too-old", "read the migration Job's log; `helm upgrade` runs it, or run `freshet migrate`");
@@ -173,7 +178,7 @@ pub const TOPIC_MISSING: Code =
     error("topic-missing", "let the migration Job make it (kafka.createTopics), or make it by hand");
 
 /// Every kind.
-pub const ALL: [Code; 30] = [
+pub const ALL: [Code; 31] = [
     KUBERNETES_TOO_OLD,
     KNATIVE_MISSING,
     KNATIVE_TOO_OLD,
@@ -197,6 +202,7 @@ pub const ALL: [Code; 30] = [
     NOT_LOOKED_AT,
     POD_CANNOT_BEGIN,
     DATABASE_UNREACHABLE,
+    DATABASE_PLAIN,
     SCHEMA_TOO_OLD,
     SCHEMA_NEWER,
     PIPELINE_NOT_ACTIVE,

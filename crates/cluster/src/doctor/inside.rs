@@ -28,6 +28,8 @@ pub struct DatabaseReport {
     pub pipeline: Option<String>,
     /// `max_connections`.
     pub max_connections: i32,
+    /// What is sent to the server leaves the machine as it is.
+    pub is_plain: bool,
     /// Open dead letters that wait for a person.
     pub waiting: i64,
 }
@@ -80,6 +82,7 @@ impl DatabaseReport {
             needed: migrate::needed_version(),
             pipeline: active_pipeline::hash(&client).await?,
             max_connections: overview::max_connections(&client).await?,
+            is_plain: database.is_plain(),
             waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
         })
     }
@@ -136,6 +139,10 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         };
         found.extend(what.map(|what| Finding::new(code::PIPELINE_NOT_ACTIVE, "pipeline", what)));
     }
+    if database.is_plain {
+        let what = "passwords and readings cross the network without TLS";
+        found.push(Finding::new(code::DATABASE_PLAIN, "database", what));
+    }
     let most = u64::try_from(database.max_connections).unwrap_or_default();
     if connections > most {
         let what = format!("the stages may take {connections} connections, the server has {most}");
@@ -153,7 +160,13 @@ mod tests {
     use super::{DatabaseReport, KafkaReport, Report, judge};
 
     fn well() -> DatabaseReport {
-        DatabaseReport { schema: 2, needed: 2, pipeline: Some("h".into()), max_connections: 100, waiting: 0 }
+        DatabaseReport {
+            schema: 2,
+            needed: 2,
+            pipeline: Some("h".into()),
+            max_connections: 100,
+            ..DatabaseReport::default()
+        }
     }
 
     fn codes(database: DatabaseReport) -> Vec<&'static str> {
@@ -173,6 +186,7 @@ mod tests {
         assert_eq!(codes(DatabaseReport { pipeline: None, ..well() }), ["pipeline-not-active"]);
         assert_eq!(codes(DatabaseReport { pipeline: Some("x".into()), ..well() }), ["pipeline-not-active"]);
         assert_eq!(codes(DatabaseReport { max_connections: 20, ..well() }), ["connections-short"]);
+        assert_eq!(codes(DatabaseReport { is_plain: true, ..well() }), ["database-plain"]);
         assert_eq!(codes(DatabaseReport { waiting: 3, ..well() }), ["dead-letters-wait"]);
     }
 

@@ -59,3 +59,28 @@ async fn a_certificate_is_verified_wherever_tls_is_used() {
     let strangers = settings(&[("DATABASE_URL", &url)]);
     assert!(Database::new(&strangers).client().await.is_err(), "nobody known has signed it");
 }
+
+#[tokio::test]
+async fn a_server_that_offers_no_tls_gets_no_password() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // As it is without `sslmode` for another machine.
+    let url = format!("postgresql://a:hunter2@127.0.0.1:{port}/x?sslmode=require&connect_timeout=5");
+    let database = Database::new(&DatabaseSettings::from_url(&url).unwrap());
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 8];
+        stream.read_exact(&mut asked).await.unwrap();
+        // SSLRequest (PostgreSQL's manual, 55.7): its length and 80877103.
+        assert_eq!(asked, [0, 0, 0, 8, 4, 210, 22, 47]);
+        stream.write_all(b"N").await.unwrap();
+        let mut told = Vec::new();
+        stream.read_to_end(&mut told).await.unwrap();
+        told
+    };
+    let (refused, told) = tokio::join!(database.client(), server);
+    assert!(refused.is_err());
+    assert_eq!(told, b"", "not even the user's name");
+}
