@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use rules::Horizon;
+use rules::{Condition, Horizon};
 use runtime::crash;
-use store::alerts::{self, Request};
+use store::alerts::{self, Moments, Request};
 use store::{StoreError, Transaction};
 
 use crate::decide::{Decision, Past, decide};
 use crate::heartbeats::HeartbeatCache;
 use crate::plan::{Plan, Start, Task};
+use crate::succession::{Sibling, end, takes_over};
 use crate::watched_rules::WatchedRules;
 use crate::write::{Changes, Written};
 
@@ -101,9 +102,12 @@ impl Batch<'_> {
         if tasks.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let since: Vec<_> =
-            plans.iter().filter_map(|(stream, plan)| Some((*stream, plan.reads_from(lateness)?))).collect();
-        let moments = alerts::moments(self.transaction, &since, most_moments).await?;
+        let spans_of = |(stream, plan): (&i32, &Plan<'_>)| {
+            let stream = *stream;
+            plan.spans(lateness).into_iter().map(move |span| (stream, span))
+        };
+        let spans: Vec<_> = plans.iter().flat_map(spans_of).collect();
+        let moments = alerts::moments(self.transaction, &spans, most_moments).await?;
         let Some(moments) = moments else { return Ok(None) };
         let pasts = self.pasts(&tasks).await?;
         let counts_from = tasks.iter().filter_map(|task| task.counts_from(lateness)).min();
@@ -111,8 +115,17 @@ impl Batch<'_> {
         let mut decisions = Vec::new();
         for (task, past) in tasks.into_iter().zip(pasts) {
             let moments = moments.get(&task.stream);
-            let points = moments.map(|moments| moments.series(task.position)).unwrap_or_default();
-            let decision = decide(task, &points, &past, Horizon { heartbeats, lateness });
+            let points_of = match task.watched.rule.condition {
+                Condition::Absent { .. } => Moments::signs_of_life,
+                _ => Moments::series,
+            };
+            let points = moments.map(|moments| points_of(moments, task.position)).unwrap_or_default();
+            let mut decision = decide(task, &points, &past, Horizon { heartbeats, lateness });
+            if let (Some(decision), Some(plan), Some(moments)) =
+                (&mut decision, plans.get(&task.stream), moments)
+            {
+                succeed(task, decision, plan, moments);
+            }
             decisions.extend(decision.map(|decision| (task, decision)));
         }
         Ok(Some(decisions))
@@ -131,5 +144,25 @@ impl Batch<'_> {
             Past { effective, newest }
         };
         Ok(tasks.iter().zip(effective).map(past).collect())
+    }
+}
+
+/// Ends the alert of a series whose metric the device reports as another one.
+fn succeed(task: &Task<'_>, decision: &mut Decision, plan: &Plan<'_>, moments: &Moments) {
+    let (false, Some(newest)) = (matches!(task.start, Start::First { .. }), decision.state.newest_at) else {
+        return;
+    };
+    let metric = plan.series.get(&task.position).map(|series| &series.metric);
+    let others = plan.series.iter().filter(|(position, _)| **position != task.position);
+    let at = others.filter(|(_, series)| Some(&series.metric) == metric).filter_map(|(position, _)| {
+        let is_new = plan.tasks.iter().any(|other| {
+            other.position == *position
+                && std::ptr::eq(other.watched, task.watched)
+                && matches!(other.start, Start::First { .. })
+        });
+        takes_over(newest, &Sibling { points: moments.series(*position), is_new })
+    });
+    if let Some(at) = at.min() {
+        end(decision, at);
     }
 }

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use rules::{
-    Change, Checkpoint, Evaluation, Horizon, Point, Recorded, Status, adopt, evaluate, first_checkpoint,
-    reconcile,
+    Change, Checkpoint, Evaluation, Horizon, Point, Recorded, adopt, evaluate, first_checkpoint, reconcile,
 };
 use store::alerts::StateRow;
 
@@ -43,7 +42,7 @@ pub(crate) fn decide(
             let adoption = adopt(rule, was, past.newest, points, horizon);
             let at = adoption.checkpoint.at.max(since);
             let checkpoint = Checkpoint { at, ..adoption.checkpoint };
-            let state = state_row(task, checkpoint, checkpoint.state.status, adoption.deadline);
+            let state = StateRow { deadline: adoption.deadline, ..state_row(task, checkpoint, points) };
             let changes = adoption.transition.map(Change::Record).into_iter().collect();
             return Some(Decision { changes, state });
         }
@@ -52,15 +51,12 @@ pub(crate) fn decide(
         evaluate(rule, &start, points, horizon);
     let first = past.effective.partition_point(|row| row.at <= start.at);
     let changes = reconcile(&past.effective[first..], &transitions);
-    Some(Decision { changes, state: state_row(task, checkpoint, now.status, deadline) })
+    let state = StateRow { status: now.status, deadline, ..state_row(task, checkpoint, points) };
+    Some(Decision { changes, state })
 }
 
-fn state_row(
-    task: &Task<'_>,
-    checkpoint: Checkpoint,
-    status: Status,
-    deadline: Option<Timestamp>,
-) -> StateRow {
+/// As it is at the checkpoint.
+fn state_row(task: &Task<'_>, checkpoint: Checkpoint, points: &[Point]) -> StateRow {
     StateRow {
         rule: task.watched.rule.name.clone(),
         stream: task.stream,
@@ -68,7 +64,8 @@ fn state_row(
         rule_hash: task.watched.hash.clone(),
         checkpoint_at: checkpoint.at,
         checkpoint: Some(checkpoint.state),
-        status,
-        deadline,
+        status: checkpoint.state.status,
+        deadline: None,
+        newest_at: task.seen.max(points.last().map(|point| point.at)),
     }
 }

@@ -6,6 +6,7 @@ mod evaluator;
 mod heartbeats;
 mod plan;
 mod routing;
+mod succession;
 mod watched_rules;
 mod write;
 

@@ -6,7 +6,7 @@ use event_model::alert::AlertId;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rules::{Checkpoint, Condition, Series, Status};
-use store::alerts::{MetricRow, Request, StateRow, StreamRow};
+use store::alerts::{MetricRow, Request, Span, StateRow, StreamRow};
 
 use crate::watched_rules::{WatchedRule, WatchedRules};
 
@@ -18,6 +18,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) gone: Vec<StateRow>,
     /// The series of any position, for the ends of alerts whose rule is gone.
     pub(crate) series: BTreeMap<i16, Series>,
+    /// The earliest moment that no rule has seen.
+    unseen: Option<Timestamp>,
 }
 
 /// One rule on one series.
@@ -27,6 +29,8 @@ pub(crate) struct Task<'a> {
     pub(crate) stream: i32,
     pub(crate) position: i16,
     pub(crate) start: Start,
+    /// The newest reading that was evaluated before.
+    pub(crate) seen: Option<Timestamp>,
 }
 
 /// Where its evaluation starts.
@@ -83,26 +87,40 @@ impl<'a> Plan<'a> {
             let series = series(pipeline, stream, metric);
             for watched in rules.iter().filter(|watched| watches_series(watched, &series, metric)) {
                 let state = states.remove(&(watched.rule.name.clone(), metric.position));
-                let start = match (state, request) {
-                    (Some(state), _) => Some(start_of(watched, &state)),
-                    (None, Some(request)) => Some(Start::First { from: request.from }),
-                    (None, None) => None,
+                let (start, seen) = match (state, request) {
+                    (Some(state), _) => (start_of(watched, &state), state.newest_at),
+                    (None, Some(request)) => (Start::First { from: request.from }, None),
+                    (None, None) => continue,
                 };
-                tasks.extend(start.map(|start| Task {
-                    watched,
-                    stream: id,
-                    position: metric.position,
-                    start,
-                }));
+                tasks.push(Task { watched, stream: id, position: metric.position, start, seen });
             }
             all.insert(metric.position, series);
         }
-        Self { tasks, gone: states.into_values().collect(), series: all }
+        let unseen = request.map(|request| request.from);
+        Self { tasks, gone: states.into_values().collect(), series: all, unseen }
     }
 
-    /// Moments after this are needed; `None`: none at all.
-    pub(crate) fn reads_from(&self, lateness: SignedDuration) -> Option<Timestamp> {
-        self.tasks.iter().map(|task| task.reads_from(lateness)).min()
+    /// The moments that are needed, in order and apart. What lies between the newest reading of a series and the earliest moment that
+    /// no rule has seen is none of its readings: a series that is reported no more costs its stream nothing.
+    pub(crate) fn spans(&self, lateness: SignedDuration) -> Vec<Span> {
+        let mut spans: Vec<Span> = Vec::new();
+        for task in &self.tasks {
+            let after = task.reads_from(lateness);
+            let until = task.seen.filter(|_| matches!(task.start, Start::Checkpoint(_)));
+            spans.push(Span { after, until });
+        }
+        let before = |at: Timestamp| at.checked_sub(SignedDuration::from_micros(1)).unwrap_or(at);
+        let unseen = self.unseen.filter(|_| !self.tasks.is_empty());
+        spans.extend(unseen.map(|at| Span { after: before(at), until: None }));
+        spans.sort_unstable_by_key(|span| span.after);
+        spans.dedup_by(|next, last| {
+            let joins = last.until.is_none_or(|until| next.after <= until);
+            if joins {
+                last.until = last.until.zip(next.until).map(|(one, other)| one.max(other));
+            }
+            joins
+        });
+        spans
     }
 }
 
@@ -137,4 +155,55 @@ fn series(pipeline: &Pipeline, stream: &StreamRow, metric: &MetricRow) -> Series
 
 fn before(at: Timestamp, duration: SignedDuration) -> Timestamp {
     at.checked_sub(duration).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::{SignedDuration, Timestamp};
+    use rules::{Checkpoint, State};
+    use store::alerts::Span;
+
+    use super::{Plan, Start, Task};
+    use crate::watched_rules::WatchedRules;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn spans(series: &[(i64, Option<i64>)], unseen: Option<i64>) -> Vec<(i64, Option<i64>)> {
+        let pipeline = "sources: {s: {format: json}}\nrules: {Hot: {metric: t, above: 1}}";
+        let pipeline = pipeline_config::Pipeline::parse(pipeline, "freshet.yaml").unwrap();
+        let rules = WatchedRules::new(&pipeline.rules).unwrap();
+        let watched = rules.iter().next().unwrap();
+        let task = |(checkpoint, seen): &(i64, Option<i64>)| Task {
+            watched,
+            stream: 1,
+            position: 0,
+            start: Start::Checkpoint(Checkpoint { at: at(*checkpoint), state: State::default() }),
+            seen: seen.map(at),
+        };
+        let tasks = series.iter().map(task).collect();
+        let plan = Plan { tasks, gone: Vec::new(), series: BTreeMap::new(), unseen: unseen.map(at) };
+        let second = |time: Timestamp| -(-time.as_microsecond()).div_euclid(1_000_000);
+        let spans = plan.spans(SignedDuration::from_secs(900)).into_iter();
+        spans.map(|Span { after, until }| (second(after), until.map(second))).collect()
+    }
+
+    #[test]
+    fn a_series_that_is_reported_no_more_is_not_read_up_to_now() {
+        assert_eq!(
+            spans(&[(100, Some(1000)), (9_100, Some(10_000))], Some(10_060)),
+            [(100, Some(1000)), (9_100, Some(10_000)), (10_060, None)]
+        );
+    }
+
+    #[test]
+    fn spans_that_meet_are_one() {
+        assert_eq!(spans(&[(100, Some(1000)), (500, Some(1500))], Some(1200)), [(100, None)]);
+        assert_eq!(spans(&[(100, Some(1000)), (500, Some(700))], None), [(100, Some(1000))]);
+        assert_eq!(spans(&[(100, None), (500, Some(700))], Some(9000)), [(100, None)]);
+        assert_eq!(spans(&[], Some(9000)), []);
+    }
 }

@@ -100,6 +100,8 @@ pub enum TransitionCause {
     RuleChanged,
     /// The rule was removed, or no longer selects the series.
     RuleRemoved,
+    /// The device reports the metric in another unit, or as another kind of value.
+    SeriesChanged,
     /// A reading that came late made a transition untrue.
     LateData,
 }
@@ -111,6 +113,7 @@ words!(TransitionCause, "cause of a transition", {
     Returned = "returned",
     RuleChanged = "rule_changed",
     RuleRemoved = "rule_removed",
+    SeriesChanged = "series_changed",
     LateData = "late_data"
 });
 

@@ -272,6 +272,9 @@ impl Alert {
         match self.cause? {
             TransitionCause::RuleChanged => Some("The rule was changed."),
             TransitionCause::RuleRemoved => Some("The rule was removed."),
+            TransitionCause::SeriesChanged => {
+                Some("The device reports this metric in another unit or form now.")
+            }
             _ => None,
         }
     }

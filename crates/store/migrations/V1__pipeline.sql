@@ -126,6 +126,8 @@ create table alert_state (
     since_at      timestamptz,
     -- when time alone, without a reading, may change the state
     deadline_at   timestamptz,
+    -- the newest reading that was evaluated
+    newest_at     timestamptz,
     updated_at    timestamptz not null,
     constraint alert_state_pk primary key (rule, stream_id, position)
 );

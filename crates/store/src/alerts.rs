@@ -22,7 +22,7 @@ use crate::StoreError;
 pub(crate) use due::MADE_BY;
 pub use due::{overdue_streams, requested_streams, still_due, streams_of_other_rules};
 pub use heartbeat::{heartbeat_count, heartbeats_since, newest_heartbeat};
-pub use moment::{Moments, moments};
+pub use moment::{Moments, Span, moments};
 pub use queue::{NewNotification, Target, queue_notifications, targets_of};
 pub use request::{Request, lock_streams, remove_requests, requests};
 pub use state::{StateRow, delete_states, states, upsert_states};

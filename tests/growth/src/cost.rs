@@ -27,8 +27,6 @@ pub struct Cost {
     pub pages: f64,
     /// Rows that one of them gave or wrote.
     pub rows: f64,
-    /// Milliseconds that one of them took.
-    pub milliseconds: f64,
 }
 
 /// Costs by phase and statement.
@@ -37,14 +35,14 @@ pub type Costs = BTreeMap<(Phase, String), Cost>;
 /// Reads what was sent in this database since the counters were set to naught, and does so again.
 pub async fn take(client: &Client, phase: Phase, costs: &mut Costs) {
     let sql = "
-        select query, calls, (shared_blks_hit + shared_blks_read)::float8 / calls, mean_exec_time,
+        select query, calls, (shared_blks_hit + shared_blks_read)::float8 / calls,
                rows::float8 / calls
         from pg_stat_statements
         where dbid = (select oid from pg_database where datname = current_database()) and toplevel
           and query !~* '^\\s*(begin|commit|rollback|vacuum|set|start)' and query !~ 'pg_stat_statements|refinery'";
     for row in client.query(sql, &[]).await.unwrap() {
         let statement: String = row.get::<_, &str>(0).split_whitespace().collect::<Vec<_>>().join(" ");
-        let cost = Cost { calls: row.get(1), pages: row.get(2), milliseconds: row.get(3), rows: row.get(4) };
+        let cost = Cost { calls: row.get(1), pages: row.get(2), rows: row.get(3) };
         costs.insert((phase, statement), cost);
     }
     reset(client).await;
@@ -63,17 +61,14 @@ pub fn compare(small: &Costs, large: &Costs) -> (String, Vec<String>) {
         let Some(before) = small.get(key) else { continue };
         let growth = cost.pages / before.pages.max(1.0);
         let shown: String = statement.chars().take(96).collect();
-        let line = format!(
-            "{:>9.1} {:>9.1} {growth:>6.2} {:>8.3} {:>8.3}  {phase:?}: {shown}",
-            before.pages, cost.pages, before.milliseconds, cost.milliseconds
-        );
+        let line = format!("{:>9.1} {:>9.1} {growth:>6.2}  {phase:?}: {shown}", before.pages, cost.pages);
         if cost.pages > before.pages * MOST.factor + MOST.beside + cost.rows * MOST.each_row {
             too_much.push(line.clone());
         }
         lines.push((growth, line));
     }
     lines.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    let mut table = "   pages    pages  growth      ms      ms  statement\n".to_owned();
+    let mut table = "    small     large growth  statement\n".to_owned();
     for (_, line) in lines {
         let _ = writeln!(table, "{line}");
     }

@@ -25,6 +25,13 @@ select s.id, at.at, at.at, gen_random_uuid(), array[20.0, 50.0]
 from stream s, (values (:ENDED: - interval '70 days'), (:ENDED: - interval '35 days'), (:ENDED:)) as at (at)
 order by 1, 2;
 
+-- One device has reported every 5 seconds.
+insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
+select s.id, :ENDED: - n * interval '5 seconds', :ENDED:, gen_random_uuid(), array[20.0, 50.0]
+from stream s join device d on d.id = s.device_id, generate_series(:SIZE:, 1, -1) n
+where d.name = 'old-1'
+on conflict do nothing;
+
 insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, request)
 select :ENDED: - n * interval '0.1 second', gen_random_uuid(), 'fleet', n::text, 'json', 'stored', 2, 0, 'POST / HTTP/1.1'
 from generate_series(:SIZE:, 1, -1) n;

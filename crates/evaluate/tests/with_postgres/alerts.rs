@@ -165,3 +165,26 @@ async fn a_firing_hold_is_not_retracted_when_the_newest_heartbeat_is_long_ago() 
     world.readings(&alert, &[stream]).await;
     assert_eq!(world.recorded().await, ["firing breach ops"]);
 }
+
+#[tokio::test]
+async fn a_device_that_reports_doubtful_readings_is_not_silent() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(SILENT)).await;
+    let stream = world.store("gh-1", 0, 20.0).await;
+    for second in (0..=1_500).step_by(300) {
+        world.heartbeat(&alert, second).await;
+        world.store("gh-1", second, 20.0).await;
+        // As where its clock is wrong: stored at its receive time.
+        world
+            .sql
+            .execute("update moment set quality = '{1}' where observed_at > $1", &[&at(0)])
+            .await
+            .unwrap();
+        world.readings(&alert, &[stream]).await;
+    }
+    assert_eq!(world.count("alert_transition").await, 0);
+    for second in (1_800..=2_700).step_by(300) {
+        world.heartbeat(&alert, second).await;
+    }
+    assert_eq!(world.effective("gh-1").await, transitions(&[("firing", 2_100)]));
+}

@@ -66,3 +66,67 @@ async fn a_rule_that_no_longer_selects_a_device_resolves_its_alert() {
     world.heartbeat(&narrower, 300).await;
     assert_eq!(world.recorded().await[1..], ["resolved rule_removed ops"]);
 }
+
+#[tokio::test]
+async fn an_alert_ends_when_its_metric_comes_in_another_unit() {
+    let Some(mut world) = World::new().await else { return };
+    let rules = "{Hot: {metric: temperature, above: 30}, Silent: {metric: temperature, absent: 10m}}";
+    let alert = world.process(&pipeline(rules)).await;
+    let stream = world.store("tank", 0, 50.0).await;
+    world.readings(&alert, &[stream]).await;
+    world.store_other("tank", 60, 3.0, "number").await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.recorded().await, ["firing breach ops", "resolved series_changed ops"]);
+    assert_eq!(world.effective("tank").await, [("firing".to_owned(), 0), ("resolved".to_owned(), 60)]);
+    // What it measures is reported: its old series is not told to be silent.
+    for second in (300..=1_500).step_by(300) {
+        world.heartbeat(&alert, second).await;
+        world.store_other("tank", second, 3.0, "number").await;
+        world.readings(&alert, &[stream]).await;
+    }
+    assert_eq!(world.recorded().await.len(), 2);
+    // The other unit has alerts of its own, and the old one fires again when it comes back.
+    world.store_other("tank", 1_600, 40.0, "number").await;
+    world.readings(&alert, &[stream]).await;
+    world.store("tank", 1_700, 50.0).await;
+    world.readings(&alert, &[stream]).await;
+    assert_eq!(world.recorded().await[2..], ["firing breach ops", "firing breach ops"]);
+}
+
+#[tokio::test]
+async fn two_sensors_of_one_metric_that_take_turns_keep_their_alerts() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline("{Hot: {metric: temperature, above: 30}}")).await;
+    let stream = world.store("tank", 0, 20.0).await;
+    world.store_other("tank", 10, 3.0, "number").await;
+    world.readings(&alert, &[stream]).await;
+    for hour in 1..6 {
+        world.at(3_600 * hour + 1_800);
+        world.store("tank", 3_600 * hour, 50.0).await;
+        world.readings(&alert, &[stream]).await;
+        world.store_other("tank", 3_600 * hour + 1_800, 3.0, "number").await;
+        world.readings(&alert, &[stream]).await;
+    }
+    assert_eq!(world.recorded().await, ["firing breach ops"]);
+    // After two days of the other alone it is over.
+    for hour in [20, 40, 60] {
+        world.at(3_600 * hour);
+        world.store_other("tank", 3_600 * hour, 3.0, "number").await;
+        world.readings(&alert, &[stream]).await;
+    }
+    assert_eq!(world.recorded().await[1..], ["resolved series_changed ops"]);
+}
+
+#[tokio::test]
+async fn a_number_that_became_a_text_ends_its_alert_in_two_days() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline("{Hot: {metric: temperature, above: 30}}")).await;
+    let stream = world.store("tank", 0, 50.0).await;
+    world.readings(&alert, &[stream]).await;
+    for hour in [1, 30, 49] {
+        world.at(3_600 * hour);
+        world.store_other("tank", 3_600 * hour, 0.0, "text").await;
+        world.readings(&alert, &[stream]).await;
+    }
+    assert_eq!(world.recorded().await, ["firing breach ops", "resolved series_changed ops"]);
+}

@@ -96,6 +96,22 @@ impl World {
         stream
     }
 
+    /// The same of its second metric, of the same name: in another unit, or of another kind.
+    pub(crate) async fn store_other(&mut self, device: &str, second: i64, value: f64, kind: &str) -> i32 {
+        let stream = self.store(device, second, value).await;
+        let sql = "insert into metric (stream_id, position, name, unit, kind) values ($1, 1, 'temperature', 'm', $2)
+                   on conflict do nothing";
+        self.sql.execute(sql, &[&stream, &kind]).await.unwrap();
+        let (values, texts) =
+            if kind == "text" { ("'{}'", "'{NULL,high}'") } else { ("array[null, $3::float8]", "null") };
+        let sql = format!(
+            r#"update moment set "values" = {values}, texts = {texts}
+               where stream_id = $1 and observed_at = $2 and $3::float8 is not null"#
+        );
+        self.sql.execute(&sql, &[&stream, &at(second), &value]).await.unwrap();
+        stream
+    }
+
     async fn stream(&mut self, device: &str) -> i32 {
         if let Some(stream) = self.streams.get(device) {
             return *stream;

@@ -19,29 +19,40 @@ struct Moment {
     quality: Option<Vec<Option<i16>>>,
 }
 
-/// The moments of each stream after the time beside it that are not more than 5 minutes ahead of their receive time; `None`
-/// where they are more than `most` in all.
+/// A part of a stream's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Moments after this one,
+    pub after: Timestamp,
+    /// up to and with this one; `None`: all.
+    pub until: Option<Timestamp>,
+}
+
+/// The moments of each stream in the spans beside it, which are in order and apart, that are not more than 5 minutes ahead of their
+/// receive time; `None` where they are more than `most` in all.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn moments(
     transaction: &Transaction<'_>,
-    since: &[(i32, Timestamp)],
+    spans: &[(i32, Span)],
     most: Option<usize>,
 ) -> Result<Option<BTreeMap<i32, Moments>>, StoreError> {
     // `offset 0` keeps the planner from joining the table as a whole: a stream is a look into its index.
     let sql = r#"
         select w.stream_id, m.*
-        from unnest($1::integer[], $2::timestamptz[]) as w (stream_id, since)
+        from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as w (stream_id, since, until)
         cross join lateral (
             select observed_at, "values", texts, quality from moment
-            where stream_id = w.stream_id and observed_at > w.since
+            where stream_id = w.stream_id and observed_at > w.since and observed_at <= coalesce(w.until, 'infinity')
               and observed_at <= received_at + interval '5 minutes'
             order by observed_at offset 0) as m
-        limit $3"#;
-    let (streams, times): (Vec<_>, Vec<_>) = since.iter().copied().unzip();
+        limit $4"#;
+    let streams: Vec<i32> = spans.iter().map(|(stream, _)| *stream).collect();
+    let since: Vec<Timestamp> = spans.iter().map(|(_, span)| span.after).collect();
+    let until: Vec<Option<Timestamp>> = spans.iter().map(|(_, span)| span.until).collect();
     let limit = most.map(|most| i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1));
-    let rows = transaction.query(sql, &[&streams, &times, &limit]).await?;
+    let rows = transaction.query(sql, &[&streams, &since, &until, &limit]).await?;
     if most.is_some_and(|most| rows.len() > most) {
         return Ok(None);
     }
@@ -49,14 +60,35 @@ pub async fn moments(
     for row in rows {
         moments.entry(row.try_get(0)?).or_default().0.push(Moment::read(&row)?);
     }
+    for Moments(moments) in moments.values_mut() {
+        moments.sort_by_key(|moment| moment.at);
+    }
     Ok(Some(moments))
 }
 
 impl Moments {
     /// The series at `position`: readings of good quality. A text is a sign of life without a number.
     pub fn series(&self, position: i16) -> Vec<Point> {
+        self.points(position, |quality| quality == Quality::Good.code())
+    }
+
+    /// Every reading of the series at `position`, of whatever quality, by which its device is not silent. What is not good is a
+    /// sign of life without a number.
+    pub fn signs_of_life(&self, position: i16) -> Vec<Point> {
+        let mut points = self.points(position, |quality| quality == Quality::Good.code());
+        points.extend(
+            self.points(position, |quality| quality != Quality::Good.code())
+                .into_iter()
+                .map(|Point { at, .. }| Point { at, value: f64::NAN }),
+        );
+        points.sort_by_key(|point| point.at);
+        points
+    }
+
+    fn points(&self, position: i16, counts: impl Fn(i16) -> bool) -> Vec<Point> {
         let Ok(position) = usize::try_from(position) else { return Vec::new() };
-        self.0.iter().filter_map(|moment| moment.point(position)).collect()
+        let moments = self.0.iter().filter(|moment| counts(moment.quality(position)));
+        moments.filter_map(|moment| moment.point(position)).collect()
     }
 }
 
@@ -70,11 +102,12 @@ impl Moment {
         })
     }
 
-    fn point(&self, position: usize) -> Option<Point> {
+    fn quality(&self, position: usize) -> i16 {
         let quality = self.quality.as_ref().and_then(|codes| codes.get(position).copied().flatten());
-        if quality.is_some_and(|code| code != Quality::Good.code()) {
-            return None;
-        }
+        quality.unwrap_or(Quality::Good.code())
+    }
+
+    fn point(&self, position: usize) -> Option<Point> {
         let value = self.values.get(position).copied().flatten();
         let text = || self.texts.as_ref()?.get(position)?.as_ref().map(|_| f64::NAN);
         value.or_else(text).map(|value| Point { at: self.at, value })

@@ -27,6 +27,8 @@ pub struct StateRow {
     pub status: Status,
     /// When time alone may change it.
     pub deadline: Option<Timestamp>,
+    /// The newest reading that was evaluated; `None` where that is not known.
+    pub newest_at: Option<Timestamp>,
 }
 
 impl StateRow {
@@ -52,6 +54,7 @@ impl StateRow {
             checkpoint: serde_json::from_value(checkpoint).ok(),
             status: Status::new(status, row.try_get(7)?),
             deadline: row.try_get(8)?,
+            newest_at: row.try_get(9)?,
         })
     }
 }
@@ -62,7 +65,8 @@ impl StateRow {
 /// Those of the database.
 pub async fn states(transaction: &Transaction<'_>, streams: &[i32]) -> Result<Vec<StateRow>, StoreError> {
     let sql = "
-        select rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at, deadline_at
+        select rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at, deadline_at,
+               newest_at
         from alert_state where stream_id = any($1)";
     let rows = transaction.query(sql, &[&streams]).await?;
     rows.iter().map(|row| Ok(StateRow::read(row)?)).collect()
@@ -82,13 +86,13 @@ pub async fn upsert_states(
     }
     let sql = "
         insert into alert_state (rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at,
-                                 deadline_at, updated_at)
-        select w.*, $10 from unnest($1::text[], $2::integer[], $3::smallint[], $4::text[], $5::timestamptz[], $6::jsonb[],
-                                    $7::text[], $8::timestamptz[], $9::timestamptz[]) as w
+                                 deadline_at, newest_at, updated_at)
+        select w.*, $11 from unnest($1::text[], $2::integer[], $3::smallint[], $4::text[], $5::timestamptz[], $6::jsonb[],
+                                    $7::text[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[]) as w
         on conflict (rule, stream_id, position) do update
         set rule_hash = excluded.rule_hash, checkpoint_at = excluded.checkpoint_at, checkpoint = excluded.checkpoint,
             status = excluded.status, since_at = excluded.since_at, deadline_at = excluded.deadline_at,
-            updated_at = excluded.updated_at";
+            newest_at = excluded.newest_at, updated_at = excluded.updated_at";
     let rules: Vec<_> = rows.iter().map(|row| row.rule.as_str()).collect();
     let streams: Vec<_> = rows.iter().map(|row| row.stream).collect();
     let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
@@ -98,6 +102,7 @@ pub async fn upsert_states(
     let statuses: Vec<_> = rows.iter().map(|row| row.status.alert_status().as_str()).collect();
     let since: Vec<_> = rows.iter().map(|row| row.status.since()).collect();
     let deadlines: Vec<_> = rows.iter().map(|row| row.deadline).collect();
+    let newest: Vec<_> = rows.iter().map(|row| row.newest_at).collect();
     transaction
         .execute(
             sql,
@@ -111,6 +116,7 @@ pub async fn upsert_states(
                 &statuses,
                 &since,
                 &deadlines,
+                &newest,
                 &now,
             ],
         )

@@ -41,3 +41,57 @@ async fn what_the_command_shows_is_what_was_stored() {
     assert_eq!((values.len(), values[0].value, values[0].unit.as_deref()), (1, Some(21.5), Some("Cel")));
     assert!(store::queries::alerts(&client, true, 10).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn the_newest_value_of_a_metric_is_its_own_line_with_unit_and_time() {
+    let Some(world) = World::build().await else { return };
+    let later = at("2024-05-01T12:00:10Z");
+    let readings = [
+        reading("d", "t", 21.5, at(NOON)),
+        reading("d", "t", 22.5, later),
+        reading("d", "h", 40.0, at(NOON)),
+        reading("e", "t", 1.0, at(NOON)),
+    ];
+    world.writer.write(world.payload("1", at(NOON), &readings).await).await.unwrap();
+    let sql = "select metric, value, unit, observed_at from last_readings where device = 'd' order by metric";
+    let rows = world.client.query(sql, &[]).await.unwrap();
+    let rows: Vec<(String, f64, jiff::Timestamp)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(3))).collect();
+    assert_eq!(rows, [("h".to_owned(), 40.0, at(NOON)), ("t".to_owned(), 22.5, later)]);
+}
+
+#[tokio::test]
+async fn the_newest_values_of_a_device_are_those_of_all_its_channels_in_order() {
+    let Some(world) = World::build().await else { return };
+    let moment = |n: u32| at(NOON) + std::time::Duration::from_secs(n.into());
+    let channel = |n: u32| event_model::Sample {
+        channel: ["a", "b"][(n % 2) as usize].into(),
+        ..reading("d", if n % 3 == 0 { "h" } else { "t" }, n.into(), moment(n))
+    };
+    let readings: Vec<_> = (0..40).map(channel).collect();
+    world.writer.write(world.payload("1", at(NOON), &readings).await).await.unwrap();
+    let client = world.database.client().await.unwrap();
+    let values = async |metric, from, until, limit| {
+        let filter = store::queries::ValueFilter { device: "d", source: None, metric, from, until };
+        let rows = store::queries::values(&client, &filter, limit).await.unwrap();
+        rows.iter().map(|row| row.value.unwrap() as u32).collect::<Vec<_>>()
+    };
+    assert_eq!(values(None, None, None, 4).await, [39, 38, 37, 36]);
+    assert_eq!(values(Some("h"), None, None, 3).await, [39, 36, 33]);
+    assert_eq!(values(Some("t"), Some(moment(10)), Some(moment(14)), 9).await, [13, 11, 10]);
+    assert_eq!(values(Some("none"), None, None, 9).await, Vec::<u32>::new());
+}
+
+#[tokio::test]
+async fn the_questions_of_the_page_on_the_database_can_be_asked() {
+    let Some(world) = World::build().await else { return };
+    let page = include_str!("../../../../docs/database.md");
+    let samples: Vec<&str> =
+        page.split("```sql").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(samples.len() >= 6);
+    // Roles are the whole server's.
+    let samples = samples.iter().filter(|sample| !sample.contains("create role"));
+    for sample in samples {
+        world.client.batch_execute(sample).await.unwrap_or_else(|error| panic!("{sample}: {error:?}"));
+    }
+}
