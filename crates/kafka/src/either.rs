@@ -61,7 +61,8 @@ impl Sink for EitherSink {
     }
 }
 
-#[cfg(all(test, feature = "client"))]
+#[cfg(test)]
+#[cfg(feature = "client")]
 mod tests {
     use runtime::Env;
 
