@@ -132,9 +132,9 @@ impl Clock {
     }
 }
 
-/// Not before 2000, and not more than 24 hours ahead of the receive time.
+/// Not before 2000, unless our own clock is, and not more than 24 hours ahead of the receive time.
 pub fn is_plausible(at: Timestamp, received_at: Timestamp) -> bool {
-    at >= EARLIEST && received_at.checked_add(AHEAD).map_or(true, |latest| at <= latest)
+    at >= EARLIEST.min(received_at) && received_at.checked_add(AHEAD).map_or(true, |latest| at <= latest)
 }
 
 /// A time as text: RFC 3339 (with `T` or a space, any offset), the same without an offset in `zone`, a date alone

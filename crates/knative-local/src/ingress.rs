@@ -104,6 +104,13 @@ async fn take(broker: &Broker, request: &HttpRequest, body: Payload) -> StatusCo
 }
 
 fn event(request: &HttpRequest, body: &[u8]) -> Result<Event, String> {
+    let is_text = |value: &[u8]| std::str::from_utf8(value).is_ok();
+    let is_broken = |name: &str, value: &[u8]| name.starts_with("ce-") && !is_text(value);
+    if let Some((name, _)) =
+        request.headers().iter().find(|(name, value)| is_broken(name.as_str(), value.as_bytes()))
+    {
+        return Err(format!("the header field {name} is not UTF-8"));
+    }
     let content_type = field(request, "content-type").unwrap_or_default();
     let event = if content_type.starts_with(cloudevent::STRUCTURED) {
         cloudevent::from_structured(body)
@@ -124,7 +131,7 @@ fn field<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
 /// All fields whose values are text.
 fn fields(request: &HttpRequest) -> impl Iterator<Item = (&str, &str)> {
     request.headers().iter().filter_map(|(name, value)| {
-        // A value that is no UTF-8 is an event attribute no more than it is a trace.
+        // Attributes are; what else there is says nothing of the event.
         Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?))
     })
 }

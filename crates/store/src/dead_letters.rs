@@ -83,7 +83,7 @@ pub(crate) async fn keep_all(
     Ok(())
 }
 
-/// Up to `limit` dead letters, the one that failed last first.
+/// Up to `limit` dead letters, the one that failed last first: without their data, and of their problems the first.
 ///
 /// # Errors
 /// Those of the database.
@@ -93,7 +93,10 @@ pub async fn list(
     limit: u16,
 ) -> Result<Vec<StoredDeadLetter>, Error> {
     let sql = "
-        select * from dead_letter
+        select id, source, event_id, event_type, stage, cause, reason,
+               case when jsonb_array_length(problems) > 1 then jsonb_build_array(problems -> 0) else problems end as problems,
+               attributes, null::bytea as data, deliveries, first_at, last_at, replays, replayed_at, resolved_at
+        from dead_letter
         where ($1 or resolved_at is null) and ($2::text is null or cause = $2)
         order by last_at desc, id limit $3";
     let cause = filter.cause.map(Cause::as_str);

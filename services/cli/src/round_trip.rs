@@ -81,12 +81,14 @@ impl Probe {
         if !queries::values(client, &filter, 1).await?.is_empty() {
             return Ok(Fate::Stored);
         }
-        let dead_letters = dead_letters::list(client, Filter::default(), 20).await?;
-        let own = dead_letters.into_iter().find(|stored| {
+        for listed in dead_letters::list(client, Filter::default(), 20).await? {
+            let Some(stored) = dead_letters::get(client, listed.id).await? else { continue };
             let data = stored.dead_letter.event.data.as_deref().unwrap_or_default();
-            data.windows(self.mark.len()).any(|window| window == self.mark.as_bytes())
-        });
-        Ok(own.map_or(Fate::UnderWay, |stored| Fate::DeadLetter(stored.dead_letter.reason)))
+            if data.windows(self.mark.len()).any(|window| window == self.mark.as_bytes()) {
+                return Ok(Fate::DeadLetter(stored.dead_letter.reason));
+            }
+        }
+        Ok(Fate::UnderWay)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use event_model::cloudevent;
-use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
+use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, DeadProblem, Filter};
 use store::{Database, KeptRequest, Payload, ReceiptOutcome, RecordPlace, Writer, Written};
 use tokio::task::JoinSet;
 
@@ -180,6 +180,30 @@ async fn what_was_not_stored_whole_is_looked_at_again_and_resolves_nothing_twice
     assert_eq!(world.writer.write(fixed).await.unwrap(), Written::Stored);
     assert_eq!(world.count("receipt where outcome = 'stored' and readings = 1").await, 1);
     assert_eq!(world.count("receipt").await, 1);
+}
+
+#[tokio::test]
+async fn a_list_of_dead_letters_shows_the_first_problem_and_one_of_them_all() {
+    let Some(world) = World::build().await else { return };
+    let problem = |line: usize| DeadProblem { place: format!("line {line}"), reason: "empty".into() };
+    let mut payload = world.payload("1", at(NOON), &[]).await;
+    payload.receipt.outcome = ReceiptOutcome::Rejected;
+    let event = DeadEvent::of(&cloudevent::new("t", "/sources/test", "1"));
+    let dead_letter = DeadLetter {
+        event: DeadEvent { data: Some(b"as it came".to_vec()), ..event },
+        stage: "transform".into(),
+        cause: Cause::Rejected,
+        reason: "line 1: empty (and 2 more)".into(),
+        problems: (1..=3).map(problem).collect(),
+        at: at(NOON),
+    };
+    payload.dead_letter = Some(dead_letter.clone());
+    world.writer.write(payload).await.unwrap();
+    let listed = dead_letters::list(&world.client, Filter::default(), 10).await.unwrap();
+    let [shown] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!((&shown.dead_letter.problems[..], &shown.dead_letter.event.data), (&[problem(1)][..], &None));
+    let whole = dead_letters::get(&world.client, shown.id).await.unwrap().unwrap();
+    assert_eq!(whole.dead_letter, dead_letter);
 }
 
 #[tokio::test]

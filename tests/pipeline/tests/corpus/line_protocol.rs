@@ -18,8 +18,9 @@ use crate::{Tally, suites};
 pub(crate) async fn cases(door: &Door, corpus: &Path) -> Tally {
     let cases = suites::lines(&corpus.join("influx_line_protocol/_corpus.jsonl"));
     let mut unmet = Vec::new();
-    for case in &cases {
-        unmet.extend(check(door, case).await.err());
+    for (number, case) in (1..).zip(&cases) {
+        let reason = check(door, case).await.err();
+        unmet.extend(reason.map(|reason| format!("influx_line_protocol/_corpus/{number}: {reason}")));
     }
     Tally { name: "influx_line_protocol/_corpus".to_owned(), samples: cases.len(), unmet, is_built: true }
 }

@@ -3,6 +3,8 @@
 mod event;
 mod telemetry;
 
+use std::borrow::Cow;
+
 use event_model::{RecordedRequest, cloudevent};
 use settings::Fields;
 
@@ -56,6 +58,7 @@ impl Document for Delivery {
             return Err(FormError::Malformed(format!("{}: {}", problem.place, problem.reason)));
         }
         let [Ok(event)] = events.as_slice() else { return Ok(Inspection::default()) };
+        let event = &*event.typed(profile).unwrap_or(Cow::Borrowed(event));
         let code = (event.kind == VALIDATION).then(|| event.data.get("validationCode")?.as_str()).flatten();
         Ok(Inspection {
             device: telemetry::device(event)

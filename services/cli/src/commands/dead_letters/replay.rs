@@ -4,7 +4,7 @@ use event_model::cloudevent;
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
 use store::Client;
-use store::dead_letters::{self, Cause, DeadEvent, Filter, StoredDeadLetter};
+use store::dead_letters::{self, Cause, DeadEvent, Filter};
 use uuid::Uuid;
 
 use super::remote::Remote;
@@ -83,7 +83,8 @@ async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
     let http = runtime::http_client(&ClientOptions::default())
         .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
     let mut answers = Vec::new();
-    for stored in chosen(args, &client).await? {
+    for id in chosen(args, &client).await? {
+        let stored = super::stored(&client, id).await?;
         let refused = send(&http, &broker, &stored.dead_letter.event).await.err();
         if refused.is_none() {
             dead_letters::mark_replayed(&client, &stored, Clock::system().now())
@@ -96,19 +97,14 @@ async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
 }
 
 /// The dead letters to send, all of them known before the first is sent.
-async fn chosen(args: &Args, client: &Client) -> Result<Vec<StoredDeadLetter>, Failure> {
-    if args.all {
-        let filter = Filter { resolved_too: false, cause: args.cause };
-        let mut dead_letters = super::listed(client, filter, BATCH).await?;
-        // The oldest first: the order in which they came.
-        dead_letters.reverse();
-        return Ok(dead_letters);
+async fn chosen(args: &Args, client: &Client) -> Result<Vec<Uuid>, Failure> {
+    if !args.all {
+        return Ok(args.ids.clone());
     }
-    let mut dead_letters = Vec::with_capacity(args.ids.len());
-    for id in &args.ids {
-        dead_letters.push(super::stored(client, *id).await?);
-    }
-    Ok(dead_letters)
+    let filter = Filter { resolved_too: false, cause: args.cause };
+    let dead_letters = super::listed(client, filter, BATCH).await?;
+    // The oldest first: the order in which they came.
+    Ok(dead_letters.iter().rev().map(|stored| stored.id).collect())
 }
 
 /// Posts the event as it was, in binary mode; the reason where the Broker did not take it.

@@ -1,0 +1,276 @@
+//! Requests that hold as much as a sender can put into a body of a given size, and repeat what is long in it.
+
+use std::collections::BTreeMap;
+
+use decoders::{Context, Decoded, Mapping, MetricMapping, Options, Profile, by_name};
+use event_model::RecordedRequest;
+
+/// A request to a format.
+pub(crate) struct Case {
+    /// What is in it.
+    pub(crate) name: String,
+    format: &'static str,
+    profile: Profile,
+    request: RecordedRequest,
+}
+
+impl Case {
+    /// What the request comes to.
+    pub(crate) fn decoded(&self) -> Decoded {
+        let received_at = "2026-01-15T12:00:00Z".parse().expect("a time");
+        let context = Context { profile: &self.profile, received_at, raw_names: false };
+        let format = by_name(self.format).expect("a format");
+        format.decode(&self.request, context).unwrap_or_else(|error| error.0.into())
+    }
+}
+
+/// The requests of one kind, with bodies of at most `size` bytes.
+pub(crate) struct Bodies {
+    size: usize,
+    /// The requests.
+    pub(crate) cases: Vec<Case>,
+}
+
+impl Bodies {
+    fn new(size: usize) -> Self {
+        Self { size, cases: Vec::new() }
+    }
+
+    fn add(&mut self, case: &str, format: &'static str, content_type: &str, body: String) {
+        self.add_mapped(case, format, content_type, (body, None));
+    }
+
+    fn add_mapped(
+        &mut self,
+        case: &str,
+        format: &'static str,
+        content_type: &str,
+        (body, mapping): (String, Option<Mapping>),
+    ) {
+        assert!(body.len() <= self.size, "{case}: {}", body.len());
+        let options = mapping.map(Options::new).unwrap_or_default();
+        let profile = Profile { source: "source".into(), options, ..Profile::default() };
+        let request = RecordedRequest {
+            method: "POST".into(),
+            path: "/hooks/source".into(),
+            query: "event=up".into(),
+            headers: vec![("content-type".into(), content_type.into())],
+            body: body.into(),
+        };
+        self.cases.push(Case { name: format!("{format}: {case}"), format, profile, request });
+    }
+
+    fn json(&mut self, case: &str, body: String) {
+        self.add(case, "json", "application/json", body);
+    }
+
+    /// `begin`, as many of `items` as a body holds with `between` them, and `end`.
+    fn filled(&self, begin: &str, between: &str, end: &str, item: impl Fn(usize) -> String) -> String {
+        let mut body = begin.to_owned();
+        for index in 0.. {
+            let item = item(index);
+            if body.len() + between.len() + item.len() + end.len() > self.size {
+                break;
+            }
+            if index > 0 {
+                body.push_str(between);
+            }
+            body.push_str(&item);
+        }
+        body + end
+    }
+}
+
+/// A key of `bytes`, unlike that of another index.
+fn key(bytes: usize, index: usize) -> String {
+    let number = index.to_string();
+    format!("{}{number}", "k".repeat(bytes - number.len()))
+}
+
+/// Objects, and what stands in the place of objects.
+pub(crate) fn objects_of_json(size: usize) -> Bodies {
+    let mut bodies = Bodies::new(size);
+    let list = |item: fn(usize) -> String| Bodies::new(size).filled("[", ",", "]", item);
+    bodies.json("small objects", list(|_| r#"{"a":1}"#.into()));
+    bodies.json("no objects", list(|_| "1".into()));
+    bodies.json("empty objects", list(|_| "{}".into()));
+    bodies.json("empty keys", list(|_| r#"{"":{"":1}}"#.into()));
+    bodies.json("many devices", list(|n| format!(r#"{{"mac":"{n}","a":1}}"#)));
+    bodies.json("many times", list(|n| format!(r#"{{"ts":{},"a":1}}"#, 1_700_000_000 + n)));
+    bodies.json("texts", list(|_| r#"{"a":"x"}"#.into()));
+    bodies.json("problems", list(|_| r#"{"a":1e999}"#.into()));
+    bodies.json("arrays", list(|_| format!(r#"{{"a":[{}1]}}"#, "1,".repeat(998))));
+    bodies.json(
+        "times in arrays",
+        list(|_| format!(r#"{{"a":[{}{{}}]}}"#, r#"{"ts":1768471200,"x":1},"#.repeat(400))),
+    );
+    let names: Vec<_> =
+        (0..150).map(|n| format!(r#""{}temp{}":1"#, "_".repeat(n % 15), "_".repeat(n / 15))).collect();
+    let names = format!(r#"{{"{}temp":1,{}}}"#, "_".repeat(1_900), names.join(","));
+    bodies.json("one name in many spellings", bodies.filled("[", ",", "]", |_| names.clone()));
+    let surrogates = "\\ud800".repeat(size / 8);
+    bodies.json("half surrogates", format!(r#"{{"device":"{surrogates}"}}"#));
+    bodies
+}
+
+/// Keys as long as a name, and as long as the body.
+pub(crate) fn long_keys_of_json(size: usize) -> Bodies {
+    let mut bodies = Bodies::new(size);
+    let ones = "1,".repeat(998);
+    bodies.json("a key as long as the body", format!(r#"{{"{}":[{ones}1]}}"#, key(size - 8 * 1024, 0)));
+    let long = |bytes: usize| move |n: usize| format!(r#"{{"{}":[{}1]}}"#, key(bytes, n), "1,".repeat(998));
+    bodies.json("a key as long as a name", bodies.filled("[", ",", "]", long(500)));
+    bodies.json("a key longer than a name", bodies.filled("[", ",", "]", long(2_000)));
+    let ones = ["1"; 990].join(",");
+    let marks = format!(r#"{{"{}":{{"v":[{ones}]}}}}"#, "a\u{301}".repeat(160));
+    bodies.json("a channel to be composed", bodies.filled("[", ",", "]", |_| marks.clone()));
+    let channels: Vec<_> = (0..1000).map(|n| format!(r#""{n}":{{"a":1}}"#)).collect();
+    let channels = channels.join(",");
+    let long = |n| format!(r#"{{"{}":{{{channels}}}}}"#, key(500, n));
+    bodies.json("long channels", bodies.filled("[", ",", "]", long));
+    let keys = 90.min((size - 14 * 1024) / 920);
+    let nested: String = (0..keys).map(|n| format!(r#"{{"{}":"#, key(900, n))).collect();
+    bodies.json("nested", format!("{nested}{{{channels}}}{}", "}".repeat(keys)));
+    let deep: String = (0..9).map(|n| format!(r#"{{"{}":"#, key(size / 12, n))).collect();
+    let end = format!("]{}", "}".repeat(9));
+    for (case, item) in [("empty", "{}"), ("objects without a value", r#"{"a":null}"#), ("values", "1")] {
+        let body = bodies.filled(&format!("{deep}["), ",", &end, |_| item.into());
+        bodies.json(&format!("{case} below long keys"), body);
+    }
+    bodies
+}
+
+/// What a mapping takes from the root for every item.
+pub(crate) fn what_a_mapping_takes_from_the_root(size: usize) -> Bodies {
+    let mut bodies = Bodies::new(size);
+    let metric = |value: &str, unit_at: Option<&str>| MetricMapping {
+        value: value.into(),
+        unit_at: unit_at.map(Into::into),
+        ..MetricMapping::default()
+    };
+    let metrics = |metric: MetricMapping| BTreeMap::from([("m".to_owned(), metric)]);
+    let plain = || Mapping { items: Some("/items".into()), ..Mapping::default() };
+    let of_root = || vec!["^/root".to_owned()];
+    let text = |bytes: usize| format!(r#""{}""#, key(bytes, 0));
+    let composed = |bytes: usize| format!(r#""{}""#, "a\u{301}".repeat(bytes / 3));
+    let blanks = |bytes: usize| format!(r#""{}x""#, " ".repeat(bytes - 1));
+    let digits = |bytes: usize| format!("1{}", "0".repeat(bytes - 1));
+    let nulls = |bytes: usize| format!("[{}]", vec!["null"; bytes / 5].join(","));
+    let in_text = |bytes: usize| format!(r#""{}""#, digits(bytes));
+    let device = Mapping { device: of_root(), time: vec!["/a".into()], ..plain() };
+    let time = Mapping { time: of_root(), ..plain() };
+    let channel = Mapping { channel: Some("^/root".into()), ..plain() };
+    let value = Mapping { metrics: metrics(metric("^/root", None)), ..plain() };
+    let unit = Mapping { metrics: metrics(metric("/a", Some("^/root"))), ..plain() };
+    let of_metrics = Mapping { metrics: metrics(metric("/a", None)), ..channel.clone() };
+    let cases: [(&str, &Mapping, &dyn Fn(usize) -> String); 11] = [
+        ("unit", &unit, &text),
+        ("device", &device, &text),
+        ("device to be composed", &device, &composed),
+        ("device behind blanks", &device, &blanks),
+        ("time of digits", &time, &in_text),
+        ("time behind blanks", &time, &blanks),
+        ("channel to be composed", &channel, &composed),
+        ("channel of metrics", &of_metrics, &composed),
+        ("value", &value, &text),
+        ("digits", &value, &digits),
+        ("array", &value, &nulls),
+    ];
+    for (case, mapping, root) in cases {
+        for bytes in [2_000, size / 2] {
+            let begin = format!(r#"{{"root":{},"items":["#, root(bytes));
+            let item = |n| format!(r#"{{"a":{}}}"#, 1_700_000_000 + n);
+            let body = bodies.filled(&begin, ",", "]}", item);
+            let case = format!("{case} of {bytes} bytes");
+            bodies.add_mapped(&case, "json", "application/json", (body, Some(mapping.clone())));
+        }
+    }
+    bodies
+}
+
+/// Base fields that hold for every record.
+pub(crate) fn records_of_senml(size: usize) -> Bodies {
+    let mut bodies = Bodies::new(size);
+    for bytes in [500, size / 2] {
+        let long = key(bytes, 0);
+        let unit = format!(r#"[{{"bn":"a:","n":"m","bu":"{long}","v":1}},"#);
+        let name = format!(r#"[{{"bn":"{long}","v":1}},"#);
+        for (case, begin, item) in [
+            ("a long unit", &unit, (|_| r#"{"v":1}"#.into()) as fn(usize) -> String),
+            ("a long name", &name, |n| format!(r#"{{"v":1,"t":{n}}}"#)),
+            ("long names", &name, |n| format!(r#"{{"v":1,"n":"{n}"}}"#)),
+        ] {
+            let body = bodies.filled(begin, ",", "]", item);
+            let case = format!("{case} of {bytes} bytes");
+            bodies.add(&case, "senml_json", "application/senml+json", body);
+        }
+    }
+    for (case, begin, item) in [
+        ("sums", r#"[{"bn":"a","bu":"Cel"},"#, r#"{"v":1,"s":1}"#),
+        ("no values", r#"[{"bn":"a"},"#, "1"),
+        ("small records", r#"[{"bn":"a"},"#, r#"{"v":1}"#),
+    ] {
+        let body = bodies.filled(begin, ",", "]", |_| item.into());
+        bodies.add(case, "senml_json", "application/senml+json", body);
+    }
+    bodies
+}
+
+/// Points with what is long in the line before many fields.
+pub(crate) fn lines_of_points(size: usize) -> Bodies {
+    let mut bodies = Bodies::new(size);
+    let fields: Vec<_> = (0..1000).map(|n| format!("{n}=1")).collect();
+    let fields = fields.join(",");
+    let long = size - 8 * 1024;
+    let lines = [
+        ("small points", bodies.filled("", "\n", "", |_| "m a=1".into())),
+        ("many devices", bodies.filled("", "\n", "", |n| format!("m,host={n} a=1"))),
+        ("long measurements", bodies.filled("", "\n", "", |n| format!("{} {fields}", key(505, n)))),
+        ("a measurement as long as the body", format!("{} {fields}", key(long, 0))),
+        ("long devices", bodies.filled("", "\n", "", |n| format!("m,host={} {fields}", key(505, n)))),
+        ("a tag as long as the body", format!("m,room={} {fields}", key(long, 0))),
+        ("many tags", bodies.filled("", "\n", "", |n| format!("m,host=h,t={n} a=1"))),
+        ("tags of one point", bodies.filled("m", "", " a=1", |n| format!(",t{n}=1"))),
+        ("no points", bodies.filled("", "\n", "", |_| "m".into())),
+        ("strings that do not end", bodies.filled("", "\n", "", |_| r#"m a="\"#.into())),
+    ];
+    for (case, body) in lines {
+        bodies.add(case, "influx_line_protocol", "text/plain", body);
+    }
+    bodies
+}
+
+/// Envelopes with lists in them.
+pub(crate) fn envelopes(size: usize) -> Bodies {
+    let mut bodies = Bodies::new(size);
+    let begin = r#"{"end_device_ids":{"device_id":"d"},"uplink_message":{"normalized_payload":["#;
+    let body = bodies.filled(begin, ",", "]}}", |_| r#"{"air":{"temperature":1}}"#.into());
+    bodies.add("normalised", "ttn_v3", "application/json", body);
+    let body = bodies.filled("[", ",", "]", |_| "{}".into());
+    bodies.add("events", "azure_event_grid", "application/json", body);
+    for item in ["1", r#"{"specversion":"1.0","id":"1","source":"a","type":"t","data":{"a":1}}"#] {
+        let body = bodies.filled("[", ",", "]", |_| item.into());
+        bodies.add(&format!("batch of {item}"), "cloudevents", "application/cloudevents-batch+json", body);
+    }
+    let begin = format!(r#"{{"deviceInfo":{{"devEui":"{}","tags":{{"#, key(500, 0));
+    let body = bodies.filled(&begin, ",", "}},\"object\":{\"a\":1}}", |n| format!(r#""{n}":"x""#));
+    bodies.add("tags", "chirpstack_v4", "application/json", body);
+    let deep: String = (0..9).map(|n| format!(r#"{{"{}":"#, key(size / 24, n))).collect();
+    let begin = format!(r#"{{"deviceInfo":{{"devEui":"d"}},"object":{deep}{{"#);
+    let body = bodies.filled(&begin, ",", &format!("{}}}}}", "}".repeat(9)), |n| format!(r#""temp_{n}":1"#));
+    bodies.add("numbers behind names below long keys", "chirpstack_v4", "application/json", body);
+    let body = bodies.filled(r#"{"S":{"#, ",", r#""mac":"A4C1387FC1E1"}}"#, |n| {
+        if n % 100 == 0 { format!(r#""k{n}":1"#) } else { format!(r#""k{n}":null"#) }
+    });
+    bodies.add(
+        "sensors",
+        "tasmota",
+        "application/json",
+        body.replace("null\"mac", "null,\"mac").replace("1\"mac", "1,\"mac"),
+    );
+    let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
+    bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
+    let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());
+    bodies.add("lines", "json", "application/x-ndjson", body);
+    bodies
+}
