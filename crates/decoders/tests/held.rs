@@ -62,25 +62,7 @@ fn objects_of_json() {
 
 #[test]
 fn values_that_take_each_others_place() {
-    let pair = |n: usize| format!(r#"{{"ts":{},"a":{n}}}"#, 1_700_000_000 + n / 2);
-    json("one moment", filled("[", ",", "]", |n| format!(r#"{{"a":{n}}}"#)));
-    json("pairs", filled("[", ",", "]", pair));
-    let long = key(500, 0);
-    let mapping = Mapping {
-        items: Some("/items".into()),
-        device: vec!["^/gateway".into()],
-        channel: Some("^/gateway".into()),
-        time: vec!["/ts".into()],
-        ..Mapping::default()
-    };
-    let body = filled(&format!(r#"{{"gateway":"{long}","items":["#), ",", "]}", pair);
-    check("pairs of a long name", "json", "application/json", body, Some(mapping));
-    let body = filled("", "\n", "", |n| format!("m,host=h,t={n} a={n} {}", n / 2));
-    check("points", "influx_line_protocol", "text/plain", body, None);
-    let body = filled(&format!(r#"[{{"bn":"{long}","v":1}},"#), ",", "]", |n| {
-        format!(r#"{{"v":{n},"t":{}}}"#, n / 2)
-    });
-    check("records", "senml_json", "application/senml+json", body, None);
+    check(bodies::values_that_take_each_others_place);
 }
 
 #[test]

@@ -61,6 +61,11 @@ fn objects_of_json() {
 }
 
 #[test]
+fn values_that_take_each_others_place() {
+    check(bodies::values_that_take_each_others_place);
+}
+
+#[test]
 fn long_keys_of_json() {
     check(bodies::long_keys_of_json);
 }
@@ -101,8 +106,9 @@ fn memory() -> Option<(usize, usize)> {
 #[test]
 #[ignore = "its bounds are those of a release build"]
 fn the_largest_body_costs_at_most_250_ms_and_64_mib() {
-    let all: [fn(usize) -> Bodies; 6] = [
+    let all: [fn(usize) -> Bodies; 7] = [
         bodies::objects_of_json,
+        bodies::values_that_take_each_others_place,
         bodies::long_keys_of_json,
         bodies::what_a_mapping_takes_from_the_root,
         bodies::records_of_senml,

@@ -138,7 +138,7 @@ async fn what_no_text_of_the_database_holds_is_a_dead_letter_and_not_passed_over
     let Some(world) = World::build("").await else { return };
     let kept = DeadEvent {
         source: "/topics/pay\0loads".into(),
-        id: "0-\01".into(),
+        id: "0-\u{0}1".into(),
         event_type: "unknown".into(),
         attributes: [("na\0me".to_owned(), "val\0ue".into())].into_iter().collect(),
         data: Some(b"da\0ta".to_vec()),

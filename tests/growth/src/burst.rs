@@ -108,10 +108,10 @@ async fn payloads(stages: &Stages, size: u32) {
 async fn alerts_and_messages(stages: &Stages, size: u32) {
     for (ago, value) in [(200, 35), (100, 20)] {
         for device in senders(size).take(100) {
-            if let Some(request) = stages.transform(reading(&device, ago, value)).await {
-                if let Some(changed) = stages.alert(request).await {
-                    stages.notify(changed).await;
-                }
+            if let Some(request) = stages.transform(reading(&device, ago, value)).await
+                && let Some(changed) = stages.alert(request).await
+            {
+                stages.notify(changed).await;
             }
         }
     }

@@ -24,6 +24,9 @@ impl Case {
     }
 }
 
+/// What stands in a body, of that many bytes.
+type Text<'a> = &'a dyn Fn(usize) -> String;
+
 /// The requests of one kind, with bodies of at most `size` bytes.
 pub(crate) struct Bodies {
     size: usize,
@@ -113,6 +116,30 @@ pub(crate) fn objects_of_json(size: usize) -> Bodies {
     bodies
 }
 
+/// Several values of one device, channel, metric and time.
+pub(crate) fn values_that_take_each_others_place(size: usize) -> Bodies {
+    let mut bodies = Bodies::new(size);
+    let pair = |n: usize| format!(r#"{{"ts":{},"a":{n}}}"#, 1_700_000_000 + n / 2);
+    bodies.json("one moment", bodies.filled("[", ",", "]", |n| format!(r#"{{"a":{n}}}"#)));
+    bodies.json("pairs", bodies.filled("[", ",", "]", pair));
+    let long = key(500, 0);
+    let mapping = Mapping {
+        items: Some("/items".into()),
+        device: vec!["^/gateway".into()],
+        channel: Some("^/gateway".into()),
+        time: vec!["/ts".into()],
+        ..Mapping::default()
+    };
+    let body = bodies.filled(&format!(r#"{{"gateway":"{long}","items":["#), ",", "]}", pair);
+    bodies.add_mapped("pairs of a long name", "json", "application/json", (body, Some(mapping)));
+    let body = bodies.filled("", "\n", "", |n| format!("m,host=h,t={n} a={n} {}", n / 2));
+    bodies.add("points", "influx_line_protocol", "text/plain", body);
+    let begin = format!(r#"[{{"bn":"{long}","v":1}},"#);
+    let body = bodies.filled(&begin, ",", "]", |n| format!(r#"{{"v":{n},"t":{}}}"#, n / 2));
+    bodies.add("records", "senml_json", "application/senml+json", body);
+    bodies
+}
+
 /// Keys as long as a name, and as long as the body.
 pub(crate) fn long_keys_of_json(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
@@ -163,7 +190,7 @@ pub(crate) fn what_a_mapping_takes_from_the_root(size: usize) -> Bodies {
     let value = Mapping { metrics: metrics(metric("^/root", None)), ..plain() };
     let unit = Mapping { metrics: metrics(metric("/a", Some("^/root"))), ..plain() };
     let of_metrics = Mapping { metrics: metrics(metric("/a", None)), ..channel.clone() };
-    let cases: [(&str, &Mapping, &dyn Fn(usize) -> String); 11] = [
+    let cases: [(_, _, Text<'_>); 11] = [
         ("unit", &unit, &text),
         ("device", &device, &text),
         ("device to be composed", &device, &composed),

@@ -66,7 +66,7 @@ async fn the_newest_values_of_a_device_are_those_of_all_its_channels_in_order() 
     let moment = |n: u32| at(NOON) + std::time::Duration::from_secs(n.into());
     let channel = |n: u32| event_model::Sample {
         channel: ["a", "b"][(n % 2) as usize].into(),
-        ..reading("d", if n % 3 == 0 { "h" } else { "t" }, n.into(), moment(n))
+        ..reading("d", if n.is_multiple_of(3) { "h" } else { "t" }, n.into(), moment(n))
     };
     let readings: Vec<_> = (0..40).map(channel).collect();
     world.writer.write(world.payload("1", at(NOON), &readings).await).await.unwrap();

@@ -159,7 +159,7 @@ impl<'a> Item<'a> {
     fn named_in_mapping(&self) -> Vec<Cow<'a, str>> {
         let Some(mapping) = self.mapping else { return Vec::new() };
         let single = [&mapping.channel, &mapping.message_id].into_iter().flatten();
-        mapping.device.iter().chain(&mapping.time).chain(single).map(|pointer| pointer.into()).collect()
+        mapping.device.iter().chain(&mapping.time).chain(single).map(Into::into).collect()
     }
 
     /// The device: what the mapping or a usual key names, else the source.
