@@ -2,40 +2,22 @@
 //! is due soon.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use event_model::events::NotificationFailed;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use pipeline_config::Pipeline;
-use receivers::Outgoing;
 use runtime::{Clock, Deadline};
+use store::StoreError;
 use store::notifications::{self, Due};
-use store::{Database, StoreError};
 
+use crate::deliverer::Deliverer;
 use crate::round::{Round, Rounded};
-use crate::waiting::Waiters;
+use crate::waiting::Turn;
 
 /// No round is begun with less time: an attempt would be cut off that needed no more than usual.
 const SHORTEST_ROUND: Duration = Duration::from_secs(5);
-
-/// Delivers what is due.
-pub struct Deliverer {
-    /// Where the notifications are.
-    pub database: Database,
-    /// The receivers and the fallback.
-    pub pipeline: Pipeline,
-    /// Outgoing connections.
-    pub outgoing: Arc<Outgoing>,
-    /// The time.
-    pub clock: Clock,
-    /// How long a group belongs to the process that took it.
-    pub lease: SignedDuration,
-    /// The deliveries of this process that wait.
-    pub waiters: Waiters,
-}
 
 /// The rounds that run, one a receiver.
 #[derive(Default)]
@@ -128,7 +110,7 @@ impl Deliverer {
     }
 }
 
-async fn wait(turn: Option<&(crate::waiting::Turn<'_>, Timestamp)>, clock: &Clock) {
+async fn wait(turn: Option<&(Turn<'_>, Timestamp)>, clock: &Clock) {
     if let Some((turn, at)) = turn {
         turn.wait(clock, *at).await;
     }

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod deliver;
+mod deliverer;
 mod message;
 pub mod plan;
 mod retry;
@@ -12,6 +13,6 @@ pub mod stage;
 mod waiting;
 
 pub use config::Config;
-pub use deliver::Deliverer;
+pub use deliverer::Deliverer;
 pub use stage::Notify;
 pub use waiting::Waiters;

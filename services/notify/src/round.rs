@@ -10,7 +10,7 @@ use store::notifications::{self, Beginning, Fate, Lease, NotificationGroup, Sett
 use store::{StoreError, active_pipeline};
 use uuid::Uuid;
 
-use crate::deliver::Deliverer;
+use crate::deliverer::Deliverer;
 use crate::plan::{Plan, PlannedMessage, plan};
 use crate::send::{Send, Sending};
 use crate::settle::{Terms, dropped, ended, falls_back, fell_back, known, settle};

@@ -9,7 +9,7 @@ use runtime::trace::TraceContext;
 use store::notifications::NotificationGroup;
 use tracing::{Instrument as _, Span, info_span};
 
-use crate::deliver::Deliverer;
+use crate::deliverer::Deliverer;
 use crate::message::message;
 use crate::plan::PlannedMessage;
 

@@ -7,7 +7,7 @@ use event_model::events::NotificationFailed;
 use runtime::crash;
 use stage::{Delivery, Outcome, Stage};
 
-use crate::deliver::Deliverer;
+use crate::deliverer::Deliverer;
 
 /// The `source` of its events.
 const SOURCE: &str = "/stages/notify";
