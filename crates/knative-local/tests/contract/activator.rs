@@ -125,6 +125,8 @@ async fn a_process_that_dies_is_replaced() {
         running.kill("mortal");
     });
     assert_eq!(answer.unwrap().status(), 502);
+    // Its connections end a moment before its end is seen.
+    eventually(BUDGET, || async { running.pids("mortal").is_empty() }).await;
     assert_eq!(setup.client.get(&url).send().await.unwrap().status(), 200);
     assert!(running.violations().is_empty());
     running.stop().await;
