@@ -124,11 +124,14 @@ struct World {
     waves: Vec<Vec<Value>>,
     /// What counts in the end, by device and metric.
     series: BTreeMap<(String, &'static str), Series>,
+    /// The same with readings whose value does not count: that they came ends a silence.
+    heard: BTreeMap<(String, &'static str), Series>,
 }
 
 impl World {
     fn new(random: &mut Random, start: i64) -> Self {
-        let mut world = Self { start, waves: vec![Vec::new(); WAVES], series: BTreeMap::new() };
+        let mut world =
+            Self { start, waves: vec![Vec::new(); WAVES], series: BTreeMap::new(), heard: BTreeMap::new() };
         for device in 0..DEVICES {
             world.live(random, &format!("dev-{device}"));
         }
@@ -157,9 +160,10 @@ impl World {
             if random.chance(1, 2) { random.below((LATEST / MINUTE) as u64) as i64 * MINUTE } else { 0 };
         let wave = self.wave_of(at - early + late);
         self.waves[wave].push(item(device, at, t, h));
-        // Nothing is colder or hotter than these, so they count as uncertain and not at all.
+        // Nothing is as hot as this, so that it counts as uncertain.
         if random.chance(1, 20) {
             self.waves[wave].push(item(device, at + 3 * SECOND, Some(700.0), None));
+            self.heard.entry((device.to_owned(), "temperature")).or_default().insert(at + 3 * SECOND, 700.0);
         }
         // A clock that is wrong moves no checkpoint.
         if random.chance(1, 20) {
@@ -173,8 +177,9 @@ impl World {
             self.waves[corrected].push(item(device, at, value, None));
         }
         for (metric, value) in [("temperature", value), ("relative_humidity", h)] {
-            let series = self.series.entry((device.to_owned(), metric)).or_default();
-            series.extend(value.map(|value| (at, value)));
+            for of in [&mut self.series, &mut self.heard] {
+                of.entry((device.to_owned(), metric)).or_default().extend(value.map(|value| (at, value)));
+            }
         }
     }
 
@@ -244,7 +249,8 @@ async fn disagreements(stand: &Stand, rules: &[Rule], world: &World) -> String {
     let mut text = String::new();
     let mut fired = 0;
     for rule in rules {
-        for ((device, _), series) in world.series.iter().filter(|((_, metric), _)| *metric == rule.metric) {
+        let series = if matches!(rule.breach, Breach::Absent(_)) { &world.heard } else { &world.series };
+        for ((device, _), series) in series.iter().filter(|((_, metric), _)| *metric == rule.metric) {
             let wanted = oracle::transitions(rule, series, &heartbeats, WAVE);
             let found = stored.remove(&(rule.name.to_owned(), device.clone())).unwrap_or_default();
             fired += wanted.len();
