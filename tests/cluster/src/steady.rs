@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Client;
+use runtime::Clock;
 use sha2::Sha256;
 use tokio::task::JoinHandle;
 
@@ -124,11 +125,13 @@ struct Sender {
 
 impl Sender {
     async fn run(self) {
-        let mut number = 0_u64;
+        // History is nothing to notify of.
+        let begun = Clock::system().now().as_millisecond();
+        let mut number = 0_i64;
         while !self.stopped.load(Ordering::SeqCst) {
             number += 1;
             // A time of its own: what is sent twice because its answer was lost is one reading.
-            let at = 1_767_225_600_000 + number;
+            let at = begun + number;
             let body = format!(r#"{{"fridge":{{"id":"{}-{number}"}},"at":{at},"temp_f":70}}"#, self.name);
             while !self.send(&body).await {
                 tokio::time::sleep(AGAIN).await;
