@@ -45,10 +45,14 @@ impl TraceContext {
 
     /// That which `span` gives to what it causes.
     pub fn of(span: &Span) -> Option<Self> {
-        let mut context = Self::default();
-        let span = Context::new().with_remote_span_context(span_context(span)?);
-        TraceContextPropagator::new().inject_context(&span, &mut context);
-        Some(context)
+        span_context(span).map(Self::written)
+    }
+
+    fn written(context: SpanContext) -> Self {
+        let mut written = Self::default();
+        let context = Context::new().with_remote_span_context(context);
+        TraceContextPropagator::new().inject_context(&context, &mut written);
+        written
     }
 
     /// Its names and values.
@@ -80,7 +84,15 @@ impl TraceContext {
         }
     }
 
+    /// The propagator takes shorter ids and capitals in the version, which the specification does not (3.2.2.1).
     fn parsed(&self) -> Option<SpanContext> {
+        let mut parts = self.traceparent.trim().split('-');
+        let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_whole =
+            |digits: &usize| parts.next().is_some_and(|part| part.len() == *digits && is_hex(part));
+        if ![2, 32, 16, 2].iter().all(is_whole) {
+            return None;
+        }
         let context = TraceContextPropagator::new().extract_with_context(&Context::new(), self);
         let parsed = context.span().span_context().clone();
         parsed.is_valid().then_some(parsed)
@@ -167,7 +179,8 @@ mod tests {
     #[test]
     fn a_traceparent_is_read_after_the_specification() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert!(read(good, "").unwrap().parsed().is_some());
+        let context = read(good, "").unwrap();
+        assert_eq!(context.parsed().map(TraceContext::written), Some(context));
         assert!(
             read("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", "")
                 .unwrap()
@@ -181,6 +194,8 @@ mod tests {
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f35-00f067aa0ba902b7-01",
+            "CC-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ] {
             assert!(read(bad, "").unwrap().parsed().is_none(), "{bad}");
         }
