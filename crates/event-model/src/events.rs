@@ -10,6 +10,8 @@ pub const APPLICATION_HTTP: &str = "application/http";
 
 /// CloudEvents extension: the name of the payload's format.
 pub const EXT_PAYLOAD_FORMAT: &str = "payloadformat";
+/// How the extensions begin that Knative's Broker adds on the way.
+pub const BROKER_PREFIX: &str = "knative";
 /// CloudEvents extension: the key that the Broker orders by (Partitioning extension).
 pub const EXT_PARTITION_KEY: &str = "partitionkey";
 

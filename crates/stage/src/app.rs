@@ -7,7 +7,6 @@ use std::sync::Arc;
 use actix_web::web::ServiceConfig;
 use cloudevents::Event;
 use futures_util::FutureExt as _;
-
 use runtime::KeepFailed;
 
 use crate::outcome::{Delivery, Outcome, Stage};

@@ -1,5 +1,6 @@
 //! One delivery: from the request to an event, from the outcome to the answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
@@ -9,22 +10,17 @@ use cloudevents::{AttributesReader as _, Event};
 use event_model::DeadLetterCause;
 use event_model::cloudevent::{self, EventError};
 use event_model::event_types::is_hint;
-use event_model::events::EXT_PARTITION_KEY;
-use tracing::{Instrument as _, Span, field};
-
-use runtime::{FailedEvent, NotKept, crash};
+use event_model::events::{BROKER_PREFIX, EXT_PARTITION_KEY};
+use runtime::trace::TraceContext;
+use runtime::{Clock, FailedEvent, KeepFailed, NotKept, crash};
 use tokio::time::timeout;
+use tracing::{Instrument as _, Span, field};
 
 use crate::app::App;
 use crate::body::{self, BodyFault};
 use crate::flow::Flow;
 use crate::outcome::{Delivery, Outcome};
 use crate::telemetry::Metrics;
-use runtime::Clock;
-use runtime::trace::TraceContext;
-
-/// The Broker's own attributes, which must not come back to it.
-const BROKER_PREFIX: &str = "knative";
 
 /// For keeping an event that failed; within what the stage's time-out leaves beyond the delivery's budget.
 const KEEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -159,17 +155,30 @@ async fn handle(
         }
         _ => {}
     }
-    let (failure, reason) = match &outcome {
-        Outcome::Malformed(reason) => (DeadLetterCause::Malformed, reason),
-        Outcome::Rejected(reason) => (DeadLetterCause::Rejected, reason),
-        // What a hint asks for is in rows, and the next tick asks again.
-        Outcome::Unavailable(reason) if is_overdue && !is_hint(&cause.event_type) => {
-            (DeadLetterCause::Unavailable, reason)
+    match failure_of(&outcome, is_overdue && !is_hint(&cause.event_type)) {
+        Some((cause, reason)) => {
+            let (reason, keeper) = (reason.to_owned(), deliveries.app.keeper.as_ref());
+            let failed = again().map(|event| FailedEvent { event, cause, reason, at });
+            keep(keeper.zip(failed), outcome).await
         }
-        _ => return outcome,
-    };
-    let (Some(keeper), Some(event)) = (&deliveries.app.keeper, again()) else { return outcome };
-    let failed = FailedEvent { event, cause: failure, reason: reason.clone(), at };
+        None => outcome,
+    }
+}
+
+/// Why an event is a dead letter; `None` where it is none. A hint that is overdue is none either: what it asks for is in rows,
+/// and the next tick asks again.
+fn failure_of(outcome: &Outcome, is_overdue: bool) -> Option<(DeadLetterCause, &str)> {
+    match outcome {
+        Outcome::Malformed(reason) => Some((DeadLetterCause::Malformed, reason)),
+        Outcome::Rejected(reason) => Some((DeadLetterCause::Rejected, reason)),
+        Outcome::Unavailable(reason) if is_overdue => Some((DeadLetterCause::Unavailable, reason)),
+        _ => None,
+    }
+}
+
+/// Keeps an event that failed; what is answered then. `outcome` where nobody keeps it, or the database refuses it.
+async fn keep(failed: Option<(&Arc<dyn KeepFailed>, FailedEvent)>, outcome: Outcome) -> Outcome {
+    let Some((keeper, failed)) = failed else { return outcome };
     match timeout(KEEP_TIMEOUT, keeper.keep(failed)).await {
         Ok(Ok(())) => {
             crash::point("kept");

@@ -43,7 +43,7 @@ pub(crate) const KEEP: &str = "
 /// Keeps a dead letter; the same one again is counted, and open again. Gives its id.
 ///
 /// # Errors
-/// Those of the database. None is for what the letter holds: it is written so that the table takes it.
+/// Those of the database. None is for what the dead letter holds: it is written so that the table takes it.
 pub async fn keep(client: &impl GenericClient, dead_letter: &DeadLetter) -> Result<Uuid, Error> {
     let id = dead_letter.id();
     let statement = client.prepare_cached(KEEP).await?;

@@ -30,9 +30,10 @@ impl DeadLetterKeeper {
 impl KeepFailed for DeadLetterKeeper {
     fn keep(&self, failed: FailedEvent) -> BoxFuture<'_, Result<(), NotKept>> {
         Box::pin(async {
-            self.keep(failed).await.map_err(|error| match error.is_data_error() {
-                true => NotKept::Refused(error.to_string()),
-                false => NotKept::Unavailable(error.to_string()),
+            let kept = self.keep(failed).await;
+            kept.map_err(|error| {
+                let why = if error.is_data_error() { NotKept::Refused } else { NotKept::Unavailable };
+                why(error.to_string())
             })
         })
     }

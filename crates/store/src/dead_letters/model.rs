@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use event_model::cloudevent::{self, EventError};
+use event_model::events::BROKER_PREFIX;
 use event_model::{DeadLetterCause as Cause, ids, storable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -131,8 +132,6 @@ fn holds_nul(value: &Value) -> bool {
     }
 }
 
-/// Extensions that Knative adds on the way.
-const BROKER_PREFIX: &str = "knative";
 /// The type that is kept of what is no event.
 const NO_EVENT: &str = "unknown";
 
