@@ -109,9 +109,9 @@ impl<'a> Plan<'a> {
             let until = task.seen.filter(|_| matches!(task.start, Start::Checkpoint(_)));
             spans.push(Span { after, until });
         }
-        let before = |at: Timestamp| at.checked_sub(SignedDuration::from_micros(1)).unwrap_or(at);
         let unseen = self.unseen.filter(|_| !self.tasks.is_empty());
-        spans.extend(unseen.map(|at| Span { after: before(at), until: None }));
+        spans
+            .extend(unseen.map(|at| Span { after: before(at, SignedDuration::from_micros(1)), until: None }));
         spans.sort_unstable_by_key(|span| span.after);
         spans.dedup_by(|next, last| {
             let joins = last.until.is_none_or(|until| next.after <= until);

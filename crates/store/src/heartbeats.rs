@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use deadpool_postgres::GenericClient;
 use event_model::event_types::PAYLOAD_RECEIVED;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
@@ -62,17 +61,6 @@ impl PendingHeartbeat {
             ends_at: row.try_get(3)?,
         })
     }
-}
-
-/// Records a heartbeat. Twice is once.
-///
-/// # Errors
-/// Those of the database.
-pub async fn record(client: &impl GenericClient, at: Timestamp) -> Result<(), Error> {
-    let statement =
-        client.prepare_cached("insert into heartbeat (at) values ($1) on conflict do nothing").await?;
-    client.execute(&statement, &[&at]).await?;
-    Ok(())
 }
 
 /// What the ticks before this one came to.

@@ -16,7 +16,7 @@ use persist::TopicRecord;
 use runtime::Deadline;
 use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, Filter};
 use store::queries::{self, ValueFilter};
-use store::{RecordPlace, alerts, heartbeats, overview};
+use store::{RecordPlace, Transaction, alerts, heartbeats, overview};
 use tokio_postgres::Client;
 
 use crate::stages::Stages;
@@ -169,7 +169,7 @@ async fn backlog(stages: &Stages, client: &Client) {
 }
 
 async fn questions(stages: &Stages, size: u32) {
-    let client = stages.database.client().await.unwrap();
+    let mut client = stages.database.client().await.unwrap();
     let now = stages.clock.now();
     for device in senders(size).take(10) {
         let filter = ValueFilter { device: &device, ..ValueFilter::default() };
@@ -178,7 +178,9 @@ async fn questions(stages: &Stages, size: u32) {
         assert!(client.query(sql, &[&device]).await.unwrap().len() >= 2);
     }
     dead_letters::list(&client, Filter::default(), 100).await.unwrap();
-    heartbeats::record(&client, now).await.unwrap();
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    heartbeats::settle(&transaction, &[now], &[]).await.unwrap();
+    transaction.commit().await.unwrap();
     alerts::newest_heartbeat(&client).await.unwrap();
     let since = now.checked_sub(SignedDuration::from_hours(1)).unwrap();
     overview::overview(&client, since, now).await.unwrap();

@@ -7,7 +7,7 @@ use evaluate::{Evaluator, Scope, Summary, WatchedRules};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use runtime::{Clock, Deadline, Prewarm};
-use store::{Database, DatabaseSettings, active_pipeline, heartbeats, migrate};
+use store::{Database, DatabaseSettings, Transaction, active_pipeline, heartbeats, migrate};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
 
@@ -146,8 +146,10 @@ impl World {
     pub(crate) async fn record_heartbeat(&self, second: i64) {
         self.at(second);
         let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
-        let client = Database::new(&settings).client().await.unwrap();
-        heartbeats::record(&client, at(second)).await.unwrap();
+        let mut client = Database::new(&settings).client().await.unwrap();
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        heartbeats::settle(&transaction, &[at(second)], &[]).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 
     /// The effective transitions of a device, in seconds after the beginning.

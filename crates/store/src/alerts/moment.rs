@@ -69,26 +69,21 @@ pub async fn moments(
 impl Moments {
     /// The series at `position`: readings of good quality. A text is a sign of life without a number.
     pub fn series(&self, position: i16) -> Vec<Point> {
-        self.points(position, |quality| quality == Quality::Good.code())
+        self.points(position).filter_map(|(point, is_good)| is_good.then_some(point)).collect()
     }
 
     /// Every reading of the series at `position`, of whatever quality, by which its device is not silent. What is not good is a
     /// sign of life without a number.
     pub fn signs_of_life(&self, position: i16) -> Vec<Point> {
-        let mut points = self.points(position, |quality| quality == Quality::Good.code());
-        points.extend(
-            self.points(position, |quality| quality != Quality::Good.code())
-                .into_iter()
-                .map(|Point { at, .. }| Point { at, value: f64::NAN }),
-        );
-        points.sort_by_key(|point| point.at);
-        points
+        let sign =
+            |(Point { at, value }, is_good)| Point { at, value: if is_good { value } else { f64::NAN } };
+        self.points(position).map(sign).collect()
     }
 
-    fn points(&self, position: i16, counts: impl Fn(i16) -> bool) -> Vec<Point> {
-        let Ok(position) = usize::try_from(position) else { return Vec::new() };
-        let moments = self.0.iter().filter(|moment| counts(moment.quality(position)));
-        moments.filter_map(|moment| moment.point(position)).collect()
+    /// Each reading of the series at `position`, and whether its quality is good.
+    fn points(&self, position: i16) -> impl Iterator<Item = (Point, bool)> {
+        let position = usize::try_from(position).unwrap_or(usize::MAX);
+        self.0.iter().filter_map(move |moment| Some((moment.point(position)?, moment.is_good(position))))
     }
 }
 
@@ -102,9 +97,9 @@ impl Moment {
         })
     }
 
-    fn quality(&self, position: usize) -> i16 {
+    fn is_good(&self, position: usize) -> bool {
         let quality = self.quality.as_ref().and_then(|codes| codes.get(position).copied().flatten());
-        quality.unwrap_or(Quality::Good.code())
+        quality.is_none_or(|quality| quality == Quality::Good.code())
     }
 
     fn point(&self, position: usize) -> Option<Point> {
