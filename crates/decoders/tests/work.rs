@@ -9,7 +9,7 @@ mod bodies;
 
 use std::time::Duration;
 
-use bodies::{Bodies, Case};
+use bodies::Case;
 
 /// What a small body costs at the least, as far as the growth is concerned: below it, noise would count.
 const LEAST: Duration = Duration::from_millis(4);
@@ -38,56 +38,23 @@ fn cost(case: &Case, runs: usize) -> Option<Duration> {
     (0..runs).map(|_| once()).min()?
 }
 
-fn check(bodies: impl Fn(usize) -> Bodies) {
-    for (small, larger) in bodies(SMALL).cases.iter().zip(&bodies(4 * SMALL).cases) {
-        let Some(before) = cost(small, 2) else {
+#[test]
+fn four_times_the_body_is_about_four_times_the_work() {
+    let all = |size: usize| bodies::ALL.iter().flat_map(move |bodies| bodies(size).cases);
+    for (small, larger) in all(SMALL).zip(all(4 * SMALL)) {
+        let Some(before) = cost(&small, 2) else {
             println!("skipped: {}: the system states no processor time of a thread", small.name);
             return;
         };
         let bound = before.max(LEAST) * GROWTH;
         // What is too much is looked at again: the first run of a thread pays for what others share.
-        let spent = (0..3).filter_map(|_| cost(larger, 1)).find(|spent| *spent <= bound);
+        let spent = (0..3).filter_map(|_| cost(&larger, 1)).find(|spent| *spent <= bound);
         assert!(
             spent.is_some(),
             "{}: {before:?} for a body, more than {bound:?} for four times as much",
             small.name
         );
     }
-}
-
-#[test]
-fn objects_of_json() {
-    check(bodies::objects_of_json);
-}
-
-#[test]
-fn values_that_take_each_others_place() {
-    check(bodies::values_that_take_each_others_place);
-}
-
-#[test]
-fn long_keys_of_json() {
-    check(bodies::long_keys_of_json);
-}
-
-#[test]
-fn what_a_mapping_takes_from_the_root() {
-    check(bodies::what_a_mapping_takes_from_the_root);
-}
-
-#[test]
-fn records_of_senml() {
-    check(bodies::records_of_senml);
-}
-
-#[test]
-fn lines_of_points() {
-    check(bodies::lines_of_points);
-}
-
-#[test]
-fn envelopes() {
-    check(bodies::envelopes);
 }
 
 /// The most memory that this process has held since it was last asked, and what it holds now, in KiB.
@@ -106,17 +73,8 @@ fn memory() -> Option<(usize, usize)> {
 #[test]
 #[ignore = "its bounds are those of a release build"]
 fn the_largest_body_costs_at_most_250_ms_and_64_mib() {
-    let all: [fn(usize) -> Bodies; 7] = [
-        bodies::objects_of_json,
-        bodies::values_that_take_each_others_place,
-        bodies::long_keys_of_json,
-        bodies::what_a_mapping_takes_from_the_root,
-        bodies::records_of_senml,
-        bodies::lines_of_points,
-        bodies::envelopes,
-    ];
     let mut over = Vec::new();
-    for case in all.iter().flat_map(|bodies| bodies(LARGE).cases) {
+    for case in bodies::ALL.iter().flat_map(|bodies| bodies(LARGE).cases) {
         let spent = cost(&case, 3).expect("Linux states the processor time");
         let (_, before) = memory().expect("Linux states the memory");
         let readings = case.decoded().readings().count();

@@ -84,6 +84,17 @@ impl Bodies {
     }
 }
 
+/// Every kind of body.
+pub(crate) const ALL: [fn(usize) -> Bodies; 7] = [
+    objects_of_json,
+    values_that_take_each_others_place,
+    long_keys_of_json,
+    what_a_mapping_takes_from_the_root,
+    records_of_senml,
+    lines_of_points,
+    envelopes,
+];
+
 /// A key of `bytes`, unlike that of another index.
 fn key(bytes: usize, index: usize) -> String {
     let number = index.to_string();
@@ -91,7 +102,7 @@ fn key(bytes: usize, index: usize) -> String {
 }
 
 /// Objects, and what stands in the place of objects.
-pub(crate) fn objects_of_json(size: usize) -> Bodies {
+fn objects_of_json(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
     let list = |item: fn(usize) -> String| Bodies::new(size).filled("[", ",", "]", item);
     bodies.json("small objects", list(|_| r#"{"a":1}"#.into()));
@@ -117,7 +128,7 @@ pub(crate) fn objects_of_json(size: usize) -> Bodies {
 }
 
 /// Several values of one device, channel, metric and time.
-pub(crate) fn values_that_take_each_others_place(size: usize) -> Bodies {
+fn values_that_take_each_others_place(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
     let pair = |n: usize| format!(r#"{{"ts":{},"a":{n}}}"#, 1_700_000_000 + n / 2);
     bodies.json("one moment", bodies.filled("[", ",", "]", |n| format!(r#"{{"a":{n}}}"#)));
@@ -141,7 +152,7 @@ pub(crate) fn values_that_take_each_others_place(size: usize) -> Bodies {
 }
 
 /// Keys as long as a name, and as long as the body.
-pub(crate) fn long_keys_of_json(size: usize) -> Bodies {
+fn long_keys_of_json(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
     let ones = "1,".repeat(998);
     bodies.json("a key as long as the body", format!(r#"{{"{}":[{ones}1]}}"#, key(size - 8 * 1024, 0)));
@@ -168,7 +179,7 @@ pub(crate) fn long_keys_of_json(size: usize) -> Bodies {
 }
 
 /// What a mapping takes from the root for every item.
-pub(crate) fn what_a_mapping_takes_from_the_root(size: usize) -> Bodies {
+fn what_a_mapping_takes_from_the_root(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
     let metric = |value: &str, unit_at: Option<&str>| MetricMapping {
         value: value.into(),
@@ -216,7 +227,7 @@ pub(crate) fn what_a_mapping_takes_from_the_root(size: usize) -> Bodies {
 }
 
 /// Base fields that hold for every record.
-pub(crate) fn records_of_senml(size: usize) -> Bodies {
+fn records_of_senml(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
     for bytes in [500, size / 2] {
         let long = key(bytes, 0);
@@ -244,7 +255,7 @@ pub(crate) fn records_of_senml(size: usize) -> Bodies {
 }
 
 /// Points with what is long in the line before many fields.
-pub(crate) fn lines_of_points(size: usize) -> Bodies {
+fn lines_of_points(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
     let fields: Vec<_> = (0..1000).map(|n| format!("{n}=1")).collect();
     let fields = fields.join(",");
@@ -268,7 +279,7 @@ pub(crate) fn lines_of_points(size: usize) -> Bodies {
 }
 
 /// Envelopes with lists in them.
-pub(crate) fn envelopes(size: usize) -> Bodies {
+fn envelopes(size: usize) -> Bodies {
     let mut bodies = Bodies::new(size);
     let begin = r#"{"end_device_ids":{"device_id":"d"},"uplink_message":{"normalized_payload":["#;
     let body = bodies.filled(begin, ",", "]}}", |_| r#"{"air":{"temperature":1}}"#.into());
