@@ -1,49 +1,11 @@
 //! The words of alerting: each stands here once, with its reader and its writer.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-/// A word that the enum which was asked does not have: a mistake, or a later release's.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{word}` is no {what}")]
-pub struct UnknownWord {
-    what: &'static str,
-    word: String,
-}
-
-/// `ALL`, `as_str`, `Display` and `FromStr` of an enum whose values are words.
-macro_rules! words {
-    ($name:ident, $what:literal, { $($variant:ident = $word:literal),+ }) => {
-        impl $name {
-            /// Every value, in its order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word that the database, labels and messages keep.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                let found = Self::ALL.iter().find(|value| value.as_str() == word);
-                found.copied().ok_or_else(|| UnknownWord { what: $what, word: word.to_owned() })
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
+pub use crate::word::UnknownWord;
+use crate::word::words;
 
 /// How bad an alert is, in the words that Alertmanager users know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::word::words;
+
 /// Why an event was dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -12,18 +14,8 @@ pub enum DeadLetterCause {
     Malformed,
 }
 
-impl DeadLetterCause {
-    /// The word that the table keeps.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-            Self::Malformed => "malformed",
-        }
-    }
-
-    /// The cause of this name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Rejected, Self::Unavailable, Self::Malformed].into_iter().find(|cause| cause.as_str() == name)
-    }
-}
+words!(DeadLetterCause, "cause of a dead letter", {
+    Rejected = "rejected",
+    Unavailable = "unavailable",
+    Malformed = "malformed"
+});

@@ -14,6 +14,7 @@ pub mod reading;
 mod receipt;
 pub mod request;
 pub mod units;
+mod word;
 
 pub use alert::Severity;
 pub use dead_letter::DeadLetterCause;

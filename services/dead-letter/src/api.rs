@@ -58,11 +58,11 @@ async fn list(sender: web::Data<Sender>, query: Result<web::Query<Query>, actix_
     let Ok(web::Query(query)) = query else {
         return problem(StatusCode::BAD_REQUEST, "the query takes state=open|all, cause and limit");
     };
-    let cause = match query.cause.as_deref().map(Cause::by_name) {
-        Some(None) => {
+    let cause = match query.cause.as_deref().map(str::parse::<Cause>) {
+        Some(Err(_)) => {
             return problem(StatusCode::BAD_REQUEST, "the cause is rejected, unavailable or malformed");
         }
-        Some(cause) => cause,
+        Some(Ok(cause)) => Some(cause),
         None => None,
     };
     let filter = Filter { resolved_too: matches!(query.state, State::All), cause };

@@ -193,7 +193,7 @@ impl StoredDeadLetter {
         let Json(problems): Json<Vec<DeadProblem>> = row.try_get("problems")?;
         let Json(attributes): Json<Map<String, Value>> = row.try_get("attributes")?;
         // The table's check constraint names no other causes.
-        let cause = Cause::by_name(row.try_get("cause")?).unwrap_or(Cause::Rejected);
+        let cause = row.try_get::<_, &str>("cause")?.parse().unwrap_or(Cause::Rejected);
         let event = DeadEvent {
             source: row.try_get("source")?,
             id: row.try_get("event_id")?,

@@ -154,7 +154,7 @@ async fn listed(client: &Client, filter: Filter, limit: u16) -> Result<Vec<Store
 
 /// The cause that `--cause` names.
 fn cause(name: &str) -> Result<Cause, String> {
-    Cause::by_name(name).ok_or_else(|| "expected rejected, unavailable or malformed".to_owned())
+    name.parse().map_err(|_| "expected rejected, unavailable or malformed".to_owned())
 }
 
 /// A time without what is finer than a second.
