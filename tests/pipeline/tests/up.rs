@@ -26,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
-    if !has_postgres("up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder") {
+    let Some(folder) =
+        folder_with_a_pipeline("up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder")
+    else {
         return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
+    };
 
     let first = Up::start(folder.path()).await;
     assert!(first.post("f-1").await);
@@ -64,11 +64,7 @@ async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
 
 #[tokio::test]
 async fn up_says_once_that_its_port_is_taken() {
-    if !has_postgres("up_says_once_that_its_port_is_taken") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
+    let Some(folder) = folder_with_a_pipeline("up_says_once_that_its_port_is_taken") else { return };
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let refused = freshet(folder.path(), &["up", "--port", &port]).await;
@@ -80,11 +76,9 @@ async fn up_says_once_that_its_port_is_taken() {
 
 #[tokio::test]
 async fn up_ends_and_says_so_where_its_postgresql_has_ended() {
-    if !has_postgres("up_ends_and_says_so_where_its_postgresql_has_ended") {
+    let Some(folder) = folder_with_a_pipeline("up_ends_and_says_so_where_its_postgresql_has_ended") else {
         return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
+    };
     let mut up = Up::start(folder.path()).await;
     let pid_file =
         std::fs::read_to_string(folder.path().join(".freshet/postgres/data/postmaster.pid")).unwrap();
@@ -133,6 +127,13 @@ fn has_postgres(test: &str) -> bool {
         println!("skipped: {test}: PostgreSQL's server binaries were not found");
     }
     is_there
+}
+
+/// A folder with [`PIPELINE`] in it; `None` where PostgreSQL is not installed.
+fn folder_with_a_pipeline(test: &str) -> Option<tempfile::TempDir> {
+    let folder = has_postgres(test).then(|| tempfile::tempdir().unwrap())?;
+    std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
+    Some(folder)
 }
 
 /// A running `freshet up`, which writes what it says into the file `told` of its folder.
