@@ -19,3 +19,21 @@ words!(DeadLetterCause, "cause of a dead letter", {
     Unavailable = "unavailable",
     Malformed = "malformed"
 });
+
+/// Where a dead letter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterState {
+    /// It waits: for its time, or for a person.
+    Open,
+    /// It is on its way again.
+    SentBack,
+    /// Its payload is stored; or it holds none, and was sent.
+    Resolved,
+}
+
+words!(DeadLetterState, "state of a dead letter", {
+    Open = "open",
+    SentBack = "sent_back",
+    Resolved = "resolved"
+});

@@ -10,6 +10,8 @@ pub const APPLICATION_HTTP: &str = "application/http";
 
 /// CloudEvents extension: the name of the payload's format.
 pub const EXT_PAYLOAD_FORMAT: &str = "payloadformat";
+/// CloudEvents extension: the id of the dead letter that the event was, where it was sent back.
+pub const EXT_DEAD_LETTER: &str = "deadletter";
 /// How the extensions begin that Knative's Broker adds on the way.
 pub const BROKER_PREFIX: &str = "knative";
 /// CloudEvents extension: the key that the Broker orders by (Partitioning extension).
@@ -62,13 +64,16 @@ pub struct NotificationsDue {
     pub due: u32,
 }
 
-/// `dead-letters.due`: dead letters are to be taken from the topic or sent back now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// `dead-letters.due`: dead letters are to be taken from the topic or sent back now. Counted by a tick; a stage that could write
+/// again after it could not has not counted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeadLettersDue {
     /// How many are to be sent back.
-    pub due: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u32>,
     /// How many records wait in the dead letter topic; 0 where there is none.
-    pub in_topic: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_topic: Option<u64>,
 }
 
 /// `notification.failed`: a notification was given up.

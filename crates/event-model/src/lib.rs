@@ -17,7 +17,7 @@ pub mod units;
 mod word;
 
 pub use alert::Severity;
-pub use dead_letter::DeadLetterCause;
+pub use dead_letter::{DeadLetterCause, DeadLetterState};
 pub use hex::hex;
 pub use name::Name;
 pub use nul::storable;

@@ -8,7 +8,7 @@ use store::{Payload, PayloadSamples, ResolvedStreams, StoreError, WriteError};
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
-use crate::persist::Persist;
+use crate::persist::{Persist, resolved_by};
 use crate::record::{self, Parts, dead_event, dead_letter};
 use crate::topic_record::TopicRecord;
 
@@ -38,6 +38,18 @@ impl Persist {
     /// # Errors
     /// [`PersistError`] where the database is not there: all of it is to be tried again.
     pub async fn batch(
+        &self,
+        records: &[TopicRecord],
+        now: Timestamp,
+    ) -> Result<Vec<Publication>, PersistError> {
+        self.after_outage(self.write_batch(records, now).await, || {
+            let first = records.iter().find_map(|record| Some((record, record.event.as_ref().ok()?)));
+            first
+                .map(|(record, carried)| Origin::of(carried, now, record.trace.as_ref(), Some(&record.place)))
+        })
+    }
+
+    async fn write_batch(
         &self,
         records: &[TopicRecord],
         now: Timestamp,
@@ -138,10 +150,16 @@ impl<'a> Batch<'a> {
             self.persist.parts.prewarm.send();
         }
         crash::point("before-write");
+        let sent_back =
+            self.payloads.iter().zip(&self.events).map(|(payload, event)| resolved_by(payload, event));
+        let sent_back: Vec<_> = sent_back.collect();
+        let mut stored = Vec::new();
         let written = self.persist.writer.write_all(std::mem::take(&mut self.payloads)).await;
-        for (written, carried) in written.into_iter().zip(std::mem::take(&mut self.events)) {
+        for ((written, carried), sent_back) in
+            written.into_iter().zip(std::mem::take(&mut self.events)).zip(sent_back)
+        {
             match written {
-                Ok(_) => {}
+                Ok(_) => stored.extend(sent_back),
                 // A duplicate within the batch is the same event, and shares the fate of the one that was refused.
                 Err(error @ (WriteError::Data(_) | WriteError::Duplicate)) => {
                     self.refuse(dead_event(carried), Cause::Rejected, error.to_string());
@@ -150,6 +168,7 @@ impl<'a> Batch<'a> {
             }
         }
         self.persist.keep(&self.dead_letters).await.map_err(PersistError::DeadLetters)?;
+        self.persist.resolve(&stored, self.now).await.map_err(PersistError::DeadLetters)?;
         crash::point("after-commit");
         Ok(self.outgoing.publications()?)
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{EVALUATION_REQUESTED, READINGS_RECORDED};
-use event_model::events::{EXT_PARTITION_KEY, EvaluationRequested, ReadingsRecorded, StreamSpan};
+use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, READINGS_RECORDED};
+use event_model::events::{
+    DeadLettersDue, EXT_PARTITION_KEY, EvaluationRequested, ReadingsRecorded, StreamSpan,
+};
 use event_model::ids;
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
@@ -140,6 +142,11 @@ impl<'a> Outgoing<'a> {
 }
 
 impl Origin {
+    /// That dead letters are due, uncounted.
+    pub(crate) fn dead_letters_due(&self, stage: &str) -> Result<Publication, EventError> {
+        self.publication(stage, (DEAD_LETTERS_DUE, &[]), &DeadLettersDue::default())
+    }
+
     fn publication(
         &self,
         stage: &str,

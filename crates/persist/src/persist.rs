@@ -1,12 +1,15 @@
 //! One payload.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use jiff::Timestamp;
 use payload::{Accepted, Carried, is_watched};
 use pipeline_config::Pipeline;
 use rules::StreamNames;
 use runtime::trace::TraceContext;
 use runtime::{Prewarm, crash};
-use store::{Database, EvaluationRequest, ResolvedStream, Streams, Writer};
+use store::dead_letters::{self, DeadLetter, SentBack};
+use store::{Database, EvaluationRequest, Payload, ResolvedStream, StoreError, Streams, Writer};
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
@@ -31,6 +34,8 @@ pub struct Persist {
     pub(crate) parts: PersistParts,
     pub(crate) streams: Streams,
     pub(crate) writer: Writer,
+    /// Whether the database could not be written to when it was tried last.
+    was_away: AtomicBool,
 }
 
 /// How an event came.
@@ -48,7 +53,7 @@ impl Persist {
     /// Nothing is connected before the first payload. Must be called within a Tokio runtime.
     pub fn new(parts: PersistParts) -> Self {
         let (streams, writer) = (Streams::new(parts.database.clone()), Writer::start(&parts.database));
-        Self { parts, streams, writer }
+        Self { parts, streams, writer, was_away: AtomicBool::new(false) }
     }
 
     /// The pipeline.
@@ -62,7 +67,41 @@ impl Persist {
     /// # Errors
     /// [`PersistError`].
     pub async fn one(&self, carried: &Carried, arrival: Arrival) -> Result<Vec<Publication>, PersistError> {
-        let Arrival { delivered_at, now, trace } = arrival;
+        self.after_outage(self.write_one(carried, &arrival).await, || {
+            Some(Origin::of(carried, arrival.now, arrival.trace.as_ref(), None))
+        })
+    }
+
+    /// `written`; after an outage, also that dead letters are due: what could not be written meanwhile is among them.
+    pub(crate) fn after_outage(
+        &self,
+        written: Result<Vec<Publication>, PersistError>,
+        origin: impl FnOnce() -> Option<Origin>,
+    ) -> Result<Vec<Publication>, PersistError> {
+        match written {
+            Ok(mut publications) => {
+                if self.was_away.swap(false, Ordering::Relaxed)
+                    && let Some(origin) = origin()
+                {
+                    publications.push(origin.dead_letters_due(self.parts.stage)?);
+                }
+                Ok(publications)
+            }
+            Err(error) => {
+                if !error.is_final() {
+                    self.was_away.store(true, Ordering::Relaxed);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_one(
+        &self,
+        carried: &Carried,
+        arrival: &Arrival,
+    ) -> Result<Vec<Publication>, PersistError> {
+        let Arrival { delivered_at, now, ref trace } = *arrival;
         let mut accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at)?;
         let resolved = self.streams.resolve(&record::samples(carried, &accepted)).await;
         let resolved = resolved.map_err(PersistError::Streams)?;
@@ -77,14 +116,29 @@ impl Persist {
         }
         let publications = outgoing.publications()?;
         let failed = (self.parts.stage, now);
-        let parts = Parts { carried, accepted: &accepted, requests, trace, place: None, failed };
+        let parts =
+            Parts { carried, accepted: &accepted, requests, trace: trace.clone(), place: None, failed };
         let payload = record::payload(parts, resolved);
         crash::point("before-write");
+        let sent_back = resolved_by(&payload, carried);
         let written = self.writer.write(payload).await?;
         crash::point("after-commit");
+        self.resolve(sent_back.as_slice(), now).await.map_err(PersistError::DeadLetters)?;
         let (source, outcome) = (accepted.origin.name, accepted.outcome.as_str());
         tracing::debug!(source, ?written, outcome, "written");
         Ok(publications)
+    }
+
+    /// Resolves what was sent back and is stored now. Where this does not come to pass, the event comes again and is found stored.
+    pub(crate) async fn resolve(&self, sent_back: &[SentBack], at: Timestamp) -> Result<(), StoreError> {
+        if sent_back.is_empty() {
+            return Ok(());
+        }
+        let client = self.parts.database.client().await?;
+        for one in sent_back {
+            dead_letters::resolve(&client, one, at).await?;
+        }
+        Ok(())
     }
 
     /// The streams that a rule watches, each from its earliest moment on.
@@ -101,4 +155,10 @@ impl Persist {
         let watched = streams.iter().filter(is_watched);
         watched.map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 }).collect()
     }
+}
+
+/// The dead letter that is resolved once `payload` is stored: the one that its event was, unless it is kept anew with it.
+pub(crate) fn resolved_by(payload: &Payload, carried: &Carried) -> Option<SentBack> {
+    let kept = payload.dead_letter.as_ref().map(DeadLetter::id);
+    SentBack::of(carried.event()).filter(|sent_back| Some(sent_back.id) != kept)
 }

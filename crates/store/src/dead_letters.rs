@@ -1,12 +1,15 @@
 //! What could not be handled, and why.
 //!
 //! ```text
-//!            keep                     mark_replayed
-//! (failed) ───────> open ──────────────────────────────> resolved
-//!                   ^ └─ mark_refused: `rejected`,          │
-//!                   │    waits for a person                 │
-//!                   └──────── keep: it failed again ────────┘
+//!            keep          mark_sent                 resolve: it is stored
+//! (failed) ───────> open ─────────────> sent back ─────────────────────────> resolved
+//!                   ^ └─ mark_refused:      │ └─ after an hour: due again        │
+//!                   │    `rejected`, waits  │                                    │
+//!                   │    for a person       │                                    │
+//!                   └───────────────── keep: it failed again ───────────────────┘
 //! ```
+//!
+//! What holds no payload is resolved when it is sent: nobody stores it.
 
 mod keeper;
 mod model;
@@ -14,14 +17,16 @@ mod model;
 use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
+use event_model::event_types::PAYLOAD_RECEIVED;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Statement};
+use topology::{PAYLOADS, WORKER};
 use uuid::Uuid;
 
-pub use event_model::DeadLetterCause as Cause;
+pub use event_model::{DeadLetterCause as Cause, DeadLetterState as State};
 pub use keeper::DeadLetterKeeper;
-pub use model::{DeadEvent, DeadLetter, DeadProblem, Filter, StoredDeadLetter};
+pub use model::{DeadEvent, DeadLetter, DeadProblem, Filter, SentBack, StoredDeadLetter};
 
 /// How often one event is sent back without a person.
 pub const MAX_REPLAYS: i32 = 20;
@@ -38,7 +43,14 @@ pub(crate) const KEEP: &str = "
     on conflict (id) do update
     set cause = excluded.cause, reason = excluded.reason, problems = excluded.problems,
         deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
-        resolved_at = null";
+        sent_back = false, resolved_at = null";
+
+/// Which dead letters hold a payload: those of the type that `ingest` gives them, and those of the stages that store payloads,
+/// whatever their type.
+pub(crate) fn holds_a_payload() -> String {
+    let stages = [PAYLOADS.stage, WORKER];
+    format!("(event_type = '{PAYLOAD_RECEIVED}' or stage in ('{}'))", stages.join("', '"))
+}
 
 /// Keeps a dead letter; the same one again is counted, and open again. Gives its id.
 ///
@@ -95,7 +107,7 @@ pub async fn list(
     let sql = "
         select id, source, event_id, event_type, stage, cause, reason,
                case when jsonb_array_length(problems) > 1 then jsonb_build_array(problems -> 0) else problems end as problems,
-               attributes, null::bytea as data, deliveries, first_at, last_at, replays, replayed_at, resolved_at
+               attributes, null::bytea as data, deliveries, first_at, last_at, replays, replayed_at, sent_back, resolved_at
         from dead_letter
         where ($1 or resolved_at is null) and ($2::text is null or cause = $2)
         order by last_at desc, id limit $3";
@@ -113,11 +125,14 @@ pub async fn get(client: &impl GenericClient, id: Uuid) -> Result<Option<StoredD
     row.as_ref().map(StoredDeadLetter::read).transpose()
 }
 
-/// Which dead letters are due to be sent back at $1: open ones that failed only because something was unavailable, less than
-/// $2 times sent back. The n-th time comes 5 x n minutes after the one before, at most an hour: 13 hours in all.
+/// Which dead letters are due to be sent back at $1, less than $2 times before: those that failed only because something was
+/// unavailable, the n-th time 5 x n minutes after the one before, at most an hour, which is 13 hours in all; and whatever was sent
+/// back an hour ago and has come to nothing since.
 pub(crate) const DUE: &str = "
-    resolved_at is null and cause = 'unavailable' and replays < $2
-    and (replayed_at is null or replayed_at + least(replays, 12) * interval '5 minutes' <= $1)";
+    resolved_at is null and replays < $2
+    and case when sent_back then replayed_at + interval '1 hour' <= $1
+             else cause = 'unavailable'
+                  and (replayed_at is null or replayed_at + least(replays, 12) * interval '5 minutes' <= $1) end";
 
 /// Up to `limit` of those that are due at `now`, the oldest first; each is due at most [`MAX_REPLAYS`] times.
 ///
@@ -133,22 +148,41 @@ pub async fn to_send_back(
     rows.iter().map(StoredDeadLetter::read).collect()
 }
 
-/// Records that a dead letter was sent back: it counts as dealt with, unless it fails again. It may have failed again
-/// before this is recorded, for the Broker delivers at once; then it has more deliveries than `dead_letter` and stays open.
+/// Records that a dead letter was sent back. It may have been stored before this is recorded, for the Broker delivers at once,
+/// and then stays resolved; or have failed again, and then it has more deliveries than `dead_letter` and stays open.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn mark_replayed(
+pub async fn mark_sent(
     client: &impl GenericClient,
     dead_letter: &StoredDeadLetter,
     at: Timestamp,
 ) -> Result<(), Error> {
-    let sql = "
+    let holds_a_payload = holds_a_payload();
+    let sql = format!(
+        "
         update dead_letter
         set replays = replays + 1, replayed_at = $2,
-            resolved_at = case when deliveries = $3 then $2 else resolved_at end
-        where id = $1";
-    client.execute(sql, &[&dead_letter.id, &at, &dead_letter.deliveries]).await?;
+            sent_back = {holds_a_payload} and deliveries = $3 and resolved_at is null,
+            resolved_at = case when not {holds_a_payload} and deliveries = $3 then $2 else resolved_at end
+        where id = $1"
+    );
+    client.execute(&sql, &[&dead_letter.id, &at, &dead_letter.deliveries]).await?;
+    Ok(())
+}
+
+/// Records that an event which was sent back has come to what it was kept for: its payload is stored, or is a dead letter of the
+/// stage that stores payloads.
+///
+/// # Errors
+/// Those of the database.
+pub async fn resolve(client: &impl GenericClient, sent_back: &SentBack, at: Timestamp) -> Result<(), Error> {
+    let SentBack { id, source, event_id } = sent_back;
+    // Whatever id an event claims to be kept by, it resolves none but its own.
+    let sql = "
+        update dead_letter set sent_back = false, resolved_at = $4
+        where id = $1 and source = $2 and event_id = $3 and resolved_at is null";
+    client.execute(sql, &[id, source, event_id, &at]).await?;
     Ok(())
 }
 

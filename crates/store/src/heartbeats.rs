@@ -3,17 +3,17 @@
 //! ```text
 //!           payloads sent before it wait?         dead letters of them wait?
 //! tick ──> pending (Payloads) ──────────> pending (DeadLetters) ──────────> heartbeat
-//!             ^        └ no: all consumers have passed the ends noted then         ^
-//!             └───────── a dead letter was sent back: queued anew                  └ or an hour is over
+//!             └ until all consumers have       └ until they are stored     ^
+//!               passed the ends noted then                                 └ or an hour is over
 //! ```
 
 use std::collections::BTreeMap;
 
-use event_model::event_types::PAYLOAD_RECEIVED;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
+use crate::dead_letters::holds_a_payload;
 use crate::{StoreError, Transaction};
 
 /// Offsets of a queue by consumer and partition: where it ends, or how far it is consumed.
@@ -86,24 +86,22 @@ pub async fn earlier(transaction: &Transaction<'_>) -> Result<Earlier, StoreErro
     Ok(Earlier { pending, newest: newest.first().map_or(Ok(None), |row| row.try_get(0))? })
 }
 
-/// Whether a payload waits among the dead letters, or was sent back to the queue of payloads at or after `since`.
+/// Whether a payload waits among the dead letters, or on its way from there.
 ///
 /// Its device only seems to be silent. One that still waits after an hour, several tries later, has a fault of its own and
 /// holds up nothing.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn dead_letters_wait(
-    transaction: &Transaction<'_>,
-    now: Timestamp,
-    since: Timestamp,
-) -> Result<bool, StoreError> {
-    let sql = "
+pub async fn dead_letters_wait(transaction: &Transaction<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = format!(
+        "
         select exists (select from dead_letter
-                       where resolved_at is null and cause = 'unavailable' and event_type = $3
-                         and first_at > $1::timestamptz - interval '1 hour')
-            or coalesce((select max(replayed_at) from dead_letter where event_type = $3) >= $2, false)";
-    let rows = transaction.query(sql, &[&now, &since, &PAYLOAD_RECEIVED]).await?;
+                       where resolved_at is null and cause = 'unavailable' and {}
+                         and first_at > $1::timestamptz - interval '1 hour')",
+        holds_a_payload()
+    );
+    let rows = transaction.query(&sql, &[&now]).await?;
     Ok(rows.first().map_or(Ok(false), |row| row.try_get(0))?)
 }
 

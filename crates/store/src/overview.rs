@@ -96,7 +96,7 @@ pub async fn overview(
 async fn dead_letters(client: &impl GenericClient, since: Timestamp) -> Result<Vec<StageDeadLetters>, Error> {
     let sql = "
         select stage, count(*) filter (where last_at >= $1), count(*) filter (where resolved_at is null),
-               count(*) filter (where resolved_at is null and cause = 'unavailable')
+               count(*) filter (where resolved_at is null and (cause = 'unavailable' or sent_back))
         from dead_letter where last_at >= $1 or resolved_at is null group by stage order by stage";
     let read = |row: &tokio_postgres::Row| {
         Ok(StageDeadLetters {

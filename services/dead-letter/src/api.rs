@@ -113,6 +113,7 @@ fn summary(stored: &StoredDeadLetter) -> Value {
     let dead_letter = &stored.dead_letter;
     json!({
         "id": stored.id,
+        "state": stored.state(),
         "stage": dead_letter.stage,
         "cause": dead_letter.cause,
         "reason": dead_letter.reason,

@@ -78,7 +78,7 @@ impl Sender {
     /// # Errors
     /// [`SendError`]; a refused one then waits for a person.
     pub async fn send(&self, dead_letter: &StoredDeadLetter) -> Result<Timestamp, SendError> {
-        let sent = match dead_letter.dead_letter.event.to_event() {
+        let sent = match dead_letter.to_event() {
             Ok(event) => {
                 let extension = |name| cloudevent::extension(&event, name).map(Cow::into_owned);
                 self.sink.send(&event, TraceContext::read(extension).as_ref()).await
@@ -89,7 +89,7 @@ impl Sender {
             Ok(()) => {
                 let now = self.clock.now();
                 let client = self.database.client().await?;
-                dead_letters::mark_replayed(&client, dead_letter, now).await.map_err(StoreError::from)?;
+                dead_letters::mark_sent(&client, dead_letter, now).await.map_err(StoreError::from)?;
                 tracing::info!(dead_letter = %dead_letter.id, stage = dead_letter.dead_letter.stage, "sent back");
                 Ok(now)
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{App, test};
-use cloudevents::Event;
+use cloudevents::{AttributesWriter as _, Event};
 use dead_letter::{DeadLetters, Sender, api};
 use event_model::cloudevent;
 use event_model::event_types::{DEAD_LETTERS_DUE, PAYLOAD_RECEIVED, TICK};
@@ -14,7 +14,7 @@ use runtime::{ClientOptions, Clock};
 use serde_json::Value;
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
-use store::dead_letters::{self, Filter, StoredDeadLetter};
+use store::dead_letters::{self, Filter, SentBack, State, StoredDeadLetter};
 use store::{Database, DatabaseSettings};
 use testkit::TestReceiver;
 
@@ -111,10 +111,13 @@ async fn what_was_unavailable_goes_back_as_it_was_once_a_failure() {
         assert_eq!(sent[0].header(field), value, "{field}");
     }
     assert_eq!(sent[0].body, b"POST /hooks/greenhouse HTTP/1.1\r\n\r\n{}");
-    assert!(world.kept(false).await.is_empty());
+    let kept = world.kept(false).await.remove(0);
+    assert_eq!(sent[0].header("ce-deadletter"), Some(kept.id.to_string().as_str()));
+    assert_eq!(kept.state(), State::SentBack, "nobody has stored it yet");
 
     // It fails again: it is open again, and goes back again once its wait is over.
     world.deliver(dead(Some("503"))).await;
+    assert_eq!(world.kept(false).await[0].state(), State::Open);
     assert_eq!(world.take_due().await, Outcome::Done);
     assert_eq!(world.broker.received().len(), 1);
     world.sender.clock.advance(Duration::from_secs(5 * 60));
@@ -124,13 +127,61 @@ async fn what_was_unavailable_goes_back_as_it_was_once_a_failure() {
 }
 
 #[tokio::test]
+async fn what_a_broker_forgets_is_sent_again_after_an_hour() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(None)).await;
+    for (minutes, sent) in [(0, 1), (59, 1), (1, 2), (59, 2), (1, 3)] {
+        world.sender.clock.advance(Duration::from_secs(minutes * 60));
+        assert_eq!(world.take_due().await, Outcome::Done);
+        assert_eq!(world.broker.received().len(), sent);
+    }
+    assert_eq!(world.kept(false).await[0].state(), State::SentBack);
+
+    // What a person has sent back is not forgotten either.
+    let mut rejected = dead(Some("422"));
+    rejected.set_id("up-2-def");
+    world.deliver(rejected).await;
+    let id = world.kept(false).await.iter().find(|one| one.state() == State::Open).unwrap().id;
+    let replay = test::TestRequest::post().uri(&format!("/dead-letters/{id}/replay"));
+    assert_eq!(world.request(replay).await.0, StatusCode::ACCEPTED);
+    world.sender.clock.advance(Duration::from_secs(60 * 60));
+    assert_eq!(world.take_due().await, Outcome::Done);
+    let received = world.broker.received();
+    let again = received.iter().filter(|event| event.header("ce-id") == Some("up-2-def"));
+    assert_eq!(again.count(), 2);
+}
+
+#[tokio::test]
+async fn what_holds_no_payload_is_resolved_when_it_is_sent() {
+    let Some(world) = World::start().await else { return };
+    let mut failed = cloudevent::new("dev.freshet.notification.failed.v1", "/stages/notify", "n");
+    failed.set_extension("knativeerrordest", "http://pager.example.com/");
+    world.deliver(failed).await;
+    assert_eq!(world.take_due().await, Outcome::Done);
+    assert!(world.kept(false).await.is_empty());
+    assert_eq!(world.kept(true).await[0].state(), State::Resolved);
+}
+
+#[tokio::test]
+async fn what_was_stored_before_its_sending_was_recorded_stays_resolved() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(None)).await;
+    let sent = world.kept(false).await.remove(0);
+    let client = world.database.client().await.unwrap();
+    let sent_back = SentBack::of(&sent.to_event().unwrap()).unwrap();
+    dead_letters::resolve(&client, &sent_back, world.sender.clock.now()).await.unwrap();
+    dead_letters::mark_sent(&client, &sent, world.sender.clock.now()).await.unwrap();
+    assert_eq!(world.kept(true).await[0].state(), State::Resolved);
+}
+
+#[tokio::test]
 async fn what_failed_again_before_its_replay_was_recorded_stays_open() {
     let Some(world) = World::start().await else { return };
     world.deliver(dead(Some("422"))).await;
     let sent = world.kept(false).await.remove(0);
     world.deliver(dead(Some("422"))).await;
     let client = world.database.client().await.unwrap();
-    dead_letters::mark_replayed(&client, &sent, world.sender.clock.now()).await.unwrap();
+    dead_letters::mark_sent(&client, &sent, world.sender.clock.now()).await.unwrap();
     let kept = world.kept(false).await;
     assert_eq!((kept.len(), kept[0].deliveries, kept[0].replays), (1, 2, 1));
 }
@@ -205,7 +256,7 @@ async fn a_person_lists_shows_and_sends_back() {
     assert_eq!(world.request(replay()).await.0, StatusCode::ACCEPTED);
     assert_eq!(world.broker.received()[1].header("ce-id"), Some("up-1-abc"));
     let (_, listed) = world.request(test::TestRequest::get().uri("/dead-letters")).await;
-    assert!(listed["dead_letters"].as_array().unwrap().is_empty());
+    assert_eq!(listed["dead_letters"][0]["state"], "sent_back");
 }
 
 #[actix_web::test]

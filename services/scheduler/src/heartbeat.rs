@@ -15,7 +15,7 @@ pub(crate) struct Known<'a> {
     pub(crate) now: Timestamp,
     /// The queues; `None` where they could not be looked at.
     pub(crate) look: Option<&'a Look>,
-    /// Whether payloads wait among the dead letters, or were sent back since the ends were noted.
+    /// Whether payloads wait among the dead letters, or on their way from there.
     pub(crate) dead_letters_wait: bool,
 }
 
@@ -59,13 +59,8 @@ impl Known<'_> {
     /// Whether nothing that was sent before this tick waits any more. Else it is noted what the tick waits for.
     fn is_through(&self, one: &mut PendingHeartbeat) -> bool {
         let Some(look) = self.look else { return false };
-        if self.dead_letters_wait {
-            // What is sent back is queued anew, behind everything that was noted before.
-            self.begin(one, look);
-            return false;
-        }
         if one.ends.is_none() {
-            self.begin(one, look);
+            (one.ends, one.ends_at) = (Some(look.payloads.ends.clone()), self.now);
         }
         let has_passed =
             |ends: &Option<_>, queue: &Queue| ends.as_ref().is_some_and(|ends| queue.has_passed(ends));
@@ -76,12 +71,7 @@ impl Known<'_> {
             }
             (one.waits_for, one.ends) = (WaitsFor::DeadLetters, Some(look.dead_letters.ends.clone()));
         }
-        has_passed(&one.ends, &look.dead_letters)
-    }
-
-    fn begin(&self, one: &mut PendingHeartbeat, look: &Look) {
-        (one.waits_for, one.ends) = (WaitsFor::Payloads, Some(look.payloads.ends.clone()));
-        one.ends_at = self.now;
+        has_passed(&one.ends, &look.dead_letters) && !self.dead_letters_wait
     }
 }
 
@@ -141,7 +131,7 @@ mod tests {
         let fourth = tick(&third.pending, 20, &look(queue(8, 7), queue(3, 3)), true);
         assert_eq!(fourth.heartbeats, [], "it was sent back");
         let fifth = tick(&fourth.pending, 25, &look(queue(8, 8), queue(3, 3)), false);
-        assert_eq!(fifth.heartbeats, [5, 10, 15, 20, 25].map(minute));
+        assert_eq!(fifth.heartbeats, [5, 10, 15, 20, 25].map(minute), "it is stored");
     }
 
     #[test]

@@ -73,9 +73,8 @@ impl Scheduler {
         let mut client = self.database.client().await?;
         let transaction = Transaction::begin(&mut client).await?;
         let earlier = heartbeats::earlier(&transaction).await?;
-        let since = earlier.pending.iter().map(|one| one.ends_at).min().unwrap_or(now);
         // After the look: what left a queue unstored before it is among the dead letters by now.
-        let dead_letters_wait = heartbeats::dead_letters_wait(&transaction, now, since).await?;
+        let dead_letters_wait = heartbeats::dead_letters_wait(&transaction, now).await?;
         let decision = decide(earlier, Known { now, look, dead_letters_wait });
         heartbeats::settle(&transaction, &decision.heartbeats, &decision.pending).await?;
         transaction.commit().await?;
@@ -101,7 +100,7 @@ fn events(cause: &Event, now: Timestamp, due: Due, in_topic: u64) -> Result<Vec<
         events.push(event(cause, NOTIFICATIONS_DUE, now, &NotificationsDue { due: due.notifications })?);
     }
     if due.dead_letters > 0 || in_topic > 0 {
-        let data = DeadLettersDue { due: due.dead_letters, in_topic };
+        let data = DeadLettersDue { due: Some(due.dead_letters), in_topic: Some(in_topic) };
         events.push(event(cause, DEAD_LETTERS_DUE, now, &data)?);
     }
     Ok(events)

@@ -149,9 +149,10 @@ async fn a_payload_among_the_dead_letters_holds_up_the_heartbeat_until_it_is_sen
         .await;
     world.tick().await;
     assert_eq!(world.heartbeats().await.len(), 1, "it waits");
-    world.execute("update dead_letter set resolved_at = NOW, replayed_at = NOW, replays = 1").await;
+    world.execute("update dead_letter set sent_back = true, replayed_at = NOW, replays = 1").await;
     world.tick().await;
-    assert_eq!(world.heartbeats().await.len(), 1, "it was queued anew");
+    assert_eq!(world.heartbeats().await.len(), 1, "it is on its way");
+    world.execute("update dead_letter set sent_back = false, resolved_at = NOW").await;
     world.tick().await;
     assert_eq!(world.heartbeats().await.len(), 4, "and so were all ticks meanwhile through");
 }

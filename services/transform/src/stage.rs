@@ -10,6 +10,7 @@ use runtime::{Clock, Prewarm};
 use sink::{HttpSink, Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::Database;
+use store::dead_letters::SentBack;
 
 /// The stage's name, also in dead letters.
 pub(crate) const STAGE: &str = "transform";
@@ -18,7 +19,7 @@ pub(crate) const STAGE: &str = "transform";
 #[derive(Debug)]
 pub struct Transform {
     persist: Persist,
-    sink: Option<HttpSink>,
+    sink: HttpSink,
     clock: Clock,
 }
 
@@ -31,8 +32,8 @@ pub struct TransformParts {
     pub database: Database,
     /// The stages that start while something is written that a rule watches.
     pub prewarm: Prewarm,
-    /// Where events go beside the one that is the answer; needed where the pipeline says `emit: always`.
-    pub sink: Option<HttpSink>,
+    /// Where events go beside the one that is the answer.
+    pub sink: HttpSink,
     /// The time.
     pub clock: Clock,
 }
@@ -52,8 +53,7 @@ impl Transform {
         let mut publications = self.persist.one(&Carried::new(event), arrival).await?.into_iter();
         let answer = publications.next();
         for publication in publications {
-            let sink = self.sink.as_ref().ok_or(Failure::NoSink)?;
-            sink.send(&publication.event, publication.trace.as_ref()).await?;
+            self.sink.send(&publication.event, publication.trace.as_ref()).await?;
         }
         Ok(answer.map(|publication| publication.event))
     }
@@ -61,7 +61,12 @@ impl Transform {
 
 impl Stage for Transform {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
+        let was_sent_back = SentBack::of(&event).is_some();
         match self.take(event, delivery).await {
+            // What nobody takes any more would be sent back again and again.
+            Err(Failure::Persist(PersistError::Refused(Refusal::NotForUs))) if was_sent_back => {
+                Outcome::Rejected("no source takes this event any more".to_owned())
+            }
             Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
             Ok(None) => Outcome::Done,
             Err(failure) => failure.outcome(),
@@ -74,10 +79,8 @@ impl Stage for Transform {
 enum Failure {
     #[error(transparent)]
     Persist(#[from] PersistError),
-    #[error("readings.recorded is not published")]
+    #[error("what follows from the payload is not published")]
     Publish(#[from] SinkError),
-    #[error("readings.recorded cannot be published: K_SINK is not set")]
-    NoSink,
 }
 
 impl Failure {
@@ -91,7 +94,7 @@ impl Failure {
             }
             Self::Persist(PersistError::Refused(_)) => Outcome::Rejected(text),
             Self::Persist(error) if error.is_final() => self.logged(Outcome::Rejected(text)),
-            Self::Persist(_) | Self::Publish(_) | Self::NoSink => self.logged(Outcome::Unavailable(text)),
+            Self::Persist(_) | Self::Publish(_) => self.logged(Outcome::Unavailable(text)),
         }
     }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
-use event_model::event_types::{EVALUATION_REQUESTED, PAYLOAD_RECEIVED, READINGS_RECORDED};
-use event_model::events::{APPLICATION_HTTP, EvaluationRequested, ReadingsRecorded};
+use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, PAYLOAD_RECEIVED, READINGS_RECORDED};
+use event_model::events::{APPLICATION_HTTP, EXT_DEAD_LETTER, EvaluationRequested, ReadingsRecorded};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use runtime::{Clock, Env, Prewarm};
 use sink::HttpSink;
 use stage::{Delivery, Outcome, Stage as _};
+use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, Filter};
 use store::{Database, DatabaseSettings};
 use testkit::TestReceiver;
 use transform::{Transform, TransformParts};
@@ -39,6 +40,7 @@ receivers:
 
 struct World {
     stage: Transform,
+    database: Database,
     client: tokio_postgres::Client,
 }
 
@@ -47,16 +49,17 @@ impl World {
         let database = testkit::postgres().await?;
         let settings = DatabaseSettings::from_url(database.url()).unwrap();
         store::migrate(&settings).await.unwrap();
-        Some(Self { stage: stage_over(&settings), client: database.connect().await })
+        let stage = stage_over(&settings);
+        Some(Self { stage, database: Database::new(&settings), client: database.connect().await })
     }
 
     /// The same where the pipeline says `emit: always`.
-    async fn emitting(sink: Option<HttpSink>) -> Option<Self> {
+    async fn emitting(broker: &TestReceiver) -> Option<Self> {
         let database = testkit::postgres().await?;
         let settings = DatabaseSettings::from_url(database.url()).unwrap();
         store::migrate(&settings).await.unwrap();
-        let stage = Transform::new(parts(&settings, &format!("{PIPELINE}\nemit: always"), sink));
-        Some(Self { stage, client: database.connect().await })
+        let stage = Transform::new(parts(&settings, &format!("{PIPELINE}\nemit: always"), &broker.url("/")));
+        Some(Self { stage, database: Database::new(&settings), client: database.connect().await })
     }
 
     async fn count(&self, of: &str) -> i64 {
@@ -69,10 +72,12 @@ impl World {
 }
 
 fn stage_over(settings: &DatabaseSettings) -> Transform {
-    Transform::new(parts(settings, PIPELINE, None))
+    // Nothing listens there: no event but the answer is expected.
+    Transform::new(parts(settings, PIPELINE, "http://127.0.0.1:1/"))
 }
 
-fn parts(settings: &DatabaseSettings, pipeline: &str, sink: Option<HttpSink>) -> TransformParts {
+fn parts(settings: &DatabaseSettings, pipeline: &str, broker: &str) -> TransformParts {
+    let sink = HttpSink::from_env(&mut Env::from_pairs(&[("K_SINK", broker)])).unwrap();
     let pipeline = Pipeline::parse(pipeline, "freshet.yaml").unwrap();
     let (database, clock) = (Database::new(settings), Clock::manual(now()));
     TransformParts { pipeline, database, prewarm: Prewarm::default(), sink, clock }
@@ -143,8 +148,7 @@ async fn readings_that_no_rule_watches_wake_no_stage() {
 #[tokio::test]
 async fn where_the_pipeline_says_so_third_parties_hear_of_every_reading() {
     let broker = TestReceiver::start().await;
-    let sink = HttpSink::from_env(&mut Env::from_pairs(&[("K_SINK", &broker.url("/"))]));
-    let Some(world) = World::emitting(sink).await else { return };
+    let Some(world) = World::emitting(&broker).await else { return };
     let unwatched = payload("greenhouse", "1", r#"{"device":"barn","temperature":31.5}"#);
     let event = reply(world.handle(unwatched).await);
     assert_eq!((event.ty(), broker.received().len()), (READINGS_RECORDED, 0));
@@ -177,6 +181,94 @@ async fn a_payload_of_which_nothing_can_be_taken_is_dead_lettered_here() {
     assert_eq!(outcome, Outcome::Done);
     assert_eq!(world.count("receipt where outcome = 'rejected' and readings = 0 and problems = 1").await, 1);
     assert_eq!(world.count("dead_letter where stage = 'transform' and cause = 'rejected'").await, 1);
+}
+
+impl World {
+    /// The event of the only dead letter, as `dead-letter` sends it back.
+    async fn sent_back(&self) -> Event {
+        let client = self.database.client().await.unwrap();
+        let all = dead_letters::list(&client, Filter { resolved_too: true, cause: None }, 10).await.unwrap();
+        let [listed] = all.as_slice() else { panic!("not one dead letter but {all:?}") };
+        let dead_letter = dead_letters::get(&client, listed.id).await.unwrap().unwrap();
+        dead_letters::mark_sent(&client, &dead_letter, now()).await.unwrap();
+        dead_letter.to_event().unwrap()
+    }
+
+    /// Keeps `event` as what this stage was not there for.
+    async fn keep_unavailable(&self, event: &Event, stage: &str) {
+        let dead_letter = DeadLetter {
+            event: DeadEvent::of(event),
+            stage: stage.to_owned(),
+            cause: Cause::Unavailable,
+            reason: "transform answered 503".to_owned(),
+            problems: Vec::new(),
+            at: now(),
+        };
+        dead_letters::keep(&self.database.client().await.unwrap(), &dead_letter).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_back_is_resolved_once_it_is_stored() {
+    let Some(world) = World::build().await else { return };
+    let body = r#"{"device":"barn","temperature":31.5}"#;
+    // By whichever stage it was kept.
+    for (number, stage) in ["transform", "worker", "unknown"].into_iter().enumerate() {
+        world.keep_unavailable(&payload("greenhouse", &number.to_string(), body), stage).await;
+        let event = world.sent_back().await;
+        assert_eq!(world.count("dead_letter where sent_back and resolved_at is null").await, 1, "{stage}");
+        assert_eq!(world.handle(event.clone()).await, Outcome::Done);
+        assert_eq!(world.count("dead_letter where not sent_back and resolved_at is not null").await, 1);
+
+        // What was stored already is resolved too: the answer was lost on its way.
+        world.client.execute("update dead_letter set resolved_at = null", &[]).await.unwrap();
+        assert_eq!(world.handle(event).await, Outcome::Done);
+        assert_eq!(world.count("dead_letter where resolved_at is not null").await, 1);
+        world.client.execute("delete from dead_letter", &[]).await.unwrap();
+    }
+    assert_eq!(world.count("receipt where outcome = 'stored'").await, 3);
+}
+
+#[tokio::test]
+async fn what_was_sent_back_and_makes_no_sense_is_open_again() {
+    let Some(world) = World::build().await else { return };
+    world.handle(payload("greenhouse", "1", "42")).await;
+    let event = world.sent_back().await;
+    assert_eq!(world.handle(event).await, Outcome::Done);
+    let open =
+        "dead_letter where not sent_back and resolved_at is null and cause = 'rejected' and deliveries = 2";
+    assert_eq!(world.count(open).await, 1);
+}
+
+#[tokio::test]
+async fn an_event_resolves_no_dead_letter_but_its_own() {
+    let Some(world) = World::build().await else { return };
+    world.keep_unavailable(&payload("greenhouse", "1", "{}"), "transform").await;
+    let id = cloudevent::extension(&world.sent_back().await, EXT_DEAD_LETTER).unwrap().into_owned();
+    let mut other = payload("greenhouse", "2", r#"{"device":"barn","temperature":31.5}"#);
+    other.set_extension(EXT_DEAD_LETTER, id);
+    assert_eq!(world.handle(other).await, Outcome::Done);
+    assert_eq!((world.count("receipt").await, world.count("dead_letter where sent_back").await), (1, 1));
+}
+
+#[tokio::test]
+async fn what_no_source_takes_any_more_is_not_sent_back_again_and_again() {
+    let Some(world) = World::build().await else { return };
+    world.keep_unavailable(&cloudevent::new("com.example.gone", "/plant/7", "a"), "transform").await;
+    let event = world.sent_back().await;
+    assert!(matches!(world.handle(event).await, Outcome::Rejected(_)));
+}
+
+#[tokio::test]
+async fn the_first_write_after_an_outage_says_that_dead_letters_are_due() {
+    let Some(world) = World::build().await else { return };
+    let event = |id| payload("greenhouse", id, r#"{"device":"barn","temperature":31.5}"#);
+    let rename = |from, to| format!("alter table {from} rename to {to}");
+    world.client.batch_execute(&rename("receipt_key", "away")).await.unwrap();
+    assert!(matches!(world.handle(event("1")).await, Outcome::Unavailable(_)));
+    world.client.batch_execute(&rename("away", "receipt_key")).await.unwrap();
+    assert_eq!(reply(world.handle(event("1")).await).ty(), DEAD_LETTERS_DUE);
+    assert_eq!(world.handle(event("2")).await, Outcome::Done, "once is enough");
 }
 
 #[tokio::test]

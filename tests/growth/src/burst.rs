@@ -144,7 +144,7 @@ async fn ticks(stages: &Stages) {
         stages.clock.advance(Duration::from_secs(300));
         stages.schedule(cloudevent::new(TICK, "/tick", "tick")).await;
     }
-    stages.dead_letter(event(DEAD_LETTERS_DUE, &DeadLettersDue { due: 10, in_topic: 0 })).await;
+    stages.dead_letter(event(DEAD_LETTERS_DUE, &DeadLettersDue::default())).await;
 }
 
 async fn backlog(stages: &Stages, client: &Client) {

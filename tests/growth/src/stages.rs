@@ -93,7 +93,7 @@ impl Stages {
             pipeline: pipeline.clone(),
             database: database.clone(),
             prewarm: Prewarm::default(),
-            sink: Some(sink()),
+            sink: sink(),
             clock: clock.clone(),
         };
         let deliverer = Deliverer {

@@ -3,7 +3,7 @@
 use kafka::KafkaSettings;
 use runtime::Failure;
 use serde::{Deserialize, Serialize};
-use store::dead_letters::{self, Cause, Filter};
+use store::dead_letters::{self, Cause, Filter, State};
 use store::{Database, StoreError, active_pipeline, migrate, overview};
 
 use super::{Finding, code};
@@ -75,7 +75,8 @@ impl DatabaseReport {
         let filter = |cause| Filter { resolved_too: false, cause: Some(cause) };
         let mut waiting = 0;
         for cause in [Cause::Rejected, Cause::Malformed] {
-            waiting += dead_letters::list(&client, filter(cause), MOST).await?.len();
+            let listed = dead_letters::list(&client, filter(cause), MOST).await?;
+            waiting += listed.iter().filter(|one| one.state() == State::Open).count();
         }
         Ok(Self {
             schema: migrate::version(&**client).await?,

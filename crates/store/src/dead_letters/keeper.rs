@@ -1,7 +1,7 @@
 use futures_util::future::BoxFuture;
 use runtime::{FailedEvent, KeepFailed, NotKept};
 
-use super::{DeadEvent, DeadLetter, keep};
+use super::{DeadEvent, DeadLetter, SentBack, keep, resolve};
 use crate::{Database, StoreError};
 
 /// Keeps what a stage could not handle among the dead letters.
@@ -22,7 +22,12 @@ impl DeadLetterKeeper {
         let stage = self.stage.to_owned();
         let dead_letter =
             DeadLetter { event: DeadEvent::of(&event), stage, cause, reason, problems: Vec::new(), at };
-        keep(&self.database.client().await?, &dead_letter).await?;
+        let client = self.database.client().await?;
+        let id = keep(&client, &dead_letter).await?;
+        // What another stage had kept is this dead letter from now on.
+        if let Some(sent_back) = SentBack::of(&event).filter(|sent_back| sent_back.id != id) {
+            resolve(&client, &sent_back, at).await?;
+        }
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
 use event_model::cloudevent::{self, EventError};
-use event_model::events::BROKER_PREFIX;
-use event_model::{DeadLetterCause as Cause, ids, storable};
+use event_model::events::{BROKER_PREFIX, EXT_DEAD_LETTER};
+use event_model::{DeadLetterCause as Cause, DeadLetterState as State, ids, storable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,7 +56,7 @@ pub struct DeadProblem {
 /// Which dead letters.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter {
-    /// Those too that were sent back.
+    /// Those too that are resolved.
     pub resolved_too: bool,
     /// Only those of this cause.
     pub cause: Option<Cause>,
@@ -77,8 +77,30 @@ pub struct StoredDeadLetter {
     pub replays: i32,
     /// When it was sent back last.
     pub replayed_at: Option<Timestamp>,
-    /// Set while it counts as dealt with.
+    /// Whether it is on its way since then: neither stored nor failed again.
+    pub sent_back: bool,
+    /// When it came to what it was kept for.
     pub resolved_at: Option<Timestamp>,
+}
+
+/// An event that was sent back, as the dead letter that it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentBack {
+    /// The dead letter's id.
+    pub id: Uuid,
+    /// The event's `source`.
+    pub source: String,
+    /// The event's `id`.
+    pub event_id: String,
+}
+
+impl SentBack {
+    /// What `event` says of itself; `None` where it was not sent back.
+    pub fn of(event: &cloudevents::Event) -> Option<Self> {
+        use cloudevents::AttributesReader as _;
+        let id = cloudevent::extension(event, EXT_DEAD_LETTER)?.parse().ok()?;
+        Some(Self { id, source: event.source().clone(), event_id: event.id().to_owned() })
+    }
 }
 
 impl DeadLetter {
@@ -151,13 +173,13 @@ impl DeadEvent {
         }
     }
 
-    /// What the table keeps of an event: all but what the Broker added on its way.
+    /// What the table keeps of an event: all but what the Broker added on its way, and what sending it back did.
     pub fn of(event: &cloudevents::Event) -> Self {
         use cloudevents::AttributesReader as _;
         let (headers, data) = cloudevent::to_binary(event);
         let attributes = headers.into_iter().filter_map(|(name, value)| {
             let attribute = name.strip_prefix("ce-").unwrap_or("datacontenttype");
-            let is_own = !attribute.starts_with(BROKER_PREFIX);
+            let is_own = !attribute.starts_with(BROKER_PREFIX) && attribute != EXT_DEAD_LETTER;
             is_own.then(|| (attribute.to_owned(), Value::String(value)))
         });
         Self {
@@ -189,6 +211,25 @@ impl DeadEvent {
 }
 
 impl StoredDeadLetter {
+    /// Where it stands.
+    pub const fn state(&self) -> State {
+        match (self.resolved_at, self.sent_back) {
+            (Some(_), _) => State::Resolved,
+            (None, true) => State::SentBack,
+            (None, false) => State::Open,
+        }
+    }
+
+    /// The event again, as it is sent back: it says which dead letter it was.
+    ///
+    /// # Errors
+    /// [`EventError`] where the kept attributes are those of no valid event.
+    pub fn to_event(&self) -> Result<cloudevents::Event, EventError> {
+        let mut event = self.dead_letter.event.to_event()?;
+        event.set_extension(EXT_DEAD_LETTER, self.id.to_string());
+        Ok(event)
+    }
+
     pub(super) fn read(row: &Row) -> Result<Self, Error> {
         let Json(problems): Json<Vec<DeadProblem>> = row.try_get("problems")?;
         let Json(attributes): Json<Map<String, Value>> = row.try_get("attributes")?;
@@ -209,6 +250,7 @@ impl StoredDeadLetter {
             first_at: row.try_get("first_at")?,
             replays: row.try_get("replays")?,
             replayed_at: row.try_get("replayed_at")?,
+            sent_back: row.try_get("sent_back")?,
             resolved_at: row.try_get("resolved_at")?,
         })
     }

@@ -9,7 +9,7 @@ mod show;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Client;
-use store::dead_letters::{self, Cause, DeadProblem, Filter, StoredDeadLetter};
+use store::dead_letters::{self, Cause, DeadProblem, Filter, State, StoredDeadLetter};
 use uuid::Uuid;
 
 use crate::cluster_args::ClusterArgs;
@@ -52,6 +52,7 @@ pub async fn run(command: Command, format: Format) -> Result<Done, Failure> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Line {
     id: Uuid,
+    state: State,
     stage: String,
     cause: Cause,
     reason: String,
@@ -72,6 +73,7 @@ impl Line {
         let dead_letter = &stored.dead_letter;
         Self {
             id: stored.id,
+            state: stored.state(),
             stage: dead_letter.stage.clone(),
             cause: dead_letter.cause,
             reason: dead_letter.reason.clone(),
@@ -91,12 +93,13 @@ impl Line {
 
 impl Row for Line {
     const HEADINGS: &'static [&'static str] =
-        &["ID", "LAST FAILED", "STAGE", "CAUSE", "SOURCE", "TIMES", "REASON"];
+        &["ID", "LAST FAILED", "STATE", "STAGE", "CAUSE", "SOURCE", "TIMES", "REASON"];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.to_string(),
             seconds(self.last_at),
+            self.state.as_str().to_owned(),
             self.stage.clone(),
             self.cause.as_str().to_owned(),
             self.source.clone(),

@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn the_stages_answer_is_read_with_its_bytes() {
         let mut answer = json!({
-            "id": "0b0e8b66-94c6-5f3c-9d35-8c2f7c9f1a11", "stage": "transform", "cause": "rejected",
+            "id": "0b0e8b66-94c6-5f3c-9d35-8c2f7c9f1a11", "state": "open", "stage": "transform", "cause": "rejected",
             "reason": "one item makes no sense", "problems": [{"place": "t", "reason": "expected a number"}],
             "source": "/sources/a", "event_id": "m-1", "event_type": "x", "deliveries": 1,
             "first_at": "2026-03-01T12:00:00Z", "last_at": "2026-03-01T12:00:00Z", "replays": 0,

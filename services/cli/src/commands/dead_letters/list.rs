@@ -18,7 +18,7 @@ pub struct Args {
     cluster: ClusterArgs,
     #[command(flatten)]
     state: StateDirectory,
-    /// Also those that were sent back
+    /// Also those that are resolved
     #[arg(long)]
     all: bool,
     /// Only of this cause: rejected, unavailable or malformed

@@ -4,7 +4,7 @@ use event_model::cloudevent;
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
 use store::Client;
-use store::dead_letters::{self, Cause, DeadEvent, Filter};
+use store::dead_letters::{self, Cause, Filter, State, StoredDeadLetter};
 use uuid::Uuid;
 
 use super::remote::Remote;
@@ -66,7 +66,8 @@ async fn by_stage(args: &Args) -> Result<Vec<Answer>, Failure> {
     if args.all {
         let filter = Filter { resolved_too: false, cause: args.cause };
         // The oldest first: the order in which they came.
-        ids = stage.list(filter, BATCH).await?.iter().rev().map(|line| line.id).collect();
+        let lines = stage.list(filter, BATCH).await?;
+        ids = lines.iter().rev().filter(|line| line.state == State::Open).map(|line| line.id).collect();
     }
     let mut answers = Vec::with_capacity(ids.len());
     for id in ids {
@@ -85,9 +86,9 @@ async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
     let mut answers = Vec::new();
     for id in chosen(args, &client).await? {
         let stored = super::stored(&client, id).await?;
-        let refused = send(&http, &broker, &stored.dead_letter.event).await.err();
+        let refused = send(&http, &broker, &stored).await.err();
         if refused.is_none() {
-            dead_letters::mark_replayed(&client, &stored, Clock::system().now())
+            dead_letters::mark_sent(&client, &stored, Clock::system().now())
                 .await
                 .map_err(|error| database::failed(&error.into()))?;
         }
@@ -104,12 +105,21 @@ async fn chosen(args: &Args, client: &Client) -> Result<Vec<Uuid>, Failure> {
     let filter = Filter { resolved_too: false, cause: args.cause };
     let dead_letters = super::listed(client, filter, BATCH).await?;
     // The oldest first: the order in which they came.
-    Ok(dead_letters.iter().rev().map(|stored| stored.id).collect())
+    Ok(dead_letters
+        .iter()
+        .rev()
+        .filter(|stored| stored.state() == State::Open)
+        .map(|stored| stored.id)
+        .collect())
 }
 
 /// Posts the event as it was, in binary mode; the reason where the Broker did not take it.
-async fn send(http: &reqwest::Client, broker: &reqwest::Url, event: &DeadEvent) -> Result<(), String> {
-    let event = event.to_event().map_err(|error| format!("it is no valid event: {error}"))?;
+async fn send(
+    http: &reqwest::Client,
+    broker: &reqwest::Url,
+    dead_letter: &StoredDeadLetter,
+) -> Result<(), String> {
+    let event = dead_letter.to_event().map_err(|error| format!("it is no valid event: {error}"))?;
     let (headers, body) = cloudevent::to_binary(&event);
     let mut request = http.post(broker.clone()).body(body);
     for (name, value) in headers {
