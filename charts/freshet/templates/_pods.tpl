@@ -104,7 +104,16 @@ seccompProfile:
 {{- end }}
 {{- end -}}
 
-{{/* The files of a pod: (dict "root" $ "pipeline" bool "database" bool "kafka" bool "secrets" bool), as {mounts: [], volumes: []}. */}}
+{{/* Where a process counts what ends it, which outlives its container and not its pod: what is written there is in memory. */}}
+{{- define "freshet.env.scratch" -}}
+- name: SCRATCH_DIR
+  value: /var/lib/freshet
+{{- end -}}
+
+{{/*
+The files of a pod: (dict "root" $ "pipeline" bool "database" bool "kafka" bool "secrets" bool "scratch" bool), as
+{mounts: [], volumes: []}.
+*/}}
 {{- define "freshet.files" -}}
 {{- $values := .root.Values -}}
 {{- $files := list -}}
@@ -135,6 +144,10 @@ seccompProfile:
 {{- range $files -}}
 {{- $mounts = append $mounts (dict "name" .name "mountPath" .path "readOnly" true) -}}
 {{- $volumes = append $volumes (merge (dict "name" .name) .source) -}}
+{{- end -}}
+{{- if .scratch -}}
+{{- $mounts = append $mounts (dict "name" "scratch" "mountPath" "/var/lib/freshet") -}}
+{{- $volumes = append $volumes (dict "name" "scratch" "emptyDir" (dict "medium" "Memory" "sizeLimit" "16Mi")) -}}
 {{- end -}}
 {{- dict "mounts" $mounts "volumes" $volumes | toYaml -}}
 {{- end -}}

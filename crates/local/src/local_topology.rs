@@ -16,6 +16,8 @@ use runtime::Failure;
 
 /// The Kubernetes namespace that the local broker emulates.
 const NAMESPACE: &str = "default";
+/// The variable that names a stage's folder.
+const SCRATCH: &str = "SCRATCH_DIR";
 /// The stage that is the dead letter sink's reader.
 const DEAD_LETTER: &str = "dead-letter";
 
@@ -24,6 +26,8 @@ const DEAD_LETTER: &str = "dead-letter";
 pub struct LocalTopology {
     /// Where the broker keeps its log.
     pub state: PathBuf,
+    /// Where each stage counts which events end its process.
+    pub scratch: PathBuf,
     /// The folder of the stages' binaries.
     pub binaries: PathBuf,
     /// The pipeline's files, as absolute paths.
@@ -93,6 +97,7 @@ impl LocalTopology {
             (VARIABLE.to_owned(), self.pipeline.to_string()),
             ("K_SINK".to_owned(), BROKER_URL.to_owned()),
             ("BROKER_POSITIONS_URL".to_owned(), format!("{BROKER_URL}/positions")),
+            (SCRATCH.to_owned(), self.scratch.join(stage.name).display().to_string()),
         ];
         let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == stage.name);
         let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));

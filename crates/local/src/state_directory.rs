@@ -1,4 +1,4 @@
-//! The state directory: PostgreSQL's files, the broker's log, the stages' output. One `freshet up` at a time.
+//! The state directory: PostgreSQL's files, the broker's log, the stages' output and what they count. One `freshet up` at a time.
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
@@ -48,7 +48,7 @@ impl StateDirectory {
     /// # Errors
     /// Where a file cannot be removed.
     pub fn empty(&self) -> Result<(), Failure> {
-        for part in [self.postgres(), self.broker()] {
+        for part in [self.postgres(), self.broker(), self.scratch()] {
             match fs::remove_dir_all(&part) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Failure::because(format!("{} cannot be removed", part.display()), &error));
@@ -74,6 +74,11 @@ impl StateDirectory {
     /// The broker's part of it.
     pub fn broker(&self) -> PathBuf {
         self.path.join(BROKER)
+    }
+
+    /// The part of it where stages count which events end their processes.
+    pub fn scratch(&self) -> PathBuf {
+        self.path.join("scratch")
     }
 }
 

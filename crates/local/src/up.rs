@@ -117,6 +117,7 @@ impl Run {
         let tick = self.tick();
         let topology = LocalTopology {
             state: self.directory.broker(),
+            scratch: self.directory.scratch(),
             binaries: self.options.binaries.clone().map_or_else(local_topology::beside_this_program, Ok)?,
             pipeline: self.files.clone(),
             foreign_events: local_topology::foreign_events(&self.pipeline),

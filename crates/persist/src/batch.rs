@@ -1,5 +1,6 @@
 //! The records of a topic, written as one.
 
+use cloudevents::AttributesReader as _;
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Refusal, plausible};
 use runtime::crash;
@@ -115,6 +116,7 @@ impl<'a> Batch<'a> {
                 return None;
             }
         };
+        crash::on_event("decode", carried.event().id());
         // The record's own time, where it can be believed: reading it again gives the same one.
         let delivered_at = plausible(record.published_at, self.now);
         match Accepted::of_event(carried, &self.persist.parts.pipeline, delivered_at) {

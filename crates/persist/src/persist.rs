@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cloudevents::AttributesReader as _;
 use jiff::Timestamp;
 use payload::{Accepted, Carried, is_watched};
 use pipeline_config::Pipeline;
@@ -102,6 +103,7 @@ impl Persist {
         arrival: &Arrival,
     ) -> Result<Vec<Publication>, PersistError> {
         let Arrival { delivered_at, now, ref trace } = *arrival;
+        crash::on_event("decode", carried.event().id());
         let mut accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at)?;
         let resolved = self.streams.resolve(&record::samples(carried, &accepted)).await;
         let resolved = resolved.map_err(PersistError::Streams)?;

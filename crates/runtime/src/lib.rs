@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod attempts;
 mod clock;
 pub mod crash;
 mod deadline;
@@ -10,6 +11,7 @@ mod http_client;
 mod prewarm;
 pub mod trace;
 
+pub use attempts::Attempts;
 pub use clock::Clock;
 pub use deadline::Deadline;
 pub use env::{ConfigErrors, ConfigMistake, Env};

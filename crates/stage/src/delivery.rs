@@ -7,12 +7,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::{AttributesReader as _, Event};
-use event_model::DeadLetterCause;
 use event_model::cloudevent::{self, EventError};
 use event_model::event_types::is_hint;
 use event_model::events::{BROKER_PREFIX, EXT_PARTITION_KEY};
+use event_model::{DeadLetterCause, ids};
+use runtime::attempts::ItemKey;
 use runtime::trace::TraceContext;
-use runtime::{Clock, FailedEvent, KeepFailed, NotKept, crash};
+use runtime::{Attempts, Clock, FailedEvent, KeepFailed, NotKept, crash};
 use tokio::time::timeout;
 use tracing::{Instrument as _, Span, field};
 
@@ -29,6 +30,7 @@ const KEEP_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Deliveries {
     pub(crate) app: App,
+    pub(crate) attempts: Arc<Attempts>,
     pub(crate) clock: Clock,
     pub(crate) flow: Flow,
     pub(crate) metrics: Metrics,
@@ -65,7 +67,7 @@ pub(crate) async fn deliver(
     delivery.trace.clone_from(&trace);
     // The stage has consumed the event by then; it is read again where it failed.
     let again = || read_event(&request, body).ok();
-    let outcome = handle(&deliveries, event, delivery, again).instrument(span).await;
+    let outcome = attempt(&deliveries, event, delivery, again).instrument(span).await;
     answer(outcome, trace.as_ref())
 }
 
@@ -124,6 +126,46 @@ fn incoming(event: &Event, request: &HttpRequest) -> Option<TraceContext> {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let extension = |name| cloudevent::extension(event, name).map(std::borrow::Cow::into_owned);
     TraceContext::read(header).or_else(|| TraceContext::read(extension))
+}
+
+/// Handles an event, or keeps one that ended its process too often.
+async fn attempt(
+    deliveries: &Deliveries,
+    event: Event,
+    delivery: Delivery,
+    again: impl FnOnce() -> Option<Event>,
+) -> Outcome {
+    let key = key_of(&event);
+    // Only what comes after a death ever waits here: half the time is for what comes then.
+    let begun = timeout(delivery.deadline().half().left(), deliveries.attempts.begin(&[key])).await;
+    match begun {
+        Ok(Ok(attempt)) => {
+            let outcome = handle(deliveries, event, delivery, again).await;
+            if !matches!(outcome, Outcome::Unavailable(_) | Outcome::Overloaded) {
+                attempt.done();
+            }
+            outcome
+        }
+        Ok(Err(fatal)) => {
+            let reason = fatal.to_string();
+            tracing::error!(reason, "an event is not handled");
+            let (cause, at) = (DeadLetterCause::Rejected, delivery.received_at);
+            let failed = FailedEvent { event, cause, reason: reason.clone(), at };
+            let outcome =
+                keep(deliveries.app.keeper.as_ref().zip(Some(failed)), Outcome::Rejected(reason)).await;
+            if matches!(outcome, Outcome::Done) {
+                fatal.kept();
+            }
+            outcome
+        }
+        Err(_) => {
+            Outcome::Unavailable("an event that may have ended the process is handled alone".to_owned())
+        }
+    }
+}
+
+fn key_of(event: &Event) -> ItemKey {
+    ids::derive("attempt", &[event.source(), event.id()]).into_bytes()
 }
 
 async fn handle(

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -19,7 +20,7 @@ use crate::flow::Flow;
 use crate::problem::problem;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
-use runtime::Clock;
+use runtime::{Attempts, Clock};
 
 /// How long the last answers have to leave their sockets.
 const FLUSH: Duration = Duration::from_millis(20);
@@ -44,6 +45,7 @@ pub struct RunningServer {
     handle: ServerHandle,
     flow: Flow,
     app: App,
+    attempts: Arc<Attempts>,
     shutdown_timeout: Duration,
     served: JoinHandle<io::Result<()>>,
 }
@@ -69,8 +71,12 @@ impl RunningServer {
     pub fn start(app: App, options: ServerOptions) -> io::Result<Self> {
         let ServerOptions { settings, clock, metrics } = options;
         let flow = Flow::new(settings.max_in_flight);
+        // Where nothing is kept, there is nothing to be done with what is counted.
+        let scratch = settings.scratch.as_deref().filter(|_| app.stage.is_some() && app.keeper.is_some());
+        let attempts = Arc::new(Attempts::open(scratch, settings.max_in_flight));
         let deliveries = Deliveries {
             app: app.clone(),
+            attempts: Arc::clone(&attempts),
             clock,
             flow: flow.clone(),
             metrics,
@@ -99,6 +105,7 @@ impl RunningServer {
             handle: server.handle(),
             flow,
             app,
+            attempts,
             shutdown_timeout: settings.shutdown_timeout,
             served: tokio::spawn(server),
         })
@@ -131,6 +138,7 @@ impl RunningServer {
         if tokio::time::timeout(self.shutdown_timeout, self.app.shut_down()).await.is_err() {
             tracing::warn!("the service was still flushing when the time for it was over");
         }
+        self.attempts.close();
         self.served.abort();
     }
 }

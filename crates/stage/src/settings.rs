@@ -1,6 +1,7 @@
 //! The settings that every service has.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use runtime::Env;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// `SERVER_THREADS`: threads that serve requests; one for each core, at most 4.
     pub server_threads: usize,
+    /// `SCRATCH_DIR`: a folder that outlives the process, where it is counted which events end it; none.
+    pub scratch: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -40,6 +43,7 @@ impl Default for Settings {
             max_event_bytes: 1024 * 1024,
             body_timeout: Duration::from_secs(10),
             server_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)),
+            scratch: None,
         }
     }
 }
@@ -67,6 +71,7 @@ impl Settings {
             ),
             body_timeout: env.millis_or("BODY_TIMEOUT_MS", default.body_timeout),
             server_threads: env.number_or("SERVER_THREADS", default.server_threads, 1..=64),
+            scratch: env.text("SCRATCH_DIR").map(PathBuf::from),
         }
     }
 }

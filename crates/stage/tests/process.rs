@@ -16,12 +16,16 @@ use stage::{App, RunningServer, ServerOptions};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// Cargo builds a package's examples with its tests, beside them.
 fn slow_echo() -> Command {
+    example("slow_echo")
+}
+
+/// Cargo builds a package's examples with its tests, beside them.
+fn example(name: &str) -> Command {
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
-    let mut command = Command::new(path.join("examples/slow_echo"));
+    let mut command = Command::new(path.join("examples").join(name));
     command.env_clear().env("PORT", "0").env("LISTEN_ADDRESS", "127.0.0.1").stdout(Stdio::piped());
     command
 }
@@ -177,4 +181,46 @@ fn a_wrong_start_lists_every_mistake_and_exits_with_78() {
     for name in ["PORT", "DELAY_MS", "RUST_LOG"] {
         assert!(text.contains(&format!("{name}: is n")), "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_ended_its_process_three_times_is_kept_and_its_neighbours_are_handled() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    let start = || {
+        let mut mortal = example("mortal");
+        let mut process =
+            Process::start(mortal.env("KEPT", &kept).env("SCRATCH_DIR", folder.path().join("scratch")));
+        let address = process.line_with("is listening")["address"].as_str().unwrap().to_owned();
+        (process, address)
+    };
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
+    let deliver = |address: &str, id: &str, event_type: &str| {
+        let request = client
+            .post(format!("http://{address}/"))
+            .header("ce-specversion", "1.0")
+            .header("ce-id", id)
+            .header("ce-source", "/test")
+            .header("ce-type", event_type)
+            .body("data");
+        async move { request.send().await.map(|answer| answer.status().as_u16()).ok() }
+    };
+    for death in 1..=3 {
+        let (mut process, address) = start();
+        // The neighbour was under way at the first death, and is handled alone after it.
+        assert_eq!(deliver(&address, "neighbour", "done").await, Some(202), "before death {death}");
+        if death == 1 {
+            tokio::spawn(deliver(&address, "neighbour", "wait"));
+            process.line_with("waiting");
+        }
+        assert_eq!(deliver(&address, "poison", "abort").await, None, "death {death}");
+        let status = tokio::task::spawn_blocking(move || process.child.wait().unwrap()).await.unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6));
+    }
+    let (_process, address) = start();
+    assert_eq!(deliver(&address, "poison", "abort").await, Some(202));
+    assert_eq!(deliver(&address, "neighbour", "done").await, Some(202));
+    let kept = std::fs::read_to_string(&kept).unwrap();
+    assert_eq!(kept.lines().count(), 1, "{kept}");
+    assert!(kept.starts_with("poison: the process ended 3 times"), "{kept}");
 }

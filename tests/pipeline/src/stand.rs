@@ -126,7 +126,16 @@ impl Stand {
         std::fs::write(folder.join(point), "").expect("the crash folder takes a file");
     }
 
-    /// Takes the order of [`Stand::crash_at`] back, where nobody has followed it.
+    /// Kills each process of `stage` that comes to the named point with the event `id`.
+    ///
+    /// # Panics
+    /// If the folder cannot be written.
+    pub fn crash_on(&self, stage: &str, point: &str, id: &str) {
+        let folder = crash_folder(self.folder.path(), stage);
+        std::fs::write(folder.join(point), id).expect("the crash folder takes a file");
+    }
+
+    /// Takes the order of [`Stand::crash_at`] or [`Stand::crash_on`] back, where nobody has followed it.
     pub fn crash_no_more_at(&self, stage: &str, point: &str) {
         // Not there: it has happened, or was never asked for.
         let _ = std::fs::remove_file(crash_folder(self.folder.path(), stage).join(point));
@@ -182,6 +191,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
     }
     let topology = LocalTopology {
         state: folder.join("broker"),
+        scratch: folder.join("scratch"),
         binaries: binaries(),
         pipeline: pipeline.into(),
         foreign_events: local_topology::foreign_events(&load(pipeline)),

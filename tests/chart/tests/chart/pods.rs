@@ -126,3 +126,27 @@ fn ingest_reaches_public_addresses_only_where_a_platform_is_called_back() {
     assert_eq!(ingest["to"], notify["to"], "what is private is the same for both");
     assert!(notify.get("ports").is_none(), "people's servers are on any port");
 }
+
+#[test]
+fn what_has_the_database_counts_its_deaths_where_they_outlive_the_container() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let mut seen = 0;
+    for (values, objects) in matrix(tools) {
+        for object in objects.iter().filter(|object| matches!(object.kind(), "Service" | "Deployment")) {
+            for container in object.containers() {
+                let place = format!("{values}: {} {}", object.kind(), object.name());
+                let has = |name: &str| object.variable(name).is_some();
+                assert_eq!(has("SCRATCH_DIR"), has("DATABASE_URL"), "{place}");
+                let Some(folder) = object.variable("SCRATCH_DIR") else { continue };
+                let mounts = container.spec["volumeMounts"].as_array().unwrap();
+                let mount = mounts.iter().find(|mount| mount["mountPath"] == folder).unwrap();
+                assert_ne!(mount["readOnly"], json!(true), "{place}");
+                let volumes = container.pod["volumes"].as_array().unwrap();
+                let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+                assert!(volume["emptyDir"]["sizeLimit"].is_string(), "{place}: {volume}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen} containers");
+}
