@@ -9,7 +9,7 @@ use testkit::real_tables::{self, PIPELINE, RIVER, Table as Rows, WEATHER};
 use tokio_postgres::Client;
 
 use crate::binaries;
-use crate::pipeline::House;
+use crate::pipeline::Up;
 use crate::table::Table;
 
 /// Rows in one request.
@@ -30,8 +30,8 @@ pub async fn real_tables(table: &mut Table) {
     let own = tempfile::tempdir().expect("a temporary directory can be made");
     let pipeline = own.path().join("freshet.yaml");
     std::fs::write(&pipeline, PIPELINE).expect("the directory takes a file");
-    let house = House::up(&pipeline).await;
-    let client = house.connect().await;
+    let up = Up::up(&pipeline).await;
+    let client = up.connect().await;
     let tables = [(WEATHER, folder.join(WEATHER.file)), (RIVER, folder.join(RIVER.file))];
     for pass in ["first pass", "second pass"] {
         let before = receipts(&client).await;
@@ -43,7 +43,7 @@ pub async fn real_tables(table: &mut Table) {
                 std::fs::read_to_string(file).expect("the folder holds the table").lines().count() - 1;
             rows += lines;
             requests += lines.div_ceil(BATCH.parse().expect("a number"));
-            send(&house, &pipeline, source, file);
+            send(&up, &pipeline, source, file);
         }
         until_received(&client, before + requests).await;
         let seconds = begin.elapsed().as_secs_f64();
@@ -58,11 +58,11 @@ pub async fn real_tables(table: &mut Table) {
     assert_eq!(count(&client, revised).await, 0, "the second pass changed rows");
 }
 
-fn send(house: &House, pipeline: &Path, source: &Rows, file: &PathBuf) {
+fn send(up: &Up, pipeline: &Path, source: &Rows, file: &PathBuf) {
     let sent = Command::new(binaries::path("freshet"))
         .arg("send")
         .arg(file)
-        .args(["--source", source.source, "--batch", BATCH, "--to", &format!("http://{}", house.webhook)])
+        .args(["--source", source.source, "--batch", BATCH, "--to", &format!("http://{}", up.webhook)])
         .arg("--pipeline")
         .arg(pipeline)
         .env("STAND_KEY", "bench-key")

@@ -27,11 +27,11 @@ const POLL: Duration = Duration::from_millis(5);
 /// # Panics
 /// If an accepted request did not end as exactly one receipt.
 pub async fn webhook_to_row(table: &mut Table, pipeline: &Path) {
-    let house = House::start(pipeline).await;
+    let up = Up::start(pipeline).await;
     for connections in CONNECTIONS {
         let mut runs = Vec::new();
         for run in 0..RUNS {
-            runs.push(measure(&house, connections, (connections * 10 + run) as u64).await);
+            runs.push(measure(&up, connections, (connections * 10 + run) as u64).await);
         }
         let name = |what: &str| match connections {
             1 => format!("webhook to row, 1 connection: {what}"),
@@ -56,17 +56,17 @@ struct Run {
 }
 
 /// The rate first, then the way of single requests beside the same load: the probe must not slow what is counted.
-async fn measure(house: &House, connections: usize, run: u64) -> Run {
-    let client = house.connect().await;
+async fn measure(up: &Up, connections: usize, run: u64) -> Run {
+    let client = up.connect().await;
     let before = receipts(&client).await;
     let begin = Instant::now();
-    let mut answers = load::run(house.webhook, connections, TIME, move |n| request(n, run * 2)).await;
+    let mut answers = load::run(up.webhook, connections, TIME, move |n| request(n, run * 2)).await;
     let accepted = settled(&client, before, &answers, 0).await;
     let stored_rate = accepted as f64 / begin.elapsed().as_secs_f64();
 
     let before = before + accepted;
-    let probe = Probe::start(house.webhook, house.connect().await, run, PROBE_TIME);
-    let beside = load::run(house.webhook, connections, PROBE_TIME, move |n| request(n, run * 2 + 1)).await;
+    let probe = Probe::start(up.webhook, up.connect().await, run, PROBE_TIME);
+    let beside = load::run(up.webhook, connections, PROBE_TIME, move |n| request(n, run * 2 + 1)).await;
     let probed = probe.finish().await;
     settled(&client, before, &beside, probed.len() as u64).await;
     Run {
@@ -120,18 +120,18 @@ async fn until_stored(client: &Client, wanted: u64) -> u64 {
 }
 
 /// A running `freshet up` on a state directory of its own.
-pub(crate) struct House {
+pub(crate) struct Up {
     child: Child,
     pub(crate) webhook: SocketAddr,
     database_url: String,
     state: tempfile::TempDir,
 }
 
-impl House {
+impl Up {
     async fn start(pipeline: &Path) -> Self {
-        let house = Self::up(pipeline).await;
-        house.warm().await;
-        house
+        let up = Self::up(pipeline).await;
+        up.warm().await;
+        up
     }
 
     /// One that has taken nothing yet.
@@ -149,9 +149,9 @@ impl House {
             .spawn()
             .expect("freshet is built");
         let webhook = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut house = Self { child, webhook, database_url: String::new(), state };
-        house.database_url = house.wait_for_database_url().await;
-        house
+        let mut up = Self { child, webhook, database_url: String::new(), state };
+        up.database_url = up.wait_for_database_url().await;
+        up
     }
 
     /// It writes the address once everything is started.
@@ -187,7 +187,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for Up {
     fn drop(&mut self) {
         // SIGTERM, so that it ends PostgreSQL and the stages.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();

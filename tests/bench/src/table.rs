@@ -24,7 +24,7 @@ pub struct Figure {
 pub struct Table(Vec<Figure>);
 
 impl Table {
-    /// A figure that is only told.
+    /// A figure without a bound.
     pub fn tell(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
         self.push(Figure { name: name.into(), value, unit, budget: None, met: None });
     }

@@ -20,8 +20,8 @@ sources:
 rules:
   TooHot: {metric: temperature, above: 30}
 receivers:
-  desk: {webhook: {url: {env: FRESHET_DEMO_WEBHOOK}, secret: {env: FRESHET_DEMO_WEBHOOK_SECRET}}}
-routes: [{to: [desk]}]
+  ops: {webhook: {url: {env: FRESHET_DEMO_WEBHOOK}, secret: {env: FRESHET_DEMO_WEBHOOK_SECRET}}}
+routes: [{to: [ops]}]
 tick: 1h
 ";
 

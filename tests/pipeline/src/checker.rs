@@ -119,9 +119,9 @@ async fn notifications(client: &Client, found: &mut Vec<String>) -> Result<(), E
             row.get::<_, i64>(2)
         )
     }));
-    let untold = client
+    let unsent = client
         .query("select alert_key, status from notification where status not in ('delivered', 'repeating', 'superseded')", &[])
         .await?;
-    found.extend(untold.iter().map(|row| format!("{} is {}", row.get::<_, &str>(0), row.get::<_, &str>(1))));
+    found.extend(unsent.iter().map(|row| format!("{} is {}", row.get::<_, &str>(0), row.get::<_, &str>(1))));
     Ok(())
 }

@@ -29,8 +29,8 @@ rules:
   Hot: {metric: temperature, above: 30}
   Silent: {metric: temperature, absent: 30m}
 receivers:
-  desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
-routes: [{to: [desk]}]
+  ops: {webhook: {url: {env: OPS_URL}, secret: {env: OPS_SECRET}}}
+routes: [{to: [ops]}]
 network: {allow: [127.0.0.1]}
 ";
 /// Stages with processes that can be killed.
@@ -40,8 +40,8 @@ pub const STAGES: [&str; 6] = ["ingest", "transform", "alert", "notify", "dead-l
 pub struct Farm {
     /// Where it runs.
     pub stand: Stand,
-    /// Who is told of alerts.
-    pub desk: TestReceiver,
+    /// The receiver of alerts.
+    pub ops: TestReceiver,
     /// What was sent, with the answers.
     pub sent: Vec<Sent>,
 }
@@ -50,11 +50,11 @@ impl Farm {
     /// `processes` of `transform` and of `alert` at once, on real time unless `clock` is set; `None` where PostgreSQL is
     /// not installed.
     pub async fn open(processes: u32, clock: Option<Timestamp>, adjust: fn(&mut Config)) -> Option<Self> {
-        let desk = TestReceiver::start().await;
+        let ops = TestReceiver::start().await;
         let plan = Plan {
             environment: vec![
-                ("DESK_URL".to_owned(), desk.url("/alerts")),
-                ("DESK_SECRET".to_owned(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+                ("OPS_URL".to_owned(), ops.url("/alerts")),
+                ("OPS_SECRET".to_owned(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
             ],
             max_scale: if processes > 1 {
                 vec![("transform", processes), ("alert", processes)]
@@ -65,7 +65,7 @@ impl Farm {
             adjust,
             ..Plan::new(PIPELINE)
         };
-        Some(Self { stand: Stand::up(plan).await?, desk, sent: Vec::new() })
+        Some(Self { stand: Stand::up(plan).await?, ops, sent: Vec::new() })
     }
 
     /// Posts each once, all at the same time, and notes the answers. A sender that gets no 2xx forgets the payload: it
@@ -113,8 +113,8 @@ impl Farm {
         let database = self.stand.database().await;
         let mut found =
             checker::violations(&database, &self.sent).await.map_err(|error| vec![error.to_string()])?;
-        let told = messages::violations(&database, &self.desk.received()).await;
-        found.extend(told.map_err(|error| vec![error.to_string()])?);
+        let sent = messages::violations(&database, &self.ops.received()).await;
+        found.extend(sent.map_err(|error| vec![error.to_string()])?);
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 }

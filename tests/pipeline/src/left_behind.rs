@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The command lines and environments of the processes that work in `folder`, or were told of it.
+/// The command lines and environments of the processes that work in `folder`, or name it.
 ///
 /// # Panics
 /// Where there is no `/proc`, or the folder's name is no text.
 pub fn left_behind(folder: &Path) -> Vec<String> {
-    processes(folder).into_iter().map(|(_, told)| told).collect()
+    processes(folder).into_iter().map(|(_, line)| line).collect()
 }
 
 /// The addresses at which these processes listen for TCP, as `/proc/net/tcp` writes them: hexadecimal, the bytes of the
@@ -41,11 +41,11 @@ fn processes(folder: &Path) -> Vec<(PathBuf, String)> {
     let processes = std::fs::read_dir("/proc").expect("Linux has /proc").flatten().map(|entry| entry.path());
     processes
         .filter_map(|process| {
-            let told =
+            let line =
                 ["cmdline", "environ"].map(|file| std::fs::read(process.join(file)).unwrap_or_default());
-            let told = String::from_utf8_lossy(&told.concat()).replace('\0', " ");
+            let line = String::from_utf8_lossy(&line.concat()).replace('\0', " ");
             let works_in = std::fs::read_link(process.join("cwd")).is_ok_and(|path| path.starts_with(folder));
-            (works_in || told.contains(folder)).then_some((process, told))
+            (works_in || line.contains(folder)).then_some((process, line))
         })
         .collect()
 }

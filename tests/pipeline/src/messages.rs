@@ -19,7 +19,7 @@ pub async fn violations(client: &Client, received: &[Received]) -> Result<Vec<St
     let notifications: BTreeMap<&str, (&str, i64)> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
     let mut found = Vec::new();
-    let mut told = BTreeSet::new();
+    let mut sent = BTreeSet::new();
     let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
     for message in received {
         let id = message.header("webhook-id").unwrap_or_default();
@@ -27,18 +27,18 @@ pub async fn violations(client: &Client, received: &[Received]) -> Result<Vec<St
             found.push(format!("a message has the id {id:?}, which no notification has"));
             continue;
         };
-        told.insert(id);
+        sent.insert(id);
         let last = newest.entry(alert).or_insert(*transition);
         if transition < last {
-            found.push(format!("{alert}: transition {transition} was told after {last}"));
+            found.push(format!("{alert}: transition {transition} was sent after {last}"));
         }
         *last = *transition.max(last);
     }
-    let untold = rows
+    let unsent = rows
         .iter()
-        .filter(|row| row.get::<_, &str>(3) == "delivered" && !told.contains(row.get::<_, &str>(0)));
+        .filter(|row| row.get::<_, &str>(3) == "delivered" && !sent.contains(row.get::<_, &str>(0)));
     found.extend(
-        untold.map(|row| format!("{} counts as delivered, and nobody was told", row.get::<_, &str>(0))),
+        unsent.map(|row| format!("{} counts as delivered, and nothing was sent", row.get::<_, &str>(0))),
     );
     Ok(found)
 }

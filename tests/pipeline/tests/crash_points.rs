@@ -97,9 +97,9 @@ async fn a_transition_outlives_alert_before_and_after_its_commit() {
 async fn a_notification_is_one_row_and_one_id_wherever_notify_dies() {
     let Some(mut field) = Field::open().await else { return };
     for (point, times) in [("before-write", 1), ("after-send", 2), ("after-commit", 1)] {
-        let before = field.farm.desk.received().len();
+        let before = field.farm.ops.received().len();
         field.outlives("notify", point).await;
-        let received = field.farm.desk.received();
+        let received = field.farm.ops.received();
         let ids: Vec<_> =
             received[before..].iter().map(|message| message.header("webhook-id").unwrap()).collect();
         assert_eq!(ids.len(), times, "{point}: {ids:?}");
@@ -111,7 +111,7 @@ async fn a_notification_is_one_row_and_one_id_wherever_notify_dies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_queued_outlives_ingest() {
     let Some(mut field) = Field::open().await else { return };
-    // Before it is queued nobody was told that it is taken, and a sender would come again.
+    // Before it is queued its sender has no answer, and a sender would come again.
     field.farm.stand.crash_at("ingest", "before-write");
     let payload = field.next();
     assert_eq!(field.farm.stand.post("field", payload.body()).await, Some(502));
@@ -159,7 +159,7 @@ async fn everything_comes_again_where_the_broker_dies_between_a_reply_and_its_ac
         field.farm.stand.running.faults().crash();
         field.farm.settles().await;
         assert_eq!(field.transitions().await, field.count);
-        assert_eq!(field.farm.desk.received().len() as i64, field.count);
+        assert_eq!(field.farm.ops.received().len() as i64, field.count);
     }
     field.farm.stand.down().await;
 }

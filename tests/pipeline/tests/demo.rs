@@ -28,9 +28,9 @@ fn the_demos_sums_agree_and_every_stage_comes_to_zero() {
         .arg(state.path())
         .output()
         .unwrap();
-    let (told, noted) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{told}\n{noted}");
-    assert!(told.contains("every stage came to 0 processes, between ticks too"), "{told}");
-    assert!(told.contains("the sums agree"), "{told}");
-    assert!(told.contains("an idle hour costs"), "{told}");
+    let (printed, noted) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{printed}\n{noted}");
+    assert!(printed.contains("every stage came to 0 processes, between ticks too"), "{printed}");
+    assert!(printed.contains("the sums agree"), "{printed}");
+    assert!(printed.contains("an idle hour costs"), "{printed}");
 }

@@ -1,4 +1,4 @@
-//! What people are told: in order, once for each id, signed, retracted where it was untrue, and elsewhere where nobody listens.
+//! What receivers are sent: in order, once for each id, signed, retracted where it was untrue, and elsewhere where a receiver does not answer.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,35 +23,35 @@ rules:
   Hot: {metric: temperature, above: 30, clear: 28}
   Warm: {metric: temperature, above: 20, for: 10m, select: {device: 'slow-*'}}
 receivers:
-  desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
-  spare: {webhook: {url: {env: SPARE_URL}, secret: {env: DESK_SECRET}}}
-routes: [{to: [desk]}]
+  ops: {webhook: {url: {env: OPS_URL}, secret: {env: OPS_SECRET}}}
+  spare: {webhook: {url: {env: SPARE_URL}, secret: {env: OPS_SECRET}}}
+routes: [{to: [ops]}]
 fallback: [spare]
 network: {allow: [127.0.0.1]}
 ";
 
 /// A pipeline, who listens, and what time it is.
-struct House {
+struct World {
     stand: Stand,
-    desk: TestReceiver,
+    ops: TestReceiver,
     spare: TestReceiver,
     now: Timestamp,
 }
 
-impl House {
+impl World {
     /// `None` where PostgreSQL is not installed.
     async fn open(pipeline: &str) -> Option<Self> {
-        let (desk, spare) = (TestReceiver::start().await, TestReceiver::start().await);
+        let (ops, spare) = (TestReceiver::start().await, TestReceiver::start().await);
         let now = START.parse().unwrap();
         let mut plan = Plan::new(pipeline);
         plan.clock = Some(now);
         plan.environment = vec![
-            ("DESK_URL".to_owned(), desk.url("/alerts")),
-            ("DESK_SECRET".to_owned(), SECRET.to_owned()),
+            ("OPS_URL".to_owned(), ops.url("/alerts")),
+            ("OPS_SECRET".to_owned(), SECRET.to_owned()),
             ("SPARE_URL".to_owned(), spare.url("/alerts")),
-            ("ALERTMANAGER_URL".to_owned(), desk.url("")),
+            ("ALERTMANAGER_URL".to_owned(), ops.url("")),
         ];
-        Some(Self { stand: Stand::up(plan).await?, desk, spare, now })
+        Some(Self { stand: Stand::up(plan).await?, ops, spare, now })
     }
 
     fn pass(&mut self, time: SignedDuration) {
@@ -85,7 +85,7 @@ impl House {
 
 /// A message of a webhook.
 #[derive(Debug, Clone, PartialEq)]
-struct Told {
+struct Message {
     id: String,
     kind: String,
     key: String,
@@ -93,7 +93,7 @@ struct Told {
     ended: Option<Timestamp>,
 }
 
-impl Told {
+impl Message {
     /// Checks the signature with a library that is not ours.
     fn read(request: &Received) -> Self {
         let header = |name| request.header(name).unwrap_or_else(|| panic!("no {name}"));
@@ -113,137 +113,142 @@ impl Told {
     }
 }
 
-fn told(receiver: &TestReceiver) -> Vec<Told> {
-    receiver.received().iter().map(Told::read).collect()
+fn sent_to(receiver: &TestReceiver) -> Vec<Message> {
+    receiver.received().iter().map(Message::read).collect()
 }
 
 fn kinds(receiver: &TestReceiver) -> Vec<String> {
-    told(receiver).into_iter().map(|told| told.kind).collect()
+    sent_to(receiver).into_iter().map(|message| message.kind).collect()
 }
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn firing_never_comes_after_its_resolved_where_the_receiver_fails_now_and_then() {
-    let Some(mut house) = House::open(PIPELINE).await else { return };
+    let Some(mut world) = World::open(PIPELINE).await else { return };
     let mut random = Random::new(7);
     let devices = ["a", "b", "c"];
     for _ in 0..40 {
-        house.pass(MINUTE);
-        house.desk.answer_next(
+        world.pass(MINUTE);
+        world.ops.answer_next(
             (0..random.below(4)).map(|_| *[503, 200, 500].get(random.below(3) as usize).unwrap()),
         );
         for device in devices {
             if random.chance(2, 3) {
-                house.measure(device, &[(0, if random.chance(1, 2) { 31.0 } else { 27.0 })]).await;
+                world.measure(device, &[(0, if random.chance(1, 2) { 31.0 } else { 27.0 })]).await;
             }
         }
-        house.stand.tick().await;
+        world.stand.tick().await;
     }
     for _ in 0..6 {
-        house.tick_after(MINUTE * 20).await;
+        world.tick_after(MINUTE * 20).await;
     }
-    assert_eq!((house.with_status("pending").await, house.with_status("failed").await), (0, 0));
-    let all = told(&house.desk);
+    assert_eq!((world.with_status("pending").await, world.with_status("failed").await), (0, 0));
+    let all = sent_to(&world.ops);
     in_order(&all);
     one_id_for_each_message(&all);
-    assert!(all.iter().any(|told| told.kind == "alert.passed"), "nothing was ever over before it was told");
+    assert!(
+        all.iter().any(|message| message.kind == "alert.passed"),
+        "nothing was ever over before it was sent"
+    );
     // What was said last of each alert is how it stands.
-    let database = house.stand.database().await;
+    let database = world.stand.database().await;
     let firing: i64 = database
         .query_one("select count(*) from alert_state where status = 'firing'", &[])
         .await
         .unwrap()
         .get(0);
-    let last: BTreeMap<_, _> = all.iter().map(|told| (&told.key, told.kind == "alert.firing")).collect();
+    let last: BTreeMap<_, _> =
+        all.iter().map(|message| (&message.key, message.kind == "alert.firing")).collect();
     assert_eq!(last.values().filter(|fires| **fires).count() as i64, firing);
-    house.stand.down().await;
+    world.stand.down().await;
 }
 
-fn in_order(all: &[Told]) {
+fn in_order(all: &[Message]) {
     let mut over: BTreeMap<&str, Timestamp> = BTreeMap::new();
-    for told in all {
-        let began = told.since.expect("each of these alerts has a beginning");
-        if told.kind == "alert.firing" {
-            let over = over.get(told.key.as_str());
-            assert!(over.is_none_or(|over| began > *over), "{told:?} was told to be over");
+    for message in all {
+        let began = message.since.expect("each of these alerts has a beginning");
+        if message.kind == "alert.firing" {
+            let over = over.get(message.key.as_str());
+            assert!(over.is_none_or(|over| began > *over), "{message:?} came after its end");
         }
-        over.entry(&told.key)
-            .and_modify(|last| *last = (*last).max(told.ended.unwrap_or(*last)))
-            .or_insert(told.ended.unwrap_or(Timestamp::MIN));
+        over.entry(&message.key)
+            .and_modify(|last| *last = (*last).max(message.ended.unwrap_or(*last)))
+            .or_insert(message.ended.unwrap_or(Timestamp::MIN));
     }
 }
 
 /// A retry is known by its id, and no two messages share one.
-fn one_id_for_each_message(all: &[Told]) {
+fn one_id_for_each_message(all: &[Message]) {
     let messages: BTreeSet<_> =
-        all.iter().map(|told| (&told.id, &told.kind, told.since, told.ended)).collect();
-    let ids: BTreeSet<_> = all.iter().map(|told| &told.id).collect();
-    let news: BTreeSet<_> = all.iter().map(|told| (&told.key, &told.kind, told.since, told.ended)).collect();
+        all.iter().map(|message| (&message.id, &message.kind, message.since, message.ended)).collect();
+    let ids: BTreeSet<_> = all.iter().map(|message| &message.id).collect();
+    let news: BTreeSet<_> =
+        all.iter().map(|message| (&message.key, &message.kind, message.since, message.ended)).collect();
     assert_eq!((messages.len(), news.len()), (ids.len(), ids.len()));
-    assert!(all.len() > ids.len(), "nothing was ever told again");
+    assert!(all.len() > ids.len(), "nothing was ever sent again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alert_that_was_over_before_it_was_told_is_one_message() {
-    let Some(mut house) = House::open(PIPELINE).await else { return };
-    house.pass(MINUTE * 10);
-    house.measure("batch", &[(-5, 31.0), (-2, 27.0)]).await;
-    assert_eq!(kinds(&house.desk), ["alert.passed"]);
+async fn an_alert_that_was_over_before_it_was_sent_is_one_message() {
+    let Some(mut world) = World::open(PIPELINE).await else { return };
+    world.pass(MINUTE * 10);
+    world.measure("batch", &[(-5, 31.0), (-2, 27.0)]).await;
+    assert_eq!(kinds(&world.ops), ["alert.passed"]);
 
-    house.desk.answer(503);
-    house.measure("slowly", &[(0, 31.0)]).await;
-    house.pass(MINUTE);
-    house.desk.answer(200);
-    house.measure("slowly", &[(0, 27.0)]).await;
-    house.tick_after(MINUTE).await;
-    assert_eq!(kinds(&house.desk), ["alert.passed", "alert.firing", "alert.passed"]);
-    assert_eq!((house.with_status("delivered").await, house.with_status("superseded").await), (2, 2));
-    house.stand.down().await;
+    world.ops.answer(503);
+    world.measure("slowly", &[(0, 31.0)]).await;
+    world.pass(MINUTE);
+    world.ops.answer(200);
+    world.measure("slowly", &[(0, 27.0)]).await;
+    world.tick_after(MINUTE).await;
+    assert_eq!(kinds(&world.ops), ["alert.passed", "alert.firing", "alert.passed"]);
+    assert_eq!((world.with_status("delivered").await, world.with_status("superseded").await), (2, 2));
+    world.stand.down().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_late_data_made_untrue_is_retracted_where_it_was_told() {
-    let Some(mut house) = House::open(PIPELINE).await else { return };
-    house.pass(MINUTE * 20);
-    house.measure("slow-1", &[(-12, 25.0), (0, 25.0)]).await;
-    assert_eq!(kinds(&house.desk), ["alert.firing"]);
-    house.measure("slow-1", &[(-6, 15.0)]).await;
-    let all = told(&house.desk);
+    let Some(mut world) = World::open(PIPELINE).await else { return };
+    world.pass(MINUTE * 20);
+    world.measure("slow-1", &[(-12, 25.0), (0, 25.0)]).await;
+    assert_eq!(kinds(&world.ops), ["alert.firing"]);
+    world.measure("slow-1", &[(-6, 15.0)]).await;
+    let all = sent_to(&world.ops);
     assert_eq!(
-        all.iter().map(|told| told.kind.as_str()).collect::<Vec<_>>(),
+        all.iter().map(|message| message.kind.as_str()).collect::<Vec<_>>(),
         ["alert.firing", "alert.retracted"]
     );
     assert_eq!(all[0].key, all[1].key);
-    house.stand.down().await;
+    world.stand.down().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fallback_is_told_after_an_hour_and_the_receiver_is_tried_for_a_day() {
-    let Some(mut house) = House::open(PIPELINE).await else { return };
-    house.desk.answer(503);
-    house.measure("far", &[(0, 31.0)]).await;
-    house.tick_after(MINUTE * 50).await;
-    assert_eq!(kinds(&house.spare), [""; 0], "the fallback was told before its time");
+    let Some(mut world) = World::open(PIPELINE).await else { return };
+    world.ops.answer(503);
+    world.measure("far", &[(0, 31.0)]).await;
+    world.tick_after(MINUTE * 50).await;
+    assert_eq!(kinds(&world.spare), [""; 0], "the fallback was sent it before its time");
     for _ in 0..22 {
-        house.tick_after(MINUTE * 60).await;
-        assert_eq!(kinds(&house.spare), ["alert.firing"]);
+        world.tick_after(MINUTE * 60).await;
+        assert_eq!(kinds(&world.spare), ["alert.firing"]);
     }
-    assert_eq!(house.with_status("failed").await, 0, "it was given up before its day was over");
+    assert_eq!(world.with_status("failed").await, 0, "it was given up before its day was over");
     for _ in 0..3 {
-        house.tick_after(MINUTE * 60).await;
+        world.tick_after(MINUTE * 60).await;
     }
-    assert_eq!(kinds(&house.spare), ["alert.firing"]);
-    let ids: BTreeSet<_> = told(&house.desk).into_iter().map(|told| told.id).collect();
-    assert_eq!((ids.len(), house.with_status("failed").await), (1, 1));
-    assert!(house.desk.received().len() > 20);
+    assert_eq!(kinds(&world.spare), ["alert.firing"]);
+    let ids: BTreeSet<_> = sent_to(&world.ops).into_iter().map(|message| message.id).collect();
+    assert_eq!((ids.len(), world.with_status("failed").await), (1, 1));
+    assert!(world.ops.received().len() > 20);
 
-    // Whoever was told there wants to hear there that it is over.
-    house.desk.answer(200);
-    house.measure("far", &[(0, 27.0)]).await;
-    house.tick_after(MINUTE).await;
-    assert_eq!(kinds(&house.spare), ["alert.firing", "alert.resolved"]);
-    house.stand.down().await;
+    // Who was sent the beginning is sent the end.
+    world.ops.answer(200);
+    world.measure("far", &[(0, 27.0)]).await;
+    world.tick_after(MINUTE).await;
+    assert_eq!(kinds(&world.spare), ["alert.firing", "alert.resolved"]);
+    world.stand.down().await;
 }
 
 const ALERTMANAGER: &str = "
@@ -262,23 +267,23 @@ network: {allow: [127.0.0.1]}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alertmanager_hears_of_a_firing_alert_at_every_tick_until_it_is_over() {
-    let Some(mut house) = House::open(ALERTMANAGER).await else { return };
-    house.measure("d", &[(0, 31.0)]).await;
-    let began = house.now;
+    let Some(mut world) = World::open(ALERTMANAGER).await else { return };
+    world.measure("d", &[(0, 31.0)]).await;
+    let began = world.now;
     let mut ends = vec![began + MINUTE * 3];
     for _ in 0..5 {
-        house.tick_after(MINUTE).await;
-        ends.push(house.now + MINUTE * 3);
+        world.tick_after(MINUTE).await;
+        ends.push(world.now + MINUTE * 3);
     }
-    house.pass(MINUTE);
-    house.measure("d", &[(0, 27.0)]).await;
-    ends.push(house.now);
+    world.pass(MINUTE);
+    world.measure("d", &[(0, 27.0)]).await;
+    ends.push(world.now);
     for _ in 0..3 {
-        house.tick_after(MINUTE).await;
+        world.tick_after(MINUTE).await;
     }
     let time = |alert: &Value, name: &str| alert[name].as_str().unwrap().parse::<Timestamp>().unwrap();
-    let alerts: Vec<Value> = house
-        .desk
+    let alerts: Vec<Value> = world
+        .ops
         .received()
         .iter()
         .map(|request| {
@@ -293,5 +298,5 @@ async fn alertmanager_hears_of_a_firing_alert_at_every_tick_until_it_is_over() {
             .iter()
             .all(|alert| alert["labels"] == alerts[0]["labels"] && alert["labels"]["alertname"] == "Hot")
     );
-    house.stand.down().await;
+    world.stand.down().await;
 }

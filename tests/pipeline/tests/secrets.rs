@@ -42,16 +42,16 @@ sources:
 rules:
   TooHot: {metric: temperature, above: 30}
 receivers:
-  desk: {webhook: {url: {env: DESK_URL}, secret: {env: OUTGOING}}}
-routes: [{to: [desk]}]
+  ops: {webhook: {url: {env: OPS_URL}, secret: {env: OUTGOING}}}
+routes: [{to: [ops]}]
 network: {allow: [127.0.0.1]}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_credential_reaches_queue_database_log_or_trace() {
-    let (desk, collector) = (TestReceiver::start().await, TestReceiver::start().await);
+    let (ops, collector) = (TestReceiver::start().await, TestReceiver::start().await);
     let mut plan = Plan::new(PIPELINE);
-    plan.environment = environment(&desk, &collector);
+    plan.environment = environment(&ops, &collector);
     let Some(stand) = Stand::up(plan).await else { return };
     let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
     let ingest = stand.running.service_url("ingest").unwrap();
@@ -63,7 +63,7 @@ async fn no_credential_reaches_queue_database_log_or_trace() {
     for request in refused(&client, &ingest) {
         assert!(request.send().await.unwrap().status().is_client_error());
     }
-    eventually(Duration::from_secs(20), || async { !desk.received().is_empty() }).await;
+    eventually(Duration::from_secs(20), || async { !ops.received().is_empty() }).await;
     stand.rest().await;
 
     let database = tables(&stand).await;
@@ -86,7 +86,7 @@ async fn no_credential_reaches_queue_database_log_or_trace() {
     }
 }
 
-fn environment(desk: &TestReceiver, collector: &TestReceiver) -> Vec<(String, String)> {
+fn environment(ops: &TestReceiver, collector: &TestReceiver) -> Vec<(String, String)> {
     [
         ("HEADER", HEADER.to_owned()),
         ("BEARER", BEARER.to_owned()),
@@ -96,7 +96,7 @@ fn environment(desk: &TestReceiver, collector: &TestReceiver) -> Vec<(String, St
         ("HMAC_KEY", HMAC_KEY.to_owned()),
         ("WEBHOOK", format!("whsec_{WEBHOOK}")),
         ("OUTGOING", format!("whsec_{OUTGOING}")),
-        ("DESK_URL", desk.url("/alerts")),
+        ("OPS_URL", ops.url("/alerts")),
         ("RUST_LOG", "debug".to_owned()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("")),
     ]

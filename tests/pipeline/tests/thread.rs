@@ -1,4 +1,4 @@
-//! One payload through the whole house, from the webhook to the notification.
+//! One payload through the whole world, from the webhook to the notification.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ sources:
 rules:
   TooHot: {metric: temperature, above: 30}
 receivers:
-  desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
-routes: [{to: [desk]}]
+  ops: {webhook: {url: {env: OPS_URL}, secret: {env: OPS_SECRET}}}
+routes: [{to: [ops]}]
 network: {allow: [127.0.0.1]}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hot_reading_becomes_a_row_a_transition_and_a_message() {
-    let desk = TestReceiver::start().await;
+    let ops = TestReceiver::start().await;
     let mut plan = Plan::new(PIPELINE);
     plan.environment = vec![
-        ("DESK_URL".to_owned(), desk.url("/alerts")),
-        ("DESK_SECRET".to_owned(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        ("OPS_URL".to_owned(), ops.url("/alerts")),
+        ("OPS_SECRET".to_owned(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
     ];
     let Some(stand) = Stand::up(plan).await else { return };
     stand.post_until_taken("field", br#"{"device": "f-1", "temperature": 31.5}"#.to_vec()).await;
-    eventually(Duration::from_secs(20), || async { !desk.received().is_empty() }).await;
+    eventually(Duration::from_secs(20), || async { !ops.received().is_empty() }).await;
     stand.rest().await;
 
     let row = stand
@@ -43,8 +43,8 @@ async fn a_hot_reading_becomes_a_row_a_transition_and_a_message() {
         .await
         .unwrap();
     assert_eq!((row.get(0), row.get(1), row.get(2)), (1_i64, 1_i64, 1_i64));
-    assert_eq!(desk.received().len(), 1);
-    // `ingest` has told it while `transform` was still to start.
+    assert_eq!(ops.received().len(), 1);
+    // `ingest` has said so while `transform` was still to start.
     assert_eq!(stand.running.stats().services["alert"].woken, 1);
     stand.down().await;
 }

@@ -17,18 +17,18 @@ sources:
 rules:
   TooHot: {metric: temperature, above: 30}
 receivers:
-  desk: {webhook: {url: {env: DESK_URL}, secret: {env: DESK_SECRET}}}
-routes: [{to: [desk]}]
+  ops: {webhook: {url: {env: OPS_URL}, secret: {env: OPS_SECRET}}}
+routes: [{to: [ops]}]
 network: {allow: [127.0.0.1]}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_senders_trace_leads_to_the_notification_it_caused() {
-    let (desk, collector) = (TestReceiver::start().await, TestReceiver::start().await);
+    let (ops, collector) = (TestReceiver::start().await, TestReceiver::start().await);
     let mut plan = Plan::new(PIPELINE);
     plan.environment = vec![
-        ("DESK_URL".to_owned(), desk.url("/alerts")),
-        ("DESK_SECRET".to_owned(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        ("OPS_URL".to_owned(), ops.url("/alerts")),
+        ("OPS_SECRET".to_owned(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), collector.url("")),
     ];
     let Some(stand) = Stand::up(plan).await else { return };
@@ -43,13 +43,13 @@ async fn a_senders_trace_leads_to_the_notification_it_caused() {
         .await
         .unwrap();
     assert_eq!(answer.status().as_u16(), 202);
-    eventually(Duration::from_secs(20), || async { !desk.received().is_empty() }).await;
+    eventually(Duration::from_secs(20), || async { !ops.received().is_empty() }).await;
     stand.rest().await;
 
     let is_ours =
         |traceparent: Option<&str>| traceparent.is_some_and(|text| text.starts_with(&format!("00-{TRACE}-")));
-    let told = desk.received().remove(0);
-    assert!(is_ours(told.header("traceparent")), "{:?}", told.headers);
+    let message = ops.received().remove(0);
+    assert!(is_ours(message.header("traceparent")), "{:?}", message.headers);
     let database = stand.database().await;
     for table in ["receipt", "alert_transition"] {
         let row = database.query_one(&format!("select traceparent from {table}"), &[]).await.unwrap();

@@ -43,8 +43,8 @@ async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
     }
     let second = freshet(folder.path(), &["up", "--port", &free_port().to_string()]).await;
     assert!(!second.status.success());
-    let told = String::from_utf8(second.stderr).unwrap();
-    assert!(told.contains("another `freshet up` runs in") && told.contains("--state-dir"), "{told}");
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.contains("another `freshet up` runs in") && said.contains("--state-dir"), "{said}");
     let broker = freshet(folder.path(), &["dead-letters", "replay", "--all"]).await;
     assert!(broker.status.success(), "{}", String::from_utf8_lossy(&broker.stderr));
     assert!(first.interrupt().await.success());
@@ -68,10 +68,10 @@ async fn up_says_once_that_its_port_is_taken() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let refused = freshet(folder.path(), &["up", "--port", &port]).await;
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success(), "{told}");
-    assert_eq!(told.matches("Address already in use").count(), 1, "{told}");
-    assert!(told.contains(&port) && told.contains("--port"), "{told}");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success(), "{said}");
+    assert_eq!(said.matches("Address already in use").count(), 1, "{said}");
+    assert!(said.contains(&port) && said.contains("--port"), "{said}");
 }
 
 #[tokio::test]
@@ -86,10 +86,10 @@ async fn up_ends_and_says_so_where_its_postgresql_has_ended() {
     kill(Pid::from_raw(server), Signal::SIGKILL).unwrap();
     let status = tokio::time::timeout(PATIENCE, up.process.wait()).await.expect("it ends").unwrap();
     assert!(!status.success());
-    let told = std::fs::read_to_string(folder.path().join("told")).unwrap();
-    assert!(told.contains("PostgreSQL has ended") && told.contains("postgres.log"), "{told}");
+    let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
+    assert!(said.contains("PostgreSQL has ended") && said.contains("postgres.log"), "{said}");
     for variable in ["DATABASE_URL", "FRESHET_BROKER"] {
-        assert!(told.contains(&format!("export {variable}='")), "{told}");
+        assert!(said.contains(&format!("export {variable}='")), "{said}");
     }
 }
 
@@ -136,7 +136,7 @@ fn folder_with_a_pipeline(test: &str) -> Option<tempfile::TempDir> {
     Some(folder)
 }
 
-/// A running `freshet up`, which writes what it says into the file `told` of its folder.
+/// A running `freshet up`, which writes what it says into the file `said` of its folder.
 struct Up {
     folder: std::path::PathBuf,
     state: std::path::PathBuf,
@@ -151,12 +151,12 @@ impl Up {
 
     async fn start_in(folder: &Path, state: &Path) -> Self {
         let port = free_port();
-        let told = std::fs::File::create(folder.join("told")).unwrap();
+        let said = std::fs::File::create(folder.join("said")).unwrap();
         let process = command(folder)
             .args(["up", "--port", &port.to_string(), "--state-dir"])
             .arg(state)
             .envs(SECRETS)
-            .stderr(told)
+            .stderr(said)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -183,7 +183,7 @@ impl Up {
         request.send().await.unwrap().status().is_success()
     }
 
-    /// Waits until `freshet devices`, which is told the state directory at most, shows the device.
+    /// Waits until `freshet devices`, which is given the state directory at most, shows the device.
     async fn shows(&self, device: &str) {
         let state = self.state.display().to_string();
         let named = if self.state.ends_with(".freshet") { vec![] } else { vec!["--state-dir", &state] };

@@ -27,7 +27,7 @@ pub(crate) async fn check(door: &Door, sample: &Sample) -> Result<(), String> {
 
 fn fate(door: &Door, entry: &Entry, sample: &Sample) -> Fate {
     match &entry.event {
-        Some(event) => match as_told(event, sample) {
+        Some(event) => match as_expected(event, sample) {
             Ok(()) => Fate::Decoded(door.accepted(event).decoded),
             Err(reason) => Fate::Mistaken(reason),
         },
@@ -40,16 +40,16 @@ fn fate(door: &Door, entry: &Entry, sample: &Sample) -> Fate {
 }
 
 /// Where a sample states device and message id, `ingest` has to find the same in it.
-fn as_told(event: &Event, sample: &Sample) -> Result<(), String> {
+fn as_expected(event: &Event, sample: &Sample) -> Result<(), String> {
     let format = sample.meta["format"].as_str().expect("a format");
     let key = cloudevent::extension(event, "partitionkey");
-    let told = sample.meta["device"].as_str().map(|name| device(format, Some(name)));
-    if told.as_deref().is_some_and(cloudevent::is_safe) && key.as_deref() != told.as_deref() {
-        return Err(format!("device {told:?} expected, found {key:?}"));
+    let named = sample.meta["device"].as_str().map(|name| device(format, Some(name)));
+    if named.as_deref().is_some_and(cloudevent::is_safe) && key.as_deref() != named.as_deref() {
+        return Err(format!("device {named:?} expected, found {key:?}"));
     }
-    let told = sample.meta["message_id"].as_str().filter(|id| cloudevent::is_safe(id));
-    if told.is_some_and(|id| !event.id().starts_with(&format!("{id}-"))) {
-        return Err(format!("message id {told:?} expected, found {}", event.id()));
+    let named = sample.meta["message_id"].as_str().filter(|id| cloudevent::is_safe(id));
+    if named.is_some_and(|id| !event.id().starts_with(&format!("{id}-"))) {
+        return Err(format!("message id {named:?} expected, found {}", event.id()));
     }
     Ok(())
 }
@@ -64,7 +64,7 @@ fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
             let is_rejected = decoded.samples.is_empty() && !decoded.problems.is_empty();
             if is_rejected { Ok(()) } else { Err(format!("{verdict}, but it was accepted")) }
         }
-        ("handshake", Fate::Handshake(answer)) => handshake_as_told(answer, sample),
+        ("handshake", Fate::Handshake(answer)) => handshake_as_expected(answer, sample),
         ("accept" | "accept_no_data", Fate::Decoded(decoded)) if !decoded.problems.is_empty() => {
             Err(format!("problems where there are none: {:?}", decoded.problems))
         }
@@ -72,7 +72,7 @@ fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
             Err("a part makes no sense, but nothing was reported".to_owned())
         }
         ("accept" | "accept_no_data" | "partial", Fate::Decoded(decoded)) => {
-            readings_as_told(decoded, sample)
+            readings_as_expected(decoded, sample)
         }
         (verdict, Fate::Refused(reason)) => Err(format!("{verdict}, but it was refused: {reason}")),
         (verdict, Fate::Handshake(_)) => Err(format!("{verdict}, but it was taken for a handshake")),
@@ -81,7 +81,7 @@ fn compare(fate: &Fate, sample: &Sample) -> Result<(), String> {
 }
 
 /// Event Grid is answered in the body; AWS IoT at its own address, which `ingest`'s own tests look into.
-fn handshake_as_told(answer: &Json, sample: &Sample) -> Result<(), String> {
+fn handshake_as_expected(answer: &Json, sample: &Sample) -> Result<(), String> {
     let expected = &sample.meta["response"]["json"]["validationResponse"];
     if expected.is_null() || answer["validationResponse"] == *expected {
         Ok(())
@@ -90,12 +90,12 @@ fn handshake_as_told(answer: &Json, sample: &Sample) -> Result<(), String> {
     }
 }
 
-fn readings_as_told(decoded: &Decoded, sample: &Sample) -> Result<(), String> {
+fn readings_as_expected(decoded: &Decoded, sample: &Sample) -> Result<(), String> {
     let expected = sample.meta["expected"].as_array().expect("expected readings");
     let mut left: Vec<(&Measured, &Reading)> = decoded.readings().collect();
     let mut unmet = Vec::new();
     for one in expected {
-        match left.iter().position(|(measured, reading)| is_as_told(measured, reading, one, sample)) {
+        match left.iter().position(|(measured, reading)| is_as_expected(measured, reading, one, sample)) {
             Some(at) => drop(left.remove(at)),
             None => unmet.push(format!("expected {one}")),
         }
@@ -116,7 +116,7 @@ fn readings_as_told(decoded: &Decoded, sample: &Sample) -> Result<(), String> {
     Err(unmet.join("\n    "))
 }
 
-fn is_as_told(measured: &Measured, reading: &Reading, expected: &Json, sample: &Sample) -> bool {
+fn is_as_expected(measured: &Measured, reading: &Reading, expected: &Json, sample: &Sample) -> bool {
     let text = |key: &str| expected[key].as_str();
     let format = sample.meta["format"].as_str().expect("a format");
     let time = match text("time") {

@@ -16,7 +16,7 @@ use stage::{App, RunningServer, ServerOptions};
 
 /// The secret of the published signatures.
 pub(crate) const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-/// What `ingest` bounds bodies to unless it is told otherwise.
+/// What `ingest` bounds bodies to unless set.
 const MAX_BODY: usize = 768 * 1024;
 /// For a whole body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);

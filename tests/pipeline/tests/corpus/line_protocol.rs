@@ -43,8 +43,8 @@ async fn check(door: &Door, case: &Value) -> Result<(), String> {
     };
     let accepted = door.accepted(event);
     let Some(expected) = case.get("result") else {
-        let is_told = !accepted.decoded.problems.is_empty();
-        return if is_told { Ok(()) } else { Err(format!("{text:?}: it was taken without a problem")) };
+        let is_named = !accepted.decoded.problems.is_empty();
+        return if is_named { Ok(()) } else { Err(format!("{text:?}: it was taken without a problem")) };
     };
     let precision = Precision::by_name(precision).expect("a known precision");
     let points = parse(&accepted.request.body)

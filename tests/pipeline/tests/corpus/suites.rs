@@ -29,13 +29,13 @@ pub(crate) async fn json(door: &Door, corpus: &Path) -> Tally {
         if let Some(event) = &entry.event {
             door.accepted(event);
         }
-        let is_as_told = match case["expect"].as_str() {
+        let is_as_expected = match case["expect"].as_str() {
             Some("accept") => matches!(entry.status, 202 | 422),
             // 411: without a body there is no length either.
             Some("reject") => matches!(entry.status, 400 | 411),
             _ => matches!(entry.status, 202 | 400 | 422),
         };
-        if !is_as_told {
+        if !is_as_expected {
             let id = case["id"].as_str().expect("a case has an id");
             unmet.push(format!("{JSON}/{id}: {} expected, answered {}", case["expect"], entry.status));
         }
