@@ -179,7 +179,7 @@ async fn raw(world: &World, bytes: &str) -> String {
 
 #[tokio::test]
 async fn a_body_that_is_slow_endless_or_of_no_length_is_cut_off() {
-    let world = World::start(YAML);
+    let world = World::waiting(YAML, Duration::from_millis(200));
     let head = "POST /hooks/open HTTP/1.1\r\nhost: x\r\ncontent-type: application/senml+json\r\n";
     let slow = raw(&world, &format!("{head}content-length: 100\r\n\r\n[")).await;
     assert!(slow.starts_with("HTTP/1.1 400"), "{slow}");

@@ -38,22 +38,23 @@ async fn a_dead_letter_is_listed_and_shown_with_its_request() {
 }
 
 #[tokio::test]
-async fn a_replay_sends_the_event_as_it_was_and_closes_the_letter() {
+async fn a_replay_sends_the_event_as_it_was_and_says_so() {
     let Some(database) = database().await else { return };
     let variables = [("DATABASE_URL", database.url())];
     let (url, request) = one_answer("202 Accepted");
     let replay = freshet_with(&["dead-letters", "replay", ID, "--broker", &url], &variables);
     assert_eq!(replay.status, 0, "{}", replay.stderr);
     let request = request.join().unwrap().to_lowercase();
-    assert!(
-        request.contains("ce-id: m-1\r\n") && request.contains("content-type: application/http\r\n"),
-        "{request}"
-    );
+    let said = ["ce-id: m-1", "content-type: application/http", &format!("ce-deadletter: {ID}")];
+    assert!(said.iter().all(|header| request.contains(&format!("{header}\r\n"))), "{request}");
     let list = freshet_with(&["dead-letters", "list", "-o", "json"], &variables);
-    assert_eq!(list.stdout, "[]\n");
-    let all = freshet_with(&["dead-letters", "list", "--all", "-o", "json"], &variables);
-    let all: serde_json::Value = serde_json::from_str(&all.stdout).unwrap();
-    assert_eq!(all[0]["replays"], 1);
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!((&list[0]["replays"], &list[0]["state"]), (&1.into(), &"sent_back".into()));
+
+    // On its way it is not open.
+    let again =
+        freshet_with(&["dead-letters", "replay", "--all", "--broker", &url, "-o", "json"], &variables);
+    assert_eq!((again.status, again.stdout.trim()), (0, "[]"));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -97,13 +98,18 @@ impl World {
         Self::start_at(yaml, NOW.parse().unwrap(), None)
     }
 
+    /// One that waits for a body no longer than this.
+    pub fn waiting(yaml: &str, body_timeout: Duration) -> Self {
+        Self::start_as(yaml, &[], NOW.parse().unwrap(), None, Some(body_timeout))
+    }
+
     /// With more environment.
     pub fn start_with(yaml: &str, environment: &[(&str, &str)]) -> Self {
-        Self::start_as(yaml, environment, NOW.parse().unwrap(), None)
+        Self::start_as(yaml, environment, NOW.parse().unwrap(), None, None)
     }
 
     pub fn start_at(yaml: &str, now: Timestamp, confirmer: Option<Confirmer>) -> Self {
-        Self::start_as(yaml, &[], now, confirmer)
+        Self::start_as(yaml, &[], now, confirmer, None)
     }
 
     fn start_as(
@@ -111,6 +117,7 @@ impl World {
         environment: &[(&str, &str)],
         now: Timestamp,
         confirmer: Option<Confirmer>,
+        body_timeout: Option<Duration>,
     ) -> Self {
         let (queue, sink) = Queue::start();
         let sink_url = sink.url();
@@ -121,7 +128,7 @@ impl World {
         let pipeline = Pipeline::parse(yaml, "test.yaml").unwrap();
         let clock = Clock::manual(now);
         let mut options = ServerOptions { clock: clock.clone(), ..ServerOptions::default() };
-        options.settings.body_timeout = std::time::Duration::from_millis(200);
+        options.settings.body_timeout = body_timeout.unwrap_or(options.settings.body_timeout);
         let ingest = Ingest {
             sources: Sources::of(&pipeline, &mut env),
             next_stages: NextStages::from_env(&mut env, &pipeline),
