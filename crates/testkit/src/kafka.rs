@@ -64,7 +64,7 @@ pub async fn own_kafka() -> Option<OwnKafka> {
     launched(OwnKafka::launch).await
 }
 
-/// A broker that asks who is there.
+/// A broker with authentication.
 #[derive(Debug)]
 pub struct SecuredKafka(OwnKafka);
 

@@ -8,5 +8,5 @@ mod queues;
 mod stage;
 
 pub use config::Config;
-pub use queues::Queues;
+pub use queues::{KafkaQueues, Queues};
 pub use stage::Scheduler;

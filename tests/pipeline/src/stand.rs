@@ -232,7 +232,8 @@ fn crash_folder(folder: &Path, stage: &str) -> PathBuf {
     path
 }
 
-fn clock_file(folder: &Path) -> PathBuf {
+/// The file that holds the simulated time of a stand in this folder.
+pub fn clock_file(folder: &Path) -> PathBuf {
     folder.join("clock")
 }
 
