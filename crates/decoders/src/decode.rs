@@ -66,6 +66,8 @@ pub enum Handshake {
         /// The code to send back.
         code: String,
     },
+    /// InfluxDB, version 1: answer 200 as to a database that was created.
+    InfluxDatabase,
     /// AWS IoT: confirm by GET of this address, only where its host is Amazon's own.
     AwsIot {
         /// The address to confirm.

@@ -8,6 +8,17 @@ use settings::Fields;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::options::Options;
 
+/// What a server of this platform answers to who asks for its health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// The status.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// JSON; nothing where empty.
+    pub body: &'static str,
+}
+
 /// One platform's format. All methods are pure and never panic.
 pub trait Decoder: Send + Sync {
     /// The format's name in `freshet.yaml`, snake_case.
@@ -31,6 +42,22 @@ pub trait Decoder: Send + Sync {
     /// Reads the keys of a source's entry that only this format has.
     fn options(&self, _fields: &Fields<'_>) -> Options {
         Options::default()
+    }
+
+    /// Paths that this platform's clients write to by themselves, each with the query parameter that names the source where
+    /// the path does not: for clients that can be told a host and no path. The longer first.
+    fn own_paths(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// The answer to a request that asks for the server's health and brings no payload; `path` ends in what is asked.
+    fn health(&self, _path: &str, _query: &str) -> Option<Health> {
+        None
+    }
+
+    /// What this platform's clients look for in the body of an error beside the members of RFC 9457.
+    fn error_members(&self, _status: u16, _detail: &str) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     /// How little patience its senders have, where a slow answer loses their payload.

@@ -20,7 +20,7 @@ pub mod walk;
 pub use decode::{
     Context, DecodeError, Decoded, FormError, Inspection, MAX_READINGS, Problem, Problems, Profile,
 };
-pub use format::{Decoder, Document};
-pub use formats::{all, by_name};
+pub use format::{Decoder, Document, Health};
+pub use formats::{all, by_name, by_own_path};
 pub use mapping::{Mapping, MetricMapping};
 pub use options::{FormatOptions, Options};

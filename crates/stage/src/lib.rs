@@ -13,7 +13,7 @@ pub mod telemetry;
 
 pub use app::App;
 pub use outcome::{Delivery, Outcome, Stage};
-pub use problem::problem;
+pub use problem::{problem, problem_with};
 pub use run::{Runtime, run};
 pub use server::{RunningServer, ServerOptions};
 pub use settings::Settings;

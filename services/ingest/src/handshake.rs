@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName};
 use actix_web::{HttpRequest, HttpResponse};
+use decoders::Health;
 use decoders::decode::Handshake;
 use reqwest::{Client, Url};
 use runtime::{ClientOptions, Env, http_client};
@@ -69,8 +71,25 @@ pub(crate) async fn answer(handshake: Handshake, confirmer: &Confirmer) -> Resul
             let body = serde_json::json!({ "validationResponse": code }).to_string();
             Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
+        // What InfluxDB 1 answers to a statement without a result.
+        Handshake::InfluxDatabase => {
+            Ok(HttpResponse::Ok().content_type("application/json").body(r#"{"results":[{"statement_id":0}]}"#))
+        }
         Handshake::AwsIot { enable_url } => confirmer.confirm_aws_iot(&enable_url).await,
     }
+}
+
+/// Says that the server is well.
+pub(crate) fn health(health: Health) -> HttpResponse {
+    let status = StatusCode::from_u16(health.status).unwrap_or(StatusCode::OK);
+    let mut answer = HttpResponse::build(status);
+    for field in health.headers {
+        answer.insert_header(*field);
+    }
+    if health.body.is_empty() {
+        return answer.finish();
+    }
+    answer.content_type("application/json").body(health.body)
 }
 
 /// `OPTIONS`: the validation request of the CloudEvents webhook specification (section 4.1); without its header field,

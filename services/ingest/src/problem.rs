@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use decoders::Decoder;
 use payload::Refusal;
 
 /// The methods that any format may take.
@@ -112,9 +113,10 @@ impl Problem {
         self.closes
     }
 
-    /// The answer.
-    pub(crate) fn answer(self) -> HttpResponse {
-        let mut answer = stage::problem(self.status, &self.detail);
+    /// The answer, in words that the clients of `format` read, too.
+    pub(crate) fn answer(self, format: Option<&dyn Decoder>) -> HttpResponse {
+        let members = format.map(|format| format.error_members(self.status(), &self.detail));
+        let mut answer = stage::problem_with(self.status, &self.detail, members.unwrap_or_default());
         if let Some((name, value)) =
             self.header.and_then(|(name, value)| Some((name, value.try_into().ok()?)))
         {

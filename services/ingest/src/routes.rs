@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::{AttributesReader as _, Event};
+use event_model::form;
 use jiff::Timestamp;
 use payload::{Inspected, Received, RequestHead, payload_received, record};
 use percent_encoding::percent_decode_str;
@@ -40,7 +41,7 @@ pub struct Ingest<S> {
     pub confirmer: Confirmer,
 }
 
-/// The routes of `ingest`: its hooks, and a problem for everything else.
+/// The routes of `ingest`: its hooks, and what clients of a format ask for by themselves.
 pub fn routes<S: Sink + 'static>(
     ingest: Ingest<S>,
 ) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
@@ -50,9 +51,7 @@ pub fn routes<S: Sink + 'static>(
             .app_data(ingest.clone())
             .route("/hooks/{source}", web::to(hook::<S>))
             .route("/hooks/{source}/{tail:.*}", web::to(hook::<S>))
-            .default_service(web::to(|payload| async {
-                close_unread(Problem::not_found().answer(), payload)
-            }));
+            .default_service(web::to(hook::<S>));
     }
 }
 
@@ -61,13 +60,14 @@ async fn hook<S: Sink + 'static>(
     mut payload: web::Payload,
     ingest: web::Data<Ingest<S>>,
 ) -> HttpResponse {
+    let is_hook = hook_address(request.uri().path()).is_some();
     let span = tracing::info_span!(
         "receive",
-        otel.name = "receive /hooks/{source}",
+        otel.name = if is_hook { "receive /hooks/{source}" } else { "receive" },
         otel.kind = "server",
         otel.status_code = field::Empty,
         http.request.method = request.method().as_str(),
-        http.route = "/hooks/{source}",
+        http.route = is_hook.then_some("/hooks/{source}"),
         http.response.status_code = field::Empty,
         source = field::Empty,
         ce_id = field::Empty,
@@ -75,7 +75,12 @@ async fn hook<S: Sink + 'static>(
     let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     TraceContext::continue_in(TraceContext::read(field).as_ref(), &span);
     let answer = async {
-        match ingest.take(&request, &mut payload).await {
+        let taken = match ingest.health(&request) {
+            Ok(Some(answer)) => return close_unread(answer, payload),
+            Ok(None) => ingest.take(&request, &mut payload).await,
+            Err(problem) => Err(problem),
+        };
+        match taken {
             // A handshake has no body that anybody reads.
             Ok(answer) if request.method() == Method::OPTIONS => close_unread(answer, payload),
             Ok(answer) => answer,
@@ -85,7 +90,9 @@ async fn hook<S: Sink + 'static>(
                     reason = problem.detail(),
                     "a request was not taken"
                 );
-                if problem.closes() { close_unread(problem.answer(), payload) } else { problem.answer() }
+                let format = decoders::by_own_path(request.path()).map(|(format, _)| format);
+                let (closes, answer) = (problem.closes(), problem.answer(format));
+                if closes { close_unread(answer, payload) } else { answer }
             }
         }
     }
@@ -99,6 +106,24 @@ async fn hook<S: Sink + 'static>(
 }
 
 impl<S: Sink> Ingest<S> {
+    /// The answer to a request for the server's health: behind a hook for who has the whole address of the source, elsewhere
+    /// where any source has such a format.
+    fn health(&self, request: &HttpRequest) -> Result<Option<HttpResponse>, Problem> {
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            return Ok(None);
+        }
+        let (path, query) = (request.uri().path(), request.query_string());
+        let Some((name, tail)) = hook_address(path) else {
+            let health = self.sources.decoders().find_map(|decoder| decoder.health(path, query));
+            return Ok(health.map(handshake::health));
+        };
+        let Some((origin, webhook)) = self.sources.get(&name) else { return Ok(None) };
+        match origin.decoder.health(tail, query) {
+            Some(_) if !webhook.guard.admits_handshake(request, tail) => Err(Problem::unauthorized()),
+            health => Ok(health.map(handshake::health)),
+        }
+    }
+
     /// Find the source, check who sends, check the form, queue.
     async fn take(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<HttpResponse, Problem> {
         let received_at = self.clock.now();
@@ -180,9 +205,20 @@ impl<S: Sink> Ingest<S> {
     }
 }
 
-/// The source's name and the path behind it.
+/// The source's name and the path behind it; of a path that a format's clients write to by themselves, all of it.
 fn address(request: &HttpRequest) -> Option<(String, &str)> {
-    let rest = request.uri().path().strip_prefix("/hooks/")?;
+    let path = request.uri().path();
+    hook_address(path).or_else(|| {
+        let (_, parameter) = decoders::by_own_path(path)?;
+        let field = form::fields(request.query_string()).find(|field| field.name() == parameter)?;
+        // A bucket may be `database/retention-policy`.
+        let name = field.value().split('/').next()?.to_owned();
+        Some((name, path.trim_start_matches('/')))
+    })
+}
+
+fn hook_address(path: &str) -> Option<(String, &str)> {
+    let rest = path.strip_prefix("/hooks/")?;
     let (name, tail) = rest.split_once('/').unwrap_or((rest, ""));
     Some((percent_decode_str(name).decode_utf8().ok()?.into_owned(), tail))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use decoders::Decoder;
 use payload::{Origin, Refusal};
 use pipeline_config::{Pipeline, Source};
 use runtime::Env;
@@ -37,6 +38,11 @@ impl Sources {
             }
         }
         Self(sources)
+    }
+
+    /// The formats of the sources.
+    pub(crate) fn decoders(&self) -> impl Iterator<Item = &'static dyn Decoder> {
+        self.0.values().filter_map(|webhook| decoders::by_name(&webhook.source.format))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<(Origin<'_>, &Webhook)> {

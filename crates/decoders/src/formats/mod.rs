@@ -26,6 +26,14 @@ pub fn by_name(name: &str) -> Option<&'static dyn Decoder> {
     ALL.iter().copied().find(|format| format.name() == name)
 }
 
+/// The format whose clients write to paths like this by themselves, and the query parameter that names the source.
+pub fn by_own_path(path: &str) -> Option<(&'static dyn Decoder, &'static str)> {
+    ALL.iter().copied().find_map(|format| {
+        let (_, parameter) = format.own_paths().iter().find(|(own, _)| path.ends_with(own))?;
+        Some((format, *parameter))
+    })
+}
+
 static ALL: &[&dyn Decoder] = &[
     &ambient_weather::AmbientWeather,
     &aws_iot_http::AwsIotHttp,

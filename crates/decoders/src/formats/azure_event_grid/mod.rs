@@ -33,6 +33,11 @@ impl Decoder for AzureEventGrid {
         "azure_event_grid"
     }
 
+    /// Event Grid takes 200 to 204; its own SDKs (`azure-eventgrid`), which are used against webhooks too, take 200 alone.
+    fn success_status(&self) -> u16 {
+        200
+    }
+
     fn kept_headers(&self) -> &'static [&'static str] {
         cloudevents::HEADERS
     }

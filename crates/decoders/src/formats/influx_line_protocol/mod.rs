@@ -6,12 +6,13 @@ mod parser;
 mod point;
 mod precision;
 mod reading;
+mod server;
 
 use event_model::{RecordedRequest, form};
 use settings::Fields;
 
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
-use crate::format::{Decoder, Document};
+use crate::format::{Decoder, Document, Health};
 use crate::options::Options;
 
 pub use parser::{Parser, parse};
@@ -25,9 +26,6 @@ pub struct InfluxLineProtocol;
 /// Query parameters that are credentials: user and password of version 1, and a token.
 const CREDENTIALS: [&str; 3] = ["u", "p", "token"];
 
-/// Where version 3 is written to, behind the source's hook.
-const VERSION_3: &str = "/api/v3/write_lp";
-
 impl Decoder for InfluxLineProtocol {
     fn name(&self) -> &'static str {
         "influx_line_protocol"
@@ -36,6 +34,18 @@ impl Decoder for InfluxLineProtocol {
     /// InfluxDB answers 204 to a write; clients of version 1 take nothing else.
     fn success_status(&self) -> u16 {
         204
+    }
+
+    fn own_paths(&self) -> &'static [(&'static str, &'static str)] {
+        &server::WRITES
+    }
+
+    fn health(&self, path: &str, query: &str) -> Option<Health> {
+        server::health(path, query)
+    }
+
+    fn error_members(&self, status: u16, detail: &str) -> Vec<(&'static str, String)> {
+        server::error_members(status, detail)
     }
 
     fn redact(&self, request: &mut RecordedRequest) {
@@ -53,6 +63,9 @@ impl Decoder for InfluxLineProtocol {
                 found: request.method.clone(),
                 expected: "POST".into(),
             });
+        }
+        if let Some(query) = server::query(request) {
+            return query;
         }
         let precision = precision(request).map_err(FormError::Malformed)?;
         Ok(Box::new(Lines { precision, lines: parse(&request.body).collect() }))
@@ -121,7 +134,7 @@ fn precision(request: &RecordedRequest) -> Result<Precision, String> {
     let stated = form::fields(&request.query).rfind(|field| field.raw_name == "precision");
     let name = stated.map(|field| field.value()).unwrap_or_default();
     if name.is_empty() {
-        let is_version_3 = request.path.ends_with(VERSION_3);
+        let is_version_3 = request.path.ends_with(server::WRITE_3);
         return Ok(if is_version_3 { Precision::Auto } else { Precision::default() });
     }
     Precision::by_name(&name).ok_or_else(|| "the precision is none of ns, us, ms and s".to_owned())
