@@ -1,7 +1,7 @@
 //! When a reading was taken: what platforms write as a time, and what we make of it.
 
-use event_model::Quality;
 use event_model::reading::truncate_to_micros;
+use event_model::{CLOCK_SKEW, Quality};
 use jiff::civil::DateTime;
 use jiff::fmt::rfc2822;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -29,10 +29,6 @@ const EARLIEST: Timestamp = Timestamp::constant(946_684_800, 0);
 
 /// How far a sensor's clock may go ahead of ours.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
-
-/// How far ahead of ours the clock of a sender may go whose times are nothing else but right. Rules take no reading that is
-/// further ahead of its receive time.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// How long a gateway may keep a frame before the network server has it.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -94,7 +90,7 @@ impl Clock {
 
     /// For a time in the source's zone. Of an hour that comes twice the later is meant, unless that is still to come.
     fn local(&self, time: DateTime) -> Moment {
-        let is_ahead = |at: Timestamp| at.duration_since(self.received_at) > SKEW;
+        let is_ahead = |at: Timestamp| at.duration_since(self.received_at) > CLOCK_SKEW;
         let local = self.zone.to_ambiguous_timestamp(time);
         let is_repeated = matches!(local.offset(), AmbiguousOffset::Fold { .. });
         let later = local.later().ok().filter(|later| is_repeated && !is_ahead(*later));
@@ -117,7 +113,7 @@ impl Clock {
             return heard;
         }
         let took = had.at.duration_since(heard.at);
-        if heard.flag.is_none() && took >= -SKEW && took <= KEPT { heard } else { had }
+        if heard.flag.is_none() && took >= -CLOCK_SKEW && took <= KEPT { heard } else { had }
     }
 
     /// For a JSON value: a text or an epoch number; nothing, `null` and the empty text are no time at all.

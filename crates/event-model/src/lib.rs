@@ -21,6 +21,6 @@ pub use dead_letter::{DeadLetterCause, DeadLetterState};
 pub use hex::hex;
 pub use name::Name;
 pub use nul::storable;
-pub use reading::{Quality, Reading, Sample, Value};
+pub use reading::{CLOCK_SKEW, Quality, Reading, Sample, Value};
 pub use receipt::ReceiptOutcome;
 pub use request::RecordedRequest;

@@ -164,6 +164,11 @@ pub fn is_printable(character: char) -> bool {
         )
 }
 
+/// The text on one line and in its own order: what is not printable ([`is_printable`]) becomes a space.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|character| if is_printable(character) { character } else { ' ' }).collect()
+}
+
 /// The text in one line, with U+FFFD for what is not printable.
 pub fn printable(text: impl Into<String>) -> String {
     let text = text.into();

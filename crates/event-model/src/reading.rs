@@ -1,9 +1,13 @@
 //! A sample: what a device measured at one moment, in SenML's terms (RFC 8428).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+
+/// How far ahead of ours the clock of a sender may go. A time that is further ahead of its receive time is none that a rule
+/// takes, nor one that a producer may name as its receive time.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// One moment of one stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cloudevents::{AttributesReader as _, Event};
 use event_model::event_types::PAYLOAD_RECEIVED;
 use event_model::events::{APPLICATION_HTTP, EXT_PARTITION_KEY, EXT_PAYLOAD_FORMAT};
-use event_model::{RecordedRequest, cloudevent, hex};
+use event_model::{CLOCK_SKEW, RecordedRequest, cloudevent, hex};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use sha2::{Digest as _, Sha256};
@@ -18,8 +18,6 @@ use crate::refusal::Refusal;
 
 /// Longer ids and keys are replaced by their hash: a record's head is bounded too.
 const MAX_TEXT: usize = 200;
-/// How far ahead of our clock a time that a producer names may be and still count as a receive time.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
 /// How old such a time may be; brokers keep nothing for longer.
 const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How old a receive time of `ingest` may be: a dead letter is sent back when a person has mended what was wrong.

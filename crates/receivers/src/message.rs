@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use event_model::Severity;
 use event_model::alert::{IdentityLabels, TransitionCause};
+use event_model::name::one_line;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-use rules::template::{number, one_line, unit};
+use rules::template::{number, unit};
 use serde::Serialize;
 use uuid::Uuid;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use event_model::name::one_line;
 use jiff::Timestamp;
 
 /// The longest wait that a far side can ask for; a longer one counts as this.
@@ -32,12 +33,12 @@ pub enum Outcome {
 impl Outcome {
     /// It failed for now, and the far side says nothing about when.
     pub fn retry(reason: impl AsRef<str>) -> Self {
-        Self::Retry { reason: one_line(reason.as_ref()), after: None }
+        Self::Retry { reason: bounded(reason.as_ref()), after: None }
     }
 
     /// It would fail again.
     pub fn no_use(reason: impl AsRef<str>) -> Self {
-        Self::NoUse { reason: one_line(reason.as_ref()) }
+        Self::NoUse { reason: bounded(reason.as_ref()) }
     }
 }
 
@@ -56,9 +57,9 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// `text` without control characters, and not too long.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON_CHARS).collect()
+/// `text` on one line, and not too long.
+fn bounded(text: &str) -> String {
+    one_line(text).chars().take(MAX_REASON_CHARS).collect()
 }
 
 #[cfg(test)]

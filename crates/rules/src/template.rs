@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use event_model::name::is_printable;
+use event_model::name::one_line;
 use jiff::SignedDuration;
 use thiserror::Error;
 
@@ -124,11 +124,6 @@ pub fn threshold(condition: &Condition) -> String {
         }
         Condition::Absent { after } => duration(after),
     }
-}
-
-/// `text` on one line and in its own order: what no name may hold ([`is_printable`]) becomes a space.
-pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if is_printable(c) { c } else { ' ' }).collect()
 }
 
 /// The unit of a symbol as people write it: `Cel` is °C, `ug/m3` is µg/m³.

@@ -10,7 +10,8 @@ pub fn problem(status: StatusCode, detail: &str) -> HttpResponse {
 /// The same with further members (RFC 9457, section 3.2).
 pub fn problem_with(status: StatusCode, detail: &str, members: Vec<(&str, String)>) -> HttpResponse {
     let title = status.canonical_reason().unwrap_or_default();
-    let mut body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    let mut body =
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
     for (name, value) in members {
         body[name] = value.into();
     }

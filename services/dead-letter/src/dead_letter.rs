@@ -5,6 +5,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use cloudevents::Event;
 use event_model::cloudevent::extension;
+use event_model::name::one_line;
 use jiff::Timestamp;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
 use topology::STAGES;
@@ -82,7 +83,7 @@ fn reason(stage: &str, code: Option<u16>, data: Option<&str>) -> String {
 fn decoded(data: &str) -> String {
     let bytes = BASE64.decode(data.trim()).unwrap_or_else(|_| data.as_bytes().to_vec());
     let text = String::from_utf8_lossy(&bytes);
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    one_line(text.trim())
 }
 
 #[cfg(test)]

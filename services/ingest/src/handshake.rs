@@ -72,9 +72,9 @@ pub(crate) async fn answer(handshake: Handshake, confirmer: &Confirmer) -> Resul
             Ok(HttpResponse::Ok().content_type("application/json").body(body))
         }
         // What InfluxDB 1 answers to a statement without a result.
-        Handshake::InfluxDatabase => {
-            Ok(HttpResponse::Ok().content_type("application/json").body(r#"{"results":[{"statement_id":0}]}"#))
-        }
+        Handshake::InfluxDatabase => Ok(HttpResponse::Ok()
+            .content_type("application/json")
+            .body(r#"{"results":[{"statement_id":0}]}"#)),
         Handshake::AwsIot { enable_url } => confirmer.confirm_aws_iot(&enable_url).await,
     }
 }

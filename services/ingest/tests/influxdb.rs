@@ -84,9 +84,8 @@ async fn a_database_that_is_made_before_the_first_write_is_there() {
 #[tokio::test]
 async fn a_client_that_knows_a_host_alone_names_the_source_as_its_database() {
     let world = World::start(YAML);
-    let write = |path: &str| {
-        world.request("POST", path).header("authorization", "Bearer open sesame").body(LINE)
-    };
+    let write =
+        |path: &str| world.request("POST", path).header("authorization", "Bearer open sesame").body(LINE);
     for path in [
         "/write?db=tokens&precision=ns",
         "/api/v2/write?org=any&bucket=tokens&precision=ns",

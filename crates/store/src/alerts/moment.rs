@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use event_model::Quality;
+use event_model::{CLOCK_SKEW, Quality};
 use jiff::Timestamp;
 use rules::Point;
 use tokio_postgres::Row;
@@ -28,8 +28,8 @@ pub struct Span {
     pub until: Option<Timestamp>,
 }
 
-/// The moments of each stream in the spans beside it, which are in order and apart, that are not more than 5 minutes ahead of their
-/// receive time; `None` where they are more than `most` in all.
+/// The moments of each stream in the spans beside it, which are in order and apart, that are not more than [`CLOCK_SKEW`] ahead
+/// of their receive time; `None` where they are more than `most` in all.
 ///
 /// # Errors
 /// Those of the database.
@@ -45,14 +45,14 @@ pub async fn moments(
         cross join lateral (
             select observed_at, "values", texts, quality from moment
             where stream_id = w.stream_id and observed_at > w.since and observed_at <= coalesce(w.until, 'infinity')
-              and observed_at <= received_at + interval '5 minutes'
+              and observed_at <= received_at + make_interval(secs => $5)
             order by observed_at offset 0) as m
         limit $4"#;
     let streams: Vec<i32> = spans.iter().map(|(stream, _)| *stream).collect();
     let since: Vec<Timestamp> = spans.iter().map(|(_, span)| span.after).collect();
     let until: Vec<Option<Timestamp>> = spans.iter().map(|(_, span)| span.until).collect();
     let limit = most.map(|most| i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1));
-    let rows = transaction.query(sql, &[&streams, &since, &until, &limit]).await?;
+    let rows = transaction.query(sql, &[&streams, &since, &until, &limit, &CLOCK_SKEW.as_secs_f64()]).await?;
     if most.is_some_and(|most| rows.len() > most) {
         return Ok(None);
     }

@@ -6,8 +6,8 @@ use event_model::Name;
 
 use crate::names;
 
-/// The unit registry of SenML (RFC 8428, section 12.1; RFC 8798, sections 2 and 3; parts per billion and per trillion, VAh
-/// and the concentrations by volume, which IANA's registry has since): symbol and quantity.
+/// The units of SenML, primary and secondary, as IANA registers them (<https://www.iana.org/assignments/senml>; a test has them
+/// by their documents): symbol and quantity.
 ///
 /// Each quantity is the metric of records whose names name a device and nothing else. One metric has one kept unit:
 /// where two units of a quantity stay two, the symbol is in the name of the second.
@@ -143,6 +143,28 @@ mod tests {
                 .unwrap_or_else(|| panic!("{symbol} is not known"));
             assert_eq!(*kept.entry(metric).or_insert(unit), unit, "{metric}");
         }
+    }
+
+    /// RFC 8428, section 12.1.
+    const PRIMARY: &str = "m kg g s A K cd mol Hz rad sr N Pa J W C V F Ohm S Wb T H Cel lm lx Bq Gy Sv kat m2 m3 l m/s \
+        m/s2 m3/s l/s W/m2 cd/m2 bit bit/s lat lon pH dB dBW Bspl count / % %RH %EL EL 1/s 1/min beat/min beats S/m";
+    /// RFC 8798, section 2, and NTU, which was registered after it.
+    const LATER_PRIMARY: &str = "B VA VAs var vars J/m kg/m3 deg NTU";
+    /// RFC 8798, section 3.
+    const SECONDARY: &str = "ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm \
+        ug/m3 mm/h m/h ppm /100 /1000 hPa mm cm km km/h";
+    /// Registered after it.
+    const LATER_SECONDARY: &str = "ppb ppt VAh mg/l ug/l g/l";
+
+    #[test]
+    fn the_table_is_the_registry() {
+        let registered = [PRIMARY, LATER_PRIMARY, SECONDARY, LATER_SECONDARY];
+        let mut registered: Vec<_> =
+            registered.iter().flat_map(|list| list.split_ascii_whitespace()).collect();
+        let mut symbols: Vec<_> = REGISTRY.iter().map(|(symbol, _)| *symbol).collect();
+        registered.sort_unstable();
+        symbols.sort_unstable();
+        assert_eq!(symbols, registered);
     }
 
     #[test]
