@@ -62,7 +62,7 @@ test-skaffold: ## Seconds from an edit to the answering revision, and their part
 	k8s/skaffold-time
 
 ##@ Test more
-.PHONY: test-chart test-corpus test-faults test-long test-pipeline fuzz lint format ci
+.PHONY: test-chart test-corpus test-faults test-long test-pipeline test-postgres fuzz lint format ci
 test-corpus: ## Real samples of every built format; FRESHET_CORPUS names their folder
 	cargo test $(TEST_FLAGS) --test corpus -- --nocapture
 
@@ -71,6 +71,13 @@ test-pipeline: ready-test build-test ## The real binaries under faults; FRESHET_
 
 test-chart: ## The chart: rendered, held against schemas and code, wrong values refused
 	cargo test --locked --package chart-tests
+
+# PATH names the programs; POSTGRES lists other folders of them.
+test-postgres: ## What speaks to PostgreSQL, with the oldest and the newest that there is to fetch: 13 and 18
+	bins="$${POSTGRES:-$$(.ci/postgres target/postgres)}"; for bin in $$bins; do \
+		"$$bin/postgres" --version; \
+		PATH="$$bin:$$PATH" cargo test --locked --package store --package evaluate --package persist; \
+	done
 
 test-faults: ready-test build-test ## Seeds of the pipeline tests, 200 of them
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
