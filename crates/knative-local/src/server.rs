@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::header::{HOST, ORIGIN};
+use actix_web::http::uri::Authority;
 use actix_web::web::{Bytes, Data, Payload, to};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use futures_util::StreamExt as _;
@@ -78,13 +80,31 @@ async fn answer(
     roles: Data<HashMap<u16, Role>>,
 ) -> Result<HttpResponse, Infallible> {
     let address: SocketAddr = request.app_config().local_addr();
-    Ok(match roles.get(&address.port()) {
+    let role = roles.get(&address.port());
+    let is_public = matches!(role, Some(Role::Service(service)) if service.spec.public);
+    if !is_public && is_from_a_page(&request) {
+        return Ok(HttpResponse::MisdirectedRequest().finish());
+    }
+    Ok(match role {
         Some(Role::Ingress(parts)) => ingress::answer(parts, &request, body).await,
         Some(Role::Service(service)) => proxy(service, &request, body).await,
         #[cfg(feature = "simulation")]
         Some(Role::Control(control)) => control::answer(control, &request, body).await,
         None => HttpResponse::NotFound().finish(),
     })
+}
+
+/// Whether a browser may have been led here by a page of somebody else: under a name that now resolves to this machine, so that
+/// the page may read the answer (DNS rebinding), or by a form, which says its origin (Fetch, section 3.2).
+fn is_from_a_page(request: &HttpRequest) -> bool {
+    let field = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = field.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let is_own = host.is_none_or(|host| {
+        let name = host.parse::<Authority>().map(|authority| authority.host().to_owned());
+        let name = name.unwrap_or_default();
+        name.eq_ignore_ascii_case("localhost") || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+    });
+    !is_own || request.headers().contains_key(ORIGIN)
 }
 
 async fn proxy(service: &Arc<Service>, request: &HttpRequest, body: Payload) -> HttpResponse {

@@ -105,6 +105,7 @@ impl LocalTopology {
             // An empty variable turns its prewarm off.
             env: prewarms.chain(self.environment.iter().cloned()).chain(own).collect(),
             listen: if stage.public { self.listen } else { spec.listen },
+            public: stage.public,
             container_concurrency: stage.container_concurrency,
             // One machine, one process a stage; its own threads use the cores.
             max_scale: 1,

@@ -28,6 +28,10 @@ pub struct ServiceSpec {
     /// Where requests for it are taken; port 0 takes a free one.
     #[serde(default = "loopback")]
     pub listen: SocketAddr,
+    /// Whether requests come from outside, under any name. The other addresses, the broker's too, are for programs of this
+    /// machine: what a browser may have been led there by somebody's page is refused with 421.
+    #[serde(default)]
+    pub public: bool,
     /// `containerConcurrency`: requests that one process is given at once; 0 is no limit.
     #[serde(default)]
     pub container_concurrency: u32,
@@ -65,6 +69,7 @@ impl ServiceSpec {
             args: Vec::new(),
             env: BTreeMap::new(),
             listen: loopback(),
+            public: false,
             container_concurrency: 0,
             min_scale: 0,
             max_scale: default_max_scale(),

@@ -212,3 +212,35 @@ async fn a_health_check_at_the_address_of_another_starts_it_and_is_no_request() 
     assert_eq!((asked.starts, asked.woken, asked.requests), (1, 0, 1));
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_led_a_browser_to_reaches_public_services_only() {
+    let setup = Setup::new();
+    let mut config = setup.config();
+    config.services = vec![service("own"), ServiceSpec { public: true, ..service("public") }];
+    let running = start(config).await;
+    let broker = running.broker_url();
+    let (own, public) = (running.service_url("own").unwrap(), running.service_url("public").unwrap());
+    let port = own.rsplit(':').next().unwrap();
+    let status = async |url: &str, name: &str, value: &str| {
+        setup.client.post(url).header(name, value).body("x").send().await.unwrap().status().as_u16()
+    };
+    for (name, value) in [
+        ("host", "evil.example"),
+        ("host", &format!("evil.example:{port}")),
+        ("origin", "https://evil.example"),
+    ] {
+        assert_eq!(status(&own, name, value).await, 421, "{name}: {value}");
+        assert_eq!(status(&broker, name, value).await, 421, "{name}: {value}");
+        assert_eq!(status(&public, name, value).await, 200, "{name}: {value}");
+    }
+    for host in [
+        format!("localhost:{port}"),
+        format!("127.0.0.1:{port}"),
+        format!("[::1]:{port}"),
+        "LOCALHOST".into(),
+    ] {
+        assert_eq!(status(&own, "host", &host).await, 200, "{host}");
+    }
+    running.stop().await;
+}
