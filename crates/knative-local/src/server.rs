@@ -98,7 +98,7 @@ async fn answer(
 /// the page may read the answer (DNS rebinding), or by a form, which says its origin (Fetch, section 3.2).
 fn is_from_a_page(request: &HttpRequest) -> bool {
     let field = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host = field.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let host = field.or_else(|| request.uri().authority().map(Authority::as_str));
     let is_own = host.is_none_or(|host| {
         let name = host.parse::<Authority>().map(|authority| authority.host().to_owned());
         let name = name.unwrap_or_default();
