@@ -41,6 +41,11 @@ impl Refusal {
         }
     }
 
+    /// Whether another pipeline file may take what this one does not.
+    pub const fn is_of_pipeline(&self) -> bool {
+        matches!(self, Self::NotForUs | Self::UnknownSource(_))
+    }
+
     /// The methods that the format takes, as in an `Allow` header field; where another was used.
     pub fn allowed_methods(&self) -> Option<&str> {
         match self {

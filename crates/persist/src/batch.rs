@@ -22,6 +22,8 @@ struct Batch<'a> {
     events: Vec<&'a Carried>,
     /// What cannot be taken.
     dead_letters: Vec<DeadLetter>,
+    /// Whether another pipeline file may take what cannot be taken.
+    is_of_pipeline: bool,
     outgoing: Outgoing<'a>,
 }
 
@@ -50,6 +52,21 @@ impl Persist {
         })
     }
 
+    /// Keeps a record among the dead letters without a look at what it holds.
+    ///
+    /// # Errors
+    /// [`PersistError`] where the database is not there.
+    pub async fn refuse(
+        &self,
+        record: &TopicRecord,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<(), PersistError> {
+        let event = record.event.as_ref().map_or_else(|unreadable| unreadable.kept.clone(), dead_event);
+        let refused = dead_letter(event, (Cause::Rejected, reason), (self.parts.stage, now));
+        self.keep(&[refused]).await.map_err(PersistError::DeadLetters)
+    }
+
     async fn write_batch(
         &self,
         records: &[TopicRecord],
@@ -57,8 +74,12 @@ impl Persist {
     ) -> Result<Vec<Publication>, PersistError> {
         let outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         let (payloads, events, dead_letters) = (Vec::new(), Vec::new(), Vec::new());
-        let mut batch = Batch { persist: self, now, payloads, events, dead_letters, outgoing };
+        let mut batch =
+            Batch { persist: self, now, payloads, events, dead_letters, is_of_pipeline: false, outgoing };
         let accepted: Vec<_> = records.iter().filter_map(|record| batch.accept(record)).collect();
+        if batch.is_of_pipeline {
+            self.is_in_force().await?;
+        }
         let samples: Vec<_> =
             accepted.iter().map(|one| record::samples(one.carried, &one.accepted)).collect();
         let resolved = match self.streams.resolve_all(&samples).await {
@@ -122,6 +143,7 @@ impl<'a> Batch<'a> {
         match Accepted::of_event(carried, &self.persist.parts.pipeline, delivered_at) {
             Ok(accepted) => Some(AcceptedRecord { record, carried, accepted }),
             Err(refusal) => {
+                self.is_of_pipeline |= refusal.is_of_pipeline();
                 self.refuse(dead_event(carried), cause(&refusal), refusal.to_string());
                 None
             }
@@ -137,7 +159,8 @@ impl<'a> Batch<'a> {
             Origin::of(carried, accepted.received_at, trace.as_ref(), Some(&record.place))
         });
         let (place, failed) = (Some(record.place.clone()), (self.persist.parts.stage, self.now));
-        let parts = Parts { carried, accepted: &accepted, requests, trace, place, failed };
+        let pipeline = self.persist.parts.pipeline.short_hash();
+        let parts = Parts { carried, accepted: &accepted, requests, trace, place, pipeline, failed };
         self.payloads.push(record::payload(parts, resolved));
         self.events.push(carried);
     }

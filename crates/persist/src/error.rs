@@ -20,6 +20,12 @@ pub enum PersistError {
     /// The dead letters of a batch were not kept.
     #[error(transparent)]
     DeadLetters(StoreError),
+    /// It names what our pipeline file does not know, and another file is in force.
+    #[error("the pipeline file in force is another one, which may know what the payload names")]
+    NotInForce,
+    /// It names what our pipeline file does not know, and whether that is in force could not be seen.
+    #[error(transparent)]
+    Pipeline(StoreError),
     /// The events that follow cannot be written.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -31,8 +37,13 @@ impl PersistError {
         match self {
             Self::Refused(_) | Self::Event(_) => true,
             Self::Streams(error) => error.is_data_error(),
-            Self::DeadLetters(_) => false,
+            Self::DeadLetters(_) | Self::Pipeline(_) | Self::NotInForce => false,
             Self::Write(error) => matches!(error, WriteError::Data(_)),
         }
+    }
+
+    /// Whether the database was not there.
+    pub(crate) fn is_of_database(&self) -> bool {
+        !self.is_final() && !matches!(self, Self::NotInForce)
     }
 }

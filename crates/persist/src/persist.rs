@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloudevents::AttributesReader as _;
 use jiff::Timestamp;
-use payload::{Accepted, Carried, is_watched};
+use payload::{Accepted, Carried, Refusal, is_watched};
 use pipeline_config::Pipeline;
 use rules::StreamNames;
 use runtime::trace::TraceContext;
 use runtime::{Prewarm, crash};
+use store::active_pipeline;
 use store::dead_letters::{self, DeadLetter, SentBack};
 use store::{Database, EvaluationRequest, Payload, ResolvedStream, StoreError, Streams, Writer};
 
@@ -89,7 +90,7 @@ impl Persist {
                 Ok(publications)
             }
             Err(error) => {
-                if !error.is_final() {
+                if error.is_of_database() {
                     self.was_away.store(true, Ordering::Relaxed);
                 }
                 Err(error)
@@ -104,7 +105,11 @@ impl Persist {
     ) -> Result<Vec<Publication>, PersistError> {
         let Arrival { delivered_at, now, ref trace } = *arrival;
         crash::on_event("decode", carried.event().id());
-        let mut accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at)?;
+        let accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at);
+        if accepted.as_ref().is_err_and(Refusal::is_of_pipeline) {
+            self.is_in_force().await?;
+        }
+        let mut accepted = accepted?;
         let resolved = self.streams.resolve(&record::samples(carried, &accepted)).await;
         let resolved = resolved.map_err(PersistError::Streams)?;
         record::leave_out(&mut accepted, &resolved);
@@ -118,8 +123,8 @@ impl Persist {
         }
         let publications = outgoing.publications()?;
         let failed = (self.parts.stage, now);
-        let parts =
-            Parts { carried, accepted: &accepted, requests, trace: trace.clone(), place: None, failed };
+        let (trace, pipeline) = (trace.clone(), self.parts.pipeline.short_hash());
+        let parts = Parts { carried, accepted: &accepted, requests, trace, place: None, pipeline, failed };
         let payload = record::payload(parts, resolved);
         crash::point("before-write");
         let sent_back = resolved_by(&payload, carried);
@@ -129,6 +134,16 @@ impl Persist {
         let (source, outcome) = (accepted.origin.name, accepted.outcome.as_str());
         tracing::debug!(source, ?written, outcome, "written");
         Ok(publications)
+    }
+
+    /// What our file does not know, another may: ours decides only where it is in force, or none was ever.
+    pub(crate) async fn is_in_force(&self) -> Result<(), PersistError> {
+        let client = self.parts.database.client().await.map_err(PersistError::Pipeline)?;
+        let hash = active_pipeline::hash(&client).await;
+        match hash.map_err(|error| PersistError::Pipeline(error.into()))? {
+            Some(hash) if hash != self.parts.pipeline.hash => Err(PersistError::NotInForce),
+            _ => Ok(()),
+        }
     }
 
     /// Resolves what was sent back and is stored now. Where this does not come to pass, the event comes again and is found stored.

@@ -19,6 +19,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) trace: Option<TraceContext>,
     /// The record of a topic that keeps the request; `None` where the receipt is to keep it.
     pub(crate) place: Option<RecordPlace>,
+    /// The short hash of the pipeline that decoded it.
+    pub(crate) pipeline: i64,
     /// The stage's name and the time, for what failed.
     pub(crate) failed: (&'a str, Timestamp),
 }
@@ -54,7 +56,7 @@ pub(crate) fn leave_out(accepted: &mut Accepted<'_>, resolved: &ResolvedStreams)
 
 /// The payload as the writer takes it; the rows of `resolved` move into it.
 pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
-    let Parts { carried, accepted, requests, trace, place, failed } = parts;
+    let Parts { carried, accepted, requests, trace, place, pipeline, failed } = parts;
     let decoded = &accepted.decoded;
     let Repetition { key, expires_at } = Repetition::of(carried, accepted);
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
@@ -66,6 +68,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             received_at: accepted.received_at,
             event_id: carried.event().id().to_owned(),
             format: accepted.origin.decoder.name().to_owned(),
+            pipeline,
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
             readings: decoded.readings().count() - left_out,

@@ -95,6 +95,12 @@ pub enum Emit {
 }
 
 impl Pipeline {
+    /// The first eight bytes of the hash, as receipts name the pipeline.
+    pub fn short_hash(&self) -> i64 {
+        let first = self.hash.get(..16).and_then(|first| u64::from_str_radix(first, 16).ok());
+        first.unwrap_or_default().cast_signed()
+    }
+
     /// The receivers of what `receiver` does not deliver.
     pub fn fallback_of(&self, receiver: &str) -> Vec<String> {
         self.fallback.iter().filter(|name| *name != receiver).cloned().collect()

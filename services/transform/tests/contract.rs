@@ -14,7 +14,7 @@ use runtime::{Clock, Env, Prewarm};
 use sink::HttpSink;
 use stage::{Delivery, Outcome, Stage as _};
 use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, Filter};
-use store::{Database, DatabaseSettings};
+use store::{Database, DatabaseSettings, active_pipeline};
 use testkit::TestReceiver;
 use transform::{Transform, TransformParts};
 
@@ -326,9 +326,31 @@ async fn what_is_no_payload_is_refused_by_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn what_the_file_does_not_know_comes_again_while_another_is_in_force() {
+    let Some(world) = World::build().await else { return };
+    let unknown = || payload("newcomer", "1", "{}");
+    let unwanted = || cloudevent::new("com.example.other", "/plant/7", "a");
+    let known = |id| payload("greenhouse", id, r#"{"device":"shed","temperature":3.5}"#);
+    let client = world.database.client().await.unwrap();
+    active_pipeline::activate(&client, "of another file", now()).await.unwrap();
+    assert_eq!(world.handle(unknown()).await.status(), 503);
+    assert_eq!(world.handle(unwanted()).await.status(), 503);
+    assert_eq!(world.handle(known("1")).await.status(), 202);
+
+    let own = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap().hash;
+    active_pipeline::activate(&client, &own, now()).await.unwrap();
+    assert_eq!(world.handle(unknown()).await.status(), 422);
+    assert_eq!(world.handle(unwanted()).await, Outcome::Skip);
+    assert_eq!(world.handle(known("2")).await.status(), 202);
+    let of_own = format!("receipt where lpad(to_hex(pipeline), 16, '0') = left('{own}', 16)");
+    assert_eq!(world.count(&of_own).await, 2);
+}
+
+#[tokio::test]
 async fn without_a_database_a_payload_is_to_come_again() {
     let nowhere = DatabaseSettings::from_url("postgresql://nobody@127.0.0.1:1/none").unwrap();
     let stage = stage_over(&nowhere.acquire_timeout(Duration::from_millis(300)));
     let event = payload("greenhouse", "1", r#"{"device":"gh-1","temperature":31.5}"#);
     assert_eq!(stage.handle(event, delivery()).await.status(), 503);
+    assert_eq!(stage.handle(payload("newcomer", "1", "{}"), delivery()).await.status(), 503);
 }

@@ -10,13 +10,14 @@
 //! has its last records read again, and their keys are claimed already.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka::{Handle, Reader, ReaderConfig, Shared, TopicGroup};
 use persist::{Persist, PersistParts, TopicRecord};
 use pipeline_config::Pipeline;
-use runtime::{Clock, Prewarm};
+use runtime::{Attempts, Clock, Prewarm};
 use sink::HttpSink;
 use store::Database;
 use tokio::sync::oneshot;
@@ -54,6 +55,8 @@ pub struct WorkerParts {
     pub clock: Clock,
     /// For what is under way at the end.
     pub leave_within: Duration,
+    /// A folder that outlives the process, where it is counted which records end it.
+    pub scratch: Option<PathBuf>,
 }
 
 /// A worker that reads until it is stopped.
@@ -61,6 +64,7 @@ pub struct WorkerParts {
 pub struct Worker {
     shared: Arc<Shared>,
     ended: oneshot::Receiver<()>,
+    attempts: Arc<Attempts>,
 }
 
 impl Worker {
@@ -69,8 +73,7 @@ impl Worker {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
-        let WorkerParts { reader, sink, pipeline, database, connections, prewarm, clock, leave_within } =
-            parts;
+        let WorkerParts { reader, sink, pipeline, database, prewarm, clock, leave_within, .. } = parts;
         let shared = Arc::new(Shared::default());
         let caught_up = CaughtUp {
             kafka: reader.kafka.clone(),
@@ -79,13 +82,15 @@ impl Worker {
             clock: clock.clone(),
         };
         tokio::spawn(caught_up.watch(Arc::clone(&shared)));
+        let room = parts.connections.saturating_sub(SPARE_CONNECTIONS).clamp(1, MAX_UNDER_WAY);
+        let attempts = Arc::new(Attempts::open(parts.scratch.as_deref(), room * reader.batch));
         let handler = Arc::new(Handler {
             persist: Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE }),
             sink,
             clock,
             shared: Arc::clone(&shared),
+            attempts: Arc::clone(&attempts),
         });
-        let room = connections.saturating_sub(SPARE_CONNECTIONS).clamp(1, MAX_UNDER_WAY);
         let runtime = tokio::runtime::Handle::current();
         let ending = Arc::clone(&shared);
         let handle: Handle = Box::new(move |batch, records| {
@@ -104,7 +109,7 @@ impl Worker {
             // An error: the end is not waited for any more.
             let _ = end.send(());
         })?;
-        Ok(Self { shared, ended })
+        Ok(Self { shared, ended, attempts })
     }
 
     /// Finishes what is under way, commits, leaves the group.
@@ -112,6 +117,7 @@ impl Worker {
         self.shared.stop();
         // An error is a thread that ended already.
         let _ = self.ended.await;
+        self.attempts.close();
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Receipt {
     pub event_id: String,
     /// The format's name.
     pub format: String,
+    /// The first eight bytes of the hash of the pipeline that decoded it.
+    pub pipeline: i64,
     /// The trace that it came with.
     pub traceparent: Option<String>,
     /// What came of it.

@@ -14,9 +14,10 @@ const FRESH_KEYS: &str = "
 /// As [`RECEIPTS`], but every receipt is new.
 const FRESH_RECEIPTS: &str = "
     insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
-                         record_topic, record_partition, record_offset)
+                         record_topic, record_partition, record_offset, pipeline)
     select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[])";
+                         $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[],
+                         $14::bigint[])";
 
 /// As [`NEW_ROWS`], but every row is new.
 const FRESH_ROWS: &str = r#"
@@ -41,14 +42,16 @@ const KEYS: &str = "
     returning receipt_id";
 
 /// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems,
-/// $10 requests, $11 topics, $12 partitions, $13 offsets of the records that hold the others.
+/// $10 requests, $11 topics, $12 partitions, $13 offsets of the records that hold the others, $14 pipelines.
 const RECEIPTS: &str = "
     insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
-                         record_topic, record_partition, record_offset)
+                         record_topic, record_partition, record_offset, pipeline)
     select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[])
+                         $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[],
+                         $14::bigint[])
     on conflict (received_at, id) do update
-    set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems";
+    set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems,
+        pipeline = excluded.pipeline";
 
 /// $1 rows in key order. Returns the keys of those that were not there.
 const NEW_ROWS: &str = r#"

@@ -59,6 +59,7 @@ pub(super) async fn receipts(
                 &records().map(|record| record.map(|record| &*record.topic)).collect::<Vec<_>>(),
                 &records().map(|record| record.map(|record| record.partition)).collect::<Vec<_>>(),
                 &records().map(|record| record.map(|record| record.offset)).collect::<Vec<_>>(),
+                &receipts().map(|receipt| receipt.pipeline).collect::<Vec<_>>(),
             ],
         )
         .await?;

@@ -63,6 +63,7 @@ impl World {
                 received_at,
                 event_id: id.to_owned(),
                 format: "json".into(),
+                pipeline: -1,
                 traceparent: None,
                 outcome: ReceiptOutcome::Stored,
                 readings: samples.samples.iter().map(|sample| sample.readings.len()).sum(),

@@ -5,5 +5,6 @@ mod caught_up;
 mod outage;
 mod poison;
 mod reading;
+mod rollout;
 mod sharing;
 mod world;

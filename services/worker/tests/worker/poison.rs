@@ -58,3 +58,25 @@ async fn a_broker_that_takes_nothing_holds_offsets_back_but_no_rows() {
     world.committed(20).await;
     world.stored_once(0..20).await;
 }
+
+#[tokio::test]
+async fn a_record_that_ends_its_process_is_a_dead_letter_after_the_third_time_and_its_neighbours_are_stored()
+{
+    let Some(world) = World::build().await else { return };
+    world.crash_on("70");
+    world.publish(0..100).await;
+    for death in 1..=3 {
+        let mut worker = world.worker().await;
+        eventually(PATIENCE, || std::future::ready(worker.ended().ok_or(format!("no death {death}")))).await;
+    }
+    let _worker = world.worker().await;
+    world.committed(100).await;
+    for table in ["receipt", "moment"] {
+        assert_eq!(world.count(table).await, 99, "{table}");
+    }
+    let sql = "select event_id, stage, cause, reason, data is not null from dead_letter";
+    let row = world.client.query_one(sql, &[]).await.unwrap();
+    let kept: (&str, &str, &str, &str, bool) = (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4));
+    assert_eq!((kept.0, kept.1, kept.2, kept.4), ("70", "worker", "rejected", true));
+    assert!(kept.3.starts_with("the process ended 3 times"), "{}", kept.3);
+}

@@ -36,7 +36,7 @@ async fn payloads_are_stored_once_say_where_they_lie_and_are_told_to_alert() {
 }
 
 /// SIGTERM: the group is left at once, not when the session runs out.
-async fn leaves_in_order(world: &World, worker: &mut Process) {
+pub(crate) async fn leaves_in_order(world: &World, worker: &mut Process) {
     kill(Pid::from_raw(worker.pid().cast_signed()), Signal::SIGTERM).unwrap();
     let mut ended = None;
     eventually(PATIENCE, || {

@@ -76,11 +76,13 @@ impl World {
     async fn process(&self) -> Process {
         let pipeline = self.folder.path().join("freshet.yaml");
         let crash = self.folder.path().join("crash");
+        let scratch = self.folder.path().join("scratch");
         let environment = [
             ("DATABASE_URL", self.database.url()),
             ("DATABASE_ACQUIRE_TIMEOUT_MS", "1000"),
             ("FRESHET_PIPELINE", pipeline.to_str().unwrap()),
             ("FRESHET_CRASH_DIR", crash.to_str().unwrap()),
+            ("SCRATCH_DIR", scratch.to_str().unwrap()),
             ("K_SINK", &self.broker.url("/broker")),
             ("KAFKA_BOOTSTRAP_SERVERS", &self.kafka),
             ("KAFKA_TOPIC", &self.topic),
@@ -95,9 +97,27 @@ impl World {
         process
     }
 
+    /// Workers that start from now on know the source `newcomer` too; gives the hash of their file.
+    pub(crate) fn add_newcomer(&self) -> String {
+        let newcomer = "  newcomer: {format: json, credentials: [{bearer: {env: TOKEN}}]}\nrules:";
+        let text = PIPELINE.replace("rules:", newcomer);
+        std::fs::write(self.folder.path().join("freshet.yaml"), &text).unwrap();
+        pipeline_config::Pipeline::parse(&text, "freshet.yaml").unwrap().hash
+    }
+
+    /// Another connection to the database.
+    pub(crate) async fn connect(&self) -> Client {
+        self.database.connect().await
+    }
+
     /// Kills the next worker that comes to this point.
     pub(crate) fn crash_at(&self, point: &str) {
         std::fs::write(self.folder.path().join("crash").join(point), "").unwrap();
+    }
+
+    /// Kills each worker that decodes the event of this id.
+    pub(crate) fn crash_on(&self, id: &str) {
+        std::fs::write(self.folder.path().join("crash/decode"), id).unwrap();
     }
 
     /// Publishes payloads numbered so, all at once; returns when all are acknowledged.
