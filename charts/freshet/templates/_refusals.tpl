@@ -103,21 +103,14 @@
 {{- $mistakes = append $mistakes (printf "delivery.timeoutSeconds (%d) must be at least 5 s more than stages.%s.timeoutSeconds (%d), so that the stage always answers first" (int $delivery.timeoutSeconds) $stage (int $own.timeoutSeconds)) -}}
 {{- end -}}
 {{- end -}}
-{{- $doublings := 2 -}}
-{{- range until (int $delivery.retry) -}}{{- $doublings = mul $doublings 2 -}}{{- end -}}
-{{- $waits := div (mul (int $delivery.backoffDelayMs) (sub $doublings 2)) 1000 -}}
-{{- $total := add $waits (mul (int $delivery.timeoutSeconds) (add (int $delivery.retry) 1)) -}}
-{{- if gt (int $total) 1800 -}}
-{{- $mistakes = append $mistakes (printf "delivery: %d attempts of up to %d s and %d s of waits between them are %d s for one event that fails, and as long a Kafka partition may stand still; keep it under 1800 s" (add (int $delivery.retry) 1) (int $delivery.timeoutSeconds) $waits $total) -}}
+{{- range $name := list "payloads" "hints" -}}
+{{- $own := get $delivery $name -}}
+{{- $retry := int $own.retry -}}
+{{- $waits := div (mul (int $own.backoffDelayMs) $retry (add $retry 1)) 2000 -}}
+{{- $total := add $waits (mul (int $delivery.timeoutSeconds) (add $retry 1)) -}}
+{{- if gt (int $total) 7200 -}}
+{{- $mistakes = append $mistakes (printf "delivery.%s: %d attempts of up to %d s and %d s of waits between them are %d s for one event that fails, and a consumer that is to stop waits as long; keep it under 7200 s" $name (add $retry 1) (int $delivery.timeoutSeconds) $waits $total) -}}
 {{- end -}}
-{{- $subscriptions := (.Files.Get "files/topology.yaml" | fromYaml).subscriptions -}}
-{{- range $name, $order := $delivery.orders -}}
-{{- if not (hasKey $subscriptions $name) -}}
-{{- $mistakes = append $mistakes (printf "delivery.orders.%s: there is no such subscription, only %s" $name (keys $subscriptions | sortAlpha | join ", ")) -}}
-{{- end -}}
-{{- end -}}
-{{- if and (ne .Values.broker.class "Kafka") (or (eq $delivery.order "ordered") (has "ordered" (values $delivery.orders))) -}}
-{{- $mistakes = append $mistakes (printf "delivery.order: the class %s keeps no order; take unordered, or the class Kafka" .Values.broker.class) -}}
 {{- end -}}
 {{- dict "mistakes" $mistakes | toYaml -}}
 {{- end -}}

@@ -1,8 +1,10 @@
 {{/* A Trigger with its whole delivery block, for a block of its own replaces the Broker's:
-     (dict "root" $ "name" "..." "subscription" "..." "stage" "..." "filter" map). The name is the consumer group: it never changes. */}}
+     (dict "root" $ "name" "..." "stage" "..." "filter" map "delivery" "payloads" or "hints"). The name is the consumer group: it never
+     changes. */}}
 {{- define "freshet.trigger" -}}
 {{- $root := .root -}}
-{{- $delivery := $root.Values.delivery -}}
+{{- $delivery := get $root.Values.delivery .delivery -}}
+{{- $traits := get ($root.Files.Get "files/topology.yaml" | fromYaml).deliveries .delivery -}}
 {{- $fullname := include "freshet.fullname" $root -}}
 apiVersion: eventing.knative.dev/v1
 kind: Trigger
@@ -11,10 +13,6 @@ metadata:
   namespace: {{ $root.Release.Namespace }}
   labels:
     {{- include "freshet.labels" (list $root .stage) | nindent 4 }}
-  {{- if eq $root.Values.broker.class "Kafka" }}
-  annotations:
-    kafka.eventing.knative.dev/delivery.order: {{ get $delivery.orders .subscription | default $delivery.order }}
-  {{- end }}
 spec:
   broker: {{ include "freshet.broker.name" $root }}
   filter:
@@ -26,10 +24,11 @@ spec:
       kind: Service
       name: {{ $fullname }}-{{ .stage }}
   delivery:
-    timeout: PT{{ int $delivery.timeoutSeconds }}S
+    timeout: PT{{ int $root.Values.delivery.timeoutSeconds }}S
     retry: {{ int $delivery.retry }}
-    backoffPolicy: exponential
+    backoffPolicy: linear
     backoffDelay: PT{{ divf $delivery.backoffDelayMs 1000 }}S
+    {{- if $traits.deadLetters }}
     deadLetterSink:
       ref:
         {{- if eq (include "freshet.deadLetters.sink" $root) "kafka" }}
@@ -41,4 +40,5 @@ spec:
         kind: Service
         name: {{ $fullname }}-dead-letter
         {{- end }}
+    {{- end }}
 {{- end -}}

@@ -32,5 +32,5 @@ pub const EMITTED: [&str; 7] = [
 
 /// Whether an event of this type only wakes a stage: what it is to do is in rows, and the next tick says so again.
 pub fn is_hint(event_type: &str) -> bool {
-    matches!(event_type, TICK | EVALUATION_REQUESTED | NOTIFICATIONS_DUE | DEAD_LETTERS_DUE)
+    matches!(event_type, TICK | EVALUATION_REQUESTED | ALERTS_CHANGED | NOTIFICATIONS_DUE | DEAD_LETTERS_DUE)
 }

@@ -41,15 +41,21 @@ pub(crate) fn record(event: &Record, destination: &str, answer: Option<&Answer>)
     record
 }
 
-/// Gives a dead letter to the sink of its trigger; returns when it is safe, or lost.
+/// Gives a dead letter to the sink of its trigger; returns when it is safe, or lost. A trigger without one drops the event, as
+/// it was declared to.
 pub(crate) async fn send(terms: &Terms, sink: Option<&DeadLetterSink>, event: Record, counters: &Counters) {
+    let Some(sink) = sink else {
+        counters.dropped.fetch_add(1, Relaxed);
+        let id = event.attribute("id").unwrap_or_default();
+        tracing::warn!(trigger = terms.name, id, "an event is dropped: its trigger has no dead letter sink");
+        return;
+    };
     let kept = match sink {
-        None => Err("there is no dead letter sink".to_owned()),
-        Some(DeadLetterSink::Topic) => {
+        DeadLetterSink::Topic => {
             keep(terms, event.clone()).await;
             Ok(())
         }
-        Some(DeadLetterSink::Subscriber(subscriber)) => {
+        DeadLetterSink::Subscriber(subscriber) => {
             if terms.broker.faults.is_dead_letter_sink_down() {
                 Err("the dead letter sink is switched off".to_owned())
             } else {

@@ -10,7 +10,8 @@
 //!            └── other ──────────────────────┬────────┘    │
 //!                                            ▼             │
 //!                               dead letter sink ── taken ─┼──> done
-//!                                            └── none, or not taken ──> lost
+//!                                            │── none ─────┴──> dropped
+//!                                            └── not taken ───> lost
 //! ```
 
 use std::sync::atomic::Ordering::Relaxed;

@@ -16,7 +16,7 @@ pub struct Stats {
     pub accepted: u64,
     /// Requests that the ingress refused.
     pub refused: u64,
-    /// Events that no subscriber took and no dead letter sink kept.
+    /// Events that no subscriber took and the dead letter sink of their trigger did not keep.
     pub lost: u64,
 }
 
@@ -52,6 +52,8 @@ pub struct TriggerStats {
     pub dead_lettered: u64,
     /// Events that were lost.
     pub lost: u64,
+    /// Events that the subscriber did not take, of a trigger without a dead letter sink.
+    pub dropped: u64,
     /// Events under way, their waits included.
     pub in_flight: u64,
     /// Records in the log that are not yet done with, filtered ones included until they are read.
@@ -65,5 +67,6 @@ pub(crate) struct Counters {
     pub(crate) retried: AtomicU64,
     pub(crate) dead_lettered: AtomicU64,
     pub(crate) lost: AtomicU64,
+    pub(crate) dropped: AtomicU64,
     pub(crate) in_flight: AtomicU64,
 }

@@ -36,7 +36,7 @@ pub enum Rule {
     ListensInTime,
     /// A process ends after SIGTERM, with code 0.
     EndsOnSigterm,
-    /// No event is lost.
+    /// A dead letter sink keeps every event that it is given.
     NothingIsLost,
 }
 

@@ -91,6 +91,7 @@ impl Consumer {
             retried: self.counters.retried.load(Relaxed),
             dead_lettered: self.counters.dead_lettered.load(Relaxed),
             lost: self.counters.lost.load(Relaxed),
+            dropped: self.counters.dropped.load(Relaxed),
             in_flight: self.counters.in_flight.load(Relaxed),
             lag,
         }

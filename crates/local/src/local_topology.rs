@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use knative_local::{
-    BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, Order, ServiceSpec,
-    Subscriber, TimerSpec, TriggerSpec, service_url,
+    BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, ServiceSpec, Subscriber,
+    TimerSpec, TriggerSpec, service_url,
 };
 use pipeline_config::{Files, Pipeline, VARIABLE};
-use topology::{Filter, PAYLOADS, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
+use topology::{Delivery, PAYLOADS, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
 
 use runtime::Failure;
 
@@ -20,6 +20,8 @@ const NAMESPACE: &str = "default";
 const SCRATCH: &str = "SCRATCH_DIR";
 /// The stage that is the dead letter sink's reader.
 const DEAD_LETTER: &str = "dead-letter";
+/// The longest wait between two attempts to have a dead letter kept: soon after the database answers again.
+const DEAD_LETTER_WAIT: Duration = Duration::from_secs(30);
 
 /// A pipeline on this machine.
 #[derive(Debug, Clone)]
@@ -67,9 +69,9 @@ impl LocalTopology {
             triggers: SUBSCRIPTIONS.iter().map(trigger).chain(self.foreign_triggers()).collect(),
             dead_letter_topic: Some(DeadLetterTopic {
                 subscriber: Subscriber::Service(DEAD_LETTER.to_owned()),
-                timeout: Duration::from_secs(65),
-                backoff_delay: Duration::from_millis(500),
-                backoff_cap: Duration::from_secs(30),
+                timeout: Delivery::PAYLOADS.timeout,
+                backoff_delay: Delivery::PAYLOADS.backoff_delay,
+                backoff_cap: DEAD_LETTER_WAIT,
             }),
             timers: vec![TimerSpec { name: TICK_TIMER.name.to_owned(), every: self.tick }],
             ..Config::new(&self.state)
@@ -117,26 +119,18 @@ impl LocalTopology {
 }
 
 fn trigger(subscription: &Subscription) -> TriggerSpec {
-    let filter = subscription.filter.iter().map(|(attribute, filter)| {
-        let value = match filter {
-            Filter::Exactly(text) => (*text).to_owned(),
-            Filter::Timer(name) => topology::timer_source(NAMESPACE, name),
-        };
-        ((*attribute).to_owned(), value)
-    });
+    let source = subscription.timer.map(|timer| topology::timer_source(NAMESPACE, timer));
+    let source = source.map(|source| ("source".to_owned(), source));
+    let delivery = subscription.delivery();
     TriggerSpec {
-        filter: filter.collect(),
-        order: match subscription.order {
-            topology::Order::Unordered => Order::Unordered,
-            topology::Order::Ordered => Order::Ordered,
-        },
+        filter: source.into_iter().chain([("type".to_owned(), subscription.event_type.to_owned())]).collect(),
         delivery: DeliverySpec {
-            timeout: subscription.delivery.timeout,
-            retry: subscription.delivery.retry,
-            backoff: Backoff::Exponential,
-            backoff_delay: subscription.delivery.backoff_delay,
+            timeout: delivery.timeout,
+            retry: delivery.retry,
+            backoff: Backoff::Linear,
+            backoff_delay: delivery.backoff_delay,
         },
-        dead_letter_sink: Some(DeadLetterSink::Topic),
+        dead_letter_sink: delivery.dead_letters.then_some(DeadLetterSink::Topic),
         ..TriggerSpec::new(subscription.name, Subscriber::Service(subscription.stage.to_owned()))
     }
 }

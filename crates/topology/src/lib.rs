@@ -1,4 +1,4 @@
-//! Which stage wants which event, how many at once, in which order and for how long: declared once, here.
+//! Which stage wants which event, how many at once, how often and for how long: declared once, here.
 //!
 //! `freshet up` builds its services and Triggers from these tables. `charts/freshet/files/topology.yaml` and the numbers in
 //! the chart's `values.yaml` are generated from them: `FRESHET_BLESS=1 cargo test -p chart-tests` writes both.
@@ -7,19 +7,42 @@ mod stages;
 mod subscriptions;
 
 pub use stages::{KafkaUse, PREWARMS, Prewarm, STAGES, Secrets, StageSpec, WORKER, stage};
-pub use subscriptions::{
-    Delivery, Filter, Order, PAYLOADS, SUBSCRIPTIONS, Subscription, TICK_TIMER, Timer, timer_source,
-};
+pub use subscriptions::{Delivery, PAYLOADS, SUBSCRIPTIONS, Subscription, TICK_TIMER, Timer, timer_source};
 
 #[cfg(test)]
 mod tests {
-    use super::{PREWARMS, SUBSCRIPTIONS, WORKER, stage};
+    use std::time::Duration;
+
+    use super::{Delivery, PREWARMS, SUBSCRIPTIONS, TICK_TIMER, WORKER, stage};
 
     #[test]
     fn a_stage_always_answers_before_its_delivery_times_out() {
         for subscription in SUBSCRIPTIONS {
             let stage = stage(subscription.stage).expect(subscription.name);
-            assert!(subscription.delivery.timeout > stage.timeout, "{}", subscription.name);
+            assert!(subscription.delivery().timeout > stage.timeout, "{}", subscription.name);
+        }
+    }
+
+    /// The waits between the attempts of one event.
+    fn waits(delivery: Delivery) -> impl Iterator<Item = Duration> {
+        (1..=delivery.retry).map(move |n| delivery.backoff_delay * n)
+    }
+
+    #[test]
+    fn a_payload_is_tried_for_an_hour_and_never_left_alone_for_long() {
+        let total: Duration = waits(Delivery::PAYLOADS).sum();
+        assert!((Duration::from_secs(55 * 60)..Duration::from_secs(60 * 60)).contains(&total), "{total:?}");
+        assert!(waits(Delivery::PAYLOADS).all(|wait| wait < Duration::from_secs(200)));
+    }
+
+    #[test]
+    fn a_hint_is_given_up_before_the_next_tick_and_is_no_dead_letter() {
+        for subscription in SUBSCRIPTIONS {
+            let delivery = subscription.delivery();
+            assert_eq!(delivery.dead_letters, subscription.stage == "transform", "{}", subscription.name);
+            let attempts = delivery.timeout * (delivery.retry + 1);
+            let longest = attempts + waits(delivery).sum::<Duration>();
+            assert!(delivery.dead_letters || longest <= TICK_TIMER.every, "{}", subscription.name);
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use event_model::event_types::{
     ALERTS_CHANGED, DEAD_LETTERS_DUE, EVALUATION_REQUESTED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, TICK,
+    is_hint,
 };
 
 /// One Knative Trigger.
@@ -13,42 +14,48 @@ pub struct Subscription {
     pub name: &'static str,
     /// The stage that is delivered to.
     pub stage: &'static str,
-    /// Exact filter attributes; every one is always present on the events that are meant.
-    pub filter: &'static [(&'static str, Filter)],
-    /// The order of delivery.
-    pub order: Order,
-    /// What happens when a delivery fails.
-    pub delivery: Delivery,
+    /// The `type` of its events.
+    pub event_type: &'static str,
+    /// The timer that its events come from, where they do: their `source` is that timer's.
+    pub timer: Option<&'static str>,
 }
 
-/// What a filter attribute must equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filter {
-    /// This text.
-    Exactly(&'static str),
-    /// The source of the timer of this name, which depends on where it runs.
-    Timer(&'static str),
+impl Subscription {
+    /// How its events are delivered.
+    pub fn delivery(&self) -> Delivery {
+        if is_hint(self.event_type) { Delivery::HINTS } else { Delivery::PAYLOADS }
+    }
 }
 
-/// Knative's `kafka.eventing.knative.dev/delivery.order`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Many at once, in no order.
-    Unordered,
-    /// One at a time a partition.
-    Ordered,
-}
-
-/// Knative's DeliverySpec with exponential backoff.
+/// Knative's DeliverySpec with linear backoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
+    /// Its name in the chart's values: `delivery.payloads`.
+    pub name: &'static str,
     /// Of one attempt; longer than the stage's own time-out, so that the stage always answers first.
     pub timeout: Duration,
     /// Attempts after the first.
     pub retry: u32,
-    /// The n-th wait is `backoff_delay` x 2^n, n from 1.
+    /// The n-th wait is `backoff_delay` x n, n from 1.
     pub backoff_delay: Duration,
+    /// Whether what used up its attempts goes to the dead letter sink.
+    pub dead_letters: bool,
 }
+
+impl Delivery {
+    /// Of payloads, our own and foreign ones: 59 minutes of waits, the last of which is 185 s. The Broker has neither a cap nor
+    /// `Retry-After`, so that waits which double would leave a payload alone for half an hour after an outage of an hour.
+    pub const PAYLOADS: Self =
+        Self { name: "payloads", timeout: TIMEOUT, retry: 37, backoff_delay: BACKOFF, dead_letters: true };
+    /// Of hints: what they ask for is in rows, and the next tick asks again.
+    pub const HINTS: Self =
+        Self { name: "hints", timeout: TIMEOUT, retry: 3, backoff_delay: BACKOFF, dead_letters: false };
+    /// Each kind.
+    pub const ALL: [Self; 2] = [Self::PAYLOADS, Self::HINTS];
+}
+
+const TIMEOUT: Duration = Duration::from_secs(65);
+const BACKOFF: Duration = Duration::from_secs(5);
 
 /// A timer: a PingSource on the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,25 +72,17 @@ pub struct Timer {
 pub const TICK_TIMER: Timer =
     Timer { name: "tick", every: Duration::from_secs(5 * 60), rare: Duration::from_secs(60 * 60) };
 
-const DELIVERY: Delivery =
-    Delivery { timeout: Duration::from_secs(65), retry: 6, backoff_delay: Duration::from_millis(500) };
-
 /// The subscription to the payloads that `ingest` queues.
-pub const PAYLOADS: Subscription =
-    subscription("transform-payloads", "transform", &[("type", Filter::Exactly(PAYLOAD_RECEIVED))]);
+pub const PAYLOADS: Subscription = subscription("transform-payloads", "transform", PAYLOAD_RECEIVED);
 
 /// Every subscription.
 pub const SUBSCRIPTIONS: [Subscription; 6] = [
     PAYLOADS,
-    subscription(
-        "scheduler-tick",
-        "scheduler",
-        &[("type", Filter::Exactly(TICK)), ("source", Filter::Timer(TICK_TIMER.name))],
-    ),
-    subscription("alert-requests", "alert", &[("type", Filter::Exactly(EVALUATION_REQUESTED))]),
-    subscription("notify-alerts", "notify", &[("type", Filter::Exactly(ALERTS_CHANGED))]),
-    subscription("notify-due", "notify", &[("type", Filter::Exactly(NOTIFICATIONS_DUE))]),
-    subscription("dead-letter-due", "dead-letter", &[("type", Filter::Exactly(DEAD_LETTERS_DUE))]),
+    Subscription { timer: Some(TICK_TIMER.name), ..subscription("scheduler-tick", "scheduler", TICK) },
+    subscription("alert-requests", "alert", EVALUATION_REQUESTED),
+    subscription("notify-alerts", "notify", ALERTS_CHANGED),
+    subscription("notify-due", "notify", NOTIFICATIONS_DUE),
+    subscription("dead-letter-due", "dead-letter", DEAD_LETTERS_DUE),
 ];
 
 /// The `source` of a timer's events: that of a PingSource of this name in this namespace.
@@ -91,10 +90,6 @@ pub fn timer_source(namespace: &str, timer: &str) -> String {
     format!("/apis/v1/namespaces/{namespace}/pingsources/{timer}")
 }
 
-const fn subscription(
-    name: &'static str,
-    stage: &'static str,
-    filter: &'static [(&'static str, Filter)],
-) -> Subscription {
-    Subscription { name, stage, filter, order: Order::Unordered, delivery: DELIVERY }
+const fn subscription(name: &'static str, stage: &'static str, event_type: &'static str) -> Subscription {
+    Subscription { name, stage, event_type, timer: None }
 }

@@ -210,7 +210,8 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
             service.min_scale = *processes;
         }
     }
-    config.time_scale = 0.02;
+    // The hour of a payload's retries passes in seconds.
+    config.time_scale = 0.001;
     config.commit_interval = Duration::from_millis(200);
     config.crash_dir = Some(crash_folder(folder, "broker"));
     (plan.adjust)(&mut config);

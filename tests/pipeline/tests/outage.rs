@@ -113,8 +113,11 @@ async fn a_dead_letter_sink_that_is_down_as_well_holds_everything_back() {
     let before_retries = outage.retried();
     outage.pass(TICK).await;
     outage.post().await;
-    // Six retries each, and then nowhere to go.
-    eventually(PATIENCE, || async { outage.retried() >= before_retries + 6 * 4 }).await;
+    // Every retry of each, and then nowhere to go.
+    eventually(PATIENCE, || async {
+        outage.retried() >= before_retries + 4 * u64::from(topology::Delivery::PAYLOADS.retry)
+    })
+    .await;
     outage.farm.stand.running.faults().crash();
     assert_eq!(outage.dead_lettered(), before);
 

@@ -34,7 +34,7 @@ pub struct TriggerSpec {
     /// `spec.delivery` without its dead letter sink.
     #[serde(default)]
     pub delivery: DeliverySpec,
-    /// `spec.delivery.deadLetterSink`; without one an event that no subscriber takes is lost, and counted as such.
+    /// `spec.delivery.deadLetterSink`; without one an event that the subscriber does not take is dropped.
     #[serde(default)]
     pub dead_letter_sink: Option<DeadLetterSink>,
 }

@@ -52,9 +52,28 @@ async fn what_may_pass_later_is_tried_again_and_nothing_else() {
         setup.post(&running.broker_url(), &Event::new("1")).await;
         quiet(&running).await;
         assert_eq!(subscriber.received().len(), attempts, "{status}");
-        assert_eq!(running.stats().lost, 1, "{status}");
+        let stats = running.stats();
+        let of_trigger = stats.triggers[&format!("t{status}")];
+        assert_eq!((of_trigger.dropped, of_trigger.lost, stats.lost), (1, 0, 0), "{status}");
         running.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_without_a_dead_letter_sink_drops_what_used_up_its_attempts() {
+    let setup = Setup::new();
+    let subscriber = TestSubscriber::answering(Answer::status(503)).await;
+    let mut config = setup.config();
+    config.triggers = vec![trigger("t", &subscriber.url)];
+    let running = start(config).await;
+    setup.post(&running.broker_url(), &Event::new("1")).await;
+    quiet(&running).await;
+    assert_eq!(subscriber.received().len(), 3);
+    let stats = running.stats();
+    let of_trigger = stats.triggers["t"];
+    assert_eq!((of_trigger.dropped, of_trigger.dead_lettered, of_trigger.lost), (1, 0, 0));
+    assert_eq!((stats.lost, running.violations()), (0, Vec::new()), "nothing that was to be kept is lost");
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

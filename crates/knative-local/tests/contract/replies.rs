@@ -30,7 +30,7 @@ async fn a_reply_goes_into_the_same_broker_even_with_202() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_no_event_is_dead_lettered_without_another_attempt() {
+async fn a_body_that_is_no_event_is_a_failure_without_another_attempt() {
     let setup = Setup::new();
     let subscriber = TestSubscriber::answering(Answer { body: "OK", ..Answer::status(200) }).await;
     let mut config = setup.config();
@@ -39,8 +39,8 @@ async fn a_body_that_is_no_event_is_dead_lettered_without_another_attempt() {
     setup.post(&running.broker_url(), &Event::new("1")).await;
     quiet(&running).await;
     assert_eq!(subscriber.received().len(), 1);
-    assert_eq!(running.stats().triggers["t"].lost, 1);
-    assert_eq!(rules(&running.violations()), [Rule::AnswerIsEmptyOrEvent, Rule::NothingIsLost]);
+    assert_eq!(running.stats().triggers["t"].dropped, 1);
+    assert_eq!(rules(&running.violations()), [Rule::AnswerIsEmptyOrEvent]);
     running.stop().await;
 }
 

@@ -2,10 +2,11 @@
 //! `pipeline` in `values.schema.json` from the pipeline's own schema. `FRESHET_BLESS=1` writes them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chart_tests::repository;
 use serde_json::{Value, json};
-use topology::{Filter, PAYLOADS, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
+use topology::{Delivery, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
 
 const HEAD: &str = "# Generated from crates/topology for the templates: `FRESHET_BLESS=1 cargo test -p chart-tests` writes it.\n";
 
@@ -26,13 +27,15 @@ fn the_templates_read_what_is_declared() {
     check("files/topology.yaml", |_| {
         let stages = STAGES.iter().map(|stage| (stage.name, traits(stage)));
         let subscriptions = SUBSCRIPTIONS.iter().map(|one| (one.name, subscription(one)));
+        let deliveries = Delivery::ALL.map(|one| (one.name, delivery(one)));
         let prewarms = PREWARMS
             .map(|one| json!({"stage": one.stage, "variable": one.variable, "next": one.next}).to_string());
         format!(
             "{HEAD}stages:\n{}\n# `timer` stands for the source of the PingSource of that name.\nsubscriptions:\n{}\n\
-             timers:\n  {}: {{every: {}s, rare: {}s}}\n\nprewarms:\n  - {}\n",
+             # Their numbers are values.\ndeliveries:\n{}\ntimers:\n  {}: {{every: {}s, rare: {}s}}\n\nprewarms:\n  - {}\n",
             rows(stages),
             rows(subscriptions),
+            rows(deliveries.into_iter()),
             TICK_TIMER.name,
             TICK_TIMER.every.as_secs(),
             TICK_TIMER.rare.as_secs(),
@@ -61,14 +64,16 @@ fn traits(stage: &StageSpec) -> Value {
 }
 
 fn subscription(one: &Subscription) -> Value {
-    let mut value = json!({"stage": one.stage, "filter": {}});
-    for (attribute, filter) in one.filter {
-        match filter {
-            Filter::Exactly(text) => value["filter"][attribute] = json!(text),
-            Filter::Timer(timer) => value["timer"] = json!(timer),
-        }
+    let mut value =
+        json!({"stage": one.stage, "filter": {"type": one.event_type}, "delivery": one.delivery().name});
+    if let Some(timer) = one.timer {
+        value["timer"] = json!(timer);
     }
     value
+}
+
+fn delivery(one: Delivery) -> Value {
+    if one.dead_letters { json!({"deadLetters": true}) } else { json!({}) }
 }
 
 #[test]
@@ -83,12 +88,13 @@ fn the_numbers_of_the_values_are_the_declared_ones() {
             numbers.insert(format!("stages.{}.{key}", stage.name), number);
         }
     }
-    let delivery = PAYLOADS.delivery;
-    assert!(SUBSCRIPTIONS.iter().all(|one| one.delivery == delivery), "the values know one delivery");
-    let backoff = u64::try_from(delivery.backoff_delay.as_millis()).expect("a delay is short");
-    numbers.insert("delivery.timeoutSeconds".to_owned(), delivery.timeout.as_secs());
-    numbers.insert("delivery.retry".to_owned(), delivery.retry.into());
-    numbers.insert("delivery.backoffDelayMs".to_owned(), backoff);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).expect("a delay is short");
+    for delivery in Delivery::ALL {
+        assert_eq!(delivery.timeout, Delivery::PAYLOADS.timeout, "the values know one time-out");
+        numbers.insert(format!("delivery.{}.retry", delivery.name), delivery.retry.into());
+        numbers.insert(format!("delivery.{}.backoffDelayMs", delivery.name), millis(delivery.backoff_delay));
+    }
+    numbers.insert("delivery.timeoutSeconds".to_owned(), Delivery::PAYLOADS.timeout.as_secs());
     check("values.yaml", |text| {
         let written = with_numbers(text, &mut numbers);
         assert!(numbers.is_empty(), "values.yaml has no {numbers:?}");

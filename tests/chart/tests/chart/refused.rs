@@ -22,14 +22,17 @@ const REFUSED: [(&str, &str); 42] = [
     ),
     ("stages.notify.timeoutSeconds=90", "must be at least 5 s more than stages.notify.timeoutSeconds (90)"),
     ("stages.notify.timeoutSeconds=30", "/stages/notify/timeoutSeconds"),
-    ("delivery.retry=11", "delivery: 12 attempts of up to 65 s and 2047 s of waits between them are 2827 s"),
-    ("delivery.retry=0", "/delivery/retry"),
-    ("delivery.backoffDelayMs=0", "/delivery/backoffDelayMs"),
-    ("delivery.order=random", "/delivery/order"),
     (
-        "delivery.orders.alert-request=ordered",
-        "delivery.orders.alert-request: there is no such subscription, only alert-re",
+        "delivery.payloads.retry=42",
+        "delivery.payloads: 43 attempts of up to 65 s and 4515 s of waits between them are 7310 s",
     ),
+    (
+        "delivery.hints.retry=15,delivery.hints.backoffDelayMs=60000",
+        "delivery.hints: 16 attempts of up to 65 s and 7200 s of waits",
+    ),
+    ("delivery.payloads.retry=0", "/delivery/payloads/retry"),
+    ("delivery.hints.backoffDelayMs=0", "/delivery/hints/backoffDelayMs"),
+    ("delivery.order=ordered", "order"),
     (
         "kafka.bootstrapServers=",
         "kafka.bootstrapServers is not set, and is needed for the Broker of class Kafka and dead letters in Kafka",
@@ -107,16 +110,6 @@ fn every_mistake_is_listed_at_once() {
     let said = Chart::new(tools).refusal();
     for reason in ["database.existingSecret is not set", "kafka.bootstrapServers is not set"] {
         assert!(said.contains(reason), "{said}");
-    }
-}
-
-#[test]
-fn an_order_is_refused_where_the_broker_keeps_none() {
-    let Some(tools) = Tools::of_this_test() else { return };
-    let chart = Chart::new(tools).ci("broker-in-memory");
-    for order in ["delivery.order=ordered", "delivery.orders.notify-due=ordered"] {
-        let said = chart.clone().set(order).refusal();
-        assert!(said.contains("the class MTChannelBasedBroker keeps no order"), "{said}");
     }
 }
 
