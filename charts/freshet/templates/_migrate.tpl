@@ -14,3 +14,14 @@
 {{- end -}}
 {{- dict "topics" $topics | toYaml -}}
 {{- end -}}
+
+{{/* The consumer groups that begin at the start of a topic that this Job makes, as a list of TOPIC:GROUP under `groups`: what `ingest`
+     has answered with a 2xx before Knative looked at the Trigger would be behind it. A Trigger of foreign events begins where it is
+     made, as Triggers do. */}}
+{{- define "freshet.migrate.groups" -}}
+{{- $groups := list -}}
+{{- if and .Values.kafka.createTopics .Values.broker.create (eq .Values.broker.class "Kafka") .Values.broker.externalTopic -}}
+{{- $groups = list (include "freshet.payloadGroup" (list . (printf "%s-transform-payloads" (include "freshet.fullname" .)))) -}}
+{{- end -}}
+{{- dict "groups" $groups | toYaml -}}
+{{- end -}}

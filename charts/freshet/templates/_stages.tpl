@@ -26,6 +26,12 @@
 {{- end }}
 {{- end -}}
 
+{{/* The consumer group of a Trigger as TOPIC:GROUP, after Knative's `triggers.consumergroup.template`: (list $ "trigger"). */}}
+{{- define "freshet.payloadGroup" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s:knative-trigger-%s-%s" (include "freshet.broker.actualTopic" $root) $root.Release.Namespace (index . 1) -}}
+{{- end -}}
+
 {{/* The consumer groups that payloads wait for, of the Triggers to `transform`: TOPIC:GROUP, with commas between them. */}}
 {{- define "freshet.payloadGroups" -}}
 {{- $root := . -}}
@@ -38,7 +44,7 @@
 {{- end -}}
 {{- $groups := list -}}
 {{- range $triggers -}}
-{{- $groups = append $groups (printf "%s:knative-trigger-%s-%s" (include "freshet.broker.actualTopic" $root) $root.Release.Namespace .) -}}
+{{- $groups = append $groups (include "freshet.payloadGroup" (list $root .)) -}}
 {{- end -}}
 {{- join "," $groups -}}
 {{- end -}}

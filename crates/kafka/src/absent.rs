@@ -110,6 +110,17 @@ pub async fn create_missing_topics(
 ///
 /// # Errors
 /// [`MetadataError`].
+pub async fn begin_at_start(
+    settings: &KafkaSettings,
+    _: &[TopicGroup],
+) -> Result<Vec<TopicGroup>, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
 pub async fn missing_topics(settings: KafkaSettings, _: Vec<String>) -> Result<Vec<String>, MetadataError> {
     match settings.0 {}
 }

@@ -15,7 +15,7 @@ use crate::settings::KafkaSettings;
 use crate::topic_group::{PartitionPosition, TopicGroup};
 
 /// For one answer.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Why Kafka did not answer.
 #[derive(Debug, Error)]
@@ -97,14 +97,14 @@ fn positions_of(
     committed.elements().into_iter().map(position).collect()
 }
 
-fn partitions_of(consumer: &BaseConsumer<Logged>, topic: &str) -> Result<Vec<i32>, KafkaError> {
+pub(crate) fn partitions_of(consumer: &BaseConsumer<Logged>, topic: &str) -> Result<Vec<i32>, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), LIMIT)?;
     let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
     Ok(partitions.map(MetadataPartition::id).collect())
 }
 
 /// librdkafka's questions block.
-async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
 ) -> Result<T, MetadataError> {
     match tokio::task::spawn_blocking(ask).await {

@@ -16,6 +16,8 @@ mod consumer;
 #[cfg(feature = "client")]
 mod drain;
 #[cfg(feature = "client")]
+mod group_start;
+#[cfg(feature = "client")]
 mod lag;
 #[cfg(feature = "client")]
 mod log;
@@ -35,13 +37,15 @@ pub use topic_spec::TopicSpec;
 
 #[cfg(not(feature = "client"))]
 pub use absent::{
-    AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, create_missing_topics, lags,
-    missing_topics, partitions, positions,
+    AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, begin_at_start,
+    create_missing_topics, lags, missing_topics, partitions, positions,
 };
 #[cfg(feature = "client")]
 pub use admin::{AdminError, create_missing_topics};
 #[cfg(feature = "client")]
 pub use drain::{Drain, DrainError};
+#[cfg(feature = "client")]
+pub use group_start::begin_at_start;
 #[cfg(feature = "client")]
 pub use lag::{MetadataError, lags, missing_topics, partitions, positions};
 #[cfg(feature = "client")]

@@ -49,6 +49,28 @@ impl World {
         }
     }
 
+    /// What `group` has committed of both partitions.
+    fn committed(&self, topic: &str, group: &str) -> [Option<i64>; 2] {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(topic, 0, 1);
+        let committed = consumer.committed_offsets(asked, Duration::from_secs(10)).unwrap();
+        [0, 1]
+            .map(|partition| committed.find_partition(topic, partition)?.offset().to_raw())
+            .map(|offset| offset.filter(|offset| *offset >= 0))
+    }
+
+    /// A member of `group` that has been given its partitions.
+    fn member(&self, topic: &str, group: &str) -> BaseConsumer {
+        let mut config = self.client();
+        config.set("group.id", group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+        let consumer: BaseConsumer = config.create().unwrap();
+        consumer.subscribe(&[topic]).unwrap();
+        let first = consumer.poll(Duration::from_secs(60));
+        assert!(first.is_some_and(|record| record.is_ok()), "the member reads");
+        consumer
+    }
+
     /// Commits that `group` has read partition 0 up to `next`.
     fn commit(&self, topic: &str, group: &str, next: i64) {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
@@ -71,6 +93,30 @@ async fn topics_that_are_missing_are_made_once() {
     assert_eq!(world.freshet(&migrate).1["topics"], json!([topic]));
     assert_eq!(world.freshet(&migrate).1["topics"], json!([]));
     assert_eq!(world.freshet(&["doctor", "--inside", "--topic", &topic]).1["kafka"]["missing"], json!([]));
+}
+
+#[tokio::test]
+async fn a_group_that_has_committed_nothing_begins_at_its_topics_start_and_others_stay() {
+    let Some(world) = World::build().await else { return };
+    let topic = world.kafka.unique("events");
+    let [new, halfway, read] = ["new", "halfway", "read"].map(|name| world.kafka.unique(name));
+    let wanted = format!("{topic}:2:1");
+    let reader = |group: &str| format!("{topic}:{group}");
+    let migrate = |group: &str| {
+        let group = reader(group);
+        world.freshet(&["migrate", "--topic", &wanted, "--group", &group, "-o", "json"]).1
+    };
+    assert_eq!(migrate(&new)["groups"], json!([reader(&new)]), "the topic was made just now");
+    assert_eq!(world.committed(&topic, &new), [Some(0), Some(0)]);
+    world.produce(&topic, 20).await;
+    world.commit(&topic, &halfway, 3);
+    assert_eq!(migrate(&halfway)["groups"], json!([reader(&halfway)]));
+    assert_eq!(world.committed(&topic, &halfway), [Some(3), Some(0)]);
+    assert_eq!(migrate(&halfway)["groups"], json!([]));
+    let member = world.member(&topic, &read);
+    assert_eq!(migrate(&read)["groups"], json!([]), "a group with a member is the member's");
+    assert_eq!(world.committed(&topic, &read), [None, None]);
+    drop(member);
 }
 
 #[tokio::test]

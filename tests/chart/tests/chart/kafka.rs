@@ -20,9 +20,18 @@ fn topics_belong_to_nobody_and_are_made_by_the_migration_job() {
     let sink = object(&objects, "KafkaSink", "farm-dead-letters");
     assert_eq!(sink.text("/spec/topic"), "fields.farm.dead-letters");
     assert!(sink.at("/spec/numPartitions").is_none(), "the sink would delete its topic");
-    let expected =
-        ["migrate", "--topic", "fields.farm.events:10:3", "--topic", "fields.farm.dead-letters:3:3"];
+    let expected = [
+        "migrate",
+        "--topic",
+        "fields.farm.events:10:3",
+        "--topic",
+        "fields.farm.dead-letters:3:3",
+        "--group",
+        "fields.farm.events:knative-trigger-fields-farm-transform-payloads",
+    ];
     assert_eq!(migration_arguments(&objects), expected);
+    let without = Chart::new(tools).ci("kafka").set("kafka.createTopics=false").objects();
+    assert_eq!(migration_arguments(&without), ["migrate"]);
     assert!(objects.iter().all(|object| object.annotation("helm.sh/resource-policy").is_none()));
 }
 
