@@ -54,6 +54,8 @@ pub mod kinds {
     pub const KAFKA_SINK: Kind = Kind { api: "apis/eventing.knative.dev/v1alpha1", plural: "kafkasinks" };
     /// Deployments.
     pub const DEPLOYMENT: Kind = Kind { api: "apis/apps/v1", plural: "deployments" };
+    /// StatefulSets.
+    pub const STATEFUL_SET: Kind = Kind { api: "apis/apps/v1", plural: "statefulsets" };
     /// Jobs.
     pub const JOB: Kind = Kind { api: "apis/batch/v1", plural: "jobs" };
     /// Pods.
@@ -79,6 +81,11 @@ struct List {
 }
 
 impl Kind {
+    /// `service`.
+    pub fn singular(self) -> &'static str {
+        self.plural.trim_end_matches('s')
+    }
+
     /// The address of its objects: in `namespace`, or everywhere where that is `None`.
     fn path(self, namespace: Option<&str>) -> String {
         match namespace {

@@ -23,6 +23,11 @@ pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The `type` of the events that a Trigger takes.
+pub fn event_type(trigger: &Value) -> &str {
+    text(trigger, "/spec/filter/attributes/type")
+}
+
 /// The elements of the list at `pointer`.
 pub fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)

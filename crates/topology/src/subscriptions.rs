@@ -23,7 +23,7 @@ pub struct Subscription {
 impl Subscription {
     /// How its events are delivered.
     pub fn delivery(&self) -> Delivery {
-        if is_hint(self.event_type) { Delivery::HINTS } else { Delivery::PAYLOADS }
+        Delivery::of(self.event_type)
     }
 }
 
@@ -52,6 +52,16 @@ impl Delivery {
         Self { name: "hints", timeout: TIMEOUT, retry: 3, backoff_delay: BACKOFF, dead_letters: false };
     /// Each kind.
     pub const ALL: [Self; 2] = [Self::PAYLOADS, Self::HINTS];
+
+    /// That of events of this type.
+    pub fn of(event_type: &str) -> Self {
+        if is_hint(event_type) { Self::HINTS } else { Self::PAYLOADS }
+    }
+
+    /// The longest wait between two attempts.
+    pub fn longest_wait(self) -> Duration {
+        self.backoff_delay * self.retry
+    }
 }
 
 const TIMEOUT: Duration = Duration::from_secs(65);

@@ -1,9 +1,10 @@
 //! The Broker, its class, and where dead letters go.
 
 use serde_json::Value;
+use topology::Delivery;
 
 use super::{Finding, code};
-use crate::object::{annotation, condition, is_ready, name, text};
+use crate::object::{annotation, condition, event_type, is_ready, name, text};
 
 /// The class whose events outlive a restart.
 pub const KAFKA_CLASS: &str = "Kafka";
@@ -39,16 +40,19 @@ pub fn look(wanted: &str, broker: Option<&Value>, definitions: &[Value]) -> Vec<
     found
 }
 
-/// Triggers whose dead letters go to a service.
+/// Triggers of payloads whose dead letters go to a service, or nowhere. Hints have none: the next tick asks again.
 pub fn dead_letters(triggers: &[Value]) -> Option<Finding> {
-    let to_service = |trigger: &&Value| text(trigger, "/spec/delivery/deadLetterSink/ref/kind") == "Service";
-    let without = |trigger: &&Value| trigger.pointer("/spec/delivery/deadLetterSink").is_none();
-    let count = triggers.iter().filter(to_service).count();
-    let none = triggers.iter().filter(without).count();
-    let what = match (count, none) {
+    let of_payloads = |trigger: &&Value| Delivery::of(event_type(trigger)).dead_letters;
+    let triggers: Vec<_> = triggers.iter().filter(of_payloads).collect();
+    let sink = |trigger: &Value, kind: &str| text(trigger, "/spec/delivery/deadLetterSink/ref/kind") == kind;
+    let to_service = triggers.iter().filter(|trigger| sink(trigger, "Service")).count();
+    let none =
+        triggers.iter().filter(|trigger| trigger.pointer("/spec/delivery/deadLetterSink").is_none()).count();
+    let of = triggers.len();
+    let what = match (to_service, none) {
         (0, 0) => return None,
-        (count, 0) => format!("{count} of {} Triggers send them straight to a service", triggers.len()),
-        (_, none) => format!("{none} of {} Triggers have no dead letter sink at all", triggers.len()),
+        (count, 0) => format!("{count} of {of} Triggers of payloads send them straight to a service"),
+        (_, none) => format!("{none} of {of} Triggers of payloads have no dead letter sink at all"),
     };
     Some(Finding::new(code::DEAD_LETTERS_NOT_DURABLE, "dead letters", what))
 }
@@ -66,6 +70,7 @@ pub fn groups(broker: &Value, triggers: &[Value]) -> Vec<(String, String, String
 
 #[cfg(test)]
 mod tests {
+    use event_model::event_types::{ALERTS_CHANGED, PAYLOAD_RECEIVED};
     use serde_json::{Value, json};
 
     use super::{dead_letters, groups, look};
@@ -94,12 +99,22 @@ mod tests {
     }
 
     #[test]
-    fn dead_letters_that_go_to_a_service_are_told() {
-        let trigger = |kind: &str| json!({"spec": {"delivery": {"deadLetterSink": {"ref": {"kind": kind}}}}});
-        assert!(dead_letters(&[trigger("KafkaSink")]).is_none());
-        let found = dead_letters(&[trigger("KafkaSink"), trigger("Service")]).unwrap();
+    fn dead_letters_of_payloads_that_go_to_a_service_are_told() {
+        let trigger = |event_type: &str, kind: &str| {
+            json!({"spec": {
+                "filter": {"attributes": {"type": event_type}},
+                "delivery": {"deadLetterSink": {"ref": {"kind": kind}}},
+            }})
+        };
+        let hint =
+            json!({"spec": {"filter": {"attributes": {"type": ALERTS_CHANGED}}, "delivery": {"retry": 3}}});
+        let own = |kind| trigger(PAYLOAD_RECEIVED, kind);
+        assert!(dead_letters(&[own("KafkaSink"), hint.clone()]).is_none());
+        let found =
+            dead_letters(&[own("KafkaSink"), trigger("com.example.reading", "Service"), hint]).unwrap();
         assert!(found.what.starts_with("1 of 2"), "{}", found.what);
-        assert!(dead_letters(&[json!({"spec": {}})]).unwrap().what.contains("no dead letter sink"));
+        let foreign = json!({"spec": {"filter": {"attributes": {"type": "com.example.reading"}}}});
+        assert!(dead_letters(&[foreign]).unwrap().what.contains("no dead letter sink"));
     }
 
     #[test]

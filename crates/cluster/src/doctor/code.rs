@@ -76,13 +76,18 @@ pub const NOT_READY: Code = error(
     "not-ready",
     "read the reason; `kubectl describe` on the object shows more; right after an install it passes by itself",
 );
-/// A subscription has no Trigger.
+/// A subscription, or a source of foreign events, has no Trigger.
 pub const TRIGGER_MISSING: Code =
     error("trigger-missing", "run `helm upgrade` with the chart of this release: it has every Trigger");
 /// The Broker keeps its events in memory.
 pub const BROKER_KEEPS_NOTHING: Code = warning(
     "broker-keeps-nothing",
     "take broker.class=Kafka for anything that matters: a restart of this Broker loses what was accepted",
+);
+/// A process that events go through has no second one beside it.
+pub const SINGLE_REPLICA: Code = warning(
+    "single-replica",
+    "give it a second pod; docs/operations.md says how, for it is not the same for each",
 );
 /// Dead letters go straight to a service.
 pub const DEAD_LETTERS_NOT_DURABLE: Code = warning(
@@ -178,7 +183,7 @@ pub const TOPIC_MISSING: Code =
     error("topic-missing", "let the migration Job make it (kafka.createTopics), or make it by hand");
 
 /// Every kind.
-pub const ALL: [Code; 31] = [
+pub const ALL: [Code; 32] = [
     KUBERNETES_TOO_OLD,
     KNATIVE_MISSING,
     KNATIVE_TOO_OLD,
@@ -188,6 +193,7 @@ pub const ALL: [Code; 31] = [
     NOT_READY,
     TRIGGER_MISSING,
     BROKER_KEEPS_NOTHING,
+    SINGLE_REPLICA,
     DEAD_LETTERS_NOT_DURABLE,
     MIGRATION_FAILED,
     SCALE_TO_ZERO_OFF,

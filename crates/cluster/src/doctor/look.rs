@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::inside::{Report, judge};
 use super::rights::RIGHTS;
-use super::{Finding, broker, capacity, code, knative, objects, versions};
+use super::{Finding, broker, capacity, code, data_plane, knative, objects, versions};
 use crate::api::{Cluster, kinds};
 use crate::inside::{self, PodOptions, Unanswered};
 use crate::object::{list, text, variable};
@@ -115,12 +115,21 @@ async fn own_objects(
     for (kind, objects) in [("trigger", &triggers), ("pingsource", &timers), ("kafkasink", &sinks)] {
         found.extend(objects::readiness(kind, objects));
     }
-    found.extend(objects::missing_triggers(&release.fullname, &triggers, &timers));
+    found.extend(objects::missing_triggers(&release.fullname, &triggers));
+    if let Some(pipeline) = part(&mut found, "the pipeline", release.pipeline(cluster).await) {
+        found.extend(objects::unfed_sources(&pipeline, &triggers));
+    }
     found.extend(objects::migrations(&jobs));
     found.extend(broker::dead_letters(&triggers));
     let wanted = triggers.first().map_or(release.fullname.as_str(), |trigger| text(trigger, "/spec/broker"));
     let named = cluster.get(kinds::BROKER, namespace, wanted).await?;
     found.extend(broker::look(wanted, named.as_ref(), definitions));
+    let of_broker = named.as_ref().is_some_and(|broker| broker::class(broker) == broker::KAFKA_CLASS);
+    let workloads = if of_broker { &data_plane::OF_BROKER[..] } else { &[] };
+    for workload in workloads.iter().chain((!sinks.is_empty()).then_some(&data_plane::OF_SINK)) {
+        let object = cluster.get(workload.kind, Some(EVENTING), workload.name).await?;
+        found.extend(data_plane::judge(workload, object.as_ref()));
+    }
     Ok(found)
 }
 

@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod capacity;
 pub mod code;
+pub mod data_plane;
 pub mod inside;
 pub mod knative;
 mod look;

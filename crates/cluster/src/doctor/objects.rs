@@ -1,10 +1,12 @@
 //! The release's own objects: are they there, are they ready.
 
+use pipeline_config::Pipeline;
 use serde_json::Value;
-use topology::{SUBSCRIPTIONS, TICK_TIMER};
+use topology::{PAYLOADS, SUBSCRIPTIONS};
 
 use super::{Finding, code};
-use crate::object::{condition, is_ready, name};
+use crate::object::{condition, event_type, is_ready, label, name};
+use crate::release::COMPONENT;
 
 /// Those of `objects` that are not ready; `kind` as in `service`.
 pub fn readiness(kind: &str, objects: &[Value]) -> Vec<Finding> {
@@ -18,7 +20,7 @@ pub fn readiness(kind: &str, objects: &[Value]) -> Vec<Finding> {
         .collect()
 }
 
-/// Deployments (the Kafka way's worker) with fewer pods than they should have.
+/// Deployments (topic mode's worker) with fewer pods than they should have.
 pub fn workers(deployments: &[Value]) -> Vec<Finding> {
     let short = deployments.iter().filter_map(|deployment| {
         let wanted = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
@@ -31,21 +33,31 @@ pub fn workers(deployments: &[Value]) -> Vec<Finding> {
     short.collect()
 }
 
-/// Subscriptions of the code that have no Trigger. Those of the tick are left out where there is no tick: nothing needs it.
-pub fn missing_triggers(fullname: &str, triggers: &[Value], timers: &[Value]) -> Vec<Finding> {
-    let has = |objects: &[Value], wanted: &str| {
-        let wanted = format!("{fullname}-{wanted}");
-        objects.iter().any(|object| name(object) == wanted)
-    };
-    let has_tick = has(timers, TICK_TIMER.name);
-    let missing = SUBSCRIPTIONS.iter().filter(|subscription| {
-        let is_of_tick = matches!(subscription.name, "transform-tick" | "alert-heartbeat");
-        !has(triggers, subscription.name) && (has_tick || !is_of_tick)
-    });
+/// Subscriptions of the code that have no Trigger.
+pub fn missing_triggers(fullname: &str, triggers: &[Value]) -> Vec<Finding> {
+    let has = |wanted: &str| triggers.iter().any(|trigger| name(trigger) == wanted);
+    let named = SUBSCRIPTIONS.iter().map(|one| (format!("{fullname}-{}", one.name), one.stage));
+    let missing = named.filter(|(wanted, _)| !has(wanted));
     missing
-        .map(|subscription| {
-            let what = format!("{} gets no events of this subscription", subscription.stage);
-            Finding::new(code::TRIGGER_MISSING, format!("trigger/{fullname}-{}", subscription.name), what)
+        .map(|(wanted, stage)| {
+            let what = format!("{stage} gets no events of this subscription");
+            Finding::new(code::TRIGGER_MISSING, format!("trigger/{wanted}"), what)
+        })
+        .collect()
+}
+
+/// Sources of foreign events whose type no Trigger brings to the stage that takes payloads.
+pub fn unfed_sources(pipeline: &Pipeline, triggers: &[Value]) -> Vec<Finding> {
+    let brings = |trigger: &Value, wanted: &str| {
+        label(trigger, COMPONENT) == PAYLOADS.stage && event_type(trigger) == wanted
+    };
+    let foreign = pipeline.sources.iter().filter_map(|(name, source)| Some((name, source.events.as_ref()?)));
+    let unfed =
+        foreign.filter(|(_, events)| !triggers.iter().any(|trigger| brings(trigger, &events.event_type)));
+    unfed
+        .map(|(name, events)| {
+            let what = format!("no Trigger brings it the events of type {}", events.event_type);
+            Finding::new(code::TRIGGER_MISSING, format!("source/{name}"), what)
         })
         .collect()
 }
@@ -63,10 +75,11 @@ pub fn migrations(jobs: &[Value]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use pipeline_config::Pipeline;
     use serde_json::{Value, json};
     use topology::SUBSCRIPTIONS;
 
-    use super::{migrations, missing_triggers, readiness, workers};
+    use super::{migrations, missing_triggers, readiness, unfed_sources, workers};
 
     fn named(name: &str) -> Value {
         json!({"metadata": {"name": name}})
@@ -92,9 +105,31 @@ mod tests {
     fn every_subscription_has_its_trigger() {
         let all: Vec<_> =
             SUBSCRIPTIONS.iter().map(|wanted| named(&format!("plant-{}", wanted.name))).collect();
-        assert_eq!(missing_triggers("plant", &all, &[named("plant-tick")]), []);
-        let found = missing_triggers("plant", &all[1..], &[]);
-        assert_eq!(found[0].subject, format!("trigger/plant-{}", SUBSCRIPTIONS[0].name));
+        assert_eq!(missing_triggers("plant", &all), []);
+        for (index, missing) in SUBSCRIPTIONS.iter().enumerate() {
+            let others: Vec<_> = [&all[..index], &all[index + 1..]].concat();
+            let found = missing_triggers("plant", &others);
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].subject, format!("trigger/plant-{}", missing.name));
+        }
+    }
+
+    #[test]
+    fn a_source_of_foreign_events_has_its_trigger() {
+        let file = "sources:\n  own: {format: json}\n  in-house:\n    format: senml_json\n    events: {type: com.example.reading}\n";
+        let pipeline = Pipeline::parse(file, "freshet.yaml").unwrap();
+        let trigger = |stage: &str, event_type: &str| {
+            json!({
+                "metadata": {"name": "t", "labels": {"app.kubernetes.io/component": stage}},
+                "spec": {"filter": {"attributes": {"type": event_type}}},
+            })
+        };
+        assert_eq!(unfed_sources(&pipeline, &[trigger("transform", "com.example.reading")]), []);
+        for other in [trigger("transform", "com.example.other"), trigger("alert", "com.example.reading")] {
+            let found = unfed_sources(&pipeline, &[other]);
+            assert_eq!((found[0].subject.as_str(), found[0].code), ("source/in-house", "trigger-missing"));
+            assert!(found[0].what.contains("com.example.reading"), "{}", found[0].what);
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ const INSIDERS: &str = "doctor, status, drain";
 const SENDERS: &str = "send, dead-letters";
 
 /// Every right that the commands make use of.
-pub const RIGHTS: [Right; 23] = [
+pub const RIGHTS: [Right; 24] = [
     right("serving.knative.dev", "services", "list", Place::Release, EVERY),
     right("eventing.knative.dev", "brokers", "get", Place::Release, INSIDERS),
     right("eventing.knative.dev", "triggers", "list", Place::Release, INSIDERS),
@@ -80,6 +80,7 @@ pub const RIGHTS: [Right; 23] = [
     right("", "configmaps", "get", Place::Namespace("knative-serving"), "doctor"),
     right("apps", "deployments", "get", Place::Namespace("knative-serving"), "doctor"),
     right("apps", "deployments", "get", Place::Namespace("knative-eventing"), "doctor"),
+    right("apps", "statefulsets", "get", Place::Namespace("knative-eventing"), "doctor"),
     right("", "nodes", "list", Place::Cluster, "doctor"),
     right("", "pods", "list", Place::Cluster, "doctor"),
     right("apiextensions.k8s.io", "customresourcedefinitions", "list", Place::Cluster, "doctor"),
