@@ -142,8 +142,12 @@ mod tests {
 
     #[test]
     fn a_question_names_the_namespace_that_it_is_about() {
-        let namespace =
-            |index: usize| RIGHTS[index].question("plant")["spec"]["resourceAttributes"]["namespace"].clone();
-        assert_eq!((namespace(0), namespace(20)), ("plant".into(), "".into()));
+        let namespace = |resource: &str| {
+            let right = RIGHTS.iter().find(|right| right.resource == resource).unwrap();
+            right.question("plant")["spec"]["resourceAttributes"]["namespace"].clone()
+        };
+        assert_eq!(namespace("services"), "plant");
+        assert_eq!(namespace("statefulsets"), "knative-eventing");
+        assert_eq!(namespace("nodes"), "");
     }
 }

@@ -10,6 +10,9 @@ use crate::release::{COMPONENT, Release};
 use kafka::TopicGroup;
 use runtime::Failure;
 
+/// The stage that keeps dead letters.
+pub const DEAD_LETTER: &str = "dead-letter";
+
 /// A release's readers of Kafka, and whether its Broker tells what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readers {
@@ -19,6 +22,8 @@ pub struct Readers {
     pub broker_class: String,
     /// Topic mode's worker, where there is one.
     pub worker: Option<Value>,
+    /// The one of `readers` that keeps what is in the topic of dead letters, where there is one.
+    pub dead_letters: Option<TopicGroup>,
 }
 
 impl Readers {
@@ -48,16 +53,21 @@ fn of(release: &Release, broker: Option<&Value>, triggers: &[Value], workers: &[
         let spec = &worker["spec"]["template"]["spec"];
         readers.extend(reader(spec, "KAFKA_TOPIC", "KAFKA_GROUP").map(|reader| (WORKER.to_owned(), reader)));
     }
-    if let Some(spec) = release.pod_spec("dead-letter") {
-        let reader = reader(spec, "KAFKA_DEAD_LETTER_TOPIC", "KAFKA_DEAD_LETTER_GROUP");
-        readers.extend(reader.map(|reader| ("dead-letter".to_owned(), reader)));
-    }
+    let dead_letters = release.pod_spec(DEAD_LETTER);
+    let dead_letters =
+        dead_letters.and_then(|spec| reader(spec, "KAFKA_DEAD_LETTER_TOPIC", "KAFKA_DEAD_LETTER_GROUP"));
+    readers.extend(dead_letters.clone().map(|reader| (DEAD_LETTER.to_owned(), reader)));
     for (trigger, topic, group) in broker.map(|broker| broker::groups(broker, triggers)).unwrap_or_default() {
         let stage = triggers.iter().find(|known| known["metadata"]["name"] == trigger.as_str());
         let stage = stage.map_or("", |trigger| label(trigger, COMPONENT)).to_owned();
         readers.push((stage, TopicGroup { topic, group }));
     }
-    Readers { readers, broker_class: broker.map_or("", broker::class).to_owned(), worker: worker.cloned() }
+    Readers {
+        readers,
+        broker_class: broker.map_or("", broker::class).to_owned(),
+        worker: worker.cloned(),
+        dead_letters,
+    }
 }
 
 fn reader(pod_spec: &Value, topic: &str, group: &str) -> Option<TopicGroup> {
@@ -103,5 +113,6 @@ mod tests {
         assert_eq!(stages, ["worker", "dead-letter", "notify"]);
         assert_eq!(readers.arguments()[4..], ["--reader", "plant.events:g"]);
         assert_eq!(readers.broker_class, "Kafka");
+        assert_eq!(readers.dead_letters, Some(readers.readers[1].1.clone()));
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -66,8 +68,8 @@ impl World {
         config.set("group.id", group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
         let consumer: BaseConsumer = config.create().unwrap();
         consumer.subscribe(&[topic]).unwrap();
-        let first = consumer.poll(Duration::from_secs(60));
-        assert!(first.is_some_and(|record| record.is_ok()), "the member reads");
+        let reads = || consumer.poll(Duration::from_secs(1)).is_some_and(|record| record.is_ok());
+        assert!((0..60).any(|_| reads()), "the member reads nothing");
         consumer
     }
 
@@ -137,4 +139,44 @@ async fn what_a_group_has_not_read_keeps_a_pipeline_from_being_drained() {
     world.commit(&topic, &group, 5);
     let (status, answer) = world.freshet(&drain);
     assert_eq!((status, &answer["drained"]), (0, &json!(true)));
+}
+
+/// Instead of the stage: what it is sent, and that it reads all of its topic then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_dead_letters_is_woken_for_those_that_wait_in_their_topic() {
+    let Some(world) = World::build().await else { return };
+    let (topic, group) = (world.kafka.unique("dead-letters"), world.kafka.unique("dead-letter"));
+    world.freshet(&["migrate", "--topic", &format!("{topic}:1:1"), "-o", "json"]);
+    world.produce(&topic, 5).await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (reader, url) = (format!("{topic}:{group}"), format!("http://{}/", listener.local_addr().unwrap()));
+    let drain = |timeout: &str| {
+        let arguments = ["drain", "--inside", "--reader", &reader, "--timeout", timeout];
+        world.freshet(&[&arguments[..], &["--dead-letters", &reader, "--wake", &url]].concat())
+    };
+    let (answer, request) = std::thread::scope(|scope| {
+        let stage = scope.spawn(|| {
+            let (mut caller, _) = listener.accept().unwrap();
+            let request = head(&mut caller);
+            world.commit(&topic, &group, 5);
+            caller.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").unwrap();
+            request
+        });
+        (drain("60s"), stage.join().unwrap())
+    });
+    assert_eq!((answer.0, &answer.1["drained"]), (0, &json!(true)), "{}", answer.1);
+    assert!(request.contains("ce-type: dev.freshet.dead-letters.due.v1"), "{request}");
+    // Nothing waits any more, and nobody is woken: the listener would keep the second one waiting.
+    assert_eq!(drain("5s").1["drained"], json!(true));
+}
+
+/// The head of a request, in lower case.
+fn head(caller: &mut TcpStream) -> String {
+    let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
+    while !read.windows(4).any(|end| end == b"\r\n\r\n") {
+        let count = caller.read(&mut buffer).unwrap();
+        assert!(count > 0, "the request ends early");
+        read.extend_from_slice(&buffer[..count]);
+    }
+    String::from_utf8_lossy(&read).to_lowercase()
 }

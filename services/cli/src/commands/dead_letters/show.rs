@@ -61,7 +61,7 @@ fn print(answer: &Answer<'_>) -> io::Result<()> {
     for problem in &line.problems {
         writeln!(out, "  {}: {}", printable(&problem.place), printable(&problem.reason))?;
     }
-    writeln!(out, "failed {} times, first {}, last {}", line.deliveries, line.first_at, line.last_at)?;
+    writeln!(out, "came {} times, first {}, last {}", line.deliveries, line.first_at, line.last_at)?;
     match line.replayed_at {
         None => writeln!(out, "never sent back")?,
         Some(at) => writeln!(out, "sent back {} times, last {at}", line.replays)?,
