@@ -40,25 +40,33 @@
 {{- $files | toJson -}}
 {{- end -}}
 
-{{/* What a part of the pipeline refers to with `{env: NAME}` or `{file: PATH}`, as a list under `names`: (list "env" part). */}}
+{{/* What a part of the pipeline refers to with `{env: NAME}` or `{file: PATH}`, as a list under `names`: (list "env" part). Under
+     `unclear` is what Helm reads as no text: its YAML is 1.1, where NO is false; that of the stages is 1.2, where it is a name. */}}
 {{- define "freshet.references" -}}
 {{- $kind := index . 0 -}}
 {{- $part := index . 1 -}}
 {{- $names := list -}}
+{{- $unclear := list -}}
+{{- $inner := list -}}
 {{- if kindIs "map" $part -}}
 {{- range $key, $value := $part -}}
 {{- if and (eq $key $kind) (kindIs "string" $value) -}}
 {{- $names = append $names $value -}}
+{{- else if and (eq $key $kind) (not (or (kindIs "map" $value) (kindIs "slice" $value))) -}}
+{{- $unclear = append $unclear (include "freshet.text" $value) -}}
 {{- else if ne $key "tags" -}}
-{{- $names = concat $names (include "freshet.references" (list $kind $value) | fromYaml).names -}}
+{{- $inner = append $inner $value -}}
 {{- end -}}
 {{- end -}}
 {{- else if kindIs "slice" $part -}}
-{{- range $part -}}
-{{- $names = concat $names (include "freshet.references" (list $kind .) | fromYaml).names -}}
+{{- $inner = $part -}}
 {{- end -}}
+{{- range $inner -}}
+{{- $found := include "freshet.references" (list $kind .) | fromJson -}}
+{{- $names = concat $names $found.names -}}
+{{- $unclear = concat $unclear $found.unclear -}}
 {{- end -}}
-{{- dict "names" ($names | uniq | sortAlpha) | toYaml -}}
+{{- dict "names" ($names | uniq | sortAlpha) "unclear" ($unclear | uniq | sortAlpha) | toJson -}}
 {{- end -}}
 
 {{/* Milliseconds of a duration as the pipeline file writes it. */}}

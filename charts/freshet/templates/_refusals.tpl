@@ -29,7 +29,23 @@
 {{- $mistakes = append $mistakes "pipeline.sources is empty: there is nothing to take in" -}}
 {{- end -}}
 {{- $parts := list ($own.sources | default dict) ($own.receivers | default dict) -}}
-{{- range $path := (include "freshet.references" (list "file" $parts) | fromYaml).names -}}
+{{- $files := include "freshet.references" (list "file" $parts) | fromJson -}}
+{{- $variables := include "freshet.references" (list "env" $parts) | fromJson -}}
+{{- range $kind, $references := dict "file" $files "env" $variables -}}
+{{- range $references.unclear -}}
+{{- $mistakes = append $mistakes (printf "the pipeline names {%s: %s}, which is no text for Helm: it reads an unquoted NO, ON or YES as a truth value, and 012 as a number. Write it in quotes: {%s: \"NO\"}" $kind . $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $source := $own.sources -}}
+{{- if kindIs "map" $source -}}
+{{- with $source.events -}}
+{{- if not (and (kindIs "map" .) (kindIs "string" .type)) -}}
+{{- $mistakes = append $mistakes (printf "pipeline.sources.%s.events: its type is no text for Helm: write it in quotes" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $path := $files.names -}}
 {{- $mounted := false -}}
 {{- range $.Values.secretFiles -}}{{- if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $path -}}{{- $mounted = true -}}{{- end -}}{{- end -}}
 {{- if not $mounted -}}
@@ -37,7 +53,7 @@
 {{- end -}}
 {{- end -}}
 {{- if not .Values.extraEnvFrom -}}
-{{- range (include "freshet.references" (list "env" $parts) | fromYaml).names -}}
+{{- range $variables.names -}}
 {{- if not (hasKey $.Values.secretEnv .) -}}
 {{- $mistakes = append $mistakes (printf "the pipeline names {env: %s}, which no stage would have: add secretEnv.%s={secret: ..., key: ...}, or extraEnvFrom" . .) -}}
 {{- end -}}

@@ -53,7 +53,7 @@
 {{- define "freshet.env.credentials" -}}
 {{- $root := index . 0 -}}
 {{- $secrets := deepCopy $root.Values.secretEnv -}}
-{{- $names := (include "freshet.references" (list "env" (get (include "freshet.pipeline" $root | fromJson) (index . 1))) | fromYaml).names -}}
+{{- $names := (include "freshet.references" (list "env" (get (include "freshet.pipeline" $root | fromJson) (index . 1))) | fromJson).names -}}
 {{- if and (eq (index . 1) "sources") $root.Values.helmTest.enabled -}}
 {{- $_ := set $secrets "FRESHET_TEST_TOKEN" (dict "secret" (include "freshet.testSecretName" $root) "key" "token") -}}
 {{- $names = append $names "FRESHET_TEST_TOKEN" | uniq | sortAlpha -}}

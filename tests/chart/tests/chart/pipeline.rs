@@ -144,6 +144,33 @@ fn references_and_events_of_a_file_are_found() {
     assert_eq!(objects.iter().filter(foreign).count(), 1);
 }
 
+/// The stages read YAML 1.2, where each of these is a name; Helm reads 1.1.
+#[test]
+fn a_reference_that_helm_reads_as_no_text_is_refused_unless_it_is_quoted() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let source = |reference: &str| {
+        format!("sources: {{a: {{format: json, credentials: [{{bearer: {reference}}}]}}}}\n")
+    };
+    for (reference, reason) in [
+        ("{env: NO}", "the pipeline names {env: false}, which is no text for Helm"),
+        ("{env: on}", "the pipeline names {env: true}"),
+        ("{env: 012}", "the pipeline names {env: 10}"),
+        ("{env: }", "the pipeline names {env: "),
+        ("{file: 1_000}", "the pipeline names {file: 1000}"),
+    ] {
+        let said = with_file(tools, &source(reference), Chart::refusal);
+        assert!(said.contains(reason) && said.contains("Write it in quotes"), "{reference}: {said}");
+    }
+    let foreign = "sources: {a: {format: json, events: {type: NO}}}\n";
+    let said = with_file(tools, foreign, Chart::refusal);
+    assert!(said.contains("pipeline.sources.a.events: its type is no text for Helm"), "{said}");
+
+    let quoted = PipelineFile::new(&source("{env: \"NO\"}"));
+    let chart = Chart::new(tools).ci("kafka").argument("--set-file").argument(quoted.argument());
+    let objects = chart.set("secretEnv.NO.secret=a,secretEnv.NO.key=token").objects();
+    assert!(object(&objects, "Service", "farm-ingest").variable("NO").is_some());
+}
+
 #[test]
 fn a_map_of_the_values_keeps_its_numbers() {
     let Some(tools) = Tools::of_this_test() else { return };

@@ -10,11 +10,10 @@ use crate::{Failure, burst};
 
 /// Payloads before, while, and after it is away.
 const PART: u64 = 20;
-/// For how long it is away, at most: longer than every Trigger tries.
+/// For how long it is away, at most.
 const AWAY: Duration = Duration::from_secs(40);
 
-/// What was in flight for longer than the Triggers try becomes a dead letter once the database is back, and is sent back with
-/// a tick.
+/// What was in flight is tried again, for an hour; what comes to the dead letters all the same is sent back.
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     stand.install(&stand.values_with_quick_tick()).await?;
     let traffic = Steady::start(stand, "away").await?;
