@@ -10,6 +10,8 @@ pub const APPLICATION_HTTP: &str = "application/http";
 
 /// CloudEvents extension: the name of the payload's format.
 pub const EXT_PAYLOAD_FORMAT: &str = "payloadformat";
+/// CloudEvents extension: how the hash of the pipeline begins by which `ingest` accepted the payload.
+pub const EXT_PIPELINE_HASH: &str = "pipelinehash";
 /// CloudEvents extension: the id of the dead letter that the event was, where it was sent back.
 pub const EXT_DEAD_LETTER: &str = "deadletter";
 /// How the extensions begin that Knative's Broker adds on the way.

@@ -1,11 +1,12 @@
 //! An accepted request as an event, and an event as the request that it carries.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cloudevents::{AttributesReader as _, Event};
 use event_model::event_types::PAYLOAD_RECEIVED;
-use event_model::events::{APPLICATION_HTTP, EXT_PARTITION_KEY, EXT_PAYLOAD_FORMAT};
+use event_model::events::{APPLICATION_HTTP, EXT_PARTITION_KEY, EXT_PAYLOAD_FORMAT, EXT_PIPELINE_HASH};
 use event_model::{CLOCK_SKEW, RecordedRequest, cloudevent, hex};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
@@ -34,6 +35,8 @@ pub struct Received<'a> {
     pub fresh_id: Uuid,
     /// The message's id as its signature has it, where the body names none.
     pub signed_message_id: Option<&'a str>,
+    /// How the hash of the pipeline begins that accepts it.
+    pub pipeline: &'a str,
     /// The trace that it belongs to: extensions of the event (CloudEvents' Distributed Tracing).
     pub trace: Vec<(&'static str, &'a str)>,
 }
@@ -54,6 +57,7 @@ pub fn payload_received(inspected: &Inspected<'_, '_>, received: Received<'_>) -
     let key = inspection.device.as_deref().map_or(id, travelling);
     event.set_extension(EXT_PARTITION_KEY, key);
     event.set_extension(EXT_PAYLOAD_FORMAT, origin.decoder.name());
+    event.set_extension(EXT_PIPELINE_HASH, received.pipeline);
     for (name, value) in received.trace {
         event.set_extension(name, value);
     }
@@ -96,6 +100,12 @@ impl Carried {
     /// Whether `ingest` made it; else others put it into the Broker.
     pub fn is_payload_received(&self) -> bool {
         self.event.ty() == PAYLOAD_RECEIVED
+    }
+
+    /// How the hash of the pipeline begins by which `ingest` accepted it, and when; where the event says so.
+    pub fn accepted_by(&self) -> Option<(Cow<'_, str>, Timestamp)> {
+        let hash = cloudevent::extension(&self.event, EXT_PIPELINE_HASH).filter(|hash| !hash.is_empty())?;
+        Some((hash, cloudevent::time(&self.event)?))
     }
 
     /// Its source, and when it was received.
@@ -157,7 +167,8 @@ mod tests {
             RecordedRequest { method: "POST".into(), body: body.to_owned().into(), ..Default::default() };
         let inspected = Inspected::of(origin, &request).unwrap();
         let (at, fresh_id) = (Timestamp::UNIX_EPOCH, Uuid::from_u128(fresh_id));
-        payload_received(&inspected, Received { at, fresh_id, signed_message_id, trace: Vec::new() })
+        let (pipeline, trace) = (pipeline.short_hash(), Vec::new());
+        payload_received(&inspected, Received { at, fresh_id, signed_message_id, pipeline, trace })
     }
 
     #[test]

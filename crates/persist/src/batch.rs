@@ -22,8 +22,8 @@ struct Batch<'a> {
     events: Vec<&'a Carried>,
     /// What cannot be taken.
     dead_letters: Vec<DeadLetter>,
-    /// Whether another pipeline file may take what cannot be taken.
-    is_of_pipeline: bool,
+    /// Of these, those that another pipeline file may take.
+    unknown: Vec<&'a Carried>,
     outgoing: Outgoing<'a>,
 }
 
@@ -75,10 +75,10 @@ impl Persist {
         let outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         let (payloads, events, dead_letters) = (Vec::new(), Vec::new(), Vec::new());
         let mut batch =
-            Batch { persist: self, now, payloads, events, dead_letters, is_of_pipeline: false, outgoing };
+            Batch { persist: self, now, payloads, events, dead_letters, unknown: Vec::new(), outgoing };
         let accepted: Vec<_> = records.iter().filter_map(|record| batch.accept(record)).collect();
-        if batch.is_of_pipeline {
-            self.is_in_force().await?;
+        if !batch.unknown.is_empty() {
+            self.decides_on(&batch.unknown, now).await?;
         }
         let samples: Vec<_> =
             accepted.iter().map(|one| record::samples(one.carried, &one.accepted)).collect();
@@ -143,7 +143,9 @@ impl<'a> Batch<'a> {
         match Accepted::of_event(carried, &self.persist.parts.pipeline, delivered_at) {
             Ok(accepted) => Some(AcceptedRecord { record, carried, accepted }),
             Err(refusal) => {
-                self.is_of_pipeline |= refusal.is_of_pipeline();
+                if refusal.is_of_pipeline() {
+                    self.unknown.push(carried);
+                }
                 self.refuse(dead_event(carried), cause(&refusal), refusal.to_string());
                 None
             }
@@ -159,7 +161,7 @@ impl<'a> Batch<'a> {
             Origin::of(carried, accepted.received_at, trace.as_ref(), Some(&record.place))
         });
         let (place, failed) = (Some(record.place.clone()), (self.persist.parts.stage, self.now));
-        let pipeline = self.persist.parts.pipeline.short_hash();
+        let pipeline = self.persist.parts.pipeline.hash_number();
         let parts = Parts { carried, accepted: &accepted, requests, trace, place, pipeline, failed };
         self.payloads.push(record::payload(parts, resolved));
         self.events.push(carried);

@@ -20,10 +20,10 @@ pub enum PersistError {
     /// The dead letters of a batch were not kept.
     #[error(transparent)]
     DeadLetters(StoreError),
-    /// It names what our pipeline file does not know, and another file is in force.
-    #[error("the pipeline file in force is another one, which may know what the payload names")]
+    /// Its source is one that our pipeline file does not know and another may: that in force, or the next.
+    #[error("the pipeline file has not the payload's source, and another is in force or about to be")]
     NotInForce,
-    /// It names what our pipeline file does not know, and whether that is in force could not be seen.
+    /// Its source is one that our pipeline file does not know, and which file is in force could not be seen.
     #[error(transparent)]
     Pipeline(StoreError),
     /// The events that follow cannot be written.

@@ -1,6 +1,7 @@
 //! One payload.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cloudevents::AttributesReader as _;
 use jiff::Timestamp;
@@ -16,6 +17,9 @@ use store::{Database, EvaluationRequest, Payload, ResolvedStream, StoreError, St
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
 use crate::record::{self, Parts};
+
+/// How long `ingest` may have a pipeline file before it is put in force.
+const ROLLOUT: Duration = Duration::from_secs(300);
 
 /// What payloads are persisted with.
 #[derive(Debug)]
@@ -107,7 +111,7 @@ impl Persist {
         crash::on_event("decode", carried.event().id());
         let accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at);
         if accepted.as_ref().is_err_and(Refusal::is_of_pipeline) {
-            self.is_in_force().await?;
+            self.decides_on(&[carried], now).await?;
         }
         let mut accepted = accepted?;
         let resolved = self.streams.resolve(&record::samples(carried, &accepted)).await;
@@ -123,7 +127,7 @@ impl Persist {
         }
         let publications = outgoing.publications()?;
         let failed = (self.parts.stage, now);
-        let (trace, pipeline) = (trace.clone(), self.parts.pipeline.short_hash());
+        let (trace, pipeline) = (trace.clone(), self.parts.pipeline.hash_number());
         let parts = Parts { carried, accepted: &accepted, requests, trace, place: None, pipeline, failed };
         let payload = record::payload(parts, resolved);
         crash::point("before-write");
@@ -136,14 +140,22 @@ impl Persist {
         Ok(publications)
     }
 
-    /// What our file does not know, another may: ours decides only where it is in force, or none was ever.
-    pub(crate) async fn is_in_force(&self) -> Result<(), PersistError> {
+    /// Whether our file decides on payloads of which it does not know the source, or another may know it: the one in force, or
+    /// the next, which `ingest` had before it was put in force.
+    pub(crate) async fn decides_on(&self, unknown: &[&Carried], now: Timestamp) -> Result<(), PersistError> {
         let client = self.parts.database.client().await.map_err(PersistError::Pipeline)?;
-        let hash = active_pipeline::hash(&client).await;
-        match hash.map_err(|error| PersistError::Pipeline(error.into()))? {
-            Some(hash) if hash != self.parts.pipeline.hash => Err(PersistError::NotInForce),
-            _ => Ok(()),
+        let in_force = active_pipeline::in_force(&client).await;
+        let in_force = in_force.map_err(|error| PersistError::Pipeline(error.into()))?;
+        let Some((in_force, since)) = in_force else { return Ok(()) };
+        let ours = &self.parts.pipeline.hash;
+        let by_next = |carried: &&Carried| {
+            let accepted = carried.accepted_by();
+            accepted.is_some_and(|(by, at)| !ours.starts_with(&*by) && at > since && now <= at + ROLLOUT)
+        };
+        if in_force != *ours || unknown.iter().any(by_next) {
+            return Err(PersistError::NotInForce);
         }
+        Ok(())
     }
 
     /// Resolves what was sent back and is stored now. Where this does not come to pass, the event comes again and is found stored.

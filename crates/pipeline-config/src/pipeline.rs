@@ -95,10 +95,14 @@ pub enum Emit {
 }
 
 impl Pipeline {
+    /// The first eight bytes of the hash, in hex, as events name the pipeline.
+    pub fn short_hash(&self) -> &str {
+        self.hash.get(..16).unwrap_or_default()
+    }
+
     /// The first eight bytes of the hash, as receipts name the pipeline.
-    pub fn short_hash(&self) -> i64 {
-        let first = self.hash.get(..16).and_then(|first| u64::from_str_radix(first, 16).ok());
-        first.unwrap_or_default().cast_signed()
+    pub fn hash_number(&self) -> i64 {
+        u64::from_str_radix(self.short_hash(), 16).unwrap_or_default().cast_signed()
     }
 
     /// The receivers of what `receiver` does not deliver.

@@ -22,6 +22,15 @@ pub async fn activate(client: &impl GenericClient, hash: &str, at: Timestamp) ->
 /// # Errors
 /// Those of the database.
 pub async fn hash(client: &impl GenericClient) -> Result<Option<String>, Error> {
-    let statement = client.prepare_cached("select hash from active_pipeline").await?;
-    client.query_opt(&statement, &[]).await?.map(|row| row.try_get(0)).transpose()
+    Ok(in_force(client).await?.map(|(hash, _)| hash))
+}
+
+/// The hash of the file in force, and since when it is; `None` where none was ever activated.
+///
+/// # Errors
+/// Those of the database.
+pub async fn in_force(client: &impl GenericClient) -> Result<Option<(String, Timestamp)>, Error> {
+    let statement = client.prepare_cached("select hash, activated_at from active_pipeline").await?;
+    let row = client.query_opt(&statement, &[]).await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }

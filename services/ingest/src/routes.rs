@@ -154,6 +154,7 @@ impl<S: Sink> Ingest<S> {
             at: received_at,
             fresh_id: Uuid::now_v7(),
             signed_message_id: signed.message_id.as_deref(),
+            pipeline: &self.sources.pipeline,
             trace: trace.iter().flat_map(TraceContext::fields).collect(),
         };
         let event = payload_received(&inspected, received);

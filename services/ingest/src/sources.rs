@@ -19,7 +19,11 @@ pub(crate) struct Webhook {
 
 /// The sources by name; those that are events in the Broker are not among them.
 #[derive(Default)]
-pub struct Sources(BTreeMap<String, Webhook>);
+pub struct Sources {
+    by_name: BTreeMap<String, Webhook>,
+    /// How the hash of their pipeline begins.
+    pub(crate) pipeline: String,
+}
 
 impl Sources {
     /// Those of `pipeline`. A secret that cannot be had is noted in `env`.
@@ -37,23 +41,23 @@ impl Sources {
                 }
             }
         }
-        Self(sources)
+        Self { by_name: sources, pipeline: pipeline.short_hash().to_owned() }
     }
 
     /// The formats of the sources.
     pub(crate) fn decoders(&self) -> impl Iterator<Item = &'static dyn Decoder> {
-        self.0.values().filter_map(|webhook| decoders::by_name(&webhook.source.format))
+        self.by_name.values().filter_map(|webhook| decoders::by_name(&webhook.source.format))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<(Origin<'_>, &Webhook)> {
-        let (name, webhook) = self.0.get_key_value(name)?;
+        let (name, webhook) = self.by_name.get_key_value(name)?;
         Some((Origin::new(name, &webhook.source).ok()?, webhook))
     }
 }
 
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.by_name.keys()).finish()
     }
 }
 

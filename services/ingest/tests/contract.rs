@@ -35,6 +35,8 @@ async fn an_accepted_request_is_queued_as_it_came() {
     assert_eq!(cloudevent::time(&event), Some(NOW.parse().unwrap()));
     assert_eq!(cloudevent::extension(&event, "payloadformat").as_deref(), Some("senml_json"));
     assert!(cloudevent::extension(&event, "partitionkey").is_some());
+    let own = pipeline_config::Pipeline::parse(YAML, "freshet.yaml").unwrap();
+    assert_eq!(cloudevent::extension(&event, "pipelinehash").as_deref(), Some(own.short_hash()));
     assert_eq!(cloudevent::first_unsafe_attribute(&event), None);
     assert_eq!(recorded.target(), "/hooks/open/anything?precision=ms&x=a%20b");
     assert_eq!(recorded.headers, [("content-type".to_owned(), "application/senml+json".to_owned())]);

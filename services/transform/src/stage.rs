@@ -3,14 +3,13 @@
 use std::error::Error;
 
 use cloudevents::Event;
-use payload::{Carried, Refusal};
+use payload::Carried;
 use persist::{Arrival, Persist, PersistError, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
 use sink::{HttpSink, Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::Database;
-use store::dead_letters::SentBack;
 
 /// The stage's name, also in dead letters.
 pub(crate) const STAGE: &str = "transform";
@@ -61,12 +60,7 @@ impl Transform {
 
 impl Stage for Transform {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
-        let was_sent_back = SentBack::of(&event).is_some();
         match self.take(event, delivery).await {
-            // What nobody takes any more would be sent back again and again.
-            Err(Failure::Persist(PersistError::Refused(Refusal::NotForUs))) if was_sent_back => {
-                Outcome::Rejected("no source takes this event any more".to_owned())
-            }
             Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
             Ok(None) => Outcome::Done,
             Err(failure) => failure.outcome(),
@@ -88,7 +82,6 @@ impl Failure {
     fn outcome(&self) -> Outcome {
         let text = self.to_string();
         match self {
-            Self::Persist(PersistError::Refused(Refusal::NotForUs)) => Outcome::Skip,
             Self::Persist(PersistError::Refused(refusal)) if refusal.status() == 400 => {
                 Outcome::Malformed(text)
             }

@@ -310,7 +310,7 @@ async fn an_event_of_others_is_taken_by_the_source_that_names_its_type() {
     assert_eq!(world.handle(other).await, Outcome::Done);
     assert_eq!(world.count("readings where source = 'factory' and device = 'lathe'").await, 1);
     assert_eq!(world.count("receipt").await, 2);
-    assert_eq!(world.handle(cloudevent::new("com.example.other", "/plant/7", "a")).await, Outcome::Skip);
+    assert_eq!(world.handle(cloudevent::new("com.example.other", "/plant/7", "a")).await.status(), 422);
 }
 
 #[tokio::test]
@@ -340,10 +340,34 @@ async fn what_the_file_does_not_know_comes_again_while_another_is_in_force() {
     let own = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap().hash;
     active_pipeline::activate(&client, &own, now()).await.unwrap();
     assert_eq!(world.handle(unknown()).await.status(), 422);
-    assert_eq!(world.handle(unwanted()).await, Outcome::Skip);
+    assert_eq!(world.handle(unwanted()).await.status(), 422);
     assert_eq!(world.handle(known("2")).await.status(), 202);
     let of_own = format!("receipt where lpad(to_hex(pipeline), 16, '0') = left('{own}', 16)");
     assert_eq!(world.count(&of_own).await, 2);
+}
+
+#[tokio::test]
+async fn what_ingest_accepted_by_the_next_file_comes_again_until_that_is_in_force() {
+    let Some(world) = World::build().await else { return };
+    let client = world.database.client().await.unwrap();
+    let own = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();
+    active_pipeline::activate(&client, &own.hash, now() - Duration::from_secs(3600)).await.unwrap();
+    let accepted = |by: &str, ago: u64| {
+        let mut event = payload("newcomer", "1", "{}");
+        cloudevent::set_time(&mut event, now() - Duration::from_secs(ago));
+        event.set_extension("pipelinehash", by);
+        event
+    };
+    let next = "0123456789abcdef";
+    assert_eq!(world.handle(accepted(next, 60)).await.status(), 503);
+    assert_eq!(world.handle(accepted(own.short_hash(), 60)).await.status(), 422);
+    // Nobody puts it in force.
+    assert_eq!(world.handle(accepted(next, 301)).await.status(), 422);
+    // It was the file before ours, which had the source.
+    assert_eq!(world.handle(accepted(next, 3601)).await.status(), 422);
+    active_pipeline::activate(&client, "another", now() - Duration::from_secs(30)).await.unwrap();
+    active_pipeline::activate(&client, &own.hash, now() - Duration::from_secs(30)).await.unwrap();
+    assert_eq!(world.handle(accepted(next, 60)).await.status(), 422);
 }
 
 #[tokio::test]
