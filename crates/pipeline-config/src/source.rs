@@ -58,6 +58,13 @@ pub struct Rate {
     pub per: Duration,
 }
 
+impl Rate {
+    /// Requests a minute, at least 1.
+    pub fn per_minute(self) -> u64 {
+        (u64::from(self.requests) * 60 / self.per.as_secs().max(1)).max(1)
+    }
+}
+
 impl Source {
     /// The metrics whose names or units the source states itself.
     pub(crate) fn own_metrics(&self) -> Vec<String> {

@@ -1,11 +1,17 @@
 //! "Did you mean ...?"
 
+/// How many words of a like length are compared: a file may hold thousands, and as many mistakes.
+const MAX_CANDIDATES: usize = 200;
+
 /// The candidate that is closest to `word`, if it is close enough to have been meant.
 fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.chars().take(64).collect();
     let limit = if word.len() <= 3 { 1 } else { 1 + word.len() / 4 };
+    let length = word.len();
     candidates
         .into_iter()
+        .filter(|candidate| candidate.chars().take(128).count().abs_diff(length) <= limit)
+        .take(MAX_CANDIDATES)
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

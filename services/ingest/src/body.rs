@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use actix_web::http::{Method, Version};
 use actix_web::web::{Bytes, Payload};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -23,6 +23,11 @@ pub(crate) async fn read(
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > bound) {
         return Err(Problem::too_large(bound));
+    }
+    // actix-http reads such a body to the end of the connection.
+    if request.headers().get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    {
+        return Err(Problem::no_web_socket());
     }
     let says_nothing = length.is_none() && !request.headers().contains_key(TRANSFER_ENCODING);
     if says_nothing && request.version() <= Version::HTTP_11 && request.method() != Method::GET {

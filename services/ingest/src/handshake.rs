@@ -7,6 +7,7 @@ use actix_web::http::header::{ALLOW, HeaderName};
 use actix_web::{HttpRequest, HttpResponse};
 use decoders::Health;
 use decoders::decode::Handshake;
+use pipeline_config::source::Rate;
 use reqwest::{Client, Url};
 use runtime::{ClientOptions, Env, http_client};
 
@@ -94,14 +95,15 @@ pub(crate) fn health(health: Health) -> HttpResponse {
 
 /// `OPTIONS`: the validation request of the CloudEvents webhook specification (section 4.1); without its header field,
 /// the methods.
-pub(crate) fn options(request: &HttpRequest) -> HttpResponse {
+pub(crate) fn options(request: &HttpRequest, rate: Option<Rate>) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     match request.headers().get(REQUEST_ORIGIN) {
         Some(origin) => {
             answer.insert_header((ALLOW, "POST"));
             answer.insert_header((ALLOWED_ORIGIN, origin.clone()));
-            // As many as the sender likes: a source above its own rate is answered 429.
-            answer.insert_header((ALLOWED_RATE, "*"));
+            // Requests a minute; `*` is as many as the sender likes.
+            let rate = rate.map_or_else(|| "*".to_owned(), |rate| rate.per_minute().to_string());
+            answer.insert_header((ALLOWED_RATE, rate));
         }
         None => {
             answer.insert_header((ALLOW, METHODS));
@@ -115,11 +117,20 @@ pub(crate) fn options(request: &HttpRequest) -> HttpResponse {
 fn aws_iot_url(address: &str) -> Option<Url> {
     let url = Url::parse(address).ok()?;
     let region = url.host_str()?.strip_prefix("iot.")?.strip_suffix(".amazonaws.com")?;
-    let is_region =
-        !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let is_plain = url.username().is_empty() && url.password().is_none() && url.port().is_none();
     let is_confirmation = url.path().starts_with("/confirmdestination/");
-    (url.scheme() == "https" && is_region && is_plain && is_confirmation).then_some(url)
+    (url.scheme() == "https" && is_region(region) && is_plain && is_confirmation).then_some(url)
+}
+
+/// `us-east-1`, `us-gov-west-1`: two letters, words, a number. Another label may be the name of a bucket.
+fn is_region(region: &str) -> bool {
+    let mut parts = region.split('-');
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let area = parts.next().is_some_and(|area| area.len() == 2 && is_word(area));
+    let number = parts.next_back().is_some_and(is_number);
+    let words: Vec<&str> = parts.collect();
+    area && number && !words.is_empty() && words.into_iter().all(is_word)
 }
 
 #[cfg(test)]
@@ -128,7 +139,10 @@ mod tests {
 
     #[test]
     fn only_amazons_own_hosts_are_confirmed() {
-        assert!(aws_iot_url("https://iot.us-east-1.amazonaws.com/confirmdestination/AYAD").is_some());
+        for region in ["us-east-1", "ap-southeast-2", "us-gov-west-1"] {
+            let address = format!("https://iot.{region}.amazonaws.com/confirmdestination/AYAD");
+            assert!(aws_iot_url(&address).is_some(), "{address}");
+        }
         for address in [
             "http://iot.us-east-1.amazonaws.com/confirmdestination/AYAD",
             "https://iot.us-east-1.amazonaws.com.evil.example/confirmdestination/AYAD",
@@ -137,6 +151,12 @@ mod tests {
             "https://iot.us-east-1.amazonaws.com:8443/confirmdestination/AYAD",
             "https://iot.evil.example/x.amazonaws.com/confirmdestination/AYAD",
             "https://iot.a.b.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.s3.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.us-east.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.s3-us-west-2.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.us--1.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.us-1.amazonaws.com/confirmdestination/AYAD",
+            "https://iot.us-east-.amazonaws.com/confirmdestination/AYAD",
             "https://iot..amazonaws.com/confirmdestination/AYAD",
             "https://169.254.169.254/confirmdestination/AYAD",
             "https://iot.us-east-1.amazonaws.com/elsewhere",

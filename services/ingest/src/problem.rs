@@ -73,6 +73,10 @@ impl Problem {
         .closing()
     }
 
+    pub(crate) fn no_web_socket() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "this address speaks no WebSocket").closing()
+    }
+
     pub(crate) fn too_large(bound: usize) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {bound} bytes")).closing()
     }

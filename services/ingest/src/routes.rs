@@ -132,7 +132,7 @@ impl<S: Sink> Ingest<S> {
         Span::current().record("source", name.as_str());
         match *request.method() {
             Method::OPTIONS if webhook.guard.admits_handshake(request, tail) => {
-                return Ok(handshake::options(request));
+                return Ok(handshake::options(request, origin.source.rate));
             }
             Method::OPTIONS => return Err(Problem::unauthorized()),
             Method::GET | Method::POST | Method::PUT => {}

@@ -187,6 +187,10 @@ async fn a_body_that_is_slow_endless_or_of_no_length_is_cut_off() {
     assert!(slow.starts_with("HTTP/1.1 400"), "{slow}");
     let silent = raw(&world, &format!("{head}\r\n")).await;
     assert!(silent.starts_with("HTTP/1.1 411"), "{silent}");
+    let socket =
+        raw(&world, &format!("{head}upgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 3\r\n\r\n"))
+            .await;
+    assert!(socket.starts_with("HTTP/1.1 400") && socket.contains("WebSocket"), "{socket}");
     let announced = raw(&world, &format!("{head}content-length: 999999999\r\n\r\n[")).await;
     assert!(announced.starts_with("HTTP/1.1 413"), "{announced}");
     let chunk = format!("{:x}\r\n{}\r\n", MAX_BODY, " ".repeat(MAX_BODY));
@@ -206,6 +210,8 @@ async fn a_webhook_of_cloudevents_may_ask_whether_it_is_welcome() {
     assert_eq!(answer.headers()["webhook-allowed-origin"], "eventgrid.azure.net");
     assert_eq!(answer.headers()["webhook-allowed-rate"], "*");
     assert_eq!(answer.headers()["allow"], "POST");
+    let request = world.request("OPTIONS", "/hooks/slow").header("webhook-request-origin", "example.com");
+    assert_eq!(request.send().await.unwrap().headers()["webhook-allowed-rate"], "2");
     assert_eq!(world.status(world.request("OPTIONS", "/hooks/nobody")).await, 404);
     world.stop().await;
 }

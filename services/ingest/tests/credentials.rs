@@ -20,15 +20,15 @@ sources:
   basic: {format: senml_json, credentials: [{basic: {user: ann, password: {env: SECRET}}}]}
   query: {format: senml_json, credentials: [{query: key, secret: {env: SECRET}}]}
   path: {format: senml_json, credentials: [{path: true, secret: {env: SECRET}}]}
-  hex: {format: senml_json, credentials: [{hmac: {header: X-Signature, prefix: sha256=, secret: {env: SECRET}}}]}
-  base64: {format: senml_json, credentials: [{hmac: {header: X-Signature, encoding: base64, secret: {env: SECRET}}}]}
+  hex: {format: senml_json, credentials: [{hmac: {header: X-Signature, prefix: sha256=, secret: {env: SIGNING_SECRET}}}]}
+  base64: {format: senml_json, credentials: [{hmac: {header: X-Signature, encoding: base64, secret: {env: SIGNING_SECRET}}}]}
   standard: {format: senml_json, credentials: [{standard_webhooks: {secret: {env: WEBHOOK_SECRET}}}]}
   rotating:
     format: senml_json
     credentials:
       - {bearer: {env: OLD_SECRET}}
       - {bearer: {env: SECRET}}
-      - {hmac: {header: X-Signature, secret: {env: SECRET}}}
+      - {hmac: {header: X-Signature, secret: {env: SIGNING_SECRET}}}
 ";
 
 fn hmac(key: &[u8], content: &[u8]) -> Vec<u8> {
@@ -37,9 +37,9 @@ fn hmac(key: &[u8], content: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// `SENML` signed with the plain secret.
+/// `SENML` signed with the secret of the sources that check an HMAC.
 fn signature() -> Vec<u8> {
-    hmac(b"open sesame", SENML.as_bytes())
+    hmac(b"open sesame of the cave", SENML.as_bytes())
 }
 
 /// `SENML` signed after Standard Webhooks.

@@ -30,7 +30,7 @@ impl Door {
         std::fs::write(&file, YAML).unwrap();
         let environment = [
             ("FRESHET_PIPELINE", file.to_str().unwrap()),
-            ("SECRET", "s"),
+            ("SECRET", "open sesame"),
             ("KAFKA_BOOTSTRAP_SERVERS", bootstrap),
             ("KAFKA_TOPIC", "payloads"),
             ("RUST_LOG", "error"),
@@ -43,7 +43,8 @@ impl Door {
 
     async fn post(&self, body: &'static str) -> u16 {
         let request = self.client.post(self.ingest.url("/hooks/lab"));
-        let request = request.header("x-key", "s").header("content-type", "application/json").body(body);
+        let request =
+            request.header("x-key", "open sesame").header("content-type", "application/json").body(body);
         request.send().await.unwrap().status().as_u16()
     }
 }

@@ -124,4 +124,9 @@ fn a_wrong_start_names_the_place_of_each_mistake() {
     let (code, text) = start(&[("K_SINK", "http://127.0.0.1:9")]);
     assert_eq!(code, Some(78));
     assert!(text.contains("source query: environment variable SECRET is not set"), "{text}");
+    let (code, text) = start(&[("K_SINK", "http://127.0.0.1:9"), ("SECRET", "short")]);
+    assert_eq!(code, Some(78));
+    let reason =
+        "source query: the secret of environment variable SECRET has 5 bytes; it must have at least 8";
+    assert!(text.contains(reason), "{text}");
 }

@@ -47,11 +47,10 @@ impl Guard {
         let mut reasons = Vec::new();
         for credential in credentials {
             match Key::of(credential.secret(), env) {
-                Ok(key) if signature::is_usable(credential, &key.current()) => {
-                    locks.push(Lock { credential: credential.clone(), key });
-                }
-                Ok(_) => reasons
-                    .push(format!("the secret of {} is no Standard Webhooks secret", credential.secret())),
+                Ok(key) => match signature::mistake(credential, &key.current()) {
+                    None => locks.push(Lock { credential: credential.clone(), key }),
+                    Some(mistake) => reasons.push(format!("the secret of {} {mistake}", credential.secret())),
+                },
                 Err(error) => reasons.push(error.to_string()),
             }
         }

@@ -14,6 +14,10 @@ use super::{Lock, Signed};
 
 /// How far a signature's time may be from ours, in seconds: what the reference libraries of Standard Webhooks allow.
 const TOLERANCE: i64 = 5 * 60;
+/// The shortest key of a signature, in bytes.
+const MIN_KEY_BYTES: usize = 16;
+/// The shortest secret that a request shows, in bytes.
+const MIN_SHOWN_BYTES: usize = 8;
 /// The two spellings of the header fields; Svix's are the older ones.
 const PREFIXES: [&str; 2] = ["webhook", "svix"];
 /// More signatures than any rotation needs.
@@ -29,9 +33,18 @@ pub(super) fn is_signature(credential: &Credential) -> bool {
     matches!(credential, Credential::Hmac(_) | Credential::StandardWebhooks { .. })
 }
 
-/// Whether a secret can be this credential's.
-pub(super) fn is_usable(credential: &Credential, secret: &Secret) -> bool {
-    !matches!(credential, Credential::StandardWebhooks { .. }) || signing_key(secret).is_some()
+/// Why a secret cannot be this credential's: it is no key at all, or soon guessed. A signature can be tried against without
+/// asking us; what is shown is tried a request at a time.
+pub(super) fn mistake(credential: &Credential, secret: &Secret) -> Option<String> {
+    let (length, least) = match credential {
+        Credential::StandardWebhooks { .. } => match signing_key(secret) {
+            Some(key) => (key.len(), MIN_KEY_BYTES),
+            None => return Some("is no Standard Webhooks secret".to_owned()),
+        },
+        Credential::Hmac(_) => (secret.expose().len(), MIN_KEY_BYTES),
+        _ => (secret.expose().len(), MIN_SHOWN_BYTES),
+    };
+    (length < least).then(|| format!("has {length} bytes; it must have at least {least}"))
 }
 
 pub(super) fn check(lock: &Lock, request: &HttpRequest, body: &[u8], now: Timestamp) -> Option<Signed> {

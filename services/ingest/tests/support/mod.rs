@@ -29,8 +29,9 @@ pub const NOW: &str = "2026-01-15T12:00:00Z";
 pub const MAX_BODY: usize = 4096;
 
 /// The secrets that the tests' files name.
-pub const SECRETS: [(&str, &str); 3] = [
+pub const SECRETS: [(&str, &str); 4] = [
     ("SECRET", "open sesame"),
+    ("SIGNING_SECRET", "open sesame of the cave"),
     ("OLD_SECRET", "0ld-s3cret"),
     ("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
 ];
