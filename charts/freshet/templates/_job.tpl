@@ -23,7 +23,7 @@ containers:
       - {{ . | quote }}
       {{- end }}
     env:
-      {{- include "freshet.env.database" (list $root "direct") | nindent 6 }}
+      {{- include "freshet.env.database" (list $root "direct" .component) | nindent 6 }}
       {{- with .env }}
       {{- . | nindent 6 }}
       {{- end }}

@@ -35,14 +35,18 @@
   {{- end }}
 {{- end -}}
 
-{{/* Every address but those that are private or the cloud's own. */}}
+{{/* Every address but those that lead to this network, to a cloud's own services, or to nobody: IANA's special-purpose
+     registries, and 168.63.129.16 of Azure. Notifications refuse the same by themselves; a test compares. */}}
 {{- define "freshet.publicPeers" -}}
 - ipBlock:
     cidr: 0.0.0.0/0
-    except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+    except:
+      {{- range list "0.0.0.0/8" "10.0.0.0/8" "100.64.0.0/10" "127.0.0.0/8" "168.63.129.16/32" "169.254.0.0/16" "172.16.0.0/12" "192.0.0.0/24" "192.0.2.0/24" "192.88.99.0/24" "192.168.0.0/16" "198.18.0.0/15" "198.51.100.0/24" "203.0.113.0/24" "224.0.0.0/3" }}
+      - {{ . }}
+      {{- end }}
 - ipBlock:
-    cidr: ::/0
-    except: [fc00::/7, fe80::/10]
+    cidr: 2000::/3
+    except: [2001::/23, 2001:db8::/32, 2002::/16, 3fff::/20]
 {{- end -}}
 
 {{/* Whether `ingest` calls a platform back, as AWS IoT wants its destinations confirmed; empty if not. */}}
@@ -58,6 +62,10 @@
 - ports:
     - {port: 53, protocol: UDP}
     - {port: 53, protocol: TCP}
+  {{- with $policy.dns }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- if .database }}
 {{ include "freshet.egressTo" (dict "ports" $policy.databasePorts "peers" $policy.database) }}
 {{- end }}

@@ -45,13 +45,13 @@ seccompProfile:
 {{- end }}
 {{- end -}}
 
-{{/* Variables of a process that uses the database: (list $ "direct" or ""). */}}
+{{/* Variables of a process that uses the database: (list $ "direct" or "" component). */}}
 {{- define "freshet.env.database" -}}
 {{- $root := index . 0 -}}
 {{- $database := $root.Values.database -}}
 - name: DATABASE_URL
   valueFrom:
-    secretKeyRef: {name: {{ $database.existingSecret }}, key: {{ $database.key }}}
+    secretKeyRef: {name: {{ $database.existingSecret }}, key: {{ get $database.keys (index . 2) | default $database.key }}}
 {{- if and (index . 1) $database.directKey }}
 - name: DATABASE_DIRECT_URL
   valueFrom:

@@ -4,6 +4,7 @@ mod documented;
 mod generated;
 mod kafka;
 mod names;
+mod network;
 mod pipeline;
 mod pods;
 mod readme;

@@ -69,6 +69,19 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
 }
 
 #[test]
+fn a_stage_has_the_role_that_its_key_names() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let chart = Chart::new(tools).ci("kafka").set("database.keys.notify=notify-uri");
+    let objects = chart.objects();
+    for (stage, key) in [("notify", "notify-uri"), ("alert", "uri"), ("transform", "uri")] {
+        let url = object(&objects, "Service", &format!("farm-{stage}")).variable("DATABASE_URL").unwrap();
+        assert_eq!(url["secretKeyRef"]["key"], key, "{stage}");
+    }
+    let refused = Chart::new(tools).ci("kafka").set("database.keys.transform=x").refusal();
+    assert!(refused.contains("transform"), "{refused}");
+}
+
+#[test]
 fn an_image_is_found_where_its_values_say() {
     let Some(tools) = Tools::of_this_test() else { return };
     let image = |chart: Chart, stage: &str| -> Value {
