@@ -21,6 +21,9 @@ const WAIT_FOR_LOCK: Duration = Duration::from_secs(300);
 /// How long a migration may wait for a table that the pipeline uses: everything behind it waits as long.
 const WAIT_FOR_TABLE: Duration = Duration::from_secs(10);
 
+/// The SQL that makes the roles of the stages which make no tables: `roles.sql` of this crate.
+pub const ROLES: &str = include_str!("../roles.sql");
+
 /// What a run of the migrations did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use postgres_local::{Instance, Options, find_binaries};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use tokio_postgres::{Client, NoTls};
 
 const CONNECTIONS: &str = "300";
@@ -17,6 +18,18 @@ impl TestDatabase {
     /// What `DATABASE_URL` takes.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same database as `role` sees it, once `roles` has been run there: SQL that makes the server's roles where they are not.
+    ///
+    /// # Panics
+    /// Where the server does not take it.
+    pub async fn as_role(&self, roles: &str, role: &str) -> Self {
+        // Roles are the whole server's, and are made once.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+        let _turn = ONE_AT_A_TIME.lock().await;
+        self.connect().await.batch_execute(roles).await.expect("the server takes the roles");
+        Self { url: self.url.replacen("://postgres@", &format!("://{role}@"), 1) }
     }
 
     /// A plain connection for the test's own statements.

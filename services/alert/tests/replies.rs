@@ -16,6 +16,7 @@ use runtime::{ClientOptions, Clock, Prewarm};
 use serde_json::json;
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
+use store::migrate::ROLES;
 use store::{Database, DatabaseSettings, active_pipeline, migrate};
 use testkit::{TestDatabase, TestReceiver};
 
@@ -59,6 +60,8 @@ impl World {
         sql.execute(DEVICES, &[&now(), &devices]).await.unwrap();
         let rules = WatchedRules::new(&pipeline.rules).unwrap();
         let (clock, prewarm) = (Clock::manual(now()), Prewarm::default());
+        let role = server.as_role(ROLES, "freshet_alert").await;
+        let database = Database::new(&DatabaseSettings::from_url(role.url()).unwrap());
         let broker = TestReceiver::start().await;
         let url = broker.url("/freshet/default").parse().unwrap();
         let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();

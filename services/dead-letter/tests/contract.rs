@@ -15,6 +15,7 @@ use serde_json::Value;
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
 use store::dead_letters::{self, Filter, SentBack, State, StoredDeadLetter};
+use store::migrate::ROLES;
 use store::{Database, DatabaseSettings};
 use testkit::TestReceiver;
 
@@ -35,7 +36,9 @@ impl World {
         let url = broker.url("/freshet/default").parse().unwrap();
         let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-        let sender = Arc::new(Sender { database: database.clone(), sink, clock });
+        let role = place.as_role(ROLES, "freshet_dead_letter").await;
+        let role = DatabaseSettings::from_url(role.url()).unwrap();
+        let sender = Arc::new(Sender { database: Database::new(&role), sink, clock });
         Some(Self { broker, database, stage: DeadLetters::new(Arc::clone(&sender), None), sender })
     }
 
@@ -234,7 +237,7 @@ async fn a_database_that_is_down_is_unavailable_and_a_dead_tick_is_not_kept() {
     tick.set_extension("knativeerrordest", "http://transform/");
     assert_eq!(world.deliver(tick).await, Outcome::Done);
     assert!(world.kept(true).await.is_empty());
-    world.database.close();
+    world.sender.database.close();
     assert!(matches!(world.deliver(dead(None)).await, Outcome::Unavailable(_)));
 }
 

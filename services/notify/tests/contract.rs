@@ -373,6 +373,6 @@ async fn two_processes_tell_each_alert_once() {
 async fn an_event_of_another_type_is_skipped_and_a_missing_database_is_unavailable() {
     let Some(world) = World::start().await else { return };
     assert_eq!(world.wake_with("dev.freshet.evaluation.requested.v1").await, Outcome::Skip);
-    world.database.close();
+    world.close_database();
     assert!(matches!(world.wake().await, Outcome::Unavailable(_)));
 }

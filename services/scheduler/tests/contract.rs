@@ -11,6 +11,7 @@ use runtime::{ClientOptions, Clock};
 use scheduler::{Config, Queues, Scheduler};
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
+use store::migrate::ROLES;
 use store::{Database, DatabaseSettings, active_pipeline};
 use testkit::TestReceiver;
 
@@ -45,7 +46,8 @@ impl World {
         store::migrate(&settings).await.unwrap();
         let broker = TestReceiver::start().await;
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-        let stage = stage(&settings, &broker, &clock);
+        let role = place.as_role(ROLES, "freshet_scheduler").await;
+        let stage = stage(&DatabaseSettings::from_url(role.url()).unwrap(), &broker, &clock);
         Some(Self { broker, client: place.connect().await, settings, stage, clock })
     }
 

@@ -7,6 +7,7 @@ use evaluate::{Evaluator, Scope, Summary, WatchedRules};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use runtime::{Clock, Deadline, Prewarm};
+use store::migrate::ROLES;
 use store::{Database, DatabaseSettings, Transaction, active_pipeline, heartbeats, migrate};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
@@ -17,6 +18,8 @@ const BUDGET: Duration = Duration::from_secs(20);
 pub(crate) struct World {
     pub(crate) sql: Client,
     database: TestDatabase,
+    /// As the stage's own role sees it.
+    role: TestDatabase,
     clock: Clock,
     streams: HashMap<String, i32>,
 }
@@ -49,7 +52,8 @@ impl World {
         let database = testkit::postgres().await?;
         migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
         let sql = database.connect().await;
-        Some(Self { sql, database, clock: Clock::manual(at(0)), streams: HashMap::new() })
+        let role = database.as_role(ROLES, "freshet_alert").await;
+        Some(Self { sql, database, role, clock: Clock::manual(at(0)), streams: HashMap::new() })
     }
 
     /// A process that has this file, which is now in force.
@@ -61,7 +65,7 @@ impl World {
 
     /// A process that has this file.
     pub(crate) fn process_of(&self, pipeline: &str) -> Evaluator {
-        let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
+        let settings = DatabaseSettings::from_url(self.role.url()).unwrap();
         let pipeline = Pipeline::parse(pipeline, "test.yaml").unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let rules = WatchedRules::new(&pipeline.rules).unwrap();
         let (database, clock) = (Database::new(&settings), self.clock.clone());

@@ -1,4 +1,4 @@
-use store::migrate::{needed_version, version};
+use store::migrate::{ROLES, needed_version, version};
 use store::{Database, DatabaseSettings, StoreError, migrate};
 
 #[tokio::test]
@@ -78,4 +78,36 @@ async fn a_database_of_release_0_1_0_is_refused_with_a_sentence() {
     client.batch_execute(tables).await.unwrap();
     let error = migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap_err();
     assert!(error.to_string().contains("Freshet 0.1.0"), "{error}");
+}
+
+/// What each stage does is tried under its role where the stage is tested.
+#[tokio::test]
+async fn a_stage_that_makes_no_tables_needs_no_more_than_its_role() {
+    let Some(database) = testkit::postgres().await else { return };
+    migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
+    for role in ["freshet_alert", "freshet_notify", "freshet_dead_letter", "freshet_scheduler"] {
+        // The second time changes nothing.
+        let client = database.as_role(ROLES, role).await.connect().await;
+        for forbidden in [
+            "drop table notification",
+            "alter table moment add column mine text",
+            "truncate moment",
+            "delete from moment",
+            "insert into active_pipeline values (default)",
+            "select * from receipt",
+            "delete from dead_letter",
+            "delete from notification",
+            "create role mine",
+        ] {
+            let error = client.batch_execute(forbidden).await.expect_err(forbidden);
+            let code = error.code().cloned();
+            assert_eq!(
+                code,
+                Some(tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE),
+                "{role}: {forbidden}"
+            );
+        }
+        let of_notify = client.batch_execute("select * from receiver_budget").await;
+        assert_eq!(of_notify.is_ok(), role == "freshet_notify", "{role}");
+    }
 }

@@ -13,6 +13,7 @@ use receivers::{AddressPolicy, Outgoing};
 use runtime::Clock;
 use stage::{Delivery, Outcome, Stage as _};
 use store::alerts::{NewNotification, Target, queue_notifications};
+use store::migrate::ROLES;
 use store::notifications::{self, Lease};
 use store::{Database, DatabaseSettings, Transaction, active_pipeline};
 use testkit::TestReceiver;
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) siren: TestReceiver,
     pub(crate) clock: Clock,
     pub(crate) database: Database,
+    /// As the stage's own role.
+    stage_database: Database,
     notify: Notify,
 }
 
@@ -61,8 +64,10 @@ impl World {
         let pipeline = pipeline(&ops, &spare, &prometheus, "");
         active_pipeline::activate(&client, &pipeline.hash, start()).await.unwrap();
         let clock = Clock::manual(start());
-        let notify = process(&database, &clock, pipeline);
-        Some(Self { ops, spare, prometheus, siren, clock, database, notify })
+        let role = place.as_role(ROLES, "freshet_notify").await;
+        let stage_database = Database::new(&DatabaseSettings::from_url(role.url()).unwrap());
+        let notify = process(&stage_database, &clock, pipeline);
+        Some(Self { ops, spare, prometheus, siren, clock, database, stage_database, notify })
     }
 
     /// Puts the next pipeline file in force, which adds the receiver `siren`. The process there is keeps its own.
@@ -73,7 +78,12 @@ impl World {
 
     /// The process is replaced by one with the next pipeline file.
     pub(crate) fn roll_out(&mut self) {
-        self.notify = process(&self.database, &self.clock, self.next_pipeline());
+        self.notify = process(&self.stage_database, &self.clock, self.next_pipeline());
+    }
+
+    /// The stage's database goes away.
+    pub(crate) fn close_database(&self) {
+        self.stage_database.close();
     }
 
     fn next_pipeline(&self) -> Pipeline {

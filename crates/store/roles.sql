@@ -1,0 +1,27 @@
+-- Roles for the stages that make no tables, each with the rights that its own statements need. Run it as the owner of the tables
+-- after `freshet migrate`, and again after an upgrade; it changes nothing the second time. Who may make no roles is given them
+-- beforehand. They have no password yet: `alter role freshet_notify password '...'`.
+do $$
+declare
+    stage text;
+begin
+    foreach stage in array array['freshet_alert', 'freshet_notify', 'freshet_dead_letter', 'freshet_scheduler'] loop
+        if not exists (select from pg_roles where rolname = stage) then
+            execute format('create role %I login', stage);
+        end if;
+        execute format('grant usage on schema %I to %I', current_schema, stage);
+        execute format('grant select on refinery_schema_history, active_pipeline to %I', stage);
+        -- what a stage cannot take it keeps itself
+        execute format('grant select, insert, update on dead_letter to %I', stage);
+    end loop;
+end $$;
+
+grant select on device, stream, metric, moment, heartbeat to freshet_alert;
+grant select, insert, update, delete on evaluation_request, alert_state to freshet_alert;
+grant select, insert, update on alert_transition, notification to freshet_alert;
+
+grant select on device, stream, metric, alert_transition to freshet_notify;
+grant select, insert, update on notification, receiver_budget to freshet_notify;
+
+grant select on evaluation_request, alert_state, notification to freshet_scheduler;
+grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_scheduler;
