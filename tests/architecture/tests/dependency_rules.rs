@@ -77,6 +77,19 @@ fn pure_crates_ask_neither_clock_nor_chance() {
 
 /// A library that one crate alone speaks to, or that some do: each with who may.
 #[test]
+fn every_library_is_of_crates_io_under_its_checksum() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let packages = lock.split("[[package]]").skip(1);
+    let foreign: Vec<&str> = packages.filter(|package| package.contains("\nsource = ")).collect();
+    assert!(foreign.len() > 100);
+    for package in foreign {
+        let is_of_crates_io =
+            package.contains("\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n");
+        assert!(is_of_crates_io && package.contains("\nchecksum = \""), "{package}");
+    }
+}
+
+#[test]
 fn libraries_have_one_home() {
     let workspace = Workspace::load();
     let homes: [(&str, &[&str]); 5] = [

@@ -111,3 +111,16 @@ async fn a_stage_that_makes_no_tables_needs_no_more_than_its_role() {
         assert_eq!(of_notify.is_ok(), role == "freshet_notify", "{role}");
     }
 }
+
+#[tokio::test]
+async fn a_dashboard_reads_the_views_and_nothing_else() {
+    let Some(database) = testkit::postgres().await else { return };
+    migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
+    let page = include_str!("../../../../docs/security.md");
+    let sample = page.split("```sql").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let client = database.as_role(sample, "dashboard").await.connect().await;
+    client.batch_execute("select * from readings; select * from last_readings").await.unwrap();
+    for forbidden in ["select * from moment", "select * from dead_letter", "select * from device"] {
+        assert!(client.batch_execute(forbidden).await.is_err(), "{forbidden}");
+    }
+}
