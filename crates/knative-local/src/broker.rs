@@ -7,7 +7,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::faults::Faults;
-use crate::log::{Log, LogError, Place, Topic};
+use crate::log::{Log, LogError, Topic};
 use crate::record::Record;
 use crate::strict::{Rule, Violations};
 
@@ -45,7 +45,7 @@ impl Broker {
     }
 
     /// Puts a record into the broker's topic; it is on disk when this returns.
-    pub(crate) async fn publish(&self, at: &str, record: Record) -> Result<Place, PublishError> {
+    pub(crate) async fn publish(&self, at: &str, record: Record) -> Result<(), PublishError> {
         if self.faults.is_sink_down() {
             return Err(PublishError::SinkDown);
         }
@@ -53,18 +53,23 @@ impl Broker {
             return Err(PublishError::TooLarge);
         }
         self.check_attributes(at, &record);
+        if self.faults.forgets() {
+            return Ok(());
+        }
         if self.faults.duplicates_now() {
             self.log.append(Topic::Broker, record.clone()).await?;
         }
-        Ok(self.log.append(Topic::Broker, record).await?)
+        self.log.append(Topic::Broker, record).await?;
+        Ok(())
     }
 
     /// Puts a record into the dead letter topic.
-    pub(crate) async fn publish_dead_letter(&self, record: Record) -> Result<Place, PublishError> {
+    pub(crate) async fn publish_dead_letter(&self, record: Record) -> Result<(), PublishError> {
         if self.faults.is_dead_letter_sink_down() {
             return Err(PublishError::SinkDown);
         }
-        Ok(self.log.append(Topic::DeadLetters, record).await?)
+        self.log.append(Topic::DeadLetters, record).await?;
+        Ok(())
     }
 
     fn check_attributes(&self, at: &str, record: &Record) {

@@ -55,6 +55,7 @@ pub(crate) async fn send(terms: &Terms, sink: Option<&DeadLetterSink>, event: Re
             keep(terms, event.clone()).await;
             Ok(())
         }
+        DeadLetterSink::KafkaSink => keep_by_schedule(terms, &event).await,
         DeadLetterSink::Subscriber(subscriber) => {
             if terms.broker.faults.is_dead_letter_sink_down() {
                 Err("the dead letter sink is switched off".to_owned())
@@ -92,12 +93,23 @@ async fn keep(terms: &Terms, event: Record) {
     }
 }
 
+/// The same by the trigger's own schedule, as the dispatcher sends to a KafkaSink.
+async fn keep_by_schedule(terms: &Terms, event: &Record) -> Result<(), String> {
+    let mut n = 1;
+    while let Err(error) = terms.broker.publish_dead_letter(event.clone()).await {
+        let Some(wait) = terms.retries.wait(n) else { return Err(error.to_string()) };
+        tokio::time::sleep(terms.scaled(wait)).await;
+        n += 1;
+    }
+    Ok(())
+}
+
 /// A dead letter sink's answer is handled like a reply.
 async fn take_reply(terms: &Terms, answer: &Answer) -> Result<(), String> {
     match reply::read(answer) {
         Reply::Nothing => Ok(()),
         Reply::Event(record) => {
-            terms.broker.publish(&terms.name, record).await.map(|_| ()).map_err(|error| error.to_string())
+            terms.broker.publish(&terms.name, record).await.map_err(|error| error.to_string())
         }
         Reply::NotAnEvent(reason) => Err(format!("the dead letter sink's answer is no event: {reason}")),
     }

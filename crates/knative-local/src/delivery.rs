@@ -70,7 +70,7 @@ async fn take_reply(terms: &Terms, cause: &Record, reply: Reply) -> Result<(), S
         Reply::Nothing => Ok(()),
         Reply::Event(record) => {
             reply::check(strict, &terms.name, cause, &record);
-            terms.broker.publish(&terms.name, record).await.map(|_| ()).map_err(|error| error.to_string())
+            terms.broker.publish(&terms.name, record).await.map_err(|error| error.to_string())
         }
         Reply::NotAnEvent(reason) => {
             strict.add(&terms.name, Rule::AnswerIsEmptyOrEvent, &reason);

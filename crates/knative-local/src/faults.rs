@@ -10,6 +10,7 @@ pub struct Faults {
     sink_down: AtomicBool,
     dead_letter_sink_down: AtomicBool,
     reorder: AtomicBool,
+    forget: AtomicBool,
     duplicate_every: AtomicU64,
     appended: AtomicU64,
     crash_after_answer: AtomicBool,
@@ -26,6 +27,11 @@ impl Faults {
     /// The dead letter sink takes nothing.
     pub fn dead_letter_sink_down(&self, down: bool) {
         self.dead_letter_sink_down.store(down, Relaxed);
+    }
+
+    /// What is published is acknowledged and gone, as with a channel in memory that restarts.
+    pub fn forget(&self, on: bool) {
+        self.forget.store(on, Relaxed);
     }
 
     /// Every n-th append is written twice, as a producer's retry without idempotence does; 0 switches it off.
@@ -60,6 +66,10 @@ impl Faults {
 
     pub(crate) fn reorders(&self) -> bool {
         cfg!(feature = "simulation") && self.reorder.load(Relaxed)
+    }
+
+    pub(crate) fn forgets(&self) -> bool {
+        cfg!(feature = "simulation") && self.forget.load(Relaxed)
     }
 
     /// Whether the append that is made now is made twice.

@@ -52,5 +52,5 @@ pub(crate) async fn tick(broker: &Broker, name: &str, now: &Now) -> Result<(), P
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
-    broker.publish(name, record).await.map(|_| ())
+    broker.publish(name, record).await
 }

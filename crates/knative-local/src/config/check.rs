@@ -114,13 +114,13 @@ fn check_triggers(config: &Config, mistakes: &mut Vec<ConfigError>) {
     for trigger in &config.triggers {
         check_subscriber(config, &trigger.name, &trigger.subscriber, mistakes);
         match &trigger.dead_letter_sink {
-            Some(DeadLetterSink::Topic) if config.dead_letter_topic.is_none() => {
+            Some(DeadLetterSink::Topic | DeadLetterSink::KafkaSink) if config.dead_letter_topic.is_none() => {
                 mistakes.push(ConfigError::NoDeadLetterTopic(trigger.name.clone()));
             }
             Some(DeadLetterSink::Subscriber(sink)) => {
                 check_subscriber(config, &trigger.name, sink, mistakes);
             }
-            Some(DeadLetterSink::Topic) | None => {}
+            Some(DeadLetterSink::Topic | DeadLetterSink::KafkaSink) | None => {}
         }
         for name in trigger.filter.keys().filter(|name| !is_attribute_name(name)) {
             mistakes.push(ConfigError::Attribute { trigger: trigger.name.clone(), name: name.clone() });

@@ -93,7 +93,11 @@ pub enum Backoff {
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterSink {
     /// The configuration's [`DeadLetterTopic`]: nothing is lost.
+    ///
+    /// [`DeadLetterTopic`]: super::DeadLetterTopic
     Topic,
+    /// The same behind a KafkaSink: tried by the Trigger's own schedule; what it does not take by then is lost.
+    KafkaSink,
     /// Tried like the Trigger's own subscriber; what it does not take is lost.
     Subscriber(Subscriber),
 }
