@@ -52,15 +52,11 @@ pub enum MigrateError {
     NotDirect,
 }
 
-/// The version of the schema that this binary needs.
-pub fn needed_version() -> i32 {
-    embedded::migrations::runner()
-        .get_migrations()
-        .iter()
-        .map(refinery::Migration::version)
-        .max()
-        .unwrap_or(0)
-}
+/// The version of the schema that this binary needs: the number of its newest migration.
+pub const NEEDED_VERSION: i32 = match i32::from_str_radix(env!("NEWEST_MIGRATION"), 10) {
+    Ok(version) => version,
+    Err(_) => panic!("the build script says a number"),
+};
 
 /// Brings the schema up to date. Safe to run twice at once: the second waits, and finds nothing to do. A schema that a
 /// later release made stays as it is: this release works on it, as after a rollback.
@@ -73,7 +69,7 @@ pub async fn migrate(settings: &DatabaseSettings) -> Result<Migrated, MigrateErr
     if is_of_release_0_1_0(&client).await? {
         return Err(MigrateError::OfRelease010);
     }
-    let newer = version(&client).await? > needed_version();
+    let newer = version(&client).await? > NEEDED_VERSION;
     let report = embedded::migrations::runner().set_abort_missing(!newer).run_async(&mut client).await?;
     let applied = report.applied_migrations().iter().map(ToString::to_string).collect();
     Ok(Migrated { applied, version: version(&client).await? })
@@ -95,7 +91,7 @@ pub async fn version(client: &impl GenericClient) -> Result<i32, tokio_postgres:
 
 pub(crate) async fn check(client: &deadpool_postgres::Client) -> Result<(), StoreError> {
     let connection: &Client = client;
-    let (found, needed) = (version(connection).await?, needed_version());
+    let (found, needed) = (version(connection).await?, NEEDED_VERSION);
     if found < needed { Err(StoreError::SchemaTooOld { found, needed }) } else { Ok(()) }
 }
 

@@ -65,7 +65,7 @@ impl TestReceiver {
         })
         .workers(1)
         .disable_signals()
-        .bind_auto_h2c(("127.0.0.1", 0))
+        .bind(("127.0.0.1", 0))
         .expect("a loopback port is free");
         let address = server.addrs()[0];
         let server = server.run();

@@ -80,7 +80,7 @@ impl DatabaseReport {
         }
         Ok(Self {
             schema: migrate::version(&**client).await?,
-            needed: migrate::needed_version(),
+            needed: migrate::NEEDED_VERSION,
             pipeline: active_pipeline::hash(&client).await?,
             max_connections: overview::max_connections(&client).await?,
             is_plain: database.is_plain(),

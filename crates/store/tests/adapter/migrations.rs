@@ -1,4 +1,4 @@
-use store::migrate::{ROLES, needed_version, version};
+use store::migrate::{NEEDED_VERSION, ROLES, version};
 use store::{Database, DatabaseSettings, StoreError, migrate};
 
 #[tokio::test]
@@ -10,8 +10,8 @@ async fn two_processes_migrate_at_once_and_one_of_them_has_nothing_to_do() {
     let mut applied = [first.applied.len(), second.applied.len()];
     applied.sort_unstable();
     // One of them did all of it: versions count from 1.
-    assert_eq!(applied, [0, usize::try_from(needed_version()).unwrap()]);
-    assert_eq!((first.version, second.version), (needed_version(), needed_version()));
+    assert_eq!(applied, [0, usize::try_from(NEEDED_VERSION).unwrap()]);
+    assert_eq!((first.version, second.version), (NEEDED_VERSION, NEEDED_VERSION));
 }
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn tables_of_others_in_the_same_database_stay_as_they_are() {
     let settings = DatabaseSettings::from_url(database.url()).unwrap();
     migrate(&settings).await.unwrap();
     assert_eq!(migrate(&settings).await.unwrap().applied, Vec::<String>::new());
-    assert_eq!(version(&client).await.unwrap(), needed_version());
+    assert_eq!(version(&client).await.unwrap(), NEEDED_VERSION);
     let theirs: i64 = client.query_one("select count(*) from theirs", &[]).await.unwrap().get(0);
     assert_eq!(theirs, 1);
 }
@@ -45,7 +45,7 @@ async fn the_schema_of_a_later_release_stays_as_it_is() {
     let settings = DatabaseSettings::from_url(database.url()).unwrap();
     migrate(&settings).await.unwrap();
     let pool = Database::new(&settings);
-    let later = needed_version() + 1;
+    let later = NEEDED_VERSION + 1;
     let sql = "insert into refinery_schema_history values ($1, 'later', '2024-05-01T00:00:00Z', '1')";
     pool.client().await.unwrap().execute(sql, &[&later]).await.unwrap();
     let migrated = migrate(&settings).await.unwrap();
