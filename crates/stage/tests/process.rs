@@ -162,6 +162,10 @@ async fn a_collector_that_is_away_does_not_keep_a_process_from_ending() {
     let mut process = Process::start(slow_echo().env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
     process.line_with("is listening");
     process.signal(Signal::SIGTERM);
+    // The last metrics are sent at the end, and where that fails the log says so.
+    let line = process.line_with("the collector did not take traces or metrics");
+    assert_eq!(line["severity"], "WARN");
+    assert!(line["error"].as_str().unwrap().contains("refused"), "{line}");
     let ended = tokio::task::spawn_blocking(move || process.child.wait().unwrap());
     let status = tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(0));

@@ -6,6 +6,7 @@ use cloudevents::AttributesReader as _;
 use cloudevents::Event;
 use cloudevents::event::{AttributeValue, Data};
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 
 use super::attributes::Attributes;
 use super::{EventError, bytes, time};
@@ -26,7 +27,7 @@ pub fn from_binary<'a>(
     read(headers, body, |_, value| Ok(value.to_owned()))
 }
 
-/// Reads an event in binary mode after the HTTP binding (section 3.1.3.2): values are percent-decoded.
+/// Reads an event in binary mode after the HTTP binding (section 3.1.3.2): values are unquoted and percent-decoded.
 ///
 /// # Errors
 /// [`EventError`] where it is not a CloudEvent 1.0, or a decoded value is not UTF-8.
@@ -105,18 +106,24 @@ fn header_value(text: &str) -> Cow<'_, str> {
     Cow::Owned(encoded)
 }
 
-/// `None` where `%` is not followed by two hexadecimal digits, or the result is not UTF-8.
+/// Quotes are taken off first (RFC 9110, section 5.6.4), as older producers wrote them; then one round of percent-decoding. A `%` that
+/// begins no escape stands for itself: the binding has producers encode it, and the SDK for Go does not. `None` where the result is
+/// not UTF-8.
 fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
-        let value = digit()? * 16 + digit()?;
-        decoded.push(u8::try_from(value).ok()?);
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let text = quoted.map_or(Cow::Borrowed(text), unescaped);
+    percent_decode_str(&text).decode_utf8().ok().map(Cow::into_owned)
+}
+
+/// The content of a quoted string without the backslashes of its quoted pairs.
+fn unescaped(quoted: &str) -> Cow<'_, str> {
+    if !quoted.contains('\\') {
+        return Cow::Borrowed(quoted);
     }
-    String::from_utf8(decoded).ok()
+    let mut text = String::with_capacity(quoted.len());
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        text.push(if character == '\\' { characters.next().unwrap_or('\\') } else { character });
+    }
+    Cow::Owned(text)
 }

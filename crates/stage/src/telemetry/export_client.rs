@@ -1,19 +1,35 @@
 //! The HTTP client of the exporters.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
+
+/// A collector that is away is mentioned once in this time.
+const MENTION_EVERY: Duration = Duration::from_secs(60);
 
 /// Sends on the process's own runtime: the SDK's batch threads have none, and an asynchronous client would panic there.
 #[derive(Debug, Clone)]
 pub(super) struct ExportClient {
     client: reqwest::Client,
     runtime: Handle,
+    mentioned_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl ExportClient {
     pub(super) fn new(client: reqwest::Client, runtime: Handle) -> Self {
-        Self { client, runtime }
+        Self { client, runtime, mentioned_at: Arc::default() }
+    }
+
+    /// Says in the log that telemetry is lost or late: the SDK tells nobody.
+    fn mention(&self, error: &dyn std::fmt::Display) {
+        let mut mentioned_at = self.mentioned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if mentioned_at.is_none_or(|at| at.elapsed() >= MENTION_EVERY) {
+            *mentioned_at = Some(Instant::now());
+            tracing::warn!(error = %error, "the collector did not take traces or metrics");
+        }
     }
 }
 
@@ -26,10 +42,32 @@ impl HttpClient for ExportClient {
             let (status, headers) = (answer.status(), answer.headers().clone());
             Ok::<_, reqwest::Error>((status, headers, answer.bytes().await?))
         });
-        let (status, headers, body) = exchange.await??;
+        let exchanged = match exchange.await? {
+            Ok(exchanged) => exchanged,
+            Err(error) => {
+                let error = error.without_url();
+                self.mention(&causes(&error));
+                return Err(error.into());
+            }
+        };
+        let (status, headers, body) = exchanged;
+        if !status.is_success() {
+            self.mention(&status);
+        }
         let mut answer = Response::new(body);
         *answer.status_mut() = status;
         *answer.headers_mut() = headers;
         Ok(answer)
     }
+}
+
+/// The error with what is behind it, on one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }

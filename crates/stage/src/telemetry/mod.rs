@@ -1,4 +1,4 @@
-//! Logs on stdout always; traces and metrics by OTLP where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+//! Logs on stdout always; traces and metrics by OTLP where the environment says where to.
 //!
 //! Spans are made in any case, so that every log line has its trace and every outgoing request its `traceparent`.
 //! Without an endpoint they are not recorded, which would be a good part of an event's cost: they only carry their trace.
@@ -7,6 +7,7 @@ mod export_client;
 mod log;
 mod metrics;
 pub mod names;
+mod options;
 mod otlp;
 
 use std::time::Duration;
@@ -19,61 +20,29 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use metrics::Metrics;
+pub(crate) use options::Options;
 
-use runtime::Env;
 use runtime::trace::Carrying;
-
-/// What telemetry needs from the environment.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    /// The service's name.
-    name: &'static str,
-    /// `RUST_LOG`: a filter in the syntax of `tracing_subscriber`; `info`.
-    filter: String,
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector's base address.
-    endpoint: Option<reqwest::Url>,
-    /// `K_REVISION`: the revision, as Knative sets it.
-    revision: Option<String>,
-    /// `K_SERVICE`: the Knative Service.
-    knative_service: Option<String>,
-}
-
-impl Options {
-    pub(crate) fn from_env(name: &'static str, env: &mut Env) -> Self {
-        let filter = env.text_or("RUST_LOG", "info");
-        if EnvFilter::builder().parse(&filter).is_err() {
-            env.mistake("RUST_LOG", "is no filter such as `info` or `warn,transform=debug`");
-        }
-        Self {
-            name,
-            filter,
-            endpoint: env.http_url("OTEL_EXPORTER_OTLP_ENDPOINT"),
-            revision: env.text("K_REVISION"),
-            knative_service: env.text("K_SERVICE"),
-        }
-    }
-}
 
 /// The running telemetry of a process.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
-    providers: Option<(SdkTracerProvider, SdkMeterProvider)>,
+    tracer: Option<SdkTracerProvider>,
+    meter: Option<SdkMeterProvider>,
     pub(crate) metrics: Metrics,
 }
 
 impl Telemetry {
     /// Starts logs, and exporters that run on `runtime`.
     pub(crate) fn start(options: &Options, runtime: &tokio::runtime::Handle) -> Self {
-        let exporters = options.endpoint.as_ref().map(|endpoint| otlp::exporters(endpoint, runtime));
-        let (exporters, failure) = match exporters {
-            Some(Ok(exporters)) => (Some(exporters), None),
-            Some(Err(error)) => (None, Some(error)),
-            None => (None, None),
+        let (providers, failure) = match otlp::providers(options, runtime) {
+            Ok(providers) => (providers, None),
+            Err(error) => (otlp::Providers::default(), Some(error)),
         };
-        let providers = exporters.map(|exporters| otlp::providers(exporters, options));
-        let metrics = Metrics::of(providers.as_ref().map(|(_, meter)| meter), options.name);
-        let spans = match &providers {
-            Some((tracer, _)) => tracing_opentelemetry::layer()
+        let otlp::Providers { tracer, meter } = providers;
+        let metrics = Metrics::of(meter.as_ref(), options.name);
+        let spans = match &tracer {
+            Some(tracer) => tracing_opentelemetry::layer()
                 .with_tracer(tracer.tracer(options.name))
                 .with_location(false)
                 .with_threads(false)
@@ -89,16 +58,14 @@ impl Telemetry {
         if let Some(error) = failure {
             tracing::error!(error = %error, "traces and metrics are not exported");
         }
-        Self { providers, metrics }
+        Self { tracer, meter, metrics }
     }
 
     /// Sends what is still held; gives up after `limit`. Blocks.
     pub(crate) fn shut_down(self, limit: Duration) {
         // What cannot be sent at the very end is lost, and there is nobody left to tell.
-        if let Some((tracer, meter)) = self.providers {
-            let _ = tracer.shutdown_with_timeout(limit);
-            let _ = meter.shutdown_with_timeout(limit);
-        }
+        let _ = self.tracer.map(|tracer| tracer.shutdown_with_timeout(limit));
+        let _ = self.meter.map(|meter| meter.shutdown_with_timeout(limit));
     }
 }
 

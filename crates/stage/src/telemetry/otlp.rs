@@ -29,47 +29,50 @@ pub(super) enum ExportError {
     Exporter(#[from] ExporterBuildError),
 }
 
-/// One exporter for each signal.
-pub(super) struct Exporters {
-    spans: SpanExporter,
-    metrics: MetricExporter,
+/// One provider for each signal that goes anywhere.
+#[derive(Debug, Default)]
+pub(super) struct Providers {
+    pub(super) tracer: Option<SdkTracerProvider>,
+    pub(super) meter: Option<SdkMeterProvider>,
 }
 
-/// OTLP over HTTP with Protocol Buffers, to `endpoint` and the signals' own paths below it.
-pub(super) fn exporters(
-    endpoint: &reqwest::Url,
+/// OTLP over HTTP with Protocol Buffers, by exporters that run on `runtime`.
+pub(super) fn providers(
+    options: &Options,
     runtime: &tokio::runtime::Handle,
-) -> Result<Exporters, ExportError> {
-    let base = endpoint.as_str().trim_end_matches('/');
-    let options = ClientOptions { timeout: EXPORT_TIMEOUT, idle_connections: 1, ..ClientOptions::default() };
-    let client = ExportClient::new(http_client(&options)?, runtime.clone());
-    let spans = SpanExporter::builder()
-        .with_http()
-        .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(format!("{base}/v1/traces"))
-        .with_timeout(EXPORT_TIMEOUT)
-        .with_http_client(client.clone())
-        .with_retry_policy(RetryPolicy::recommended())
-        .build()?;
-    let metrics = MetricExporter::builder()
-        .with_http()
-        .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(format!("{base}/v1/metrics"))
-        .with_timeout(EXPORT_TIMEOUT)
-        .with_http_client(client)
-        .with_retry_policy(RetryPolicy::recommended())
-        .build()?;
-    Ok(Exporters { spans, metrics })
-}
-
-/// The providers over `exporters`.
-pub(super) fn providers(exporters: Exporters, options: &Options) -> (SdkTracerProvider, SdkMeterProvider) {
-    let Exporters { spans, metrics } = exporters;
+) -> Result<Providers, ExportError> {
+    if options.traces.is_none() && options.metrics.is_none() {
+        return Ok(Providers::default());
+    }
+    let client = ClientOptions { timeout: EXPORT_TIMEOUT, idle_connections: 1, ..ClientOptions::default() };
+    let client = ExportClient::new(http_client(&client)?, runtime.clone());
     let resource = resource(options);
-    let tracer =
-        SdkTracerProvider::builder().with_resource(resource.clone()).with_batch_exporter(spans).build();
-    let reader = PeriodicReader::builder(metrics).with_interval(METRICS_INTERVAL).build();
-    (tracer, SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build())
+    let tracer = options.traces.as_ref().map(|endpoint| {
+        let spans = SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(endpoint.as_str())
+            .with_timeout(EXPORT_TIMEOUT)
+            .with_http_client(client.clone())
+            .with_retry_policy(RetryPolicy::recommended())
+            .build()?;
+        let provider = SdkTracerProvider::builder().with_resource(resource.clone());
+        Ok::<_, ExportError>(provider.with_batch_exporter(spans).build())
+    });
+    let meter = options.metrics.as_ref().map(|endpoint| {
+        let metrics = MetricExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(endpoint.as_str())
+            .with_timeout(EXPORT_TIMEOUT)
+            .with_http_client(client.clone())
+            .with_retry_policy(RetryPolicy::recommended())
+            .build()?;
+        let reader = PeriodicReader::builder(metrics).with_interval(METRICS_INTERVAL).build();
+        let provider = SdkMeterProvider::builder().with_resource(resource.clone());
+        Ok::<_, ExportError>(provider.with_reader(reader).build())
+    });
+    Ok(Providers { tracer: tracer.transpose()?, meter: meter.transpose()? })
 }
 
 fn resource(options: &Options) -> Resource {
@@ -78,7 +81,7 @@ fn resource(options: &Options) -> Resource {
         options.revision.clone().map(|revision| KeyValue::new(names::FAAS_VERSION, revision)),
     ];
     Resource::builder()
-        .with_service_name(options.name)
+        .with_service_name(options.service_name.clone())
         .with_attribute(KeyValue::new(names::SERVICE_VERSION, env!("CARGO_PKG_VERSION")))
         .with_attribute(KeyValue::new(names::SERVICE_INSTANCE_ID, uuid::Uuid::new_v4().to_string()))
         .with_attributes(knative.into_iter().flatten())
