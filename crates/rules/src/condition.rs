@@ -1,5 +1,7 @@
 //! What a condition looks at in a reading, and whether that is a breach.
 
+use jiff::Timestamp;
+
 use crate::rule::{Condition, Direction};
 use crate::series::Point;
 use crate::state::State;
@@ -18,6 +20,14 @@ pub(crate) fn measure(condition: &Condition, state: &State, point: Point) -> Opt
             (elapsed > 0.0 && !rate.is_nan()).then_some(rate)
         }
         Condition::Absent { .. } => None,
+    }
+}
+
+/// Whether the condition looks at a reading of this time: a rate of change passes over what follows the last too soon.
+pub(crate) fn looks_at(condition: &Condition, state: &State, at: Timestamp) -> bool {
+    match (condition, state.last_at) {
+        (Condition::RateOfChange { window, .. }, Some(last)) => at.duration_since(last) >= *window,
+        _ => true,
     }
 }
 

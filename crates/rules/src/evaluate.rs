@@ -3,7 +3,7 @@
 use event_model::alert::{TransitionCause, TransitionKind};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::condition::{is_breach, measure};
+use crate::condition::{is_breach, looks_at, measure};
 use crate::heartbeat::{Heartbeats, earlier, later};
 use crate::rule::{Condition, Rule};
 use crate::series::Point;
@@ -150,7 +150,7 @@ impl Walk<'_> {
     }
 
     fn take_value(&mut self, point: Point) {
-        if !point.value.is_finite() {
+        if !point.value.is_finite() || !looks_at(&self.rule.condition, &self.state, point.at) {
             return;
         }
         let measured = measure(&self.rule.condition, &self.state, point);

@@ -30,6 +30,7 @@ struct Rate {
     above: f64,
     per: SignedDuration,
     direction: Direction,
+    window: SignedDuration,
 }
 
 /// Converts thresholds from the unit of the file.
@@ -169,6 +170,7 @@ fn rate_of_change(fields: &Fields<'_>, keys: &Keys, scale: Scale<'_>) -> Option<
         clear: scale.difference(clear),
         per: rate.per,
         direction: rate.direction,
+        window: rate.window,
     })
 }
 
@@ -202,7 +204,13 @@ fn rate(fields: &Fields<'_>) -> Option<Rate> {
         ("falling", Direction::Falling),
     ]);
     let direction = fields.or("direction", "Which direction counts.", directions, Direction::default());
-    Some(Rate { above: above?, per: per?, direction })
+    let window = fields.or(
+        "window",
+        "How much older the reading before is at least; those between are not looked at.",
+        DurationWithin(SignedDuration::ZERO, LONGEST),
+        SignedDuration::ZERO,
+    );
+    Some(Rate { above: above?, per: per?, direction, window })
 }
 
 /// `[low, high]`.

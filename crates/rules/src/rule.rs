@@ -74,7 +74,7 @@ pub enum Condition {
         /// The upper bound of the clear range (`clear_high` <= `high`).
         clear_high: f64,
     },
-    /// The change against the reading before, scaled to `per`; begins where its magnitude exceeds `threshold`,
+    /// The change against the reading that was looked at before, scaled to `per`; begins where its magnitude exceeds `threshold`,
     /// ends where it is <= `clear`. Two readings at the same time have no rate.
     RateOfChange {
         /// Units of the metric per `per`; positive.
@@ -85,6 +85,9 @@ pub enum Condition {
         per: SignedDuration,
         /// Which direction counts.
         direction: Direction,
+        /// How much older the reading before is at least; those between the two are not looked at.
+        #[serde(skip_serializing_if = "SignedDuration::is_zero")]
+        window: SignedDuration,
     },
     /// No reading for `after`, counted only while heartbeats came through.
     Absent {

@@ -75,10 +75,10 @@ impl Status {
 pub struct State {
     /// Where the alert stands.
     pub status: Status,
-    /// The time of the newest reading: where its silence starts, and what a rate of change compares with.
+    /// The time of the newest reading that was looked at: where its silence starts, and what a rate of change compares with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_at: Option<Timestamp>,
-    /// The newest reading's value; always finite, since JSON has no other numbers.
+    /// That reading's value; always finite, since JSON has no other numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_value: Option<f64>,
     /// What the condition looked at last: the value, or the rate of change; always finite.

@@ -30,7 +30,12 @@ fn oracle(
             _ => lasted.map(|seconds| seconds + 1),
         };
         if let Some(value) = reading {
+            let is_passed_over = match (&rule.condition, before) {
+                (Condition::RateOfChange { window, .. }, Some((then, _))) => now - then < window.as_secs(),
+                _ => false,
+            };
             match &rule.condition {
+                _ if is_passed_over => {}
                 Condition::Absent { .. } => {
                     if std::mem::take(&mut firing) {
                         transitions.push((Resolved, now));
@@ -45,7 +50,7 @@ fn oracle(
                     }
                 }
             }
-            before = Some((now, value));
+            before = before.filter(|_| is_passed_over).or(Some((now, value)));
         }
         let limit = match &rule.condition {
             Condition::Absent { after } => after.as_secs(),
@@ -80,7 +85,7 @@ fn in_breach(
             Some(value < clear_low || value > clear_high)
         }
         Condition::Outside { low, high, .. } => Some(value < low || value > high),
-        Condition::RateOfChange { threshold, clear, per, direction } => {
+        Condition::RateOfChange { threshold, clear, per, direction, .. } => {
             let (then, old) = before?;
             #[allow(clippy::cast_precision_loss, reason = "small numbers of seconds")]
             let rate = (value - old) / (now - then) as f64 * per.as_secs_f64();
@@ -105,11 +110,14 @@ fn any_rule() -> impl Strategy<Value = Rule> {
             clear: (threshold + gap).into(),
         }),
         Just(Condition::Outside { low: 2.0, high: 7.0, clear_low: 3.0, clear_high: 6.0 }),
-        direction.prop_map(|direction| Condition::RateOfChange {
-            threshold: 4.0,
-            clear: 1.0,
-            per: SignedDuration::from_mins(5),
-            direction,
+        (direction, prop_oneof![Just(0), 1_i64..900]).prop_map(|(direction, window)| {
+            Condition::RateOfChange {
+                threshold: 4.0,
+                clear: 1.0,
+                per: SignedDuration::from_mins(5),
+                direction,
+                window: SignedDuration::from_secs(window),
+            }
         }),
     ];
     prop_oneof![

@@ -63,6 +63,7 @@ fn a_rate_of_change_is_scaled_and_has_a_direction() {
         clear: 5.0,
         per: SignedDuration::from_mins(10),
         direction,
+        window: SignedDuration::ZERO,
     };
     let falling_then_flat = [(0, 20.0), (60, 19.0), (120, 19.0)];
     assert_eq!(play(rate(Direction::Either), 0, &falling_then_flat, &[]), [(Firing, 60), (Resolved, 120)]);
@@ -72,6 +73,26 @@ fn a_rate_of_change_is_scaled_and_has_a_direction() {
     assert_eq!(play(rate(Direction::Either), 0, &[(0, 20.0), (600, 25.0)], &[]), [], "exactly the threshold");
     let over_a_gap = [(0, 20.0), (60, f64::INFINITY), (600, 20.0)];
     assert_eq!(play(rate(Direction::Either), 0, &over_a_gap, &[]), [], "infinity is no value to change from");
+}
+
+#[test]
+fn the_last_digit_of_a_sensor_is_a_rate_by_itself_and_none_over_a_window() {
+    let falls_fast = |window| Condition::RateOfChange {
+        threshold: 3.0,
+        clear: 1.0,
+        per: SignedDuration::from_hours(3),
+        direction: Direction::Falling,
+        window: SignedDuration::from_mins(window),
+    };
+    // A minute apart, one step of 0.1 hPa; then a fall of 6 hPa in 3 hours.
+    let step: Vec<_> =
+        (0..30).map(|minute| (minute * 60, if minute < 7 { 1011.3 } else { 1011.2 })).collect();
+    assert_eq!(play(falls_fast(0), 0, &step, &[]), [(Firing, 420), (Resolved, 480)]);
+    assert_eq!(play(falls_fast(30), 0, &step, &[]), []);
+    assert_eq!(play(falls_fast(10), 0, &step, &[]), [], "0.1 in 10 minutes is 1.8 in 3 hours");
+    let fall: Vec<_> =
+        (0..90_u32).map(|minute| (i64::from(minute) * 60, 1011.0 - f64::from(minute) / 30.0)).collect();
+    assert_eq!(play(falls_fast(30), 0, &fall, &[]), [(Firing, 1800)]);
 }
 
 #[test]
