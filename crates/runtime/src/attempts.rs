@@ -146,7 +146,7 @@ impl Drop for Attempt<'_> {
 }
 
 impl Fatal<'_> {
-    /// It is kept. Whoever sends it back wants it handled: one more death is the last then.
+    /// It is kept. Where it is sent back it is handled again: one more death is the last then.
     pub fn kept(self) {
         let slot = {
             let mut slots = self.counter.slots();
@@ -174,9 +174,12 @@ impl Counter {
             .filter(|(_, slot)| **slot != Slot::FREE)
             .map(|(at, slot)| (slot.key, at))
             .collect();
-        if !suspects.is_empty() {
-            let suspects = suspects.len();
-            tracing::warn!(suspects, "an earlier process ended while it handled what is now handled alone");
+        let fresh = table.iter().filter(|slot| **slot != Slot::FREE && slot.starts == 0).count();
+        if fresh > 0 {
+            tracing::warn!(
+                suspects = fresh,
+                "an earlier process ended while it handled what is now handled alone"
+            );
         }
         // The lowest come first.
         let free = (suspects.len()..table.len()).rev().collect();
@@ -213,7 +216,7 @@ impl Slots {
             let own = suspect.filter(|at| !self.table[*at].under_way);
             let Some(at) = own.or_else(|| self.free.pop()).or_else(|| self.evict()) else { continue };
             let deaths = suspect.map_or(0, |at| self.table[at].deaths);
-            self.table[at] = Slot { key: *key, deaths, under_way: true };
+            self.table[at] = Slot { key: *key, deaths, under_way: true, starts: 0 };
             taken.push((at, self.table[at]));
         }
         taken.sort_unstable_by_key(|(at, _)| *at);

@@ -117,6 +117,20 @@ async fn suspects_that_never_come_again_take_no_room_from_others() {
 }
 
 #[tokio::test]
+async fn a_suspect_that_does_not_come_again_is_forgotten_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    die(folder.path(), &[key(1), key(2)]).await;
+    for _ in 0..100 {
+        let attempts = open(&folder);
+        assert!(attempts.is_suspect(&key(1)) && attempts.is_suspect(&key(2)));
+        // One comes again, while the database is away.
+        drop(attempts.begin(&[key(1)]).await.unwrap());
+    }
+    let attempts = open(&folder);
+    assert!(attempts.is_suspect(&key(1)) && !attempts.is_suspect(&key(2)));
+}
+
+#[tokio::test]
 async fn nothing_is_counted_without_a_folder_or_in_one_that_cannot_be_made() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for folder in [None, Some(file.path())] {
