@@ -76,7 +76,7 @@ test-chart: ## The chart: rendered, held against schemas and code, wrong values 
 test-postgres: ## What speaks to PostgreSQL, with the oldest and the newest that there is to fetch: 13 and 18
 	bins="$${POSTGRES:-$$(.ci/postgres target/postgres)}"; for bin in $$bins; do \
 		"$$bin/postgres" --version; \
-		PATH="$$bin:$$PATH" cargo test --locked --package store --package evaluate --package persist; \
+		PATH="$$bin:$$PATH" cargo test $(TEST_FLAGS) --test adapter --test with_postgres --test batch; \
 	done
 
 test-faults: ready-test build-test ## Seeds of the pipeline tests, 200 of them
