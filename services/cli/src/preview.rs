@@ -12,7 +12,7 @@ use serde::Serialize;
 pub struct Preview {
     /// Set where `ingest` would refuse it.
     pub refused: Option<Refused>,
-    /// Set where `ingest` would answer a subscription handshake, and queue nothing.
+    /// Set where `ingest` would answer by itself, a subscription handshake or a look at the server's health, and queue nothing.
     pub handshake: bool,
     /// The platform's message id, by which a re-send is known.
     pub message_id: Option<String>,
@@ -88,6 +88,11 @@ pub fn preview(source: &Source, request: &RecordedRequest, received_at: Timestam
 
 fn decoded(source: &Source, request: &RecordedRequest, received_at: Timestamp) -> Result<Preview, Refusal> {
     let origin = Origin::new(&source.profile.source, source)?;
+    let asks_for_health = ["GET", "HEAD"].contains(&request.method.as_str())
+        && origin.decoder.health(&request.path, &request.query).is_some();
+    if asks_for_health {
+        return Ok(Preview { handshake: true, ..Preview::default() });
+    }
     let traces = CredentialTraces::default();
     let request = record(&RequestHead::of(request), request.body.clone(), origin, &traces)?;
     let inspected = Inspected::of(origin, &request)?;

@@ -118,7 +118,7 @@ fn print(previews: &[Previewed]) -> Result<(), Failure> {
             output::write_line(&output::printable(&line))?;
         }
         if preview.handshake {
-            let line = format!("{input}: a subscription handshake: ingest answers it, nothing is stored");
+            let line = format!("{input}: a question of the sender: ingest answers it, nothing is stored");
             output::write_line(&output::printable(&line))?;
         }
     }

@@ -57,6 +57,13 @@ fn a_recorded_request_is_taken_as_it_is_and_a_refusal_told() {
 }
 
 #[test]
+fn what_ingest_answers_by_itself_stores_nothing_and_is_well() {
+    let run = source_test("racks", "health.http", "GET /hooks/racks/health HTTP/1.1\n\n", &[]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("health.http: a question of the sender"), "{}", run.stdout);
+}
+
+#[test]
 fn an_input_is_named_with_what_becomes_of_it() {
     let rows = "[{\"n\": \"a\", \"v\": 1}]\n{\n";
     let run = source_test(
