@@ -46,7 +46,7 @@ fn distance(word: &[char], candidate: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::closest;
+    use super::{MAX_CANDIDATES, closest};
 
     #[test]
     fn a_slip_of_the_finger_is_understood() {
@@ -55,6 +55,16 @@ mod tests {
         {
             assert_eq!(closest(typed, ["format", "credentials", "rules", "clear"]), Some(meant), "{typed}");
         }
+    }
+
+    #[test]
+    fn of_thousands_of_words_the_first_of_a_like_length_are_compared() {
+        let others = vec!["source"; MAX_CANDIDATES];
+        let long = vec!["a-source-of-another-length"; 8000];
+        let with = |others: &[&'static str]| closest("format", others.iter().copied().chain(["fromat"]));
+        assert_eq!(with(&long), Some("fromat"));
+        assert_eq!(with(&others[1..]), Some("fromat"));
+        assert_eq!(with(&others), None);
     }
 
     #[test]

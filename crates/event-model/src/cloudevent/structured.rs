@@ -22,6 +22,11 @@ struct Members<'a>(Vec<(String, &'a RawValue)>);
 /// # Errors
 /// [`EventError`] where it is not a CloudEvent 1.0.
 pub fn from_structured(text: &[u8]) -> Result<Event, EventError> {
+    if text.trim_ascii_start().first() == Some(&b'[') {
+        return Err(EventError::Json(
+            "is an array; the content type of a batch is application/cloudevents-batch+json".to_owned(),
+        ));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let members = deserializer
         .deserialize_map(MembersVisitor)

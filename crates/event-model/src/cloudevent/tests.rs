@@ -61,6 +61,8 @@ fn structured_texts_that_are_no_object_are_refused() {
     for text in ["", "null", "[]", "\"x\"", "{", "{\"id\":\"1\"}", "{} x"] {
         assert!(from_structured(text.as_bytes()).is_err(), "{text}");
     }
+    let batch = from_structured(b" [{}]").unwrap_err().to_string();
+    assert!(batch.contains("application/cloudevents-batch+json"), "{batch}");
     let twice = br#"{"specversion":"1.0","id":"1","id":"2","source":"/s","type":"t"}"#;
     assert_eq!(from_structured(twice), Err(EventError::Duplicate("id".to_owned())));
     let both = minimal_with(&[("data", json!(1)), ("data_base64", json!("AQ=="))]);
