@@ -1,6 +1,6 @@
 -- Roles for the stages that make no tables, each with the rights that its own statements need. Run it as the owner of the tables
--- after `freshet migrate`, and again after an upgrade; it changes nothing the second time. Who may make no roles is given them
--- beforehand. They have no password yet: `alter role freshet_notify password '...'`.
+-- after `freshet migrate`, and again after an upgrade; it changes nothing the second time. Where the owner may make no
+-- roles, make them beforehand. They have no password yet: `alter role freshet_notify password '...'`.
 do $$
 declare
     stage text;
@@ -23,5 +23,5 @@ grant select, insert, update on alert_transition, notification to freshet_alert;
 grant select on device, stream, metric, alert_transition to freshet_notify;
 grant select, insert, update on notification, receiver_budget to freshet_notify;
 
-grant select on evaluation_request, alert_state, notification to freshet_scheduler;
+grant select on evaluation_request, alert_state, notification, topic_offset to freshet_scheduler;
 grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_scheduler;

@@ -109,6 +109,9 @@ async fn a_stage_that_makes_no_tables_needs_no_more_than_its_role() {
         }
         let of_notify = client.batch_execute("select * from receiver_budget").await;
         assert_eq!(of_notify.is_ok(), role == "freshet_notify", "{role}");
+        // How far the worker is, in topic mode.
+        let of_scheduler = client.batch_execute("select * from topic_offset").await;
+        assert_eq!(of_scheduler.is_ok(), role == "freshet_scheduler", "{role}");
     }
 }
 
