@@ -92,9 +92,8 @@ impl Failure {
     }
 
     fn logged(&self, outcome: Outcome) -> Outcome {
-        let causes = std::iter::successors(self.source(), |error: &&dyn Error| (*error).source());
-        let chain: Vec<String> = causes.map(ToString::to_string).collect();
-        tracing::error!(error = %self, causes = chain.join(": "), "not written");
+        let error: &dyn Error = self;
+        tracing::error!(error, "not written");
         outcome
     }
 }

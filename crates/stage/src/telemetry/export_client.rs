@@ -1,11 +1,13 @@
 //! The HTTP client of the exporters.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
+use tracing::field::{Value, display};
 
 /// A collector that is away is mentioned once in this time.
 const MENTION_EVERY: Duration = Duration::from_secs(60);
@@ -23,12 +25,12 @@ impl ExportClient {
         Self { client, runtime, mentioned_at: Arc::default() }
     }
 
-    /// Says in the log that telemetry is lost or late: the SDK tells nobody.
-    fn mention(&self, error: &dyn std::fmt::Display) {
+    /// Says in the log that telemetry is lost or late, which the SDK does not.
+    fn mention(&self, error: impl Value) {
         let mut mentioned_at = self.mentioned_at.lock().unwrap_or_else(PoisonError::into_inner);
         if mentioned_at.is_none_or(|at| at.elapsed() >= MENTION_EVERY) {
             *mentioned_at = Some(Instant::now());
-            tracing::warn!(error = %error, "the collector did not take traces or metrics");
+            tracing::warn!(error, "the collector did not take traces or metrics");
         }
     }
 }
@@ -46,28 +48,17 @@ impl HttpClient for ExportClient {
             Ok(exchanged) => exchanged,
             Err(error) => {
                 let error = error.without_url();
-                self.mention(&causes(&error));
+                self.mention(&error as &(dyn Error + 'static));
                 return Err(error.into());
             }
         };
         let (status, headers, body) = exchanged;
         if !status.is_success() {
-            self.mention(&status);
+            self.mention(display(status));
         }
         let mut answer = Response::new(body);
         *answer.status_mut() = status;
         *answer.headers_mut() = headers;
         Ok(answer)
     }
-}
-
-/// The error with what is behind it, on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
