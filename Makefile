@@ -55,7 +55,7 @@ kind: ## A cluster on this machine with all that the chart expects; needs a Dock
 dev: ## skaffold dev: the pipeline on a cluster, built anew at each edit. PROFILE=load builds on the host
 	k8s/dev/run $(PROFILE)
 
-test-cluster: ## The chart on the cluster that KUBECONFIG points at; tests/cluster/run tells what else is read
+test-cluster: ## The chart on the cluster that KUBECONFIG points at; tests/cluster/run lists what else is read
 	tests/cluster/run test-cluster $(SCENARIOS)
 
 test-skaffold: ## Seconds from an edit to the answering revision, and their parts
@@ -88,7 +88,7 @@ test-long: ready-test ## What a burst costs beside a million devices, statement 
 fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
 	.ci/fuzz
 
-lint: ## Format, clippy, both without mercy
+lint: ## rustfmt and clippy; a warning is an error
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --features runtime/simulation -- --deny warnings
 

@@ -103,7 +103,7 @@
 {{- $mistakes = append $mistakes "broker.topic, deadLetters.topic and topic.name are three different topics" -}}
 {{- end -}}
 {{- if and $topicMode .Values.topic.drained -}}
-{{- $mistakes = append $mistakes "topic.drained is for the upgrade that leaves topic mode: with it on, the next one would go unasked" -}}
+{{- $mistakes = append $mistakes "topic.drained is for the upgrade that leaves topic mode: left on, it would let the next one go without a drain" -}}
 {{- end -}}
 {{- if and (not $topicMode) (not .Values.topic.drained) (lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .))) -}}
 {{- $mistakes = append $mistakes "this release is in topic mode now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with mode=broker and topic.drained=true" -}}

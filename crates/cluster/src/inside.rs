@@ -203,5 +203,5 @@ async fn ended(cluster: &Cluster, own_name: &str) -> Result<i64, Failure> {
 
 async fn state(cluster: &Cluster, own_name: &str) -> Result<Value, Failure> {
     let pod = cluster.get(kinds::POD, Some(&cluster.namespace), own_name).await?;
-    pod.ok_or_else(|| Failure::new(format!("the pod {own_name} was removed by somebody else")))
+    pod.ok_or_else(|| Failure::new(format!("the pod {own_name} was deleted before it ended")))
 }

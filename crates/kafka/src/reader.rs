@@ -216,12 +216,12 @@ impl ConsumerContext for Group {
         match rebalance {
             Rebalance::Assign(list) => {
                 let assigned = partitions(list);
-                tracing::info!(partitions = ?assigned, "partitions are ours");
+                tracing::info!(partitions = ?assigned, "partitions were assigned");
                 self.shared.change(|progress| progress.assign(&assigned));
             }
             Rebalance::Revoke(list) => {
                 let revoked = partitions(list);
-                tracing::info!(partitions = ?revoked, "partitions go to others");
+                tracing::info!(partitions = ?revoked, "partitions were revoked");
                 if !consumer.assignment_lost() {
                     self.shared.wait(GIVE_BACK_WITHIN, |progress| !progress.is_busy(&revoked));
                     commit(consumer, &self.topic, &self.shared, CommitMode::Sync);

@@ -163,7 +163,7 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         fallback_after: fields
             .optional(
                 "fallback_after",
-                "How long a notification is tried before the fallback hears of it too, by severity.",
+                "How long a notification is tried before the fallback is notified too, by severity.",
                 Object::new("FallbackAfter", "Times by severity.", |fields| Some(fallback_after(fields))),
             )
             .unwrap_or_default(),

@@ -192,7 +192,7 @@ impl AlertChange {
                 "Alerts beyond what this receiver is sent within an hour, from {at} on: {count}. `freshet alerts` shows them."
             ),
             (Self::Test { .. }, _) => {
-                format!("Somebody tried this receiver out at {at}. Nothing has happened.")
+                format!("This is a test of the receiver, sent at {at}. Nothing has happened.")
             }
         }
     }

@@ -83,7 +83,7 @@ impl Attempts {
             Ok(counter) => Self(Some(counter)),
             Err(error) => {
                 let folder = folder.display();
-                tracing::warn!(%error, %folder, "what ends its process is not counted");
+                tracing::warn!(%error, %folder, "deaths of the process are not counted");
                 Self::default()
             }
         }
@@ -178,7 +178,7 @@ impl Counter {
         if fresh > 0 {
             tracing::warn!(
                 suspects = fresh,
-                "an earlier process ended while it handled what is now handled alone"
+                "the process before ended while it handled these; each is handled alone when it comes again"
             );
         }
         // The lowest come first.
@@ -193,7 +193,7 @@ impl Counter {
 
     fn write(&self, slots: &[(usize, Slot)]) {
         if let Err(error) = self.scratch.write(slots) {
-            tracing::warn!(%error, "what ends its process is not counted now");
+            tracing::warn!(%error, "an attempt is not noted: a death of the process in it will not count");
         }
     }
 }

@@ -137,7 +137,7 @@ impl<'a> Round<'a> {
                 receiver = self.receiver,
                 max,
                 beyond = beyond.len(),
-                "more alerts than within an hour"
+                "more alerts begin within an hour than max_per_hour"
             );
             let is_beyond =
                 |message: &PlannedMessage<'_>| beyond.iter().any(|one| one.main == message.main.id);

@@ -6,7 +6,7 @@ use sink::HttpSink;
 
 use crate::queues::Queues;
 
-/// What `scheduler` is told by its environment.
+/// What `scheduler` reads from its environment.
 pub struct Config {
     /// The hash of the pipeline whose files `FRESHET_PIPELINE` names; `freshet.yaml`.
     pub(crate) pipeline: String,

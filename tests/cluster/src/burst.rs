@@ -34,9 +34,9 @@ pub async fn send(stand: &Stand) -> Result<Burst, Failure> {
     let begun = Clock::system().now();
     let fleet = Fleet::plan(Moments::ending_before(begun));
     let sent = burst::send(&client, &base, &stand.key, &fleet.requests).await;
-    if let Some(surprise) = sent.surprises.first() {
+    if let Some(first) = sent.unexpected.first() {
         return Err(
-            format!("{} surprising answers of `ingest`, first: {surprise}", sent.surprises.len()).into()
+            format!("{} unexpected answers of `ingest`, first: {first}", sent.unexpected.len()).into()
         );
     }
     Ok(Burst { requests: fleet.requests.len(), fleet, begun, received_before })

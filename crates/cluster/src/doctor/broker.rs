@@ -30,7 +30,8 @@ pub fn look(wanted: &str, broker: Option<&Value>, definitions: &[Value]) -> Vec<
         found.push(Finding::new(code::KAFKA_BROKER_MISSING, subject, what));
     } else if !is_ready(broker) {
         let reason = condition(broker, "Ready").map_or_else(String::new, |ready| ready.reason);
-        let what = if reason.is_empty() { "nobody has looked at it yet".to_owned() } else { reason };
+        let what =
+            if reason.is_empty() { "no controller has reported its state yet".to_owned() } else { reason };
         found.push(Finding::new(code::NOT_READY, subject, what));
     } else if !class.starts_with(KAFKA_CLASS) {
         let what =

@@ -20,7 +20,7 @@ pub struct Sent {
     /// Requests that were refused, as planned or not.
     pub refused: usize,
     /// Where the answer was not the planned one.
-    pub surprises: Vec<String>,
+    pub unexpected: Vec<String>,
 }
 
 /// Sends `requests` against the webhook at `base`; `key` is every source's secret.
@@ -40,7 +40,7 @@ pub async fn send(client: &reqwest::Client, base: &str, key: &str, requests: &[P
             };
             if !as_planned {
                 let found = answer.map_or_else(|error| error.to_string(), |status| status.to_string());
-                sent.surprises
+                sent.unexpected
                     .push(format!("{}: {:?} was planned, {found} came", planned.request.path, planned.fate));
             }
             sent

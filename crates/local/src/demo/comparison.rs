@@ -36,8 +36,8 @@ pub fn compare(fleet: &Fleet, found: &Sums, received: usize) -> Vec<Comparison> 
     comparisons.extend(payloads(fleet, found));
     comparisons.extend(transitions(fleet, &found.transitions));
     comparisons.extend([
-        Comparison::new("notifications not told", &0, &found.undelivered),
-        Comparison::new("notifications told", &found.delivered, &received),
+        Comparison::new("notifications not delivered", &0, &found.undelivered),
+        Comparison::new("notifications delivered", &found.delivered, &received),
     ]);
     comparisons
 }

@@ -49,7 +49,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether everything came as planned.
     pub fn agrees(&self) -> bool {
-        self.comparisons.iter().all(Comparison::agrees) && self.sent.surprises.is_empty() && self.at_zero
+        self.comparisons.iter().all(Comparison::agrees) && self.sent.unexpected.is_empty() && self.at_zero
     }
 }
 

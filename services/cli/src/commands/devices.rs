@@ -14,10 +14,10 @@ use runtime::Failure;
 
 use super::Done;
 
-/// List devices, when they were last heard, and which are silent
+/// List devices, when each was last seen, and which are silent
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only devices that were not heard for this long, such as 30m or 6h
+    /// Only devices that were not seen for this long, such as 30m or 6h
     #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     silent: Option<Duration>,
     /// How many at most

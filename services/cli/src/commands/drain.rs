@@ -33,7 +33,8 @@ use super::Done;
 /// Wait until nothing is under way in a release: before it changes its mode, or is uninstalled
 ///
 /// Stop the senders first. Drained means: no payload came for a while, every consumer group has read all of its topic,
-/// no stream waits for its rules, and no message is due. What keeps dead letters is woken for what waits in their topic.
+/// no stream waits for its rules, and no message is due. Where dead letters wait in their topic, the stage
+/// dead-letter is woken.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -41,7 +42,7 @@ pub struct Args {
     /// How long to wait at most
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = super::duration)]
     timeout: Duration,
-    /// How long no payload may have come; 10s where Kafka tells what is under way, else 195s
+    /// How long no payload may have come; 10s where Kafka shows what is under way, else 195s
     #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     quiet: Option<Duration>,
     /// What the pod runs: wait from here, and print one line of JSON
@@ -60,9 +61,9 @@ pub struct Args {
 
 /// The time between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Where consumer groups tell how far they are.
+/// Where consumer groups show how far they are.
 const QUIET: Duration = Duration::from_secs(10);
-/// Where nobody tells: more than the wait between two attempts of a delivery, for a stage has to start too.
+/// Where nothing shows it: more than the wait between two attempts of a delivery, for a stage has to start too.
 fn quiet_unseen() -> Duration {
     Delivery::PAYLOADS.longest_wait() + QUIET
 }
@@ -116,7 +117,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if !is_seen {
         let class = &readers.broker_class;
         eprintln!(
-            "a Broker of class {class} tells nobody what it holds: drained means {} s of quiet",
+            "a Broker of class {class} does not show what it holds: drained means {} s of quiet",
             quiet.as_secs()
         );
     }

@@ -29,7 +29,7 @@ use crate::output::{self, Format};
 use cluster::inside::PodOptions;
 use runtime::Failure;
 
-/// Sensor readings from any platform into PostgreSQL exactly once, and people told when a threshold is crossed
+/// Store sensor readings from any platform in PostgreSQL exactly once, and notify people when a threshold is crossed
 #[derive(Debug, Parser)]
 #[command(name = "freshet", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub struct Cli {

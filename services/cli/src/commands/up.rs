@@ -94,14 +94,14 @@ fn print(outcome: &Outcome) -> Result<(), Failure> {
     output::rows(Format::Table, &lines)?;
     let sent = &outcome.sent;
     output::write_line(&format!(
-        "{} requests sent: {} accepted, {} refused at the door as planned, {} surprises",
+        "{} requests sent: {} accepted, {} refused by ingest as planned, {} unexpected answers",
         sent.requests,
         sent.accepted,
         sent.refused,
-        sent.surprises.len()
+        sent.unexpected.len()
     ))?;
-    for surprise in &sent.surprises {
-        output::write_line(&format!("surprise: {surprise}"))?;
+    for unexpected in &sent.unexpected {
+        output::write_line(&format!("unexpected: {unexpected}"))?;
     }
     let zero = if outcome.at_zero {
         "every stage came to 0 processes, between ticks too"

@@ -44,7 +44,7 @@ pub(super) struct WrongField {
     pub(super) reason: String,
 }
 
-/// A label of `record` that says "whoever does not know me must not read this" (section 4.4): unknown, ends in `_`.
+/// A label of `record` that forbids decoders without it to read the record (section 4.4): unknown, ends in `_`.
 pub(super) fn mandatory_unknown(record: &Object) -> Option<&str> {
     record.keys().map(String::as_str).find(|label| label.ends_with('_'))
 }
