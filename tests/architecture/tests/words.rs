@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each with what is said instead.
-const REPLACED: [(&str, &str); 18] = [
+const REPLACED: [(&str, &str); 29] = [
     ("push way", "broker mode"),
     ("kafka way", "topic mode"),
     ("kafkaway", "mode: topic"),
@@ -22,16 +22,28 @@ const REPLACED: [(&str, &str); 18] = [
     ("the house", "a noun of the domain"),
     ("nobody was told", "no receiver was notified"),
     ("whoever", "a noun of the domain"),
+    ("who is there", "which devices there are"),
+    ("hears too", "is notified too"),
+    (" heard ", "was notified of, was seen"),
+    (" is told", "is notified, is sent, is given"),
+    (" be told", "be notified, take"),
+    ("tells nobody", "does not show"),
+    ("belongs to nobody", "no Broker owns it"),
+    ("nobody else", "alone"),
+    ("without mercy", "a warning is an error"),
+    ("for want of", "because it runs out"),
+    (" at rest", "at zero, between bursts"),
 ];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// README, docs, the chart, what a cluster needs, the READMEs of crates and services, and the tables.
+/// README, docs, the chart, what a cluster needs, the READMEs of crates and services, the formats, and the tables.
 fn public_files() -> Vec<PathBuf> {
-    let mut files = vec![root().join("README.md"), root().join("skaffold.yaml")];
-    for folder in ["docs", "charts", "k8s", "crates/store/migrations"] {
+    let mut files =
+        ["README.md", "CONTRIBUTING.md", "Makefile", "skaffold.yaml"].map(|name| root().join(name)).to_vec();
+    for folder in ["docs", "charts", "k8s", "crates/decoders/src/formats", "crates/store/migrations"] {
         add(&root().join(folder), &mut files);
     }
     for folder in ["crates", "services"] {
