@@ -43,9 +43,12 @@ fn root() -> PathBuf {
 fn public_files() -> Vec<PathBuf> {
     let mut files =
         ["README.md", "CONTRIBUTING.md", "Makefile", "skaffold.yaml"].map(|name| root().join(name)).to_vec();
-    for folder in ["docs", "charts", "k8s", "crates/decoders/src/formats", "crates/store/migrations"] {
+    for folder in ["docs", "charts", "k8s", "crates/store/migrations"] {
         add(&root().join(folder), &mut files);
     }
+    let mut formats = Vec::new();
+    add(&root().join("crates/decoders/src/formats"), &mut formats);
+    files.extend(formats.into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "md")));
     for folder in ["crates", "services"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("the folder is readable") {
             files.push(entry.expect("the entry is readable").path().join("README.md"));

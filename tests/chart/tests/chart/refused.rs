@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 42] = [
+const REFUSED: [(&str, &str); 43] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -60,6 +60,7 @@ const REFUSED: [(&str, &str); 42] = [
     ("mode=topic,topic.drained=true", "topic.drained is for the upgrade that leaves topic mode"),
     ("stages.ingest.env.KAFKA_TOPIC=payloads", "stages.ingest.env.KAFKA_TOPIC: a pipeline has one mode"),
     ("stages.alert.env.DATABASE_URL=postgres://x", "stages.alert.env.DATABASE_URL: the chart sets it itself"),
+    ("worker.env.SCRATCH_DIR=/tmp", "worker.env.SCRATCH_DIR: the chart sets it itself"),
     (
         "stages.dead-letter.env.KAFKA_CA_FILE=/ca.crt",
         "stages.dead-letter.env.KAFKA_CA_FILE: the chart sets it itself",
