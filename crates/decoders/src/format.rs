@@ -8,7 +8,7 @@ use settings::Fields;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::options::Options;
 
-/// What a server of this platform answers to who asks for its health.
+/// The answer of a server of this platform to a request for its health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
     /// The status.
@@ -45,7 +45,7 @@ pub trait Decoder: Send + Sync {
     }
 
     /// Paths that this platform's clients write to by themselves, each with the query parameter that names the source where
-    /// the path does not: for clients that can be told a host and no path. The longer first.
+    /// the path does not: for clients that take a host and no path. The longer first.
     fn own_paths(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }

@@ -159,7 +159,7 @@ mod tests {
     use super::{KafkaSettings, KafkaSink};
 
     #[test]
-    fn who_asks_for_kafka_hears_that_this_build_has_none() {
+    fn a_build_without_kafka_says_so_where_it_is_given_its_settings() {
         let mut env =
             Env::from_pairs(&[("KAFKA_TOPIC", "payloads"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")]);
         assert!(KafkaSettings::from_env(&mut env).is_none());

@@ -1,4 +1,4 @@
-//! What consumers are told: those that read payloads as members of a group, those that drain a topic, and those that only look.
+//! The settings of consumers: those that read payloads as members of a group, those that drain a topic, and those that only look.
 
 use std::time::Duration;
 

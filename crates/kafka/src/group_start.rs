@@ -12,7 +12,7 @@ use crate::lag::{LIMIT, MetadataError, aside, partitions_of};
 use crate::settings::KafkaSettings;
 use crate::topic_group::TopicGroup;
 
-/// The brokers hear of a topic that was just made one after the other.
+/// Between two attempts: the brokers learn of a new topic one after the other.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Has each group begin at the start of its topic, in the partitions in which it has committed nothing; gives those for which

@@ -127,7 +127,7 @@ impl Inner {
     }
 }
 
-/// What a producer is told whose records are taken or refused within `timeout`.
+/// The settings of a producer whose records are taken or refused within `timeout`.
 pub fn producer_config(settings: &KafkaSettings, timeout: Duration) -> ClientConfig {
     let millis = timeout.as_millis().to_string();
     let mut config = settings.client_config();

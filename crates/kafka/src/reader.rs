@@ -27,7 +27,7 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const POLL: Duration = Duration::from_millis(50);
 /// Between two commits of offsets.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
-/// How long batches may fill the room before reading is paused, so that the group still hears of us.
+/// How long batches may fill the room before reading is paused, so that the member keeps polling.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
 /// How long a rebalance waits for what is under way; what is not safe by then is read again by whoever comes next.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ pub struct ReaderConfig {
     pub batch: usize,
 }
 
-/// Takes batches; returns at once. [`Progress::end`] is told what came of each.
+/// Takes batches; returns at once. [`Progress::end`] is called with what came of each.
 pub type Handle = Box<dyn Fn(BatchId, Vec<Record>) + Send>;
 
 /// Reads the topic until the end is wished for.
@@ -105,7 +105,7 @@ impl Reader {
         // Dropping the consumer leaves the group.
     }
 
-    /// Waits while all the room is taken. The group hears of us even where that takes long: reading is paused, not stopped.
+    /// Waits while all the room is taken. The member stays in its group even where that takes long: reading is paused, not stopped.
     fn make_room(&self, consumer: &Consumer, topic: &Arc<str>, records: &mut Vec<Record>) {
         let is_room = |progress: &Progress| progress.under_way() < self.room;
         if self.shared.wait(PAUSE_AFTER, is_room) {

@@ -77,7 +77,7 @@ impl KafkaSettings {
         })
     }
 
-    /// What every client of librdkafka is told.
+    /// The settings of every client of librdkafka.
     pub fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config

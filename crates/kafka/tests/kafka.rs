@@ -148,7 +148,7 @@ async fn a_broker_that_comes_back_has_each_record_once() {
 }
 
 #[tokio::test]
-async fn what_waits_too_long_or_is_too_much_is_told_at_once() {
+async fn what_waits_too_long_or_is_too_much_is_refused_at_once() {
     let settings = KafkaSettings::plaintext(NOWHERE);
     let mut config = producer_config(&settings, Duration::from_secs(30));
     config.set("queue.buffering.max.messages", "1");

@@ -46,7 +46,7 @@ fn count(settings: &KafkaSettings, topic: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_who_he_is_is_served_and_nobody_else() {
+async fn only_a_client_with_a_password_or_a_certificate_is_served() {
     let Some(kafka) = testkit::secured_kafka().await else { return };
     let ways = [
         ("plain", kafka.by_password("PLAIN")),

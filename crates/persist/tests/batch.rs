@@ -217,7 +217,7 @@ async fn what_there_is_no_room_for_is_a_dead_letter_and_the_rest_is_stored() {
 }
 
 #[tokio::test]
-async fn where_the_pipeline_says_so_third_parties_hear_of_each_source() {
+async fn where_the_pipeline_says_so_an_event_for_third_parties_names_each_source() {
     let Some(world) = World::build("emit: always\n").await else { return };
     let records = [
         record(0, payload("greenhouse", "a", r#"{"device":"gh-1","temperature":21.5}"#)),

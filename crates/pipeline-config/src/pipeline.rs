@@ -36,7 +36,7 @@ pub struct Pipeline {
     pub routes: Vec<Route>,
     /// Receivers for what no route takes and for what other receivers do not deliver.
     pub fallback: Vec<String>,
-    /// After how long without success the fallback hears too.
+    /// After how long without success the fallback is notified too.
     pub fallback_after: FallbackAfter,
     /// Nobody is notified any more of an alert that ended longer ago than this.
     pub notify_within: SignedDuration,

@@ -1,6 +1,6 @@
 //! Alertmanager's [API v2](https://prometheus.io/docs/alerting/latest/alerts_api/).
 //!
-//! Alertmanager takes an alert for over when it has not heard of it for a while, so a firing one is sent again on
+//! Alertmanager takes an alert for over when it was not sent for a while, so a firing one is sent again on
 //! every tick, with an end three ticks ahead: two lost ticks change nothing, and a dead pipeline shows. An alert's
 //! identity is its set of labels. Every replica gets it: they share silences and notification logs, not alerts.
 
@@ -128,7 +128,7 @@ fn span(attempt: &Attempt<'_>) -> (Option<Timestamp>, Timestamp) {
     (since.map(|since| since.min(until)), until)
 }
 
-/// One replica that took it is enough: another one hears of a firing alert again on the next tick, and ends by itself
+/// One replica that took it is enough: another one is sent a firing alert again on the next tick, and ends by itself
 /// one whose end it did not get.
 fn together(outcomes: Vec<Outcome>) -> Outcome {
     let mut worst = None;

@@ -111,7 +111,7 @@ async fn a_connection_that_fails_is_tried_again_and_the_reason_names_no_url() {
 }
 
 #[tokio::test]
-async fn slack_is_told_without_mark_up_from_the_outside() {
+async fn slack_is_sent_no_mark_up_from_the_outside() {
     let endpoint = TestReceiver::start().await;
     endpoint.answer_next([503]);
     let receiver =
@@ -152,7 +152,7 @@ async fn only_a_refusal_of_the_message_itself_is_for_good() {
 }
 
 #[tokio::test]
-async fn ntfy_is_told_topic_priority_and_token() {
+async fn ntfy_is_sent_topic_priority_and_token() {
     let endpoint = TestReceiver::start().await;
     let token = Secret::new("tk_secret");
     let url = endpoint.url("/").parse().unwrap();

@@ -1,4 +1,4 @@
-//! The HTTP sink against a server that answers as it is told.
+//! The HTTP sink against a server whose answers the test sets.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -64,7 +64,7 @@ async fn an_event_goes_out_in_binary_mode_with_its_overrides_and_trace() {
 }
 
 #[tokio::test]
-async fn a_credential_in_the_address_is_shown_and_told_to_nobody() {
+async fn a_credential_in_the_address_is_sent_and_not_logged() {
     let (broker, taken) = broker();
     let sink = sink_to(&format!("{}/202", broker.url()).replace("://", "://us%20er:s3cret@"));
     sink.send(&cloudevent::new("t", "/s", "1"), None).await.unwrap();

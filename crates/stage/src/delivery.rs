@@ -71,7 +71,7 @@ pub(crate) async fn deliver(
     answer(outcome, trace.as_ref())
 }
 
-/// What the Broker is told where a body was not read to its end. An event that did not arrive whole is no malformed one:
+/// The answer where a body was not read to its end. An event that did not arrive whole is no malformed one:
 /// a busy node is enough to make it late.
 fn refusal(fault: BodyFault) -> HttpResponse {
     tracing::warn!(reason = %fault, "an event was not read to its end");

@@ -152,7 +152,7 @@ async fn summarize(
     Ok(begun_at)
 }
 
-/// Leaves `receiver` alone until then: nothing is tried, though its fallback may hear of what waits.
+/// Leaves `receiver` alone until then: nothing is tried, though its fallback may be notified of what waits.
 ///
 /// # Errors
 /// Whatever PostgreSQL says.

@@ -106,7 +106,7 @@ fn parsed(env: &mut Env, name: &str, url: &str) -> Config {
     })
 }
 
-/// What is wrong with a URL that could not be parsed. Of what stands in it only the name of a parameter is told.
+/// What is wrong with a URL that could not be parsed. Of what stands in it only the name of a parameter is named.
 fn mistake(url: &str) -> String {
     match unknown_parameter(url) {
         Some("sslrootcert") => {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_that_is_told_to_be_known_is() {
+    fn every_parameter_that_is_named_as_known_is() {
         let value = |parameter| match parameter {
             "sslmode" | "channel_binding" => "require",
             "sslnegotiation" => "direct",

@@ -50,7 +50,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     )
 }
 
-/// Prints `value` as JSON in one line, which is told from the other lines of a log.
+/// Prints `value` as JSON in one line, so that it stands out among the lines of a log.
 ///
 /// # Errors
 /// Where standard output cannot be written.

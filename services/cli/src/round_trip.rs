@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_cannot_take_it_is_told_before_anything_is_sent() {
+    fn a_source_that_cannot_take_it_is_refused_before_anything_is_sent() {
         for source in ["{format: ttn_v3}", "{format: json, events: {type: com.example.a}}"] {
             assert!(probe(source).unwrap_err().contains("name a source with a webhook"), "{source}");
         }

@@ -17,7 +17,7 @@ sources:
 const LINE: &str = "weather,host=a temp=1 1768478340000000000";
 
 #[tokio::test]
-async fn a_client_that_asks_for_the_health_before_it_writes_is_told() {
+async fn a_client_that_asks_for_the_health_before_it_writes_is_answered() {
     let world = World::start(YAML);
     for hook in ["/hooks/lines", "/hooks/tokens", "/hooks/path/open%20sesame", "/hooks/lines/api/v2", ""] {
         for method in ["GET", "HEAD"] {

@@ -42,7 +42,7 @@ pub struct PlannedMessage<'a> {
     pub known: bool,
 }
 
-/// Plans a group at `now`; nobody is told any more of what ended before `oldest_end`. `queued` is in the order of its
+/// Plans a group at `now`; nobody is notified any more of what ended before `oldest_end`. `queued` is in the order of its
 /// transitions.
 pub fn plan(queued: &[Queued], now: Timestamp, oldest_end: Timestamp) -> Plan<'_> {
     let mut plan = Plan::default();
@@ -69,7 +69,7 @@ pub fn plan(queued: &[Queued], now: Timestamp, oldest_end: Timestamp) -> Plan<'_
 }
 
 impl PlannedMessage<'_> {
-    /// Whether it tells the receiver of an alert that it has not heard of. A repeat and a further attempt do not.
+    /// Whether the receiver is first notified of the alert by it. A repeat and a further attempt do not.
     pub fn is_a_beginning(&self) -> bool {
         let begins = matches!(
             self.change,

@@ -98,7 +98,7 @@ impl<'a> Round<'a> {
         Held { group, plan, wait_until: None }
     }
 
-    /// What needs no message on this receiver, and what the fallback is to hear of too.
+    /// What needs no message on this receiver, and what the fallback is to be notified of too.
     fn without_a_message(&self, held: &[Held<'_>], now: Timestamp) -> Vec<Settled> {
         let mut settled = Vec::new();
         for Held { group, plan, .. } in held {

@@ -18,7 +18,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) needs_repeats: bool,
     /// The receivers of what this one does not deliver.
     pub(crate) fallback: &'a [String],
-    /// How long it is tried before they hear of it too.
+    /// How long it is tried before they are notified too.
     pub(crate) fallback_after: SignedDuration,
 }
 
@@ -40,7 +40,8 @@ pub(crate) fn settle(planned: &PlannedMessage<'_>, outcome: &Outcome, terms: &Te
     }
 }
 
-/// Whether the fallback is to hear of `one` now: it has waited for long enough, or ends or retracts what the fallback heard of.
+/// Whether the fallback is to be notified of `one` now: it has waited for long enough, or ends or retracts what the fallback was
+/// notified of.
 pub(crate) fn falls_back(one: &Queued, is_dropped: bool, now: Timestamp) -> bool {
     let heard_of_it =
         one.firing.is_some_and(|firing| firing.fell_back) || one.retracted.is_some_and(|back| back.fell_back);
@@ -48,7 +49,7 @@ pub(crate) fn falls_back(one: &Queued, is_dropped: bool, now: Timestamp) -> bool
     !one.is_fallback && !one.fell_back && (heard_of_it || has_waited)
 }
 
-/// What the fallback hears of too.
+/// What the fallback is notified of too.
 pub(crate) fn fell_back(one: &Queued, fallback: &[String]) -> Settled {
     settled(one, Fate::FellBack, fallback)
 }

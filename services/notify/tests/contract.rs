@@ -163,7 +163,7 @@ async fn a_receiver_that_is_dead_slow_or_busy_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn the_fallback_hears_of_what_is_not_delivered_in_time_and_of_its_end() {
+async fn the_fallback_is_notified_of_what_is_not_delivered_in_time_and_of_its_end() {
     let Some(world) = World::start().await else { return };
     world.ops.answer(503);
     let firing = world.transition("firing", 0, None).await;
@@ -191,7 +191,7 @@ async fn the_fallback_hears_of_what_is_not_delivered_in_time_and_of_its_end() {
 }
 
 #[tokio::test]
-async fn the_fallback_hears_of_a_critical_alert_while_the_receiver_asks_to_be_left_alone() {
+async fn the_fallback_is_notified_of_a_critical_alert_while_the_receiver_asks_for_a_pause() {
     let Some(world) = World::start().await else { return };
     world.ops.answer(429);
     world.ops.ask_to_wait(3600);
@@ -212,7 +212,7 @@ async fn the_fallback_hears_of_a_critical_alert_while_the_receiver_asks_to_be_le
 }
 
 #[tokio::test]
-async fn a_receiver_is_sent_so_many_alerts_within_an_hour_and_told_how_many_more_there_are() {
+async fn a_receiver_is_sent_so_many_alerts_within_an_hour_and_how_many_more_there_are() {
     let Some(world) = World::start().await else { return };
     for rule in 0..MAX_PER_HOUR + 10 {
         let firing = world.transition_of(rule, "firing").await;
@@ -228,7 +228,7 @@ async fn a_receiver_is_sent_so_many_alerts_within_an_hour_and_told_how_many_more
     let more = body(&received[50]);
     assert_eq!((&more["type"], &more["data"]["count"]), (&"alerts.more".into(), &11.into()));
 
-    // The end of what was told is told, the end of what was only counted is not.
+    // The end of what was sent is sent, the end of what was only counted is not.
     for rule in [0, MAX_PER_HOUR + 5] {
         let resolved = world.transition_of(rule, "resolved").await;
         world.queue(resolved, "ops").await;
@@ -247,7 +247,7 @@ async fn a_receiver_is_sent_so_many_alerts_within_an_hour_and_told_how_many_more
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_what_was_over_long_ago() {
+async fn nobody_is_notified_of_what_was_over_long_ago() {
     let Some(world) = World::start().await else { return };
     for (kind, minute) in [("firing", -3000), ("resolved", -2000), ("firing", -1500), ("resolved", -1400)] {
         let transition = world.transition(kind, minute, None).await;
@@ -274,7 +274,7 @@ async fn an_alertmanager_takes_many_alerts_in_one_request() {
 }
 
 #[tokio::test]
-async fn a_repeat_that_fails_is_undelivered_and_the_fallback_hears_of_it() {
+async fn a_repeat_that_fails_is_undelivered_and_the_fallback_is_notified() {
     let Some(world) = World::start().await else { return };
     let firing = world.transition("firing", 0, None).await;
     world.queue(firing, "prometheus").await;
@@ -358,7 +358,7 @@ async fn a_group_under_a_lease_is_left_alone_until_the_lease_runs_out() {
 }
 
 #[tokio::test]
-async fn two_processes_tell_each_alert_once() {
+async fn two_processes_notify_each_alert_once() {
     let Some(world) = World::start().await else { return };
     for minute in 0..40 {
         let firing = world.transition_of(minute, "firing").await;

@@ -4,7 +4,7 @@ use pipeline_config::Pipeline;
 use runtime::Env;
 use sink::HttpSink;
 
-/// What `transform` is told by its environment.
+/// What `transform` reads from its environment.
 #[derive(Debug)]
 pub struct Config {
     /// `FRESHET_PIPELINE`: the pipeline's files; `freshet.yaml`.

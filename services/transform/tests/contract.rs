@@ -146,7 +146,7 @@ async fn readings_that_no_rule_watches_wake_no_stage() {
 }
 
 #[tokio::test]
-async fn where_the_pipeline_says_so_third_parties_hear_of_every_reading() {
+async fn where_the_pipeline_says_so_an_event_for_third_parties_follows_every_reading() {
     let broker = TestReceiver::start().await;
     let Some(world) = World::emitting(&broker).await else { return };
     let unwatched = payload("greenhouse", "1", r#"{"device":"barn","temperature":31.5}"#);

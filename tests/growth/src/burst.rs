@@ -23,7 +23,7 @@ use crate::stages::Stages;
 
 /// Devices that send, spread over the fleet.
 const SENDERS: u32 = 200;
-/// Devices that were never heard of.
+/// Devices that were never seen.
 const NEW: u32 = 50;
 
 /// What is measured by itself.

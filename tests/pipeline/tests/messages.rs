@@ -208,7 +208,7 @@ async fn an_alert_that_was_over_before_it_was_sent_is_one_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_late_data_made_untrue_is_retracted_where_it_was_told() {
+async fn what_late_data_made_untrue_is_retracted_where_it_was_notified() {
     let Some(mut world) = World::open(PIPELINE).await else { return };
     world.pass(MINUTE * 20);
     world.measure("slow-1", &[(-12, 25.0), (0, 25.0)]).await;
@@ -224,7 +224,7 @@ async fn what_late_data_made_untrue_is_retracted_where_it_was_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fallback_is_told_after_an_hour_and_the_receiver_is_tried_for_a_day() {
+async fn the_fallback_is_notified_after_an_hour_and_the_receiver_is_tried_for_a_day() {
     let Some(mut world) = World::open(PIPELINE).await else { return };
     world.ops.answer(503);
     world.measure("far", &[(0, 31.0)]).await;
@@ -266,7 +266,7 @@ network: {allow: [127.0.0.1]}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alertmanager_hears_of_a_firing_alert_at_every_tick_until_it_is_over() {
+async fn alertmanager_is_sent_a_firing_alert_at_every_tick_until_it_is_over() {
     let Some(mut world) = World::open(ALERTMANAGER).await else { return };
     world.measure("d", &[(0, 31.0)]).await;
     let began = world.now;

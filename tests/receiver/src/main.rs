@@ -42,7 +42,7 @@ async fn main() -> std::io::Result<()> {
 async fn tell(received: web::Data<Received>, wanted: web::Query<Wanted>) -> HttpResponse {
     if let Some(beyond) = wanted.beyond {
         let mut received = received.subscribe();
-        // Whoever waited in vain is told what there is.
+        // The answer to a wait in vain is what there is.
         let _ = tokio::time::timeout(PATIENCE, received.wait_for(|all| all.len() > beyond)).await;
     }
     let body = Value::from(received.borrow().clone()).to_string();

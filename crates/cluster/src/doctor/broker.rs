@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_letters_of_payloads_that_go_to_a_service_are_told() {
+    fn dead_letters_of_payloads_that_go_to_a_service_are_found() {
         let trigger = |event_type: &str, kind: &str| {
             json!({"spec": {
                 "filter": {"attributes": {"type": event_type}},

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_that_cannot_grow_to_their_bounds_are_told() {
+    fn stages_that_cannot_grow_to_their_bounds_are_found() {
         assert_eq!(codes("200m", &[], "10"), ["little-room"]);
         assert!(codes("2", &[], "10").is_empty());
     }

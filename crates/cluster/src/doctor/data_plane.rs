@@ -37,7 +37,7 @@ pub const OF_SINK: Workload = Workload {
     away: "no dead letter is taken, and one that was tried for an hour is lost",
 };
 
-/// What the object of a workload tells; `None` where there is none.
+/// The finding of a workload's object; `None` where there is none.
 pub fn judge(workload: &Workload, object: Option<&Value>) -> Option<Finding> {
     let Workload { kind, name, away } = workload;
     let subject = format!("{}/{name}", kind.singular());
@@ -62,7 +62,7 @@ mod tests {
     use super::{OF_BROKER, OF_SINK, judge};
 
     #[test]
-    fn fewer_than_two_ready_pods_are_told() {
+    fn fewer_than_two_ready_pods_are_found() {
         for workload in OF_BROKER.into_iter().chain([OF_SINK]) {
             let found = |ready: u64| judge(&workload, Some(&json!({"status": {"readyReplicas": ready}})));
             assert_eq!(found(2), None, "{}", workload.name);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_there_or_has_no_pod_yet_is_told() {
+    fn one_that_is_not_there_or_has_no_pod_yet_is_found() {
         assert_eq!(judge(&OF_SINK, None).unwrap().subject, "deployment/kafka-sink-receiver");
         let scaled_down = json!({"spec": {"replicas": 0}, "status": {}});
         let found = judge(&OF_BROKER[1], Some(&scaled_down)).unwrap();

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_reached_is_told_with_its_reason() {
+    fn what_cannot_be_reached_is_found_with_its_reason() {
         let kafka = KafkaReport { error: Some("no broker".into()), missing: vec!["plant.events".into()] };
         let report = Report { database: Err("no route".into()), kafka: Some(kafka) };
         let found = judge(&report, None, 0);

@@ -9,7 +9,7 @@ use crate::object::{list, text};
 const SKIPPED: &str = "kind.local,ko.local,dev.local";
 /// What `max-revision-timeout-seconds` is where nobody set it.
 const MAX_TIMEOUT: u64 = 600;
-/// A longer stay of idle pods is told.
+/// A longer stay of idle pods is reported.
 const LONG: u64 = 300;
 
 /// The data of `config-autoscaler` against the stages.
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_bites_is_told() {
+    fn settings_that_hurt_are_found() {
         let service = service("localhost:5001/freshet-ingest:dev");
         let services = [("ingest", &service)];
         let config = json!({"enable-scale-to-zero": "false", "max-scale-limit": "5", "stable-window": "10m"});

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_not_ready_tells_its_reason() {
+    fn an_object_that_is_not_ready_is_found_with_its_reason() {
         let object = json!({"metadata": {"name": "plant-ingest"}, "status": {"conditions": [
             {"type": "Ready", "status": "False", "reason": "RevisionFailed", "message": "Unable to fetch image"}]}});
         let found = readiness("service", &[object]);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_without_its_pods_is_told() {
+    fn a_worker_without_its_pods_is_found() {
         let worker = |ready: u64| json!({"metadata": {"name": "w"}, "spec": {"replicas": 2}, "status": {"readyReplicas": ready}});
         assert_eq!(workers(&[worker(2)]), []);
         assert_eq!(workers(&[worker(1)])[0].what, "1 of its 2 pods are ready");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_migration_is_told() {
+    fn a_failed_migration_is_found() {
         let job = |status: &str| {
             json!({"metadata": {"name": "m"}, "status": {"conditions": [
                 {"type": "Failed", "status": status, "reason": "BackoffLimitExceeded"}]}})

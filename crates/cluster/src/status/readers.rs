@@ -40,7 +40,7 @@ impl Readers {
         Ok(of(release, broker.as_ref(), &triggers, &workers))
     }
 
-    /// What the command in the pod is told.
+    /// The arguments of the command in the pod.
     pub fn arguments(&self) -> Vec<String> {
         self.readers.iter().flat_map(|(_, reader)| ["--reader".to_owned(), reader.to_string()]).collect()
     }

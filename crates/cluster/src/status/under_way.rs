@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_under_way_is_told() {
+    fn all_that_is_under_way_is_named() {
         let counts = counts(
             |overview| {
                 overview.evaluation_requests = 2;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_later_is_told_but_waited_for_by_nobody() {
+    fn what_waits_for_later_is_named_and_not_waited_for() {
         let counts = counts(|overview| overview.retrying = 3, Vec::new());
         assert!(reasons_at("2026-11-23T21:00:10Z", &counts).is_empty());
         assert_eq!(left(&counts), ["3 messages wait for a later attempt"]);

@@ -102,7 +102,7 @@ async fn a_late_reading_takes_a_firing_back_on_the_receivers_that_it_went_to() {
 }
 
 #[tokio::test]
-async fn a_silent_device_is_reported_by_the_heartbeat_and_again_heard_by_its_next_reading() {
+async fn a_silent_device_is_reported_by_the_heartbeat_and_resolved_by_its_next_reading() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline(SILENT)).await;
     let stream = world.store("gh-1", 0, 20.0).await;

@@ -21,7 +21,7 @@ fn adopted(
 }
 
 #[test]
-fn an_alert_that_fires_under_both_rules_is_not_told_again() {
+fn an_alert_that_fires_under_both_rules_is_not_notified_again() {
     let was = Status::Firing { since: at(100) };
     let adoption = adopted(above(30.0, 28.0), was, Some(100), &[(100, 50.0), (200, 35.0)]);
     assert_eq!(adoption.transition, None);

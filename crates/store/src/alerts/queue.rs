@@ -26,7 +26,7 @@ pub struct NewNotification {
     pub target: Target,
     /// When it is to be tried first.
     pub due_at: Timestamp,
-    /// When the fallback hears of it too, should it not be delivered by then; `None`: never.
+    /// When the fallback is notified too, should it not be delivered by then; `None`: never.
     pub fallback_at: Option<Timestamp>,
 }
 

@@ -24,7 +24,7 @@ pub struct Due {
     pub at: Timestamp,
 }
 
-/// The notifications of a message that tells a receiver of an alert which it has not heard of.
+/// The notifications of a message with which a receiver is first notified of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beginning {
     /// The one that gives the message its id.
@@ -40,7 +40,7 @@ pub struct NotificationGroup {
     pub alert_key: String,
     /// The receiver's name in the pipeline file.
     pub receiver: String,
-    /// Whether one is to be tried now. Else only the fallback is to hear of them.
+    /// Whether one is to be tried now. Else only the fallback is to be notified.
     pub due: bool,
     /// In the order of their transitions; at least one.
     pub queued: Vec<Queued>,
@@ -63,9 +63,9 @@ pub struct Queued {
     pub give_up_at: Timestamp,
     /// Whether it is here because another receiver gave it up.
     pub is_fallback: bool,
-    /// When the fallback hears of it too; `None` where it does not, or has.
+    /// When the fallback is notified too; `None` where it does not, or has.
     pub fallback_at: Option<Timestamp>,
-    /// Whether the fallback has heard of it.
+    /// Whether the fallback was notified.
     pub fell_back: bool,
     /// This message stands for so many alerts.
     pub summarizes: Option<u32>,
@@ -125,7 +125,7 @@ pub struct RetractedNotification {
     pub at: Timestamp,
     /// What became of it on this receiver; `None` where it was never queued there.
     pub status: Option<NotificationStatus>,
-    /// Whether the fallback has heard of it.
+    /// Whether the fallback was notified.
     pub fell_back: bool,
     /// Its id on this receiver.
     pub notification: Option<Uuid>,
@@ -138,7 +138,7 @@ pub struct FiringRow {
     pub at: Timestamp,
     /// What became of its notification on this receiver.
     pub status: Option<NotificationStatus>,
-    /// Whether the fallback has heard of it.
+    /// Whether the fallback was notified.
     pub fell_back: bool,
     /// The id of its notification on this receiver.
     pub notification: Option<Uuid>,
@@ -166,10 +166,10 @@ pub enum Fate {
     Repeating {
         /// When it is to be sent again.
         next: Timestamp,
-        /// When the fallback hears of it, should the repeats fail; `None` where it does not, or has.
+        /// When the fallback is notified, should the repeats fail; `None` where it does not, or has.
         fallback_at: Option<Timestamp>,
     },
-    /// It stays as it is, and the fallback hears of it too.
+    /// It stays as it is, and the fallback is notified too.
     FellBack,
     /// It was sent, and is repeated no more.
     Ended,

@@ -98,7 +98,7 @@ fn kind(word: &str) -> TransitionKind {
     word.parse().unwrap_or(TransitionKind::Retracted)
 }
 
-/// What a later release has another word for counts as given up: the fallback hears of it.
+/// What a later release has another word for counts as given up: the fallback is notified.
 fn status(word: &str) -> NotificationStatus {
     word.parse().unwrap_or(NotificationStatus::Failed)
 }

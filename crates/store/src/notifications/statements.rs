@@ -95,7 +95,7 @@ pub(super) const DELIVERED: &str = "
                             lease = null, lease_until = null
     where id = $1 and lease = $2 and status in ('pending', 'repeating')";
 
-/// $1 id, $2 lease, $3 now, $4 next attempt, $5 when to give up, $6 when the fallback hears of it (may be null).
+/// $1 id, $2 lease, $3 now, $4 next attempt, $5 when to give up, $6 when the fallback is notified (may be null).
 pub(super) const REPEATING: &str = "
     update notification set status = 'repeating', attempts = attempts + 1, delivered_at = coalesce(delivered_at, $3),
                             next_attempt_at = $4, give_up_at = $5, fallback_at = $6, last_error = null

@@ -64,7 +64,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let clock = Clock::system();
     let probe = Probe::new(source, clock.now())?;
     let database = Database::new(&database::settings(&args.state)?);
-    // A database that nobody reaches is told before anything is sent.
+    // A database that is out of reach is reported before anything is sent.
     drop(database.client().await.map_err(|error| database::failed(&error))?);
     let mut url = args.url.clone();
     url.set_path(&format!("/hooks/{}", args.source));

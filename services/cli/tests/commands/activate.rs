@@ -28,7 +28,7 @@ async fn a_file_is_put_in_force_once() {
 }
 
 #[tokio::test]
-async fn a_schema_that_does_not_come_is_told_in_time() {
+async fn a_schema_that_does_not_come_is_reported_in_time() {
     let Some(database) = testkit::postgres().await else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = pipeline(&folder);
@@ -38,7 +38,7 @@ async fn a_schema_that_does_not_come_is_told_in_time() {
 }
 
 #[tokio::test]
-async fn a_round_trip_shows_the_credential_and_tells_what_did_not_come() {
+async fn a_round_trip_shows_the_credential_and_names_what_did_not_come() {
     let Some(database) = testkit::postgres().await else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = pipeline(&folder);

@@ -29,7 +29,7 @@ fn without_a_kubeconfig_it_says_how_to_name_one() {
 }
 
 #[test]
-fn an_unknown_context_is_told() {
+fn an_unknown_context_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = kubeconfig(&folder, "http://127.0.0.1:9");
     let run = freshet(&["status", "--kubeconfig", &file, "--context", "elsewhere"]);
@@ -39,7 +39,7 @@ fn an_unknown_context_is_told() {
 }
 
 #[test]
-fn an_api_server_that_is_away_is_told() {
+fn an_api_server_that_is_away_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");

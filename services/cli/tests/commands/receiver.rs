@@ -29,7 +29,7 @@ fn a_signed_test_message_arrives() {
 }
 
 #[test]
-fn a_refusal_is_told_and_exits_1() {
+fn a_refusal_is_printed_and_exits_1() {
     let (url, request) = one_answer("403 Forbidden");
     let file = pipeline_file(&url);
     let arguments = ["receiver", "test", "ops", "-o", "json", "-p", file.path().to_str().unwrap()];

@@ -76,7 +76,7 @@ async fn an_unknown_device_has_no_readings_and_a_hint() {
 }
 
 #[tokio::test]
-async fn an_unknown_metric_is_told_with_those_that_there_are() {
+async fn an_unknown_metric_is_named_with_the_known_ones() {
     let Some(database) = database().await else { return };
     let printed =
         freshet_with(&["readings", "gh-1", "--metric", "temp"], &[("DATABASE_URL", database.url())]);

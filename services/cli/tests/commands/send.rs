@@ -114,7 +114,7 @@ fn rows_of_one_request_are_named_together() {
 }
 
 #[test]
-fn no_answer_is_told_with_its_cause_and_without_a_secret() {
+fn no_answer_is_printed_with_its_cause_and_without_a_secret() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let to = format!("http://127.0.0.1:{port}/hooks/a?key=hunter2");
     let run = send(&to, &[("a.json", "{}")], &["--retries", "0"]);

@@ -49,7 +49,7 @@ fn what_makes_no_sense_is_named_and_exits_1() {
 }
 
 #[test]
-fn a_recorded_request_is_taken_as_it_is_and_a_refusal_told() {
+fn a_recorded_request_is_taken_as_it_is_and_a_refusal_printed() {
     let request = "POST /hooks/river HTTP/1.1\ncontent-type: application/senml+json\n\n[{\"n\":";
     let run = source_test("river", "body.http", request, &[]);
     assert_eq!(run.status, 1);

@@ -82,7 +82,7 @@ fn summary(plan: &Plan<'_>) -> (Vec<(i64, AlertChange)>, Vec<i64>) {
 }
 
 #[test]
-fn an_alert_that_is_over_before_it_was_told_is_one_message() {
+fn an_alert_that_is_over_before_it_was_notified_is_one_message() {
     let queue = [firing(1, 0), resolved(2, 5), firing(3, 9), resolved(4, 12), firing(5, 20)];
     let (sent, dropped) = summary(&plan(&queue, at(30)));
     let passed = |since, end| AlertChange::Passed { since: at(since), at: at(end) };
@@ -108,7 +108,7 @@ fn what_may_have_been_sent_is_retracted_aloud() {
 }
 
 #[test]
-fn what_was_told_and_only_moves_in_time_is_known() {
+fn what_was_notified_and_only_moves_in_time_is_known() {
     let queue = [retraction(2, &firing(1, 5), NotificationStatus::Delivered), firing(3, 4), resolved(4, 8)];
     let plan = plan(&queue, at(30));
     let [moved, over] = plan.messages.as_slice() else { panic!("{plan:?}") };
@@ -117,7 +117,7 @@ fn what_was_told_and_only_moves_in_time_is_known() {
 }
 
 #[test]
-fn what_may_have_been_told_is_told_of_its_true_time() {
+fn what_may_have_been_notified_is_notified_with_its_true_time() {
     let perhaps = Queued { attempts: 2, ..firing(1, 5) };
     let queue = [perhaps.clone(), retraction(2, &perhaps, NotificationStatus::Pending), firing(3, 4)];
     let plan = plan(&queue, at(30));
@@ -146,13 +146,13 @@ fn a_resolution_that_is_retracted_leaves_the_alert_firing_or_gone() {
 }
 
 #[test]
-fn a_retraction_of_what_this_receiver_gave_up_is_not_told_here() {
+fn a_retraction_of_what_this_receiver_gave_up_is_not_notified_here() {
     let queue = [retraction(2, &firing(1, 0), NotificationStatus::Failed)];
     assert_eq!(summary(&plan(&queue, at(30))), (vec![], vec![2]));
 }
 
 #[test]
-fn a_repetition_goes_on_until_something_later_is_told() {
+fn a_repetition_goes_on_until_something_later_is_notified() {
     let repeating = Queued { repeating: true, attempts: 3, next_attempt_at: at(10), ..firing(1, 0) };
     let alone = [repeating.clone()];
     assert!(plan(&alone, at(9)).messages.is_empty());

@@ -7,7 +7,7 @@ use testkit::{Process, eventually};
 use crate::world::{PATIENCE, World};
 
 #[tokio::test]
-async fn payloads_are_stored_once_say_where_they_lie_and_are_told_to_alert() {
+async fn payloads_are_stored_once_with_their_place_and_their_evaluation_is_requested() {
     let Some(world) = World::build().await else { return };
     world.publish(0..300).await;
     let mut worker = world.worker().await;
