@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use runtime::Deadline;
 use runtime::trace::TraceContext;
 
-use crate::settings::Settings;
+use crate::settings::DELIVERY_BUDGET;
 
 /// What one service does with one event: decode, load, decide, encode.
 pub trait Stage: Send + Sync + 'static {
@@ -29,7 +29,7 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery without a trace that came in at `received_at`, and has the time that the settings' defaults give it.
     pub fn at(received_at: Timestamp) -> Self {
-        Self { trace: None, received_at, deadline: Deadline::within(Settings::default().delivery_budget()) }
+        Self { trace: None, received_at, deadline: Deadline::within(DELIVERY_BUDGET) }
     }
 
     /// The same with this time from now on.

@@ -9,6 +9,11 @@ use runtime::Env;
 /// Of a delivery's time-out, what passes before its stage has it and after its stage has answered.
 const START_AND_ANSWER: Duration = Duration::from_secs(10);
 
+/// Of one request to a stage, unless set.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
+/// For one delivery of this time-out.
+pub(crate) const DELIVERY_BUDGET: Duration = budget_of(DELIVERY_TIMEOUT);
+
 /// The shell's settings. Each field names its variable and default.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -38,7 +43,7 @@ impl Default for Settings {
             port: 8080,
             listen_address: IpAddr::from([0, 0, 0, 0]),
             shutdown_timeout: Duration::from_secs(20),
-            delivery_timeout: Duration::from_secs(60),
+            delivery_timeout: DELIVERY_TIMEOUT,
             max_in_flight: 512,
             max_event_bytes: 1024 * 1024,
             body_timeout: Duration::from_secs(10),
@@ -52,7 +57,7 @@ impl Settings {
     /// For one delivery from its arrival on: the time-out without a margin for a cold start, which the time-out includes, and
     /// for the answer to travel.
     pub fn delivery_budget(&self) -> Duration {
-        self.delivery_timeout.saturating_sub(START_AND_ANSWER).max(self.delivery_timeout / 2)
+        budget_of(self.delivery_timeout)
     }
 
     /// Reads them; mistakes are noted in `env`.
@@ -74,6 +79,12 @@ impl Settings {
             scratch: env.text("SCRATCH_DIR").map(PathBuf::from),
         }
     }
+}
+
+const fn budget_of(timeout: Duration) -> Duration {
+    let half = timeout.checked_div(2).expect("two is not zero");
+    let rest = timeout.saturating_sub(START_AND_ANSWER);
+    if rest.as_nanos() > half.as_nanos() { rest } else { half }
 }
 
 #[cfg(test)]
