@@ -84,6 +84,23 @@ static BY_SPELLING: LazyLock<HashMap<&str, &Metric>> = LazyLock::new(|| {
 static BY_NAME: LazyLock<HashMap<&str, &Metric>> =
     LazyLock::new(|| METRICS.iter().map(|metric| (metric.name, metric)).collect());
 
+/// The metric of a canonical name. A name that is longer than any is not hashed: it may be long, and there may be many.
+fn by_name(name: &str) -> Option<&'static Metric> {
+    if name.len() > LONGEST_NAME { None } else { BY_NAME.get(name).copied() }
+}
+
+const LONGEST_NAME: usize = {
+    let (mut longest, mut at) = (0, 0);
+    while at < METRICS.len() {
+        let length = METRICS[at].name.len();
+        if length > longest {
+            longest = length;
+        }
+        at += 1;
+    }
+    longest
+};
+
 /// How well a radio link is; about the way of a message, not about what its sensor measures.
 const LINK: [&str; 7] = ["rssi", "snr", "lsnr", "linkquality", "lqi", "channelrssi", "signalquality"];
 
@@ -105,12 +122,12 @@ pub fn metric(raw: &str) -> Name {
 
 /// The unit that the table gives for a canonical metric name.
 pub fn default_unit(metric: &str) -> Option<&'static str> {
-    Some(BY_NAME.get(metric)?.unit.as_ref()?.unit)
+    Some(by_name(metric)?.unit.as_ref()?.unit)
 }
 
 /// Whether `value` is one that the metric can have in the unit that the table gives for it.
 pub fn is_plausible(metric: &str, value: f64) -> bool {
-    let assumed = BY_NAME.get(metric).and_then(|known| known.unit.as_ref());
+    let assumed = by_name(metric).and_then(|known| known.unit.as_ref());
     assumed.is_none_or(|assumed| (assumed.lowest..=assumed.highest).contains(&value))
 }
 
@@ -129,7 +146,7 @@ pub fn with_unit(raw: &str) -> Option<(Name, &str)> {
     let metric = metric(name);
     let (_, kept) = units::canonical(0.0, unit, &metric)?;
     let is_letter = unit.len() == 1 && unit.starts_with(|letter: char| letter.is_ascii_alphabetic());
-    match BY_NAME.get(&*metric).map(|known| &known.unit) {
+    match by_name(&metric).map(|known| &known.unit) {
         Some(Some(assumed)) if assumed.unit == kept => Some((metric, unit)),
         Some(None) => Some((metric, unit)),
         // `Counter (A)` is one of several.

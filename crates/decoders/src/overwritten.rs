@@ -58,7 +58,9 @@ impl Decoded {
         let (mut overwritten, mut conflicts) = (HashSet::new(), Vec::<Conflict>::new());
         let mut moments = HashMap::with_capacity(self.samples.len());
         // The last position of each series at each time, and its conflict.
-        let mut last: HashMap<_, (Position, Option<usize>)> = HashMap::new();
+        // Large enough from the start: growing it would hash each name again.
+        let readings = self.samples.iter().map(|sample| sample.readings.len()).sum();
+        let mut last: HashMap<_, (Position, Option<usize>)> = HashMap::with_capacity(readings);
         for (sample, of) in self.samples.iter().enumerate() {
             let moment = *moments.entry((&*of.device, &*of.channel, of.observed_at)).or_insert(sample);
             for (index, reading) in of.readings.iter().enumerate() {
