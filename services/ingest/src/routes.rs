@@ -1,5 +1,6 @@
 //! `/hooks/{source}`: one request from its arrival to the queue.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
@@ -128,7 +129,7 @@ impl<S: Sink> Ingest<S> {
         let received_at = self.clock.now();
         let (name, tail) = address(request).ok_or_else(Problem::not_found)?;
         let (origin, webhook) = self.sources.get(&name).ok_or_else(Problem::not_found)?;
-        Span::current().record("source", name.as_str());
+        Span::current().record("source", &*name);
         match *request.method() {
             Method::OPTIONS if webhook.guard.admits_handshake(request, tail) => {
                 return Ok(handshake::options(request, origin.source.rate));
@@ -206,21 +207,21 @@ impl<S: Sink> Ingest<S> {
 }
 
 /// The source's name and the path behind it; of a path that a format's clients write to by themselves, all of it.
-fn address(request: &HttpRequest) -> Option<(String, &str)> {
+fn address(request: &HttpRequest) -> Option<(Cow<'_, str>, &str)> {
     let path = request.uri().path();
     hook_address(path).or_else(|| {
         let (_, parameter) = decoders::by_own_path(path)?;
         let field = form::fields(request.query_string()).find(|field| field.name() == parameter)?;
         // A bucket may be `database/retention-policy`.
         let name = field.value().split('/').next()?.to_owned();
-        Some((name, path.trim_start_matches('/')))
+        Some((name.into(), path.trim_start_matches('/')))
     })
 }
 
-fn hook_address(path: &str) -> Option<(String, &str)> {
+fn hook_address(path: &str) -> Option<(Cow<'_, str>, &str)> {
     let rest = path.strip_prefix("/hooks/")?;
     let (name, tail) = rest.split_once('/').unwrap_or((rest, ""));
-    Some((percent_decode_str(name).decode_utf8().ok()?.into_owned(), tail))
+    Some((percent_decode_str(name).decode_utf8().ok()?, tail))
 }
 
 fn head(request: &HttpRequest) -> RequestHead<'_> {
