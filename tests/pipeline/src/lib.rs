@@ -16,6 +16,7 @@ pub mod farm;
 pub mod left_behind;
 pub mod messages;
 pub mod oracle;
+pub mod outage;
 pub mod random;
 pub mod stand;
 pub mod traffic;
