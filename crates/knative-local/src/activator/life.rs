@@ -68,7 +68,8 @@ async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Reservati
         () = tokio::time::sleep(START_TIMEOUT) => Err("it does not listen on PORT".to_owned()),
     };
     if let Err(reason) = ready {
-        // Dropping the child kills it.
+        // It is gone when this returns: who stops the broker may rely on it.
+        let _ = child.kill().await;
         service.activation.orphans.remove(pid);
         return Err(reason);
     }

@@ -194,6 +194,27 @@ async fn a_trigger_wakes_its_service_and_a_stop_leaves_nothing_running() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_nothing_running_that_was_just_starting() {
+    let setup = Setup::new();
+    let mut config = setup.config();
+    let mut late = service("late");
+    late.env.insert("START_DELAY_MS".to_owned(), "60000".to_owned());
+    let list = config.state_dir.join("processes");
+    config.services = vec![late];
+    let running = start(config).await;
+    let url = running.service_url("late").unwrap();
+    let request = tokio::spawn(setup.client.get(&url).send());
+    eventually(BUDGET, || async { running.stats().services["late"].starts == 1 }).await;
+    let started: Vec<_> = std::fs::read_dir(list).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(started.len(), 1);
+    let process = std::path::Path::new("/proc").join(&started[0]);
+    assert!(process.exists());
+    running.stop().await;
+    assert!(!process.exists());
+    request.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_health_check_at_the_address_of_another_starts_it_and_is_no_request() {
     let setup = Setup::new();
     let mut config = setup.config();
