@@ -14,6 +14,7 @@ use tokio::process::Child;
 use tokio::time::Instant;
 
 use super::Service;
+use super::orphans::Listed;
 use super::port::{self, Reservation};
 use super::process::Process;
 use crate::strict::Rule;
@@ -39,10 +40,10 @@ pub(super) async fn run(service: Arc<Service>) {
         }
     }
     match start(&service).await {
-        Ok((child, process, reservation)) => {
+        Ok((child, process, held)) => {
             service.counters.failed_starts.store(0, Relaxed);
             serve(&service, child, &process).await;
-            drop(reservation);
+            drop(held);
         }
         Err(reason) => {
             service.counters.failed_starts.fetch_add(1, Relaxed);
@@ -52,13 +53,18 @@ pub(super) async fn run(service: Arc<Service>) {
     }
 }
 
+/// What a process has until its end: its port and its place on the list.
+type Held = (Reservation, Listed);
+
 /// A process that is ready.
-async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Reservation), String> {
+async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Held), String> {
     let started = Instant::now();
     let spec = &service.spec;
     let reservation = port::reserve().map_err(|error| error.to_string())?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, reservation.port));
-    let mut child = spawn(service, reservation.port).await.map_err(|error| error.to_string())?;
+    let revision = format!("{}-{}", spec.name, uuid::Uuid::now_v7().simple());
+    let listed = service.activation.orphans.list(&revision).map_err(|error| error.to_string())?;
+    let mut child = spawn(service, reservation.port, &revision).await.map_err(|error| error.to_string())?;
     let pid = child.id().ok_or("it ended at once")?;
     service.counters.starts.fetch_add(1, Relaxed);
     let ready = tokio::select! {
@@ -70,7 +76,6 @@ async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Reservati
     if let Err(reason) = ready {
         // It is gone when this returns: who stops the broker may rely on it.
         let _ = child.kill().await;
-        service.activation.orphans.remove(pid);
         return Err(reason);
     }
     let took = started.elapsed();
@@ -81,13 +86,12 @@ async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Reservati
     tokio::time::sleep(spec.cold_delay).await;
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     service.counters.last_cold_start_micros.store(micros, Relaxed);
-    Ok((child, Arc::new(Process::new(pid, address, started)), reservation))
+    Ok((child, Arc::new(Process::new(pid, address, started)), (reservation, listed)))
 }
 
-async fn spawn(service: &Service, port: u16) -> io::Result<Child> {
+async fn spawn(service: &Service, port: u16, revision: &str) -> io::Result<Child> {
     let spec = &service.spec;
     let activation = &service.activation;
-    let revision = format!("{}-{}", spec.name, uuid::Uuid::now_v7().simple());
     let output = output(&activation.logs, &spec.name)?;
     let mut command = activation.spawner.command(&spec.program);
     command
@@ -98,14 +102,10 @@ async fn spawn(service: &Service, port: u16) -> io::Result<Child> {
         .env("LISTEN_ADDRESS", Ipv4Addr::LOCALHOST.to_string())
         .env("K_SERVICE", &spec.name)
         .env("K_CONFIGURATION", &spec.name)
-        .env("K_REVISION", &revision)
+        .env("K_REVISION", revision)
         .stdout(Stdio::from(output.try_clone()?))
         .stderr(Stdio::from(output));
-    let child = activation.spawner.spawn(command).await?;
-    if let Some(pid) = child.id() {
-        activation.orphans.add(pid, &revision)?;
-    }
-    Ok(child)
+    activation.spawner.spawn(command).await
 }
 
 fn output(folder: &Path, service: &str) -> io::Result<File> {
@@ -135,7 +135,6 @@ async fn serve(service: &Service, mut child: Child, process: &Arc<Process>) {
     }
     let ran = u64::try_from(process.started.elapsed().as_micros()).unwrap_or(u64::MAX);
     service.counters.ended_process_micros.fetch_add(ran, Relaxed);
-    service.activation.orphans.remove(process.pid);
     process.note_end();
     service.gate.gone(process);
 }

@@ -1,7 +1,9 @@
 //! Processes that a killed broker left behind are killed by the next one.
 //!
-//! Where util-linux's `setpriv` is there, a process dies with its broker anyway ([`super::spawner`]).
+//! Where util-linux's `setpriv` is there, a process dies with its broker ([`super::spawner`]), but for one that has not got as far
+//! as asking the kernel for it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,43 +11,69 @@ use nix::sys::signal::Signal;
 
 use super::process::signal;
 
-/// The list of running processes, whose orphans the next broker kills: a file `<pid>` for each, which holds its `K_REVISION`.
+/// The list of running processes, whose orphans the next broker kills: a file for each, named as its `K_REVISION`. It is there before
+/// the process is.
 #[derive(Debug)]
 pub(crate) struct OrphanReaper(PathBuf);
 
 impl OrphanReaper {
-    /// Opens the list and kills the processes that are still on it. A process id that was given to another process since is known by
-    /// its environment.
+    /// Opens the list and kills the processes that are still on it.
     ///
     /// # Errors
     /// Where the folder cannot be made or read.
     pub(crate) fn start(folder: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&folder)?;
+        let mut listed = BTreeSet::new();
         for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if let Some(pid) = still_running(&path) {
-                tracing::warn!(pid, "a process of an earlier broker still ran");
-                signal(pid, Signal::SIGKILL);
-            }
-            std::fs::remove_file(&path)?;
+            listed.extend(entry?.file_name().into_string());
+        }
+        // A machine has many processes: they are looked at where one may be an orphan.
+        if !listed.is_empty() {
+            kill(&listed)?;
+        }
+        for revision in listed {
+            std::fs::remove_file(folder.join(revision))?;
         }
         Ok(Self(folder))
     }
 
-    pub(super) fn add(&self, pid: u32, revision: &str) -> io::Result<()> {
-        std::fs::write(self.0.join(pid.to_string()), revision)
-    }
-
-    pub(super) fn remove(&self, pid: u32) {
-        // A list that names a process which is gone does no harm.
-        let _ = std::fs::remove_file(self.0.join(pid.to_string()));
+    /// Puts a process that is about to start on the list.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub(super) fn list(&self, revision: &str) -> io::Result<Listed> {
+        let place = self.0.join(revision);
+        std::fs::write(&place, "")?;
+        Ok(Listed(place))
     }
 }
 
-fn still_running(entry: &Path) -> Option<u32> {
-    let pid: u32 = entry.file_name()?.to_str()?.parse().ok()?;
-    let revision = std::fs::read_to_string(entry).ok()?;
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let token = format!("K_REVISION={revision}");
-    environment.split(|byte| *byte == 0).any(|variable| variable == token.as_bytes()).then_some(pid)
+/// A place on the list, given up when dropped.
+pub(super) struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        // A list that names a process which is gone does no harm.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn kill(revisions: &BTreeSet<String>) -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc")? {
+        let process = entry?.path();
+        let Some(pid) = process.file_name().and_then(|name| name.to_str()?.parse().ok()) else { continue };
+        if revision(&process).is_some_and(|revision| revisions.contains(&revision)) {
+            tracing::warn!(pid, "a process of an earlier broker still ran");
+            signal(pid, Signal::SIGKILL);
+        }
+    }
+    Ok(())
+}
+
+/// What a process has as `K_REVISION`; `None` where it is gone, or another's.
+fn revision(process: &Path) -> Option<String> {
+    let environment = std::fs::read(process.join("environ")).ok()?;
+    let variable =
+        environment.split(|byte| *byte == 0).find_map(|variable| variable.strip_prefix(b"K_REVISION="))?;
+    String::from_utf8(variable.to_vec()).ok()
 }

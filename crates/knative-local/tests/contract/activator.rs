@@ -205,13 +205,47 @@ async fn a_stop_leaves_nothing_running_that_was_just_starting() {
     let url = running.service_url("late").unwrap();
     let request = tokio::spawn(setup.client.get(&url).send());
     eventually(BUDGET, || async { running.stats().services["late"].starts == 1 }).await;
-    let started: Vec<_> = std::fs::read_dir(list).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(started.len(), 1);
-    let process = std::path::Path::new("/proc").join(&started[0]);
-    assert!(process.exists());
+    let listed: Vec<_> = std::fs::read_dir(list).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let [revision] = &listed[..] else { panic!("{listed:?}") };
+    let revision = revision.to_str().unwrap();
+    eventually(BUDGET, || async { runs(revision) }).await;
     running.stop().await;
-    assert!(!process.exists());
+    assert!(!runs(revision));
     request.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_broker_left_running_is_killed_by_the_next() {
+    let setup = Setup::new();
+    let config = setup.config();
+    let list = config.state_dir.join("processes");
+    std::fs::create_dir_all(&list).unwrap();
+    let [listed, another] =
+        ["left", "another"].map(|name| format!("{name}-{}", setup.folder.path().display()).replace('/', "-"));
+    std::fs::write(list.join(&listed), "").unwrap();
+    let start_process = |revision: &str| {
+        let mut command = std::process::Command::new("sleep");
+        command.arg("1000").env("K_REVISION", revision).spawn().unwrap()
+    };
+    let (mut left, mut stranger) = (start_process(&listed), start_process(&another));
+    eventually(BUDGET, || async { runs(&listed) && runs(&another) }).await;
+    let running = start(config).await;
+    eventually(BUDGET, || async { !runs(&listed) }).await;
+    left.wait().unwrap();
+    assert!(stranger.try_wait().unwrap().is_none());
+    assert_eq!(std::fs::read_dir(list).unwrap().count(), 0);
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    running.stop().await;
+}
+
+/// Whether there is a process with this `K_REVISION`.
+fn runs(revision: &str) -> bool {
+    let variable = format!("K_REVISION={revision}\0");
+    std::fs::read_dir("/proc").unwrap().flatten().any(|process| {
+        let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&variable)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
