@@ -19,6 +19,8 @@ use crate::refusal::Refusal;
 
 /// Longer ids and keys are replaced by their hash: a record's head is bounded too.
 const MAX_TEXT: usize = 200;
+/// How long the text of a fresh id is (RFC 9562, section 4). The derived ones are longer.
+const FRESH_ID: usize = 36;
 /// How old such a time may be; brokers keep nothing for longer.
 const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How old a receive time of `ingest` may be: a dead letter is sent back when a person has mended what was wrong.
@@ -102,10 +104,23 @@ impl Carried {
         self.event.ty() == PAYLOAD_RECEIVED
     }
 
+    /// Whether its id is a fresh one of `ingest`, which no other event has.
+    pub(crate) fn is_once_only(&self) -> bool {
+        let is_fresh = |id: &str| {
+            Uuid::try_parse(id).is_ok_and(|uuid| uuid.get_version_num() == 7 && id.len() == FRESH_ID)
+        };
+        self.is_payload_received() && is_fresh(self.event.id())
+    }
+
+    /// When it happened, where it says so.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        cloudevent::time(&self.event)
+    }
+
     /// How the hash of the pipeline begins by which `ingest` accepted it, and when; where the event says so.
     pub fn accepted_by(&self) -> Option<(Cow<'_, str>, Timestamp)> {
         let hash = cloudevent::extension(&self.event, EXT_PIPELINE_HASH).filter(|hash| !hash.is_empty())?;
-        Some((hash, cloudevent::time(&self.event)?))
+        Some((hash, self.time()?))
     }
 
     /// Its source, and when it was received.
@@ -114,7 +129,7 @@ impl Carried {
         pipeline: &'p Pipeline,
         delivered_at: Timestamp,
     ) -> Result<(Origin<'p>, Timestamp), Refusal> {
-        let time = cloudevent::time(&self.event);
+        let time = self.time();
         if !self.is_payload_received() {
             return Ok((Origin::of_events(pipeline, self.event.ty())?, plausible(time, delivered_at)));
         }

@@ -23,12 +23,16 @@ pub struct Repetition {
 }
 
 impl Repetition {
-    /// By the event's id, or by the body where the platform re-sends without saying so.
-    pub fn of(carried: &Carried, accepted: &Accepted<'_>) -> Self {
-        let by_body = body_key(accepted);
-        let (key, window) = by_body.unwrap_or_else(|| (event_key(carried), EVENT_WINDOW));
+    /// By the event's id, or by the body where the platform re-sends without saying so. `None` for an event whose id `ingest` has
+    /// made of time and chance: its receipt, by that id and the receive time, is enough.
+    pub fn of(carried: &Carried, accepted: &Accepted<'_>) -> Option<Self> {
+        let (key, window) = match body_key(accepted) {
+            Some(by_body) => by_body,
+            None if carried.is_once_only() && carried.time() == Some(accepted.received_at) => return None,
+            None => (event_key(carried), EVENT_WINDOW),
+        };
         let expires_at = accepted.received_at.checked_add(window).unwrap_or(Timestamp::MAX);
-        Self { key, expires_at }
+        Some(Self { key, expires_at })
     }
 }
 

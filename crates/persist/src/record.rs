@@ -58,14 +58,16 @@ pub(crate) fn leave_out(accepted: &mut Accepted<'_>, resolved: &ResolvedStreams)
 pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let Parts { carried, accepted, requests, trace, place, pipeline, failed } = parts;
     let decoded = &accepted.decoded;
-    let Repetition { key, expires_at } = Repetition::of(carried, accepted);
+    let key = Repetition::of(carried, accepted)
+        .map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
     let kept_here = || KeptRequest::Here(carried.request_text(&accepted.request));
     Payload {
-        key: ReceiptKey { source: accepted.origin.name.to_owned(), key, expires_at },
+        key,
         receipt: Receipt {
             id: resolved.receipt_id,
             received_at: accepted.received_at,
+            source: accepted.origin.name.to_owned(),
             event_id: carried.event().id().to_owned(),
             format: accepted.origin.decoder.name().to_owned(),
             pipeline,

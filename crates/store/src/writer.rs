@@ -134,8 +134,9 @@ impl Worker {
         }
     }
 
-    /// Writes a batch and answers each payload of it.
+    /// Writes a batch and answers each payload of it, but those that nobody waits for any more: they come again.
     async fn commit(&self, mut batch: Vec<Waiting>) {
+        batch.retain(|waiting| !waiting.answer.is_closed());
         while !batch.is_empty() {
             let ByKey { first, duplicate, mut subsequent } = by_key(batch);
             subsequent.extend(self.commit_distinct(first, duplicate).await);
@@ -151,28 +152,25 @@ impl Worker {
         while let Some(mut part) = parts.pop() {
             match self.attempt(&part).await {
                 Ok(written) => {
-                    for (waiting, written) in part.into_iter().zip(written) {
+                    for (Waiting { payload, answer }, written) in part.into_iter().zip(written) {
                         if written == Written::Duplicate && !duplicates.is_empty() {
-                            known.push(waiting.payload.key.clone());
+                            known.push(payload);
                         }
                         // A caller that does not wait any more gets the payload again and finds it stored.
-                        let _ = waiting.answer.send(Ok(written));
+                        let _ = answer.send(Ok(written));
                     }
                 }
                 Err(error) if error.is_data_error() && part.len() > 1 => {
                     let right = part.split_off(part.len() / 2);
                     parts.extend([right, part]);
                 }
-                Err(error) => {
-                    failed.extend(part.iter().map(|waiting| waiting.payload.key.clone()));
-                    refuse(part, error);
-                }
+                Err(error) => failed.extend(refuse(part, error)),
             }
         }
         let mut undecided = Vec::new();
         for duplicate in duplicates {
-            let is_of = |keys: &[ReceiptKey]| {
-                keys.iter().any(|key| key.identity() == duplicate.payload.key.identity())
+            let is_of = |payloads: &[Payload]| {
+                payloads.iter().any(|payload| payload.identity() == duplicate.payload.identity())
             };
             if is_of(&known) {
                 undecided.push(duplicate);
@@ -205,14 +203,16 @@ impl Worker {
     }
 }
 
-fn refuse(part: Vec<Waiting>, error: StoreError) {
+/// Answers all with the error, and gives them back.
+fn refuse(part: Vec<Waiting>, error: StoreError) -> impl Iterator<Item = Payload> {
     let is_data_error = error.is_data_error();
     let error = Arc::new(error);
-    for waiting in part {
+    part.into_iter().map(move |Waiting { payload, answer }| {
         let error = Arc::clone(&error);
-        let answer = if is_data_error { WriteError::Data(error) } else { WriteError::Unavailable(error) };
-        let _ = waiting.answer.send(Err(answer));
-    }
+        let refused = if is_data_error { WriteError::Data(error) } else { WriteError::Unavailable(error) };
+        let _ = answer.send(Err(refused));
+        payload
+    })
 }
 
 /// How many of the first payloads go into one transaction; at least one.
@@ -247,7 +247,7 @@ fn by_key(batch: Vec<Waiting>) -> ByKey {
     let mut firsts = HashMap::with_capacity(batch.len());
     let roles: Vec<_> = batch
         .iter()
-        .map(|Waiting { payload, .. }| match firsts.entry(payload.key.identity()) {
+        .map(|Waiting { payload, .. }| match firsts.entry(payload.identity()) {
             Entry::Vacant(free) => {
                 free.insert(payload);
                 Role::First

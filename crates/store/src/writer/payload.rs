@@ -10,8 +10,9 @@ use crate::dead_letters::DeadLetter;
 /// All that one accepted payload leaves in the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
-    /// What makes a second delivery a second delivery.
-    pub key: ReceiptKey,
+    /// What makes a second delivery a second delivery; `None` where that is its receipt, because its id and receive time are
+    /// its own and the same at each delivery.
+    pub key: Option<ReceiptKey>,
     /// That it was accepted, and what came of it.
     pub receipt: Receipt,
     /// Its moments.
@@ -25,28 +26,37 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Whether this, of the same key as `other`, is the same payload: neither came after the other had expired. The writer's SQL
-    /// says the same of what is stored.
-    pub(super) fn repeats(&self, other: &Self) -> bool {
-        self.receipt.received_at < other.key.expires_at && other.receipt.received_at < self.key.expires_at
+    pub(super) fn identity(&self) -> Identity<'_> {
+        match &self.key {
+            Some(ReceiptKey { key, .. }) => Identity::Key(&self.receipt.source, key),
+            None => Identity::Receipt(self.receipt.received_at, self.receipt.id),
+        }
     }
+
+    /// Whether this, of the same identity as `other`, is the same payload: neither came after the other's key had expired. The
+    /// writer's SQL says the same of what is stored.
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        let within = |key: &Option<ReceiptKey>, at| key.as_ref().is_none_or(|key| at < key.expires_at);
+        within(&other.key, self.receipt.received_at) && within(&self.key, other.receipt.received_at)
+    }
+}
+
+/// What payloads are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Identity<'a> {
+    /// A source, and a key of it.
+    Key(&'a str, &'a str),
+    /// The primary key of a receipt.
+    Receipt(Timestamp, Uuid),
 }
 
 /// A key that one payload of a source holds until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiptKey {
-    /// The source's name.
-    pub source: String,
     /// `id:` and the event's id, or `event:` or `body:` and a hash.
     pub key: String,
     /// From when on the same key is another payload.
     pub expires_at: Timestamp,
-}
-
-impl ReceiptKey {
-    pub(super) fn identity(&self) -> (&str, &str) {
-        (&self.source, &self.key)
-    }
 }
 
 /// One row of `receipt`.
@@ -56,6 +66,8 @@ pub struct Receipt {
     pub id: Uuid,
     /// When `ingest` received the payload.
     pub received_at: Timestamp,
+    /// The source's name.
+    pub source: String,
     /// The id of its event.
     pub event_id: String,
     /// The format's name.

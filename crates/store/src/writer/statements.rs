@@ -1,36 +1,32 @@
 //! The writer's SQL. Every statement is given its rows in key order, and the tables are always taken in the same order:
 //! two writers wait for each other, never in a circle.
 
-/// Keys, receipts and rows of which none is there yet.
-pub(super) const OPTIMISTIC: [&str; 3] = [FRESH_KEYS, FRESH_RECEIPTS, FRESH_ROWS];
-/// The same where some may be.
-pub(super) const UPSERT: [&str; 3] = [KEYS, RECEIPTS, NEW_ROWS];
-
 /// As [`KEYS`], but every key is new.
-const FRESH_KEYS: &str = "
+pub(super) const FRESH_KEYS: &str = "
     insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])";
 
-/// As [`RECEIPTS`], but every receipt is new.
-const FRESH_RECEIPTS: &str = "
-    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
-                         record_topic, record_partition, record_offset, pipeline)
-    select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[],
-                         $14::bigint[])";
-
-/// As [`NEW_ROWS`], but every row is new.
-const FRESH_ROWS: &str = r#"
+/// As [`RECEIPTS`] and then [`NEW_ROWS`], whose rows are $15, but all are new. The condition is looked at before the first row,
+/// and with it the receipts are written before any moment.
+pub(super) const FRESH: &str = r#"
+    with written as (
+        insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
+                             record_topic, record_partition, record_offset, pipeline)
+        select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                             $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[],
+                             $14::bigint[])
+        returning 1)
     insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
                          received_ats, receipt_ids)
     select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
-    from unnest($1::moment_row[])"#;
+    from unnest($15::moment_row[])
+    where (select count(*) from written) > 0"#;
 
 /// $1 sources, $2 keys, $3 receive times, $4 expiries, $5 receipts, $6 outcomes. Returns the receipts whose keys were free.
 ///
 /// A key is free again when it has expired, when what held it was not stored whole, or when what held it was
 /// received so much later that this one cannot be its repetition.
-const KEYS: &str = "
+pub(super) const KEYS: &str = "
     insert into receipt_key as held (source, key, received_at, expires_at, receipt_id, outcome)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])
                   as wanted (source, key)
@@ -42,8 +38,9 @@ const KEYS: &str = "
     returning receipt_id";
 
 /// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems,
-/// $10 requests, $11 topics, $12 partitions, $13 offsets of the records that hold the others, $14 pipelines.
-const RECEIPTS: &str = "
+/// $10 requests, $11 topics, $12 partitions, $13 offsets of the records that hold the others, $14 pipelines. Returns those that
+/// were not there, or not stored whole.
+pub(super) const RECEIPTS: &str = "
     insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
                          record_topic, record_partition, record_offset, pipeline)
     select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -51,10 +48,12 @@ const RECEIPTS: &str = "
                          $14::bigint[])
     on conflict (received_at, id) do update
     set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems,
-        pipeline = excluded.pipeline";
+        pipeline = excluded.pipeline
+    where receipt.outcome <> 'stored'
+    returning id";
 
 /// $1 rows in key order. Returns the keys of those that were not there.
-const NEW_ROWS: &str = r#"
+pub(super) const NEW_ROWS: &str = r#"
     insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
                          received_ats, receipt_ids)
     select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids

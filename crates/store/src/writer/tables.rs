@@ -1,81 +1,132 @@
 //! What is sent to each table.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use deadpool_postgres::Client;
 use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
-use super::payload::{Payload, Receipt};
-use super::{batch, statements};
+use super::batch::RequestRow;
+use super::payload::{Payload, Receipt, ReceiptKey};
+use super::statements;
 use crate::MomentRow;
 use crate::sent::{Instant, SentRow};
 
-/// Takes the keys; the receipts whose keys were free, where the statement returns them.
+/// Takes the keys; the receipts whose keys were not free, where the statement returns those that were.
 pub(super) async fn keys(
     client: &Client,
     statement: &Statement,
     payloads: &[&Payload],
 ) -> Result<HashSet<Uuid>, Error> {
-    let mut payloads = payloads.to_vec();
-    payloads.sort_unstable_by_key(|payload| payload.key.identity());
-    let taken = || payloads.iter().map(|payload| &payload.key);
-    let receipts = || payloads.iter().map(|payload| &payload.receipt);
-    let sources: Vec<&str> = taken().map(|key| key.source.as_str()).collect();
-    let keys: Vec<&str> = taken().map(|key| key.key.as_str()).collect();
+    let keyed = payloads.iter().filter_map(|payload| Some((payload.key.as_ref()?, &payload.receipt)));
+    let mut keyed: Vec<(&ReceiptKey, &Receipt)> = keyed.collect();
+    if keyed.is_empty() {
+        return Ok(HashSet::new());
+    }
+    keyed.sort_unstable_by_key(|(key, receipt)| (receipt.source.as_str(), key.key.as_str()));
+    let receipts = || keyed.iter().map(|(_, receipt)| receipt);
+    let sources: Vec<&str> = receipts().map(|receipt| receipt.source.as_str()).collect();
+    let keys: Vec<&str> = keyed.iter().map(|(key, _)| key.key.as_str()).collect();
     let received: Vec<Instant> = receipts().map(|receipt| Instant(receipt.received_at)).collect();
-    let expiries: Vec<Instant> = taken().map(|key| Instant(key.expires_at)).collect();
+    let expiries: Vec<Instant> = keyed.iter().map(|(key, _)| Instant(key.expires_at)).collect();
     let ids: Vec<Uuid> = receipts().map(|receipt| receipt.id).collect();
     let outcomes: Vec<&str> = receipts().map(|receipt| receipt.outcome.as_str()).collect();
     let rows = client.query(statement, &[&sources, &keys, &received, &expiries, &ids, &outcomes]).await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
+    let mut taken: HashSet<Uuid> = ids.into_iter().collect();
+    for row in &rows {
+        taken.remove(&row.try_get(0)?);
+    }
+    Ok(taken)
 }
 
+/// The receipts that were not there, or not stored whole, and are written now.
 pub(super) async fn receipts(
     client: &Client,
     statement: &Statement,
     payloads: &[&Payload],
+) -> Result<HashSet<Uuid>, Error> {
+    let columns = ReceiptColumns::of(payloads);
+    let rows = client.query(statement, &columns.parameters()).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// Inserts receipts and rows of which none is there yet.
+pub(super) async fn fresh(
+    client: &Client,
+    statement: &Statement,
+    (payloads, rows): (&[&Payload], &[Cow<'_, MomentRow>]),
 ) -> Result<(), Error> {
-    let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-    let receipts = || payloads.iter().map(|payload| &payload.receipt);
-    let records = || receipts().map(|receipt| receipt.request.record());
-    let texts = |f: fn(&Receipt) -> &str| receipts().map(f).collect::<Vec<&str>>();
-    client
-        .execute(
-            statement,
-            &[
-                &receipts().map(|receipt| Instant(receipt.received_at)).collect::<Vec<_>>(),
-                &receipts().map(|receipt| receipt.id).collect::<Vec<_>>(),
-                &payloads.iter().map(|payload| payload.key.source.as_str()).collect::<Vec<_>>(),
-                &texts(|receipt| &receipt.event_id),
-                &texts(|receipt| &receipt.format),
-                &receipts().map(|receipt| receipt.traceparent.as_deref()).collect::<Vec<_>>(),
-                &texts(|receipt| receipt.outcome.as_str()),
-                &receipts().map(|receipt| count(receipt.readings)).collect::<Vec<_>>(),
-                &receipts().map(|receipt| count(receipt.problems)).collect::<Vec<_>>(),
-                &receipts().map(|receipt| receipt.request.bytes()).collect::<Vec<_>>(),
-                &records().map(|record| record.map(|record| &*record.topic)).collect::<Vec<_>>(),
-                &records().map(|record| record.map(|record| record.partition)).collect::<Vec<_>>(),
-                &records().map(|record| record.map(|record| record.offset)).collect::<Vec<_>>(),
-                &receipts().map(|receipt| receipt.pipeline).collect::<Vec<_>>(),
-            ],
-        )
-        .await?;
+    let (columns, rows) = (ReceiptColumns::of(payloads), sent(rows));
+    let mut parameters = columns.parameters().to_vec();
+    parameters.push(&rows);
+    client.execute(statement, &parameters).await?;
     Ok(())
 }
 
-/// Inserts rows of which none is there yet.
-pub(super) async fn fresh_moments(
-    client: &Client,
-    statement: &Statement,
-    rows: &[Cow<'_, MomentRow>],
-) -> Result<(), Error> {
-    if !rows.is_empty() {
-        client.execute(statement, &[&sent(rows)]).await?;
+/// The columns of `receipt`, in the order of the statements.
+struct ReceiptColumns<'a> {
+    received: Vec<Instant>,
+    ids: Vec<Uuid>,
+    sources: Vec<&'a str>,
+    events: Vec<&'a str>,
+    formats: Vec<&'a str>,
+    traces: Vec<Option<&'a str>>,
+    outcomes: Vec<&'a str>,
+    readings: Vec<i32>,
+    problems: Vec<i32>,
+    requests: Vec<Option<&'a [u8]>>,
+    topics: Vec<Option<&'a str>>,
+    partitions: Vec<Option<i32>>,
+    offsets: Vec<Option<i64>>,
+    pipelines: Vec<i64>,
+}
+
+impl<'a> ReceiptColumns<'a> {
+    fn of(payloads: &[&'a Payload]) -> Self {
+        fn column<'a, T>(payloads: &[&'a Payload], of: impl Fn(&'a Receipt) -> T) -> Vec<T> {
+            payloads.iter().map(|payload| of(&payload.receipt)).collect()
+        }
+        let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        let record = |receipt: &'a Receipt| receipt.request.record();
+        Self {
+            received: column(payloads, |receipt| Instant(receipt.received_at)),
+            ids: column(payloads, |receipt| receipt.id),
+            sources: column(payloads, |receipt| &*receipt.source),
+            events: column(payloads, |receipt| &*receipt.event_id),
+            formats: column(payloads, |receipt| &*receipt.format),
+            traces: column(payloads, |receipt| receipt.traceparent.as_deref()),
+            outcomes: column(payloads, |receipt| receipt.outcome.as_str()),
+            readings: column(payloads, |receipt| count(receipt.readings)),
+            problems: column(payloads, |receipt| count(receipt.problems)),
+            requests: column(payloads, |receipt| receipt.request.bytes()),
+            topics: column(payloads, |receipt| record(receipt).map(|record| &*record.topic)),
+            partitions: column(payloads, |receipt| record(receipt).map(|record| record.partition)),
+            offsets: column(payloads, |receipt| record(receipt).map(|record| record.offset)),
+            pipelines: column(payloads, |receipt| receipt.pipeline),
+        }
     }
-    Ok(())
+
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 14] {
+        [
+            &self.received,
+            &self.ids,
+            &self.sources,
+            &self.events,
+            &self.formats,
+            &self.traces,
+            &self.outcomes,
+            &self.readings,
+            &self.problems,
+            &self.requests,
+            &self.topics,
+            &self.partitions,
+            &self.offsets,
+            &self.pipelines,
+        ]
+    }
 }
 
 /// Inserts what is new. What is there is locked, merged, and written again only where that changes it.
@@ -129,9 +180,8 @@ async fn revise(client: &Client, rows: &[&MomentRow]) -> Result<(), Error> {
 pub(super) async fn evaluation_requests(
     client: &Client,
     statement: &Statement,
-    payloads: &[&Payload],
+    requests: &[RequestRow<'_>],
 ) -> Result<(), Error> {
-    let requests = batch::evaluation_requests(payloads);
     if requests.is_empty() {
         return Ok(());
     }
@@ -142,11 +192,15 @@ pub(super) async fn evaluation_requests(
     Ok(())
 }
 
-pub(super) async fn seen(client: &Client, statement: &Statement, payloads: &[&Payload]) -> Result<(), Error> {
-    let (devices, times): (Vec<i32>, Vec<Timestamp>) = batch::seen(payloads).into_iter().unzip();
-    if devices.is_empty() {
+pub(super) async fn seen(
+    client: &Client,
+    statement: &Statement,
+    seen: &BTreeMap<i32, Timestamp>,
+) -> Result<(), Error> {
+    if seen.is_empty() {
         return Ok(());
     }
+    let (devices, times): (Vec<i32>, Vec<Timestamp>) = seen.iter().map(|(device, at)| (*device, *at)).unzip();
     client.execute(statement, &[&devices, &times]).await?;
     Ok(())
 }

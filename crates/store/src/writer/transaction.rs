@@ -1,29 +1,32 @@
 //! One transaction for a batch of payloads.
 //!
 //! ```text
-//! optimistic:  begin, insert all ──┬─ nothing was there before ───> commit
-//!              (one round trip)    └─ a key was taken ──> roll back ─┐
-//!                      ┌─────────────────────────────────────────┘
-//! upsert:  begin, take keys, write all ──┬─ every key was free ──> commit
-//!           (one round trip)      ^      └─ some were not ──> roll back ─┐
-//!                                 └─────── without the duplicates ───────┘
+//! optimistic:  insert all, commit ──┬─ nothing was there before ───> done
+//!              (one flight)         └─ something was there: nothing is written ─┐
+//!                      ┌────────────────────────────────────────────────────────┘
+//! upsert:  begin, take keys, write all ──┬─ none was there before ──> commit
+//!           (one flight)          ^      └─ some were ──> roll back ─┐
+//!                                 └─────── without the duplicates ───┘
 //! ```
 //!
-//! Duplicates are rare, and a round trip costs as much as a hundred rows: nothing waits for which keys were free. An insert
-//! that need not look for what is there before (`on conflict`) costs PostgreSQL a third less.
+//! Duplicates are rare, and a round trip costs as much as a hundred rows: nothing waits for which payloads are new, not even the
+//! commit, which after a failed statement rolls back (PostgreSQL, `COMMIT`). An insert that need not look for what is there before
+//! (`on conflict`) costs PostgreSQL a third less. No statement is sent that has nothing to do, and one alone is its own transaction.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use deadpool_postgres::Client;
 use futures_util::try_join;
+use jiff::Timestamp;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
+use super::batch::RequestRow;
 use super::payload::Payload;
 use super::{Written, batch, statements, tables};
-use crate::dead_letters;
+use crate::dead_letters::{self, DeadLetter};
 
 /// Batches that are upserted after one in which something was there before: repetitions come in flocks.
 const UPSERT_BATCHES: u32 = 32;
@@ -55,10 +58,7 @@ pub(super) async fn write(
 ) -> Result<Vec<Written>, Error> {
     if strategy.next_is_optimistic() {
         match optimistic(client, payloads).await {
-            Ok(()) => {
-                client.batch_execute("commit").await?;
-                return Ok(vec![Written::Stored; payloads.len()]);
-            }
+            Ok(()) => return Ok(vec![Written::Stored; payloads.len()]),
             Err(error) => {
                 roll_back(client).await;
                 if error.code() != Some(&SqlState::UNIQUE_VIOLATION) {
@@ -71,23 +71,28 @@ pub(super) async fn write(
     upsert(client, payloads).await
 }
 
-/// Everything but the commit, as if nothing of it were there; a unique violation where something is.
+/// Everything, the commit included, as if nothing of it were there; a unique violation, and nothing written, where something is.
 async fn optimistic(client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
-    let statements = Prepared::on(client, &statements::OPTIMISTIC).await?;
     let rows = batch::rows(payloads);
+    let (rest, keyed) = (Rest::of(payloads), payloads.iter().any(|payload| payload.key.is_some()));
+    let prepare = async |sql| client.prepare_cached(sql).await;
+    if !keyed && rest.is_empty() {
+        return tables::fresh(client, &prepare(statements::FRESH).await?, (payloads, &rows)).await;
+    }
+    let (keys, fresh, prepared) =
+        try_join!(prepare(statements::FRESH_KEYS), prepare(statements::FRESH), rest.prepare(client))?;
     // Sent in this order, which is that of the locks.
     try_join!(
         client.batch_execute("begin"),
-        tables::keys(client, &statements.keys, payloads),
-        tables::receipts(client, &statements.receipts, payloads),
-        tables::fresh_moments(client, &statements.rows, &rows),
-        statements.write_the_rest(client, payloads),
+        tables::keys(client, &keys, payloads),
+        tables::fresh(client, &fresh, (payloads, &rows)),
+        rest.write(client, &prepared),
+        client.batch_execute("commit"),
     )?;
     Ok(())
 }
 
 async fn upsert(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
-    let statements = Prepared::on(client, &statements::UPSERT).await?;
     let mut duplicates: HashSet<Uuid> = HashSet::new();
     loop {
         let open: Vec<&Payload> =
@@ -95,21 +100,19 @@ async fn upsert(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, 
         if open.is_empty() {
             break;
         }
-        let free = match attempt(client, &statements, &open).await {
-            Ok(free) => free,
+        let taken = match attempt(client, &open).await {
+            Ok(taken) => taken,
             Err(error) => {
                 roll_back(client).await;
                 return Err(error);
             }
         };
-        let taken = open.iter().map(|payload| payload.receipt.id).filter(|id| !free.contains(id));
-        let known = duplicates.len();
-        duplicates.extend(taken);
-        if duplicates.len() == known {
+        if taken.is_empty() {
             client.batch_execute("commit").await?;
             break;
         }
         client.batch_execute("rollback").await?;
+        duplicates.extend(taken);
     }
     let is_duplicate = |payload: &&Payload| duplicates.contains(&payload.receipt.id);
     Ok(payloads
@@ -118,22 +121,26 @@ async fn upsert(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, 
         .collect())
 }
 
-/// Everything but the commit; the receipts whose keys were free.
-async fn attempt(
-    client: &Client,
-    statements: &Prepared,
-    payloads: &[&Payload],
-) -> Result<HashSet<Uuid>, Error> {
-    let rows = batch::rows(payloads);
-    // Sent in this order, which is that of the locks.
-    let (_, free, ..) = try_join!(
-        client.batch_execute("begin"),
-        tables::keys(client, &statements.keys, payloads),
-        tables::receipts(client, &statements.receipts, payloads),
-        tables::moments(client, &statements.rows, &rows),
-        statements.write_the_rest(client, payloads),
+/// Everything but the commit; the receipts of those that were there before.
+async fn attempt(client: &Client, payloads: &[&Payload]) -> Result<HashSet<Uuid>, Error> {
+    let (rows, rest) = (batch::rows(payloads), Rest::of(payloads));
+    let prepare = async |sql| client.prepare_cached(sql).await;
+    let (keys, receipts, moments, prepared) = try_join!(
+        prepare(statements::KEYS),
+        prepare(statements::RECEIPTS),
+        prepare(statements::NEW_ROWS),
+        rest.prepare(client),
     )?;
-    Ok(free)
+    // Sent in this order, which is that of the locks.
+    let (_, mut taken, written, ..) = try_join!(
+        client.batch_execute("begin"),
+        tables::keys(client, &keys, payloads),
+        tables::receipts(client, &receipts, payloads),
+        tables::moments(client, &moments, &rows),
+        rest.write(client, &prepared),
+    )?;
+    taken.extend(payloads.iter().map(|payload| payload.receipt.id).filter(|id| !written.contains(id)));
+    Ok(taken)
 }
 
 /// After an error, which is the answer already. What is still on its way is answered before; a connection on which even
@@ -144,36 +151,41 @@ async fn roll_back(client: &Client) {
     }
 }
 
-/// The statements of one strategy, prepared once a connection.
-struct Prepared {
-    keys: Statement,
-    receipts: Statement,
-    rows: Statement,
-    evaluation_requests: Statement,
-    dead_letters: Statement,
-    seen: Statement,
+/// What is written beside receipts and moments, where there is any.
+struct Rest<'a> {
+    evaluation_requests: Vec<RequestRow<'a>>,
+    dead_letters: BTreeMap<Uuid, &'a DeadLetter>,
+    seen: BTreeMap<i32, Timestamp>,
 }
 
-impl Prepared {
-    async fn on(client: &Client, [keys, receipts, rows]: &[&str; 3]) -> Result<Self, Error> {
-        let (keys, receipts, rows, evaluation_requests, dead_letters, seen) = try_join!(
-            client.prepare_cached(keys),
-            client.prepare_cached(receipts),
-            client.prepare_cached(rows),
+impl<'a> Rest<'a> {
+    fn of(payloads: &[&'a Payload]) -> Self {
+        Self {
+            evaluation_requests: batch::evaluation_requests(payloads),
+            dead_letters: batch::dead_letters(payloads),
+            seen: batch::seen(payloads),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.evaluation_requests.is_empty() && self.dead_letters.is_empty() && self.seen.is_empty()
+    }
+
+    /// Its statements, prepared once a connection.
+    async fn prepare(&self, client: &Client) -> Result<[Statement; 3], Error> {
+        let prepared = try_join!(
             client.prepare_cached(statements::EVALUATION_REQUESTS),
             client.prepare_cached(dead_letters::KEEP),
             client.prepare_cached(statements::SEEN),
-        )?;
-        Ok(Self { keys, receipts, rows, evaluation_requests, dead_letters, seen })
+        );
+        prepared.map(Into::into)
     }
 
-    /// What both strategies write alike.
-    async fn write_the_rest(&self, client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
-        let dead_letters = batch::dead_letters(payloads);
+    async fn write(&self, client: &Client, [requests, keep, seen]: &[Statement; 3]) -> Result<(), Error> {
         try_join!(
-            tables::evaluation_requests(client, &self.evaluation_requests, payloads),
-            dead_letters::keep_all(client, &self.dead_letters, &dead_letters),
-            tables::seen(client, &self.seen, payloads),
+            tables::evaluation_requests(client, requests, &self.evaluation_requests),
+            dead_letters::keep_all(client, keep, &self.dead_letters),
+            tables::seen(client, seen, &self.seen),
         )?;
         Ok(())
     }

@@ -53,14 +53,14 @@ impl World {
         };
         let resolved = self.streams.resolve(&samples).await.unwrap();
         Payload {
-            key: ReceiptKey {
-                source: "test".into(),
+            key: Some(ReceiptKey {
                 key: format!("id:{id}"),
                 expires_at: received_at + Duration::from_secs(30 * 24 * 3600),
-            },
+            }),
             receipt: Receipt {
                 id: receipt_id,
                 received_at,
+                source: "test".into(),
                 event_id: id.to_owned(),
                 format: "json".into(),
                 pipeline: -1,

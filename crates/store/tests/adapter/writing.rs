@@ -2,10 +2,14 @@ use std::time::Duration;
 
 use event_model::cloudevent;
 use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, DeadProblem, Filter};
-use store::{Database, KeptRequest, Payload, ReceiptOutcome, RecordPlace, Writer, Written};
+use store::{Database, KeptRequest, Payload, ReceiptKey, ReceiptOutcome, RecordPlace, Writer, Written};
 use tokio::task::JoinSet;
 
 use crate::world::{World, at, reading};
+
+fn by_body(received_at: jiff::Timestamp) -> ReceiptKey {
+    ReceiptKey { key: "body:x".into(), expires_at: received_at + Duration::from_secs(60) }
+}
 
 const NOON: &str = "2024-05-01T12:00:00Z";
 
@@ -19,6 +23,29 @@ async fn a_redelivery_stores_no_second_row() {
     assert_eq!(world.writer.write(payload).await.unwrap(), Written::Duplicate);
     assert_eq!(world.client.query_one(token, &[]).await.unwrap().get::<_, i64>(0), before);
     assert_eq!((world.count("receipt").await, world.count("moment").await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_payload_without_a_key_is_known_by_its_receipt() {
+    let Some(world) = World::build().await else { return };
+    let payload = async |id: &str, outcome| {
+        let mut payload = world.payload(id, at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
+        payload.key = None;
+        payload.receipt.outcome = outcome;
+        payload
+    };
+    let (whole, partial) = (ReceiptOutcome::Stored, ReceiptOutcome::Partial);
+    let write = async |id: &str, outcome| world.writer.write(payload(id, outcome).await).await.unwrap();
+    assert_eq!(write("1", whole).await, Written::Stored);
+    assert_eq!(write("1", whole).await, Written::Duplicate);
+    // What was not stored whole is looked at again.
+    assert_eq!(write("2", partial).await, Written::Stored);
+    assert_eq!(write("2", whole).await, Written::Stored);
+    assert_eq!(write("2", whole).await, Written::Duplicate);
+    let batch = vec![payload("3", whole).await, payload("2", whole).await, payload("3", whole).await];
+    let written: Vec<_> = world.writer.write_all(batch).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(written, [Written::Stored, Written::Duplicate, Written::Duplicate]);
+    assert_eq!((world.count("receipt").await, world.count("receipt_key").await), (3, 0));
 }
 
 #[tokio::test]
@@ -44,7 +71,8 @@ async fn the_same_payload_at_two_writers_at_once_is_stored_once() {
     let mut writes = JoinSet::new();
     for n in 0..100 {
         let moment = at(NOON) + Duration::from_secs(n);
-        let payload = world.payload(&n.to_string(), at(NOON), &[reading("d", "t", 1.0, moment)]).await;
+        let mut payload = world.payload(&n.to_string(), at(NOON), &[reading("d", "t", 1.0, moment)]).await;
+        payload.key = payload.key.filter(|_| n % 2 == 0);
         for writer in [&world.writer, &other, &world.writer] {
             let (writer, payload) = (writer.clone(), payload.clone());
             writes.spawn(async move { writer.write(payload).await.unwrap() });
@@ -126,8 +154,7 @@ async fn an_equal_body_within_its_window_is_a_duplicate_and_beyond_it_is_not() {
     let write = async |id: &str, second: u64| {
         let received = at(NOON) + Duration::from_secs(second);
         let mut payload = world.payload(id, received, &[reading("d", "t", 1.0, received)]).await;
-        payload.key.key = "body:x".into();
-        payload.key.expires_at = received + Duration::from_secs(60);
+        payload.key = Some(by_body(received));
         world.writer.write(payload).await.unwrap()
     };
     assert_eq!(write("1", 600).await, Written::Stored);
@@ -146,8 +173,7 @@ async fn equal_bodies_of_one_batch_are_told_apart_by_their_windows() {
             let received = at(NOON) + Duration::from_secs(*second);
             let name = second.to_string();
             let mut payload = world.payload(&name, received, &[reading("d", "t", 1.0, received)]).await;
-            payload.key.key = "body:x".into();
-            payload.key.expires_at = received + Duration::from_secs(60);
+            payload.key = Some(by_body(received));
             payloads.push(payload);
         }
         let written = world.writer.write_all(payloads).await;
