@@ -14,6 +14,8 @@ pub(crate) fn member_config(settings: &KafkaSettings, group: &str, session: Dura
     let session = session.as_millis();
     let mut config = committing(settings, group);
     config
+        // A place that is not there is looked at, not passed over.
+        .set("auto.offset.reset", "error")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", session.to_string())
         .set("heartbeat.interval.ms", (session / 4).max(100).to_string())

@@ -53,6 +53,9 @@ pub use log::{Logged, is_absence};
 #[cfg(feature = "client")]
 pub use producer::{KafkaSink, producer_config};
 #[cfg(feature = "client")]
-pub use reader::{BatchId, Handle, Progress, Reader, ReaderConfig, Shared};
+pub use reader::{
+    Batch, BatchId, Handle, Ledger, Look, Offered, Owned, Progress, Reader, ReaderConfig, Shared, Span,
+    TakeError,
+};
 #[cfg(feature = "client")]
 pub use settings::KafkaSettings;

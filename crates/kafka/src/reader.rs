@@ -1,24 +1,29 @@
-//! A member of a group, on a thread that owns the consumer: reads batches, hands them on, commits what is safe, gives partitions back.
+//! A member of a group, on a thread that owns the consumer: takes partitions, reads batches, hands them on, commits what is safe,
+//! gives partitions back.
+//!
+//! Where a partition is read from is the [`Ledger`]'s to say, not the group's offset: that follows, for lag and tools.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::consumer::member_config;
 use crate::log::{Logged, is_absence};
 use crate::record::Record;
 use crate::settings::KafkaSettings;
-use progress::Span;
 
 mod progress;
 mod shared;
 
-pub use progress::{BatchId, Progress};
+pub use progress::{Batch, BatchId, Owned, Progress, Span};
 pub use shared::Shared;
 
 /// Bytes of records in one batch.
@@ -31,6 +36,41 @@ const COMMIT_EVERY: Duration = Duration::from_millis(200);
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
 /// How long a rebalance waits for what is under way; what is not safe by then is read again by whoever comes next.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// One that is written, and one that waits for it.
+const BATCHES_A_LANE: usize = 2;
+/// For an answer of Kafka while a partition is taken.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Before a partition that could not be taken is taken again.
+const TAKE_AGAIN: Duration = Duration::from_secs(1);
+
+/// A partition as Kafka has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offered {
+    /// The partition.
+    pub partition: i32,
+    /// The offset of its first record.
+    pub first: i64,
+    /// The offset that its next record gets.
+    pub end: i64,
+    /// What the group has committed.
+    pub committed: Option<i64>,
+}
+
+/// Why partitions are not taken.
+pub type TakeError = Box<dyn Error + Send + Sync>;
+/// Looks at partitions.
+pub type Look<'a> = &'a dyn Fn() -> Result<Vec<Offered>, KafkaError>;
+
+/// Who knows how far each partition is, and who may write it.
+pub trait Ledger: Send + Sync {
+    /// Takes partitions for this process. `look` tells how Kafka has them; what is read of it after they were taken is no older
+    /// than what their owner before has written. Blocks.
+    ///
+    /// # Errors
+    /// Where it cannot be asked; it is tried again.
+    fn take(&self, partitions: &[i32], look: Look<'_>) -> Result<Vec<Owned>, TakeError>;
+}
 
 /// What is read, and as whom.
 #[derive(Debug, Clone)]
@@ -48,23 +88,33 @@ pub struct ReaderConfig {
 }
 
 /// Takes batches; returns at once. [`Progress::end`] is called with what came of each.
-pub type Handle = Box<dyn Fn(BatchId, Vec<Record>) + Send>;
+pub type Handle = Box<dyn Fn(Batch) + Send>;
 
 /// Reads the topic until the end is wished for.
 pub struct Reader {
     config: ReaderConfig,
     shared: Arc<Shared>,
+    ledger: Arc<dyn Ledger>,
     handle: Handle,
-    /// Batches that may be under way at once.
-    room: usize,
+    lanes: usize,
 }
 
 type Consumer = BaseConsumer<Group>;
 
 impl Reader {
-    /// A reader that has `room` batches under way at once.
-    pub fn new(config: ReaderConfig, shared: Arc<Shared>, room: usize, handle: Handle) -> Self {
-        Self { config, shared, handle, room }
+    /// A reader whose batches are handled in so many lanes.
+    pub fn new(
+        config: ReaderConfig,
+        (shared, ledger): (Arc<Shared>, Arc<dyn Ledger>),
+        lanes: usize,
+        handle: Handle,
+    ) -> Self {
+        Self { config, shared, ledger, handle, lanes }
+    }
+
+    /// Batches that may be under way at once.
+    const fn room(&self) -> usize {
+        self.lanes * BATCHES_A_LANE
     }
 
     /// Reads until the end is wished for, or an error that ends a consumer for good. Then leaves the group.
@@ -73,7 +123,8 @@ impl Reader {
     /// That which ended the consumer.
     pub fn run(&self, leave_within: Duration) -> Result<(), KafkaError> {
         let topic: Arc<str> = self.config.topic.as_str().into();
-        let group = Group { topic: Arc::clone(&topic), shared: Arc::clone(&self.shared) };
+        let (shared, ledger) = (Arc::clone(&self.shared), Arc::clone(&self.ledger));
+        let group = Group { topic: Arc::clone(&topic), shared, ledger, lanes: self.lanes };
         // What an earlier consumer has begun is read again.
         self.shared.change(Progress::forget_all);
         let consumer: Consumer = member_config(&self.config.kafka, &self.config.group, self.config.session)
@@ -89,9 +140,10 @@ impl Reader {
             if let Err(error) = self.fill(&consumer, &topic, &mut records) {
                 break Err(error);
             }
-            if !records.is_empty() && !self.shared.is_stopping() {
-                self.begin(&mut records);
+            if !self.shared.is_stopping() {
+                self.begin(&consumer, &mut records);
             }
+            consumer.context().take_again(&consumer);
             if committed_at.elapsed() >= COMMIT_EVERY {
                 commit(&consumer, &topic, &self.shared, CommitMode::Async);
                 committed_at = Instant::now();
@@ -107,7 +159,7 @@ impl Reader {
 
     /// Waits while all the room is taken. The member stays in its group even where that takes long: reading is paused, not stopped.
     fn make_room(&self, consumer: &Consumer, topic: &Arc<str>, records: &mut Vec<Record>) {
-        let is_room = |progress: &Progress| progress.under_way() < self.room;
+        let is_room = |progress: &Progress| progress.under_way() < self.room();
         if self.shared.wait(PAUSE_AFTER, is_room) {
             return;
         }
@@ -147,7 +199,10 @@ impl Reader {
                     if consumer.client().fatal_error().is_some() {
                         return Err(error);
                     }
-                    if !is_absence(&error) {
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+                        tracing::warn!(%error, "records that were to be read are gone; it is looked at again where to read on");
+                        self.shared.change(Progress::lose_all);
+                    } else if !is_absence(&error) {
                         tracing::warn!(%error, "the topic cannot be read now");
                     }
                     break;
@@ -158,23 +213,21 @@ impl Reader {
         Ok(())
     }
 
-    fn begin(&self, records: &mut Vec<Record>) {
-        {
-            let progress = self.shared.progress();
-            records.retain(|record| progress.owns(record.partition));
-        }
-        if records.is_empty() {
-            return;
-        }
-        let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
-        for record in records.iter() {
-            let end = ends.entry(record.partition).or_default();
-            *end = (record.offset + 1).max(*end);
-        }
-        let spans: Vec<Span> = ends.into_iter().map(|(partition, end)| Span { partition, end }).collect();
-        let batch = self.shared.change(|progress| progress.begin(&spans));
-        (self.handle)(batch, std::mem::take(records));
+    fn begin(&self, consumer: &Consumer, records: &mut Vec<Record>) {
+        let positions = consumer.position().map(|list| offsets(&list)).unwrap_or_default();
+        let records = std::mem::take(records);
+        let batches = self.shared.change(|progress| progress.begin(records, &positions));
+        batches.into_iter().for_each(&self.handle);
     }
+}
+
+/// By partition, where there is one.
+fn offsets(list: &TopicPartitionList) -> BTreeMap<i32, i64> {
+    let offset = |one: TopicPartitionListElem<'_>| match one.offset() {
+        Offset::Offset(offset) => Some((one.partition(), offset)),
+        _ => None,
+    };
+    list.elements().into_iter().filter_map(offset).collect()
 }
 
 /// Commits what is safe and not committed yet.
@@ -199,6 +252,88 @@ fn commit(consumer: &Consumer, topic: &str, shared: &Shared, mode: CommitMode) {
 struct Group {
     topic: Arc<str>,
     shared: Arc<Shared>,
+    ledger: Arc<dyn Ledger>,
+    lanes: usize,
+}
+
+impl Group {
+    /// Takes partitions; from where each is read. Those that could not be taken are to be taken later.
+    fn take(&self, consumer: &Consumer, partitions: &[i32]) -> BTreeMap<i32, i64> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
+        let mut committed = BTreeMap::new();
+        let taken = consumer.committed_offsets(list, ANSWER).map_err(TakeError::from).and_then(|list| {
+            committed = offsets(&list);
+            self.ledger.take(partitions, &|| self.look(consumer, partitions, &committed))
+        });
+        self.shared.change(|progress| {
+            let again_at = Instant::now() + TAKE_AGAIN;
+            partitions.iter().for_each(|partition| progress.leave_untaken(*partition, again_at));
+            match taken {
+                Ok(taken) => {
+                    for owned in &taken {
+                        progress.assign(*owned, committed.get(&owned.partition).copied(), self.lanes);
+                    }
+                    taken.into_iter().map(|owned| (owned.partition, owned.next)).collect()
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &*error as &dyn Error,
+                        ?partitions,
+                        "partitions cannot be taken yet"
+                    );
+                    BTreeMap::new()
+                }
+            }
+        })
+    }
+
+    fn look(
+        &self,
+        consumer: &Consumer,
+        partitions: &[i32],
+        committed: &BTreeMap<i32, i64>,
+    ) -> Result<Vec<Offered>, KafkaError> {
+        let look = |partition: &i32| {
+            let (first, end) = consumer.fetch_watermarks(&self.topic, *partition, ANSWER)?;
+            Ok(Offered { partition: *partition, first, end, committed: committed.get(partition).copied() })
+        };
+        partitions.iter().map(look).collect()
+    }
+
+    /// Takes what is due to be taken, and reads it from where it stands.
+    fn take_again(&self, consumer: &Consumer) {
+        let due = self.shared.progress().to_take(Instant::now());
+        let Ok(assigned) = consumer.assignment() else { return };
+        let due: Vec<i32> = due.into_iter().filter(|one| partitions(&assigned).contains(one)).collect();
+        if due.is_empty() {
+            return;
+        }
+        let taken = self.take(consumer, &due);
+        if let Err(error) = self.read_from(consumer, &taken) {
+            tracing::warn!(%error, "partitions cannot be read from where they stand");
+            let again_at = Instant::now() + TAKE_AGAIN;
+            self.shared.change(|progress| {
+                taken.keys().for_each(|partition| progress.leave_untaken(*partition, again_at));
+            });
+        }
+    }
+
+    /// What was fetched before is forgotten.
+    fn read_from(&self, consumer: &Consumer, taken: &BTreeMap<i32, i64>) -> KafkaResult<()> {
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::with_capacity(taken.len());
+        for (partition, next) in taken {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*next))?;
+        }
+        consumer.incremental_unassign(&list)?;
+        consumer.incremental_assign(&list)?;
+        consumer.resume(&list)
+    }
 }
 
 impl ClientContext for Group {
@@ -212,23 +347,20 @@ impl ClientContext for Group {
 }
 
 impl ConsumerContext for Group {
-    fn pre_rebalance(&self, consumer: &Consumer, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(list) => {
-                let assigned = partitions(list);
-                tracing::info!(partitions = ?assigned, "partitions were assigned");
-                self.shared.change(|progress| progress.assign(&assigned));
+    fn rebalance(&self, consumer: &Consumer, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let changed = if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.assigned(consumer, list)
+        } else {
+            if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS {
+                self.revoked(consumer, list);
+            } else {
+                let error = RDKafkaErrorCode::from(code);
+                tracing::warn!(%error, "the group cannot be rebalanced");
             }
-            Rebalance::Revoke(list) => {
-                let revoked = partitions(list);
-                tracing::info!(partitions = ?revoked, "partitions were revoked");
-                if !consumer.assignment_lost() {
-                    self.shared.wait(GIVE_BACK_WITHIN, |progress| !progress.is_busy(&revoked));
-                    commit(consumer, &self.topic, &self.shared, CommitMode::Sync);
-                }
-                self.shared.change(|progress| progress.forget(&revoked));
-            }
-            Rebalance::Error(error) => tracing::warn!(%error, "the group cannot be rebalanced"),
+            consumer.incremental_unassign(list)
+        };
+        if let Err(error) = changed {
+            tracing::warn!(%error, "the assignment cannot be changed");
         }
     }
 
@@ -239,6 +371,35 @@ impl ConsumerContext for Group {
     }
 }
 
+impl Group {
+    fn assigned(&self, consumer: &Consumer, list: &mut TopicPartitionList) -> KafkaResult<()> {
+        let assigned = partitions(list);
+        tracing::info!(partitions = ?assigned, "partitions were assigned");
+        let taken = self.take(consumer, &assigned);
+        for partition in &assigned {
+            // What could not be taken is paused, and read from elsewhere once it is.
+            let from = taken.get(partition).map_or(Offset::Beginning, |next| Offset::Offset(*next));
+            list.set_partition_offset(&self.topic, *partition, from)?;
+        }
+        consumer.incremental_assign(list)?;
+        let mut untaken = TopicPartitionList::new();
+        for partition in assigned.iter().filter(|partition| !taken.contains_key(partition)) {
+            untaken.add_partition(&self.topic, *partition);
+        }
+        consumer.pause(&untaken)
+    }
+
+    fn revoked(&self, consumer: &Consumer, list: &TopicPartitionList) {
+        let revoked = partitions(list);
+        tracing::info!(partitions = ?revoked, "partitions were revoked");
+        if !consumer.assignment_lost() {
+            self.shared.wait(GIVE_BACK_WITHIN, |progress| !progress.is_busy(&revoked));
+            commit(consumer, &self.topic, &self.shared, CommitMode::Sync);
+        }
+        self.shared.change(|progress| progress.forget(&revoked));
+    }
+}
+
 fn partitions(list: &TopicPartitionList) -> Vec<i32> {
-    list.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
+    list.elements().iter().map(TopicPartitionListElem::partition).collect()
 }

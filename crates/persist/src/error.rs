@@ -2,7 +2,7 @@
 
 use event_model::cloudevent::EventError;
 use payload::Refusal;
-use store::{StoreError, WriteError};
+use store::{StoreError, TopicWriteError, WriteError};
 use thiserror::Error;
 
 /// Why a payload is not persisted, or is not known to be.
@@ -17,7 +17,10 @@ pub enum PersistError {
     /// It was not written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The dead letters of a batch were not kept.
+    /// The records of a topic were not written.
+    #[error(transparent)]
+    Topic(TopicWriteError),
+    /// The dead letter that it was is not resolved.
     #[error(transparent)]
     DeadLetters(StoreError),
     /// Its source is one that our pipeline file does not know and another may: that in force, or the next.
@@ -37,13 +40,13 @@ impl PersistError {
         match self {
             Self::Refused(_) | Self::Event(_) => true,
             Self::Streams(error) => error.is_data_error(),
-            Self::DeadLetters(_) | Self::Pipeline(_) | Self::NotInForce => false,
+            Self::Topic(_) | Self::DeadLetters(_) | Self::Pipeline(_) | Self::NotInForce => false,
             Self::Write(error) => matches!(error, WriteError::Data(_)),
         }
     }
 
     /// Whether the database was not there.
     pub(crate) fn is_of_database(&self) -> bool {
-        !self.is_final() && !matches!(self, Self::NotInForce)
+        !self.is_final() && !matches!(self, Self::NotInForce | Self::Topic(TopicWriteError::Fenced(_)))
     }
 }

@@ -51,7 +51,9 @@ impl Origin {
         let event = carried.event();
         let place = match record {
             Some(record) => {
-                vec![record.topic.to_string(), record.partition.to_string(), record.offset.to_string()]
+                let RecordPlace { topic, incarnation, partition, offset } = record;
+                let numbers = [i64::from(*partition), *offset, i64::from(*incarnation)];
+                std::iter::once(topic.to_string()).chain(numbers.map(|number| number.to_string())).collect()
             }
             None => vec![event.source().clone(), event.id().to_owned()],
         };
@@ -62,18 +64,18 @@ impl Origin {
 
 /// What payloads ask to be published.
 #[derive(Debug)]
-pub(crate) struct Outgoing<'a> {
+pub(crate) struct Outgoing {
     emit: Emit,
-    stage: &'a str,
+    stage: &'static str,
     origin: Option<Origin>,
     requested: BTreeSet<i32>,
     /// By source, then stream.
     recorded: BTreeMap<String, BTreeMap<i32, StreamSpan>>,
 }
 
-impl<'a> Outgoing<'a> {
+impl Outgoing {
     /// Nothing yet.
-    pub(crate) fn new(emit: Emit, stage: &'a str) -> Self {
+    pub(crate) fn new(emit: Emit, stage: &'static str) -> Self {
         Self { emit, stage, origin: None, requested: BTreeSet::new(), recorded: BTreeMap::new() }
     }
 
@@ -114,17 +116,17 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The events: first the request to evaluate, then what is for third parties.
-    pub(crate) fn publications(self) -> Result<Vec<Publication>, EventError> {
+    pub(crate) fn publications(&self) -> Result<Vec<Publication>, EventError> {
         let Self { stage, origin, requested, recorded, .. } = self;
         let Some(origin) = origin else { return Ok(Vec::new()) };
         let mut publications = Vec::new();
         if !requested.is_empty() {
-            let streams = requested.into_iter().take(MAX_STREAMS).collect();
+            let streams = requested.iter().copied().take(MAX_STREAMS).collect();
             let data = EvaluationRequested { streams };
             publications.push(origin.publication(stage, (EVALUATION_REQUESTED, &[]), &data)?);
         }
         for (source, streams) in recorded {
-            let mut streams = streams.into_values().peekable();
+            let mut streams = streams.values().cloned().peekable();
             for part in 0.. {
                 let data = ReadingsRecorded {
                     source: source.clone(),

@@ -7,6 +7,7 @@ mod persist;
 mod record;
 mod topic_record;
 
+pub use batch::Prepared;
 pub use error::PersistError;
 pub use events::Publication;
 pub use persist::{Arrival, Persist, PersistParts};

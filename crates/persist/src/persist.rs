@@ -93,13 +93,16 @@ impl Persist {
                 }
                 Ok(publications)
             }
-            Err(error) => {
-                if error.is_of_database() {
-                    self.was_away.store(true, Ordering::Relaxed);
-                }
-                Err(error)
-            }
+            Err(error) => self.noting_outage(Err(error)),
         }
+    }
+
+    /// `done`; where it failed because the database was away, that is remembered.
+    pub(crate) fn noting_outage<T>(&self, done: Result<T, PersistError>) -> Result<T, PersistError> {
+        if done.as_ref().is_err_and(PersistError::is_of_database) {
+            self.was_away.store(true, Ordering::Relaxed);
+        }
+        done
     }
 
     async fn write_one(

@@ -17,8 +17,8 @@ pub struct TopicRecord {
     pub trace: Option<TraceContext>,
     /// The event, or what is kept of a record that holds none.
     pub event: Result<Carried, Box<Unreadable>>,
-    /// How large its value is, in bytes.
-    pub bytes: usize,
+    /// What tells it from a record at the same place of another topic of the same name; of the last of each partition.
+    pub hash: Option<i64>,
 }
 
 /// A record that holds no event.

@@ -10,10 +10,11 @@ use event_model::event_types::{EVALUATION_REQUESTED, PAYLOAD_RECEIVED, READINGS_
 use event_model::events::{APPLICATION_HTTP, EvaluationRequested, ReadingsRecorded};
 use jiff::Timestamp;
 use payload::Carried;
-use persist::{Persist, PersistParts, TopicRecord, Unreadable};
+use persist::{Persist, PersistError, PersistParts, Publication, TopicRecord, Unreadable};
 use pipeline_config::Pipeline;
 use runtime::Prewarm;
 use store::dead_letters::DeadEvent;
+use store::topic_offsets::{self, PartitionSpan};
 use store::{Database, DatabaseSettings, RecordPlace};
 
 const PIPELINE: &str = "
@@ -28,6 +29,7 @@ receivers:
 
 struct World {
     persist: Persist,
+    database: Database,
     client: tokio_postgres::Client,
 }
 
@@ -39,13 +41,33 @@ impl World {
         store::migrate(&settings).await.unwrap();
         let pipeline = Pipeline::parse(&format!("{PIPELINE}{more}"), "freshet.yaml").unwrap();
         let (database, client) = (Database::new(&settings), database.connect().await);
-        let parts = PersistParts { pipeline, database, prewarm: Prewarm::default(), stage: "worker" };
-        Some(Self { persist: Persist::new(parts), client })
+        let parts = PersistParts {
+            pipeline,
+            database: database.clone(),
+            prewarm: Prewarm::default(),
+            stage: "worker",
+        };
+        Some(Self { persist: Persist::new(parts), database, client })
     }
 
     async fn batch(&self, records: &[TopicRecord]) -> Vec<Event> {
-        let publications = self.persist.batch(records, now()).await.unwrap();
+        let publications = self.try_batch(records).await.unwrap();
         publications.into_iter().map(|publication| publication.event).collect()
+    }
+
+    /// Writes records of one partition, which is taken from before the first of them.
+    async fn try_batch(&self, records: &[TopicRecord]) -> Result<Vec<Publication>, PersistError> {
+        let span = self.taken(records[0].place.offset, records.last().unwrap().place.offset + 1).await;
+        let mut prepared = self.persist.prepare(records, &[span], now()).await?;
+        self.persist.commit(&mut prepared, records).await
+    }
+
+    async fn taken(&self, from: i64, end: i64) -> PartitionSpan {
+        let client = self.database.client().await.unwrap();
+        let taken = topic_offsets::take(&client, "payloads", &[0]).await.unwrap();
+        let span = PartitionSpan { partition: 0, epoch: taken[0].epoch, incarnation: 1, from, end };
+        assert!(topic_offsets::begin_at(&client, "payloads", &span).await.unwrap());
+        span
     }
 
     async fn count(&self, of: &str) -> i64 {
@@ -58,12 +80,12 @@ fn now() -> Timestamp {
 }
 
 fn place(offset: i64) -> RecordPlace {
-    RecordPlace { topic: "payloads".into(), partition: 0, offset }
+    RecordPlace { topic: "payloads".into(), incarnation: 1, partition: 0, offset }
 }
 
 fn record(offset: i64, event: Event) -> TopicRecord {
     let event = Ok(Carried::new(event));
-    TopicRecord { place: place(offset), published_at: Some(now()), trace: None, event, bytes: 100 }
+    TopicRecord { place: place(offset), published_at: Some(now()), trace: None, event, hash: Some(offset) }
 }
 
 fn payload(source: &str, id: &str, body: &str) -> Event {
@@ -118,13 +140,13 @@ async fn a_payload_that_the_database_refuses_harms_none_of_its_neighbours() {
     let dead_letters =
         std::iter::successors(Some(1_u32), next).map(|state| char::from(b'a' + (state >> 24) as u8 % 26));
     let id: String = dead_letters.take(9000).collect();
-    let mut records: Vec<TopicRecord> = (0..9)
+    let records: Vec<TopicRecord> = (0..10)
         .map(|n| {
             let body = format!(r#"{{"device":"gh-1","time":"2026-03-01T09:00:0{n}Z","temperature":1}}"#);
-            record(n, payload("greenhouse", &n.to_string(), &body))
+            let own = n.to_string();
+            record(n, payload("greenhouse", if n == 4 { &id } else { &own }, &body))
         })
         .collect();
-    records.insert(4, record(9, payload("greenhouse", &id, r#"{"device":"gh-1","temperature":1}"#)));
     world.batch(&records).await;
     assert_eq!((world.count("moment").await, world.count("receipt").await), (9, 9));
     assert_eq!(
@@ -162,7 +184,7 @@ async fn a_dead_letter_that_cannot_be_kept_holds_its_batch_back() {
     let Some(world) = World::build("").await else { return };
     world.client.batch_execute("alter table dead_letter add check (stage <> 'worker')").await.unwrap();
     let records = [record(0, payload("barn", "d", "42"))];
-    let error = world.persist.batch(&records, now()).await.unwrap_err();
+    let error = world.try_batch(&records).await.unwrap_err();
     assert!(!error.is_final(), "{error}");
     world
         .client

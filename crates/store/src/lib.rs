@@ -36,4 +36,7 @@ pub use streams::{
     LeftOut, NewDevices, NoRoom, PayloadSamples, ResolvedStream, ResolvedStreams, Streams, Tags,
 };
 pub use transaction::Transaction;
-pub use writer::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, WriteError, Writer, Written};
+pub use writer::{
+    EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, TopicBatch, TopicContent, TopicEntry,
+    TopicWriteError, WriteError, Writer, Written,
+};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 pub struct RecordPlace {
     /// Its topic.
     pub topic: Arc<str>,
+    /// Which topic of this name, counted from 1: one that was deleted may be made anew.
+    pub incarnation: i32,
     /// Its partition.
     pub partition: i32,
     /// Its offset.

@@ -1,28 +1,191 @@
-//! How far the worker has come in each partition of a topic.
+//! How far the worker has come in each partition of a topic, and who may write it.
+//!
+//! ```text
+//! take: epoch + 1 ──> every commit demands this epoch and the `next` that it goes on from
+//!                          └─ a newer epoch: the partition is another worker's
+//! mark: `begun` ──> decode ──> commit: `next`          died between: [next, begun) is read a record at a time
+//! ```
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Row};
 
-/// Notes that all which partitions held at `at` is stored: for each the offset behind it.
+/// A part of a partition, and the epoch under which it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionSpan {
+    /// The partition.
+    pub partition: i32,
+    /// The epoch that it was taken with.
+    pub epoch: i64,
+    /// Which topic of this name it is part of, counted from 1.
+    pub incarnation: i32,
+    /// `next` before it: what lies below is stored.
+    pub from: i64,
+    /// `next` after it: the offset behind the last record, and behind the control records that follow it.
+    pub end: i64,
+}
+
+/// A partition as it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// The partition.
+    pub partition: i32,
+    /// The epoch, newer than any before.
+    pub epoch: i64,
+    /// Which topic of this name was read; 0 where none was yet.
+    pub incarnation: i32,
+    /// The offset behind what is stored; below 0 where nothing was looked for yet.
+    pub next: i64,
+    /// What lies from `next` to here was begun with by a worker that did not finish it.
+    pub begun: Option<i64>,
+    /// How often the process ended over the record at `next` alone, beside the time when `begun` was left.
+    pub deaths: i32,
+    /// The last record below `next`.
+    pub last: Option<LastRecord>,
+}
+
+/// The last record that was stored of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRecord {
+    /// Its offset.
+    pub offset: i64,
+    /// What tells it from a record of another topic of the same name.
+    pub hash: i64,
+}
+
+/// Takes partitions from whoever has them, in the order of their numbers.
+///
+/// # Errors
+/// Those of the database.
+pub async fn take(client: &impl GenericClient, topic: &str, partitions: &[i32]) -> Result<Vec<Taken>, Error> {
+    let sql = "
+        insert into topic_offset as held (topic, \"partition\", next, epoch)
+        select $1, p, -1, 1 from unnest($2::int[]) as wanted (p) order by p
+        on conflict (topic, \"partition\") do update set epoch = held.epoch + 1
+        returning \"partition\", epoch, incarnation, next, begun, deaths, last_offset, last_hash";
+    let statement = client.prepare_cached(sql).await?;
+    client.query(&statement, &[&topic, &partitions]).await?.iter().map(Taken::read).collect()
+}
+
+/// Begins at `span.from` as `span.incarnation`, where that is not where the partition stood; whether it is still of `span.epoch`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn begin_at(client: &impl GenericClient, topic: &str, span: &PartitionSpan) -> Result<bool, Error> {
+    let sql = "
+        update topic_offset
+        set next = $4, incarnation = $5, begun = null, deaths = 0, last_offset = null, last_hash = null
+        where topic = $1 and \"partition\" = $2 and epoch = $3";
+    let statement = client.prepare_cached(sql).await?;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+        [&topic, &span.partition, &span.epoch, &span.from, &span.incarnation];
+    Ok(client.execute(&statement, &values).await? == 1)
+}
+
+/// $1 topic, $2 partitions, $3 epochs, $4 `begun`, $5 deaths. Returns the partitions that are still of their epoch.
+const MARK: &str = "
+    update topic_offset held set begun = greatest(held.begun, mark.begun), deaths = mark.deaths
+    from unnest($2::int[], $3::bigint[], $4::bigint[], $5::int[]) as mark (p, epoch, begun, deaths)
+    where held.topic = $1 and held.\"partition\" = mark.p and held.epoch = mark.epoch
+    returning held.\"partition\"";
+
+/// Notes before they are decoded that the records of `spans` are begun with, and that the process ended `deaths` times over
+/// them if it does so now; the partitions that are another worker's. It outlives the process, and not the database's machine.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mark(
+    client: &deadpool_postgres::Client,
+    topic: &str,
+    spans: &[PartitionSpan],
+    deaths: i32,
+) -> Result<Vec<i32>, Error> {
+    let statement = client.prepare_cached(MARK).await?;
+    let partitions: Vec<i32> = spans.iter().map(|span| span.partition).collect();
+    let epochs: Vec<i64> = spans.iter().map(|span| span.epoch).collect();
+    let ends: Vec<i64> = spans.iter().map(|span| span.end).collect();
+    let deaths = vec![deaths; spans.len()];
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+        [&topic, &partitions, &epochs, &ends, &deaths];
+    let marked = futures_util::try_join!(
+        client.batch_execute("begin; set local synchronous_commit = off"),
+        client.query(&statement, &values),
+        client.batch_execute("commit"),
+    );
+    match marked {
+        Ok((_, rows, _)) => missing(spans, &rows),
+        Err(error) => {
+            // An error is the answer already; the pool drops a connection on which even this fails.
+            let _ = client.batch_execute("rollback").await;
+            Err(error)
+        }
+    }
+}
+
+/// $1 topic, $2 partitions, $3 epochs, $4 `next` before, $5 `next` after, $6 offsets and $7 hashes of the last records, where
+/// there are any. Returns the partitions of which all of this holds still.
+pub(crate) const ADVANCE: &str = "
+    update topic_offset held
+    set next = span.behind, deaths = 0, last_offset = coalesce(span.last_offset, held.last_offset),
+        last_hash = coalesce(span.last_hash, held.last_hash)
+    from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+         as span (p, epoch, begin, behind, last_offset, last_hash)
+    where held.topic = $1 and held.\"partition\" = span.p and held.epoch = span.epoch and held.next = span.begin
+    returning held.\"partition\"";
+
+/// Of `spans` the partitions that `rows` do not name.
+pub(crate) fn missing(spans: &[PartitionSpan], rows: &[Row]) -> Result<Vec<i32>, Error> {
+    let named = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i32>, Error>>()?;
+    Ok(spans.iter().map(|span| span.partition).filter(|partition| !named.contains(partition)).collect())
+}
+
+/// The epoch and `next` of partitions.
+pub(crate) async fn standing(
+    client: &impl GenericClient,
+    topic: &str,
+    partitions: &[i32],
+) -> Result<Vec<(i32, i64, i64)>, Error> {
+    let sql = "
+        select \"partition\", epoch, next from topic_offset where topic = $1 and \"partition\" = any($2)";
+    let statement = client.prepare_cached(sql).await?;
+    let rows = client.query(&statement, &[&topic, &partitions]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+}
+
+/// Takes the marks away that a worker left which ends in order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn unmark(
+    client: &impl GenericClient,
+    topic: &str,
+    partitions: &[(i32, i64)],
+) -> Result<(), Error> {
+    let sql = "
+        update topic_offset held set begun = null, deaths = 0
+        from unnest($2::int[], $3::bigint[]) as own (p, epoch)
+        where held.topic = $1 and held.\"partition\" = own.p and held.epoch = own.epoch";
+    let (numbers, epochs): (Vec<i32>, Vec<i64>) = partitions.iter().copied().unzip();
+    let statement = client.prepare_cached(sql).await?;
+    client.execute(&statement, &[&topic, &numbers, &epochs]).await?;
+    Ok(())
+}
+
+/// Notes that all which `partitions` held at `at` is stored.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn caught_up(
     client: &impl GenericClient,
     topic: &str,
-    partitions: &[(i32, i64)],
+    partitions: &[i32],
     at: Timestamp,
 ) -> Result<(), Error> {
     let sql = "
-        insert into topic_offset (topic, \"partition\", next, caught_up_at)
-        select $1, p, n, $4 from unnest($2::int[], $3::bigint[]) as caught_up (p, n)
-        on conflict (topic, \"partition\") do update
-        set next = greatest(topic_offset.next, excluded.next),
-            caught_up_at = greatest(topic_offset.caught_up_at, excluded.caught_up_at)";
-    let (numbers, next): (Vec<i32>, Vec<i64>) = partitions.iter().copied().unzip();
+        update topic_offset set caught_up_at = greatest(caught_up_at, $3)
+        where topic = $1 and \"partition\" = any($2)";
     let statement = client.prepare_cached(sql).await?;
-    client.execute(&statement, &[&topic, &numbers, &next, &at]).await?;
+    client.execute(&statement, &[&topic, &partitions, &at]).await?;
     Ok(())
 }
 
@@ -42,4 +205,19 @@ pub async fn slowest(
         left join topic_offset o on o.topic = $1 and o.\"partition\" = wanted.p";
     let statement = client.prepare_cached(sql).await?;
     client.query_one(&statement, &[&topic, &partitions]).await?.try_get(0)
+}
+
+impl Taken {
+    fn read(row: &Row) -> Result<Self, Error> {
+        let last: (Option<i64>, Option<i64>) = (row.try_get(6)?, row.try_get(7)?);
+        Ok(Self {
+            partition: row.try_get(0)?,
+            epoch: row.try_get(1)?,
+            incarnation: row.try_get(2)?,
+            next: row.try_get(3)?,
+            begun: row.try_get(4)?,
+            deaths: row.try_get(5)?,
+            last: last.0.zip(last.1).map(|(offset, hash)| LastRecord { offset, hash }),
+        })
+    }
 }

@@ -13,8 +13,8 @@ mod batch;
 mod payload;
 mod statements;
 mod tables;
+mod topic;
 mod transaction;
-mod whole;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -30,6 +30,7 @@ use crate::partitions::Partitions;
 use crate::{Database, StoreError};
 
 pub use payload::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey};
+pub use topic::{TopicBatch, TopicContent, TopicEntry, TopicWriteError};
 
 /// Transactions on their way at once; each has its connection.
 const WORKERS: usize = 2;

@@ -43,7 +43,7 @@ pub(crate) fn dead_letter_of(record: Record, now: Timestamp) -> Option<DeadLette
         Ok(event) if is_hint(event.ty()) => None,
         Ok(event) => Some(dead_letter(&event, at)),
         Err(none) => {
-            let place = RecordPlace { topic, partition, offset };
+            let place = RecordPlace { topic, incarnation: 1, partition, offset };
             let headers: Vec<_> =
                 none.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
             Some(DeadLetter {

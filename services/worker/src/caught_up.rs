@@ -65,13 +65,13 @@ fn passed(
     noted: &mut Noted,
     positions: &[PartitionPosition],
     now: Timestamp,
-) -> BTreeMap<Timestamp, Vec<(i32, i64)>> {
-    let mut passed: BTreeMap<Timestamp, Vec<(i32, i64)>> = BTreeMap::new();
+) -> BTreeMap<Timestamp, Vec<i32>> {
+    let mut passed: BTreeMap<Timestamp, Vec<i32>> = BTreeMap::new();
     for PartitionPosition { partition, next, end } in positions {
         let (at, wanted) =
             if next >= end { (now, *end) } else { *noted.entry(*partition).or_insert((now, *end)) };
         if *next >= wanted {
-            passed.entry(at).or_default().push((*partition, *next));
+            passed.entry(at).or_default().push(*partition);
             noted.insert(*partition, (now, *end));
         }
     }
@@ -94,9 +94,9 @@ mod tests {
             let idle = PartitionPosition { partition: 1, next: 4, end: 4 };
             passed(&mut noted, &[busy, idle], second(at))
         };
-        assert_eq!(look(0, 5, 10), [(second(0), vec![(1, 4)])].into());
-        assert_eq!(look(5, 9, 20), [(second(5), vec![(1, 4)])].into());
-        assert_eq!(look(10, 12, 30), [(second(0), vec![(0, 12)]), (second(10), vec![(1, 4)])].into());
-        assert_eq!(look(15, 30, 30), [(second(15), vec![(0, 30), (1, 4)])].into());
+        assert_eq!(look(0, 5, 10), [(second(0), vec![1])].into());
+        assert_eq!(look(5, 9, 20), [(second(5), vec![1])].into());
+        assert_eq!(look(10, 12, 30), [(second(0), vec![0]), (second(10), vec![1])].into());
+        assert_eq!(look(15, 30, 30), [(second(15), vec![0, 1])].into());
     }
 }

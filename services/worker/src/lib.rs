@@ -3,7 +3,8 @@
 mod caught_up;
 mod config;
 mod handler;
-mod record;
+mod offsets;
+mod part;
 mod worker;
 
 pub use config::Config;

@@ -28,7 +28,6 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
         clock: runtime.clock,
         // The other half is for the commit and the leave.
         leave_within: runtime.settings.shutdown_timeout / 2,
-        scratch: runtime.settings.scratch,
     });
     match started {
         Ok(worker) => Ok(App::new().on_shutdown(move || worker.stop())),

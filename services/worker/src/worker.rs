@@ -1,30 +1,30 @@
 //! Reads payloads from a topic in batches.
 //!
 //! ```text
-//! reader (one thread, owns the consumer)          batches under way (tasks)
-//!   poll ─> a batch of records ──────────────────> decode ─> one transaction ─> dead letters ─> events
-//!   commit offsets <── everything below is safe <──────────────────────────────────────────────────┘
+//! reader (one thread, owns the consumer)        lanes (tasks), each partition in one of them
+//!   take ─> epoch, where to read from
+//!   poll ─> a batch of records a lane ─────────> mark ─> decode ─> one transaction: rows, dead letters, offsets ─> events
+//!   commit what Kafka shows as the lag <── safe <──────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! An offset is committed only when rows, dead letters and events of everything below it are safe: a worker that dies
-//! has its last records read again, and their keys are claimed already.
+//! The offset that counts is in the transaction of the rows: a worker that dies goes on behind the last of them.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka::{Handle, Reader, ReaderConfig, Shared, TopicGroup};
-use persist::{Persist, PersistParts, TopicRecord};
+use kafka::{Batch, Handle, Reader, ReaderConfig, Shared, TopicGroup};
+use persist::{Persist, PersistParts, Publication};
 use pipeline_config::Pipeline;
-use runtime::{Attempts, Clock, Prewarm};
+use runtime::{Clock, Prewarm};
 use sink::HttpSink;
 use store::Database;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::caught_up::CaughtUp;
 use crate::handler::Handler;
-use crate::record::topic_record;
+use crate::offsets::Offsets;
+use crate::part::Part;
 
 /// The stage's name in dead letters.
 const STAGE: &str = "worker";
@@ -33,8 +33,8 @@ const STAGE: &str = "worker";
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Of a connection pool, one is left for other questions.
 const SPARE_CONNECTIONS: usize = 1;
-/// More batches under way fill nothing but memory.
-const MAX_UNDER_WAY: usize = 4;
+/// More transactions under way fill nothing but memory.
+const MAX_LANES: usize = 4;
 
 /// What a worker is made of.
 #[derive(Debug)]
@@ -55,8 +55,6 @@ pub struct WorkerParts {
     pub clock: Clock,
     /// For what is under way at the end.
     pub leave_within: Duration,
-    /// A folder that outlives the process, where it is counted which records end it.
-    pub scratch: Option<PathBuf>,
 }
 
 /// A worker that reads until it is stopped.
@@ -64,7 +62,7 @@ pub struct WorkerParts {
 pub struct Worker {
     shared: Arc<Shared>,
     ended: oneshot::Receiver<()>,
-    attempts: Arc<Attempts>,
+    offsets: Arc<Offsets>,
 }
 
 impl Worker {
@@ -82,26 +80,35 @@ impl Worker {
             clock: clock.clone(),
         };
         tokio::spawn(caught_up.watch(Arc::clone(&shared)));
-        let room = parts.connections.saturating_sub(SPARE_CONNECTIONS).clamp(1, MAX_UNDER_WAY);
-        let attempts = Arc::new(Attempts::open(parts.scratch.as_deref(), room * reader.batch));
+        let topic: Arc<str> = reader.topic.as_str().into();
+        let offsets = Arc::new(Offsets::new(Arc::clone(&topic), database.clone()));
         let handler = Arc::new(Handler {
-            persist: Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE }),
+            persist: Persist::new(PersistParts {
+                pipeline,
+                database: database.clone(),
+                prewarm,
+                stage: STAGE,
+            }),
+            database,
             sink,
             clock,
             shared: Arc::clone(&shared),
-            attempts: Arc::clone(&attempts),
+            offsets: Arc::clone(&offsets),
         });
-        let runtime = tokio::runtime::Handle::current();
-        let ending = Arc::clone(&shared);
-        let handle: Handle = Box::new(move |batch, records| {
-            let (handler, shared) = (Arc::clone(&handler), Arc::clone(&ending));
-            runtime.spawn(async move {
-                let records = records.into_iter().map(topic_record).collect();
-                let safe = settle(&handler, &shared, records).await;
-                shared.change(|progress| progress.end(batch, safe));
-            });
+        let lanes = parts.connections.saturating_sub(SPARE_CONNECTIONS).clamp(1, MAX_LANES);
+        let queues: Vec<_> = (0..lanes)
+            .map(|_| {
+                // The reader bounds how many batches are under way.
+                let (queue, batches) = mpsc::unbounded_channel();
+                tokio::spawn(lane(Arc::clone(&handler), Arc::clone(&topic), batches));
+                queue
+            })
+            .collect();
+        let handle: Handle = Box::new(move |batch: Batch| {
+            // An error is a lane that ended with the process.
+            let _ = queues[batch.lane].send(batch);
         });
-        let reader = Reader::new(reader, Arc::clone(&shared), room, handle);
+        let reader = Reader::new(reader, (Arc::clone(&shared), offsets.clone()), lanes, handle);
         let (end, ended) = oneshot::channel();
         let stopping = Arc::clone(&shared);
         std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
@@ -109,7 +116,7 @@ impl Worker {
             // An error: the end is not waited for any more.
             let _ = end.send(());
         })?;
-        Ok(Self { shared, ended, attempts })
+        Ok(Self { shared, ended, offsets })
     }
 
     /// Finishes what is under way, commits, leaves the group.
@@ -117,21 +124,37 @@ impl Worker {
         self.shared.stop();
         // An error is a thread that ended already.
         let _ = self.ended.await;
-        self.attempts.close();
+        self.offsets.unmark().await;
     }
 }
 
-/// Works until the batch is safe, through whatever fails; `false` where the end came first.
-async fn settle(handler: &Arc<Handler>, shared: &Shared, records: Vec<TopicRecord>) -> bool {
-    let records: Arc<[TopicRecord]> = records.into();
+/// Handles batches in their order. Their events are published beside the next, which waits for rows alone.
+async fn lane(handler: Arc<Handler>, topic: Arc<str>, mut batches: mpsc::UnboundedReceiver<Batch>) {
+    while let Some(batch) = batches.recv().await {
+        let id = batch.id;
+        let settled = settle(&handler, Part::of(Arc::clone(&topic), batch)).await;
+        let handler = Arc::clone(&handler);
+        tokio::spawn(async move {
+            let safe = match settled {
+                Some(publications) => handler.publish(&publications).await,
+                None => false,
+            };
+            handler.shared.change(|progress| progress.end(id, safe));
+        });
+    }
+}
+
+/// Works until the batch is safe, through whatever fails; `None` where the end came first.
+async fn settle(handler: &Arc<Handler>, part: Part) -> Option<Vec<Publication>> {
+    let part = Arc::new(part);
     loop {
-        let (handler, records) = (Arc::clone(handler), Arc::clone(&records));
-        match tokio::spawn(async move { handler.settle(&records).await }).await {
-            Ok(safe) => return safe,
+        let (working, part) = (Arc::clone(handler), Arc::clone(&part));
+        match tokio::spawn(async move { working.settle(&part).await }).await {
+            Ok(settled) => return settled,
             Err(error) => tracing::error!(%error, "a batch panicked"),
         }
-        if !shared.pause(RESTART_PAUSE).await {
-            return false;
+        if !handler.shared.pause(RESTART_PAUSE).await {
+            return None;
         }
     }
 }

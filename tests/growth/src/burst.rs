@@ -16,6 +16,7 @@ use persist::TopicRecord;
 use runtime::Deadline;
 use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, Filter};
 use store::queries::{self, ValueFilter};
+use store::topic_offsets::{self, PartitionSpan};
 use store::{RecordPlace, Transaction, alerts, heartbeats, overview};
 use tokio_postgres::Client;
 
@@ -95,14 +96,22 @@ async fn payloads(stages: &Stages, size: u32) {
         .iter()
         .zip(0..)
         .map(|(device, offset)| TopicRecord {
-            place: RecordPlace { topic: "payloads".into(), partition: 0, offset },
+            place: RecordPlace { topic: "payloads".into(), incarnation: 1, partition: 0, offset },
             published_at: Some(crate::stages::now()),
             trace: None,
             event: Ok(Carried::new(reading(device, 300, 22))),
-            bytes: 100,
+            hash: None,
         })
         .collect();
-    stages.worker.batch(&records, stages.clock.now()).await.unwrap();
+    let client = stages.database.client().await.unwrap();
+    let taken = topic_offsets::take(&client, "payloads", &[0]).await.unwrap()[0];
+    let (epoch, end) = (taken.epoch, i64::try_from(records.len()).unwrap());
+    let span = PartitionSpan { partition: 0, epoch, incarnation: 1, from: 0, end };
+    assert!(topic_offsets::begin_at(&client, "payloads", &span).await.unwrap());
+    assert!(topic_offsets::mark(&client, "payloads", &[span], 0).await.unwrap().is_empty());
+    drop(client);
+    let mut prepared = stages.worker.prepare(&records, &[span], stages.clock.now()).await.unwrap();
+    stages.worker.commit(&mut prepared, &records).await.unwrap();
 }
 
 async fn alerts_and_messages(stages: &Stages, size: u32) {

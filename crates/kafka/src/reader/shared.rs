@@ -22,6 +22,11 @@ impl Shared {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a partition is ours as it was taken with `epoch`.
+    pub fn is_owned(&self, partition: i32, epoch: i64) -> bool {
+        self.progress().is_owned(partition, epoch)
+    }
+
     /// Changes the progress, and wakes those that wait for it.
     pub fn change<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
         let changed = change(&mut self.progress());

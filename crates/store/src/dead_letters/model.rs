@@ -166,7 +166,10 @@ impl DeadEvent {
         let attribute = |(name, value): &(&str, &[u8])| (text(name.as_bytes()), Value::String(text(value)));
         Self {
             source: format!("/topics/{}", place.topic),
-            id: format!("{}-{}", place.partition, place.offset),
+            id: match place.incarnation {
+                ..=1 => format!("{}-{}", place.partition, place.offset),
+                anew => format!("{}-{}-{anew}", place.partition, place.offset),
+            },
             event_type: NO_EVENT.to_owned(),
             attributes: headers.iter().map(attribute).collect(),
             data: value.map(<[u8]>::to_vec),

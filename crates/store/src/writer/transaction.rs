@@ -40,12 +40,12 @@ pub(super) struct InsertStrategy {
 
 impl InsertStrategy {
     /// Whether the next batch is inserted as if nothing of it were there.
-    fn next_is_optimistic(&self) -> bool {
+    pub(super) fn next_is_optimistic(&self) -> bool {
         let one_less = |left: u32| left.checked_sub(1);
         self.upserts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err()
     }
 
-    fn met_existing(&self) {
+    pub(super) fn met_existing(&self) {
         self.upserts.store(UPSERT_BATCHES, Ordering::Relaxed);
     }
 }
@@ -145,21 +145,21 @@ async fn attempt(client: &Client, payloads: &[&Payload]) -> Result<HashSet<Uuid>
 
 /// After an error, which is the answer already. What is still on its way is answered before; a connection on which even
 /// this fails is closed, and the pool drops it.
-async fn roll_back(client: &Client) {
+pub(super) async fn roll_back(client: &Client) {
     if let Err(error) = client.batch_execute("rollback").await {
         tracing::debug!(%error, "not rolled back");
     }
 }
 
 /// What is written beside receipts and moments, where there is any.
-struct Rest<'a> {
+pub(super) struct Rest<'a> {
     evaluation_requests: Vec<RequestRow<'a>>,
-    dead_letters: BTreeMap<Uuid, &'a DeadLetter>,
+    pub(super) dead_letters: BTreeMap<Uuid, &'a DeadLetter>,
     seen: BTreeMap<i32, Timestamp>,
 }
 
 impl<'a> Rest<'a> {
-    fn of(payloads: &[&'a Payload]) -> Self {
+    pub(super) fn of(payloads: &[&'a Payload]) -> Self {
         Self {
             evaluation_requests: batch::evaluation_requests(payloads),
             dead_letters: batch::dead_letters(payloads),
@@ -172,7 +172,7 @@ impl<'a> Rest<'a> {
     }
 
     /// Its statements, prepared once a connection.
-    async fn prepare(&self, client: &Client) -> Result<[Statement; 3], Error> {
+    pub(super) async fn prepare(&self, client: &Client) -> Result<[Statement; 3], Error> {
         let prepared = try_join!(
             client.prepare_cached(statements::EVALUATION_REQUESTS),
             client.prepare_cached(dead_letters::KEEP),
@@ -181,7 +181,11 @@ impl<'a> Rest<'a> {
         prepared.map(Into::into)
     }
 
-    async fn write(&self, client: &Client, [requests, keep, seen]: &[Statement; 3]) -> Result<(), Error> {
+    pub(super) async fn write(
+        &self,
+        client: &Client,
+        [requests, keep, seen]: &[Statement; 3],
+    ) -> Result<(), Error> {
         try_join!(
             tables::evaluation_requests(client, requests, &self.evaluation_requests),
             dead_letters::keep_all(client, keep, &self.dead_letters),

@@ -7,6 +7,7 @@ mod migrations;
 mod partitions;
 mod streams;
 mod tls;
+mod topic;
 mod view;
 mod world;
 mod writing;

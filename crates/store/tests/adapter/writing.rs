@@ -5,6 +5,7 @@ use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, DeadProblem, Filte
 use store::{Database, KeptRequest, Payload, ReceiptKey, ReceiptOutcome, RecordPlace, Writer, Written};
 use tokio::task::JoinSet;
 
+use crate::topic::write_topic;
 use crate::world::{World, at, reading};
 
 fn by_body(received_at: jiff::Timestamp) -> ReceiptKey {
@@ -43,7 +44,7 @@ async fn a_payload_without_a_key_is_known_by_its_receipt() {
     assert_eq!(write("2", whole).await, Written::Stored);
     assert_eq!(write("2", whole).await, Written::Duplicate);
     let batch = vec![payload("3", whole).await, payload("2", whole).await, payload("3", whole).await];
-    let written: Vec<_> = world.writer.write_all(batch).await.into_iter().map(Result::unwrap).collect();
+    let written = write_topic(&world, batch).await;
     assert_eq!(written, [Written::Stored, Written::Duplicate, Written::Duplicate]);
     assert_eq!((world.count("receipt").await, world.count("receipt_key").await), (3, 0));
 }
@@ -55,10 +56,11 @@ async fn a_batch_is_written_as_one_and_says_where_its_requests_are() {
     for (offset, id) in ["1", "2", "1"].into_iter().enumerate() {
         let mut payload = world.payload(id, at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
         let (topic, offset) = ("payloads".into(), i64::try_from(offset).unwrap());
-        payload.receipt.request = KeptRequest::Record(RecordPlace { topic, partition: 3, offset });
+        payload.receipt.request =
+            KeptRequest::Record(RecordPlace { topic, incarnation: 1, partition: 3, offset });
         batch.push(payload);
     }
-    let written: Vec<_> = world.writer.write_all(batch).await.into_iter().map(Result::unwrap).collect();
+    let written = write_topic(&world, batch).await;
     assert_eq!(written, [Written::Stored, Written::Stored, Written::Duplicate]);
     let places = "receipt where request is null and record_topic = 'payloads' and record_partition = 3 and record_offset < 2";
     assert_eq!((world.count(places).await, world.count("moment").await), (2, 1));
@@ -176,8 +178,7 @@ async fn equal_bodies_of_one_batch_are_told_apart_by_their_windows() {
             payload.key = Some(by_body(received));
             payloads.push(payload);
         }
-        let written = world.writer.write_all(payloads).await;
-        written.into_iter().map(Result::unwrap).collect::<Vec<_>>()
+        write_topic(&world, payloads).await
     };
     let (stored, duplicate) = (Written::Stored, Written::Duplicate);
     assert_eq!(write(&[600, 630, 680, 700, 760]).await, [stored, duplicate, stored, duplicate, stored]);

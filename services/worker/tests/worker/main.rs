@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod caught_up;
+mod offsets;
 mod outage;
 mod poison;
 mod reading;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use cloudevents::Event;
+use cloudevents::{AttributesWriter as _, Event};
 use event_model::cloudevent::{self, KafkaRecord};
 use event_model::event_types::PAYLOAD_RECEIVED;
 use event_model::events::APPLICATION_HTTP;
@@ -70,23 +70,22 @@ impl World {
 
     /// A worker of the group, listening.
     pub(crate) async fn worker(&self) -> Process {
-        self.process().await
+        self.worker_of(&self.group()).await
     }
 
-    async fn process(&self) -> Process {
+    /// A worker of another group, to which Kafka gives every partition too.
+    pub(crate) async fn worker_of(&self, group: &str) -> Process {
         let pipeline = self.folder.path().join("freshet.yaml");
         let crash = self.folder.path().join("crash");
-        let scratch = self.folder.path().join("scratch");
         let environment = [
             ("DATABASE_URL", self.database.url()),
             ("DATABASE_ACQUIRE_TIMEOUT_MS", "1000"),
             ("FRESHET_PIPELINE", pipeline.to_str().unwrap()),
             ("FRESHET_CRASH_DIR", crash.to_str().unwrap()),
-            ("SCRATCH_DIR", scratch.to_str().unwrap()),
             ("K_SINK", &self.broker.url("/broker")),
             ("KAFKA_BOOTSTRAP_SERVERS", &self.kafka),
             ("KAFKA_TOPIC", &self.topic),
-            ("KAFKA_GROUP", &self.group()),
+            ("KAFKA_GROUP", group),
             // A dead worker's partitions are soon somebody else's; a Kafka of others may not allow less.
             ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
             ("WORKER_BATCH_RECORDS", "50"),
@@ -124,6 +123,24 @@ impl World {
     pub(crate) async fn publish(&self, numbers: impl IntoIterator<Item = u32>) {
         let sent = numbers.into_iter().map(|number| self.send(cloudevent::to_kafka(&payload(number))));
         futures_util::future::join_all(sent).await;
+    }
+
+    /// The same of payloads whose ids are no keys; each tenth is a record that makes no sense.
+    pub(crate) async fn publish_unkeyed(&self, numbers: impl IntoIterator<Item = u32>) {
+        let sent = numbers.into_iter().map(|number| self.send(unkeyed(number)));
+        futures_util::future::join_all(sent).await;
+    }
+
+    /// Each record of `numbers` that was published unkeyed was handled, and once.
+    pub(crate) async fn handled_once(&self, numbers: std::ops::Range<u32>) {
+        let refused = i64::from(numbers.clone().filter(|number| number % 10 == 0).count() as u32);
+        let stored = i64::from(numbers.end - numbers.start) - refused;
+        let sql = "select count(*), coalesce(sum(deliveries), 0)::bigint from dead_letter";
+        let row = self.client.query_one(sql, &[]).await.unwrap();
+        let dead_letters: (i64, i64) = (row.get(0), row.get(1));
+        assert_eq!(dead_letters, (refused, refused), "a record that is read again fails again");
+        assert_eq!((self.count("moment").await, self.count("receipt").await), (stored, stored));
+        assert_eq!(self.count("receipt_key").await, 0);
     }
 
     pub(crate) async fn send(&self, record: KafkaRecord) {
@@ -167,7 +184,7 @@ impl World {
     }
 
     /// What the group has committed, by partition.
-    fn offsets(&self) -> BTreeMap<i32, i64> {
+    pub(crate) fn offsets(&self) -> BTreeMap<i32, i64> {
         let mut config = KafkaSettings::plaintext(&self.kafka).client_config();
         let consumer: BaseConsumer = config.set("group.id", self.group()).create().unwrap();
         let mut list = TopicPartitionList::new();
@@ -179,6 +196,17 @@ impl World {
         };
         let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
         committed.elements().iter().map(|one| (one.partition(), offset(one.offset()))).collect()
+    }
+
+    /// The group begins anew, as tools make it do.
+    pub(crate) fn reset_group(&self) {
+        let mut config = KafkaSettings::plaintext(&self.kafka).client_config();
+        let consumer: BaseConsumer = config.set("group.id", self.group()).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(0)).unwrap();
+        }
+        consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).unwrap();
     }
 
     /// How many members the group has, and how many of them have work.
@@ -200,6 +228,17 @@ impl World {
     fn group(&self) -> String {
         format!("{}-group", self.topic)
     }
+}
+
+/// The reading `number` with an id as `ingest` makes them, or no event.
+fn unkeyed(number: u32) -> KafkaRecord {
+    if number.is_multiple_of(10) {
+        let value = Some(number.to_string().into_bytes());
+        return KafkaRecord { key: Some(number.to_string()), headers: Vec::new(), value };
+    }
+    let mut event = payload(number);
+    event.set_id(format!("0198aaaa-bbbb-7ccc-8ddd-{number:012}"));
+    cloudevent::to_kafka(&event)
 }
 
 /// What `ingest` makes of the reading `number` of one of ten devices.

@@ -1,0 +1,159 @@
+//! Takes partitions, and remembers what their last worker left undone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kafka::{Ledger, Look, Offered, Owned, TakeError};
+use store::topic_offsets::{self, PartitionSpan, Taken};
+use store::{Database, StoreError};
+use tokio::runtime::Handle;
+
+/// For the marks to be taken away at the end.
+const UNMARK_WITHIN: Duration = Duration::from_secs(2);
+
+/// How far each partition is, as the database has it.
+#[derive(Debug)]
+pub(crate) struct Offsets {
+    topic: Arc<str>,
+    database: Database,
+    runtime: Handle,
+    taken: Mutex<BTreeMap<i32, Taken>>,
+}
+
+/// Records that were begun with and not finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Suspects {
+    /// They lie below.
+    pub(crate) below: i64,
+    /// The first of them, and how often the process ended over it.
+    pub(crate) first: (i64, i32),
+}
+
+impl Offsets {
+    /// Must be called within a Tokio runtime.
+    pub(crate) fn new(topic: Arc<str>, database: Database) -> Self {
+        Self { topic, database, runtime: Handle::current(), taken: Mutex::default() }
+    }
+
+    /// What a worker before left undone of this partition, as it was taken with this epoch.
+    pub(crate) fn suspects(&self, partition: i32, epoch: i64) -> Option<Suspects> {
+        let taken = *self.taken().get(&partition)?;
+        let below = taken.begun.filter(|begun| taken.epoch == epoch && *begun > taken.next)?;
+        // The batch that it was begun with was the first death.
+        Some(Suspects { below, first: (taken.next, taken.deaths.saturating_add(1)) })
+    }
+
+    /// The process ends in order: what is under way is not what ends it.
+    pub(crate) async fn unmark(&self) {
+        let own: Vec<(i32, i64)> =
+            self.taken().values().map(|taken| (taken.partition, taken.epoch)).collect();
+        let unmark = async {
+            let client = self.database.client().await?;
+            Ok::<_, StoreError>(topic_offsets::unmark(&client, &self.topic, &own).await?)
+        };
+        match tokio::time::timeout(UNMARK_WITHIN, unmark).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "marks are left"),
+            Err(_) => tracing::debug!("marks are left: the database does not answer"),
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<i32, Taken>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn raise_epochs(&self, partitions: &[i32]) -> Result<Vec<Taken>, StoreError> {
+        let client = self.database.client().await?;
+        Ok(topic_offsets::take(&client, &self.topic, partitions).await?)
+    }
+
+    /// Begins elsewhere than where the partition stood.
+    async fn begin_at(&self, owned: Owned) -> Result<bool, StoreError> {
+        let Owned { partition, epoch, incarnation, next } = owned;
+        let span = PartitionSpan { partition, epoch, incarnation, from: next, end: next };
+        let client = self.database.client().await?;
+        Ok(topic_offsets::begin_at(&client, &self.topic, &span).await?)
+    }
+}
+
+impl Ledger for Offsets {
+    fn take(&self, partitions: &[i32], look: Look<'_>) -> Result<Vec<Owned>, TakeError> {
+        let taken = self.runtime.block_on(self.raise_epochs(partitions))?;
+        let offered = look()?;
+        let mut owned = Vec::with_capacity(taken.len());
+        for mut taken in taken {
+            let Some(offered) = offered.iter().find(|offered| offered.partition == taken.partition) else {
+                continue;
+            };
+            let begin = beginning(&taken, offered);
+            if (begin.incarnation, begin.next) != (taken.incarnation, taken.next) {
+                if !self.runtime.block_on(self.begin_at(begin))? {
+                    continue;
+                }
+                (taken.incarnation, taken.next) = (begin.incarnation, begin.next);
+                (taken.begun, taken.deaths, taken.last) = (None, 0, None);
+            }
+            self.taken().insert(taken.partition, taken);
+            owned.push(begin);
+        }
+        Ok(owned)
+    }
+}
+
+/// Where a partition is read from.
+fn beginning(taken: &Taken, offered: &Offered) -> Owned {
+    let Taken { partition, epoch, incarnation, next, .. } = *taken;
+    let Offered { first, end, committed, .. } = *offered;
+    let (incarnation, next) = match incarnation {
+        // A release before may have read it: it had its place in the group's offset alone.
+        0 => (1, next.max(committed.unwrap_or_default()).clamp(first, end.max(first))),
+        _ if next > end => {
+            tracing::error!(partition, next, end, "the topic was made anew: it is read from its start");
+            (incarnation + 1, first)
+        }
+        _ if next < first => {
+            tracing::error!(partition, next, first, "records were gone before they were read");
+            (incarnation, first)
+        }
+        _ => (incarnation, next),
+    };
+    Owned { partition, epoch, incarnation, next }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka::Offered;
+    use store::topic_offsets::Taken;
+
+    use super::beginning;
+
+    fn begins(incarnation: i32, next: i64, (first, end): (i64, i64), committed: Option<i64>) -> (i32, i64) {
+        let taken = Taken { partition: 0, epoch: 7, incarnation, next, begun: None, deaths: 0, last: None };
+        let begin = beginning(&taken, &Offered { partition: 0, first, end, committed });
+        assert_eq!(begin.epoch, 7);
+        (begin.incarnation, begin.next)
+    }
+
+    #[test]
+    fn a_partition_goes_on_where_its_rows_end_whatever_the_group_has_committed() {
+        assert_eq!(begins(1, 40, (0, 100), Some(30)), (1, 40));
+        assert_eq!(begins(1, 40, (0, 100), Some(70)), (1, 40));
+        assert_eq!(begins(1, 40, (0, 40), None), (1, 40));
+    }
+
+    #[test]
+    fn what_no_worker_of_this_kind_has_read_begins_where_the_group_is() {
+        assert_eq!(begins(0, -1, (0, 100), None), (1, 0));
+        assert_eq!(begins(0, -1, (20, 100), None), (1, 20));
+        assert_eq!(begins(0, -1, (20, 100), Some(30)), (1, 30));
+        assert_eq!(begins(0, 25, (20, 100), Some(30)), (1, 30), "noted by an earlier release");
+        assert_eq!(begins(0, -1, (0, 10), Some(30)), (1, 10));
+    }
+
+    #[test]
+    fn a_topic_that_ends_below_was_made_anew_and_one_that_begins_above_has_a_gap() {
+        assert_eq!(begins(1, 40, (0, 10), None), (2, 0));
+        assert_eq!(begins(2, 40, (60, 100), None), (2, 60));
+    }
+}

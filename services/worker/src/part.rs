@@ -1,0 +1,63 @@
+//! A batch of Kafka as what is persisted of it.
+
+use std::sync::Arc;
+
+use kafka::{Batch, Owned, Record, Span};
+use payload::Carried;
+use persist::{TopicRecord, Unreadable};
+use store::RecordPlace;
+use store::dead_letters::DeadEvent;
+use store::topic_offsets::PartitionSpan;
+
+/// Records of a topic in the order of their places.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) topic: Arc<str>,
+    pub(crate) records: Vec<TopicRecord>,
+    /// Of their partitions, in order.
+    pub(crate) spans: Vec<PartitionSpan>,
+}
+
+impl Part {
+    pub(crate) fn of(topic: Arc<str>, batch: Batch) -> Self {
+        let Batch { records, spans, .. } = batch;
+        let spans: Vec<PartitionSpan> = spans.iter().map(partition_span).collect();
+        let incarnation = |partition| {
+            let span = spans.iter().find(|span| span.partition == partition);
+            span.map_or(1, |span| span.incarnation)
+        };
+        let mut records = records.into_iter().peekable();
+        let mut read = Vec::with_capacity(records.len());
+        while let Some(record) = records.next() {
+            let is_last = records.peek().is_none_or(|next| next.partition != record.partition);
+            let incarnation = incarnation(record.partition);
+            read.push(topic_record(record, incarnation, is_last));
+        }
+        Self { topic, records: read, spans }
+    }
+
+    pub(crate) fn of_partition(&self, partition: i32) -> &[TopicRecord] {
+        let from = self.records.partition_point(|record| record.place.partition < partition);
+        let to = self.records.partition_point(|record| record.place.partition <= partition);
+        &self.records[from..to]
+    }
+}
+
+const fn partition_span(span: &Span) -> PartitionSpan {
+    let Span { owned: Owned { partition, epoch, incarnation, .. }, from, end } = *span;
+    PartitionSpan { partition, epoch, incarnation, from, end }
+}
+
+/// The record with its place, and with what a dead letter keeps where it holds no event.
+fn topic_record(record: Record, incarnation: i32, is_last: bool) -> TopicRecord {
+    let hash = is_last.then(|| record.fingerprint());
+    let Record { topic, partition, offset, published_at, trace, event, .. } = record;
+    let place = RecordPlace { topic, incarnation, partition, offset };
+    let event = event.map(Carried::new).map_err(|none| {
+        let headers: Vec<_> =
+            none.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let kept = DeadEvent::of_record(&place, &headers, none.value.as_deref());
+        Box::new(Unreadable { reason: none.reason, kept })
+    });
+    TopicRecord { place, published_at, trace, event, hash }
+}

@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use testkit::eventually;
+
+use crate::world::{PATIENCE, World};
+
+#[tokio::test]
+async fn of_two_workers_that_both_own_every_partition_each_record_is_handled_once() {
+    let Some(world) = World::build().await else { return };
+    world.publish_unkeyed(0..500).await;
+    let first = world.worker().await;
+    let second = world.worker_of("others").await;
+    for hundred in 5..20 {
+        world.publish_unkeyed(hundred * 100..(hundred + 1) * 100).await;
+    }
+    world.committed(2000).await;
+    world.handled_once(0..2000).await;
+    // Neither is left without a partition for good: who is left reads all of them.
+    drop(second);
+    world.publish_unkeyed(2000..2100).await;
+    world.committed(2100).await;
+    world.handled_once(0..2100).await;
+    let epochs = "topic_offset where epoch > 2";
+    assert_eq!(world.count(epochs).await, 3, "each took every partition, and the first took it again");
+    drop(first);
+}
+
+#[tokio::test]
+async fn workers_killed_at_random_lose_nothing_and_double_nothing() {
+    let Some(world) = World::build().await else { return };
+    let seed = std::env::var("FRESHET_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7_u64);
+    eprintln!("FRESHET_SEED={seed}");
+    let mut chance = seed;
+    let mut survivor = world.worker().await;
+    for round in 0..6_u32 {
+        let mut victim = survivor;
+        survivor = world.worker().await;
+        let numbers = round * 400..(round + 1) * 400;
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Killed while these are read: once so many of them are there.
+        let there = i64::from(round) * 360 + i64::try_from(chance % 300).unwrap();
+        let kill = async {
+            eventually(PATIENCE, || async { world.count("moment").await >= there }).await;
+            victim.kill();
+        };
+        tokio::join!(world.publish_unkeyed(numbers), kill);
+    }
+    eventually(Duration::from_secs(120), || async { world.count("moment").await == 6 * 360 }).await;
+    world.committed(2400).await;
+    world.handled_once(0..2400).await;
+}
+
+#[tokio::test]
+async fn what_the_group_has_committed_has_no_say_in_where_a_worker_goes_on() {
+    let Some(world) = World::build().await else { return };
+    let mut worker = world.worker().await;
+    world.publish_unkeyed(0..200).await;
+    world.committed(200).await;
+    worker.kill();
+    eventually(PATIENCE, || async { world.members() == (0, 0) }).await;
+    world.reset_group();
+    assert_eq!(world.offsets().values().sum::<i64>(), 0);
+    let _next = world.worker().await;
+    world.publish_unkeyed(200..300).await;
+    world.committed(300).await;
+    world.handled_once(0..300).await;
+}
