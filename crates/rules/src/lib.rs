@@ -13,6 +13,7 @@ pub mod selector;
 pub mod series;
 pub mod state;
 pub mod template;
+mod unmoved;
 
 pub use adopt::{Adoption, adopt, first_checkpoint};
 pub use evaluate::{Evaluation, Horizon, Transition, evaluate};
@@ -22,3 +23,4 @@ pub use rule::{Condition, Direction, Glob, Rule, Selector};
 pub use series::{Point, Series, StreamNames};
 pub use state::{Checkpoint, State, Status};
 pub use template::{Template, TemplateError};
+pub use unmoved::leaves_unmoved;

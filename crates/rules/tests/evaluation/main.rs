@@ -6,3 +6,4 @@ mod adoption;
 mod oracle;
 mod scenarios;
 mod support;
+mod unmoved;
