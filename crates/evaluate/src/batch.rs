@@ -1,18 +1,19 @@
 //! A batch of streams: read, decided and written in one transaction, under their locks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use futures_util::future::try_join3;
+use futures_util::future::try_join4;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use rules::{Condition, Horizon};
+use rules::Horizon;
 use runtime::crash;
 use store::alerts::{self, Moments, Request};
 use store::{StoreError, Transaction};
 
 use crate::decide::{Decision, Past, decide};
 use crate::heartbeats::HeartbeatCache;
-use crate::plan::{Plan, Start, Task};
+use crate::plan::{Known, Plan, Start, Task, points};
 use crate::succession::{Sibling, end, takes_over};
 use crate::watched_rules::WatchedRules;
 use crate::write::{Changes, Written};
@@ -20,11 +21,14 @@ use crate::write::{Changes, Written};
 /// Moments that are held in memory for several streams; one stream alone may have more.
 const MOST_MOMENTS: usize = 20_000;
 
+/// The longest that one statement may take: a stream that needs longer by itself is put off.
+pub(crate) const LONGEST: Duration = Duration::from_secs(5);
+
 /// What an evaluation of a batch came to.
 #[derive(Debug, Default)]
 pub(crate) struct Evaluated {
-    /// The streams, those that another process has left out, and when a heartbeat may change one of their series.
-    pub(crate) deadlines: BTreeMap<i32, Option<Timestamp>>,
+    /// Streams that had something unseen, or a deadline that was reached, or a state of another rule.
+    pub(crate) streams: usize,
     /// What was written.
     pub(crate) written: Written,
 }
@@ -38,54 +42,62 @@ pub(crate) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Evaluates the streams; `None` where they have more moments than fit beside each other, and nothing was done.
+    /// Evaluates the streams but for those in a shard that another process has; `None` where they have more moments than fit beside
+    /// each other, and nothing was done.
     pub(crate) async fn evaluate(
         &self,
         streams: &[i32],
         heartbeats: &mut HeartbeatCache,
     ) -> Result<Option<Evaluated>, StoreError> {
-        let locked = alerts::lock_streams(self.transaction, streams).await?;
+        let shards: BTreeSet<_> = streams.iter().map(|stream| alerts::shard_of(*stream)).collect();
+        let limit = u32::try_from(LONGEST.as_millis()).unwrap_or(u32::MAX);
+        let locked = alerts::lock_shards(self.transaction, &shards, limit).await?;
+        let is_locked = |stream: &i32| locked.contains(&alerts::shard_of(*stream));
+        let locked: Vec<_> = streams.iter().copied().filter(is_locked).collect();
         if locked.is_empty() {
             return Ok(Some(Evaluated::default()));
         }
         let (plans, requests) = self.plan(&locked).await?;
         let most = (locked.len() > 1).then_some(MOST_MOMENTS);
         let Some(decisions) = self.decide(&plans, most, heartbeats).await? else { return Ok(None) };
-        let mut deadlines: BTreeMap<_, _> = locked.into_iter().map(|stream| (stream, None)).collect();
-        for (_, Decision { state, .. }) in &decisions {
-            if let Some(earliest) = deadlines.get_mut(&state.stream) {
-                *earliest = [*earliest, state.deadline].into_iter().flatten().min();
-            }
-        }
         crash::point("before-write");
         let (pipeline, now) = (self.pipeline, self.now);
-        let changes = Changes { pipeline, plans: &plans, decisions, requests: &requests, now };
-        let written = changes.write(self.transaction).await?;
+        let is_due = |stream: &&i32| requests.contains_key(stream) || plans.contains_key(stream);
+        let streams = locked.iter().filter(is_due).count();
+        let written = if plans.is_empty() {
+            Written::default()
+        } else {
+            let changes = Changes { pipeline, plans: &plans, decisions, requests: &requests, now };
+            changes.write(self.transaction).await?
+        };
         alerts::remove_requests(self.transaction, &requests).await?;
-        Ok(Some(Evaluated { deadlines, written }))
+        Ok(Some(Evaluated { streams, written }))
     }
 
-    /// The work on each stream that has any, and the requests that it answers.
+    /// The work on each stream that has any, and the requests that are answered by it.
     async fn plan(
         &self,
         streams: &[i32],
     ) -> Result<(BTreeMap<i32, Plan<'_>>, BTreeMap<i32, Request>), StoreError> {
-        let (requests, states, names) = try_join3(
+        let (requests, states, names, heartbeat) = try_join4(
             alerts::requests(self.transaction, streams),
             alerts::states(self.transaction, streams),
             alerts::streams(self.transaction, streams),
+            alerts::newest_heartbeat(self.transaction),
         )
         .await?;
         let mut states_of = BTreeMap::<i32, Vec<_>>::new();
         for state in states {
             states_of.entry(state.stream).or_default().push(state);
         }
-        let Self { rules, pipeline, .. } = self;
+        let Self { rules, pipeline, .. } = *self;
+        let known = Known { rules, pipeline, heartbeat };
         let mut plans = BTreeMap::new();
         for (id, stream) in &names {
             let (states, request) = (states_of.remove(id).unwrap_or_default(), requests.get(id));
-            if request.is_some() || !states.is_empty() {
-                plans.insert(*id, Plan::new((rules, pipeline), (*id, stream), states, request));
+            let plan = Plan::new(known, (*id, stream), states, request);
+            if !plan.is_empty() {
+                plans.insert(*id, plan);
             }
         }
         Ok((plans, requests))
@@ -115,11 +127,8 @@ impl Batch<'_> {
         let mut decisions = Vec::new();
         for (task, past) in tasks.into_iter().zip(pasts) {
             let moments = moments.get(&task.stream);
-            let points_of = match task.watched.rule.condition {
-                Condition::Absent { .. } => Moments::signs_of_life,
-                _ => Moments::series,
-            };
-            let points = moments.map(|moments| points_of(moments, task.position)).unwrap_or_default();
+            let points =
+                moments.map(|moments| points(task.watched, moments, task.position)).unwrap_or_default();
             let mut decision = decide(task, &points, &past, Horizon { heartbeats, lateness });
             if let (Some(decision), Some(plan), Some(moments)) =
                 (&mut decision, plans.get(&task.stream), moments)

@@ -4,6 +4,7 @@ mod batch;
 mod decide;
 mod evaluator;
 mod heartbeats;
+mod look;
 mod plan;
 mod routing;
 mod succession;

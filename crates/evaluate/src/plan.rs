@@ -1,14 +1,28 @@
-//! What there is to do on one stream: its rules and series beside the states that the database has of them.
+//! What there is to do on one stream: its rules and series beside the states that the database has of them, less those that the
+//! unseen readings leave as they are.
 
 use std::collections::BTreeMap;
 
 use event_model::alert::AlertId;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
-use rules::{Checkpoint, Condition, Series, Status};
-use store::alerts::{MetricRow, Request, Span, StateRow, StreamRow};
+use rules::{Checkpoint, Condition, Point, Series, Status, leaves_unmoved};
+use store::alerts::{MetricRow, Moments, Request, Span, StateRow, StreamRow};
 
 use crate::watched_rules::{WatchedRule, WatchedRules};
+
+/// A state is written at least once in so much time of its series, or once a lateness window where that is longer: what a walk from
+/// its checkpoint reads is bounded.
+const LONGEST_UNWRITTEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is known when the work on a stream is planned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) rules: &'a WatchedRules,
+    pub(crate) pipeline: &'a Pipeline,
+    /// The newest heartbeat.
+    pub(crate) heartbeat: Option<Timestamp>,
+}
 
 /// The work on one stream.
 #[derive(Debug)]
@@ -74,23 +88,29 @@ impl Task<'_> {
 
 impl<'a> Plan<'a> {
     pub(crate) fn new(
-        (rules, pipeline): (&'a WatchedRules, &Pipeline),
+        known: Known<'a>,
         (id, stream): (i32, &StreamRow),
         states: Vec<StateRow>,
         request: Option<&Request>,
     ) -> Self {
+        let Known { rules, pipeline, .. } = known;
         let mut states: BTreeMap<_, _> =
             states.into_iter().map(|state| ((state.rule.clone(), state.position), state)).collect();
         let mut tasks = Vec::new();
         let mut all = BTreeMap::new();
         for metric in &stream.metrics {
             let series = series(pipeline, stream, metric);
+            let is_alone = stream.metrics.iter().filter(|other| other.name == metric.name).count() == 1;
             for watched in rules.iter().filter(|watched| watches_series(watched, &series, metric)) {
                 let state = states.remove(&(watched.rule.name.clone(), metric.position));
+                let unseen = Unseen::of(watched, metric.position, request);
                 let (start, seen) = match (state, request) {
+                    (Some(state), _) if known.is_unmoved(watched, &state, is_alone, &unseen) => continue,
                     (Some(state), _) => (start_of(watched, &state), state.newest_at),
-                    (None, Some(request)) => (Start::First { from: request.from }, None),
-                    (None, None) => continue,
+                    (None, Some(request)) if !unseen.is_nothing() => {
+                        (Start::First { from: request.from }, None)
+                    }
+                    (None, _) => continue,
                 };
                 tasks.push(Task { watched, stream: id, position: metric.position, start, seen });
             }
@@ -100,13 +120,19 @@ impl<'a> Plan<'a> {
         Self { tasks, gone: states.into_values().collect(), series: all, unseen }
     }
 
-    /// The moments that are needed, in order and apart. What lies between the newest reading of a series and the earliest moment that
-    /// no rule has seen is none of its readings: a series that is reported no more costs its stream nothing.
+    /// Whether nothing is to be done.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.gone.is_empty()
+    }
+
+    /// The moments that are needed, in order and apart. Long after the newest reading that was walked over and before the earliest moment
+    /// that no rule has seen there is no reading of a series: one that is reported no more costs its stream nothing.
     pub(crate) fn spans(&self, lateness: SignedDuration) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
         for task in &self.tasks {
             let after = task.reads_from(lateness);
-            let until = task.seen.filter(|_| matches!(task.start, Start::Checkpoint(_)));
+            let seen = task.seen.filter(|_| matches!(task.start, Start::Checkpoint(_)));
+            let until = seen.map(|seen| later(seen, longest_unwritten(lateness)));
             spans.push(Span { after, until });
         }
         let unseen = self.unseen.filter(|_| !self.tasks.is_empty());
@@ -121,6 +147,67 @@ impl<'a> Plan<'a> {
             joins
         });
         spans
+    }
+}
+
+impl Known<'_> {
+    /// Whether the rule still stands where its state says.
+    fn is_unmoved(&self, watched: &WatchedRule, state: &StateRow, is_alone: bool, unseen: &Unseen) -> bool {
+        if state.rule_hash != watched.hash || state.checkpoint.is_none() {
+            return false;
+        }
+        if state.deadline.is_some_and(|deadline| self.heartbeat.is_some_and(|newest| deadline <= newest)) {
+            return false;
+        }
+        let (from, points) = match unseen {
+            Unseen::None => return true,
+            Unseen::Many => return false,
+            Unseen::From(from, points) => (*from, points),
+        };
+        // A series that another one of its metric may take the place of is walked over with that one.
+        let Some(newest) = state.newest_at.filter(|_| is_alone) else { return false };
+        let longest = longest_unwritten(self.pipeline.lateness);
+        let is_late = from <= newest.max(state.checkpoint_at);
+        let is_long = points.last().is_some_and(|point| point.at.duration_since(newest) >= longest);
+        !is_late && !is_long && leaves_unmoved(&watched.rule, state.status, state.deadline, points)
+    }
+}
+
+/// What no rule has seen of a series.
+enum Unseen {
+    /// There is no request.
+    None,
+    /// These readings, all of moments from this one on.
+    From(Timestamp, Vec<Point>),
+    /// Too many to look at one by one.
+    Many,
+}
+
+impl Unseen {
+    fn of(watched: &WatchedRule, position: i16, request: Option<&Request>) -> Self {
+        match request {
+            None => Self::None,
+            Some(Request { unseen: None, .. }) => Self::Many,
+            Some(Request { from, unseen: Some(moments), .. }) => {
+                Self::From(*from, points(watched, moments, position))
+            }
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::From(_, points) => points.is_empty(),
+            Self::Many => false,
+        }
+    }
+}
+
+/// The readings of a series that count for the rule.
+pub(crate) fn points(watched: &WatchedRule, moments: &Moments, position: i16) -> Vec<Point> {
+    match watched.rule.condition {
+        Condition::Absent { .. } => moments.signs_of_life(position),
+        _ => moments.series(position),
     }
 }
 
@@ -151,6 +238,14 @@ fn series(pipeline: &Pipeline, stream: &StreamRow, metric: &MetricRow) -> Series
         unit: metric.unit.clone(),
         tags,
     }
+}
+
+fn longest_unwritten(lateness: SignedDuration) -> SignedDuration {
+    LONGEST_UNWRITTEN.max(lateness)
+}
+
+fn later(at: Timestamp, duration: SignedDuration) -> Timestamp {
+    at.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 fn before(at: Timestamp, duration: SignedDuration) -> Timestamp {
@@ -194,15 +289,15 @@ mod tests {
     #[test]
     fn a_series_that_is_reported_no_more_is_not_read_up_to_now() {
         assert_eq!(
-            spans(&[(100, Some(1000)), (9_100, Some(10_000))], Some(10_060)),
-            [(100, Some(1000)), (9_100, Some(10_000)), (10_060, None)]
+            spans(&[(100, Some(1000)), (9_100, Some(10_000))], Some(20_060)),
+            [(100, Some(4600)), (9_100, Some(13_600)), (20_060, None)]
         );
     }
 
     #[test]
     fn spans_that_meet_are_one() {
         assert_eq!(spans(&[(100, Some(1000)), (500, Some(1500))], Some(1200)), [(100, None)]);
-        assert_eq!(spans(&[(100, Some(1000)), (500, Some(700))], None), [(100, Some(1000))]);
+        assert_eq!(spans(&[(100, Some(1000)), (500, Some(700))], None), [(100, Some(4600))]);
         assert_eq!(spans(&[(100, None), (500, Some(700))], Some(9000)), [(100, None)]);
         assert_eq!(spans(&[], Some(9000)), []);
     }

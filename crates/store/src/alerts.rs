@@ -1,7 +1,7 @@
 //! What an evaluation reads and writes: requests, series, states, transitions, and the notifications that it queues.
 //!
 //! Every function takes many streams at once and sends one statement. Those that take a [`Transaction`] rely on the advisory
-//! locks of [`lock_streams`]: a stream is read, decided and written by one process at a time.
+//! locks of [`lock_shards`]: a stream is read, decided and written by one process at a time.
 
 mod due;
 mod heartbeat;
@@ -20,11 +20,13 @@ use tokio_postgres::types::ToSql;
 use crate::StoreError;
 
 pub(crate) use due::MADE_BY;
-pub use due::{overdue_streams, requested_streams, still_due, streams_of_other_rules};
+pub use due::{overdue_streams, requested_streams, states_of_other_rules, streams_of_other_rules};
 pub use heartbeat::{heartbeat_count, heartbeats_since, newest_heartbeat};
 pub use moment::{Moments, Span, moments};
 pub use queue::{NewNotification, Target, queue_notifications, targets_of};
-pub use request::{Request, lock_streams, remove_requests, requests};
+pub use request::{
+    Request, SHARDS, devices_put_off, lock_shards, put_off, remove_requests, requests, shard_of,
+};
 pub use state::{StateRow, delete_states, states, upsert_states};
 pub use stream::{MetricRow, StreamRow, streams};
 pub use transition::{

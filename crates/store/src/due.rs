@@ -35,7 +35,7 @@ fn statement() -> String {
     format!(
         "
     with recursive {MADE_BY}
-    select exists (select from evaluation_request)
+    select exists (select from evaluation_request where not_before is null or not_before <= $1)
                or coalesce((select min(deadline_at) from alert_state) <= (select max(at) from heartbeat), false)
                or exists (select from active_pipeline where hash = $3)
                   and exists (select rule, rule_hash from made_by

@@ -37,6 +37,13 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether a statement took longer than it was given: SQLSTATE 57014.
+    pub fn is_overtime(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
+    }
+}
+
 /// SQLSTATE classes 21 (cardinality), 22 (data), 23 (constraint) and 54 (a limit, such as that of an index entry); a word in
 /// a row that only a later release knows.
 pub(crate) fn is_data_error(error: &tokio_postgres::Error) -> bool {

@@ -14,8 +14,10 @@ pub struct Overview {
     pub faulty_receipts: i64,
     /// When the newest payload of all was received.
     pub newest_receipt_at: Option<Timestamp>,
-    /// Rows of `evaluation_request`: streams that no rule has looked at yet.
+    /// Rows of `evaluation_request` that are not put off: streams that no rule has looked at yet.
     pub evaluation_requests: i64,
+    /// Those that are: streams whose evaluation failed by itself.
+    pub streams_put_off: i64,
     /// Rows of `alert_transition` since the asked time.
     pub transitions: i64,
     /// Rows of `notification` that were delivered since the asked time.
@@ -64,8 +66,9 @@ pub async fn overview(
 ) -> Result<Overview, Error> {
     let sql = "
         select count(*), count(*) filter (where outcome in ('partial', 'rejected')),
-               (select max(received_at) from receipt), (select count(*) from evaluation_request),
-               (select count(*) from alert_transition where recorded_at >= $1), (select max(at) from heartbeat)
+               (select max(received_at) from receipt), (select count(*) from evaluation_request where attempts = 0),
+               (select count(*) from alert_transition where recorded_at >= $1), (select max(at) from heartbeat),
+               (select count(*) from evaluation_request where attempts > 0)
         from receipt where received_at >= $1";
     let row = client.query_one(sql, &[&since]).await?;
     // What was delivered or given up since then was queued at most a day before.
@@ -85,6 +88,7 @@ pub async fn overview(
         evaluation_requests: row.try_get(3)?,
         transitions: row.try_get(4)?,
         newest_heartbeat_at: row.try_get(5)?,
+        streams_put_off: row.try_get(6)?,
         delivered: told.try_get(0)?,
         given_up: told.try_get(1)?,
         due: told.try_get(2)?,

@@ -2,6 +2,7 @@
 
 pub mod config;
 mod reply;
+mod runs;
 mod stage;
 
 pub use config::Config;

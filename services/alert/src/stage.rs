@@ -9,35 +9,37 @@ use runtime::Deadline;
 use sink::{HttpSink, Sink as _};
 use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, notifications};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use crate::reply::{continuation, reply};
-
-/// Every event looks for all that is due, so that many at once would do the same work, each with a connection of the small pool.
-const RUNS_AT_ONCE: usize = 2;
+use crate::runs::{Runs, Turn};
 
 /// Evaluates rules where the pipeline's rows say that they are due; an event only says when, and where to begin.
 #[derive(Debug)]
 pub struct Alert {
     evaluator: Evaluator,
     sink: HttpSink,
-    runs: Semaphore,
+    runs: Runs,
 }
 
 impl Alert {
     /// A stage around `evaluator`, which asks at `sink` for another event where more is to be done.
     pub const fn new(evaluator: Evaluator, sink: HttpSink) -> Self {
-        Self { evaluator, sink, runs: Semaphore::const_new(RUNS_AT_ONCE) }
+        Self { evaluator, sink, runs: Runs::new() }
     }
 
     /// What the event came to, and how many notifications are due. An event that waits too long for the runs before it
     /// comes again: those may have looked for requests before its own were there.
     async fn evaluate(&self, scope: Scope, deadline: Deadline) -> Result<(Summary, u32), StoreError> {
-        let Ok(_run) = timeout(deadline.half().left(), self.runs.acquire()).await else {
-            return Ok((Summary { more: true, ..Summary::default() }, 0));
+        let run = match self.runs.turn(deadline, !scope.other_rules).await {
+            Turn::Run(run) => run,
+            Turn::Done => return Ok((Summary::default(), 0)),
+            Turn::Late => return Ok((Summary { more: true, ..Summary::default() }, 0)),
         };
         let summary = self.evaluator.run(scope, deadline).await?;
+        if !summary.more {
+            run.left_nothing();
+        }
+        drop(run);
         let client = self.evaluator.database.client().await?;
         Ok((summary, notifications::due(&**client, self.evaluator.clock.now()).await?))
     }
@@ -83,5 +85,5 @@ fn scope(event: &Event) -> Result<Option<Scope>, EventError> {
         return Ok(None);
     }
     let EvaluationRequested { streams } = cloudevent::json(event)?;
-    Ok(Some(Scope { other_rules: streams.is_empty(), streams }))
+    Ok(Some(Scope { other_rules: streams.is_empty() }))
 }

@@ -82,7 +82,7 @@ fn request() -> Event {
 
 #[tokio::test]
 async fn what_one_event_has_no_time_for_is_done_by_those_that_it_leads_to() {
-    let Some(world) = World::with_devices(150).await else { return };
+    let Some(world) = World::with_devices(300).await else { return };
     let mut event = request();
     let mut ids = vec![event.id().to_owned()];
     loop {
@@ -99,7 +99,7 @@ async fn what_one_event_has_no_time_for_is_done_by_those_that_it_leads_to() {
     assert_eq!(ids.len(), 3);
     let count = "select (select count(*) from evaluation_request), (select count(*) from alert_transition)";
     let row = world.sql.query_one(count, &[]).await.unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 150));
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 300));
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ async fn backlog(stages: &Stages, client: &Client) {
     // What making the backlog cost is not asked.
     client.execute("select pg_stat_statements_reset()", &[]).await.unwrap();
     for _ in 0..3 {
-        one_batch(Scope { streams: Vec::new(), other_rules: true }).await;
+        one_batch(Scope { other_rules: true }).await;
         stages.clock.advance(Duration::from_secs(300));
         stages.schedule(cloudevent::new(TICK, "/tick", "tick")).await;
     }
@@ -189,8 +189,8 @@ async fn questions(stages: &Stages, size: u32) {
     dead_letters::list(&client, Filter::default(), 100).await.unwrap();
     let transaction = Transaction::begin(&mut client).await.unwrap();
     heartbeats::settle(&transaction, &[now], &[]).await.unwrap();
+    alerts::newest_heartbeat(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
-    alerts::newest_heartbeat(&client).await.unwrap();
     let since = now.checked_sub(SignedDuration::from_hours(1)).unwrap();
     overview::overview(&client, since, now).await.unwrap();
 }

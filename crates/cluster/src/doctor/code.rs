@@ -173,6 +173,9 @@ pub const CONNECTIONS_SHORT: Code = warning(
 /// Dead letters wait for a person.
 pub const DEAD_LETTERS_WAIT: Code =
     warning("dead-letters-wait", "look with `freshet dead-letters list` and send back with `replay`");
+/// The evaluation of a stream fails.
+pub const EVALUATION_FAILS: Code =
+    warning("evaluation-fails", "the log of alert says why; each stream is tried again within the hour");
 /// No connection to Kafka.
 pub const KAFKA_UNREACHABLE: Code = error(
     "kafka-unreachable",
@@ -183,7 +186,7 @@ pub const TOPIC_MISSING: Code =
     error("topic-missing", "let the migration Job make it (kafka.createTopics), or make it by hand");
 
 /// Every kind.
-pub const ALL: [Code; 32] = [
+pub const ALL: [Code; 33] = [
     KUBERNETES_TOO_OLD,
     KNATIVE_MISSING,
     KNATIVE_TOO_OLD,
@@ -214,6 +217,7 @@ pub const ALL: [Code; 32] = [
     PIPELINE_NOT_ACTIVE,
     CONNECTIONS_SHORT,
     DEAD_LETTERS_WAIT,
+    EVALUATION_FAILS,
     KAFKA_UNREACHABLE,
     TOPIC_MISSING,
 ];

@@ -4,7 +4,7 @@ use kafka::KafkaSettings;
 use runtime::Failure;
 use serde::{Deserialize, Serialize};
 use store::dead_letters::{self, Cause, Filter, State};
-use store::{Database, StoreError, active_pipeline, migrate, overview};
+use store::{Database, StoreError, active_pipeline, alerts, migrate, overview};
 
 use super::{Finding, code};
 
@@ -32,6 +32,8 @@ pub struct DatabaseReport {
     pub is_plain: bool,
     /// Open dead letters that wait for a person.
     pub waiting: i64,
+    /// Devices of streams whose evaluation fails.
+    pub failing: Vec<String>,
 }
 
 /// What Kafka says.
@@ -43,7 +45,7 @@ pub struct KafkaReport {
     pub missing: Vec<String>,
 }
 
-/// More dead letters are not counted.
+/// More dead letters, or streams, are not counted.
 const MOST: u16 = 1000;
 
 impl Report {
@@ -85,6 +87,7 @@ impl DatabaseReport {
             max_connections: overview::max_connections(&client).await?,
             is_plain: database.is_plain(),
             waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
+            failing: alerts::devices_put_off(&client, i64::from(MOST)).await?,
         })
     }
 }
@@ -153,6 +156,10 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         let what = format!("{} wait for a person", database.waiting);
         found.push(Finding::new(code::DEAD_LETTERS_WAIT, "dead letters", what));
     }
+    if let Some(device) = database.failing.first() {
+        let what = format!("{} cannot be evaluated, among them one of {device}", database.failing.len());
+        found.push(Finding::new(code::EVALUATION_FAILS, "streams", what));
+    }
     found
 }
 
@@ -189,6 +196,7 @@ mod tests {
         assert_eq!(codes(DatabaseReport { max_connections: 20, ..well() }), ["connections-short"]);
         assert_eq!(codes(DatabaseReport { is_plain: true, ..well() }), ["database-plain"]);
         assert_eq!(codes(DatabaseReport { waiting: 3, ..well() }), ["dead-letters-wait"]);
+        assert_eq!(codes(DatabaseReport { failing: vec!["d".into()], ..well() }), ["evaluation-fails"]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub const ORIGINS: &str = "\
 READY, PODS   the Knative Service and its pods; of the worker its Deployment
 LAST START    the cluster's own events, which it keeps for an hour, and the pods that run
 EVENTS        rows: ingest and transform receipts, alert transitions, notify messages delivered, dead-letter dead letters
-ERRORS        rows: receipts that were not stored whole, messages given up
+ERRORS        rows: receipts that were not stored whole, streams whose evaluation fails, messages given up
 DEAD          rows of dead letters that are open, by the stage that failed
 LAG           worker, and stages behind a Broker of class Kafka: records that are not read; alert: streams to evaluate; notify: due messages; dead-letter: what is to be sent back";
 
@@ -129,9 +129,12 @@ impl StageRows {
             "transform" => {
                 Self { events: Some(overview.receipts), errors: Some(overview.faulty_receipts), ..rows }
             }
-            "alert" => {
-                Self { events: Some(overview.transitions), lag: Some(overview.evaluation_requests), ..rows }
-            }
+            "alert" => Self {
+                events: Some(overview.transitions),
+                errors: Some(overview.streams_put_off),
+                lag: Some(overview.evaluation_requests),
+                ..rows
+            },
             "notify" => Self {
                 events: Some(overview.delivered),
                 errors: Some(overview.given_up),
@@ -163,6 +166,7 @@ mod tests {
             faulty_receipts: 2,
             newest_receipt_at: None,
             evaluation_requests: 3,
+            streams_put_off: 0,
             transitions: 4,
             delivered: 5,
             given_up: 1,

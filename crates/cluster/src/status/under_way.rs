@@ -48,6 +48,9 @@ pub fn left(counts: &Counts) -> Vec<String> {
     if overview.retrying > 0 {
         left.push(format!("{} messages wait for a later attempt", overview.retrying));
     }
+    if overview.streams_put_off > 0 {
+        left.push(format!("{} streams are put off, whose evaluation failed", overview.streams_put_off));
+    }
     if to_send_back > 0 {
         left.push(format!("{to_send_back} dead letters wait to be sent back"));
     }
@@ -70,6 +73,7 @@ mod tests {
             faulty_receipts: 0,
             newest_receipt_at: "2026-11-23T21:00:00Z".parse().ok(),
             evaluation_requests: 0,
+            streams_put_off: 0,
             transitions: 0,
             delivered: 0,
             given_up: 0,
@@ -120,8 +124,17 @@ mod tests {
 
     #[test]
     fn what_waits_for_later_is_named_and_not_waited_for() {
-        let counts = counts(|overview| overview.retrying = 3, Vec::new());
+        let counts = counts(
+            |overview| {
+                overview.retrying = 3;
+                overview.streams_put_off = 1;
+            },
+            Vec::new(),
+        );
         assert!(reasons_at("2026-11-23T21:00:10Z", &counts).is_empty());
-        assert_eq!(left(&counts), ["3 messages wait for a later attempt"]);
+        assert_eq!(
+            left(&counts),
+            ["3 messages wait for a later attempt", "1 streams are put off, whose evaluation failed"]
+        );
     }
 }

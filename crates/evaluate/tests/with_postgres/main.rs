@@ -5,5 +5,6 @@
 mod alerts;
 mod arrival;
 mod changes;
+mod together;
 mod work;
 mod world;

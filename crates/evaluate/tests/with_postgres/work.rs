@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evaluate::Scope;
 use runtime::Deadline;
+use store::alerts::{devices_put_off, shard_of};
 
 use crate::world::{World, at, pipeline};
 
@@ -13,7 +14,7 @@ const TOO_HOT: &str = "{TooHot: {metric: temperature, above: 30}}";
 async fn what_one_run_has_no_time_for_is_done_by_the_next_ones() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline(TOO_HOT)).await;
-    for device in 0..150 {
+    for device in 0..300 {
         world.store(&format!("gh-{device}"), 0, 31.0).await;
     }
     let mut runs = vec![];
@@ -21,8 +22,8 @@ async fn what_one_run_has_no_time_for_is_done_by_the_next_ones() {
         let summary = alert.run(Scope::default(), Deadline::within(Duration::ZERO)).await.unwrap();
         runs.push((summary.streams, summary.more));
     }
-    assert_eq!(runs, [(64, true), (64, true), (22, false)]);
-    assert_eq!(world.count("alert_transition").await, 150);
+    assert_eq!(runs, [(128, true), (128, true), (44, false)]);
+    assert_eq!(world.count("alert_transition").await, 300);
 }
 
 #[tokio::test]
@@ -79,7 +80,7 @@ async fn a_stream_that_another_has_keeps_its_request_and_holds_up_no_other() {
     let mut other = world.other_connection().await;
     let transaction = other.transaction().await.unwrap();
     let lock = "select pg_advisory_xact_lock($1, $2)";
-    transaction.query(lock, &[&0x4652_0001_i32, &taken]).await.unwrap();
+    transaction.query(lock, &[&0x4652_0002_i32, &shard_of(taken)]).await.unwrap();
     world.readings(&alert, &[taken, free]).await;
     assert_eq!((world.effective("taken").await.len(), world.effective("free").await.len()), (0, 1));
     transaction.rollback().await.unwrap();
@@ -118,6 +119,33 @@ async fn a_stream_whose_rows_cannot_be_evaluated_does_not_stop_the_others() {
     world.readings(&alert, &[poison, fine]).await;
     assert_eq!(world.effective("fine").await.len(), 1);
     assert_eq!(world.count("evaluation_request").await, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_alone_is_put_off_for_longer_each_time_and_found_by_doctor() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(TOO_HOT)).await;
+    let poison = world.store("poison", 0, 31.0).await;
+    let check = format!("alter table alert_transition add constraint no check (stream_id <> {poison})");
+    world.sql.batch_execute(&check).await.unwrap();
+    let put_off = "select attempts, extract(epoch from not_before - $1)::int from evaluation_request";
+    for (second, expected) in [(0, (1, 30)), (29, (1, 1)), (30, (2, 60)), (90, (3, 120)), (200, (3, 10))] {
+        world.at(second);
+        world.readings(&alert, &[]).await;
+        let row = world.sql.query_one(put_off, &[&at(second)]).await.unwrap();
+        assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1)), expected, "{second}");
+    }
+    let client = alert.database.client().await.unwrap();
+    assert_eq!(devices_put_off(&client, 10).await.unwrap(), ["greenhouse/poison"]);
+    // A renewed request stays put off; once its time has come, and the reason is gone, nothing is left of it.
+    world.store("poison", 100, 32.0).await;
+    world.readings(&alert, &[]).await;
+    assert_eq!(world.effective("poison").await, []);
+    world.sql.batch_execute("alter table alert_transition drop constraint no").await.unwrap();
+    world.at(210);
+    world.readings(&alert, &[]).await;
+    assert_eq!(world.effective("poison").await, [("firing".to_owned(), 0)]);
+    assert_eq!(world.count("evaluation_request").await, 0);
 }
 
 #[tokio::test]

@@ -6,29 +6,47 @@ use jiff::Timestamp;
 use super::query;
 use crate::StoreError;
 
-/// The streams with an evaluation request, those that wait longest first.
+/// The streams with an evaluation request that is not put off, those that wait longest first; beside each the request's token.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn requested_streams(client: &impl GenericClient, limit: i64) -> Result<Vec<i32>, StoreError> {
-    ids(client, "select stream_id from evaluation_request order by token limit $1", &[&limit]).await
+pub async fn requested_streams(
+    client: &impl GenericClient,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(i32, i64)>, StoreError> {
+    let sql = "
+        select stream_id, token from evaluation_request
+        where not_before is null or not_before <= $1 order by token limit $2";
+    let rows = query(client, sql, &[&now, &limit]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-/// The streams whose deadline is not after `until`, the oldest first; one that has several comes more than once.
+/// The streams with a deadline that the newest heartbeat has reached, the oldest first; beside each the deadline. One that has
+/// several comes more than once, one that is put off not at all.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn overdue_streams(
     client: &impl GenericClient,
-    until: Timestamp,
+    now: Timestamp,
     limit: i64,
-) -> Result<Vec<i32>, StoreError> {
-    let sql = "select stream_id from alert_state where deadline_at <= $1 order by deadline_at limit $2";
-    ids(client, sql, &[&until, &limit]).await
+) -> Result<Vec<(i32, Timestamp)>, StoreError> {
+    let sql = format!(
+        "
+        select stream_id, deadline_at from alert_state
+        where deadline_at <= (select max(at) from heartbeat) and {IS_NOT_PUT_OFF} order by deadline_at limit $2"
+    );
+    let rows = query(client, &sql, &[&now, &limit]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
+/// Of a row of `alert_state`; $1 now.
+const IS_NOT_PUT_OFF: &str = "not exists (select from evaluation_request r
+                                        where r.stream_id = alert_state.stream_id and r.not_before > $1)";
+
 /// The streams that have a state of a rule which is none of `current` (names and hashes): changed or removed; one that has
-/// several comes more than once.
+/// several comes more than once, one that is put off not at all.
 ///
 /// The rules that states were made by are found by skipping through their index: as many steps as there are rules. A range of one
 /// rule in the order of that index is read by it, whatever the planner thinks of finding such states by reading all.
@@ -38,20 +56,46 @@ pub async fn overdue_streams(
 pub async fn streams_of_other_rules(
     client: &impl GenericClient,
     current: (&[String], &[String]),
+    now: Timestamp,
     limit: i64,
 ) -> Result<Vec<i32>, StoreError> {
     let sql = format!(
         "
         with recursive {MADE_BY}
         select a.stream_id
-        from (select rule, rule_hash from made_by except select * from unnest($1::text[], $2::text[])) as other
+        from (select rule, rule_hash from made_by except select * from unnest($3::text[], $4::text[])) as other
         cross join lateral (select stream_id from alert_state
                             where (rule, rule_hash) >= (other.rule, other.rule_hash)
-                              and (rule, rule_hash) <= (other.rule, other.rule_hash)
-                            order by rule, rule_hash limit $3) as a
-        limit $3"
+                              and (rule, rule_hash) <= (other.rule, other.rule_hash) and {IS_NOT_PUT_OFF}
+                            order by rule, rule_hash limit $2) as a
+        limit $2"
     );
-    ids(client, &sql, &[&current.0, &current.1, &limit]).await
+    let rows = query(client, &sql, &[&now, &limit, &current.0, &current.1]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// How many states there are of rules that are none of `current`; `most` where they are more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn states_of_other_rules(
+    client: &impl GenericClient,
+    current: (&[String], &[String]),
+    most: i64,
+) -> Result<i64, StoreError> {
+    let sql = format!(
+        "
+        with recursive {MADE_BY}
+        select count(*)
+        from (select from (select rule, rule_hash from made_by except select * from unnest($2::text[], $3::text[])) as other
+              cross join lateral (select from alert_state
+                                  where (rule, rule_hash) >= (other.rule, other.rule_hash)
+                                    and (rule, rule_hash) <= (other.rule, other.rule_hash)
+                                  limit $1) as a
+              limit $1) as some"
+    );
+    let rows = query(client, &sql, &[&most, &current.0, &current.1]).await?;
+    rows.first().map_or(Ok(0), |row| Ok(row.try_get(0)?))
 }
 
 /// The rules by which there are states, as the first part of a recursive query.
@@ -62,29 +106,3 @@ pub(crate) const MADE_BY: &str = "made_by as (
         from made_by, lateral (select rule, rule_hash from alert_state a
                                where (a.rule, a.rule_hash) > (made_by.rule, made_by.rule_hash)
                                order by a.rule, a.rule_hash limit 1) next)";
-
-/// Those of `streams` that have a request, or whose deadline (beside them) a heartbeat has reached.
-///
-/// Asked after the locks were let go: a process that came for a stream meanwhile found it locked and went on.
-///
-/// # Errors
-/// Those of the database.
-pub async fn still_due(
-    client: &impl GenericClient,
-    streams: &[i32],
-    deadlines: &[Option<Timestamp>],
-) -> Result<Vec<i32>, StoreError> {
-    let sql = "
-        select w.stream_id from unnest($1::integer[], $2::timestamptz[]) as w (stream_id, deadline_at)
-        where exists (select from evaluation_request r where r.stream_id = w.stream_id)
-           or w.deadline_at <= (select max(at) from heartbeat)";
-    ids(client, sql, &[&streams, &deadlines]).await
-}
-
-async fn ids(
-    client: &impl GenericClient,
-    sql: &str,
-    parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-) -> Result<Vec<i32>, StoreError> {
-    query(client, sql, parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
-}

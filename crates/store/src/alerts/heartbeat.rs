@@ -1,15 +1,13 @@
-use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 
-use super::query;
 use crate::{StoreError, Transaction};
 
 /// The newest heartbeat.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn newest_heartbeat(client: &impl GenericClient) -> Result<Option<Timestamp>, StoreError> {
-    let rows = query(client, "select max(at) from heartbeat", &[]).await?;
+pub async fn newest_heartbeat(transaction: &Transaction<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let rows = transaction.query("select max(at) from heartbeat", &[]).await?;
     rows.first().map_or(Ok(None), |row| Ok(row.try_get(0)?))
 }
 

@@ -58,7 +58,7 @@ pub async fn moments(
     }
     let mut moments = BTreeMap::<i32, Moments>::new();
     for row in rows {
-        moments.entry(row.try_get(0)?).or_default().0.push(Moment::read(&row)?);
+        moments.entry(row.try_get(0)?).or_default().push(&row, 1)?;
     }
     for Moments(moments) in moments.values_mut() {
         moments.sort_by_key(|moment| moment.at);
@@ -80,6 +80,17 @@ impl Moments {
         self.points(position).map(sign).collect()
     }
 
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds the moment whose columns begin at `first`; none where they are null.
+    pub(super) fn push(&mut self, row: &Row, first: usize) -> Result<(), tokio_postgres::Error> {
+        self.0.extend(Moment::read(row, first)?);
+        Ok(())
+    }
+
     /// Each reading of the series at `position`, and whether its quality is good.
     fn points(&self, position: i16) -> impl Iterator<Item = (Point, bool)> {
         let position = usize::try_from(position).unwrap_or(usize::MAX);
@@ -88,13 +99,14 @@ impl Moments {
 }
 
 impl Moment {
-    fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
-        Ok(Self {
-            at: row.try_get(1)?,
-            values: row.try_get(2)?,
-            texts: row.try_get(3)?,
-            quality: row.try_get(4)?,
-        })
+    fn read(row: &Row, first: usize) -> Result<Option<Self>, tokio_postgres::Error> {
+        let Some(at) = row.try_get(first)? else { return Ok(None) };
+        Ok(Some(Self {
+            at,
+            values: row.try_get(first + 1)?,
+            texts: row.try_get(first + 2)?,
+            quality: row.try_get(first + 3)?,
+        }))
     }
 
     fn is_good(&self, position: usize) -> bool {

@@ -1,14 +1,22 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use deadpool_postgres::GenericClient;
+use event_model::CLOCK_SKEW;
 use jiff::Timestamp;
 
+use super::{Moments, query};
 use crate::{StoreError, Transaction};
 
-/// The first key of the advisory locks under which streams are evaluated; the second is the stream.
-const STREAM_LOCK: i32 = 0x4652_0001;
+/// The first key of the advisory locks under which streams are evaluated; the second is the shard.
+const SHARD_LOCK: i32 = 0x4652_0002;
+/// As many locks are all that evaluations ever hold, however many streams there are: PostgreSQL's table of locks is small, and
+/// everybody's.
+pub const SHARDS: i32 = 64;
+/// So many moments of a request are looked at to find that they change nothing.
+const MOST_UNSEEN: i64 = 64;
 
 /// An evaluation request: a stream has readings that no rule has seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// The earliest of them.
     pub from: Timestamp,
@@ -16,20 +24,36 @@ pub struct Request {
     pub token: i64,
     /// The trace of the payload that made it last.
     pub traceparent: Option<String>,
+    /// The moments from `from` on; `None` where they are many.
+    pub unseen: Option<Moments>,
 }
 
-/// Locks these streams until the end of the transaction, but for those that another process has; gives those locked. What
-/// is decided of them must be read by a later statement.
+/// The shard under whose lock a stream is evaluated, from 0 to [`SHARDS`] - 1.
+pub const fn shard_of(stream: i32) -> i32 {
+    stream.rem_euclid(SHARDS)
+}
+
+/// Locks these shards until the end of the transaction, but for those that another process has; gives those locked. What
+/// is decided of their streams must be read by a later statement: a snapshot older than the lock lacks what its last holder wrote.
+///
+/// No statement of the transaction then runs for longer than `limit_ms`.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn lock_streams(transaction: &Transaction<'_>, streams: &[i32]) -> Result<Vec<i32>, StoreError> {
-    let sql = "select s from unnest($2::integer[]) as s where pg_try_advisory_xact_lock($1, s)";
-    let rows = transaction.query(sql, &[&STREAM_LOCK, &streams]).await?;
+pub async fn lock_shards(
+    transaction: &Transaction<'_>,
+    shards: &BTreeSet<i32>,
+    limit_ms: u32,
+) -> Result<BTreeSet<i32>, StoreError> {
+    let sql = "
+        select s from unnest($2::integer[]) as s
+        where pg_try_advisory_xact_lock($1, s) and set_config('statement_timeout', $3, true) is not null";
+    let shards: Vec<_> = shards.iter().copied().collect();
+    let rows = transaction.query(sql, &[&SHARD_LOCK, &shards, &limit_ms.to_string()]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// The requests of these streams, without locking their rows: the writer never waits for an evaluation.
+/// The requests of these streams with their unseen moments, without locking their rows: the writer never waits for an evaluation.
 ///
 /// # Errors
 /// Those of the database.
@@ -37,18 +61,43 @@ pub async fn requests(
     transaction: &Transaction<'_>,
     streams: &[i32],
 ) -> Result<BTreeMap<i32, Request>, StoreError> {
-    let sql =
-        "select stream_id, from_at, token, traceparent from evaluation_request where stream_id = any($1)";
-    let rows = transaction.query(sql, &[&streams]).await?;
-    let read = |row: &tokio_postgres::Row| {
-        let request = Request { from: row.try_get(1)?, token: row.try_get(2)?, traceparent: row.try_get(3)? };
-        Ok((row.try_get(0)?, request))
-    };
-    rows.iter().map(read).collect()
+    let sql = r#"
+        select r.stream_id, r.from_at, r.token, r.traceparent, m.*
+        from evaluation_request r
+        left join lateral (
+            select observed_at, "values", texts, quality from moment
+            where stream_id = r.stream_id and observed_at >= r.from_at
+              and observed_at <= received_at + make_interval(secs => $2)
+            order by observed_at limit $3) as m on true
+        where r.stream_id = any($1)"#;
+    let limit = MOST_UNSEEN + 1;
+    let rows = transaction.query(sql, &[&streams, &CLOCK_SKEW.as_secs_f64(), &limit]).await?;
+    let mut requests = BTreeMap::<i32, Request>::new();
+    for row in &rows {
+        let stream = row.try_get(0)?;
+        let request = match requests.entry(stream) {
+            std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => free.insert(Request {
+                from: row.try_get(1)?,
+                token: row.try_get(2)?,
+                traceparent: row.try_get(3)?,
+                unseen: Some(Moments::default()),
+            }),
+        };
+        if let Some(unseen) = &mut request.unseen {
+            unseen.push(row, 4)?;
+        }
+    }
+    for request in requests.values_mut() {
+        let is_few = |moments: &Moments| moments.len() <= usize::try_from(MOST_UNSEEN).unwrap_or_default();
+        request.unseen = request.unseen.take().filter(is_few);
+    }
+    Ok(requests)
 }
 
-/// Removes requests that were not renewed since they were read. A row that is locked is just being renewed: it stays, and
-/// so no evaluation waits for a writer.
+/// Removes requests that were not renewed since they were read, in the order of their key. A row that is locked is just being
+/// renewed: it stays, and so no evaluation waits for a writer. A writer that renews what is removed here waits for the commit: this is
+/// the last statement before it.
 ///
 /// # Errors
 /// Those of the database.
@@ -56,15 +105,47 @@ pub async fn remove_requests(
     transaction: &Transaction<'_>,
     requests: &BTreeMap<i32, Request>,
 ) -> Result<(), StoreError> {
+    if requests.is_empty() {
+        return Ok(());
+    }
     let sql = "
-        with evaluated as (
+        with evaluated as materialized (
             select r.stream_id
             from unnest($1::integer[], $2::bigint[]) as w (stream_id, token)
             join evaluation_request r on r.stream_id = w.stream_id and r.token = w.token
+            order by r.stream_id
             for update of r skip locked)
         delete from evaluation_request where stream_id in (select stream_id from evaluated)";
     let (streams, tokens): (Vec<_>, Vec<_>) =
         requests.iter().map(|(stream, request)| (*stream, request.token)).unzip();
     transaction.execute(sql, &[&streams, &tokens]).await?;
+    Ok(())
+}
+
+/// The devices of streams that are put off, those that fail most often first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn devices_put_off(client: &impl GenericClient, most: i64) -> Result<Vec<String>, StoreError> {
+    let sql = "
+        select d.source || '/' || d.name
+        from evaluation_request r join stream s on s.id = r.stream_id join device d on d.id = s.device_id
+        where r.attempts > 0 order by r.attempts desc, r.stream_id limit $1";
+    query(client, sql, &[&most]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Puts a stream off whose evaluation failed by itself: for half a minute, each further time for twice as long, at most an hour.
+/// Its request stays, and one is made where it had none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn put_off(client: &impl GenericClient, stream: i32, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "
+        insert into evaluation_request as r (stream_id, from_at, token, attempts, not_before)
+        values ($1, $2, 0, 1, $2::timestamptz + interval '30 seconds')
+        on conflict (stream_id) do update
+        set attempts = r.attempts + 1,
+            not_before = $2::timestamptz + least(interval '30 seconds' * 2 ^ least(r.attempts, 10), interval '1 hour')";
+    query(client, sql, &[&stream, &now]).await?;
     Ok(())
 }

@@ -127,3 +127,24 @@ async fn a_dashboard_reads_the_views_and_nothing_else() {
         assert!(client.batch_execute(forbidden).await.is_err(), "{forbidden}");
     }
 }
+
+#[tokio::test]
+async fn of_transitions_that_were_written_twice_the_first_stays_effective() {
+    let Some(database) = testkit::postgres().await else { return };
+    migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
+    let client = database.connect().await;
+    let before = "
+        drop index alert_transition_effective;
+        alter table evaluation_request drop column attempts, drop column not_before;
+        insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, cause, severity, labels, annotations,
+                                      recorded_at, retracted_by)
+        select 'Hot', 'h', 1, 0, kind, '2026-03-01T10:00:00Z', 'breach', 'critical', '{}', '{}', '2026-03-01T10:00:00Z', by
+        from (values ('firing', 7), ('firing', null), ('firing', null), ('resolved', null), ('firing', null),
+                     ('retracted', null), ('retracted', null)) as v (kind, by)";
+    client.batch_execute(before).await.unwrap();
+    let migration = include_str!("../../migrations/V5__evaluation.sql");
+    client.batch_execute(&format!("begin; {migration}; commit")).await.unwrap();
+    let rows = client.query("select retracted_by from alert_transition order by id", &[]).await.unwrap();
+    let retracted_by: Vec<Option<i64>> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(retracted_by, [Some(7), None, Some(2), None, Some(2), None, None]);
+}

@@ -1,0 +1,131 @@
+//! Where a run finds its work, batch by batch: what waits first comes first, a changed file's walk over the fleet comes last.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use jiff::Timestamp;
+use runtime::Deadline;
+use store::alerts::{self, SHARDS, shard_of};
+use store::{Client, StoreError};
+
+use crate::watched_rules::WatchedRules;
+
+/// Streams in one transaction.
+pub(crate) const BATCH: usize = 128;
+/// Streams that are looked for at once.
+const LOOK: usize = 1000;
+/// How often a walk over the fleet says how far it is.
+const SAID_EVERY: Duration = Duration::from_secs(5);
+/// More states that are left are not counted.
+const MOST_COUNTED: i64 = 100_000;
+
+/// The work of a run.
+pub(crate) struct Work<'a> {
+    rules: &'a WatchedRules,
+    /// Batches that were found and not yet taken, each of as few shards as may be.
+    batches: VecDeque<Vec<i32>>,
+    /// Requests by their tokens that this run has come by: evaluated, or left to the process that has their shard. One that is
+    /// renewed has another token.
+    requests: HashSet<(i32, i64)>,
+    /// The same of deadlines.
+    deadlines: HashSet<(i32, Timestamp)>,
+    walk: Option<Walk>,
+    /// The shard that comes first: two runs that begin at once take different ones.
+    first_shard: i32,
+}
+
+/// A walk over the streams that have a state of a changed or removed rule.
+struct Walk {
+    passed: HashSet<i32>,
+    /// From then on it says how far it is.
+    said: Deadline,
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(rules: &'a WatchedRules, other_rules: bool, now: Timestamp) -> Self {
+        let walk = Walk { passed: HashSet::new(), said: Deadline::within(SAID_EVERY) };
+        Self {
+            rules,
+            batches: VecDeque::new(),
+            requests: HashSet::new(),
+            deadlines: HashSet::new(),
+            walk: other_rules.then_some(walk),
+            first_shard: now.subsec_nanosecond() / 1000 % SHARDS,
+        }
+    }
+
+    /// Whether anything is due: looks for it where nothing is left of what was found before. A run ends with a look that finds nothing:
+    /// what another process found locked meanwhile, and left, is found by it.
+    pub(crate) async fn is_left(&mut self, client: &Client, now: Timestamp) -> Result<bool, StoreError> {
+        if self.batches.is_empty() {
+            let waiting = self.waiting(client, now).await?;
+            let room = if waiting.is_empty() { LOOK } else { BATCH };
+            self.queue(waiting);
+            let walked = self.walk(client, now, room).await?;
+            self.queue(walked);
+        }
+        Ok(!self.batches.is_empty())
+    }
+
+    /// The next batch.
+    pub(crate) fn take(&mut self) -> Option<Vec<i32>> {
+        self.batches.pop_front()
+    }
+
+    /// Has this batch taken next.
+    pub(crate) fn put_in_front(&mut self, batch: &[i32]) {
+        self.batches.push_front(batch.to_vec());
+    }
+
+    /// The streams whose request or deadline this run has not come by.
+    async fn waiting(&mut self, client: &Client, now: Timestamp) -> Result<Vec<i32>, StoreError> {
+        let (requested, overdue) = try_join(
+            alerts::requested_streams(client, now, limit(LOOK + self.requests.len())),
+            alerts::overdue_streams(client, now, limit(LOOK + self.deadlines.len())),
+        )
+        .await?;
+        let requested = pass(&mut self.requests, requested).map(|(stream, _)| stream);
+        Ok(requested.chain(pass(&mut self.deadlines, overdue).map(|(stream, _)| stream)).collect())
+    }
+
+    /// Up to `most` streams with a state of another rule.
+    async fn walk(&mut self, client: &Client, now: Timestamp, most: usize) -> Result<Vec<i32>, StoreError> {
+        let Some(Walk { passed, said }) = &mut self.walk else { return Ok(Vec::new()) };
+        let current = self.rules.iter().map(|watched| (watched.rule.name.clone(), watched.hash.clone()));
+        let (names, hashes): (Vec<_>, Vec<_>) = current.unzip();
+        // A stream has a state for each rule and series, and what another process has just walked over is still among them.
+        let found =
+            alerts::streams_of_other_rules(client, (&names, &hashes), now, limit(most + passed.len()))
+                .await?;
+        let new: Vec<_> = pass(passed, found).collect();
+        if new.is_empty() {
+            self.walk = None;
+        } else if said.left().is_zero() {
+            *said = Deadline::within(SAID_EVERY);
+            let left = alerts::states_of_other_rules(client, (&names, &hashes), MOST_COUNTED).await?;
+            let more = left == MOST_COUNTED;
+            tracing::info!(left, more, "states of changed rules are evaluated anew");
+        }
+        Ok(new)
+    }
+
+    /// Queues streams in batches by their shards.
+    fn queue(&mut self, mut streams: Vec<i32>) {
+        let rank = |stream: &i32| ((shard_of(*stream) - self.first_shard).rem_euclid(SHARDS), *stream);
+        streams.sort_unstable_by_key(rank);
+        streams.dedup();
+        self.batches.extend(streams.chunks(BATCH).map(<[i32]>::to_vec));
+    }
+}
+
+fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+/// What of `found` was not passed; from then on it is. What is not found any more is forgotten.
+fn pass<T: Copy + Eq + Hash>(passed: &mut HashSet<T>, found: Vec<T>) -> impl Iterator<Item = T> {
+    let before = std::mem::replace(passed, found.iter().copied().collect());
+    found.into_iter().filter(move |one| !before.contains(one))
+}
