@@ -25,3 +25,4 @@ grant select, insert, update on notification, receiver_budget to freshet_notify;
 
 grant select on evaluation_request, alert_state, notification, topic_offset to freshet_scheduler;
 grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_scheduler;
+grant select, delete on refusal to freshet_scheduler;

@@ -32,7 +32,11 @@ use crate::stats::ServiceStats;
 use crate::strict::Violations;
 use gate::Gate;
 pub(crate) use orphans::OrphanReaper;
+pub(crate) use port::Reservation;
 pub(crate) use spawner::Spawner;
+
+/// How often [`Service::serves`] looks.
+const SERVING_POLL: Duration = Duration::from_millis(2);
 
 /// What every service shares.
 pub(crate) struct Activation {
@@ -49,6 +53,8 @@ pub(crate) struct Activation {
 pub(crate) struct Service {
     pub(crate) spec: ServiceSpec,
     pub(crate) address: SocketAddr,
+    /// Where it is exposed: its address, held between two processes.
+    _reservation: Option<Reservation>,
     activation: Arc<Activation>,
     gate: Gate,
     counters: Counters,
@@ -67,12 +73,20 @@ struct Counters {
 }
 
 impl Service {
-    /// A service whose requests are taken at `address`, already started at its min-scale.
-    pub(crate) fn start(spec: ServiceSpec, address: SocketAddr, activation: Arc<Activation>) -> Arc<Self> {
+    /// A service whose requests are taken at `address`, already started at its min-scale; one that is exposed has reserved it.
+    pub(crate) fn start(
+        mut spec: ServiceSpec,
+        (address, reservation): (SocketAddr, Option<Reservation>),
+        activation: Arc<Activation>,
+    ) -> Arc<Self> {
+        if spec.exposed {
+            (spec.min_scale, spec.max_scale) = (1, 1);
+        }
         let service = Arc::new(Self {
             gate: Gate::new(spec.container_concurrency),
             spec,
             address,
+            _reservation: reservation,
             activation,
             counters: Counters::default(),
             closed: watch::Sender::new(false),
@@ -130,6 +144,18 @@ impl Service {
     async fn closed(&self) {
         // The sender lives as long as `self`.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    /// Returns when a process serves; false where one did not start.
+    pub(crate) async fn serves(&self) -> bool {
+        let mut looks = tokio::time::interval(SERVING_POLL);
+        while self.gate.processes().is_empty() {
+            if self.counters.failed_starts.load(Relaxed) > 0 {
+                return false;
+            }
+            looks.tick().await;
+        }
+        true
     }
 
     /// The Service's name within its namespace on a cluster.

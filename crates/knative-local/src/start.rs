@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::activator::{Activation, OrphanReaper, Service, Spawner};
+use crate::activator::{Activation, OrphanReaper, Reservation, Service, Spawner};
 use crate::attempts::{Retries, Terms};
 use crate::broker::Broker;
 use crate::config::{BROKER_URL, Config, ConfigError, DeliverySpec, ServiceSpec, service_url};
@@ -36,6 +36,9 @@ pub enum StartError {
     /// The log cannot be opened.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// An exposed service did not start; its log says why.
+    #[error("the service {0} does not start: its log says why")]
+    Service(String),
     /// A folder cannot be made, or an address cannot be listened on.
     #[error("{what}")]
     Io {
@@ -103,6 +106,12 @@ impl LocalKnative {
     }
 }
 
+/// Where requests for a service are taken.
+enum Place {
+    Listener(TcpListener),
+    Reserved(Reservation),
+}
+
 /// A configuration on its way to a [`Running`].
 struct Starting {
     config: Config,
@@ -121,8 +130,15 @@ impl Starting {
 
         let mut bound = Vec::new();
         for spec in &self.config.services {
-            let (listener, address) = listen(spec.listen)?;
-            bound.push((listener, address, spec));
+            let (place, address) = if spec.exposed {
+                let reserved = Reservation::of(spec.listen);
+                let (reservation, address) = reserved.map_err(|source| cannot_listen(spec.listen, source))?;
+                (Place::Reserved(reservation), address)
+            } else {
+                let (listener, address) = listen(spec.listen)?;
+                (Place::Listener(listener), address)
+            };
+            bound.push((place, address, spec));
         }
         let mut addresses = vec![(BROKER_URL.to_owned(), broker_url)];
         addresses.extend(
@@ -130,10 +146,21 @@ impl Starting {
         );
         // Consumers join before anything can be appended.
         let mut services = BTreeMap::new();
-        for (listener, address, spec) in bound {
+        let mut exposed = Vec::new();
+        for (place, address, spec) in bound {
             let spec = with_addresses(spec, &addresses);
-            let service = Service::start(spec, address, self.activation.clone());
-            listeners.push((listener, Role::Service(service.clone())));
+            let service = match place {
+                Place::Listener(listener) => {
+                    let service = Service::start(spec, (address, None), self.activation.clone());
+                    listeners.push((listener, Role::Service(service.clone())));
+                    service
+                }
+                Place::Reserved(reservation) => {
+                    let service = Service::start(spec, (address, Some(reservation)), self.activation.clone());
+                    exposed.push(service.clone());
+                    service
+                }
+            };
             services.insert(service.spec.name.clone(), service);
         }
         let services = Arc::new(services);
@@ -162,7 +189,7 @@ impl Starting {
         });
         let (stop, _) = watch::channel(false);
         let tasks = self.tasks(&parts, &stop);
-        Ok(Running {
+        let running = Running {
             parts,
             broker_address,
             #[cfg(feature = "simulation")]
@@ -171,7 +198,14 @@ impl Starting {
             tasks,
             server: handle,
             server_task,
-        })
+        };
+        for service in exposed {
+            if !service.serves().await {
+                running.stop().await;
+                return Err(StartError::Service(service.spec.name.clone()));
+            }
+        }
+        Ok(running)
     }
 
     async fn join(
@@ -246,8 +280,12 @@ fn with_addresses(spec: &ServiceSpec, addresses: &[(String, String)]) -> Service
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Io { what: format!("{address} cannot be listened on"), source };
+    let failed = |source| cannot_listen(address, source);
     let listener = TcpListener::bind(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+fn cannot_listen(address: SocketAddr, source: io::Error) -> StartError {
+    StartError::Io { what: format!("{address} cannot be listened on"), source }
 }

@@ -10,7 +10,9 @@ use knative_local::{
     TimerSpec, TriggerSpec, service_url,
 };
 use pipeline_config::{Files, Pipeline, VARIABLE};
-use topology::{Delivery, PAYLOADS, PREWARMS, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER};
+use topology::{
+    Delivery, Mode, PAYLOADS, PREWARMS, Prewarm, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
+};
 
 use runtime::Failure;
 
@@ -20,6 +22,8 @@ const NAMESPACE: &str = "default";
 const SCRATCH: &str = "SCRATCH_DIR";
 /// The stage that is the dead letter sink's reader.
 const DEAD_LETTER: &str = "dead-letter";
+/// Requests at once to `ingest` where no activator stands before it.
+const AT_ONCE: u32 = 2048;
 /// The longest wait between two attempts to have a dead letter kept: soon after the database answers again.
 const DEAD_LETTER_WAIT: Duration = Duration::from_secs(30);
 
@@ -42,6 +46,8 @@ pub struct LocalTopology {
     pub environment: Vec<(String, String)>,
     /// Where requests from outside are taken.
     pub listen: SocketAddr,
+    /// The way of a payload to its rows.
+    pub mode: Mode,
     /// How long a stage stays without a request.
     pub idle: Duration,
     /// The time between two ticks; `None` where they come by request only.
@@ -101,11 +107,20 @@ impl LocalTopology {
             ("BROKER_POSITIONS_URL".to_owned(), format!("{BROKER_URL}/positions")),
             (SCRATCH.to_owned(), self.scratch.join(stage.name).display().to_string()),
         ];
-        let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == stage.name);
+        let is_direct = self.mode == Mode::Direct && stage.public;
+        // Nothing comes to the stage that the Broker's payloads need.
+        let is_needed = |prewarm: &&Prewarm| !is_direct || prewarm.next != PAYLOADS.stage;
+        let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == stage.name).filter(is_needed);
         let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));
         Ok(ServiceSpec {
             // An empty variable turns its prewarm off.
-            env: prewarms.chain(self.environment.iter().cloned()).chain(own).collect(),
+            env: prewarms
+                .chain(is_direct.then(direct).into_iter().flatten())
+                .chain(self.environment.iter().cloned())
+                .chain(own)
+                .collect(),
+            // Between it and its sender stands nothing that would cost as much as the payload.
+            exposed: is_direct,
             listen: if stage.public { self.listen } else { spec.listen },
             public: stage.public,
             container_concurrency: stage.container_concurrency,
@@ -116,6 +131,11 @@ impl LocalTopology {
             ..spec
         })
     }
+}
+
+/// What `ingest` is told in direct mode.
+fn direct() -> [(String, String); 2] {
+    [("MODE".to_owned(), Mode::Direct.word().to_owned()), ("MAX_IN_FLIGHT".to_owned(), AT_ONCE.to_string())]
 }
 
 fn trigger(subscription: &Subscription) -> TriggerSpec {

@@ -11,7 +11,7 @@ use postgres_local::Instance;
 use runtime::{Clock, Failure};
 use store::{Client, Database, DatabaseSettings};
 use tokio::signal::unix::{SignalKind, signal};
-use topology::TICK_TIMER;
+use topology::{Mode, TICK_TIMER};
 
 use crate::addresses::Addresses;
 use crate::demo::{Demo, Outcome};
@@ -34,6 +34,8 @@ pub struct Options {
     pub address: Ipv4Addr,
     /// The port of the webhook.
     pub port: u16,
+    /// The way of a payload to its rows.
+    pub mode: Mode,
     /// How long a stage stays without a request.
     pub idle: Duration,
     /// The folder of the stages' binaries; beside this program where it is `None`.
@@ -124,6 +126,7 @@ impl Run {
             database_url: self.database_url.clone(),
             environment: demo.as_ref().map(Demo::environment).unwrap_or_default(),
             listen: SocketAddr::from((self.options.address, self.options.port)),
+            mode: self.options.mode,
             idle: self.options.idle,
             tick: Some(tick),
         };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pipeline_config::Pipeline;
 
 use crate::event::Carried;
-use crate::inspected::Inspected;
+use crate::inspected::{Content, Inspected};
 use crate::origin::Origin;
 use crate::refusal::Refusal;
 
@@ -33,20 +33,13 @@ impl<'p> Accepted<'p> {
     /// # Errors
     /// [`Refusal::Form`], or [`Refusal::Panicked`].
     pub fn of(origin: Origin<'p>, request: RecordedRequest, received_at: Timestamp) -> Result<Self, Refusal> {
-        let (inspection, decoded) = {
-            let inspected = Inspected::of(origin, &request)?;
-            let decoded = inspected.decoded(received_at)?;
-            (inspected.inspection, decoded)
-        };
-        Ok(Self::new(origin, request, inspection, (received_at, decoded)))
+        let content = Inspected::of(origin, &request)?.finish(received_at)?;
+        Ok(Self::new(request, content))
     }
 
-    fn new(
-        origin: Origin<'p>,
-        request: RecordedRequest,
-        inspection: Inspection,
-        (received_at, decoded): (Timestamp, Decoded),
-    ) -> Self {
+    /// A request, with all that was read of it.
+    pub fn new(request: RecordedRequest, content: Content<'p>) -> Self {
+        let Content { origin, inspection, received_at, decoded } = content;
         let outcome = outcome(decoded.samples.is_empty(), &decoded.problems);
         Self { origin, request, inspection, received_at, decoded, outcome }
     }
@@ -72,7 +65,8 @@ impl<'p> Accepted<'p> {
         match Self::of(origin, request.clone(), received_at) {
             Err(Refusal::Form(error)) => {
                 let decoded = Problem::new("", error.to_string()).into();
-                Ok(Self::new(origin, request, Inspection::default(), (received_at, decoded)))
+                let inspection = Inspection::default();
+                Ok(Self::new(request, Content { origin, inspection, received_at, decoded }))
             }
             accepted => accepted,
         }

@@ -89,6 +89,15 @@ impl Carried {
         Self { event, data }
     }
 
+    /// The event with its data, of which this is a copy.
+    pub fn whole(&self) -> Event {
+        let mut event = self.event.clone();
+        if let Some(data) = &self.data {
+            event.set_data_unchecked(data.to_vec());
+        }
+        event
+    }
+
     /// The event without its data.
     pub const fn event(&self) -> &Event {
         &self.event

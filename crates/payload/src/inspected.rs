@@ -18,6 +18,19 @@ pub struct Inspected<'p, 'r> {
     document: Box<dyn Document + 'r>,
 }
 
+/// All that was read of a request.
+#[derive(Debug)]
+pub struct Content<'p> {
+    /// Its source.
+    pub origin: Origin<'p>,
+    /// Device and message id.
+    pub inspection: Inspection,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Samples and problems.
+    pub decoded: Decoded,
+}
+
 impl<'p, 'r> Inspected<'p, 'r> {
     /// Parses and inspects `request`.
     ///
@@ -46,6 +59,15 @@ impl<'p, 'r> Inspected<'p, 'r> {
     /// [`Refusal::Panicked`].
     pub fn decoded_with_raw_names(&self, received_at: Timestamp) -> Result<Decoded, Refusal> {
         self.decode(Context { profile: &self.origin.source.profile, received_at, raw_names: true })
+    }
+
+    /// Reads the content, and lets go of the request.
+    ///
+    /// # Errors
+    /// [`Refusal::Panicked`].
+    pub fn finish(self, received_at: Timestamp) -> Result<Content<'p>, Refusal> {
+        let decoded = self.decoded(received_at)?;
+        Ok(Content { origin: self.origin, inspection: self.inspection, received_at, decoded })
     }
 
     fn decode(&self, context: Context<'_>) -> Result<Decoded, Refusal> {

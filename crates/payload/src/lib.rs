@@ -11,7 +11,7 @@ mod watch;
 
 pub use accepted::Accepted;
 pub use event::{Carried, Received, payload_received, plausible};
-pub use inspected::Inspected;
+pub use inspected::{Content, Inspected};
 pub use origin::Origin;
 pub use record::{CredentialTraces, RequestHead, record};
 pub use refusal::Refusal;

@@ -11,12 +11,12 @@ use rules::StreamNames;
 use runtime::trace::TraceContext;
 use runtime::{Prewarm, crash};
 use store::active_pipeline;
-use store::dead_letters::{self, DeadLetter, SentBack};
+use store::dead_letters::{self, Cause, DeadLetter, SentBack};
 use store::{Database, EvaluationRequest, Payload, ResolvedStream, StoreError, Streams, Writer};
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
-use crate::record::{self, Parts};
+use crate::record::{self, Parts, dead_event, dead_letter};
 
 /// How long `ingest` may have a pipeline file before it is put in force.
 const ROLLOUT: Duration = Duration::from_secs(300);
@@ -67,6 +67,19 @@ impl Persist {
         &self.parts.pipeline
     }
 
+    /// Notes that a payload was refused at this time: its sender has it still. The next transaction records it.
+    pub fn note_refusal(&self, at: Timestamp) {
+        self.writer.note_refusal(at);
+    }
+
+    /// Records what was noted of refusals and no transaction has recorded, before a process ends.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_refusal(&self) -> Result<(), StoreError> {
+        self.writer.record_refusal().await
+    }
+
     /// Writes what an event carries; returns after the commit that holds it, with what is to be published. A second delivery
     /// writes nothing, and comes back with the same events.
     ///
@@ -105,18 +118,55 @@ impl Persist {
         done
     }
 
+    /// The same for an event that was accepted already.
+    ///
+    /// # Errors
+    /// [`PersistError`].
+    pub async fn accepted(
+        &self,
+        carried: &Carried,
+        accepted: Accepted<'_>,
+        arrival: Arrival,
+    ) -> Result<Vec<Publication>, PersistError> {
+        self.after_outage(self.write_accepted(carried, accepted, &arrival).await, || {
+            Some(Origin::of(carried, arrival.now, arrival.trace.as_ref(), None))
+        })
+    }
+
+    /// Keeps an event that leads nowhere among the dead letters.
+    ///
+    /// # Errors
+    /// [`PersistError`] where the database is not there.
+    pub async fn refuse(
+        &self,
+        carried: &Carried,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<(), PersistError> {
+        let refused = dead_letter(dead_event(carried), (Cause::Rejected, reason), (self.parts.stage, now));
+        self.keep(&refused).await.map_err(PersistError::DeadLetters)
+    }
+
     async fn write_one(
         &self,
         carried: &Carried,
         arrival: &Arrival,
     ) -> Result<Vec<Publication>, PersistError> {
-        let Arrival { delivered_at, now, ref trace } = *arrival;
         crash::on_event("decode", carried.event().id());
-        let accepted = Accepted::of_event(carried, &self.parts.pipeline, delivered_at);
+        let accepted = Accepted::of_event(carried, &self.parts.pipeline, arrival.delivered_at);
         if accepted.as_ref().is_err_and(Refusal::is_of_pipeline) {
-            self.decides_on(&[carried], now).await?;
+            self.decides_on(&[carried], arrival.now).await?;
         }
-        let mut accepted = accepted?;
+        self.write_accepted(carried, accepted?, arrival).await
+    }
+
+    async fn write_accepted(
+        &self,
+        carried: &Carried,
+        mut accepted: Accepted<'_>,
+        Arrival { now, trace, .. }: &Arrival,
+    ) -> Result<Vec<Publication>, PersistError> {
+        let now = *now;
         let resolved = self.streams.resolve(&record::samples(carried, &accepted)).await;
         let resolved = resolved.map_err(PersistError::Streams)?;
         record::leave_out(&mut accepted, &resolved);
@@ -158,6 +208,14 @@ impl Persist {
         if in_force != *ours || unknown.iter().any(by_next) {
             return Err(PersistError::NotInForce);
         }
+        Ok(())
+    }
+
+    async fn keep(&self, dead_letter: &DeadLetter) -> Result<(), StoreError> {
+        let client = self.parts.database.client().await?;
+        let id = dead_letters::keep(&client, dead_letter).await?;
+        let (cause, reason) = (dead_letter.cause.as_str(), &dead_letter.reason);
+        tracing::warn!(dead_letter = %id, cause, reason, "kept a dead letter");
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! All that a payload leaves in the database.
 
 use cloudevents::AttributesReader as _;
-use event_model::{ids, storable};
+use event_model::{ReceiptOutcome, ids, storable};
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Repetition};
+use pipeline_config::source::KeepRequests;
 use runtime::trace::TraceContext;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
 use store::{
@@ -61,7 +62,16 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let key = Repetition::of(carried, accepted)
         .map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
-    let kept_here = || KeptRequest::Here(carried.request_text(&accepted.request));
+    let is_kept = match accepted.origin.source.keep_requests {
+        KeepRequests::All => true,
+        KeepRequests::Problems => {
+            matches!(accepted.outcome, ReceiptOutcome::Partial | ReceiptOutcome::Rejected)
+        }
+        KeepRequests::None => false,
+    };
+    let kept_here = || {
+        if is_kept { KeptRequest::Here(carried.request_text(&accepted.request)) } else { KeptRequest::No }
+    };
     Payload {
         key,
         receipt: Receipt {

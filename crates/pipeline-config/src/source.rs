@@ -10,7 +10,7 @@ use event_model::units;
 use serde_json::{Value as Json, json};
 use settings::yaml::{Node, Value};
 use settings::{
-    Custom, Entries, Fields, List, Named, Object, Parsed, Report, Schema, Shape, Whole, Word, scalar,
+    Choice, Custom, Entries, Fields, List, Named, Object, Parsed, Report, Schema, Shape, Whole, Word, scalar,
     suggest, text_map,
 };
 
@@ -38,8 +38,22 @@ pub struct Source {
     pub max_new_devices: u32,
     /// The most that may be new within an hour; `None`: no bound.
     pub max_new_devices_per_hour: Option<u32>,
+    /// Whose requests are kept with their receipts.
+    pub keep_requests: KeepRequests,
     /// Set where the source is events in the Broker instead of requests from outside.
     pub events: Option<ForeignEvents>,
+}
+
+/// Whose requests are kept in the database, to be read again. In topic mode the topic keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeepRequests {
+    /// Each.
+    #[default]
+    All,
+    /// Those of which something could not be taken.
+    Problems,
+    /// None but in dead letters.
+    None,
 }
 
 /// Events that others put into the Broker and that `transform` takes unwrapped.
@@ -110,6 +124,16 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         "The most devices that may be new within an hour; no bound where absent.",
         Whole(0, 1_000_000),
     );
+    let keep_requests = fields.or(
+        "keep_requests",
+        "Whose requests are kept with their receipts: of all payloads, of those with problems, of none.",
+        Choice(&[
+            ("all", KeepRequests::All),
+            ("problems", KeepRequests::Problems),
+            ("none", KeepRequests::None),
+        ]),
+        KeepRequests::default(),
+    );
     let events = Object::new("Events", "Events that others put into the Broker.", events);
     let events = fields.optional(
         "events",
@@ -132,6 +156,7 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         rate,
         max_new_devices,
         max_new_devices_per_hour,
+        keep_requests,
         events,
     })
 }

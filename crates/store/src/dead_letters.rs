@@ -45,11 +45,20 @@ pub(crate) const KEEP: &str = "
         deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
         sent_back = false, resolved_at = null";
 
+/// The stages that store payloads and nothing else.
+const OF_PAYLOADS: [&str; 2] = [PAYLOADS.stage, WORKER];
+
 /// Which dead letters hold a payload: those of the type that `ingest` gives them, and those of the stages that store payloads,
 /// whatever their type.
 pub(crate) fn holds_a_payload() -> String {
-    let stages = [PAYLOADS.stage, WORKER];
-    format!("(event_type = '{PAYLOAD_RECEIVED}' or stage in ('{}'))", stages.join("', '"))
+    format!("(event_type = '{PAYLOAD_RECEIVED}' or stage in ('{}'))", OF_PAYLOADS.join("', '"))
+}
+
+impl DeadLetter {
+    /// Whether it holds a payload.
+    pub fn holds_a_payload(&self) -> bool {
+        self.event.event_type == PAYLOAD_RECEIVED || OF_PAYLOADS.contains(&&*self.stage)
+    }
 }
 
 /// Keeps a dead letter; the same one again is counted, and open again. Gives its id.

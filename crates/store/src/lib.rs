@@ -13,6 +13,7 @@ pub mod overview;
 mod partitions;
 pub mod queries;
 mod record_place;
+pub mod refusals;
 mod row;
 mod sent;
 mod settings;

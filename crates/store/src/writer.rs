@@ -22,11 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Client;
+use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use self::transaction::InsertStrategy;
 use crate::partitions::Partitions;
+use crate::refusals::{self, Refusals};
 use crate::{Database, StoreError};
 
 pub use payload::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey};
@@ -94,6 +96,7 @@ impl Writer {
             database: database.clone(),
             partitions: Partitions::default(),
             strategy: InsertStrategy::default(),
+            refusals: Refusals::default(),
         });
         for _ in 0..WORKERS {
             tokio::spawn(Arc::clone(&worker).run(Arc::clone(&waiting)));
@@ -110,6 +113,21 @@ impl Writer {
         self.queue.send(Waiting { payload, answer }).await.map_err(|_| WriteError::Closed)?;
         answered.await.map_err(|_| WriteError::Closed)?
     }
+
+    /// Notes that a payload was refused at this time, which the next transaction records ([`crate::refusals`]).
+    pub fn note_refusal(&self, at: Timestamp) {
+        self.direct.refusals.note(at);
+    }
+
+    /// Records what was noted of refusals and no transaction has recorded yet.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it stays noted.
+    pub async fn record_refusal(&self) -> Result<(), StoreError> {
+        let Some(at) = self.direct.refusals.take() else { return Ok(()) };
+        let recorded = async { Ok(refusals::record(&self.direct.database.client().await?, at).await?) };
+        recorded.await.inspect_err(|_| self.direct.refusals.note(at))
+    }
 }
 
 #[derive(Debug)]
@@ -117,6 +135,7 @@ struct Worker {
     database: Database,
     partitions: Partitions,
     strategy: InsertStrategy,
+    refusals: Refusals,
 }
 
 impl Worker {
@@ -191,8 +210,12 @@ impl Worker {
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let written =
-            tokio::time::timeout(LIMIT, transaction::write(&client, &self.strategy, &payloads)).await;
+        let refused = self.refusals.take();
+        let write = transaction::write(&client, &self.strategy, (&payloads, refused));
+        let written = tokio::time::timeout(LIMIT, write).await;
+        if let (Some(at), Err(_) | Ok(Err(_))) = (refused, &written) {
+            self.refusals.note(at);
+        }
         match written {
             Ok(written) => Ok(written?),
             Err(_) => {

@@ -3,9 +3,11 @@
 //! `freshet up` builds its services and Triggers from these tables. `charts/freshet/files/topology.yaml` and the numbers in
 //! the chart's `values.yaml` are generated from them: `FRESHET_BLESS=1 cargo test -p chart-tests` writes both.
 
+mod mode;
 mod stages;
 mod subscriptions;
 
+pub use mode::Mode;
 pub use stages::{KafkaUse, PREWARMS, Prewarm, STAGES, Secrets, StageSpec, WORKER, stage};
 pub use subscriptions::{Delivery, PAYLOADS, SUBSCRIPTIONS, Subscription, TICK_TIMER, Timer, timer_source};
 

@@ -1,11 +1,14 @@
-//! Takes requests from outside and queues them.
+//! Takes requests from outside, and queues them or writes what they hold.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use ingest::{Config, Confirmer, Ingest, routes};
+use ingest::{Config, Confirmer, Direct, DirectConfig, DirectParts, HandOver, Ingest, routes};
 use kafka::EitherSink;
+use persist::{Persist, PersistParts};
 use runtime::ConfigErrors;
 use stage::{App, Runtime};
+use store::Database;
 
 fn main() -> ExitCode {
     stage::run("ingest", build)
@@ -17,15 +20,34 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let confirmer = Confirmer::new(&mut runtime.env);
     runtime.env.finish()?;
     let (Some(sink), Some(confirmer)) = (sink, confirmer) else { return Err(ConfigErrors::default()) };
-    let (flushed, limit) = (sink.clone(), runtime.settings.shutdown_timeout);
+    let limit = runtime.settings.shutdown_timeout;
+    let hand_over = match config.direct {
+        Some(DirectConfig { pipeline, database, falls_back, commit_timeout, prewarm }) => {
+            let database = Database::new(&database);
+            let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage: runtime.name });
+            let (places, sources) = (runtime.settings.max_in_flight, config.sources.count());
+            let clock = runtime.clock.clone();
+            let sink = sink.clone();
+            let parts = DirectParts { persist, sink, falls_back, commit_timeout, places, sources, clock };
+            HandOver::Direct(Arc::new(Direct::new(parts)))
+        }
+        None => HandOver::Queue(sink.clone()),
+    };
+    let flushed = hand_over.clone();
     let ingest = Ingest {
         sources: config.sources,
         next_stages: config.next_stages,
         max_body_bytes: config.max_body_bytes,
         body_timeout: runtime.settings.body_timeout,
         clock: runtime.clock,
-        sink,
+        hand_over,
         confirmer,
     };
-    Ok(App::new().routes(routes(ingest)).on_shutdown(move || async move { flushed.flush(limit).await }))
+    let flush = move || async move {
+        if let HandOver::Direct(direct) = flushed {
+            direct.flush().await;
+        }
+        sink.flush(limit).await;
+    };
+    Ok(App::new().routes(routes(ingest)).on_shutdown(flush))
 }

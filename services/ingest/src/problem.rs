@@ -98,6 +98,11 @@ impl Problem {
             .with(RETRY_AFTER, wait.as_secs().to_string())
     }
 
+    pub(crate) fn overloaded() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "more of this source is under way than there is room for")
+            .with(RETRY_AFTER, "1")
+    }
+
     pub(crate) fn unavailable(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, "5")
     }

@@ -1,24 +1,26 @@
-//! `/hooks/{source}`: one request from its arrival to the queue.
+//! `/hooks/{source}`: one request from its arrival to the queue, or to its rows.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use cloudevents::{AttributesReader as _, Event};
+use cloudevents::AttributesReader as _;
 use event_model::form;
 use jiff::Timestamp;
-use payload::{Inspected, Received, RequestHead, payload_received, record};
+use payload::{Accepted, Carried, Inspected, Received, RequestHead, payload_received, record};
 use percent_encoding::percent_decode_str;
+use runtime::Clock;
 use runtime::trace::TraceContext;
-use runtime::{Clock, crash};
-use sink::{Sink, SinkError};
+use sink::Sink;
 use stage::body::close_unread;
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
 use crate::body;
 use crate::credentials::{Signed, Verdict};
+use crate::direct::Offer;
+use crate::hand_over::{HandOver, queue};
 use crate::handshake::{self, Confirmer};
 use crate::next_stages::NextStages;
 use crate::problem::{METHODS, Problem};
@@ -37,13 +39,13 @@ pub struct Ingest<S> {
     /// The time.
     pub clock: Clock,
     /// Where accepted requests go.
-    pub sink: S,
+    pub hand_over: HandOver<S>,
     /// For platforms that want an answer at an address of theirs.
     pub confirmer: Confirmer,
 }
 
 /// The routes of `ingest`: its hooks, and what clients of a format ask for by themselves.
-pub fn routes<S: Sink + 'static>(
+pub fn routes<S: Sink + Clone + 'static>(
     ingest: Ingest<S>,
 ) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
     let ingest = web::Data::new(ingest);
@@ -55,7 +57,7 @@ pub fn routes<S: Sink + 'static>(
     }
 }
 
-async fn hook<S: Sink + 'static>(
+async fn hook<S: Sink + Clone + 'static>(
     request: HttpRequest,
     mut payload: web::Payload,
     ingest: web::Data<Ingest<S>>,
@@ -105,7 +107,7 @@ async fn hook<S: Sink + 'static>(
     answer
 }
 
-impl<S: Sink> Ingest<S> {
+impl<S: Sink + Clone + 'static> Ingest<S> {
     /// The answer to a request for the server's health: behind a hook for who has the whole address of the source, elsewhere
     /// where any source has such a format.
     fn health(&self, request: &HttpRequest) -> Result<Option<HttpResponse>, Problem> {
@@ -124,7 +126,7 @@ impl<S: Sink> Ingest<S> {
         }
     }
 
-    /// Find the source, check who sends, check the form, queue.
+    /// Find the source, check who sends, check the form, hand over.
     async fn take(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<HttpResponse, Problem> {
         let received_at = self.clock.now();
         let (name, tail) = address(request).ok_or_else(Problem::not_found)?;
@@ -148,7 +150,6 @@ impl<S: Sink> Ingest<S> {
         if let Some(handshake) = inspected.inspection.handshake.take() {
             return handshake::answer(handshake, &self.confirmer).await;
         }
-        self.next_stages.prewarm();
         let trace = TraceContext::current();
         let received = Received {
             at: received_at,
@@ -158,10 +159,22 @@ impl<S: Sink> Ingest<S> {
             trace: trace.iter().flat_map(TraceContext::fields).collect(),
         };
         let event = payload_received(&inspected, received);
-        // The content is read while the event is under way.
-        let looking = async { self.next_stages.prewarm_if_watched(&inspected, received_at) };
-        let (queued, ()) = tokio::join!(biased; self.queue(&event, trace.as_ref()), looking);
-        queued?;
+        Span::current().record("ce_id", event.id());
+        match &self.hand_over {
+            HandOver::Queue(sink) => {
+                self.next_stages.prewarm();
+                // The content is read while the event is under way.
+                let looking = async { self.next_stages.prewarm_if_watched(&inspected, received_at) };
+                let (queued, ()) = tokio::join!(biased; queue(sink, &event, trace.as_ref()), looking);
+                queued?;
+            }
+            HandOver::Direct(direct) => {
+                let content = inspected.finish(received_at);
+                let accepted = content.map(|content| Accepted::new(recorded, content));
+                let (carried, taken) = (Carried::new(event), &webhook.taken);
+                direct.take(Offer { carried, accepted, received_at, trace, taken }).await?;
+            }
+        }
         let status = StatusCode::from_u16(origin.decoder.success_status()).unwrap_or(StatusCode::ACCEPTED);
         Ok(HttpResponse::build(status).finish())
     }
@@ -185,24 +198,6 @@ impl<S: Sink> Ingest<S> {
         }
         let signed = webhook.guard.check_body(request, &body, now).ok_or_else(Problem::unauthorized)?;
         Ok((body, signed))
-    }
-
-    /// Returns once the event is durable.
-    async fn queue(&self, event: &Event, trace: Option<&TraceContext>) -> Result<(), Problem> {
-        Span::current().record("ce_id", event.id());
-        crash::point("before-write");
-        match self.sink.send(event, trace).await {
-            Ok(()) => {
-                crash::point("after-commit");
-                Ok(())
-            }
-            Err(error) => {
-                let is_final = matches!(error, SinkError::Refused(_));
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::error!(error, is_final, "a request could not be queued");
-                Err(Problem::unavailable("the request could not be queued; it was not taken"))
-            }
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use pipeline_config::{Pipeline, Source};
 use runtime::Env;
 
 use crate::credentials::Guard;
+use crate::direct::Taken;
 use crate::rate::Limiter;
 
 /// One source, ready to take requests.
@@ -15,6 +16,8 @@ pub(crate) struct Webhook {
     source: Source,
     pub(crate) guard: Guard,
     pub(crate) limiter: Option<Limiter>,
+    /// What it has under way at the database and at the Broker, in direct mode.
+    pub(crate) taken: [Taken; 2],
 }
 
 /// The sources by name; those that are events in the Broker are not among them.
@@ -49,6 +52,11 @@ impl Sources {
         self.by_name.values().filter_map(|webhook| decoders::by_name(&webhook.source.format))
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_name.len()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<(Origin<'_>, &Webhook)> {
         let (name, webhook) = self.by_name.get_key_value(name)?;
         Some((Origin::new(name, &webhook.source).ok()?, webhook))
@@ -64,5 +72,6 @@ impl std::fmt::Debug for Sources {
 fn webhook(name: &str, source: &Source, env: &Env) -> Result<Webhook, Vec<String>> {
     let guard = Guard::of(&source.credentials, env)?;
     Origin::new(name, source).map_err(|refusal: Refusal| vec![refusal.to_string()])?;
-    Ok(Webhook { source: source.clone(), guard, limiter: source.rate.map(Limiter::new) })
+    let (limiter, taken) = (source.rate.map(Limiter::new), Default::default());
+    Ok(Webhook { source: source.clone(), guard, limiter, taken })
 }

@@ -1,5 +1,6 @@
 //! The settings of `scheduler`, beside those of the shell and of the database.
 
+use jiff::SignedDuration;
 use pipeline_config::Pipeline;
 use runtime::Env;
 use sink::HttpSink;
@@ -12,6 +13,8 @@ pub struct Config {
     pub(crate) pipeline: String,
     /// The names of its rules, and their hashes in the same order.
     pub(crate) rules: (Vec<String>, Vec<String>),
+    /// The time between two ticks.
+    pub(crate) tick: SignedDuration,
     /// Where payloads wait.
     pub(crate) queues: Queues,
     /// `K_SINK`: where events go.
@@ -22,7 +25,7 @@ impl Config {
     /// A configuration for the rules of `pipeline`.
     pub fn new(pipeline: &Pipeline, queues: Queues, sink: HttpSink) -> Self {
         let rules = pipeline.rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
-        Self { pipeline: pipeline.hash.clone(), rules, queues, sink }
+        Self { pipeline: pipeline.hash.clone(), rules, tick: pipeline.tick, queues, sink }
     }
 
     /// Reads it; mistakes are noted in `env`, and then there is none.

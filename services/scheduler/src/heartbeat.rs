@@ -17,6 +17,8 @@ pub(crate) struct Known<'a> {
     pub(crate) look: Option<&'a Look>,
     /// Whether payloads wait among the dead letters, or on their way from there.
     pub(crate) dead_letters_wait: bool,
+    /// Whether a payload was refused since the tick before: it may wait at its sender.
+    pub(crate) refused: bool,
 }
 
 /// What becomes of the ticks so far.
@@ -33,11 +35,11 @@ pub(crate) struct Decision {
 /// Decides for the ticks that are pending and for the one of now, in order of time: none is a heartbeat before the one that
 /// came before it.
 ///
-/// A tick that a later one has overtaken is none: silence was judged without it.
+/// A tick that a later one has overtaken is none: silence was judged without it. Nor is one after a refusal.
 pub(crate) fn decide(Earlier { mut pending, newest }: Earlier, known: Known<'_>) -> Decision {
     let now = known.now;
     let is_overtaken = newest.is_some_and(|newest| newest >= now);
-    if !is_overtaken && pending.iter().all(|one| one.at != now) {
+    if !is_overtaken && !known.refused && pending.iter().all(|one| one.at != now) {
         pending.push(PendingHeartbeat { at: now, waits_for: WaitsFor::Payloads, ends: None, ends_at: now });
         pending.sort_by_key(|one| one.at);
     }
@@ -98,7 +100,22 @@ mod tests {
 
     /// A tick at this minute.
     fn tick(pending: &[PendingHeartbeat], at: i64, look: &Look, dead_letters_wait: bool) -> Decision {
-        decide(earlier(pending), Known { now: minute(at), look: Some(look), dead_letters_wait })
+        decide(earlier(pending), Known { look: Some(look), dead_letters_wait, ..at_minute(at) })
+    }
+
+    /// Nothing is known.
+    fn at_minute<'a>(minute_of: i64) -> Known<'a> {
+        Known { now: minute(minute_of), look: None, dead_letters_wait: false, refused: false }
+    }
+
+    #[test]
+    fn a_tick_after_a_refusal_is_none_and_those_before_it_are() {
+        let first = tick(&[], 5, &look(queue(7, 6), Queue::default()), false);
+        let through = look(queue(7, 7), Queue::default());
+        let known = Known { look: Some(&through), refused: true, ..at_minute(10) };
+        let second = decide(earlier(&first.pending), known);
+        assert_eq!((second.heartbeats, second.pending), (vec![minute(5)], vec![]));
+        assert_eq!(tick(&[], 15, &through, false).heartbeats, [minute(15)]);
     }
 
     fn earlier(pending: &[PendingHeartbeat]) -> Earlier {
@@ -155,13 +172,13 @@ mod tests {
         let decision = tick(&pending, 60, &stuck, false);
         assert_eq!((decision.heartbeats, decision.overdue, decision.pending.len()), (vec![minute(0)], 1, 12));
         // The same where the queues cannot be looked at.
-        let known = Known { now: minute(65), look: None, dead_letters_wait: false };
+        let known = at_minute(65);
         assert_eq!(decide(earlier(&decision.pending), known).heartbeats, [minute(5)]);
     }
 
     #[test]
     fn a_tick_that_a_later_heartbeat_has_overtaken_is_none() {
-        let known = Known { now: minute(5), look: Some(&Look::default()), dead_letters_wait: false };
+        let known = Known { look: Some(&Look::default()), ..at_minute(5) };
         let overtaken = Earlier { pending: Vec::new(), newest: Some(minute(6)) };
         assert_eq!(decide(overtaken, known), Decision::default());
     }
@@ -180,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_tick_at_which_the_queues_could_not_be_looked_at_waits_for_what_is_found_later() {
-        let known = Known { now: minute(0), look: None, dead_letters_wait: false };
+        let known = at_minute(0);
         let blind = decide(Earlier::default(), known);
         let found = tick(&blind.pending, 5, &look(queue(7, 6), Queue::default()), false);
         assert_eq!(found.heartbeats, []);

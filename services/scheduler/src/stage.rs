@@ -10,7 +10,7 @@ use serde::Serialize;
 use sink::{Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::due::{self, Due, Rules};
-use store::{Database, StoreError, Transaction, heartbeats};
+use store::{Database, StoreError, Transaction, heartbeats, refusals};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -75,13 +75,18 @@ impl Scheduler {
         let earlier = heartbeats::earlier(&transaction).await?;
         // After the look: what left a queue unstored before it is among the dead letters by now.
         let dead_letters_wait = heartbeats::dead_letters_wait(&transaction, now).await?;
-        let decision = decide(earlier, Known { now, look, dead_letters_wait });
+        let refused_at = refusals::newest(&transaction, now).await?;
+        let refused = refused_at.is_some_and(|at| now.duration_since(at) <= self.config.tick);
+        let decision = decide(earlier, Known { now, look, dead_letters_wait, refused });
         heartbeats::settle(&transaction, &decision.heartbeats, &decision.pending).await?;
         transaction.commit().await?;
         if decision.overdue > 0 {
             tracing::error!(
                 "payloads have waited for more than an hour; devices may be reported silent for them"
             );
+        }
+        if let Some(refused_at) = refused_at.filter(|_| refused) {
+            tracing::warn!(%refused_at, "a payload was refused, and may wait at its sender; this tick is no heartbeat");
         }
         if let Some(oldest) = decision.pending.first() {
             tracing::warn!(since = %oldest.at, dead_letters_wait, "payloads wait; the heartbeat waits too");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use knative_local::Config;
 use testkit::{TestReceiver, eventually};
+use topology::Mode;
 
 use crate::checker::{self, Answer, Sent};
 use crate::messages;
@@ -47,9 +48,18 @@ pub struct Farm {
 }
 
 impl Farm {
-    /// `processes` of `transform` and of `alert` at once, on real time unless `clock` is set; `None` where PostgreSQL is
-    /// not installed.
+    /// In broker mode: `processes` of `transform` and of `alert` at once, on real time unless `clock` is set; `None` where
+    /// PostgreSQL is not installed.
     pub async fn open(processes: u32, clock: Option<Timestamp>, adjust: fn(&mut Config)) -> Option<Self> {
+        Self::open_in(Mode::Broker, processes, (clock, adjust)).await
+    }
+
+    /// The same in any mode.
+    pub async fn open_in(
+        mode: Mode,
+        processes: u32,
+        (clock, adjust): (Option<Timestamp>, fn(&mut Config)),
+    ) -> Option<Self> {
         let ops = TestReceiver::start().await;
         let plan = Plan {
             environment: vec![
@@ -62,6 +72,7 @@ impl Farm {
                 Vec::new()
             },
             clock,
+            mode,
             adjust,
             ..Plan::new(PIPELINE)
         };

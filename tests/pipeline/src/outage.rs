@@ -6,6 +6,7 @@ use knative_local::{Config, TriggerStats};
 use crate::farm::Farm;
 use crate::random::Random;
 use crate::traffic::payloads;
+use topology::Mode;
 
 /// The time between two ticks.
 pub const TICK: SignedDuration = SignedDuration::from_mins(5);
@@ -22,9 +23,10 @@ pub struct Outage {
 
 impl Outage {
     /// `None` where PostgreSQL is not installed; `seed` is that of the payloads.
-    pub async fn open(seed: u64, adjust: fn(&mut Config)) -> Option<Self> {
+    pub async fn open(mode: Mode, seed: u64, adjust: fn(&mut Config)) -> Option<Self> {
         let now: Timestamp = START.parse().expect("the start is a time");
-        Some(Self { farm: Farm::open(1, Some(now), adjust).await?, random: Random::new(seed), now })
+        let farm = Farm::open_in(mode, 1, (Some(now), adjust)).await?;
+        Some(Self { farm, random: Random::new(seed), now })
     }
 
     /// Some time later there is a tick.

@@ -10,6 +10,7 @@ use knative_local::{Config, LocalKnative, Running};
 use local::local_topology::{self, LocalTopology};
 use testkit::{OwnPostgres, eventually, own_postgres};
 use tokio_postgres::Client;
+use topology::Mode;
 
 /// The source's key in every pipeline file of the tests, in the environment variable `STAND_KEY`.
 pub const KEY: &str = "stand-key-8b1f";
@@ -26,6 +27,8 @@ pub struct Plan {
     pub clock: Option<Timestamp>,
     /// Processes at once, by stage.
     pub max_scale: Vec<(&'static str, u32)>,
+    /// The way of a payload to its rows.
+    pub mode: Mode,
     /// Changes to the broker's configuration.
     pub adjust: fn(&mut Config),
 }
@@ -38,6 +41,7 @@ impl Plan {
             environment: Vec::new(),
             clock: None,
             max_scale: Vec::new(),
+            mode: Mode::Broker,
             adjust: |_| {},
         }
     }
@@ -198,6 +202,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         database_url: database_url.to_owned(),
         environment,
         listen: ([127, 0, 0, 1], 0).into(),
+        mode: plan.mode,
         idle: Duration::from_secs(2),
         tick: None,
     };

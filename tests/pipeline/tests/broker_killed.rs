@@ -39,11 +39,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_accepted_before_up_was_killed_is_stored_by_the_next() {
+    killed("everything_accepted_before_up_was_killed_is_stored_by_the_next", "broker").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_direct_mode_too() {
+    killed("in_direct_mode_too", "direct").await;
+}
+
+async fn killed(test: &str, mode: &str) {
     if postgres_local::find_binaries().is_err() {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL's server binaries were not found");
-        println!(
-            "skipped: everything_accepted_before_up_was_killed_is_stored_by_the_next: PostgreSQL's server binaries were not found"
-        );
+        println!("skipped: {test}: PostgreSQL's server binaries were not found");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -52,13 +59,13 @@ async fn everything_accepted_before_up_was_killed_is_stored_by_the_next() {
     let mut traffic = payloads_of(1, &mut Random::new(1), PAYLOADS, now);
     let after = traffic.split_off(PAYLOADS - 5);
 
-    let first = Up::start(folder.path()).await;
+    let first = Up::start(folder.path(), mode).await;
     let mut sent = first.post_and_die(traffic).await;
     let accepted = sent.iter().filter(|(_, answer)| *answer == Answer::Accepted).count();
     assert!(accepted >= PAYLOADS / 2, "{accepted} payloads were accepted");
     assert!(accepted < sent.len(), "it was killed after the traffic");
 
-    let second = Up::start(folder.path()).await;
+    let second = Up::start(folder.path(), mode).await;
     sent.extend(second.post_all(after).await);
     let database = second.database().await;
     eventually(PATIENCE, || async {
@@ -83,7 +90,7 @@ struct Up {
 }
 
 impl Up {
-    async fn start(folder: &Path) -> Self {
+    async fn start(folder: &Path, mode: &str) -> Self {
         let port = free_port();
         let published = folder.join(".freshet/database-url");
         // What a killed one has left says nothing of this one.
@@ -95,7 +102,7 @@ impl Up {
             .env_remove("FRESHET_BROKER")
             .env_remove("DATABASE_URL");
         let process = command
-            .args(["up", "--port", &port.to_string()])
+            .args(["up", "--mode", mode, "--port", &port.to_string()])
             .env("FIELD_KEY", KEY)
             .kill_on_drop(true)
             .spawn()

@@ -6,6 +6,7 @@ use pipeline_tests::farm::patient;
 use pipeline_tests::outage::{Outage, TICK};
 use pipeline_tests::stand::PATIENCE;
 use testkit::eventually;
+use topology::Mode;
 
 /// Of the payloads.
 const SEED: u64 = 11;
@@ -19,7 +20,7 @@ fn class_kafka(config: &mut Config) {
 }
 
 async fn open() -> Option<Outage> {
-    let mut outage = Outage::open(SEED, class_kafka).await?;
+    let mut outage = Outage::open(Mode::Broker, SEED, class_kafka).await?;
     for _ in 0..2 {
         outage.pass(TICK).await;
         outage.farm.stand.rest().await;

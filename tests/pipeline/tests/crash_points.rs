@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jiff::Timestamp;
+use pipeline_tests::checker::Answer;
 use pipeline_tests::farm::{Farm, patient};
 use pipeline_tests::stand::PATIENCE;
 use pipeline_tests::traffic::{Item, Payload};
 use runtime::Clock;
 use testkit::eventually;
+use topology::Mode;
 
 /// A farm, and a device whose alert begins or ends with each payload.
 struct Field {
@@ -17,7 +19,11 @@ struct Field {
 
 impl Field {
     async fn open() -> Option<Self> {
-        let farm = Farm::open(1, None, patient).await?;
+        Self::open_in(Mode::Broker).await
+    }
+
+    async fn open_in(mode: Mode) -> Option<Self> {
+        let farm = Farm::open_in(mode, 1, (None, patient)).await?;
         let start = Clock::system().now();
         Some(Self { farm, start, count: 0 })
     }
@@ -123,6 +129,24 @@ async fn what_is_queued_outlives_ingest() {
     assert_eq!(field.farm.accepted(), 1);
     field.outlives("ingest", "after-commit").await;
     assert_eq!(field.farm.accepted(), 1);
+    field.farm.stand.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_direct_mode_a_payload_outlives_ingest_before_and_after_its_commit() {
+    let Some(mut field) = Field::open_in(Mode::Direct).await else { return };
+    for point in ["before-write", "after-commit"] {
+        field.farm.stand.crash_at("ingest", point);
+        let mut payload = field.next();
+        // Two requests with an item that makes no sense are two dead letters.
+        payload.items.truncate(1);
+        assert_eq!(field.farm.stand.post("field", payload.body()).await, None, "{point}");
+        // Without an answer a sender comes again; its readings are there already, where they were committed.
+        field.farm.stand.post_until_taken("field", payload.body()).await;
+        field.farm.sent.push((payload, Answer::Accepted));
+        field.farm.settles().await;
+        assert_eq!(field.transitions().await, field.count, "after the crash at {point}");
+    }
     field.farm.stand.down().await;
 }
 

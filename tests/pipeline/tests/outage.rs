@@ -7,6 +7,7 @@ use pipeline_tests::farm::patient;
 use pipeline_tests::outage::{Outage, TICK};
 use pipeline_tests::stand::PATIENCE;
 use testkit::eventually;
+use topology::Mode;
 
 /// Of the payloads.
 const SEED: u64 = 7;
@@ -41,7 +42,16 @@ async fn without_a_database(outage: &mut Outage, ticks: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_away_for_longer_than_every_retry_loses_nothing_and_silences_nobody() {
-    let Some(mut outage) = Outage::open(SEED, ticks).await else { return };
+    a_long_outage(Mode::Broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_in_direct_mode() {
+    a_long_outage(Mode::Direct).await;
+}
+
+async fn a_long_outage(mode: Mode) {
+    let Some(mut outage) = Outage::open(mode, SEED, ticks).await else { return };
     live(&mut outage, 3).await;
     without_a_database(&mut outage, 4).await;
     outage.database_is_back();
@@ -54,7 +64,7 @@ async fn a_database_away_for_longer_than_every_retry_loses_nothing_and_silences_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_sink_that_is_down_as_well_holds_everything_back() {
-    let Some(mut outage) = Outage::open(SEED, ticks).await else { return };
+    let Some(mut outage) = Outage::open(Mode::Broker, SEED, ticks).await else { return };
     live(&mut outage, 1).await;
     let before = outage.payloads().dead_lettered;
     outage.farm.stand.running.faults().dead_letter_sink_down(true);

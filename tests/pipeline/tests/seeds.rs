@@ -5,6 +5,7 @@
 use pipeline_tests::farm::{Farm, STAGES, patient, payloads_of};
 use pipeline_tests::random::Random;
 use runtime::Clock;
+use topology::Mode;
 
 const SEEDS: u64 = 12;
 const PAYLOADS: usize = 24;
@@ -27,12 +28,17 @@ const CRASH_POINTS: [(&str, &str); 11] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_odd_seeds_hold_with_one_process_a_stage() {
-    hold(seeds().filter(|seed| seed % 2 == 1).collect(), 1).await;
+    hold(Mode::Broker, seeds().filter(|seed| seed % 2 == 1).collect(), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_seeds_hold_in_direct_mode() {
+    hold(Mode::Direct, seeds().collect(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_even_seeds_hold_with_two_processes_of_transform_and_alert() {
-    hold(seeds().filter(|seed| seed % 2 == 0).collect(), 2).await;
+    hold(Mode::Broker, seeds().filter(|seed| seed % 2 == 0).collect(), 2).await;
 }
 
 fn seeds() -> Box<dyn Iterator<Item = u64>> {
@@ -43,9 +49,9 @@ fn seeds() -> Box<dyn Iterator<Item = u64>> {
     }
 }
 
-async fn hold(seeds: Vec<u64>, processes: u32) {
+async fn hold(mode: Mode, seeds: Vec<u64>, processes: u32) {
     for seeds in seeds.chunks(SEEDS_A_STAND) {
-        let Some(mut farm) = Farm::open(processes, None, patient).await else { return };
+        let Some(mut farm) = Farm::open_in(mode, processes, (None, patient)).await else { return };
         for seed in seeds {
             let _said = SaysWhichFailed(*seed);
             Run::new(*seed, &mut farm).play().await;

@@ -54,17 +54,22 @@ pub(super) async fn run(service: Arc<Service>) {
 }
 
 /// What a process has until its end: its port and its place on the list.
-type Held = (Reservation, Listed);
+type Held = (Option<Reservation>, Listed);
 
 /// A process that is ready.
 async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Held), String> {
     let started = Instant::now();
     let spec = &service.spec;
-    let reservation = port::reserve().map_err(|error| error.to_string())?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, reservation.port));
+    let (reservation, address) = if spec.exposed {
+        (None, service.address)
+    } else {
+        let reservation = port::reserve().map_err(|error| error.to_string())?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, reservation.port));
+        (Some(reservation), address)
+    };
     let revision = format!("{}-{}", spec.name, uuid::Uuid::now_v7().simple());
     let listed = service.activation.orphans.list(&revision).map_err(|error| error.to_string())?;
-    let mut child = spawn(service, reservation.port, &revision).await.map_err(|error| error.to_string())?;
+    let mut child = spawn(service, address, &revision).await.map_err(|error| error.to_string())?;
     let pid = child.id().ok_or("it ended at once")?;
     service.counters.starts.fetch_add(1, Relaxed);
     let ready = tokio::select! {
@@ -89,7 +94,7 @@ async fn start(service: &Arc<Service>) -> Result<(Child, Arc<Process>, Held), St
     Ok((child, Arc::new(Process::new(pid, address, started)), (reservation, listed)))
 }
 
-async fn spawn(service: &Service, port: u16, revision: &str) -> io::Result<Child> {
+async fn spawn(service: &Service, address: SocketAddr, revision: &str) -> io::Result<Child> {
     let spec = &service.spec;
     let activation = &service.activation;
     let output = output(&activation.logs, &spec.name)?;
@@ -97,9 +102,9 @@ async fn spawn(service: &Service, port: u16, revision: &str) -> io::Result<Child
     command
         .args(&spec.args)
         .envs(&spec.env)
-        .env("PORT", port.to_string())
-        // Nobody but the activator is to reach it, and a stage asks for no credential.
-        .env("LISTEN_ADDRESS", Ipv4Addr::LOCALHOST.to_string())
+        .env("PORT", address.port().to_string())
+        // Unless it is exposed, nobody but the activator is to reach it, and a stage asks for no credential.
+        .env("LISTEN_ADDRESS", address.ip().to_string())
         .env("K_SERVICE", &spec.name)
         .env("K_CONFIGURATION", &spec.name)
         .env("K_REVISION", revision)

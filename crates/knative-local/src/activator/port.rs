@@ -16,11 +16,26 @@ const COUNT: u16 = 10_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// A port that no other process is given while this lives. The socket never listens, and lets a listener with
+/// A port that no other program is given while this lives. The socket never listens, and lets a listener with
 /// `SO_REUSEADDR` (every server's default) bind beside it.
-pub(super) struct Reservation {
+pub(crate) struct Reservation {
     pub(super) port: u16,
     _socket: TcpSocket,
+}
+
+impl Reservation {
+    /// Reserves this address, or with port 0 a free port of it, and gives the address that it is.
+    ///
+    /// # Errors
+    /// Where something listens there already.
+    pub(crate) fn of(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(address)?;
+        // Only after the bind: before it, a port that another process holds in this way would seem free.
+        socket.set_reuseaddr(true)?;
+        let bound = socket.local_addr()?;
+        Ok((Self { port: bound.port(), _socket: socket }, bound))
+    }
 }
 
 pub(super) fn reserve() -> io::Result<Reservation> {
@@ -31,11 +46,8 @@ pub(super) fn reserve() -> io::Result<Reservation> {
         if FORBIDDEN_PORTS.contains(&port) {
             continue;
         }
-        let socket = TcpSocket::new_v4()?;
-        if socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok() {
-            // Only after the bind: before it, a port that another process holds in this way would seem free.
-            socket.set_reuseaddr(true)?;
-            return Ok(Reservation { port, _socket: socket });
+        if let Ok((reservation, _)) = Reservation::of((Ipv4Addr::UNSPECIFIED, port).into()) {
+            return Ok(reservation);
         }
     }
     Err(io::Error::new(io::ErrorKind::AddrInUse, "no port between 20000 and 29999 is free"))

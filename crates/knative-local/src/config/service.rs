@@ -32,6 +32,10 @@ pub struct ServiceSpec {
     /// machine: what a browser may have been led there by somebody's page is refused with 421.
     #[serde(default)]
     pub public: bool,
+    /// Whether its one process listens at `listen` by itself, from the start to the end of the broker: nothing stands between
+    /// it and its senders, and neither are its requests counted nor is it ever at zero.
+    #[serde(default)]
+    pub exposed: bool,
     /// `containerConcurrency`: requests that one process is given at once; 0 is no limit.
     #[serde(default)]
     pub container_concurrency: u32,
@@ -70,6 +74,7 @@ impl ServiceSpec {
             env: BTreeMap::new(),
             listen: loopback(),
             public: false,
+            exposed: false,
             container_concurrency: 0,
             min_scale: 0,
             max_scale: default_max_scale(),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use knative_local::{Rule, Running, ServiceSpec, Subscriber, TriggerSpec, service_url};
+use knative_local::{
+    LocalKnative, Rule, Running, ServiceSpec, StartError, Subscriber, TriggerSpec, service_url,
+};
 use testkit::eventually;
 
 use crate::setup::{BUDGET, Event, Setup, example, quiet, rules, service, start};
@@ -246,6 +248,33 @@ fn runs(revision: &str) -> bool {
         let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
         String::from_utf8_lossy(&environment).contains(&variable)
     })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exposed_service_runs_from_the_start_listens_by_itself_and_is_replaced_when_it_dies() {
+    let setup = Setup::new();
+    let mut config = setup.config();
+    let mut door = service("door");
+    door.exposed = true;
+    door.listen.set_port(testkit::free_port());
+    config.services = vec![door.clone()];
+    let running = start(config.clone()).await;
+    let url = format!("http://{}/a", door.listen);
+    assert_eq!(running.service_url("door").as_deref(), url.strip_suffix("/a"));
+    let answer = async || setup.client.get(&url).send().await.map(|answer| answer.status().as_u16());
+    assert_eq!(answer().await.unwrap(), 200);
+    assert_eq!(running.stats().services["door"].requests, 0, "nothing stands before it");
+    let pid = running.pids("door")[0];
+    running.kill("door");
+    eventually(BUDGET, || async { running.pids("door").first().is_some_and(|new| *new != pid) }).await;
+    assert_eq!(answer().await.unwrap(), 200);
+    running.stop().await;
+    assert!(answer().await.is_err());
+
+    let _taken = std::net::TcpListener::bind(door.listen).unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let refused = LocalKnative::start(config, std::sync::Arc::new(move || now)).await;
+    assert!(matches!(refused, Err(StartError::Io { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,6 +93,8 @@ pub enum KeptRequest {
     Here(Bytes),
     /// In the Kafka record that it came with.
     Record(RecordPlace),
+    /// Nowhere.
+    No,
 }
 
 impl KeptRequest {
@@ -104,13 +106,13 @@ impl KeptRequest {
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Here(bytes) => Some(bytes),
-            Self::Record(_) => None,
+            Self::Record(_) | Self::No => None,
         }
     }
 
     pub(super) fn record(&self) -> Option<&RecordPlace> {
         match self {
-            Self::Here(_) => None,
+            Self::Here(_) | Self::No => None,
             Self::Record(place) => Some(place),
         }
     }

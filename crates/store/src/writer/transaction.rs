@@ -27,6 +27,7 @@ use super::batch::RequestRow;
 use super::payload::Payload;
 use super::{Written, batch, statements, tables};
 use crate::dead_letters::{self, DeadLetter};
+use crate::refusals;
 
 /// Batches that are upserted after one in which something was there before: repetitions come in flocks.
 const UPSERT_BATCHES: u32 = 32;
@@ -50,14 +51,14 @@ impl InsertStrategy {
     }
 }
 
-/// Writes the payloads, whose keys differ; what became of each, in their order.
+/// Writes the payloads, whose identities differ, and that one was refused; what became of each, in their order.
 pub(super) async fn write(
     client: &Client,
     strategy: &InsertStrategy,
-    payloads: &[&Payload],
+    (payloads, refused): (&[&Payload], Option<Timestamp>),
 ) -> Result<Vec<Written>, Error> {
     if strategy.next_is_optimistic() {
-        match optimistic(client, payloads).await {
+        match optimistic(client, payloads, refused).await {
             Ok(()) => return Ok(vec![Written::Stored; payloads.len()]),
             Err(error) => {
                 roll_back(client).await;
@@ -68,13 +69,13 @@ pub(super) async fn write(
             }
         }
     }
-    upsert(client, payloads).await
+    upsert(client, payloads, refused).await
 }
 
 /// Everything, the commit included, as if nothing of it were there; a unique violation, and nothing written, where something is.
-async fn optimistic(client: &Client, payloads: &[&Payload]) -> Result<(), Error> {
+async fn optimistic(client: &Client, payloads: &[&Payload], refused: Option<Timestamp>) -> Result<(), Error> {
     let rows = batch::rows(payloads);
-    let (rest, keyed) = (Rest::of(payloads), payloads.iter().any(|payload| payload.key.is_some()));
+    let (rest, keyed) = (Rest::of(payloads, refused), payloads.iter().any(|payload| payload.key.is_some()));
     let prepare = async |sql| client.prepare_cached(sql).await;
     if !keyed && rest.is_empty() {
         return tables::fresh(client, &prepare(statements::FRESH).await?, (payloads, &rows)).await;
@@ -92,7 +93,11 @@ async fn optimistic(client: &Client, payloads: &[&Payload]) -> Result<(), Error>
     Ok(())
 }
 
-async fn upsert(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, Error> {
+async fn upsert(
+    client: &Client,
+    payloads: &[&Payload],
+    refused: Option<Timestamp>,
+) -> Result<Vec<Written>, Error> {
     let mut duplicates: HashSet<Uuid> = HashSet::new();
     loop {
         let open: Vec<&Payload> =
@@ -100,7 +105,7 @@ async fn upsert(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, 
         if open.is_empty() {
             break;
         }
-        let taken = match attempt(client, &open).await {
+        let taken = match attempt(client, &open, refused).await {
             Ok(taken) => taken,
             Err(error) => {
                 roll_back(client).await;
@@ -122,8 +127,12 @@ async fn upsert(client: &Client, payloads: &[&Payload]) -> Result<Vec<Written>, 
 }
 
 /// Everything but the commit; the receipts of those that were there before.
-async fn attempt(client: &Client, payloads: &[&Payload]) -> Result<HashSet<Uuid>, Error> {
-    let (rows, rest) = (batch::rows(payloads), Rest::of(payloads));
+async fn attempt(
+    client: &Client,
+    payloads: &[&Payload],
+    refused: Option<Timestamp>,
+) -> Result<HashSet<Uuid>, Error> {
+    let (rows, rest) = (batch::rows(payloads), Rest::of(payloads, refused));
     let prepare = async |sql| client.prepare_cached(sql).await;
     let (keys, receipts, moments, prepared) = try_join!(
         prepare(statements::KEYS),
@@ -156,27 +165,34 @@ pub(super) struct Rest<'a> {
     evaluation_requests: Vec<RequestRow<'a>>,
     pub(super) dead_letters: BTreeMap<Uuid, &'a DeadLetter>,
     seen: BTreeMap<i32, Timestamp>,
+    /// When a payload was refused.
+    refused: Option<Timestamp>,
 }
 
 impl<'a> Rest<'a> {
-    pub(super) fn of(payloads: &[&'a Payload]) -> Self {
+    pub(super) fn of(payloads: &[&'a Payload], refused: Option<Timestamp>) -> Self {
         Self {
             evaluation_requests: batch::evaluation_requests(payloads),
             dead_letters: batch::dead_letters(payloads),
             seen: batch::seen(payloads),
+            refused,
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.evaluation_requests.is_empty() && self.dead_letters.is_empty() && self.seen.is_empty()
+        self.evaluation_requests.is_empty()
+            && self.dead_letters.is_empty()
+            && self.seen.is_empty()
+            && self.refused.is_none()
     }
 
     /// Its statements, prepared once a connection.
-    pub(super) async fn prepare(&self, client: &Client) -> Result<[Statement; 3], Error> {
+    pub(super) async fn prepare(&self, client: &Client) -> Result<[Statement; 4], Error> {
         let prepared = try_join!(
             client.prepare_cached(statements::EVALUATION_REQUESTS),
             client.prepare_cached(dead_letters::KEEP),
             client.prepare_cached(statements::SEEN),
+            client.prepare_cached(refusals::RECORD),
         );
         prepared.map(Into::into)
     }
@@ -184,12 +200,19 @@ impl<'a> Rest<'a> {
     pub(super) async fn write(
         &self,
         client: &Client,
-        [requests, keep, seen]: &[Statement; 3],
+        [requests, keep, seen, refuse]: &[Statement; 4],
     ) -> Result<(), Error> {
+        let record_refusal = async {
+            match &self.refused {
+                Some(at) => client.execute(refuse, &[at]).await.map(drop),
+                None => Ok(()),
+            }
+        };
         try_join!(
             tables::evaluation_requests(client, requests, &self.evaluation_requests),
             dead_letters::keep_all(client, keep, &self.dead_letters),
             tables::seen(client, seen, &self.seen),
+            record_refusal,
         )?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use local::up::{Options, Work};
 use pipeline_config::Files;
 use runtime::Failure;
 use serde::Serialize;
-use topology::TICK_TIMER;
+use topology::{Mode, TICK_TIMER};
 
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
@@ -32,6 +32,9 @@ pub struct Args {
     /// The address of the webhook
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
     address: Ipv4Addr,
+    /// What a sender's 2xx means: the local broker has the payload, or its rows are committed
+    #[arg(long, value_enum, default_value_t = LocalMode::Broker)]
+    mode: LocalMode,
     /// How long a stage stays without a request
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     idle: Duration,
@@ -46,6 +49,24 @@ pub struct Args {
     once: bool,
 }
 
+/// The modes of one machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LocalMode {
+    /// The local broker has the payload
+    Broker,
+    /// Its rows are committed
+    Direct,
+}
+
+impl From<LocalMode> for Mode {
+    fn from(mode: LocalMode) -> Self {
+        match mode {
+            LocalMode::Broker => Self::Broker,
+            LocalMode::Direct => Self::Direct,
+        }
+    }
+}
+
 /// Runs until Ctrl-C, or with `--once` until the demo is over.
 ///
 /// # Errors
@@ -57,6 +78,7 @@ pub async fn run(args: Args) -> Result<Done, Failure> {
         state_directory: args.state_dir,
         address: args.address,
         port: args.port,
+        mode: args.mode.into(),
         idle: args.idle,
         binaries: args.bin_dir,
     };

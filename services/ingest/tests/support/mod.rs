@@ -15,7 +15,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::Event;
 use event_model::{RecordedRequest, cloudevent};
-use ingest::{Confirmer, Ingest, NextStages, Sources, routes};
+use ingest::{Confirmer, HandOver, Ingest, NextStages, Sources, routes};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use reqwest::{Client, RequestBuilder};
@@ -136,7 +136,7 @@ impl World {
             max_body_bytes: MAX_BODY,
             body_timeout: options.settings.body_timeout,
             clock: clock.clone(),
-            sink: HttpSink::from_env(&mut env).unwrap(),
+            hand_over: HandOver::Queue(HttpSink::from_env(&mut env).unwrap()),
             confirmer: confirmer.or_else(|| Confirmer::new(&mut env)).unwrap(),
         };
         env.finish().unwrap();

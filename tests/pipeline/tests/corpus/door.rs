@@ -59,7 +59,7 @@ impl Door {
             max_body_bytes: MAX_BODY,
             body_timeout: BODY_TIMEOUT,
             clock: clock.clone(),
-            sink: kept.clone(),
+            hand_over: ingest::HandOver::Queue(kept.clone()),
             confirmer: Confirmer::with_client(nobody_at_amazon()),
         };
         env.finish().expect("every secret is given");

@@ -1,0 +1,209 @@
+//! Direct mode: a payload is rows before its sender has an answer.
+//!
+//! ```text
+//! payload ─ database ── committed ──────────────────────────────> success
+//!              └─ full, away or slow ─ Broker ── acknowledged ──> success, `transform` persists it
+//!                                        └─ full ───────────────> 429
+//!                                        └─ away, or keeps nothing > 503
+//! ```
+//!
+//! It is the same event everywhere: one that the database may have taken, and that the Broker is then given, is stored once.
+
+mod breaker;
+mod hints;
+mod places;
+
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use cloudevents::AttributesReader as _;
+use event_model::event_types::is_hint;
+use jiff::Timestamp;
+use payload::{Accepted, Carried, Refusal};
+use persist::{Arrival, Persist, PersistError, Publication};
+use runtime::trace::TraceContext;
+use runtime::{Clock, crash};
+use sink::Sink;
+
+use crate::problem::Problem;
+use breaker::Breaker;
+use hints::Hints;
+use places::Places;
+pub(crate) use places::Taken;
+
+/// What direct mode is made of.
+#[derive(Debug)]
+pub struct DirectParts<S> {
+    /// Writes rows.
+    pub persist: Persist,
+    /// The Broker.
+    pub sink: S,
+    /// Whether the Broker keeps what it takes, so that a payload is safe there.
+    pub falls_back: bool,
+    /// For a payload to be committed.
+    pub commit_timeout: Duration,
+    /// Payloads under way at once to the database, and again to the Broker.
+    pub places: usize,
+    /// How many sources there are.
+    pub sources: usize,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Persists payloads before they are answered.
+#[derive(Debug)]
+pub struct Direct<S> {
+    parts: DirectParts<S>,
+    hints: Hints<S>,
+    breaker: Breaker,
+    database: Places,
+    broker: Places,
+}
+
+/// A payload on its way.
+pub(crate) struct Offer<'a> {
+    /// Its event.
+    pub(crate) carried: Carried,
+    /// What it comes to; or why it comes to nothing, which is kept.
+    pub(crate) accepted: Result<Accepted<'a>, Refusal>,
+    /// When it was received.
+    pub(crate) received_at: Timestamp,
+    /// The trace that it belongs to.
+    pub(crate) trace: Option<TraceContext>,
+    /// What its source has under way at the database, and at the Broker.
+    pub(crate) taken: &'a [Taken; 2],
+}
+
+/// Why the database did not take a payload, for all that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotCommitted {
+    /// Too much is under way.
+    Full,
+    /// It is away, slow, or was a moment ago.
+    Away,
+}
+
+impl<S: Sink + Clone + 'static> Direct<S> {
+    /// Must be called within a Tokio runtime; nothing is connected before the first payload.
+    pub fn new(parts: DirectParts<S>) -> Self {
+        let hints = Hints::start(parts.sink.clone());
+        let places = || Places::new(parts.places, parts.sources);
+        Self { hints, breaker: Breaker::default(), database: places(), broker: places(), parts }
+    }
+
+    /// Sends and records what is left, before the process ends.
+    pub async fn flush(&self) {
+        self.hints.flush().await;
+        if let Err(error) = self.parts.persist.record_refusal().await {
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(error, "that payloads were refused is not recorded");
+        }
+    }
+
+    /// Returns once the payload is committed, or the Broker has it.
+    pub(crate) async fn take(&self, offer: Offer<'_>) -> Result<(), Problem> {
+        let Offer { carried, accepted, received_at, trace, taken: [at_database, at_broker] } = offer;
+        let bytes = carried.data().map_or(0, Bytes::len);
+        let why = match self.database.enter(at_database, bytes) {
+            Some(_place) => match self.commit(&carried, accepted, received_at, trace.as_ref()).await {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            },
+            None => NotCommitted::Full,
+        };
+        let refused = match (self.parts.falls_back, why) {
+            (true, _) => match self.broker.enter(at_broker, bytes) {
+                Some(_place) => match self.parts.sink.send(&carried.whole(), trace.as_ref()).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => {
+                        let error: &(dyn std::error::Error + 'static) = &error;
+                        tracing::error!(error, "a payload was neither persisted nor queued");
+                        Problem::unavailable("the request could not be stored; it was not taken")
+                    }
+                },
+                None => Problem::overloaded(),
+            },
+            (false, NotCommitted::Full) => Problem::overloaded(),
+            (false, NotCommitted::Away) => {
+                Problem::unavailable("the request could not be stored; it was not taken")
+            }
+        };
+        self.parts.persist.note_refusal(received_at);
+        Err(refused)
+    }
+
+    async fn commit(
+        &self,
+        carried: &Carried,
+        accepted: Result<Accepted<'_>, Refusal>,
+        received_at: Timestamp,
+        trace: Option<&TraceContext>,
+    ) -> Result<(), NotCommitted> {
+        if !self.breaker.admits() {
+            return Err(NotCommitted::Away);
+        }
+        let persist = &self.parts.persist;
+        let written = async {
+            let now = self.parts.clock.now();
+            let refusal: PersistError = match accepted {
+                Ok(accepted) => {
+                    let arrival = Arrival { delivered_at: received_at, now, trace: trace.cloned() };
+                    match persist.accepted(carried, accepted, arrival).await {
+                        Err(error) if error.is_final() => error,
+                        written => return written,
+                    }
+                }
+                Err(refusal) => refusal.into(),
+            };
+            // It is promised to be kept, whatever is wrong with it.
+            let error: &(dyn std::error::Error + 'static) = &refusal;
+            tracing::warn!(error, "a payload is a dead letter");
+            persist.refuse(carried, refusal.to_string(), now).await?;
+            Ok(Vec::new())
+        };
+        match tokio::time::timeout(self.parts.commit_timeout, written).await {
+            Ok(Ok(publications)) => {
+                if self.breaker.succeeded() {
+                    tracing::info!("the database takes payloads again");
+                }
+                crash::point("after-commit");
+                self.publish(publications).await;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::error!(error, "a payload was not persisted");
+                Err(self.failed())
+            }
+            Err(_) => {
+                tracing::error!(
+                    limit_ms = self.parts.commit_timeout.as_millis(),
+                    "a payload was not persisted in time"
+                );
+                Err(self.failed())
+            }
+        }
+    }
+
+    fn failed(&self) -> NotCommitted {
+        if self.breaker.failed() {
+            let to = if self.parts.falls_back { "payloads go to the Broker" } else { "payloads are refused" };
+            tracing::error!("the database takes no payloads: {to}");
+        }
+        NotCommitted::Away
+    }
+
+    /// Hints are sent soon. What is for third parties is sent once, before the sender has its answer.
+    async fn publish(&self, publications: Vec<Publication>) {
+        for publication in publications {
+            if is_hint(publication.event.ty()) {
+                self.hints.send_soon(publication);
+            } else if let Err(error) =
+                self.parts.sink.send(&publication.event, publication.trace.as_ref()).await
+            {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::error!(error, event_type = publication.event.ty(), "an event was not published");
+            }
+        }
+    }
+}
