@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dead_letter::{DeadLetterTopic, DeadLetters, Sender, api};
-use runtime::ConfigErrors;
+use persist::{Persist, PersistParts};
+use pipeline_config::Pipeline;
+use runtime::{ConfigErrors, Env, Prewarm};
 use sink::HttpSink;
 use stage::App;
 use store::dead_letters::DeadLetterKeeper;
@@ -15,12 +17,34 @@ fn main() -> ExitCode {
         let sink = HttpSink::from_env(&mut runtime.env);
         let topic = DeadLetterTopic::from_env(&mut runtime.env);
         let settings = DatabaseSettings::from_env(&mut runtime.env);
+        let pipeline = pipeline(&mut runtime.env);
         runtime.env.finish()?;
         // Without a mistake there is a sink.
         let sink = sink.ok_or_else(ConfigErrors::default)?;
-        let sender = Arc::new(Sender { database: Database::new(&settings), sink, clock: runtime.clock });
+        let database = Database::new(&settings);
+        let persist = pipeline.map(|pipeline| {
+            let (database, prewarm, stage) = (database.clone(), Prewarm::default(), runtime.name);
+            Persist::new(PersistParts { pipeline, database, prewarm, stage })
+        });
+        let sender = Arc::new(Sender { database, sink, persist, clock: runtime.clock });
         let keeper = DeadLetterKeeper::new(sender.database.clone(), runtime.name);
         let stage = DeadLetters::new(Arc::clone(&sender), topic);
         Ok(App::new().stage(stage).keeping(keeper).routes(api::routes(sender)))
     })
+}
+
+/// `PAYLOADS_GO_TO`: `broker`, or `database` in direct mode with a Broker that keeps nothing; then the pipeline of
+/// `FRESHET_PIPELINE` says what is made of them.
+fn pipeline(env: &mut Env) -> Option<Pipeline> {
+    match env.text("PAYLOADS_GO_TO").as_deref() {
+        None | Some("broker") => None,
+        Some("database") => {
+            let files = env.text(pipeline_config::VARIABLE);
+            Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))
+        }
+        Some(_) => {
+            env.mistake("PAYLOADS_GO_TO", "is neither broker nor database");
+            None
+        }
+    }
 }
