@@ -83,7 +83,7 @@
 {{- $why := list -}}
 {{- if and .Values.broker.create (eq .Values.broker.class "Kafka") -}}{{- $why = append $why "the Broker of class Kafka" -}}{{- end -}}
 {{- if eq (include "freshet.deadLetters.sink" .) "kafka" -}}{{- $why = append $why "dead letters in Kafka" -}}{{- end -}}
-{{- if eq .Values.mode "topic" -}}{{- $why = append $why "topic mode" -}}{{- end -}}
+{{- if eq (include "freshet.mode" .) "topic" -}}{{- $why = append $why "topic mode" -}}{{- end -}}
 {{- if and $why (not $kafka.bootstrapServers) -}}
 {{- $mistakes = append $mistakes (printf "kafka.bootstrapServers is not set, and is needed for %s" (join " and " $why)) -}}
 {{- end -}}
@@ -93,7 +93,7 @@
 {{- if and (or $security.ca $security.clientCertificate) (not $security.existingSecret) -}}
 {{- $mistakes = append $mistakes "kafka.security.ca and clientCertificate say what is in kafka.security.existingSecret, which is not set" -}}
 {{- end -}}
-{{- $topicMode := eq .Values.mode "topic" -}}
+{{- $topicMode := eq (include "freshet.mode" .) "topic" -}}
 {{- $partitions := int .Values.topic.partitions -}}
 {{- if and $topicMode (gt (int .Values.worker.replicas) $partitions) -}}
 {{- $mistakes = append $mistakes (printf "worker.replicas is %d, but a topic of %d partitions has no work for more than %d" (int .Values.worker.replicas) $partitions $partitions) -}}
@@ -106,7 +106,7 @@
 {{- $mistakes = append $mistakes "topic.drained is for the upgrade that leaves topic mode: left on, it would let the next one go without a drain" -}}
 {{- end -}}
 {{- if and (not $topicMode) (not .Values.topic.drained) (lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .))) -}}
-{{- $mistakes = append $mistakes "this release is in topic mode now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with mode=broker and topic.drained=true" -}}
+{{- $mistakes = append $mistakes "this release is in topic mode now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with topic.drained=true" -}}
 {{- end -}}
 {{- dict "mistakes" $mistakes | toYaml -}}
 {{- end -}}
@@ -135,10 +135,10 @@
 {{- $mistakes := list -}}
 {{- $database := .Values.database -}}
 {{- $pods := 0 -}}
-{{- range $stage, $traits := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
-{{- if $traits.database -}}{{- $pods = add $pods (int (index $.Values.stages $stage).maxScale) -}}{{- end -}}
+{{- range $stage, $_ := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
+{{- if (include "freshet.stage.traits" (list $ $stage) | fromJson).database -}}{{- $pods = add $pods (int (index $.Values.stages $stage).maxScale) -}}{{- end -}}
 {{- end -}}
-{{- if eq .Values.mode "topic" -}}{{- $pods = add $pods (int .Values.worker.replicas) -}}{{- end -}}
+{{- if eq (include "freshet.mode" .) "topic" -}}{{- $pods = add $pods (int .Values.worker.replicas) -}}{{- end -}}
 {{- $wanted := add (mul $pods (int $database.poolSize)) (int $database.reservedConnections) -}}
 {{- if gt (int $wanted) (int $database.maxConnections) -}}
 {{- $mistakes = append $mistakes (printf "database: at most %d pods x poolSize %d + reservedConnections %d = %d connections, but maxConnections is %d: lower stages.*.maxScale or database.poolSize, or put a pooler in front of the server" $pods (int $database.poolSize) (int $database.reservedConnections) $wanted (int $database.maxConnections)) -}}
@@ -153,7 +153,7 @@
 
 {{- define "freshet.refusals.stages" -}}
 {{- $mistakes := list -}}
-{{- $own := list "PORT" "DELIVERY_TIMEOUT_MS" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "SCRATCH_DIR" "PREWARM_URLS" "PREWARM_WATCHED_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_PAYLOAD_GROUPS" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" -}}
+{{- $own := list "PORT" "DELIVERY_TIMEOUT_MS" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "MODE" "FALLBACK" "PAYLOADS_GO_TO" "SCRATCH_DIR" "PREWARM_URLS" "PREWARM_WATCHED_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_PAYLOAD_GROUPS" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" -}}
 {{- $processes := dict "worker" .Values.worker -}}
 {{- range $stage, $settings := .Values.stages -}}
 {{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}

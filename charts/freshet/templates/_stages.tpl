@@ -1,8 +1,32 @@
+{{/* The mode: where none is named, what loses nothing with the Broker's class. */}}
+{{- define "freshet.mode" -}}
+{{- .Values.mode | default (ternary "broker" "direct" (eq .Values.broker.class "Kafka")) -}}
+{{- end -}}
+
+{{/*
+What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores payloads; and where the Broker keeps nothing,
+`dead-letter` stores those that it would send back.
+*/}}
+{{- define "freshet.stage.traits" -}}
+{{- $root := index . 0 -}}
+{{- $stage := index . 1 -}}
+{{- $traits := deepCopy (get ($root.Files.Get "files/topology.yaml" | fromYaml).stages $stage) -}}
+{{- $_ := set $traits "scratch" $traits.database -}}
+{{- if eq (include "freshet.mode" $root) "direct" -}}
+{{- if eq $stage "ingest" -}}{{- $_ := set $traits "database" true -}}{{- end -}}
+{{- if and (eq $stage "dead-letter") (ne $root.Values.broker.class "Kafka") -}}
+{{- $_ := set $traits "pipeline" true -}}
+{{- $_ := set $traits "stores" true -}}
+{{- end -}}
+{{- end -}}
+{{- $traits | toJson -}}
+{{- end -}}
+
 {{/* What a stage speaks Kafka for itself, as a JSON list: (list $ traits), the traits being those of files/topology.yaml. */}}
 {{- define "freshet.stage.kafka" -}}
 {{- $root := index . 0 -}}
 {{- $triggers := and (eq $root.Values.broker.class "Kafka") (ne $root.Values.kafka.bootstrapServers "") -}}
-{{- $there := dict "payloads" (eq $root.Values.mode "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" $triggers -}}
+{{- $there := dict "payloads" (eq (include "freshet.mode" $root) "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" $triggers -}}
 {{- $uses := list -}}
 {{- range (index . 1).kafka -}}
 {{- if get $there . -}}{{- $uses = append $uses . -}}{{- end -}}
@@ -10,13 +34,13 @@
 {{- $uses | toJson -}}
 {{- end -}}
 
-{{/* Whom a stage prewarms: (list $ "stage"). In topic mode the worker does what `transform` does, and always runs. */}}
+{{/* Whom a stage prewarms: (list $ "stage"). `transform` is next in broker mode alone. */}}
 {{- define "freshet.env.prewarm" -}}
 {{- $root := index . 0 -}}
 {{- $stage := index . 1 -}}
 {{- $urls := dict -}}
 {{- range ($root.Files.Get "files/topology.yaml" | fromYaml).prewarms -}}
-{{- if and $root.Values.prewarm.enabled (eq .stage $stage) (not (and (eq .next "transform") (eq $root.Values.mode "topic"))) -}}
+{{- if and $root.Values.prewarm.enabled (eq .stage $stage) (not (and (eq .next "transform") (ne (include "freshet.mode" $root) "broker"))) -}}
 {{- $_ := set $urls .variable (append (get $urls .variable | default list) (include "freshet.stage.url" (list $root .next))) -}}
 {{- end -}}
 {{- end -}}

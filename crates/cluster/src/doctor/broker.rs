@@ -1,10 +1,10 @@
 //! The Broker, its class, and where dead letters go.
 
 use serde_json::Value;
-use topology::Delivery;
+use topology::{Delivery, PAYLOADS};
 
 use super::{Finding, code};
-use crate::object::{annotation, condition, event_type, is_ready, name, text};
+use crate::object::{annotation, condition, event_type, is_ready, name, text, variable};
 
 /// The class whose events outlive a restart.
 pub const KAFKA_CLASS: &str = "Kafka";
@@ -16,8 +16,26 @@ pub fn class(broker: &Value) -> &str {
     annotation(broker, CLASS)
 }
 
-/// What the Broker that the Triggers name tells. `definitions` are the cluster's custom resources.
-pub fn look(wanted: &str, broker: Option<&Value>, definitions: &[Value]) -> Vec<Finding> {
+/// The Triggers of what must not be lost in a Broker: of payloads, but for those that `ingest` stores by itself and never gives to
+/// the Broker. `ingest` is the pod spec of that stage.
+pub fn of_payloads<'a>(triggers: &'a [Value], ingest: Option<&Value>) -> Vec<&'a Value> {
+    let says = |name, value| ingest.and_then(|spec| variable(spec, name)) == Some(value);
+    let stores = says("MODE", "direct") && says("FALLBACK", "none");
+    let is_payload = |trigger: &&Value| {
+        let event_type = event_type(trigger);
+        Delivery::of(event_type).dead_letters && !(stores && event_type == PAYLOADS.event_type)
+    };
+    triggers.iter().filter(is_payload).collect()
+}
+
+/// What the Broker that the Triggers name tells. `definitions` are the cluster's custom resources; `of_payloads` are the Triggers of
+/// what must not be lost.
+pub fn look(
+    wanted: &str,
+    broker: Option<&Value>,
+    definitions: &[Value],
+    of_payloads: &[&Value],
+) -> Vec<Finding> {
     let subject = format!("broker/{wanted}");
     let Some(broker) = broker else {
         return vec![Finding::new(code::BROKER_MISSING, subject, "there is no such Broker in the namespace")];
@@ -33,7 +51,7 @@ pub fn look(wanted: &str, broker: Option<&Value>, definitions: &[Value]) -> Vec<
         let what =
             if reason.is_empty() { "no controller has reported its state yet".to_owned() } else { reason };
         found.push(Finding::new(code::NOT_READY, subject, what));
-    } else if !class.starts_with(KAFKA_CLASS) {
+    } else if !class.starts_with(KAFKA_CLASS) && !of_payloads.is_empty() {
         let what =
             format!("its class is {class}: with the in-memory channel it keeps nothing over a restart");
         found.push(Finding::new(code::BROKER_KEEPS_NOTHING, subject, what));
@@ -42,9 +60,7 @@ pub fn look(wanted: &str, broker: Option<&Value>, definitions: &[Value]) -> Vec<
 }
 
 /// Triggers of payloads whose dead letters go to a service, or nowhere. Hints have none: the next tick asks again.
-pub fn dead_letters(triggers: &[Value]) -> Option<Finding> {
-    let of_payloads = |trigger: &&Value| Delivery::of(event_type(trigger)).dead_letters;
-    let triggers: Vec<_> = triggers.iter().filter(of_payloads).collect();
+pub fn dead_letters(triggers: &[&Value]) -> Option<Finding> {
     let sink = |trigger: &Value, kind: &str| text(trigger, "/spec/delivery/deadLetterSink/ref/kind") == kind;
     let to_service = triggers.iter().filter(|trigger| sink(trigger, "Service")).count();
     let none =
@@ -74,7 +90,7 @@ mod tests {
     use event_model::event_types::{ALERTS_CHANGED, PAYLOAD_RECEIVED};
     use serde_json::{Value, json};
 
-    use super::{dead_letters, groups, look};
+    use super::{dead_letters, groups, look, of_payloads};
 
     fn broker(class: &str, status: &str) -> Value {
         json!({
@@ -87,7 +103,8 @@ mod tests {
     }
 
     fn codes(broker: Option<&Value>) -> Vec<&'static str> {
-        look("plant", broker, &[]).iter().map(|finding| finding.code).collect()
+        let trigger = trigger(PAYLOAD_RECEIVED, "Service");
+        look("plant", broker, &[], &[&trigger]).iter().map(|finding| finding.code).collect()
     }
 
     #[test]
@@ -99,17 +116,36 @@ mod tests {
         assert!(codes(Some(&broker("Kafka", "True"))).is_empty());
     }
 
+    fn trigger(event_type: &str, kind: &str) -> Value {
+        json!({"spec": {
+            "filter": {"attributes": {"type": event_type}},
+            "delivery": {"deadLetterSink": {"ref": {"kind": kind}}},
+        }})
+    }
+
+    #[test]
+    fn where_ingest_stores_payloads_only_events_of_others_can_be_lost_in_a_broker() {
+        let ingest = |variables: Value| json!({"containers": [{"env": variables}]});
+        let stores =
+            ingest(json!([{"name": "MODE", "value": "direct"}, {"name": "FALLBACK", "value": "none"}]));
+        let falls_back =
+            ingest(json!([{"name": "MODE", "value": "direct"}, {"name": "FALLBACK", "value": "broker"}]));
+        let own = [trigger(PAYLOAD_RECEIVED, "Service"), trigger(ALERTS_CHANGED, "Service")];
+        assert!(of_payloads(&own, Some(&stores)).is_empty());
+        assert_eq!(of_payloads(&own, Some(&falls_back)).len(), 1);
+        assert_eq!(of_payloads(&own, Some(&ingest(json!([])))).len(), 1);
+        let foreign = [trigger("com.example.reading", "Service")];
+        assert_eq!(of_payloads(&foreign, Some(&stores)).len(), 1);
+        let kept_nothing = look("plant", Some(&broker("MTChannelBasedBroker", "True")), &[], &[]);
+        assert!(kept_nothing.is_empty(), "{kept_nothing:?}");
+    }
+
     #[test]
     fn dead_letters_of_payloads_that_go_to_a_service_are_found() {
-        let trigger = |event_type: &str, kind: &str| {
-            json!({"spec": {
-                "filter": {"attributes": {"type": event_type}},
-                "delivery": {"deadLetterSink": {"ref": {"kind": kind}}},
-            }})
-        };
         let hint =
             json!({"spec": {"filter": {"attributes": {"type": ALERTS_CHANGED}}, "delivery": {"retry": 3}}});
         let own = |kind| trigger(PAYLOAD_RECEIVED, kind);
+        let dead_letters = |triggers: &[Value]| dead_letters(&of_payloads(triggers, None));
         assert!(dead_letters(&[own("KafkaSink"), hint.clone()]).is_none());
         let found =
             dead_letters(&[own("KafkaSink"), trigger("com.example.reading", "Service"), hint]).unwrap();

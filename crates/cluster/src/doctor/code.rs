@@ -82,7 +82,7 @@ pub const TRIGGER_MISSING: Code =
 /// The Broker keeps its events in memory.
 pub const BROKER_KEEPS_NOTHING: Code = warning(
     "broker-keeps-nothing",
-    "take broker.class=Kafka for anything that matters: a restart of this Broker loses what was accepted",
+    "take mode=direct, or broker.class=Kafka: a restart of this Broker loses payloads that were accepted, and events of others",
 );
 /// A process that events go through has no second one beside it.
 pub const SINGLE_REPLICA: Code = warning(

@@ -120,10 +120,11 @@ async fn own_objects(
         found.extend(objects::unfed_sources(&pipeline, &triggers));
     }
     found.extend(objects::migrations(&jobs));
-    found.extend(broker::dead_letters(&triggers));
+    let of_payloads = broker::of_payloads(&triggers, release.pod_spec("ingest"));
+    found.extend(broker::dead_letters(&of_payloads));
     let wanted = triggers.first().map_or(release.fullname.as_str(), |trigger| text(trigger, "/spec/broker"));
     let named = cluster.get(kinds::BROKER, namespace, wanted).await?;
-    found.extend(broker::look(wanted, named.as_ref(), definitions));
+    found.extend(broker::look(wanted, named.as_ref(), definitions, &of_payloads));
     let of_broker = named.as_ref().is_some_and(|broker| broker::class(broker) == broker::KAFKA_CLASS);
     let workloads = if of_broker { &data_plane::OF_BROKER[..] } else { &[] };
     for workload in workloads.iter().chain((!sinks.is_empty()).then_some(&data_plane::OF_SINK)) {

@@ -47,8 +47,9 @@ fn a_release_that_is_well_has_only_the_findings_of_its_broker() {
     found.extend(knative::deployment(&recorded["config-deployment"], &services));
     found.extend(knative::features(&recorded["config-features"], &services));
     found.extend(capacity::look(list(&recorded, "nodes"), list(&recorded, "pods"), &services, "plant"));
-    found.extend(broker::dead_letters(triggers));
-    found.extend(broker::look("plant", Some(&recorded["broker"]), definitions));
+    let of_payloads = broker::of_payloads(triggers, None);
+    found.extend(broker::dead_letters(&of_payloads));
+    found.extend(broker::look("plant", Some(&recorded["broker"]), definitions, &of_payloads));
     let codes: Vec<_> = found.iter().map(|finding| (finding.level.as_str(), finding.code)).collect();
     assert_eq!(
         codes,

@@ -63,8 +63,32 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
         assert_eq!(has(stage, "GREENHOUSE_KEY"), stage == "ingest", "{stage}");
         assert_eq!(has(stage, "FRESHET_TEST_TOKEN"), stage == "ingest", "{stage}");
         assert_eq!(has(stage, "OPS_SECRET_NEXT"), stage == "notify", "{stage}");
-        assert_eq!(has(stage, "DATABASE_URL"), stage != "ingest", "{stage}");
         assert_eq!(has(stage, "K_SINK"), stage != "notify", "{stage}");
+    }
+}
+
+#[test]
+fn what_stores_payloads_has_what_it_needs_in_each_mode_and_nothing_else_has() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let ci = |values: &str, mode: &str| Chart::new(tools).ci(values).set(&format!("mode={mode}")).objects();
+    for (values, mode, fallback, stores) in [
+        ("kafka", "", None, false),
+        ("kafka", "direct", Some("broker"), false),
+        ("broker-in-memory", "broker", None, false),
+        // What loses nothing with a Broker that keeps nothing is the default with it.
+        ("broker-in-memory", "", Some("none"), true),
+    ] {
+        let (place, objects) = (format!("{values} {mode}"), ci(values, mode));
+        let variable = |stage: &str, variable: &str| {
+            object(&objects, "Service", &format!("farm-{stage}")).variable(variable)
+        };
+        let is_direct = fallback.is_some();
+        assert_eq!(variable("ingest", "FALLBACK"), fallback.map(Value::from), "{place}");
+        assert_eq!(variable("ingest", "MODE").is_some(), is_direct, "{place}");
+        assert_eq!(variable("ingest", "DATABASE_URL").is_some(), is_direct, "{place}");
+        assert_eq!(variable("ingest", "PREWARM_URLS").is_some(), !is_direct, "{place}");
+        assert_eq!(variable("dead-letter", "PAYLOADS_GO_TO").is_some(), stores, "{place}");
+        assert_eq!(variable("dead-letter", "FRESHET_PIPELINE").is_some(), stores, "{place}");
     }
 }
 
@@ -149,7 +173,9 @@ fn what_has_the_database_counts_its_deaths_where_they_outlive_the_container() {
             for container in object.containers() {
                 let place = format!("{values}: {} {}", object.kind(), object.name());
                 let has = |name: &str| object.variable(name).is_some();
-                assert_eq!(has("SCRATCH_DIR"), has("DATABASE_URL"), "{place}");
+                // What `ingest` ends by is its sender's to send again.
+                let counts = has("DATABASE_URL") && !object.name().ends_with("-ingest");
+                assert_eq!(has("SCRATCH_DIR"), counts, "{place}");
                 let Some(folder) = object.variable("SCRATCH_DIR") else { continue };
                 let mounts = container.spec["volumeMounts"].as_array().unwrap();
                 let mount = mounts.iter().find(|mount| mount["mountPath"] == folder).unwrap();

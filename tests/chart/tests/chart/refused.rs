@@ -3,13 +3,14 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 43] = [
+const REFUSED: [(&str, &str); 44] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
         "at most 20 pods x poolSize 5 + reservedConnections 10 = 110 connections, but maxConnections is 100",
     ),
-    ("stages.transform.maxScale=13", "23 pods x poolSize 4 + reservedConnections 10 = 102"),
+    ("stages.transform.maxScale=21", "31 pods x poolSize 3 + reservedConnections 10 = 103"),
+    ("mode=direct,stages.ingest.maxScale=11", "31 pods x poolSize 3 + reservedConnections 10 = 103"),
     ("stages.alert.minScale=6", "stages.alert: minScale 6 is more than maxScale 5"),
     (
         "limits.maxRecordBytes=800000",
