@@ -65,7 +65,7 @@ impl Evaluator {
         let mut heartbeats = HeartbeatCache::new(self.pipeline.tick);
         let mut work = Work::new(&self.rules, scope.other_rules, self.clock.now());
         let (mut steps, untold) = (deadline.steps(LONGEST), Deadline::within(LONGEST_UNTOLD));
-        while work.is_left(&client, self.clock.now()).await? {
+        while work.is_left(&mut client, self.clock.now()).await? {
             let is_over = steps.next().is_none() || summary.notifications > 0 && untold.left().is_zero();
             let Some(streams) = work.take().filter(|_| !is_over) else {
                 // Without any progress going on is of no use.

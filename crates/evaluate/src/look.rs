@@ -8,7 +8,7 @@ use futures_util::future::try_join;
 use jiff::Timestamp;
 use runtime::Deadline;
 use store::alerts::{self, SHARDS, shard_of};
-use store::{Client, StoreError};
+use store::{Client, StoreError, Transaction};
 
 use crate::watched_rules::WatchedRules;
 
@@ -58,13 +58,16 @@ impl<'a> Work<'a> {
 
     /// Whether anything is due: looks for it where nothing is left of what was found before. A run ends with a look that finds nothing:
     /// what another process found locked meanwhile, and left, is found by it.
-    pub(crate) async fn is_left(&mut self, client: &Client, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn is_left(&mut self, client: &mut Client, now: Timestamp) -> Result<bool, StoreError> {
         if self.batches.is_empty() {
-            let waiting = self.waiting(client, now).await?;
+            let transaction = Transaction::begin(client).await?;
+            alerts::by_index(&transaction).await?;
+            let waiting = self.waiting(&transaction, now).await?;
             let room = if waiting.is_empty() { LOOK } else { BATCH };
             self.queue(waiting);
-            let walked = self.walk(client, now, room).await?;
+            let walked = self.walk(&transaction, now, room).await?;
             self.queue(walked);
+            transaction.commit().await?;
         }
         Ok(!self.batches.is_empty())
     }
@@ -80,10 +83,14 @@ impl<'a> Work<'a> {
     }
 
     /// The streams whose request or deadline this run has not come by.
-    async fn waiting(&mut self, client: &Client, now: Timestamp) -> Result<Vec<i32>, StoreError> {
+    async fn waiting(
+        &mut self,
+        transaction: &Transaction<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<i32>, StoreError> {
         let (requested, overdue) = try_join(
-            alerts::requested_streams(client, now, limit(LOOK + self.requests.len())),
-            alerts::overdue_streams(client, now, limit(LOOK + self.deadlines.len())),
+            alerts::requested_streams(transaction, now, limit(LOOK + self.requests.len())),
+            alerts::overdue_streams(transaction, now, limit(LOOK + self.deadlines.len())),
         )
         .await?;
         let requested = pass(&mut self.requests, requested).map(|(stream, _)| stream);
@@ -91,20 +98,25 @@ impl<'a> Work<'a> {
     }
 
     /// Up to `most` streams with a state of another rule.
-    async fn walk(&mut self, client: &Client, now: Timestamp, most: usize) -> Result<Vec<i32>, StoreError> {
+    async fn walk(
+        &mut self,
+        transaction: &Transaction<'_>,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<i32>, StoreError> {
         let Some(Walk { passed, said }) = &mut self.walk else { return Ok(Vec::new()) };
         let current = self.rules.iter().map(|watched| (watched.rule.name.clone(), watched.hash.clone()));
         let (names, hashes): (Vec<_>, Vec<_>) = current.unzip();
         // A stream has a state for each rule and series, and what another process has just walked over is still among them.
         let found =
-            alerts::streams_of_other_rules(client, (&names, &hashes), now, limit(most + passed.len()))
+            alerts::streams_of_other_rules(transaction, (&names, &hashes), now, limit(most + passed.len()))
                 .await?;
         let new: Vec<_> = pass(passed, found).collect();
         if new.is_empty() {
             self.walk = None;
         } else if said.left().is_zero() {
             *said = Deadline::within(SAID_EVERY);
-            let left = alerts::states_of_other_rules(client, (&names, &hashes), MOST_COUNTED).await?;
+            let left = alerts::states_of_other_rules(transaction, (&names, &hashes), MOST_COUNTED).await?;
             let more = left == MOST_COUNTED;
             tracing::info!(left, more, "states of changed rules are evaluated anew");
         }

@@ -5,6 +5,7 @@
 mod alerts;
 mod arrival;
 mod changes;
+mod cost;
 mod together;
 mod work;
 mod world;

@@ -13,7 +13,7 @@ use testkit::TestDatabase;
 use tokio_postgres::Client;
 
 /// The time that a run may take.
-const BUDGET: Duration = Duration::from_secs(20);
+pub(crate) const BUDGET: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
     pub(crate) sql: Client,

@@ -1,24 +1,22 @@
-//! Which streams are to be evaluated. Asked outside of a transaction: what is read here is only where to begin.
+//! Which streams are to be evaluated. What is read here, without a lock, is only where to begin.
 
-use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 
-use super::query;
-use crate::StoreError;
+use crate::{StoreError, Transaction};
 
 /// The streams with an evaluation request that is not put off, those that wait longest first; beside each the request's token.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn requested_streams(
-    client: &impl GenericClient,
+    transaction: &Transaction<'_>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<(i32, i64)>, StoreError> {
     let sql = "
         select stream_id, token from evaluation_request
         where not_before is null or not_before <= $1 order by token limit $2";
-    let rows = query(client, sql, &[&now, &limit]).await?;
+    let rows = transaction.query(sql, &[&now, &limit]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -28,7 +26,7 @@ pub async fn requested_streams(
 /// # Errors
 /// Those of the database.
 pub async fn overdue_streams(
-    client: &impl GenericClient,
+    transaction: &Transaction<'_>,
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<(i32, Timestamp)>, StoreError> {
@@ -37,7 +35,7 @@ pub async fn overdue_streams(
         select stream_id, deadline_at from alert_state
         where deadline_at <= (select max(at) from heartbeat) and {IS_NOT_PUT_OFF} order by deadline_at limit $2"
     );
-    let rows = query(client, &sql, &[&now, &limit]).await?;
+    let rows = transaction.query(&sql, &[&now, &limit]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -54,7 +52,7 @@ const IS_NOT_PUT_OFF: &str = "not exists (select from evaluation_request r
 /// # Errors
 /// Those of the database.
 pub async fn streams_of_other_rules(
-    client: &impl GenericClient,
+    transaction: &Transaction<'_>,
     current: (&[String], &[String]),
     now: Timestamp,
     limit: i64,
@@ -70,7 +68,7 @@ pub async fn streams_of_other_rules(
                             order by rule, rule_hash limit $2) as a
         limit $2"
     );
-    let rows = query(client, &sql, &[&now, &limit, &current.0, &current.1]).await?;
+    let rows = transaction.query(&sql, &[&now, &limit, &current.0, &current.1]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
@@ -79,7 +77,7 @@ pub async fn streams_of_other_rules(
 /// # Errors
 /// Those of the database.
 pub async fn states_of_other_rules(
-    client: &impl GenericClient,
+    transaction: &Transaction<'_>,
     current: (&[String], &[String]),
     most: i64,
 ) -> Result<i64, StoreError> {
@@ -92,9 +90,9 @@ pub async fn states_of_other_rules(
                                   where (rule, rule_hash) >= (other.rule, other.rule_hash)
                                     and (rule, rule_hash) <= (other.rule, other.rule_hash)
                                   limit $1) as a
-              limit $1) as some"
+              limit $1) as other_states"
     );
-    let rows = query(client, &sql, &[&most, &current.0, &current.1]).await?;
+    let rows = transaction.query(&sql, &[&most, &current.0, &current.1]).await?;
     rows.first().map_or(Ok(0), |row| Ok(row.try_get(0)?))
 }
 

@@ -48,9 +48,20 @@ pub async fn lock_shards(
     let sql = "
         select s from unnest($2::integer[]) as s
         where pg_try_advisory_xact_lock($1, s) and set_config('statement_timeout', $3, true) is not null";
+    by_index(transaction).await?;
     let shards: Vec<_> = shards.iter().copied().collect();
     let rows = transaction.query(sql, &[&SHARD_LOCK, &shards, &limit_ms.to_string()]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Until the end of the transaction statements are planned by their indexes. A plan that was made while the tables were all but empty is
+/// kept, and would read them from end to end after a burst has filled them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn by_index(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    transaction.query("select set_config('enable_seqscan', 'off', true)", &[]).await?;
+    Ok(())
 }
 
 /// The requests of these streams with their unseen moments, without locking their rows: the writer never waits for an evaluation.
@@ -63,13 +74,14 @@ pub async fn requests(
 ) -> Result<BTreeMap<i32, Request>, StoreError> {
     let sql = r#"
         select r.stream_id, r.from_at, r.token, r.traceparent, m.*
-        from evaluation_request r
+        from unnest($1::integer[]) as w (id)
+        cross join lateral (
+            select stream_id, from_at, token, traceparent from evaluation_request where stream_id = w.id offset 0) as r
         left join lateral (
             select observed_at, "values", texts, quality from moment
             where stream_id = r.stream_id and observed_at >= r.from_at
               and observed_at <= received_at + make_interval(secs => $2)
-            order by observed_at limit $3) as m on true
-        where r.stream_id = any($1)"#;
+            order by observed_at limit $3) as m on true"#;
     let limit = MOST_UNSEEN + 1;
     let rows = transaction.query(sql, &[&streams, &CLOCK_SKEW.as_secs_f64(), &limit]).await?;
     let mut requests = BTreeMap::<i32, Request>::new();

@@ -67,7 +67,8 @@ pub async fn states(transaction: &Transaction<'_>, streams: &[i32]) -> Result<Ve
     let sql = "
         select rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at, deadline_at,
                newest_at
-        from alert_state where stream_id = any($1)";
+        from unnest($1::integer[]) as w (id)
+        cross join lateral (select * from alert_state where stream_id = w.id offset 0) as a";
     let rows = transaction.query(sql, &[&streams]).await?;
     rows.iter().map(|row| Ok(StateRow::read(row)?)).collect()
 }

@@ -44,8 +44,11 @@ pub async fn streams(
 ) -> Result<BTreeMap<i32, StreamRow>, StoreError> {
     let sql = "
         select s.id, d.source, d.name, s.channel, d.tags, m.position, m.name, m.unit, m.kind
-        from stream s join device d on d.id = s.device_id join metric m on m.stream_id = s.id
-        where s.id = any($1) order by s.id, m.position";
+        from unnest($1::integer[]) as w (id)
+        cross join lateral (select id, device_id, channel from stream where id = w.id offset 0) as s
+        cross join lateral (select source, name, tags from device where id = s.device_id offset 0) as d
+        cross join lateral (
+            select position, name, unit, kind from metric where stream_id = s.id order by position offset 0) as m";
     let mut found = BTreeMap::<i32, StreamRow>::new();
     for row in transaction.query(sql, &[&streams]).await? {
         let id = row.try_get(0)?;
