@@ -8,7 +8,7 @@ use runtime::{Deadline, Env};
 use sink::{Sink, SinkError};
 use thiserror::Error;
 
-use crate::{PartitionPosition, Record, TopicGroup, TopicSpec};
+use crate::{KeptRecords, PartitionPosition, Record, RecordRange, TopicGroup, TopicSpec};
 
 const REASON: &str = "this build has no Kafka: build with the Cargo feature `kafka`, or take a release";
 
@@ -149,6 +149,18 @@ pub async fn positions(
     settings: KafkaSettings,
     _: Vec<TopicGroup>,
 ) -> Result<Vec<Vec<PartitionPosition>>, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn records(
+    settings: KafkaSettings,
+    _: RecordRange,
+    _: usize,
+) -> Result<KeptRecords, MetadataError> {
     match settings.0 {}
 }
 

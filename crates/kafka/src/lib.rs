@@ -22,6 +22,8 @@ mod lag;
 #[cfg(feature = "client")]
 mod log;
 #[cfg(feature = "client")]
+mod look_up;
+#[cfg(feature = "client")]
 mod message;
 #[cfg(feature = "client")]
 mod producer;
@@ -31,14 +33,14 @@ mod reader;
 mod settings;
 
 pub use either::EitherSink;
-pub use record::{NoEvent, Record};
+pub use record::{KeptRecords, NoEvent, Record, RecordRange};
 pub use topic_group::{PartitionPosition, TopicGroup};
 pub use topic_spec::TopicSpec;
 
 #[cfg(not(feature = "client"))]
 pub use absent::{
     AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, begin_at_start,
-    create_missing_topics, lags, missing_topics, partitions, positions,
+    create_missing_topics, lags, missing_topics, partitions, positions, records,
 };
 #[cfg(feature = "client")]
 pub use admin::{AdminError, create_missing_topics};
@@ -50,6 +52,8 @@ pub use group_start::begin_at_start;
 pub use lag::{MetadataError, lags, missing_topics, partitions, positions};
 #[cfg(feature = "client")]
 pub use log::{Logged, is_absence};
+#[cfg(feature = "client")]
+pub use look_up::records;
 #[cfg(feature = "client")]
 pub use producer::{KafkaSink, producer_config};
 #[cfg(feature = "client")]

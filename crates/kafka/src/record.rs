@@ -26,6 +26,28 @@ pub struct Record {
     pub bytes: usize,
 }
 
+/// Records of a partition that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRange {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the first.
+    pub first: i64,
+    /// The offset of the last.
+    pub last: i64,
+}
+
+/// Records that Kafka keeps still.
+#[derive(Debug)]
+pub struct KeptRecords {
+    /// The offset of the first that the partition keeps.
+    pub kept_from: i64,
+    /// Those of them that were asked for, in order.
+    pub records: Vec<Record>,
+}
+
 impl Record {
     /// What tells it from a record at the same place of another topic of the same name: its time, and what it is known by.
     pub fn fingerprint(&self) -> i64 {

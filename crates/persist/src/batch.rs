@@ -68,7 +68,7 @@ impl Persist {
         let entry = record.refused(refused);
         let outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         Prepared {
-            batch: TopicBatch::new(record.place.topic.clone(), vec![span], vec![entry]),
+            batch: TopicBatch::new((record.place.topic.clone(), now), vec![span], vec![entry]),
             outgoing,
             now,
         }
@@ -124,7 +124,11 @@ impl Persist {
         }
         let topic = records.first().map_or_else(|| "".into(), |record| record.place.topic.clone());
         let entries = batch.entries.into_iter().flatten().collect();
-        Ok(Prepared { batch: TopicBatch::new(topic, spans.to_vec(), entries), outgoing: batch.outgoing, now })
+        Ok(Prepared {
+            batch: TopicBatch::new((topic, now), spans.to_vec(), entries),
+            outgoing: batch.outgoing,
+            now,
+        })
     }
 
     /// The streams of each payload, or what the database refuses of it.

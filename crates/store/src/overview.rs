@@ -8,7 +8,7 @@ use tokio_postgres::Error;
 /// What the tables tell of each stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
-    /// Rows of `receipt` since the asked time: payloads that `transform` has seen.
+    /// Payloads in `receipt` since the asked time: what `transform` or the worker has seen.
     pub receipts: i64,
     /// Those of them that were not stored whole.
     pub faulty_receipts: i64,
@@ -65,7 +65,10 @@ pub async fn overview(
     now: Timestamp,
 ) -> Result<Overview, Error> {
     let sql = "
-        select count(*), count(*) filter (where outcome in ('partial', 'rejected')),
+        select coalesce(sum(coalesce(records, 1)), 0)::bigint,
+               coalesce(sum(case when records is null then (outcome in ('partial', 'rejected'))::int
+                                 else coalesce((record_outcomes ->> 'partial')::int, 0)
+                                      + coalesce((record_outcomes ->> 'rejected')::int, 0) end), 0)::bigint,
                (select max(received_at) from receipt), (select count(*) from evaluation_request where attempts = 0),
                (select count(*) from alert_transition where recorded_at >= $1), (select max(at) from heartbeat),
                (select count(*) from evaluation_request where attempts > 0)

@@ -51,6 +51,44 @@ pub struct ValueRow {
     pub revised_at: Option<Timestamp>,
 }
 
+/// A receipt as `freshet receipts show` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReceiptRow {
+    /// What readings name it by.
+    pub id: uuid::Uuid,
+    /// When its payload, or the first of them, was received.
+    pub received_at: Timestamp,
+    /// The source's name.
+    pub source: String,
+    /// The id of its event, or what the range is called.
+    pub event_id: String,
+    /// The format's name.
+    pub format: String,
+    /// What came of it.
+    pub outcome: String,
+    /// How many readings.
+    pub readings: i32,
+    /// How many items could not be taken.
+    pub problems: i32,
+    /// The short hash of the pipeline that decoded it; `None` where an early release did.
+    pub pipeline: Option<String>,
+    /// The topic, where a record keeps the request.
+    pub topic: Option<String>,
+    /// The partition.
+    pub partition: Option<i32>,
+    /// The offset of the record, or of the first.
+    pub offset: Option<i64>,
+    /// The offset of the last, where it is of many records.
+    pub last_offset: Option<i64>,
+    /// How many payloads it is of.
+    pub records: i32,
+    /// Those that had problems, the first hundred.
+    pub record_problems: Option<serde_json::Value>,
+    /// The request, where the receipt keeps it.
+    #[serde(skip)]
+    pub request: Option<Vec<u8>>,
+}
+
 /// Which values.
 #[derive(Debug, Clone, Default)]
 pub struct ValueFilter<'a> {
@@ -219,4 +257,39 @@ fn alert(row: &Row) -> Result<AlertRow, Error> {
         unit: row.try_get(9)?,
         undelivered: row.try_get(10)?,
     })
+}
+
+/// The receipt of this id; that of a reading received at `at` is found at once, else the newest are looked through first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn receipt(
+    client: &impl GenericClient,
+    id: uuid::Uuid,
+    at: Option<Timestamp>,
+) -> Result<Option<ReceiptRow>, Error> {
+    let sql = "
+        select id, received_at, source, event_id, format, outcome, readings, problems, lpad(to_hex(pipeline), 16, '0'),
+               record_topic, record_partition, record_offset, record_last_offset, coalesce(records, 1), record_problems, request
+        from receipt where id = $1 and received_at <= coalesce($2::timestamptz, 'infinity')
+        order by received_at desc limit 1";
+    let Some(row) = client.query_opt(sql, &[&id, &at]).await? else { return Ok(None) };
+    Ok(Some(ReceiptRow {
+        id: row.try_get(0)?,
+        received_at: row.try_get(1)?,
+        source: row.try_get(2)?,
+        event_id: row.try_get(3)?,
+        format: row.try_get(4)?,
+        outcome: row.try_get(5)?,
+        readings: row.try_get(6)?,
+        problems: row.try_get(7)?,
+        pipeline: row.try_get(8)?,
+        topic: row.try_get(9)?,
+        partition: row.try_get(10)?,
+        offset: row.try_get(11)?,
+        last_offset: row.try_get(12)?,
+        records: row.try_get(13)?,
+        record_problems: row.try_get(14)?,
+        request: row.try_get(15)?,
+    }))
 }

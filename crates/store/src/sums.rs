@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Error};
 pub struct Sums {
     /// Count and sum of the numeric readings by source and metric.
     pub readings: BTreeMap<(String, String), (i64, f64)>,
-    /// Receipts by outcome.
+    /// Payloads by outcome.
     pub receipts: BTreeMap<String, i64>,
     /// Dead letters that are open.
     pub dead_letters: i64,
@@ -43,7 +43,12 @@ pub async fn since(client: &Client, since: Timestamp) -> Result<Sums, Error> {
     let readings = "
         select source, metric, count(*), sum(value) from readings
         where received_at >= $1 and value is not null group by 1, 2";
-    let receipts = "select outcome::text, count(*) from receipt where received_at >= $1 group by 1";
+    let receipts = "
+        select of_records.outcome, sum(of_records.n::bigint)::bigint
+        from receipt
+        cross join lateral jsonb_each_text(coalesce(record_outcomes, jsonb_build_object(receipt.outcome, 1)))
+                           as of_records (outcome, n)
+        where received_at >= $1 group by 1";
     let transitions = "
         select t.rule, d.name, t.kind, t.at from alert_transition t
         join stream s on s.id = t.stream_id join device d on d.id = s.device_id

@@ -11,6 +11,7 @@
 
 mod batch;
 mod payload;
+mod ranges;
 mod statements;
 mod tables;
 mod topic;

@@ -22,6 +22,13 @@ pub(super) const FRESH: &str = r#"
     from unnest($15::moment_row[])
     where (select count(*) from written) > 0"#;
 
+/// As [`NEW_ROWS`], but every row is new, and its receipt is written already.
+pub(super) const FRESH_ROWS: &str = r#"
+    insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
+                         received_ats, receipt_ids)
+    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
+    from unnest($1::moment_row[])"#;
+
 /// $1 sources, $2 keys, $3 receive times, $4 expiries, $5 receipts, $6 outcomes. Returns the receipts whose keys were free.
 ///
 /// A key is free again when it has expired, when what held it was not stored whole, or when what held it was

@@ -66,6 +66,18 @@ pub(super) async fn fresh(
     Ok(())
 }
 
+/// Inserts rows of which none is there yet, and whose receipts are.
+pub(super) async fn fresh_moments(
+    client: &Client,
+    statement: &Statement,
+    rows: &[Cow<'_, MomentRow>],
+) -> Result<(), Error> {
+    if !rows.is_empty() {
+        client.execute(statement, &[&sent(rows)]).await?;
+    }
+    Ok(())
+}
+
 /// The columns of `receipt`, in the order of the statements.
 struct ReceiptColumns<'a> {
     received: Vec<Instant>,

@@ -15,12 +15,14 @@ use std::sync::Arc;
 
 use deadpool_postgres::Client;
 use futures_util::try_join;
+use jiff::Timestamp;
 use thiserror::Error;
 use tokio_postgres::Error as SqlError;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::payload::Payload;
+use super::ranges::{self, RANGES, RangeReceipt};
 use super::transaction::{Rest, roll_back};
 use super::{BATCH_ROWS, LIMIT, Worker, Writer, Written, batch, statements, tables};
 use crate::StoreError;
@@ -37,6 +39,7 @@ pub struct TopicBatch {
     entries: VecDeque<TopicEntry>,
     /// What became of the payloads that have left.
     written: Vec<Written>,
+    at: Timestamp,
 }
 
 /// A record, and what is written of it.
@@ -78,9 +81,14 @@ pub enum TopicWriteError {
 }
 
 impl TopicBatch {
-    /// `entries` of `topic` in the order of their places; `spans` of all their partitions, in order.
-    pub fn new(topic: Arc<str>, spans: Vec<PartitionSpan>, entries: Vec<TopicEntry>) -> Self {
-        Self { topic, spans, entries: entries.into(), written: Vec::new() }
+    /// `entries` of `topic` in the order of their places; `spans` of all their partitions, in order. What of them was sent back is
+    /// resolved at `at`.
+    pub fn new(
+        (topic, at): (Arc<str>, Timestamp),
+        spans: Vec<PartitionSpan>,
+        entries: Vec<TopicEntry>,
+    ) -> Self {
+        Self { topic, spans, entries: entries.into(), written: Vec::new(), at }
     }
 
     /// The first record that is not committed yet.
@@ -163,7 +171,8 @@ impl Writer {
         while !batch.is_done() {
             let records = fitting(batch, most);
             let spans = batch.spans_of(records);
-            match worker.attempt_topic(batch, records, &spans).await {
+            let ranges = ranges::stamp(&batch.topic, &spans, batch.entries.iter_mut().take(records));
+            match worker.attempt_topic(batch, records, (&spans, &ranges)).await {
                 Ok(Attempted::Committed(written)) => {
                     batch.written.extend(written);
                     batch.advance(records, &spans);
@@ -202,7 +211,7 @@ impl TopicEntry {
 /// The payloads of a prefix by what their keys allow.
 #[derive(Default)]
 struct Distinct<'a> {
-    /// The first of each key.
+    /// The first of each key, and all that have none: their offsets tell them apart.
     first: Vec<&'a Payload>,
     /// Repetitions of a first one: the record's place, and the receipt of that.
     repeated: Vec<(usize, Uuid)>,
@@ -216,6 +225,10 @@ impl<'a> Distinct<'a> {
         let mut firsts: HashMap<_, &Payload> = HashMap::new();
         for (at, entry) in entries.enumerate() {
             let Some(payload) = entry.payload() else { continue };
+            if payload.key.is_none() {
+                distinct.first.push(payload);
+                continue;
+            }
             match firsts.entry(payload.identity()) {
                 Entry::Vacant(free) => {
                     free.insert(payload);
@@ -261,7 +274,7 @@ impl Worker {
         &self,
         batch: &TopicBatch,
         records: usize,
-        spans: &[PartitionSpan],
+        (spans, ranges): (&[PartitionSpan], &[RangeReceipt]),
     ) -> Result<Attempted, StoreError> {
         let entries = || batch.entries.iter().take(records);
         let distinct = Distinct::of(entries());
@@ -274,7 +287,8 @@ impl Worker {
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let part = Part { topic: &batch.topic, entries: entries().collect(), spans, distinct };
+        let part =
+            Part { topic: &batch.topic, at: batch.at, entries: entries().collect(), spans, ranges, distinct };
         match tokio::time::timeout(LIMIT, self.write_part(&client, &part)).await {
             Ok(attempted) => Ok(attempted?),
             Err(_) => {
@@ -326,8 +340,10 @@ impl Worker {
 /// What one transaction is to write.
 struct Part<'a> {
     topic: &'a str,
+    at: Timestamp,
     entries: Vec<&'a TopicEntry>,
     spans: &'a [PartitionSpan],
+    ranges: &'a [RangeReceipt],
     distinct: Distinct<'a>,
 }
 
@@ -356,14 +372,28 @@ impl Part<'_> {
             TopicContent::Refused(dead_letter) => Some((dead_letter.id(), &**dead_letter)),
             TopicContent::Payload(_) => None,
         }));
-        let (advance, prepared) = try_join!(prepare(ADVANCE), rest.prepare(client))?;
+        let keyed: Vec<&Payload> = payloads.iter().copied().filter(|payload| payload.key.is_some()).collect();
+        let (advance, ranges, prepared) = try_join!(prepare(ADVANCE), prepare(RANGES), rest.prepare(client))?;
+        let of_ranges = (self.topic, self.ranges);
         if !upserts {
-            let (keys, fresh) = try_join!(prepare(statements::FRESH_KEYS), prepare(statements::FRESH))?;
+            let rows_alone = keyed.is_empty();
+            let (keys, fresh) = try_join!(
+                prepare(statements::FRESH_KEYS),
+                prepare(if rows_alone { statements::FRESH_ROWS } else { statements::FRESH }),
+            )?;
+            let fresh = async {
+                if rows_alone {
+                    tables::fresh_moments(client, &fresh, &rows).await
+                } else {
+                    tables::fresh(client, &fresh, (&keyed, &rows)).await
+                }
+            };
             // Sent in this order, which is that of the locks.
             let (.., moved) = try_join!(
                 client.batch_execute("begin"),
-                tables::keys(client, &keys, &payloads),
-                tables::fresh(client, &fresh, (&payloads, &rows)),
+                tables::keys(client, &keys, &keyed),
+                ranges::write(client, &ranges, of_ranges),
+                fresh,
                 rest.write(client, &prepared),
                 self.resolve(client),
                 self.move_on(client, &advance),
@@ -377,22 +407,23 @@ impl Part<'_> {
         )?;
         let (_, mut taken, written, .., moved) = try_join!(
             client.batch_execute("begin"),
-            tables::keys(client, &keys, &payloads),
-            tables::receipts(client, &receipts, &payloads),
+            tables::keys(client, &keys, &keyed),
+            tables::receipts(client, &receipts, &keyed),
+            ranges::write(client, &ranges, of_ranges),
             tables::moments(client, &moments, &rows),
             rest.write(client, &prepared),
             self.resolve(client),
             self.move_on(client, &advance),
         )?;
-        taken.extend(payloads.iter().map(|payload| payload.receipt.id).filter(|id| !written.contains(id)));
+        taken.extend(keyed.iter().map(|payload| payload.receipt.id).filter(|id| !written.contains(id)));
         Ok(Sent { taken, moved })
     }
 
     /// What was sent back has come to what it was kept for, whether it is stored now or was before.
     async fn resolve(&self, client: &Client) -> Result<(), SqlError> {
         for entry in &self.entries {
-            if let (Some(sent_back), Some(payload)) = (&entry.sent_back, entry.payload()) {
-                dead_letters::resolve(client, sent_back, payload.receipt.received_at).await?;
+            if let Some(sent_back) = &entry.sent_back {
+                dead_letters::resolve(client, sent_back, self.at).await?;
             }
         }
         Ok(())

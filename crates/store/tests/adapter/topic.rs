@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use store::topic_offsets::{self, LastRecord, PartitionSpan, Taken};
-use store::{Payload, TopicBatch, TopicContent, TopicEntry, TopicWriteError, Written};
+use store::{
+    Payload, ReceiptOutcome, TopicBatch, TopicContent, TopicEntry, TopicWriteError, Written, overview, sums,
+};
 
 use crate::world::{World, at, reading};
 
@@ -32,7 +34,7 @@ pub(crate) fn batch(
         let content = TopicContent::Payload(Box::new(payload));
         TopicEntry { partition, offset, hash: Some(offset * 10), content, sent_back: None }
     };
-    TopicBatch::new(TOPIC.into(), spans.to_vec(), payloads.into_iter().map(entry).collect())
+    TopicBatch::new((TOPIC.into(), at(NOON)), spans.to_vec(), payloads.into_iter().map(entry).collect())
 }
 
 /// Writes payloads as the records of one partition; what became of each.
@@ -72,6 +74,41 @@ async fn rows_and_offsets_are_there_together_and_the_next_worker_goes_on_behind_
         (8, spans[0].epoch + 1, Some(LastRecord { offset: 7, hash: 70 }))
     );
     assert_eq!(take(&world, 3).await.next, 2);
+}
+
+#[tokio::test]
+async fn payloads_without_keys_have_one_receipt_for_all_of_a_source_and_the_others_their_own() {
+    let Some(world) = World::build().await else { return };
+    let span = taken(&world, 2, 0, 8).await;
+    let mut records = payloads(&world, 2, 0..8).await;
+    for (_, offset, payload) in &mut records {
+        let is_problem = *offset == 5;
+        payload.key = payload.key.take().filter(|_| *offset == 3);
+        payload.receipt.received_at += Duration::from_secs(offset.unsigned_abs());
+        payload.receipt.source = if *offset == 6 { "other" } else { "test" }.into();
+        payload.receipt.problems = usize::from(is_problem);
+        payload.receipt.outcome = if is_problem { ReceiptOutcome::Partial } else { ReceiptOutcome::Stored };
+    }
+    let mut batch = batch(&[span], records);
+    world.writer.write_topic(&mut batch).await.unwrap();
+    assert_eq!((world.count("receipt").await, world.count("receipt_key").await), (3, 1));
+    let sql = "select outcome, record_offset, record_last_offset, records, readings, problems, record_outcomes::text,
+                      record_problems -> 0 ->> 'offset', record_topic, record_partition, received_at, id
+               from receipt where records > 1";
+    let range = world.client.query_one(sql, &[]).await.unwrap();
+    let numbers: (i64, i64, i32, i32, i32) =
+        (range.get(1), range.get(2), range.get(3), range.get(4), range.get(5));
+    assert_eq!((range.get::<_, &str>(0), numbers), ("partial", (0, 7, 6, 6, 1)));
+    assert_eq!(range.get::<_, &str>(6), r#"{"stored": 5, "partial": 1}"#);
+    assert_eq!((range.get::<_, &str>(7), range.get::<_, &str>(8), range.get::<_, i32>(9)), ("5", TOPIC, 2));
+    assert_eq!(range.get::<_, jiff::Timestamp>(10), at(NOON), "of the first");
+    let id: uuid::Uuid = range.get(11);
+    assert_eq!(world.count(&format!("moment where receipt_id = '{id}'")).await, 6);
+    let counted =
+        overview::overview(&world.database.client().await.unwrap(), at(NOON), at(NOON)).await.unwrap();
+    assert_eq!((counted.receipts, counted.faulty_receipts), (8, 1));
+    let sums = sums::since(&world.client, at(NOON)).await.unwrap();
+    assert_eq!(sums.receipts, [("partial".to_owned(), 1), ("stored".to_owned(), 7)].into());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ pub mod drain;
 pub mod man;
 pub mod migrate;
 pub mod readings;
+pub mod receipts;
 pub mod receiver;
 pub mod round_trip;
 pub mod schema;
@@ -66,6 +67,9 @@ enum Command {
     Drain(Box<drain::Args>),
     Devices(devices::Args),
     Readings(readings::Args),
+    /// Look at what a reading came with
+    #[command(subcommand)]
+    Receipts(receipts::Command),
     Alerts(alerts::Args),
     /// Look at what could not be taken, and send it back
     #[command(subcommand)]
@@ -107,6 +111,7 @@ impl Cli {
             Command::Drain(args) => drain::run(&args, self.output).await,
             Command::Devices(args) => devices::run(&args, self.output).await,
             Command::Readings(args) => readings::run(&args, self.output).await,
+            Command::Receipts(command) => receipts::run(&command, self.output).await,
             Command::Alerts(args) => alerts::run(&args, self.output).await,
             Command::DeadLetters(command) => dead_letters::run(command, self.output).await,
             Command::Source(command) => source::run(&command, self.output),

@@ -6,8 +6,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use event_model::cloudevent;
+use event_model::event_types::PAYLOAD_RECEIVED;
+use event_model::events::APPLICATION_HTTP;
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
@@ -179,4 +185,65 @@ fn head(caller: &mut TcpStream) -> String {
         read.extend_from_slice(&buffer[..count]);
     }
     String::from_utf8_lossy(&read).to_lowercase()
+}
+
+const PIPELINE: &str = "
+sources:
+  greenhouse: {format: json}
+  barn: {format: json}
+";
+
+/// A payload as `ingest` queues it, with an id that is no key.
+fn payload(source: &str, number: u8, body: &str) -> cloudevent::KafkaRecord {
+    let id = format!("0198aaaa-bbbb-7ccc-8ddd-{number:012}");
+    let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), &id);
+    cloudevent::set_time(&mut event, runtime::Clock::system().now());
+    let request = format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
+    event.set_data(APPLICATION_HTTP, request.into_bytes());
+    cloudevent::to_kafka(&event)
+}
+
+#[tokio::test]
+async fn a_receipt_of_many_records_shows_each_request_while_kafka_keeps_it_and_says_which_it_does_not() {
+    let Some(world) = World::build().await else { return };
+    let topic = world.kafka.unique("payloads");
+    world.freshet(&["migrate", "--topic", &format!("{topic}:1:1"), "-o", "json"]);
+    let producer: FutureProducer = world.client().create().unwrap();
+    let bodies = [("greenhouse", "1"), ("barn", "2"), ("greenhouse", r#""wet""#), ("greenhouse", "4")];
+    for ((source, value), number) in bodies.iter().zip(0..) {
+        let record = payload(source, number, &format!(r#"{{"device":"gh-1","temperature":{value}}}"#));
+        let mut headers = OwnedHeaders::new();
+        for (name, value) in &record.headers {
+            headers = headers.insert(Header { key: name, value: Some(value) });
+        }
+        let value = record.value.unwrap_or_default();
+        let sent = FutureRecord::<str, _>::to(&topic).headers(headers).payload(&value);
+        producer.send(sent, Duration::from_secs(10)).await.unwrap();
+    }
+    let client = world.database.connect().await;
+    let sql = "
+        insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, record_topic,
+                             record_partition, record_offset, record_last_offset, records)
+        values (now(), gen_random_uuid(), 'greenhouse', '0-0..3', 'json', 'partial', 2, 1, $1, 0, 0, 3, 3) returning id::text";
+    let id: String = client.query_one(sql, &[&topic]).await.unwrap().get(0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    std::fs::write(&file, PIPELINE).unwrap();
+    let show = ["receipts", "show", &id, "--pipeline", file.to_str().unwrap(), "-o", "json"];
+
+    let (status, shown) = world.freshet(&show);
+    assert_eq!((status, &shown["not_kept"], &shown["receipt"]["records"]), (0, &json!(0), &json!(3)));
+    let requests = shown["requests"].as_array().unwrap();
+    let of = |name: &str| requests.iter().map(|request| request[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("offset"), [0, 2, 3]);
+    assert_eq!(of("problem_count"), [0, 1, 0]);
+    assert_eq!(requests[2]["readings"][0]["value"], json!(4.0));
+
+    let admin: AdminClient<DefaultClientContext> = world.client().create().unwrap();
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset(&topic, 0, Offset::Offset(3)).unwrap();
+    admin.delete_records(&before, &AdminOptions::new()).await.unwrap();
+    let (status, shown) = world.freshet(&show);
+    assert_eq!((status, &shown["not_kept"]), (1, &json!(3)));
+    assert_eq!(shown["requests"].as_array().unwrap().len(), 1);
 }
