@@ -29,6 +29,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 pub(crate) struct Evaluated {
     /// Streams that had something unseen, or a deadline that was reached, or a state of another rule.
     pub(crate) streams: usize,
+    /// Those in a shard that another process has.
+    pub(crate) left: Vec<i32>,
     /// What was written.
     pub(crate) written: Written,
 }
@@ -53,9 +55,9 @@ impl Batch<'_> {
         let limit = u32::try_from(LONGEST.as_millis()).unwrap_or(u32::MAX);
         let locked = alerts::lock_shards(self.transaction, &shards, limit).await?;
         let is_locked = |stream: &i32| locked.contains(&alerts::shard_of(*stream));
-        let locked: Vec<_> = streams.iter().copied().filter(is_locked).collect();
+        let (locked, left): (Vec<i32>, Vec<i32>) = streams.iter().partition(|stream| is_locked(stream));
         if locked.is_empty() {
-            return Ok(Some(Evaluated::default()));
+            return Ok(Some(Evaluated { left, ..Evaluated::default() }));
         }
         let (plans, requests) = self.plan(&locked).await?;
         let most = (locked.len() > 1).then_some(MOST_MOMENTS);
@@ -71,7 +73,7 @@ impl Batch<'_> {
             changes.write(self.transaction).await?
         };
         alerts::remove_requests(self.transaction, &requests).await?;
-        Ok(Some(Evaluated { streams, written }))
+        Ok(Some(Evaluated { streams, left, written }))
     }
 
     /// The work on each stream that has any, and the requests that are answered by it.

@@ -68,12 +68,13 @@ impl Evaluator {
         while work.is_left(&mut client, self.clock.now()).await? {
             let is_over = steps.next().is_none() || summary.notifications > 0 && untold.left().is_zero();
             let Some(streams) = work.take().filter(|_| !is_over) else {
-                // Without any progress going on is of no use.
-                summary.more = summary.streams > 0;
+                summary.more = true;
                 break;
             };
             self.evaluate(&mut client, &streams, &mut heartbeats, (&mut work, &mut summary)).await?;
         }
+        // Without any progress going on is of no use.
+        summary.more = (summary.more || work.has_left()) && summary.streams > 0;
         Ok(summary)
     }
 
@@ -96,12 +97,13 @@ impl Evaluator {
             }
             evaluated => evaluated?,
         };
-        let Some(Evaluated { streams: evaluated, written }) = evaluated else {
+        let Some(Evaluated { streams: evaluated, left, written }) = evaluated else {
             let (left, right) = streams.split_at(streams.len() / 2);
             work.put_in_front(right);
             work.put_in_front(left);
             return Ok(());
         };
+        work.leave(&left);
         summary.transitions += written.transitions;
         summary.notifications += written.notifications;
         summary.streams += u32::try_from(evaluated).unwrap_or(u32::MAX);

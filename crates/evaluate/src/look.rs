@@ -32,6 +32,8 @@ pub(crate) struct Work<'a> {
     /// The same of deadlines.
     deadlines: HashSet<(i32, Timestamp)>,
     walk: Option<Walk>,
+    /// Streams of the walk were left to a process that may not walk.
+    has_left: bool,
     /// The shard that comes first: two runs that begin at once take different ones.
     first_shard: i32,
 }
@@ -39,19 +41,22 @@ pub(crate) struct Work<'a> {
 /// A walk over the streams that have a state of a changed or removed rule.
 struct Walk {
     passed: HashSet<i32>,
+    /// Nothing new was found.
+    is_over: bool,
     /// From then on it says how far it is.
     said: Deadline,
 }
 
 impl<'a> Work<'a> {
     pub(crate) fn new(rules: &'a WatchedRules, other_rules: bool, now: Timestamp) -> Self {
-        let walk = Walk { passed: HashSet::new(), said: Deadline::within(SAID_EVERY) };
+        let walk = Walk { passed: HashSet::new(), is_over: false, said: Deadline::within(SAID_EVERY) };
         Self {
             rules,
             batches: VecDeque::new(),
             requests: HashSet::new(),
             deadlines: HashSet::new(),
             walk: other_rules.then_some(walk),
+            has_left: false,
             first_shard: now.subsec_nanosecond() / 1000 % SHARDS,
         }
     }
@@ -75,6 +80,17 @@ impl<'a> Work<'a> {
     /// The next batch.
     pub(crate) fn take(&mut self) -> Option<Vec<i32>> {
         self.batches.pop_front()
+    }
+
+    /// Another process has the shards of these streams. It looks for what waits once it is done; for what a walk is about only where it walks.
+    pub(crate) fn leave(&mut self, streams: &[i32]) {
+        let is_walked = |stream: &i32| self.walk.as_ref().is_some_and(|walk| walk.passed.contains(stream));
+        self.has_left |= streams.iter().any(is_walked);
+    }
+
+    /// Whether another run is to walk over what this one has left.
+    pub(crate) const fn has_left(&self) -> bool {
+        self.has_left
     }
 
     /// Has this batch taken next.
@@ -104,7 +120,9 @@ impl<'a> Work<'a> {
         now: Timestamp,
         most: usize,
     ) -> Result<Vec<i32>, StoreError> {
-        let Some(Walk { passed, said }) = &mut self.walk else { return Ok(Vec::new()) };
+        let Some(Walk { passed, is_over: is_over @ false, said }) = &mut self.walk else {
+            return Ok(Vec::new());
+        };
         let current = self.rules.iter().map(|watched| (watched.rule.name.clone(), watched.hash.clone()));
         let (names, hashes): (Vec<_>, Vec<_>) = current.unzip();
         // A stream has a state for each rule and series, and what another process has just walked over is still among them.
@@ -113,7 +131,7 @@ impl<'a> Work<'a> {
                 .await?;
         let new: Vec<_> = pass(passed, found).collect();
         if new.is_empty() {
-            self.walk = None;
+            *is_over = true;
         } else if said.left().is_zero() {
             *said = Deadline::within(SAID_EVERY);
             let left = alerts::states_of_other_rules(transaction, (&names, &hashes), MOST_COUNTED).await?;

@@ -25,7 +25,8 @@ pub use heartbeat::{heartbeat_count, heartbeats_since, newest_heartbeat};
 pub use moment::{Moments, Span, moments};
 pub use queue::{NewNotification, Target, queue_notifications, targets_of};
 pub use request::{
-    Request, SHARDS, by_index, devices_put_off, lock_shards, put_off, remove_requests, requests, shard_of,
+    Request, SHARD_LOCK, SHARDS, by_index, devices_put_off, lock_shards, put_off, remove_requests, requests,
+    shard_of,
 };
 pub use state::{StateRow, delete_states, states, upsert_states};
 pub use stream::{MetricRow, StreamRow, streams};

@@ -1,6 +1,11 @@
 //! A pipeline file that changes.
 
-use evaluate::Summary;
+use std::time::Duration;
+
+use evaluate::{Scope, Summary};
+use runtime::Deadline;
+use store::Transaction;
+use store::alerts::{SHARD_LOCK, shard_of, states_of_other_rules};
 
 use crate::world::{World, pipeline};
 
@@ -129,4 +134,57 @@ async fn a_number_that_became_a_text_ends_its_alert_in_two_days() {
         world.readings(&alert, &[stream]).await;
     }
     assert_eq!(world.recorded().await, ["firing breach ops", "resolved series_changed ops"]);
+}
+
+#[tokio::test]
+async fn a_walk_over_the_fleet_comes_after_what_waits_and_counts_what_is_left() {
+    let Some(mut world) = World::new().await else { return };
+    let before = world.process(&above(30)).await;
+    for device in 0..200 {
+        world.store(&format!("gh-{device}"), 0, 20.0).await;
+    }
+    world.readings(&before, &[]).await;
+    let after = world.process(&above(25)).await;
+    let waiting = world.store("gh-150", 60, 26.0).await;
+    let scope = Scope { other_rules: true };
+    let summary = after.run(scope, Deadline::within(Duration::ZERO)).await.unwrap();
+    assert_eq!((summary.streams, summary.more), (1, true));
+    assert_eq!(world.effective("gh-150").await, [("firing".to_owned(), 60)]);
+    let changed = format!(
+        "alert_state where rule_hash <> (select rule_hash from alert_state where stream_id = {waiting})"
+    );
+    assert_eq!(world.count(&changed).await, 199);
+
+    let mut client = after.database.client().await.unwrap();
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    let rules = &after.pipeline.rules;
+    let (names, hashes): (Vec<_>, Vec<_>) = rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
+    for (most, expected) in [(1000, 199), (100, 100)] {
+        let left = states_of_other_rules(&transaction, (&names, &hashes), most).await.unwrap();
+        assert_eq!(left, expected);
+    }
+    drop(transaction);
+    assert_eq!(after.run(scope, Deadline::within(Duration::from_secs(20))).await.unwrap().streams, 199);
+    assert_eq!(world.count(&changed).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_walk_has_left_to_another_process_is_walked_over_by_the_next_run() {
+    let Some(mut world) = World::new().await else { return };
+    let before = world.process(&above(30)).await;
+    let taken = world.store("taken", 0, 26.0).await;
+    world.store("free", 0, 26.0).await;
+    world.readings(&before, &[]).await;
+    let after = world.process(&above(25)).await;
+    let mut other = world.other_connection().await;
+    let transaction = other.transaction().await.unwrap();
+    let lock = "select pg_advisory_xact_lock($1, $2)";
+    transaction.query(lock, &[&SHARD_LOCK, &shard_of(taken)]).await.unwrap();
+    let run = || after.run(Scope { other_rules: true }, Deadline::within(Duration::from_secs(20)));
+    let summary = run().await.unwrap();
+    assert_eq!((summary.streams, summary.more), (1, true));
+    transaction.rollback().await.unwrap();
+    let summary = run().await.unwrap();
+    assert_eq!((summary.streams, summary.more), (1, false));
+    assert_eq!(world.effective("taken").await, [("firing".to_owned(), 0)]);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evaluate::Scope;
 use runtime::Deadline;
-use store::alerts::{devices_put_off, shard_of};
+use store::alerts::{SHARD_LOCK, devices_put_off, shard_of};
 
 use crate::world::{World, at, pipeline};
 
@@ -80,7 +80,7 @@ async fn a_stream_that_another_has_keeps_its_request_and_holds_up_no_other() {
     let mut other = world.other_connection().await;
     let transaction = other.transaction().await.unwrap();
     let lock = "select pg_advisory_xact_lock($1, $2)";
-    transaction.query(lock, &[&0x4652_0002_i32, &shard_of(taken)]).await.unwrap();
+    transaction.query(lock, &[&SHARD_LOCK, &shard_of(taken)]).await.unwrap();
     world.readings(&alert, &[taken, free]).await;
     assert_eq!((world.effective("taken").await.len(), world.effective("free").await.len()), (0, 1));
     transaction.rollback().await.unwrap();
