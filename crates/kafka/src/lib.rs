@@ -16,6 +16,8 @@ mod consumer;
 #[cfg(feature = "client")]
 mod drain;
 #[cfg(feature = "client")]
+mod fingerprints;
+#[cfg(feature = "client")]
 mod group_start;
 #[cfg(feature = "client")]
 mod lag;
@@ -46,6 +48,8 @@ pub use absent::{
 pub use admin::{AdminError, create_missing_topics};
 #[cfg(feature = "client")]
 pub use drain::{Drain, DrainError};
+#[cfg(feature = "client")]
+pub use fingerprints::fingerprints;
 #[cfg(feature = "client")]
 pub use group_start::begin_at_start;
 #[cfg(feature = "client")]

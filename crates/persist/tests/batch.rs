@@ -66,7 +66,7 @@ impl World {
         let client = self.database.client().await.unwrap();
         let taken = topic_offsets::take(&client, "payloads", &[0]).await.unwrap();
         let span = PartitionSpan { partition: 0, epoch: taken[0].epoch, incarnation: 1, from, end };
-        assert!(topic_offsets::begin_at(&client, "payloads", &span).await.unwrap());
+        assert!(topic_offsets::begin_at(&client, "payloads", &span, None).await.unwrap());
         span
     }
 

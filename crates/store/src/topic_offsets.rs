@@ -67,19 +67,79 @@ pub async fn take(client: &impl GenericClient, topic: &str, partitions: &[i32]) 
     client.query(&statement, &[&topic, &partitions]).await?.iter().map(Taken::read).collect()
 }
 
-/// Begins at `span.from` as `span.incarnation`, where that is not where the partition stood; whether it is still of `span.epoch`.
+/// Other records than were to be read next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The offset of the record that was to be read next.
+    pub next: i64,
+    /// Why it is not.
+    pub kind: GapKind,
+    /// When this was found.
+    pub found_at: Timestamp,
+}
+
+/// Why the record that was to be read next is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapKind {
+    /// It was gone before it was read.
+    Expired,
+    /// The topic was deleted and made again.
+    MadeAnew,
+}
+
+impl GapKind {
+    /// The word that the table keeps.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::MadeAnew => "made_anew",
+        }
+    }
+}
+
+/// Begins at `span.from` as `span.incarnation`, where that is not where the partition stood, and tells of the gap before it; whether
+/// the partition is still of `span.epoch`.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn begin_at(client: &impl GenericClient, topic: &str, span: &PartitionSpan) -> Result<bool, Error> {
+pub async fn begin_at(
+    client: &impl GenericClient,
+    topic: &str,
+    span: &PartitionSpan,
+    gap: Option<Gap>,
+) -> Result<bool, Error> {
     let sql = "
-        update topic_offset
-        set next = $4, incarnation = $5, begun = null, deaths = 0, last_offset = null, last_hash = null
-        where topic = $1 and \"partition\" = $2 and epoch = $3";
+        with moved as (
+            update topic_offset
+            set next = $4, incarnation = $5, begun = null, deaths = 0, last_offset = null, last_hash = null
+            where topic = $1 and \"partition\" = $2 and epoch = $3
+            returning topic, \"partition\", incarnation, next),
+        told as (
+            insert into topic_gap (topic, \"partition\", incarnation, next, goes_on_at, kind, found_at)
+            select topic, \"partition\", incarnation, $6, next, $7::text, $8 from moved where $7::text is not null
+            on conflict do nothing)
+        select count(*) from moved";
     let statement = client.prepare_cached(sql).await?;
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-        [&topic, &span.partition, &span.epoch, &span.from, &span.incarnation];
-    Ok(client.execute(&statement, &values).await? == 1)
+    let (next, kind) = (gap.map(|gap| gap.next), gap.map(|gap| gap.kind.as_str()));
+    let found_at = gap.map(|gap| gap.found_at);
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
+        [&topic, &span.partition, &span.epoch, &span.from, &span.incarnation, &next, &kind, &found_at];
+    Ok(client.query_one(&statement, &values).await?.try_get::<_, i64>(0)? == 1)
+}
+
+/// The partitions in which a gap was found since `since`, the newest first, each with what was found.
+///
+/// # Errors
+/// Those of the database.
+pub async fn gaps(client: &impl GenericClient, since: Timestamp, most: i64) -> Result<Vec<String>, Error> {
+    let sql = "
+        select case kind
+               when 'expired' then format('%s/%s: records from %s to %s were gone before they were read', topic,
+                                          \"partition\", next, goes_on_at - 1)
+               else format('%s/%s: the topic was made anew; %s was to be read, and reading went on at %s', topic,
+                           \"partition\", next, goes_on_at) end
+        from topic_gap where found_at >= $1 order by found_at desc, topic, \"partition\" limit $2";
+    client.query(sql, &[&since, &most]).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// $1 topic, $2 partitions, $3 epochs, $4 `begun`, $5 deaths. Returns the partitions that are still of their epoch.

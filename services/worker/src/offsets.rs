@@ -1,11 +1,12 @@
 //! Takes partitions, and remembers what their last worker left undone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kafka::{Ledger, Look, Offered, Owned, TakeError};
-use store::topic_offsets::{self, PartitionSpan, Taken};
+use kafka::{KafkaSettings, Ledger, Look, Offered, Owned, TakeError};
+use runtime::Clock;
+use store::topic_offsets::{self, Gap, GapKind, PartitionSpan, Taken};
 use store::{Database, StoreError};
 use tokio::runtime::Handle;
 
@@ -16,7 +17,9 @@ const UNMARK_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Offsets {
     topic: Arc<str>,
+    kafka: KafkaSettings,
     database: Database,
+    clock: Clock,
     runtime: Handle,
     taken: Mutex<BTreeMap<i32, Taken>>,
 }
@@ -32,8 +35,8 @@ pub(crate) struct Suspects {
 
 impl Offsets {
     /// Must be called within a Tokio runtime.
-    pub(crate) fn new(topic: Arc<str>, database: Database) -> Self {
-        Self { topic, database, runtime: Handle::current(), taken: Mutex::default() }
+    pub(crate) fn new(topic: Arc<str>, kafka: KafkaSettings, database: Database, clock: Clock) -> Self {
+        Self { topic, kafka, database, clock, runtime: Handle::current(), taken: Mutex::default() }
     }
 
     /// What a worker before left undone of this partition, as it was taken with this epoch.
@@ -69,11 +72,43 @@ impl Offsets {
     }
 
     /// Begins elsewhere than where the partition stood.
-    async fn begin_at(&self, owned: Owned) -> Result<bool, StoreError> {
+    async fn begin_at(&self, owned: Owned, gap: Option<GapKind>, stood: i64) -> Result<bool, StoreError> {
         let Owned { partition, epoch, incarnation, next } = owned;
         let span = PartitionSpan { partition, epoch, incarnation, from: next, end: next };
         let client = self.database.client().await?;
-        Ok(topic_offsets::begin_at(&client, &self.topic, &span).await?)
+        let gap = gap.map(|kind| Gap { next: stood, kind, found_at: self.clock.now() });
+        if let Some(Gap { next, kind, .. }) = gap {
+            let (kind, goes_on_at) = (kind.as_str(), span.from);
+            tracing::error!(
+                partition,
+                next,
+                goes_on_at,
+                kind,
+                "other records are there than were to be read"
+            );
+        }
+        Ok(topic_offsets::begin_at(&client, &self.topic, &span, gap).await?)
+    }
+
+    /// The partitions whose last record that was stored is another one now. Where Kafka does not say, none is known.
+    async fn another(&self, taken: &[Taken], offered: &[Offered]) -> BTreeSet<i32> {
+        let last = |taken: &Taken| {
+            let last = taken.last?;
+            let offered = offered.iter().find(|offered| offered.partition == taken.partition)?;
+            (offered.first..offered.end).contains(&last.offset).then_some((taken.partition, last))
+        };
+        let last: BTreeMap<_, _> = taken.iter().filter_map(last).collect();
+        let places = last.iter().map(|(partition, last)| (*partition, last.offset)).collect();
+        match kafka::fingerprints(self.kafka.clone(), self.topic.to_string(), places).await {
+            Ok(found) => {
+                let is_another = |(partition, hash): &(&i32, &i64)| last[*partition].hash != **hash;
+                found.iter().filter(is_another).map(|(partition, _)| *partition).collect()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "it is not known whether the topic is the one of before");
+                BTreeSet::new()
+            }
+        }
     }
 }
 
@@ -81,14 +116,15 @@ impl Ledger for Offsets {
     fn take(&self, partitions: &[i32], look: Look<'_>) -> Result<Vec<Owned>, TakeError> {
         let taken = self.runtime.block_on(self.raise_epochs(partitions))?;
         let offered = look()?;
+        let another = self.runtime.block_on(self.another(&taken, &offered));
         let mut owned = Vec::with_capacity(taken.len());
         for mut taken in taken {
             let Some(offered) = offered.iter().find(|offered| offered.partition == taken.partition) else {
                 continue;
             };
-            let begin = beginning(&taken, offered);
+            let (begin, gap) = beginning(&taken, offered, another.contains(&taken.partition));
             if (begin.incarnation, begin.next) != (taken.incarnation, taken.next) {
-                if !self.runtime.block_on(self.begin_at(begin))? {
+                if !self.runtime.block_on(self.begin_at(begin, gap, taken.next))? {
                     continue;
                 }
                 (taken.incarnation, taken.next) = (begin.incarnation, begin.next);
@@ -101,24 +137,19 @@ impl Ledger for Offsets {
     }
 }
 
-/// Where a partition is read from.
-fn beginning(taken: &Taken, offered: &Offered) -> Owned {
+/// Where a partition is read from, and what is to be told of it. `is_another` is whether the last record that was stored of it is
+/// another one now.
+fn beginning(taken: &Taken, offered: &Offered, is_another: bool) -> (Owned, Option<GapKind>) {
     let Taken { partition, epoch, incarnation, next, .. } = *taken;
     let Offered { first, end, committed, .. } = *offered;
-    let (incarnation, next) = match incarnation {
+    let (incarnation, next, gap) = match incarnation {
         // A release before may have read it: it had its place in the group's offset alone.
-        0 => (1, next.max(committed.unwrap_or_default()).clamp(first, end.max(first))),
-        _ if next > end => {
-            tracing::error!(partition, next, end, "the topic was made anew: it is read from its start");
-            (incarnation + 1, first)
-        }
-        _ if next < first => {
-            tracing::error!(partition, next, first, "records were gone before they were read");
-            (incarnation, first)
-        }
-        _ => (incarnation, next),
+        0 => (1, next.max(committed.unwrap_or_default()).clamp(first, end.max(first)), None),
+        _ if is_another || next > end => (incarnation.saturating_add(1), first, Some(GapKind::MadeAnew)),
+        _ if next < first => (incarnation, first, Some(GapKind::Expired)),
+        _ => (incarnation, next, None),
     };
-    Owned { partition, epoch, incarnation, next }
+    (Owned { partition, epoch, incarnation, next }, gap)
 }
 
 #[cfg(test)]
@@ -126,12 +157,12 @@ mod tests {
     use kafka::Offered;
     use store::topic_offsets::Taken;
 
-    use super::beginning;
+    use super::{GapKind, beginning};
 
     fn begins(incarnation: i32, next: i64, (first, end): (i64, i64), committed: Option<i64>) -> (i32, i64) {
         let taken = Taken { partition: 0, epoch: 7, incarnation, next, begun: None, deaths: 0, last: None };
-        let begin = beginning(&taken, &Offered { partition: 0, first, end, committed });
-        assert_eq!(begin.epoch, 7);
+        let (begin, gap) = beginning(&taken, &Offered { partition: 0, first, end, committed }, false);
+        assert_eq!((begin.epoch, gap), (7, None));
         (begin.incarnation, begin.next)
     }
 
@@ -153,7 +184,23 @@ mod tests {
 
     #[test]
     fn a_topic_that_ends_below_was_made_anew_and_one_that_begins_above_has_a_gap() {
-        assert_eq!(begins(1, 40, (0, 10), None), (2, 0));
-        assert_eq!(begins(2, 40, (60, 100), None), (2, 60));
+        let found = |(first, end), is_another| {
+            let taken = Taken {
+                partition: 0,
+                epoch: 7,
+                incarnation: 1,
+                next: 40,
+                begun: None,
+                deaths: 0,
+                last: None,
+            };
+            let offered = Offered { partition: 0, first, end, committed: Some(40) };
+            let (begin, gap) = beginning(&taken, &offered, is_another);
+            (begin.incarnation, begin.next, gap)
+        };
+        assert_eq!(found((0, 10), false), (2, 0, Some(GapKind::MadeAnew)));
+        assert_eq!(found((0, 100), true), (2, 0, Some(GapKind::MadeAnew)));
+        assert_eq!(found((60, 100), false), (1, 60, Some(GapKind::Expired)));
+        assert_eq!(found((40, 40), false), (1, 40, None));
     }
 }

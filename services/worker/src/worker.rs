@@ -81,7 +81,8 @@ impl Worker {
         };
         tokio::spawn(caught_up.watch(Arc::clone(&shared)));
         let topic: Arc<str> = reader.topic.as_str().into();
-        let offsets = Arc::new(Offsets::new(Arc::clone(&topic), database.clone()));
+        let offsets =
+            Arc::new(Offsets::new(Arc::clone(&topic), reader.kafka.clone(), database.clone(), clock.clone()));
         let handler = Arc::new(Handler {
             persist: Persist::new(PersistParts {
                 pipeline,

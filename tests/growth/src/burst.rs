@@ -107,7 +107,7 @@ async fn payloads(stages: &Stages, size: u32) {
     let taken = topic_offsets::take(&client, "payloads", &[0]).await.unwrap()[0];
     let (epoch, end) = (taken.epoch, i64::try_from(records.len()).unwrap());
     let span = PartitionSpan { partition: 0, epoch, incarnation: 1, from: 0, end };
-    assert!(topic_offsets::begin_at(&client, "payloads", &span).await.unwrap());
+    assert!(topic_offsets::begin_at(&client, "payloads", &span, None).await.unwrap());
     assert!(topic_offsets::mark(&client, "payloads", &[span], 0).await.unwrap().is_empty());
     drop(client);
     let mut prepared = stages.worker.prepare(&records, &[span], stages.clock.now()).await.unwrap();

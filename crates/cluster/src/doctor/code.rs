@@ -176,6 +176,11 @@ pub const DEAD_LETTERS_WAIT: Code =
 /// The evaluation of a stream fails.
 pub const EVALUATION_FAILS: Code =
     warning("evaluation-fails", "the log of alert says why; each stream is tried again within the hour");
+/// The worker found other records in its topic than it had to go on with.
+pub const RECORDS_GONE: Code = warning(
+    "records-gone",
+    "ask their senders for what is missing, and let the topic keep records for longer than a worker may be away",
+);
 /// No connection to Kafka.
 pub const KAFKA_UNREACHABLE: Code = error(
     "kafka-unreachable",

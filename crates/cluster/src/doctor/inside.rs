@@ -1,10 +1,12 @@
 //! What a pod of the release sees: the database and Kafka.
 
+use std::time::Duration;
+
 use kafka::KafkaSettings;
-use runtime::Failure;
+use runtime::{Clock, Failure};
 use serde::{Deserialize, Serialize};
 use store::dead_letters::{self, Cause, Filter, State};
-use store::{Database, StoreError, active_pipeline, alerts, migrate, overview};
+use store::{Database, StoreError, active_pipeline, alerts, migrate, overview, topic_offsets};
 
 use super::{Finding, code};
 
@@ -34,6 +36,8 @@ pub struct DatabaseReport {
     pub waiting: i64,
     /// Devices of streams whose evaluation fails.
     pub failing: Vec<String>,
+    /// Partitions of the worker's topic in which other records were found than were to be read, within a week.
+    pub gaps: Vec<String>,
 }
 
 /// What Kafka says.
@@ -47,6 +51,8 @@ pub struct KafkaReport {
 
 /// More dead letters, or streams, are not counted.
 const MOST: u16 = 1000;
+/// For so long a gap is told.
+const GAPS_SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Report {
     /// Looks at `database`, and at Kafka where the process knows one: whether it has `topics`.
@@ -88,6 +94,7 @@ impl DatabaseReport {
             is_plain: database.is_plain(),
             waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
             failing: alerts::devices_put_off(&client, i64::from(MOST)).await?,
+            gaps: topic_offsets::gaps(&client, Clock::system().now() - GAPS_SINCE, i64::from(MOST)).await?,
         })
     }
 }
@@ -160,6 +167,13 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         let what = format!("{} cannot be evaluated, among them one of {device}", database.failing.len());
         found.push(Finding::new(code::EVALUATION_FAILS, "streams", what));
     }
+    if let Some(gap) = database.gaps.first() {
+        let more = match database.gaps.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        found.push(Finding::new(code::RECORDS_GONE, "topic", format!("{gap}{more}")));
+    }
     found
 }
 
@@ -197,6 +211,10 @@ mod tests {
         assert_eq!(codes(DatabaseReport { is_plain: true, ..well() }), ["database-plain"]);
         assert_eq!(codes(DatabaseReport { waiting: 3, ..well() }), ["dead-letters-wait"]);
         assert_eq!(codes(DatabaseReport { failing: vec!["d".into()], ..well() }), ["evaluation-fails"]);
+        assert_eq!(
+            codes(DatabaseReport { gaps: vec!["payloads/0: gone".into()], ..well() }),
+            ["records-gone"]
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) async fn taken(world: &World, partition: i32, from: i64, end: i64) ->
     let epoch = take(world, partition).await.epoch;
     let span = PartitionSpan { partition, epoch, incarnation: 1, from, end };
     let client = world.database.client().await.unwrap();
-    assert!(topic_offsets::begin_at(&client, TOPIC, &span).await.unwrap());
+    assert!(topic_offsets::begin_at(&client, TOPIC, &span, None).await.unwrap());
     span
 }
 

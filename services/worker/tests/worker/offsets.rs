@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use testkit::eventually;
 
+use crate::reading::leaves_in_order;
 use crate::world::{PATIENCE, World};
 
 #[tokio::test]
@@ -64,4 +65,48 @@ async fn what_the_group_has_committed_has_no_say_in_where_a_worker_goes_on() {
     world.publish_unkeyed(200..300).await;
     world.committed(300).await;
     world.handled_once(0..300).await;
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_is_told_and_read_from_its_start_however_long_it_is() {
+    let Some(world) = World::build().await else { return };
+    let mut worker = world.worker().await;
+    world.publish_unkeyed(0..200).await;
+    world.committed(200).await;
+    // Shorter than what was read, then longer.
+    for (incarnation, numbers) in [(2, 200..260), (3, 260..860)] {
+        leaves_in_order(&world, &mut worker).await;
+        world.make_topic_anew().await;
+        world.publish_unkeyed(numbers.clone()).await;
+        worker = world.worker().await;
+        let refused = i64::from(numbers.end / 10);
+        eventually(PATIENCE, || async {
+            world.count("moment").await + world.count("dead_letter").await == i64::from(numbers.end)
+        })
+        .await;
+        world.handled_once(0..numbers.end).await;
+        assert_eq!(world.count("dead_letter").await, refused);
+        let told =
+            format!("topic_gap where kind = 'made_anew' and incarnation = {incarnation} and goes_on_at = 0");
+        assert_eq!(world.count(&told).await, 3);
+    }
+    drop(worker);
+}
+
+#[tokio::test]
+async fn records_that_were_gone_before_they_were_read_are_told_and_reading_goes_on() {
+    let Some(world) = World::build().await else { return };
+    let mut worker = world.worker().await;
+    world.publish_unkeyed(0..100).await;
+    world.committed(100).await;
+    leaves_in_order(&world, &mut worker).await;
+    world.publish_unkeyed(100..200).await;
+    let gone = world.delete_all_records().await;
+    world.publish_unkeyed(200..300).await;
+    let _worker = world.worker().await;
+    eventually(PATIENCE, || async { world.count("moment").await == 90 + 90 }).await;
+    assert_eq!(gone, 200);
+    let sql = "select sum(goes_on_at - next)::bigint, count(*) from topic_gap where kind = 'expired' and incarnation = 1";
+    let row = world.client.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (100, 3));
 }

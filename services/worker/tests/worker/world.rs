@@ -9,6 +9,8 @@ use event_model::cloudevent::{self, KafkaRecord};
 use event_model::event_types::PAYLOAD_RECEIVED;
 use event_model::events::APPLICATION_HTTP;
 use kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -200,6 +202,36 @@ impl World {
         };
         let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
         committed.elements().iter().map(|one| (one.partition(), offset(one.offset()))).collect()
+    }
+
+    /// Deletes the topic, and makes one of its name.
+    pub(crate) async fn make_topic_anew(&self) {
+        self.admin().delete_topics(&[&self.topic], &AdminOptions::new()).await.unwrap();
+        let settings = KafkaSettings::plaintext(&self.kafka);
+        let spec = TopicSpec { name: self.topic.clone(), partitions: PARTITIONS, replication: 1 };
+        eventually(PATIENCE, || async {
+            let made = create_missing_topics(&settings, std::slice::from_ref(&spec)).await;
+            made.is_ok_and(|made| !made.is_empty())
+        })
+        .await;
+    }
+
+    /// Deletes what the topic holds; how many records it has had.
+    pub(crate) async fn delete_all_records(&self) -> i64 {
+        let consumer: BaseConsumer = KafkaSettings::plaintext(&self.kafka).client_config().create().unwrap();
+        let mut list = TopicPartitionList::new();
+        let mut records = 0;
+        for partition in 0..PARTITIONS {
+            let (_, end) = consumer.fetch_watermarks(&self.topic, partition, PATIENCE).unwrap();
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(end)).unwrap();
+            records += end;
+        }
+        self.admin().delete_records(&list, &AdminOptions::new()).await.unwrap();
+        records
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        KafkaSettings::plaintext(&self.kafka).client_config().create().unwrap()
     }
 
     /// The group begins anew, as tools make it do.
