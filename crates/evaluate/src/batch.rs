@@ -18,8 +18,11 @@ use crate::succession::{Sibling, end, takes_over};
 use crate::watched_rules::WatchedRules;
 use crate::write::{Changes, Written};
 
-/// Moments that are held in memory for several streams; one stream alone may have more.
+/// Moments that are held in memory for several streams.
 const MOST_MOMENTS: usize = 20_000;
+/// Moments that are held in memory for one stream. What has more of them unseen is evaluated as it stood at one time after the other; what
+/// has more in the lateness window is read as a whole.
+const MOST_ALONE: usize = 100_000;
 
 /// The longest that one statement may take: a stream that needs longer by itself is put off.
 pub(crate) const LONGEST: Duration = Duration::from_secs(5);
@@ -31,9 +34,22 @@ pub(crate) struct Evaluated {
     pub(crate) streams: usize,
     /// Those in a shard that another process has.
     pub(crate) left: Vec<i32>,
+    /// It was one stream, of which more is unseen.
+    pub(crate) is_part: bool,
     /// What was written.
     pub(crate) written: Written,
 }
+
+/// What was decided.
+#[derive(Default)]
+struct Decided<'p> {
+    decisions: Vec<(&'p Task<'p>, Decision)>,
+    /// With the moments up to this one alone.
+    until: Option<Timestamp>,
+}
+
+/// Moments by stream, and until when where they are not all.
+type Read = (BTreeMap<i32, Moments>, Option<Timestamp>);
 
 /// A batch under way. The transaction is the caller's to commit.
 pub(crate) struct Batch<'a> {
@@ -60,8 +76,9 @@ impl Batch<'_> {
             return Ok(Some(Evaluated { left, ..Evaluated::default() }));
         }
         let (plans, requests) = self.plan(&locked).await?;
-        let most = (locked.len() > 1).then_some(MOST_MOMENTS);
-        let Some(decisions) = self.decide(&plans, most, heartbeats).await? else { return Ok(None) };
+        let alone = requests.iter().next().filter(|_| locked.len() == 1);
+        let Some(read) = self.moments(&plans, locked.len(), alone).await? else { return Ok(None) };
+        let Decided { decisions, until } = self.decide(&plans, read, heartbeats).await?;
         crash::point("before-write");
         let (pipeline, now) = (self.pipeline, self.now);
         let is_due = |stream: &&i32| requests.contains_key(stream) || plans.contains_key(stream);
@@ -72,8 +89,13 @@ impl Batch<'_> {
             let changes = Changes { pipeline, plans: &plans, decisions, requests: &requests, now };
             changes.write(self.transaction).await?
         };
-        alerts::remove_requests(self.transaction, &requests).await?;
-        Ok(Some(Evaluated { streams, left, written }))
+        match (until, alone) {
+            (Some(seen), Some((stream, request))) => {
+                alerts::shorten_request(self.transaction, *stream, request, seen).await?;
+            }
+            _ => alerts::remove_requests(self.transaction, &requests).await?,
+        }
+        Ok(Some(Evaluated { streams, left, is_part: until.is_some(), written }))
     }
 
     /// The work on each stream that has any, and the requests that are answered by it.
@@ -105,29 +127,60 @@ impl Batch<'_> {
         Ok((plans, requests))
     }
 
-    async fn decide<'p>(
+    /// The moments that the plans need; `None` where those of several streams are too many. Those of one stream `alone` with a request are
+    /// cut where they are too many, and the time of the last one stands beside them.
+    async fn moments(
         &self,
-        plans: &'p BTreeMap<i32, Plan<'_>>,
-        most_moments: Option<usize>,
-        heartbeats: &mut HeartbeatCache,
-    ) -> Result<Option<Vec<(&'p Task<'p>, Decision)>>, StoreError> {
+        plans: &BTreeMap<i32, Plan<'_>>,
+        streams: usize,
+        alone: Option<(&i32, &Request)>,
+    ) -> Result<Option<Read>, StoreError> {
         let lateness = self.pipeline.lateness;
-        let tasks: Vec<&Task<'_>> = plans.values().flat_map(|plan| &plan.tasks).collect();
-        if tasks.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
         let spans_of = |(stream, plan): (&i32, &Plan<'_>)| {
             let stream = *stream;
             plan.spans(lateness).into_iter().map(move |span| (stream, span))
         };
         let spans: Vec<_> = plans.iter().flat_map(spans_of).collect();
-        let moments = alerts::moments(self.transaction, &spans, most_moments).await?;
-        let Some(moments) = moments else { return Ok(None) };
+        if spans.is_empty() {
+            return Ok(Some((BTreeMap::new(), None)));
+        }
+        let most = if streams > 1 { MOST_MOMENTS } else { MOST_ALONE };
+        let (moments, is_all) = alerts::moments(self.transaction, &spans, Some(most)).await?;
+        if is_all {
+            return Ok(Some((moments, None)));
+        }
+        if streams > 1 {
+            return Ok(None);
+        }
+        let until = moments.values().filter_map(Moments::newest).max();
+        // The request gets on where some of what is unseen is among them.
+        let until = until.filter(|until| alone.is_some_and(|(_, request)| request.from <= *until));
+        if until.is_some() {
+            return Ok(Some((moments, until)));
+        }
+        let (moments, _) = alerts::moments(self.transaction, &spans, None).await?;
+        Ok(Some((moments, None)))
+    }
+
+    async fn decide<'p>(
+        &self,
+        plans: &'p BTreeMap<i32, Plan<'_>>,
+        (moments, until): Read,
+        heartbeats: &mut HeartbeatCache,
+    ) -> Result<Decided<'p>, StoreError> {
+        let lateness = self.pipeline.lateness;
+        let tasks: Vec<&Task<'_>> = plans.values().flat_map(|plan| &plan.tasks).collect();
+        if tasks.is_empty() {
+            return Ok(Decided::default());
+        }
         let pasts = self.pasts(&tasks).await?;
         let counts_from = tasks.iter().filter_map(|task| task.counts_from(lateness)).min();
-        let heartbeats = heartbeats.known(self.transaction, counts_from, self.now).await?;
+        let known = heartbeats.known(self.transaction, counts_from, self.now).await?;
+        let then = until.map(|until| known.as_of(until));
+        let heartbeats = then.as_ref().unwrap_or(known);
         let mut decisions = Vec::new();
-        for (task, past) in tasks.into_iter().zip(pasts) {
+        for (task, mut past) in tasks.into_iter().zip(pasts) {
+            past.effective.retain(|row| until.is_none_or(|until| row.at <= until));
             let moments = moments.get(&task.stream);
             let points =
                 moments.map(|moments| points(task.watched, moments, task.position)).unwrap_or_default();
@@ -139,7 +192,7 @@ impl Batch<'_> {
             }
             decisions.extend(decision.map(|decision| (task, decision)));
         }
-        Ok(Some(decisions))
+        Ok(Decided { decisions, until })
     }
 
     /// What is recorded of each task's alert.

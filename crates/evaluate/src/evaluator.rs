@@ -97,13 +97,16 @@ impl Evaluator {
             }
             evaluated => evaluated?,
         };
-        let Some(Evaluated { streams: evaluated, left, written }) = evaluated else {
+        let Some(Evaluated { streams: evaluated, left, is_part, written }) = evaluated else {
             let (left, right) = streams.split_at(streams.len() / 2);
             work.put_in_front(right);
             work.put_in_front(left);
             return Ok(());
         };
         work.leave(&left);
+        if is_part {
+            work.put_in_front(streams);
+        }
         summary.transitions += written.transitions;
         summary.notifications += written.notifications;
         summary.streams += u32::try_from(evaluated).unwrap_or(u32::MAX);

@@ -46,6 +46,16 @@ impl Heartbeats {
         }
     }
 
+    /// What of it holds at `at`, when readings after that are left out: time passes up to there and no further.
+    #[must_use]
+    pub fn as_of(&self, at: Timestamp) -> Self {
+        let begun = self.runs.iter().filter(|run| run.from <= at);
+        let runs: Vec<_> = begun.map(|run| HeartbeatRun { to: run.to.min(at), ..*run }).collect();
+        let settled = self.settled.min(at);
+        let open = runs.last().filter(|run| run.to >= settled);
+        Self { open_from: open.map_or(self.open_from.min(settled), |run| run.from), settled, runs }
+    }
+
     /// The newest heartbeat.
     pub fn last(&self) -> Option<Timestamp> {
         self.runs.last().map(|run| run.to)

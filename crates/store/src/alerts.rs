@@ -26,7 +26,7 @@ pub use moment::{Moments, Span, moments};
 pub use queue::{NewNotification, Target, queue_notifications, targets_of};
 pub use request::{
     Request, SHARD_LOCK, SHARDS, by_index, devices_put_off, lock_shards, put_off, remove_requests, requests,
-    shard_of,
+    shard_of, shorten_request,
 };
 pub use state::{StateRow, delete_states, states, upsert_states};
 pub use stream::{MetricRow, StreamRow, streams};

@@ -108,6 +108,40 @@ async fn a_batch_with_too_many_moments_is_evaluated_in_parts() {
 }
 
 #[tokio::test]
+async fn a_stream_with_a_long_history_is_evaluated_in_parts_and_nothing_is_taken_back() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline("{TooHot: {metric: temperature, above: 30, for: 1m}}")).await;
+    world.at(0);
+    let long = world.store("long", -1, 31.0).await;
+    world.readings(&alert, &[]).await;
+    // A quarter of a million seconds; of every fifty thousand the first hundred are too hot.
+    let history = r#"insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
+                     select $1, $2::timestamptz + n * interval '1 second', $2, gen_random_uuid(),
+                            array[case when n % 50000 < -49900 then 31 else 20 end]
+                     from generate_series(-250000, -2) as n"#;
+    world.sql.execute(history, &[&long, &at(0)]).await.unwrap();
+    world.sql.execute("delete from alert_state", &[]).await.unwrap();
+    let request = "insert into evaluation_request (stream_id, from_at, token) values ($1, $2, nextval('evaluation_token'))";
+    world.sql.execute(request, &[&long, &at(-250_000)]).await.unwrap();
+    let mut parts = 0;
+    loop {
+        let summary = world.readings(&alert, &[]).await;
+        parts += summary.streams;
+        if !summary.more {
+            break;
+        }
+    }
+    assert_eq!(parts, 3);
+    let mut expected = vec![];
+    for begin in (-249_999_i64..-2).step_by(50_000) {
+        expected.extend([("firing".to_owned(), begin + 60), ("resolved".to_owned(), begin + 99)]);
+    }
+    assert_eq!(world.effective("long").await, expected);
+    assert_eq!(world.count("alert_transition where kind = 'retracted'").await, 0);
+    assert_eq!(world.count("evaluation_request").await, 0);
+}
+
+#[tokio::test]
 async fn a_stream_whose_rows_cannot_be_evaluated_does_not_stop_the_others() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline(TOO_HOT)).await;

@@ -4,6 +4,7 @@
 
 mod adoption;
 mod oracle;
+mod parts;
 mod scenarios;
 mod support;
 mod unmoved;

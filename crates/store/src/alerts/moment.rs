@@ -29,7 +29,7 @@ pub struct Span {
 }
 
 /// The moments of each stream in the spans beside it, which are in order and apart, that are not more than [`CLOCK_SKEW`] ahead
-/// of their receive time; `None` where they are more than `most` in all.
+/// of their receive time; where they are more than `most` in all, the first of those, and `false`.
 ///
 /// # Errors
 /// Those of the database.
@@ -37,7 +37,7 @@ pub async fn moments(
     transaction: &Transaction<'_>,
     spans: &[(i32, Span)],
     most: Option<usize>,
-) -> Result<Option<BTreeMap<i32, Moments>>, StoreError> {
+) -> Result<(BTreeMap<i32, Moments>, bool), StoreError> {
     // `offset 0` keeps the planner from joining the table as a whole: a stream is a look into its index.
     let sql = r#"
         select w.stream_id, m.*
@@ -53,17 +53,17 @@ pub async fn moments(
     let until: Vec<Option<Timestamp>> = spans.iter().map(|(_, span)| span.until).collect();
     let limit = most.map(|most| i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1));
     let rows = transaction.query(sql, &[&streams, &since, &until, &limit, &CLOCK_SKEW.as_secs_f64()]).await?;
-    if most.is_some_and(|most| rows.len() > most) {
-        return Ok(None);
-    }
+    let most = most.unwrap_or(usize::MAX);
+    let is_all = rows.len() <= most;
     let mut moments = BTreeMap::<i32, Moments>::new();
-    for row in rows {
+    // They come span by span, each in order of time, so that the first ones of a stream are its oldest.
+    for row in rows.into_iter().take(most) {
         moments.entry(row.try_get(0)?).or_default().push(&row, 1)?;
     }
     for Moments(moments) in moments.values_mut() {
         moments.sort_by_key(|moment| moment.at);
     }
-    Ok(Some(moments))
+    Ok((moments, is_all))
 }
 
 impl Moments {
@@ -78,6 +78,11 @@ impl Moments {
         let sign =
             |(Point { at, value }, is_good)| Point { at, value: if is_good { value } else { f64::NAN } };
         self.points(position).map(sign).collect()
+    }
+
+    /// The time of the last one.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.0.last().map(|moment| moment.at)
     }
 
     /// How many they are.

@@ -134,6 +134,25 @@ pub async fn remove_requests(
     Ok(())
 }
 
+/// Has a request begin after `seen`, where it was not renewed since it was read; one that is locked is just being renewed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn shorten_request(
+    transaction: &Transaction<'_>,
+    stream: i32,
+    request: &Request,
+    seen: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "
+        with evaluated as materialized (
+            select stream_id from evaluation_request where stream_id = $1 and token = $2 for update skip locked)
+        update evaluation_request r set from_at = greatest(r.from_at, $3::timestamptz + interval '1 microsecond')
+        from evaluated where r.stream_id = evaluated.stream_id";
+    transaction.execute(sql, &[&stream, &request.token, &seen]).await?;
+    Ok(())
+}
+
 /// The devices of streams that are put off, those that fail most often first.
 ///
 /// # Errors
