@@ -32,6 +32,23 @@ pub struct Overview {
     pub newest_heartbeat_at: Option<Timestamp>,
     /// Dead letters by the stage that failed.
     pub dead_letters: Vec<StageDeadLetters>,
+    /// How far the worker is in each partition of a topic.
+    pub partitions: Vec<PartitionStanding>,
+}
+
+/// How far the worker is in a partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionStanding {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset behind what is stored.
+    pub next: i64,
+    /// How often it was given to a worker.
+    pub epoch: i64,
+    /// The latest time whose records are all stored.
+    pub caught_up_at: Option<Timestamp>,
 }
 
 /// The dead letters of one stage.
@@ -97,7 +114,23 @@ pub async fn overview(
         due: told.try_get(2)?,
         retrying: told.try_get(3)?,
         dead_letters: dead_letters(client, since).await?,
+        partitions: partitions(client).await?,
     })
+}
+
+async fn partitions(client: &impl GenericClient) -> Result<Vec<PartitionStanding>, Error> {
+    let sql = "
+        select topic, \"partition\", next, epoch, caught_up_at from topic_offset order by topic, \"partition\" limit 1000";
+    let read = |row: &tokio_postgres::Row| {
+        Ok(PartitionStanding {
+            topic: row.try_get(0)?,
+            partition: row.try_get(1)?,
+            next: row.try_get(2)?,
+            epoch: row.try_get(3)?,
+            caught_up_at: row.try_get(4)?,
+        })
+    };
+    client.query(sql, &[]).await?.iter().map(read).collect()
 }
 
 async fn dead_letters(client: &impl GenericClient, since: Timestamp) -> Result<Vec<StageDeadLetters>, Error> {

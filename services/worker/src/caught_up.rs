@@ -7,7 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kafka::{KafkaSettings, PartitionPosition, Shared, TopicGroup};
 use runtime::Clock;
+use stage::telemetry::TopicMetrics;
 use store::{Database, StoreError, topic_offsets};
+
+use crate::offsets::Offsets;
 
 /// Between two looks; well below the time between two ticks.
 const EVERY: Duration = Duration::from_secs(5);
@@ -19,6 +22,8 @@ pub(crate) struct CaughtUp {
     pub(crate) group: TopicGroup,
     pub(crate) database: Database,
     pub(crate) clock: Clock,
+    pub(crate) offsets: Arc<Offsets>,
+    pub(crate) metrics: TopicMetrics,
 }
 
 /// Where a partition ended at an instant.
@@ -29,7 +34,7 @@ impl CaughtUp {
     pub(crate) async fn watch(self, shared: Arc<Shared>) {
         let mut noted = Noted::new();
         loop {
-            if let Err(error) = self.look(&mut noted).await {
+            if let Err(error) = self.look(&mut noted, &shared).await {
                 let error: &dyn std::error::Error = &*error;
                 tracing::warn!(
                     error,
@@ -43,11 +48,23 @@ impl CaughtUp {
         }
     }
 
-    async fn look(&self, noted: &mut Noted) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn look(
+        &self,
+        noted: &mut Noted,
+        shared: &Shared,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         // Before the ends are asked for: what was published until now lies below them.
         let now = self.clock.now();
         let positions = kafka::positions(self.kafka.clone(), vec![self.group.clone()]).await?;
-        let passed = passed(noted, positions.first().map_or(&[], Vec::as_slice), now);
+        let positions = positions.first().map_or(&[][..], Vec::as_slice);
+        for PartitionPosition { partition, next, end } in positions {
+            if let Some(epoch) = self.offsets.epoch(*partition)
+                && shared.is_owned(*partition, epoch)
+            {
+                self.metrics.stands(*partition, (end - next).max(0), epoch);
+            }
+        }
+        let passed = passed(noted, positions, now);
         if passed.is_empty() {
             return Ok(());
         }

@@ -26,6 +26,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
         database: Database::new(&database),
         prewarm,
         clock: runtime.clock,
+        metrics: runtime.metrics,
         // The other half is for the commit and the leave.
         leave_within: runtime.settings.shutdown_timeout / 2,
     });

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kafka::{KafkaSettings, Ledger, Look, Offered, Owned, TakeError};
 use runtime::Clock;
+use stage::telemetry::TopicMetrics;
 use store::topic_offsets::{self, Gap, GapKind, PartitionSpan, Taken};
 use store::{Database, StoreError};
 use tokio::runtime::Handle;
@@ -20,6 +21,7 @@ pub(crate) struct Offsets {
     kafka: KafkaSettings,
     database: Database,
     clock: Clock,
+    metrics: TopicMetrics,
     runtime: Handle,
     taken: Mutex<BTreeMap<i32, Taken>>,
 }
@@ -35,8 +37,18 @@ pub(crate) struct Suspects {
 
 impl Offsets {
     /// Must be called within a Tokio runtime.
-    pub(crate) fn new(topic: Arc<str>, kafka: KafkaSettings, database: Database, clock: Clock) -> Self {
-        Self { topic, kafka, database, clock, runtime: Handle::current(), taken: Mutex::default() }
+    pub(crate) fn new(
+        topic: Arc<str>,
+        kafka: KafkaSettings,
+        database: Database,
+        (clock, metrics): (Clock, TopicMetrics),
+    ) -> Self {
+        Self { topic, kafka, database, clock, metrics, runtime: Handle::current(), taken: Mutex::default() }
+    }
+
+    /// The epoch with which a partition was taken last.
+    pub(crate) fn epoch(&self, partition: i32) -> Option<i64> {
+        self.taken().get(&partition).map(|taken| taken.epoch)
     }
 
     /// What a worker before left undone of this partition, as it was taken with this epoch.
@@ -79,6 +91,7 @@ impl Offsets {
         let gap = gap.map(|kind| Gap { next: stood, kind, found_at: self.clock.now() });
         if let Some(Gap { next, kind, .. }) = gap {
             let (kind, goes_on_at) = (kind.as_str(), span.from);
+            self.metrics.gap(partition);
             tracing::error!(
                 partition,
                 next,

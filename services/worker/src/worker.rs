@@ -18,6 +18,7 @@ use persist::{Persist, PersistParts, Publication};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
 use sink::HttpSink;
+use stage::telemetry::Metrics;
 use store::Database;
 use tokio::sync::{mpsc, oneshot};
 
@@ -53,6 +54,8 @@ pub struct WorkerParts {
     pub prewarm: Prewarm,
     /// The time.
     pub clock: Clock,
+    /// What is measured of the topic.
+    pub metrics: Metrics,
     /// For what is under way at the end.
     pub leave_within: Duration,
 }
@@ -73,16 +76,23 @@ impl Worker {
     pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
         let WorkerParts { reader, sink, pipeline, database, prewarm, clock, leave_within, .. } = parts;
         let shared = Arc::new(Shared::default());
+        let topic: Arc<str> = reader.topic.as_str().into();
+        let metrics = parts.metrics.of_topic(&topic);
+        let offsets = Arc::new(Offsets::new(
+            Arc::clone(&topic),
+            reader.kafka.clone(),
+            database.clone(),
+            (clock.clone(), metrics.clone()),
+        ));
         let caught_up = CaughtUp {
+            offsets: Arc::clone(&offsets),
+            metrics,
             kafka: reader.kafka.clone(),
             group: TopicGroup { topic: reader.topic.clone(), group: reader.group.clone() },
             database: database.clone(),
             clock: clock.clone(),
         };
         tokio::spawn(caught_up.watch(Arc::clone(&shared)));
-        let topic: Arc<str> = reader.topic.as_str().into();
-        let offsets =
-            Arc::new(Offsets::new(Arc::clone(&topic), reader.kafka.clone(), database.clone(), clock.clone()));
         let handler = Arc::new(Handler {
             persist: Persist::new(PersistParts {
                 pipeline,

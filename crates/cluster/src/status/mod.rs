@@ -173,6 +173,7 @@ mod tests {
             due: 6,
             retrying: 0,
             newest_heartbeat_at: None,
+            partitions: Vec::new(),
             dead_letters: vec![
                 StageDeadLetters { stage: "transform".into(), since: 2, open: 1, to_send_back: 0 },
                 StageDeadLetters {

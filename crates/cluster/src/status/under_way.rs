@@ -81,6 +81,7 @@ mod tests {
             retrying: 0,
             newest_heartbeat_at: None,
             dead_letters: Vec::new(),
+            partitions: Vec::new(),
         };
         change(&mut overview);
         Counts { overview: Ok(overview), lags: Ok(lags) }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServiceResponse;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider as _};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use super::names;
@@ -68,6 +68,56 @@ impl Metrics {
         if let Some(instruments) = &self.0 {
             instruments.cold_starts.add(1, &[]);
         }
+    }
+}
+
+/// What is measured of the partitions of a topic. Does nothing where nothing is exported.
+#[derive(Debug, Clone, Default)]
+pub struct TopicMetrics(Option<TopicInstruments>);
+
+#[derive(Debug, Clone)]
+struct TopicInstruments {
+    topic: String,
+    lag: Gauge<i64>,
+    epoch: Gauge<i64>,
+    gaps: Counter<u64>,
+}
+
+impl Metrics {
+    /// The instruments of a worker of `topic`.
+    pub fn of_topic(&self, topic: &str) -> TopicMetrics {
+        TopicMetrics(self.meter().map(|meter| TopicInstruments {
+            topic: topic.to_owned(),
+            lag: meter.i64_gauge(names::TOPIC_LAG).with_unit("{record}").build(),
+            epoch: meter.i64_gauge(names::TOPIC_EPOCH).build(),
+            gaps: meter.u64_counter(names::TOPIC_GAPS).with_unit("{gap}").build(),
+        }))
+    }
+}
+
+impl TopicMetrics {
+    /// How many records of a partition wait, and under which epoch it is read.
+    pub fn stands(&self, partition: i32, lag: i64, epoch: i64) {
+        let Some(instruments) = &self.0 else { return };
+        let attributes = instruments.attributes(partition);
+        instruments.lag.record(lag, &attributes);
+        instruments.epoch.record(epoch, &attributes);
+    }
+
+    /// Other records were found than were to be read.
+    pub fn gap(&self, partition: i32) {
+        if let Some(instruments) = &self.0 {
+            instruments.gaps.add(1, &instruments.attributes(partition));
+        }
+    }
+}
+
+impl TopicInstruments {
+    fn attributes(&self, partition: i32) -> [KeyValue; 2] {
+        [
+            KeyValue::new(names::MESSAGING_DESTINATION_NAME, self.topic.clone()),
+            KeyValue::new(names::MESSAGING_DESTINATION_PARTITION_ID, partition.to_string()),
+        ]
     }
 }
 

@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub use metrics::Metrics;
+pub use metrics::{Metrics, TopicMetrics};
 pub(crate) use options::Options;
 
 use runtime::trace::Carrying;

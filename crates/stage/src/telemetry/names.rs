@@ -7,6 +7,17 @@ pub const MESSAGING_PROCESS_DURATION: &str = "messaging.process.duration";
 /// Counter: processes that were started for a request.
 pub const FAAS_COLDSTARTS: &str = "faas.coldstarts";
 
+/// Gauge: records of a partition that the worker's group has not committed.
+pub const TOPIC_LAG: &str = "freshet.topic.lag";
+/// Gauge: how often a partition was given to a worker.
+pub const TOPIC_EPOCH: &str = "freshet.topic.epoch";
+/// Counter: partitions in which other records were found than were to be read.
+pub const TOPIC_GAPS: &str = "freshet.topic.gaps";
+
+/// The topic.
+pub const MESSAGING_DESTINATION_NAME: &str = "messaging.destination.name";
+/// The partition.
+pub const MESSAGING_DESTINATION_PARTITION_ID: &str = "messaging.destination.partition.id";
 /// The HTTP method.
 pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
 /// The route's pattern, never the path.

@@ -107,6 +107,8 @@ async fn payloads_without_keys_have_one_receipt_for_all_of_a_source_and_the_othe
     let counted =
         overview::overview(&world.database.client().await.unwrap(), at(NOON), at(NOON)).await.unwrap();
     assert_eq!((counted.receipts, counted.faulty_receipts), (8, 1));
+    let [standing] = &counted.partitions[..] else { panic!("{:?}", counted.partitions) };
+    assert_eq!((standing.partition, standing.next, standing.epoch), (2, 8, 1));
     let sums = sums::since(&world.client, at(NOON)).await.unwrap();
     assert_eq!(sums.receipts, [("partial".to_owned(), 1), ("stored".to_owned(), 7)].into());
 }

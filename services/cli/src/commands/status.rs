@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use runtime::Clock;
 use store::Database;
+use store::overview::PartitionStanding;
 
 use crate::cluster_args::ClusterArgs;
 use crate::database;
@@ -132,6 +133,14 @@ fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
                     args.since.as_secs(),
                     heartbeat.as_deref().unwrap_or("never")
                 );
+                for PartitionStanding { topic, partition, next, epoch, caught_up_at } in &overview.partitions
+                {
+                    let caught_up = caught_up_at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                    eprintln!(
+                        "worker: {topic}/{partition} is stored below offset {next}, under epoch {epoch}; nothing waited at {}",
+                        caught_up.as_deref().unwrap_or("no time yet")
+                    );
+                }
             }
         }
     }
