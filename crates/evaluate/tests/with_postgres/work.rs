@@ -198,3 +198,52 @@ async fn a_word_of_a_later_release_stops_its_own_stream_alone() {
     assert_eq!(world.effective("fine").await, [("firing".to_owned(), 60)]);
     assert_eq!(world.count("evaluation_request").await, 1);
 }
+
+#[tokio::test]
+async fn what_changes_nothing_writes_nothing_but_the_end_of_its_request() {
+    let Some(mut world) = World::new().await else { return };
+    let rules = "{TooHot: {metric: temperature, above: 30}, Silent: {metric: temperature, absent: 2h}}";
+    let alert = world.process(&pipeline(rules)).await;
+    world.heartbeat(&alert, 0).await;
+    // Who wrote the states: a transaction that writes one is another one.
+    let writers = async |world: &World| {
+        let rows = world.sql.query("select xmin::text from alert_state order by rule", &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+    };
+    world.store("gh-1", 0, 20.0).await;
+    assert_eq!(world.readings(&alert, &[]).await.streams, 1);
+    let first = writers(&world).await;
+    assert_eq!(first.len(), 2);
+    for (second, value) in [(300, 29.0), (600, 30.0), (3_599, 21.0)] {
+        world.at(second);
+        world.store("gh-1", second, value).await;
+        assert_eq!(world.readings(&alert, &[]).await.streams, 1);
+        assert_eq!((writers(&world).await, world.count("evaluation_request").await), (first.clone(), 0));
+    }
+    // A late one that crosses the threshold is found, and resolved by the one after it.
+    world.store("gh-1", 3_000, 31.0).await;
+    world.readings(&alert, &[]).await;
+    assert_eq!(
+        world.effective_by_rule("gh-1").await,
+        [
+            ("TooHot".to_owned(), "firing".to_owned(), 3_000),
+            ("TooHot".to_owned(), "resolved".to_owned(), 3_599)
+        ]
+    );
+    // What an hour of readings has left as it is is written, each series by itself: that of `TooHot` was written just now.
+    for (second, is_same) in [(3_600, [false, true]), (7_198, [true, true]), (7_199, [true, false])] {
+        let before = writers(&world).await;
+        world.at(second);
+        world.store("gh-1", second, 20.0).await;
+        world.readings(&alert, &[]).await;
+        let now = writers(&world).await;
+        assert_eq!([before[0] == now[0], before[1] == now[1]], is_same, "{second}");
+    }
+    // The silence is counted from the newest reading, walked over or not.
+    for second in (7_500..=14_700).step_by(300) {
+        world.heartbeat(&alert, second).await;
+    }
+    let silences = world.effective_by_rule("gh-1").await.into_iter().filter(|(rule, ..)| rule == "Silent");
+    let silences: Vec<_> = silences.map(|(_, kind, second)| (kind, second)).collect();
+    assert_eq!(silences, [("firing".to_owned(), 14_700)]);
+}
