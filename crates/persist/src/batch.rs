@@ -1,5 +1,7 @@
 //! The records of a topic, written as one.
 
+use std::sync::Arc;
+
 use cloudevents::AttributesReader as _;
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Refusal, plausible};
@@ -42,18 +44,18 @@ struct AcceptedRecord<'a> {
 }
 
 impl Persist {
-    /// Decodes `records`, which are in the order of their places and are all there is within `spans`, and finds their streams. Each
+    /// Decodes `records` of `topic`, which are in the order of their places and are all there is within `spans`, and finds their streams. Each
     /// record stands for itself: what cannot be taken of one is a dead letter, and harms none of the others.
     ///
     /// # Errors
     /// [`PersistError`] where the database is not there: all of it is to be tried again.
     pub async fn prepare(
         &self,
-        records: &[TopicRecord],
+        (topic, records): (&Arc<str>, &[TopicRecord]),
         spans: &[PartitionSpan],
         now: Timestamp,
     ) -> Result<Prepared, PersistError> {
-        self.noting_outage(self.prepare_all(records, spans, now).await)
+        self.noting_outage(self.prepare_all((topic, records), spans, now).await)
     }
 
     /// A record as a dead letter, without a look at what it holds.
@@ -94,7 +96,7 @@ impl Persist {
 
     async fn prepare_all(
         &self,
-        records: &[TopicRecord],
+        (topic, records): (&Arc<str>, &[TopicRecord]),
         spans: &[PartitionSpan],
         now: Timestamp,
     ) -> Result<Prepared, PersistError> {
@@ -122,10 +124,9 @@ impl Persist {
                 }
             });
         }
-        let topic = records.first().map_or_else(|| "".into(), |record| record.place.topic.clone());
         let entries = batch.entries.into_iter().flatten().collect();
         Ok(Prepared {
-            batch: TopicBatch::new((topic, now), spans.to_vec(), entries),
+            batch: TopicBatch::new((Arc::clone(topic), now), spans.to_vec(), entries),
             outgoing: batch.outgoing,
             now,
         })

@@ -58,7 +58,7 @@ impl World {
     /// Writes records of one partition, which is taken from before the first of them.
     async fn try_batch(&self, records: &[TopicRecord]) -> Result<Vec<Publication>, PersistError> {
         let span = self.taken(records[0].place.offset, records.last().unwrap().place.offset + 1).await;
-        let mut prepared = self.persist.prepare(records, &[span], now()).await?;
+        let mut prepared = self.persist.prepare((&"payloads".into(), records), &[span], now()).await?;
         self.persist.commit(&mut prepared, records).await
     }
 

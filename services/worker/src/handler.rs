@@ -119,7 +119,7 @@ impl Handler {
     /// Writes records as one. `deaths` is how often the process ended over the only one of them, where it may have.
     async fn settle_records(
         &self,
-        topic: &str,
+        topic: &Arc<str>,
         records: &[TopicRecord],
         spans: &[PartitionSpan],
         deaths: Option<i32>,
@@ -138,7 +138,7 @@ impl Handler {
 
     async fn attempt(
         &self,
-        topic: &str,
+        topic: &Arc<str>,
         (records, spans): (&[TopicRecord], &[PartitionSpan]),
         deaths: Option<i32>,
         prepared: &mut Option<Prepared>,
@@ -151,7 +151,7 @@ impl Handler {
                 if !fenced.is_empty() {
                     return Ok(Settled::Fenced(fenced));
                 }
-                prepared.insert(self.prepare(records, spans, deaths).await.map_err(Trouble::Write)?)
+                prepared.insert(self.prepare((topic, records), spans, deaths).await.map_err(Trouble::Write)?)
             }
         };
         match self.persist.commit(prepared, records).await {
@@ -168,7 +168,7 @@ impl Handler {
 
     async fn prepare(
         &self,
-        records: &[TopicRecord],
+        (topic, records): (&Arc<str>, &[TopicRecord]),
         spans: &[PartitionSpan],
         deaths: Option<i32>,
     ) -> Result<Prepared, PersistError> {
@@ -180,7 +180,7 @@ impl Handler {
                 );
                 Ok(self.persist.prepare_refused(record, *span, (reason, now)))
             }
-            _ => self.persist.prepare(records, spans, now).await,
+            _ => self.persist.prepare((topic, records), spans, now).await,
         }
     }
 

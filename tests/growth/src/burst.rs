@@ -110,7 +110,8 @@ async fn payloads(stages: &Stages, size: u32) {
     assert!(topic_offsets::begin_at(&client, "payloads", &span, None).await.unwrap());
     assert!(topic_offsets::mark(&client, "payloads", &[span], 0).await.unwrap().is_empty());
     drop(client);
-    let mut prepared = stages.worker.prepare(&records, &[span], stages.clock.now()).await.unwrap();
+    let mut prepared =
+        stages.worker.prepare((&"payloads".into(), &records), &[span], stages.clock.now()).await.unwrap();
     stages.worker.commit(&mut prepared, &records).await.unwrap();
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use testkit::eventually;
@@ -109,4 +110,27 @@ async fn records_that_were_gone_before_they_were_read_are_told_and_reading_goes_
     let sql = "select sum(goes_on_at - next)::bigint, count(*) from topic_gap where kind = 'expired' and incarnation = 1";
     let row = world.client.query_one(sql, &[]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (100, 3));
+}
+
+#[tokio::test]
+async fn control_records_of_transactional_producers_are_passed_and_nothing_seems_to_wait() {
+    let Some(world) = World::build().await else { return };
+    let _worker = world.worker().await;
+    world.publish_in_transaction(0..60, true).await;
+    world.publish_in_transaction(60..90, false).await;
+    world.publish_in_transaction(90..120, true).await;
+    let ends = world.ends();
+    assert!(ends.values().sum::<i64>() > 120, "control records have offsets: {ends:?}");
+    eventually(PATIENCE, || async {
+        let rows = world.client.query("select \"partition\", next from topic_offset", &[]).await.unwrap();
+        let next: BTreeMap<i32, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        (next == ends).then_some(()).ok_or(format!("{next:?}, not {ends:?}"))
+    })
+    .await;
+    assert_eq!(world.count("topic_offset where epoch = 1").await, 3, "taken once");
+    // What was aborted was never there.
+    assert_eq!((world.count("moment").await, world.count("dead_letter").await), (54 + 27, 9));
+    world.committed(ends.values().sum()).await;
+    let later = format!("topic_offset where caught_up_at > '{}'", world.now().await);
+    eventually(PATIENCE, || async { world.count(&later).await == 3 }).await;
 }

@@ -13,7 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use store::DatabaseSettings;
 use tempfile::TempDir;
@@ -133,6 +133,29 @@ impl World {
         futures_util::future::join_all(sent).await;
     }
 
+    /// The same in a transaction, which is committed or aborted.
+    pub(crate) async fn publish_in_transaction(&self, numbers: std::ops::Range<u32>, commits: bool) {
+        let mut config = producer_config(&KafkaSettings::plaintext(&self.kafka), PATIENCE);
+        config.set("transactional.id", format!("{}-{}", self.topic, numbers.start));
+        let producer: FutureProducer = config.create().unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        let sent = numbers.map(|number| self.send_by(&producer, unkeyed(number)));
+        futures_util::future::join_all(sent).await;
+        if commits {
+            producer.commit_transaction(PATIENCE).unwrap();
+        } else {
+            producer.abort_transaction(PATIENCE).unwrap();
+        }
+    }
+
+    /// The offset that the next record of each partition gets.
+    pub(crate) fn ends(&self) -> BTreeMap<i32, i64> {
+        let consumer: BaseConsumer = KafkaSettings::plaintext(&self.kafka).client_config().create().unwrap();
+        let end = |partition| consumer.fetch_watermarks(&self.topic, partition, PATIENCE).unwrap().1;
+        (0..PARTITIONS).map(|partition| (partition, end(partition))).collect()
+    }
+
     /// Each record of `numbers` that was published unkeyed was handled, and once.
     pub(crate) async fn handled_once(&self, numbers: std::ops::Range<u32>) {
         let refused = i64::from(numbers.clone().filter(|number| number % 10 == 0).count() as u32);
@@ -150,6 +173,10 @@ impl World {
     }
 
     pub(crate) async fn send(&self, record: KafkaRecord) {
+        self.send_by(&self.producer, record).await;
+    }
+
+    async fn send_by(&self, producer: &FutureProducer, record: KafkaRecord) {
         let mut headers = OwnedHeaders::new();
         for (name, value) in &record.headers {
             headers = headers.insert(Header { key: name, value: Some(value) });
@@ -157,7 +184,7 @@ impl World {
         let mut sent = FutureRecord::<str, [u8]>::to(&self.topic).headers(headers);
         sent.key = record.key.as_deref();
         sent.payload = record.value.as_deref();
-        self.producer.send(sent, PATIENCE).await.unwrap();
+        producer.send(sent, PATIENCE).await.unwrap();
     }
 
     /// The time, as a statement of the database puts it in.
@@ -218,11 +245,9 @@ impl World {
 
     /// Deletes what the topic holds; how many records it has had.
     pub(crate) async fn delete_all_records(&self) -> i64 {
-        let consumer: BaseConsumer = KafkaSettings::plaintext(&self.kafka).client_config().create().unwrap();
         let mut list = TopicPartitionList::new();
         let mut records = 0;
-        for partition in 0..PARTITIONS {
-            let (_, end) = consumer.fetch_watermarks(&self.topic, partition, PATIENCE).unwrap();
+        for (partition, end) in self.ends() {
             list.add_partition_offset(&self.topic, partition, Offset::Offset(end)).unwrap();
             records += end;
         }
