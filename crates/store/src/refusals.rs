@@ -33,6 +33,14 @@ pub(crate) async fn record(client: &impl GenericClient, at: Timestamp) -> Result
     client.execute(RECORD, &[&at]).await.map(drop)
 }
 
+/// When a payload was last refused, where that is known.
+///
+/// # Errors
+/// Those of the database.
+pub async fn latest(client: &impl GenericClient) -> Result<Option<Timestamp>, Error> {
+    client.query_one("select max(at) from refusal", &[]).await?.try_get(0)
+}
+
 /// When a payload was last refused, if within a day before `now`. What is older goes.
 ///
 /// # Errors
@@ -40,5 +48,5 @@ pub(crate) async fn record(client: &impl GenericClient, at: Timestamp) -> Result
 pub async fn newest(transaction: &Transaction<'_>, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let since = now.checked_sub(KEPT).unwrap_or(Timestamp::MIN);
     transaction.0.execute("delete from refusal where at < $1", &[&since]).await?;
-    Ok(transaction.0.query_one("select max(at) from refusal", &[]).await?.try_get(0)?)
+    Ok(latest(&transaction.0).await?)
 }

@@ -181,6 +181,11 @@ pub const RECORDS_GONE: Code = warning(
     "records-gone",
     "ask their senders for what is missing, and let the topic keep records for longer than a worker may be away",
 );
+/// In direct mode neither the database nor the Broker took a payload.
+pub const PAYLOADS_REFUSED: Code = warning(
+    "payloads-refused",
+    "read the log of ingest; while it refuses payloads nobody is reported silent, and who sends only once has lost them",
+);
 /// No connection to Kafka.
 pub const KAFKA_UNREACHABLE: Code = error(
     "kafka-unreachable",
@@ -191,7 +196,7 @@ pub const TOPIC_MISSING: Code =
     error("topic-missing", "let the migration Job make it (kafka.createTopics), or make it by hand");
 
 /// Every kind.
-pub const ALL: [Code; 33] = [
+pub const ALL: [Code; 35] = [
     KUBERNETES_TOO_OLD,
     KNATIVE_MISSING,
     KNATIVE_TOO_OLD,
@@ -223,6 +228,8 @@ pub const ALL: [Code; 33] = [
     CONNECTIONS_SHORT,
     DEAD_LETTERS_WAIT,
     EVALUATION_FAILS,
+    RECORDS_GONE,
+    PAYLOADS_REFUSED,
     KAFKA_UNREACHABLE,
     TOPIC_MISSING,
 ];

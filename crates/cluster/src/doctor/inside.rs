@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kafka::KafkaSettings;
 use runtime::{Clock, Failure};
 use serde::{Deserialize, Serialize};
 use store::dead_letters::{self, Cause, Filter, State};
-use store::{Database, StoreError, active_pipeline, alerts, migrate, overview, topic_offsets};
+use store::{Database, StoreError, active_pipeline, alerts, migrate, overview, refusals, topic_offsets};
 
 use super::{Finding, code};
 
@@ -38,6 +39,8 @@ pub struct DatabaseReport {
     pub failing: Vec<String>,
     /// Partitions of the worker's topic in which other records were found than were to be read, within a week.
     pub gaps: Vec<String>,
+    /// When a payload was last refused in direct mode, if within an hour.
+    pub refused_at: Option<Timestamp>,
 }
 
 /// What Kafka says.
@@ -53,6 +56,8 @@ pub struct KafkaReport {
 const MOST: u16 = 1000;
 /// For so long a gap is told.
 const GAPS_SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// For so long a refusal is.
+const REFUSED_SINCE: Duration = Duration::from_secs(3600);
 
 impl Report {
     /// Looks at `database`, and at Kafka where the process knows one: whether it has `topics`.
@@ -86,6 +91,8 @@ impl DatabaseReport {
             let listed = dead_letters::list(&client, filter(cause), MOST).await?;
             waiting += listed.iter().filter(|one| one.state() == State::Open).count();
         }
+        let now = Clock::system().now();
+        let refused_at = refusals::latest(&client).await?;
         Ok(Self {
             schema: migrate::version(&**client).await?,
             needed: migrate::NEEDED_VERSION,
@@ -94,7 +101,8 @@ impl DatabaseReport {
             is_plain: database.is_plain(),
             waiting: i64::try_from(waiting).unwrap_or(i64::MAX),
             failing: alerts::devices_put_off(&client, i64::from(MOST)).await?,
-            gaps: topic_offsets::gaps(&client, Clock::system().now() - GAPS_SINCE, i64::from(MOST)).await?,
+            gaps: topic_offsets::gaps(&client, now - GAPS_SINCE, i64::from(MOST)).await?,
+            refused_at: refused_at.filter(|at| *at > now - REFUSED_SINCE),
         })
     }
 }
@@ -174,6 +182,10 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         };
         found.push(Finding::new(code::RECORDS_GONE, "topic", format!("{gap}{more}")));
     }
+    if let Some(at) = database.refused_at {
+        let what = format!("senders were refused, last at {at:.0}");
+        found.push(Finding::new(code::PAYLOADS_REFUSED, "ingest", what));
+    }
     found
 }
 
@@ -215,6 +227,8 @@ mod tests {
             codes(DatabaseReport { gaps: vec!["payloads/0: gone".into()], ..well() }),
             ["records-gone"]
         );
+        let refused_at = Some(jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(codes(DatabaseReport { refused_at, ..well() }), ["payloads-refused"]);
     }
 
     #[test]
