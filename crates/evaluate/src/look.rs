@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use jiff::Timestamp;
 use runtime::Deadline;
 use store::alerts::{self, SHARDS, shard_of};
@@ -66,13 +66,11 @@ impl<'a> Work<'a> {
     pub(crate) async fn is_left(&mut self, client: &mut Client, now: Timestamp) -> Result<bool, StoreError> {
         if self.batches.is_empty() {
             let transaction = Transaction::begin(client).await?;
-            alerts::by_index(&transaction).await?;
             let waiting = self.waiting(&transaction, now).await?;
             let room = if waiting.is_empty() { LOOK } else { BATCH };
             self.queue(waiting);
             let walked = self.walk(&transaction, now, room).await?;
             self.queue(walked);
-            transaction.commit().await?;
         }
         Ok(!self.batches.is_empty())
     }
@@ -104,7 +102,8 @@ impl<'a> Work<'a> {
         transaction: &Transaction<'_>,
         now: Timestamp,
     ) -> Result<Vec<i32>, StoreError> {
-        let (requested, overdue) = try_join(
+        let ((), requested, overdue) = try_join3(
+            alerts::by_index(transaction),
             alerts::requested_streams(transaction, now, limit(LOOK + self.requests.len())),
             alerts::overdue_streams(transaction, now, limit(LOOK + self.deadlines.len())),
         )

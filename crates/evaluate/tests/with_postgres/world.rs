@@ -143,8 +143,7 @@ impl World {
     /// A tick comes through at this second.
     pub(crate) async fn heartbeat(&self, process: &Evaluator, second: i64) -> Summary {
         self.record_heartbeat(second).await;
-        let scope = Scope { other_rules: true };
-        process.run(scope, Deadline::within(BUDGET)).await.unwrap()
+        run_whole(process, Scope { other_rules: true }).await
     }
 
     pub(crate) async fn record_heartbeat(&self, second: i64) {
@@ -194,5 +193,20 @@ impl World {
 
 /// What an event about these streams makes a process do: it is a hint, and what is due stands in rows.
 pub(crate) async fn run(process: &Evaluator, _: &[i32]) -> Summary {
-    process.run(Scope::default(), Deadline::within(BUDGET)).await.unwrap()
+    run_whole(process, Scope::default()).await
+}
+
+/// A run, and those for which it asks because it had no time for all.
+async fn run_whole(process: &Evaluator, scope: Scope) -> Summary {
+    let mut sum = Summary::default();
+    loop {
+        let Summary { transitions, notifications, streams, more } =
+            process.run(scope, Deadline::within(BUDGET)).await.unwrap();
+        sum.transitions += transitions;
+        sum.notifications += notifications;
+        sum.streams += streams;
+        if !more {
+            return sum;
+        }
+    }
 }

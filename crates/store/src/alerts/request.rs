@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::GenericClient;
 use event_model::CLOCK_SKEW;
+use futures_util::future::try_join;
 use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
 
 use super::{Moments, query};
 use crate::{StoreError, Transaction};
@@ -48,9 +50,10 @@ pub async fn lock_shards(
     let sql = "
         select s from unnest($2::integer[]) as s
         where pg_try_advisory_xact_lock($1, s) and set_config('statement_timeout', $3, true) is not null";
-    by_index(transaction).await?;
     let shards: Vec<_> = shards.iter().copied().collect();
-    let rows = transaction.query(sql, &[&SHARD_LOCK, &shards, &limit_ms.to_string()]).await?;
+    let (shard_lock, limit) = (SHARD_LOCK, limit_ms.to_string());
+    let parameters: [&(dyn ToSql + Sync); 3] = [&shard_lock, &shards, &limit];
+    let ((), rows) = try_join(by_index(transaction), transaction.query(sql, &parameters)).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
