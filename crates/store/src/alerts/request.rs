@@ -10,7 +10,7 @@ use super::{Moments, query};
 use crate::{StoreError, Transaction};
 
 /// The first key of the advisory locks under which streams are evaluated; the second is the shard.
-pub const SHARD_LOCK: i32 = 0x4652_0002;
+pub const SHARD_LOCK: i32 = 0x4652_0003;
 /// As many locks are all that evaluations ever hold, however many streams there are: PostgreSQL's table of locks is small, and
 /// everybody's.
 pub const SHARDS: i32 = 64;
