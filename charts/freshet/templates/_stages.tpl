@@ -5,7 +5,7 @@
 
 {{/*
 What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores payloads; and where the Broker keeps nothing,
-`dead-letter` stores those that it would send back.
+`dead-letter` sends payloads back past it.
 */}}
 {{- define "freshet.stage.traits" -}}
 {{- $root := index . 0 -}}
@@ -15,8 +15,7 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- if eq (include "freshet.mode" $root) "direct" -}}
 {{- if eq $stage "ingest" -}}{{- $_ := set $traits "database" true -}}{{- end -}}
 {{- if and (eq $stage "dead-letter") (ne $root.Values.broker.class "Kafka") -}}
-{{- $_ := set $traits "pipeline" true -}}
-{{- $_ := set $traits "stores" true -}}
+{{- $_ := set $traits "passesBroker" true -}}
 {{- end -}}
 {{- end -}}
 {{- $traits | toJson -}}

@@ -1,14 +1,11 @@
-//! Sends dead letters back to where events come from, or persists what they hold.
+//! Sends dead letters back to where events come from; payloads, where the Broker keeps nothing, to who stores them.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use cloudevents::Event;
 use event_model::cloudevent;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use payload::Carried;
-use persist::{Arrival, Persist};
 use runtime::trace::TraceContext;
 use runtime::{Clock, Deadline, crash};
 use sink::{HttpSink, Sink as _, SinkError};
@@ -27,8 +24,8 @@ pub struct Sender {
     pub database: Database,
     /// Where they go.
     pub sink: HttpSink,
-    /// Where payloads go instead, in direct mode with a Broker that keeps nothing.
-    pub persist: Option<Persist>,
+    /// Where payloads go instead, which answers once they are stored: a Broker that keeps nothing could lose them.
+    pub payloads: Option<HttpSink>,
     /// The time.
     pub clock: Clock,
 }
@@ -87,12 +84,9 @@ impl Sender {
             Ok(event) => {
                 let extension = |name| cloudevent::extension(&event, name).map(Cow::into_owned);
                 let trace = TraceContext::read(extension);
-                match &self.persist {
-                    Some(persist) if dead_letter.dead_letter.holds_a_payload() => {
-                        self.persist(persist, event, trace).await
-                    }
-                    _ => self.sink.send(&event, trace.as_ref()).await,
-                }
+                let holds_a_payload = dead_letter.dead_letter.holds_a_payload();
+                let sink = self.payloads.as_ref().filter(|_| holds_a_payload).unwrap_or(&self.sink);
+                sink.send(&event, trace.as_ref()).await
             }
             Err(error) => return self.refuse(dead_letter, error.to_string()).await,
         };
@@ -107,28 +101,6 @@ impl Sender {
             Err(refusal @ SinkError::Refused(_)) => self.refuse(dead_letter, refusal.to_string()).await,
             Err(unavailable) => Err(SendError::Unavailable(unavailable)),
         }
-    }
-
-    /// Writes what a payload holds, which resolves its dead letter, or keeps it anew.
-    async fn persist(
-        &self,
-        persist: &Persist,
-        event: Event,
-        trace: Option<TraceContext>,
-    ) -> Result<(), SinkError> {
-        let now = self.clock.now();
-        let arrival = Arrival { delivered_at: now, now, trace };
-        let publications = match persist.one(&Carried::new(event), arrival).await {
-            Ok(publications) => publications,
-            Err(error) if error.is_final() => return Err(SinkError::Refused(error.to_string())),
-            Err(error) => return Err(SinkError::Unavailable(error.to_string(), Some(Box::new(error)))),
-        };
-        for publication in publications {
-            if let Err(error) = self.sink.send(&publication.event, publication.trace.as_ref()).await {
-                tracing::warn!(%error, "what follows from a payload is not published: the next tick does what it asks for");
-            }
-        }
-        Ok(())
     }
 
     async fn refuse(&self, dead_letter: &StoredDeadLetter, reason: String) -> Result<Timestamp, SendError> {

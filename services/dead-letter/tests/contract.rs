@@ -10,9 +10,7 @@ use cloudevents::{AttributesWriter as _, Event};
 use dead_letter::{DeadLetters, Sender, api};
 use event_model::cloudevent;
 use event_model::event_types::{DEAD_LETTERS_DUE, PAYLOAD_RECEIVED, TICK};
-use persist::{Persist, PersistParts};
-use pipeline_config::Pipeline;
-use runtime::{ClientOptions, Clock, Prewarm};
+use runtime::{ClientOptions, Clock};
 use serde_json::Value;
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
@@ -40,7 +38,7 @@ impl World {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let role = place.as_role(ROLES, "freshet_dead_letter").await;
         let role = DatabaseSettings::from_url(role.url()).unwrap();
-        let sender = Arc::new(Sender { database: Database::new(&role), sink, persist: None, clock });
+        let sender = Arc::new(Sender { database: Database::new(&role), sink, payloads: None, clock });
         Some(Self { broker, database, stage: DeadLetters::new(Arc::clone(&sender), None), sender })
     }
 
@@ -157,27 +155,24 @@ async fn what_a_broker_forgets_is_sent_again_after_an_hour() {
 }
 
 #[tokio::test]
-async fn where_the_broker_keeps_nothing_a_payload_is_persisted_here() {
+async fn where_the_broker_keeps_nothing_a_payload_goes_to_who_stores_it() {
     let Some(world) = World::start().await else { return };
-    let pipeline = "sources: {greenhouse: {format: json}}";
-    let parts = PersistParts {
-        pipeline: Pipeline::parse(pipeline, "freshet.yaml").unwrap(),
-        database: world.database.clone(),
-        prewarm: Prewarm::default(),
-        stage: "dead-letter",
-    };
+    let transform = TestReceiver::start().await;
+    let url = transform.url("/").parse().unwrap();
+    let payloads = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).ok();
     let (database, sink, clock) =
         (world.database.clone(), world.sender.sink.clone(), world.sender.clock.clone());
-    let sender = Arc::new(Sender { database, sink, persist: Some(Persist::new(parts)), clock });
+    let sender = Arc::new(Sender { database, sink, payloads, clock });
     let world = World { stage: DeadLetters::new(Arc::clone(&sender), None), sender, ..world };
     world.deliver(dead(Some("503"))).await;
+    let mut failed = cloudevent::new("dev.freshet.notification.failed.v1", "/stages/notify", "n");
+    failed.set_extension("knativeerrordest", "http://pager.example.com/");
+    world.deliver(failed).await;
     assert_eq!(world.take_due().await, Outcome::Done);
-    assert!(world.broker.received().is_empty());
-    let kept = world.kept(true).await.remove(0);
-    assert_eq!((kept.state(), kept.replays), (State::Resolved, 1));
-    let client = world.database.client().await.unwrap();
-    let receipts = client.query_one("select count(*) from receipt where event_id = 'up-1-abc'", &[]).await;
-    assert_eq!(receipts.unwrap().get::<_, i64>(0), 1);
+    let ids = |of: &TestReceiver| -> Vec<_> {
+        of.received().iter().map(|event| event.header("ce-id").unwrap().to_owned()).collect()
+    };
+    assert_eq!((ids(&transform), ids(&world.broker)), (vec!["up-1-abc".to_owned()], vec!["n".to_owned()]));
 }
 
 #[tokio::test]

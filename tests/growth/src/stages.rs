@@ -104,7 +104,8 @@ impl Stages {
             lease: SignedDuration::from_secs(60),
             waiters: Waiters::default(),
         };
-        let sender = Sender { database: database.clone(), sink: sink(), persist: None, clock: clock.clone() };
+        let sender =
+            Sender { database: database.clone(), sink: sink(), payloads: None, clock: clock.clone() };
         Self {
             transform: Transform::new(transform),
             worker: Persist::new(parts("worker")),
