@@ -11,12 +11,12 @@ use rules::StreamNames;
 use runtime::trace::TraceContext;
 use runtime::{Prewarm, crash};
 use store::active_pipeline;
-use store::dead_letters::{self, Cause, DeadLetter, SentBack};
+use store::dead_letters::{self, DeadLetter, SentBack};
 use store::{Database, EvaluationRequest, Payload, ResolvedStream, StoreError, Streams, Writer};
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
-use crate::record::{self, Parts, dead_event, dead_letter};
+use crate::record::{self, Parts};
 
 /// How long `ingest` may have a pipeline file before it is put in force.
 const ROLLOUT: Duration = Duration::from_secs(300);
@@ -133,20 +133,6 @@ impl Persist {
         })
     }
 
-    /// Keeps an event that leads nowhere among the dead letters.
-    ///
-    /// # Errors
-    /// [`PersistError`] where the database is not there.
-    pub async fn refuse(
-        &self,
-        carried: &Carried,
-        reason: String,
-        now: Timestamp,
-    ) -> Result<(), PersistError> {
-        let refused = dead_letter(dead_event(carried), (Cause::Rejected, reason), (self.parts.stage, now));
-        self.keep(&refused).await.map_err(PersistError::DeadLetters)
-    }
-
     async fn write_one(
         &self,
         carried: &Carried,
@@ -208,14 +194,6 @@ impl Persist {
         if in_force != *ours || unknown.iter().any(by_next) {
             return Err(PersistError::NotInForce);
         }
-        Ok(())
-    }
-
-    async fn keep(&self, dead_letter: &DeadLetter) -> Result<(), StoreError> {
-        let client = self.parts.database.client().await?;
-        let id = dead_letters::keep(&client, dead_letter).await?;
-        let (cause, reason) = (dead_letter.cause.as_str(), &dead_letter.reason);
-        tracing::warn!(dead_letter = %id, cause, reason, "kept a dead letter");
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pipeline_config::Pipeline;
-use runtime::{Env, Prewarm};
+use runtime::Env;
 use store::DatabaseSettings;
 
 use crate::next_stages::NextStages;
@@ -20,7 +20,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Config {
     /// `FRESHET_PIPELINE`: the sources of these files; `freshet.yaml`.
     pub sources: Sources,
-    /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`: the stages that start while a request is queued; none.
+    /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`: the stages that start while a request is queued or written; none.
     pub next_stages: NextStages,
     /// `MAX_BODY_BYTES`: the largest body, as sent and again after decompression; 768 KiB.
     pub max_body_bytes: usize,
@@ -39,8 +39,6 @@ pub struct DirectConfig {
     pub falls_back: bool,
     /// `COMMIT_TIMEOUT_MS`: for a payload to be committed, before it goes to the Broker or is refused; 2 s.
     pub commit_timeout: Duration,
-    /// `PREWARM_WATCHED_URLS`: the stages that start while what a rule watches is written; none.
-    pub prewarm: Prewarm,
 }
 
 impl Config {
@@ -78,7 +76,6 @@ impl DirectConfig {
             }
         };
         let commit_timeout = env.millis_or("COMMIT_TIMEOUT_MS", COMMIT_TIMEOUT);
-        let prewarm = Prewarm::from_env(env, "PREWARM_WATCHED_URLS");
-        Some(Self { pipeline: pipeline?, database, falls_back, commit_timeout, prewarm })
+        Some(Self { pipeline: pipeline?, database, falls_back, commit_timeout })
     }
 }

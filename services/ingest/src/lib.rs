@@ -8,6 +8,7 @@ mod hand_over;
 mod handshake;
 mod next_stages;
 mod problem;
+mod queue;
 mod rate;
 mod routes;
 mod sources;

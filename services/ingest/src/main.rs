@@ -9,6 +9,7 @@ use persist::{Persist, PersistParts};
 use runtime::ConfigErrors;
 use stage::{App, Runtime};
 use store::Database;
+use store::dead_letters::DeadLetterKeeper;
 
 fn main() -> ExitCode {
     stage::run("ingest", build)
@@ -22,13 +23,16 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let (Some(sink), Some(confirmer)) = (sink, confirmer) else { return Err(ConfigErrors::default()) };
     let limit = runtime.settings.shutdown_timeout;
     let hand_over = match config.direct {
-        Some(DirectConfig { pipeline, database, falls_back, commit_timeout, prewarm }) => {
+        Some(DirectConfig { pipeline, database, falls_back, commit_timeout }) => {
             let database = Database::new(&database);
+            let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
+            let prewarm = config.next_stages.where_watched();
             let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage: runtime.name });
             let (places, sources) = (runtime.settings.max_in_flight, config.sources.count());
             let clock = runtime.clock.clone();
             let sink = sink.clone();
-            let parts = DirectParts { persist, sink, falls_back, commit_timeout, places, sources, clock };
+            let parts =
+                DirectParts { persist, keeper, sink, falls_back, commit_timeout, places, sources, clock };
             HandOver::Direct(Arc::new(Direct::new(parts)))
         }
         None => HandOver::Queue(sink.clone()),

@@ -29,6 +29,11 @@ impl NextStages {
         }
     }
 
+    /// Those that what a rule watches needs, for who finds out by itself what that is.
+    pub fn where_watched(&self) -> Prewarm {
+        self.where_watched.clone()
+    }
+
     /// Prewarms those that every request needs.
     pub(crate) fn prewarm(&self) {
         self.always.send();

@@ -20,10 +20,11 @@ use uuid::Uuid;
 use crate::body;
 use crate::credentials::{Signed, Verdict};
 use crate::direct::Offer;
-use crate::hand_over::{HandOver, queue};
+use crate::hand_over::HandOver;
 use crate::handshake::{self, Confirmer};
 use crate::next_stages::NextStages;
 use crate::problem::{METHODS, Problem};
+use crate::queue::queue;
 use crate::sources::{Sources, Webhook};
 
 /// What takes requests.

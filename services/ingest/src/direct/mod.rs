@@ -13,19 +13,23 @@ mod breaker;
 mod hints;
 mod places;
 
+use std::error::Error;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 use cloudevents::AttributesReader as _;
+use event_model::DeadLetterCause;
 use event_model::event_types::is_hint;
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Refusal};
 use persist::{Arrival, Persist, PersistError, Publication};
 use runtime::trace::TraceContext;
-use runtime::{Clock, crash};
+use runtime::{Clock, FailedEvent, KeepFailed as _};
 use sink::Sink;
+use store::dead_letters::DeadLetterKeeper;
 
 use crate::problem::Problem;
+use crate::queue::queue;
 use breaker::Breaker;
 use hints::Hints;
 use places::Places;
@@ -36,6 +40,8 @@ pub(crate) use places::Taken;
 pub struct DirectParts<S> {
     /// Writes rows.
     pub persist: Persist,
+    /// Keeps what leads nowhere.
+    pub keeper: DeadLetterKeeper,
     /// The Broker.
     pub sink: S,
     /// Whether the Broker keeps what it takes, so that a payload is safe there.
@@ -95,7 +101,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
     pub async fn flush(&self) {
         self.hints.flush().await;
         if let Err(error) = self.parts.persist.record_refusal().await {
-            let error: &(dyn std::error::Error + 'static) = &error;
+            let error: &(dyn Error + 'static) = &error;
             tracing::warn!(error, "that payloads were refused is not recorded");
         }
     }
@@ -111,25 +117,20 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             },
             None => NotCommitted::Full,
         };
-        let refused = match (self.parts.falls_back, why) {
-            (true, _) => match self.broker.enter(at_broker, bytes) {
-                Some(_place) => match self.parts.sink.send(&carried.whole(), trace.as_ref()).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) => {
-                        let error: &(dyn std::error::Error + 'static) = &error;
-                        tracing::error!(error, "a payload was neither persisted nor queued");
-                        Problem::unavailable("the request could not be stored; it was not taken")
-                    }
-                },
-                None => Problem::overloaded(),
-            },
-            (false, NotCommitted::Full) => Problem::overloaded(),
-            (false, NotCommitted::Away) => {
-                Problem::unavailable("the request could not be stored; it was not taken")
+        let taken = if self.parts.falls_back {
+            match self.broker.enter(at_broker, bytes) {
+                Some(_place) => queue(&self.parts.sink, &carried.whole(), trace.as_ref()).await,
+                None => Err(Problem::overloaded()),
             }
+        } else {
+            Err(match why {
+                NotCommitted::Full => Problem::overloaded(),
+                NotCommitted::Away => {
+                    Problem::unavailable("the request could not be stored; it was not taken")
+                }
+            })
         };
-        self.parts.persist.note_refusal(received_at);
-        Err(refused)
+        taken.inspect_err(|_| self.parts.persist.note_refusal(received_at))
     }
 
     async fn commit(
@@ -142,36 +143,17 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         if !self.breaker.admits() {
             return Err(NotCommitted::Away);
         }
-        let persist = &self.parts.persist;
-        let written = async {
-            let now = self.parts.clock.now();
-            let refusal: PersistError = match accepted {
-                Ok(accepted) => {
-                    let arrival = Arrival { delivered_at: received_at, now, trace: trace.cloned() };
-                    match persist.accepted(carried, accepted, arrival).await {
-                        Err(error) if error.is_final() => error,
-                        written => return written,
-                    }
-                }
-                Err(refusal) => refusal.into(),
-            };
-            // It is promised to be kept, whatever is wrong with it.
-            let error: &(dyn std::error::Error + 'static) = &refusal;
-            tracing::warn!(error, "a payload is a dead letter");
-            persist.refuse(carried, refusal.to_string(), now).await?;
-            Ok(Vec::new())
-        };
+        let written = self.write(carried, accepted, received_at, trace);
         match tokio::time::timeout(self.parts.commit_timeout, written).await {
             Ok(Ok(publications)) => {
                 if self.breaker.succeeded() {
                     tracing::info!("the database takes payloads again");
                 }
-                crash::point("after-commit");
                 self.publish(publications).await;
                 Ok(())
             }
             Ok(Err(error)) => {
-                let error: &(dyn std::error::Error + 'static) = &error;
+                let error: &(dyn Error + 'static) = &*error;
                 tracing::error!(error, "a payload was not persisted");
                 Err(self.failed())
             }
@@ -183,6 +165,33 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 Err(self.failed())
             }
         }
+    }
+
+    /// A payload of which nothing can be stored is kept as a dead letter: that is promised, whatever is wrong with it.
+    async fn write(
+        &self,
+        carried: &Carried,
+        accepted: Result<Accepted<'_>, Refusal>,
+        received_at: Timestamp,
+        trace: Option<&TraceContext>,
+    ) -> Result<Vec<Publication>, Box<dyn Error + Send + Sync>> {
+        let DirectParts { persist, keeper, clock, .. } = &self.parts;
+        let at = clock.now();
+        let refusal: PersistError = match accepted {
+            Ok(accepted) => {
+                let arrival = Arrival { delivered_at: received_at, now: at, trace: trace.cloned() };
+                match persist.accepted(carried, accepted, arrival).await {
+                    Err(error) if error.is_final() => error,
+                    written => return Ok(written?),
+                }
+            }
+            Err(refusal) => refusal.into(),
+        };
+        let error: &(dyn Error + 'static) = &refusal;
+        tracing::warn!(error, "a payload is a dead letter");
+        let (event, cause, reason) = (carried.whole(), DeadLetterCause::Rejected, refusal.to_string());
+        keeper.keep(FailedEvent { event, cause, reason, at }).await?;
+        Ok(Vec::new())
     }
 
     fn failed(&self) -> NotCommitted {
@@ -201,7 +210,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             } else if let Err(error) =
                 self.parts.sink.send(&publication.event, publication.trace.as_ref()).await
             {
-                let error: &(dyn std::error::Error + 'static) = &error;
+                let error: &(dyn Error + 'static) = &error;
                 tracing::error!(error, event_type = publication.event.ty(), "an event was not published");
             }
         }
