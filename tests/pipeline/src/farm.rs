@@ -48,14 +48,9 @@ pub struct Farm {
 }
 
 impl Farm {
-    /// In broker mode: `processes` of `transform` and of `alert` at once, on real time unless `clock` is set; `None` where
-    /// PostgreSQL is not installed.
-    pub async fn open(processes: u32, clock: Option<Timestamp>, adjust: fn(&mut Config)) -> Option<Self> {
-        Self::open_in(Mode::Broker, processes, (clock, adjust)).await
-    }
-
-    /// The same in any mode.
-    pub async fn open_in(
+    /// `processes` of `transform` and of `alert` at once, on real time unless a clock is set; `None` where PostgreSQL is not
+    /// installed.
+    pub async fn open(
         mode: Mode,
         processes: u32,
         (clock, adjust): (Option<Timestamp>, fn(&mut Config)),

@@ -25,7 +25,7 @@ impl Outage {
     /// `None` where PostgreSQL is not installed; `seed` is that of the payloads.
     pub async fn open(mode: Mode, seed: u64, adjust: fn(&mut Config)) -> Option<Self> {
         let now: Timestamp = START.parse().expect("the start is a time");
-        let farm = Farm::open_in(mode, 1, (Some(now), adjust)).await?;
+        let farm = Farm::open(mode, 1, (Some(now), adjust)).await?;
         Some(Self { farm, random: Random::new(seed), now })
     }
 

@@ -23,7 +23,7 @@ impl Field {
     }
 
     async fn open_in(mode: Mode) -> Option<Self> {
-        let farm = Farm::open_in(mode, 1, (None, patient)).await?;
+        let farm = Farm::open(mode, 1, (None, patient)).await?;
         let start = Clock::system().now();
         Some(Self { farm, start, count: 0 })
     }

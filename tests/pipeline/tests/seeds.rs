@@ -51,7 +51,7 @@ fn seeds() -> Box<dyn Iterator<Item = u64>> {
 
 async fn hold(mode: Mode, seeds: Vec<u64>, processes: u32) {
     for seeds in seeds.chunks(SEEDS_A_STAND) {
-        let Some(mut farm) = Farm::open_in(mode, processes, (None, patient)).await else { return };
+        let Some(mut farm) = Farm::open(mode, processes, (None, patient)).await else { return };
         for seed in seeds {
             let _said = SaysWhichFailed(*seed);
             Run::new(*seed, &mut farm).play().await;

@@ -143,8 +143,11 @@ fn request_of(
     let is_its = accepted.origin.name == receipt.source
         && (!is_range || Repetition::of(&carried, &accepted).is_none());
     let received_at = accepted.received_at;
-    let preview = preview(accepted.origin.source, &accepted.request, received_at);
-    is_its.then_some(Request { offset: Some(offset), received_at, preview })
+    is_its.then(|| Request {
+        offset: Some(offset),
+        received_at,
+        preview: preview(accepted.origin.source, &accepted.request, received_at),
+    })
 }
 
 /// What the receipt says to standard error, its requests to standard output.
