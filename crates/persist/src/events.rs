@@ -105,8 +105,8 @@ impl Outgoing {
                 let (from, to) = stream.span();
                 let span = streams.entry(stream.id).or_insert_with(|| StreamSpan {
                     stream: stream.id,
-                    device: stream.device.clone(),
-                    channel: stream.channel.clone(),
+                    device: stream.device.as_str().to_owned(),
+                    channel: stream.channel.as_str().to_owned(),
                     from,
                     to,
                 });

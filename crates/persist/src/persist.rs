@@ -1,5 +1,6 @@
 //! One payload.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -35,13 +36,13 @@ pub struct PersistParts {
 }
 
 /// Writes payloads, with everything that must stand in the same transaction.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Persist {
-    pub(crate) parts: PersistParts,
-    pub(crate) streams: Streams,
+    pub(crate) parts: Arc<PersistParts>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) writer: Writer,
     /// Whether the database could not be written to when it was tried last.
-    was_away: AtomicBool,
+    was_away: Arc<AtomicBool>,
 }
 
 /// How an event came.
@@ -59,11 +60,22 @@ impl Persist {
     /// Nothing is connected before the first payload. Must be called within a Tokio runtime.
     pub fn new(parts: PersistParts) -> Self {
         let (streams, writer) = (Streams::new(parts.database.clone()), Writer::start(&parts.database));
-        Self { parts, streams, writer, was_away: AtomicBool::new(false) }
+        Self { parts: Arc::new(parts), streams: Arc::new(streams), writer, was_away: Arc::default() }
+    }
+
+    /// The same with a writer of the current thread ([`Writer::on_this_thread`]).
+    #[must_use]
+    pub fn on_this_thread(&self, database: Database) -> Self {
+        Self {
+            parts: Arc::clone(&self.parts),
+            streams: Arc::clone(&self.streams),
+            writer: self.writer.on_this_thread(database),
+            was_away: Arc::clone(&self.was_away),
+        }
     }
 
     /// The pipeline.
-    pub const fn pipeline(&self) -> &Pipeline {
+    pub fn pipeline(&self) -> &Pipeline {
         &self.parts.pipeline
     }
 

@@ -3,15 +3,17 @@
 //! A stream is made in a transaction of its own before its first reading, so that no write waits for another's new device.
 
 mod device;
+mod group;
 mod register;
 mod resolved;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::{Database, StoreError};
 
 use device::{Device, DeviceKey, Wanted};
+use group::Group;
 use resolved::wanted_devices;
 pub use resolved::{LeftOut, NewDevices, NoRoom, PayloadSamples, ResolvedStream, ResolvedStreams};
 
@@ -30,6 +32,7 @@ const REMEMBERED: usize = 200_000;
 pub struct Streams {
     database: Database,
     met: RwLock<Met>,
+    group: Group,
 }
 
 #[derive(Debug, Default)]
@@ -40,10 +43,19 @@ struct Met {
     weight: usize,
 }
 
+impl Met {
+    /// Every reading of a payload at its place, where the payload needs nothing but what was met.
+    fn resolved(&self, samples: &PayloadSamples<'_>) -> Option<ResolvedStreams> {
+        let of_source = self.devices.get(samples.source)?;
+        let device = |name: &str| of_source.get(name);
+        samples.needs_nothing_of(device).then(|| samples.resolved(device))
+    }
+}
+
 impl Streams {
     /// Nothing is remembered yet.
     pub fn new(database: Database) -> Self {
-        Self { database, met: RwLock::default() }
+        Self { database, met: RwLock::default(), group: Group::default() }
     }
 
     /// Finds the streams and rows of a payload's readings; those that are not there are made, within bounds.
@@ -51,8 +63,10 @@ impl Streams {
     /// # Errors
     /// [`StoreError`]; a data error where a name is none that the database takes.
     pub async fn resolve(&self, samples: &PayloadSamples<'_>) -> Result<ResolvedStreams, StoreError> {
-        let devices = self.devices(std::slice::from_ref(samples)).await?;
-        Ok(samples.resolved(&devices))
+        if let Some(resolved) = self.met().resolved(samples) {
+            return Ok(resolved);
+        }
+        self.group.resolve(self, samples).await
     }
 
     /// The same for payloads that came together: what is not there is looked for, and made, once for all of them.
@@ -63,14 +77,26 @@ impl Streams {
         &self,
         payloads: &[PayloadSamples<'_>],
     ) -> Result<Vec<ResolvedStreams>, StoreError> {
-        let devices = self.devices(payloads).await?;
-        Ok(payloads.iter().map(|samples| samples.resolved(&devices)).collect())
+        let mut resolved: Vec<Option<ResolvedStreams>> = {
+            let met = self.met();
+            payloads.iter().map(|samples| met.resolved(samples)).collect()
+        };
+        let open = payloads.iter().zip(&resolved).filter(|(_, resolved)| resolved.is_none());
+        let open: Vec<PayloadSamples<'_>> = open.map(|(samples, _)| *samples).collect();
+        let devices = self.devices(&open).await?;
+        let of = |samples: &PayloadSamples<'_>, resolved: &mut Option<ResolvedStreams>| {
+            resolved.take().unwrap_or_else(|| samples.resolved(|name| devices.get(&(samples.source, name))))
+        };
+        Ok(payloads.iter().zip(&mut resolved).map(|(samples, resolved)| of(samples, resolved)).collect())
     }
 
     async fn devices<'a>(
         &self,
         payloads: &[PayloadSamples<'a>],
     ) -> Result<BTreeMap<DeviceKey<'a>, Arc<Device>>, StoreError> {
+        if payloads.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let mut wanted = wanted_devices(payloads);
         let mut devices = self.remembered(&wanted);
         wanted.retain(|key, _| !devices.contains_key(key));
@@ -90,12 +116,16 @@ impl Streams {
         &self,
         wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
     ) -> BTreeMap<DeviceKey<'a>, Arc<Device>> {
-        let Met { devices, .. } = &*self.met.read().unwrap_or_else(PoisonError::into_inner);
+        let Met { devices, .. } = &*self.met();
         let known = |(key, want): (&DeviceKey<'a>, &Wanted<'a>)| {
             let device = devices.get(key.0)?.get(key.1)?;
             device.has_all(want).then(|| (*key, Arc::clone(device)))
         };
         wanted.iter().filter_map(known).collect()
+    }
+
+    fn met(&self) -> RwLockReadGuard<'_, Met> {
+        self.met.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, (source, name): DeviceKey<'_>, device: Arc<Device>) {

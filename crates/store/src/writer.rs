@@ -5,7 +5,7 @@
 //!                          └─> worker 2: the same, while worker 1's transaction is on its way to the disk
 //! ```
 //!
-//! There is no timer: an idle worker takes a lone payload at once, and under load batches form by themselves while
+//! There is no timer: an idle worker takes what is there at once, and under load batches form by themselves while
 //! the previous ones commit. A batch that fails for its data is tried again in halves, so that one bad row harms its
 //! own payload only; any other failure, an unknown commit included, is the answer to all.
 
@@ -35,7 +35,7 @@ use crate::{Database, StoreError};
 pub use payload::{EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey};
 pub use topic::{TopicBatch, TopicContent, TopicEntry, TopicWriteError};
 
-/// Transactions on their way at once; each has its connection.
+/// Transactions of a queue on their way at once; each has its connection.
 const WORKERS: usize = 2;
 /// Payloads in one transaction.
 const BATCH: usize = 256;
@@ -82,6 +82,14 @@ pub struct Writer {
     direct: Arc<Worker>,
 }
 
+/// What writers of one process share.
+#[derive(Debug, Default)]
+struct Shared {
+    partitions: Partitions,
+    strategy: InsertStrategy,
+    refusals: Refusals,
+}
+
 #[derive(Debug)]
 struct Waiting {
     payload: Payload,
@@ -91,15 +99,21 @@ struct Waiting {
 impl Writer {
     /// Starts the workers on the current Tokio runtime. Nothing is connected before the first payload.
     pub fn start(database: &Database) -> Self {
+        Self::with(database.clone(), Arc::default(), WORKERS)
+    }
+
+    /// Another one, whose one worker is on the current Tokio runtime: a thread that serves requests writes what it takes by
+    /// itself, over connections that nobody else uses, and no payload crosses threads.
+    #[must_use]
+    pub fn on_this_thread(&self, database: Database) -> Self {
+        Self::with(database, Arc::clone(&self.direct.shared), 1)
+    }
+
+    fn with(database: Database, shared: Arc<Shared>, workers: usize) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
-        let worker = Arc::new(Worker {
-            database: database.clone(),
-            partitions: Partitions::default(),
-            strategy: InsertStrategy::default(),
-            refusals: Refusals::default(),
-        });
-        for _ in 0..WORKERS {
+        let worker = Arc::new(Worker { database, shared });
+        for _ in 0..workers {
             tokio::spawn(Arc::clone(&worker).run(Arc::clone(&waiting)));
         }
         Self { queue, direct: worker }
@@ -117,7 +131,7 @@ impl Writer {
 
     /// Notes that a payload was refused at this time, which the next transaction records ([`crate::refusals`]).
     pub fn note_refusal(&self, at: Timestamp) {
-        self.direct.refusals.note(at);
+        self.direct.shared.refusals.note(at);
     }
 
     /// Records what was noted of refusals and no transaction has recorded yet.
@@ -125,18 +139,16 @@ impl Writer {
     /// # Errors
     /// [`StoreError`]; it stays noted.
     pub async fn record_refusal(&self) -> Result<(), StoreError> {
-        let Some(at) = self.direct.refusals.take() else { return Ok(()) };
+        let Some(at) = self.direct.shared.refusals.take() else { return Ok(()) };
         let recorded = async { Ok(refusals::record(&self.direct.database.client().await?, at).await?) };
-        recorded.await.inspect_err(|_| self.direct.refusals.note(at))
+        recorded.await.inspect_err(|_| self.direct.shared.refusals.note(at))
     }
 }
 
 #[derive(Debug)]
 struct Worker {
     database: Database,
-    partitions: Partitions,
-    strategy: InsertStrategy,
-    refusals: Refusals,
+    shared: Arc<Shared>,
 }
 
 impl Worker {
@@ -144,10 +156,15 @@ impl Worker {
         let mut waiting = Vec::with_capacity(BATCH);
         loop {
             // The worker that waits for the queue holds it; the other one is writing, or next.
-            let taken = queue.lock().await.recv_many(&mut waiting, BATCH).await;
-            if taken == 0 {
+            let mut queue = queue.lock().await;
+            if queue.recv_many(&mut waiting, BATCH).await == 0 {
                 return;
             }
+            // What has arrived at this thread's sockets meanwhile comes along.
+            tokio::task::yield_now().await;
+            let later = std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH - waiting.len());
+            waiting.extend(later);
+            drop(queue);
             while !waiting.is_empty() {
                 let rest = waiting.split_off(fitting(&waiting));
                 self.commit(std::mem::replace(&mut waiting, rest)).await;
@@ -207,15 +224,15 @@ impl Worker {
         let payloads: Vec<&Payload> = part.iter().map(|waiting| &waiting.payload).collect();
         let connecting = async {
             let mut client = self.database.client().await?;
-            self.partitions.ensure(&mut client, &batch::months(&payloads)).await?;
+            self.shared.partitions.ensure(&mut client, &batch::months(&payloads)).await?;
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let refused = self.refusals.take();
-        let write = transaction::write(&client, &self.strategy, (&payloads, refused));
+        let refused = self.shared.refusals.take();
+        let write = transaction::write(&client, &self.shared.strategy, (&payloads, refused));
         let written = tokio::time::timeout(LIMIT, write).await;
         if let (Some(at), Err(_) | Ok(Err(_))) = (refused, &written) {
-            self.refusals.note(at);
+            self.shared.refusals.note(at);
         }
         match written {
             Ok(written) => Ok(written?),

@@ -1,6 +1,7 @@
 //! What is remembered of one device.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use event_model::Reading;
@@ -78,7 +79,7 @@ impl Channel {
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) id: i32,
-    pub(super) tags: Tags,
+    pub(super) tags: Arc<Tags>,
     pub(super) channels: BTreeMap<String, Channel>,
     /// Microseconds since the epoch.
     last_seen: AtomicI64,
@@ -91,7 +92,7 @@ impl Device {
         channels: BTreeMap<String, Channel>,
         last_seen: Timestamp,
     ) -> Self {
-        Self { id, tags, channels, last_seen: AtomicI64::new(last_seen.as_microsecond()) }
+        Self { id, tags: Arc::new(tags), channels, last_seen: AtomicI64::new(last_seen.as_microsecond()) }
     }
 
     pub(super) fn metrics(&self) -> usize {

@@ -103,13 +103,13 @@ pub struct ResolvedStream {
     /// The stream.
     pub id: i32,
     /// The device's name.
-    pub device: String,
+    pub device: Name,
     /// The channel; empty where the device has one only.
-    pub channel: String,
+    pub channel: Name,
     /// All tags of the device, those of earlier payloads too.
-    pub tags: Tags,
+    pub tags: Arc<Tags>,
     /// The names of the metrics that this payload gives values of, by position.
-    pub metrics: Vec<String>,
+    pub metrics: Vec<Name>,
     /// Its moments in order; at least one.
     pub rows: Vec<MomentRow>,
 }
@@ -148,6 +148,10 @@ impl<'a> PayloadSamples<'a> {
         self.samples.iter().map(move |sample| (source, sample.device.as_str()))
     }
 
+    fn gives_tag(&self, device: &str, tag: &str) -> bool {
+        self.device_tags.iter().any(|(of, name, _)| *of == device && name == tag)
+    }
+
     fn tags_by_device(&self) -> BTreeMap<&'a str, Vec<(String, String)>> {
         let mut tags: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for (device, tag, value) in self.device_tags {
@@ -156,53 +160,93 @@ impl<'a> PayloadSamples<'a> {
         tags
     }
 
+    /// Whether `device` has all that the payload needs: nothing is to be added, or there is no room for it.
+    pub(super) fn needs_nothing_of<'d>(&self, device: impl Fn(&'a str) -> Option<&'d Arc<Device>>) -> bool {
+        let has_room = |known: &Device, channel: Option<&Channel>| {
+            !channel.is_some_and(Channel::is_full) && !known.is_full()
+        };
+        self.samples.iter().all(|sample| {
+            let Some(known) = device(&sample.device) else { return false };
+            let channel = known.channels.get(sample.channel.as_str());
+            let is_placed =
+                |reading| channel.is_some_and(|channel| channel.position(&MetricKey::of(reading)).is_some());
+            let is_tagged = self.source_tags.iter().all(|(tag, value)| {
+                known.tags.get(tag) == Some(value) || self.gives_tag(&sample.device, tag)
+            });
+            is_tagged && (sample.readings.iter().all(is_placed) || !has_room(known, channel))
+        }) && self
+            .device_tags
+            .iter()
+            .all(|(name, tag, value)| device(name).is_some_and(|known| known.tags.get(tag) == Some(value)))
+    }
+
     /// Every value at its place; what has none in `devices` is left out.
-    pub(super) fn resolved(&self, devices: &BTreeMap<DeviceKey<'_>, Arc<Device>>) -> ResolvedStreams {
-        let mut by_stream = StreamRows::default();
+    pub(super) fn resolved<'d>(
+        &self,
+        device: impl Fn(&'a str) -> Option<&'d Arc<Device>>,
+    ) -> ResolvedStreams {
         let mut left_out = Gathered::default();
-        let mut seen = BTreeMap::new();
-        for sample in self.samples {
-            let (device, channel) = (sample.device.as_str(), sample.channel.as_str());
-            let Some(known) = devices.get(&(self.source, device)) else {
-                left_out.device(sample);
+        let (mut streams, mut seen) = (Vec::<ResolvedStream>::new(), Vec::new());
+        // Of a metric and moment the later sample counts: the order of equals stays.
+        let mut samples: Vec<&Sample> = self.samples.iter().collect();
+        samples.sort_by(|a, b| {
+            (&*a.device, &*a.channel, a.observed_at).cmp(&(&*b.device, &*b.channel, b.observed_at))
+        });
+        for of_device in samples.chunk_by(|a, b| a.device == b.device) {
+            let Some(known) = device(&of_device[0].device) else {
+                of_device.iter().for_each(|sample| left_out.device(sample));
                 continue;
             };
-            seen.insert(known.id, known);
-            let stream = known.channels.get(channel);
-            let position = |reading| stream.and_then(|stream| stream.position(&MetricKey::of(reading)));
-            let mut placed = Vec::with_capacity(sample.readings.len());
-            for reading in &sample.readings {
-                match position(reading) {
-                    Some(position) => placed.push((position, reading)),
-                    None => left_out.metric(sample, reading, stream),
+            if known.is_news(self.received_at) {
+                seen.push(known.id);
+            }
+            for of_channel in of_device.chunk_by(|a, b| a.channel == b.channel) {
+                let channel = known.channels.get(of_channel[0].channel.as_str());
+                let mut metrics = BTreeMap::new();
+                let mut rows = Vec::with_capacity(of_channel.len());
+                for of_moment in of_channel.chunk_by(|a, b| a.observed_at == b.observed_at) {
+                    rows.extend(self.row(of_moment, channel, &mut metrics, &mut left_out));
+                }
+                if let Some(channel) = channel.filter(|_| !rows.is_empty()) {
+                    streams.push(ResolvedStream {
+                        id: channel.stream,
+                        device: of_channel[0].device.clone(),
+                        channel: of_channel[0].channel.clone(),
+                        tags: Arc::clone(&known.tags),
+                        metrics: metrics.into_values().collect(),
+                        rows,
+                    });
                 }
             }
-            let Some(stream) = stream.filter(|_| !placed.is_empty()) else { continue };
-            let stream_rows = by_stream.stream(device, channel, || ResolvedStream {
-                id: stream.stream,
-                device: device.to_owned(),
-                channel: channel.to_owned(),
-                tags: known.tags.clone(),
-                metrics: Vec::new(),
-                rows: Vec::new(),
-            });
-            for (position, reading) in &placed {
-                stream_rows.add_metric(*position, &reading.metric);
-            }
-            let row = stream_rows.row(sample.observed_at, || {
-                MomentRow::new(stream.stream, sample.observed_at, self.received_at, self.receipt_id)
-            });
-            for (position, reading) in placed {
+        }
+        ResolvedStreams { receipt_id: self.receipt_id, streams, seen, left_out: left_out.into_list() }
+    }
+
+    /// The row of what is said of one moment of a stream, if there is room for anything of it.
+    fn row(
+        &self,
+        samples: &[&'a Sample],
+        channel: Option<&Channel>,
+        metrics: &mut BTreeMap<usize, Name>,
+        left_out: &mut Gathered<'a>,
+    ) -> Option<MomentRow> {
+        let mut row = None;
+        for sample in samples {
+            for reading in &sample.readings {
+                let place =
+                    channel.and_then(|channel| Some((channel, channel.position(&MetricKey::of(reading))?)));
+                let Some((channel, position)) = place else {
+                    left_out.metric(sample, reading, channel);
+                    continue;
+                };
+                metrics.entry(position).or_insert_with(|| reading.metric.clone());
+                let row: &mut MomentRow = row.get_or_insert_with(|| {
+                    MomentRow::new(channel.stream, sample.observed_at, self.received_at, self.receipt_id)
+                });
                 row.set(position, reading);
             }
         }
-        let seen = seen.into_values().filter(|device| device.is_news(self.received_at));
-        ResolvedStreams {
-            receipt_id: self.receipt_id,
-            streams: by_stream.into_streams(),
-            seen: seen.map(|device| device.id).collect(),
-            left_out: left_out.into_list(),
-        }
+        row
     }
 }
 
@@ -255,63 +299,5 @@ impl<'a> Gathered<'a> {
             list.push(LeftOut { readings, device: device.to_owned(), channel: channel.to_owned(), reason });
         }
         list
-    }
-}
-
-/// Streams and moments in the order in which samples name them; the indexes hold places alone, so that their nodes are small.
-#[derive(Default)]
-struct StreamRows<'a> {
-    streams: Vec<RowsOfStream>,
-    index: BTreeMap<(&'a str, &'a str), usize>,
-}
-
-struct RowsOfStream {
-    stream: ResolvedStream,
-    positions: Vec<usize>,
-    rows: BTreeMap<Timestamp, usize>,
-}
-
-impl<'a> StreamRows<'a> {
-    fn stream(
-        &mut self,
-        device: &'a str,
-        channel: &'a str,
-        make: impl FnOnce() -> ResolvedStream,
-    ) -> &mut RowsOfStream {
-        let next = self.streams.len();
-        let place = *self.index.entry((device, channel)).or_insert(next);
-        if place == next {
-            self.streams.push(RowsOfStream { stream: make(), positions: Vec::new(), rows: BTreeMap::new() });
-        }
-        &mut self.streams[place]
-    }
-
-    fn into_streams(self) -> Vec<ResolvedStream> {
-        let mut streams: Vec<ResolvedStream> =
-            self.streams.into_iter().map(|stream_rows| stream_rows.stream).collect();
-        streams.sort_unstable_by(|a, b| (&a.device, &a.channel).cmp(&(&b.device, &b.channel)));
-        for stream in &mut streams {
-            stream.rows.sort_unstable_by_key(|row| row.observed_at);
-        }
-        streams
-    }
-}
-
-impl RowsOfStream {
-    fn add_metric(&mut self, position: usize, name: &str) {
-        if let Err(place) = self.positions.binary_search(&position) {
-            self.positions.insert(place, position);
-            self.stream.metrics.insert(place, name.to_owned());
-        }
-    }
-
-    fn row(&mut self, at: Timestamp, make: impl FnOnce() -> MomentRow) -> &mut MomentRow {
-        let rows = &mut self.stream.rows;
-        let next = rows.len();
-        let place = *self.rows.entry(at).or_insert(next);
-        if place == next {
-            rows.push(make());
-        }
-        &mut rows[place]
     }
 }

@@ -6,21 +6,20 @@ pub(super) const FRESH_KEYS: &str = "
     insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])";
 
-/// As [`RECEIPTS`] and then [`NEW_ROWS`], whose rows are $15, but all are new. The condition is looked at before the first row,
-/// and with it the receipts are written before any moment.
+/// As [`RECEIPTS`] and then [`NEW_ROWS`], whose rows are $2, but all are new. PostgreSQL carries out the statement itself first, and
+/// what it does not refer to behind it (`ExecPostprocessPlan`): the receipts are written before any moment.
 pub(super) const FRESH: &str = r#"
-    with written as (
-        insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
-                             record_topic, record_partition, record_offset, pipeline)
-        select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                             $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[],
-                             $14::bigint[])
-        returning 1)
-    insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
-                         received_ats, receipt_ids)
-    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
-    from unnest($15::moment_row[])
-    where (select count(*) from written) > 0"#;
+    with moments as (
+        insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
+                            received_ats, receipt_ids)
+        select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats,
+               receipt_ids
+        from unnest($2::moment_row[]))
+    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
+                         record_topic, record_partition, record_offset, pipeline)
+    select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request, record_topic,
+           record_partition, record_offset, pipeline
+    from unnest($1::receipt_row[])"#;
 
 /// As [`NEW_ROWS`], but every row is new, and its receipt is written already.
 pub(super) const FRESH_ROWS: &str = r#"
@@ -44,15 +43,13 @@ pub(super) const KEYS: &str = "
     where held.outcome <> 'stored' or held.expires_at <= excluded.received_at or held.received_at >= excluded.expires_at
     returning receipt_id";
 
-/// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems,
-/// $10 requests, $11 topics, $12 partitions, $13 offsets of the records that hold the others, $14 pipelines. Returns those that
-/// were not there, or not stored whole.
+/// $1 rows. Returns the ids of those that were not there, or not stored whole.
 pub(super) const RECEIPTS: &str = "
     insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
                          record_topic, record_partition, record_offset, pipeline)
-    select * from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::integer[], $9::integer[], $10::bytea[], $11::text[], $12::integer[], $13::bigint[],
-                         $14::bigint[])
+    select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request, record_topic,
+           record_partition, record_offset, pipeline
+    from unnest($1::receipt_row[])
     on conflict (received_at, id) do update
     set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems,
         pipeline = excluded.pipeline

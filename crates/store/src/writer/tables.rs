@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use deadpool_postgres::Client;
 use jiff::Timestamp;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use super::batch::RequestRow;
 use super::payload::{Payload, Receipt, ReceiptKey};
 use super::statements;
 use crate::MomentRow;
-use crate::sent::{Instant, SentRow};
+use crate::sent::{Instant, SentReceipt, SentRow};
 
 /// Takes the keys; the receipts whose keys were not free, where the statement returns those that were.
 pub(super) async fn keys(
@@ -48,8 +47,7 @@ pub(super) async fn receipts(
     statement: &Statement,
     payloads: &[&Payload],
 ) -> Result<HashSet<Uuid>, Error> {
-    let columns = ReceiptColumns::of(payloads);
-    let rows = client.query(statement, &columns.parameters()).await?;
+    let rows = client.query(statement, &[&sent_receipts(payloads)]).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
@@ -59,10 +57,7 @@ pub(super) async fn fresh(
     statement: &Statement,
     (payloads, rows): (&[&Payload], &[Cow<'_, MomentRow>]),
 ) -> Result<(), Error> {
-    let (columns, rows) = (ReceiptColumns::of(payloads), sent(rows));
-    let mut parameters = columns.parameters().to_vec();
-    parameters.push(&rows);
-    client.execute(statement, &parameters).await?;
+    client.execute(statement, &[&sent_receipts(payloads), &sent(rows)]).await?;
     Ok(())
 }
 
@@ -76,69 +71,6 @@ pub(super) async fn fresh_moments(
         client.execute(statement, &[&sent(rows)]).await?;
     }
     Ok(())
-}
-
-/// The columns of `receipt`, in the order of the statements.
-struct ReceiptColumns<'a> {
-    received: Vec<Instant>,
-    ids: Vec<Uuid>,
-    sources: Vec<&'a str>,
-    events: Vec<&'a str>,
-    formats: Vec<&'a str>,
-    traces: Vec<Option<&'a str>>,
-    outcomes: Vec<&'a str>,
-    readings: Vec<i32>,
-    problems: Vec<i32>,
-    requests: Vec<Option<&'a [u8]>>,
-    topics: Vec<Option<&'a str>>,
-    partitions: Vec<Option<i32>>,
-    offsets: Vec<Option<i64>>,
-    pipelines: Vec<i64>,
-}
-
-impl<'a> ReceiptColumns<'a> {
-    fn of(payloads: &[&'a Payload]) -> Self {
-        fn column<'a, T>(payloads: &[&'a Payload], of: impl Fn(&'a Receipt) -> T) -> Vec<T> {
-            payloads.iter().map(|payload| of(&payload.receipt)).collect()
-        }
-        let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        let record = |receipt: &'a Receipt| receipt.request.record();
-        Self {
-            received: column(payloads, |receipt| Instant(receipt.received_at)),
-            ids: column(payloads, |receipt| receipt.id),
-            sources: column(payloads, |receipt| &*receipt.source),
-            events: column(payloads, |receipt| &*receipt.event_id),
-            formats: column(payloads, |receipt| &*receipt.format),
-            traces: column(payloads, |receipt| receipt.traceparent.as_deref()),
-            outcomes: column(payloads, |receipt| receipt.outcome.as_str()),
-            readings: column(payloads, |receipt| count(receipt.readings)),
-            problems: column(payloads, |receipt| count(receipt.problems)),
-            requests: column(payloads, |receipt| receipt.request.bytes()),
-            topics: column(payloads, |receipt| record(receipt).map(|record| &*record.topic)),
-            partitions: column(payloads, |receipt| record(receipt).map(|record| record.partition)),
-            offsets: column(payloads, |receipt| record(receipt).map(|record| record.offset)),
-            pipelines: column(payloads, |receipt| receipt.pipeline),
-        }
-    }
-
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 14] {
-        [
-            &self.received,
-            &self.ids,
-            &self.sources,
-            &self.events,
-            &self.formats,
-            &self.traces,
-            &self.outcomes,
-            &self.readings,
-            &self.problems,
-            &self.requests,
-            &self.topics,
-            &self.partitions,
-            &self.offsets,
-            &self.pipelines,
-        ]
-    }
 }
 
 /// Inserts what is new. What is there is locked, merged, and written again only where that changes it.
@@ -159,6 +91,10 @@ pub(super) async fn moments(
     let known: Vec<&MomentRow> =
         rows.iter().map(AsRef::as_ref).filter(|row: &&MomentRow| !inserted.contains(&row.key())).collect();
     revise(client, &known).await
+}
+
+fn sent_receipts<'a>(payloads: &[&'a Payload]) -> Vec<SentReceipt<'a>> {
+    payloads.iter().map(|payload| SentReceipt::from(&payload.receipt)).collect()
 }
 
 fn sent<'a>(rows: &'a [Cow<'_, MomentRow>]) -> Vec<SentRow<'a>> {

@@ -283,7 +283,7 @@ impl Worker {
         }
         let connecting = async {
             let mut client = self.database.client().await?;
-            self.partitions.ensure(&mut client, &batch::months(&distinct.first)).await?;
+            self.shared.partitions.ensure(&mut client, &batch::months(&distinct.first)).await?;
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
@@ -300,7 +300,7 @@ impl Worker {
     }
 
     async fn write_part(&self, client: &Client, part: &Part<'_>) -> Result<Attempted, SqlError> {
-        let mut upserts = !self.strategy.next_is_optimistic();
+        let mut upserts = !self.shared.strategy.next_is_optimistic();
         let mut duplicates = HashSet::new();
         loop {
             let written = part.write(client, upserts, &duplicates).await;
@@ -311,7 +311,7 @@ impl Worker {
                     if upserts || error.code() != Some(&SqlState::UNIQUE_VIOLATION) {
                         return Err(error);
                     }
-                    self.strategy.met_existing();
+                    self.shared.strategy.met_existing();
                     upserts = true;
                     continue;
                 }

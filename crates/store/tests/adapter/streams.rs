@@ -63,10 +63,10 @@ async fn tags_of_the_device_win_over_the_sources_and_stay() {
         new_devices: ANY,
     };
     let expected: Tags = [("site".into(), "north".into()), ("room".into(), "7".into())].into();
-    assert_eq!(world.streams.resolve(&samples).await.unwrap().streams[0].tags, expected);
+    assert_eq!(*world.streams.resolve(&samples).await.unwrap().streams[0].tags, expected);
     let without = PayloadSamples { source_tags: &Tags::new(), device_tags: &[], ..samples };
     assert_eq!(
-        Streams::new(world.database.clone()).resolve(&without).await.unwrap().streams[0].tags,
+        *Streams::new(world.database.clone()).resolve(&without).await.unwrap().streams[0].tags,
         expected
     );
 }
@@ -97,7 +97,7 @@ async fn a_stream_that_has_all_the_metrics_it_may_have_goes_on_with_those() {
     for request in 0..3 {
         let readings = with_metrics("gw", named(request).chain(["temperature".to_owned()]));
         let resolved = world.streams.resolve(&samples(&readings, ANY)).await.unwrap();
-        assert!(resolved.streams[0].metrics.contains(&"temperature".to_owned()));
+        assert!(resolved.streams[0].metrics.contains(&"temperature".into()));
         left_out.push(resolved.left_out.iter().map(|left| left.readings).collect::<Vec<_>>());
     }
     assert_eq!(left_out, [vec![], vec![901], vec![950]]);
@@ -179,4 +179,29 @@ async fn many_new_devices_are_made_by_a_handful_of_statements() {
     let other = Streams::new(world.database.clone());
     assert_eq!(other.resolve(&samples(&readings, ANY)).await.unwrap().streams.len(), 3000);
     assert_eq!(world.count("statement").await, 3);
+}
+
+#[tokio::test]
+async fn payloads_that_wait_for_new_devices_are_registered_together_and_harm_each_other_in_nothing() {
+    let Some(world) = World::build().await else { return };
+    let readings: Vec<Vec<Sample>> = (0..64)
+        .map(|n| {
+            // No text of PostgreSQL holds NUL.
+            let device = if n == 7 { "gw\0".to_owned() } else { format!("gw{:02}", n / 2) };
+            with_metrics(&device, [format!("k{n:02}"), "temperature".to_owned()].into_iter())
+        })
+        .collect();
+    let asked: Vec<_> = readings.iter().map(|readings| samples(readings, ANY)).collect();
+    let resolved =
+        futures_util::future::join_all(asked.iter().map(|asked| world.streams.resolve(asked))).await;
+    for (n, resolved) in resolved.into_iter().enumerate() {
+        match resolved {
+            Ok(resolved) => {
+                assert_eq!((resolved.streams[0].metrics.len(), resolved.left_out.len()), (2, 0), "{n}")
+            }
+            Err(error) => assert!(n == 7 && error.is_data_error(), "{n}: {error}"),
+        }
+    }
+    assert_eq!((world.count("device").await, world.count("stream").await), (32, 32));
+    assert_eq!(world.count("metric").await, 32 + 63);
 }
