@@ -28,7 +28,7 @@ pub(super) struct Lines {
 }
 
 /// The repeated fields of one span.
-struct SpanFields(Map<String, Value>);
+struct SpanFields(Vec<(&'static str, String)>);
 
 impl Lines {
     pub(super) fn new(revision: Option<String>) -> Self {
@@ -67,7 +67,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         self.add_trace(&mut line);
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(SpanFields(repeated)) = span.extensions().get() {
-                line.extend(repeated.clone());
+                line.extend(repeated.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())));
             }
         }
         line.insert("target".to_owned(), event.metadata().target().into());
@@ -93,18 +93,18 @@ impl Lines {
 
 /// Of a span's fields those that its lines repeat. The others cost nothing: most spans never have a line.
 #[derive(Default)]
-struct RepeatedFields(Map<String, Value>);
+struct RepeatedFields(Vec<(&'static str, String)>);
 
 impl Visit for RepeatedFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         if REPEATED.contains(&field.name()) {
-            self.0.insert(field.name().to_owned(), value.into());
+            self.0.push((field.name(), value.to_owned()));
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if REPEATED.contains(&field.name()) {
-            self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+            self.0.push((field.name(), format!("{value:?}")));
         }
     }
 }

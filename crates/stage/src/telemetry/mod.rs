@@ -15,8 +15,12 @@ use std::time::Duration;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Filter, Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use metrics::{Metrics, TopicMetrics};
@@ -51,8 +55,8 @@ impl Telemetry {
                 .boxed(),
             None => Carrying.boxed(),
         };
-        let spans = spans.with_filter(EnvFilter::new(format!("info,{QUIET}")));
-        let lines = log::Lines::new(options.revision.clone()).with_filter(EnvFilter::new(&options.filter));
+        let spans = spans.with_filter(spans_of_ours());
+        let lines = log::Lines::new(options.revision.clone()).with_filter(lines_of(&options.filter));
         // A second start in one process (tests) keeps the first subscriber.
         let _ = tracing_subscriber::registry().with(spans).with(lines).try_init();
         if let Some(error) = failure {
@@ -69,6 +73,29 @@ impl Telemetry {
     }
 }
 
-/// Spans of libraries that would only repeat ours.
-const QUIET: &str = "h2=off,hyper=off,hyper_util=off,reqwest=off,rustls=off,actix_server=off,actix_http=off,\
-                     opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off";
+/// Spans but those of libraries that would only repeat ours.
+fn spans_of_ours() -> Targets {
+    const QUIET: [&str; 10] = [
+        "h2",
+        "hyper",
+        "hyper_util",
+        "reqwest",
+        "rustls",
+        "actix_server",
+        "actix_http",
+        "opentelemetry",
+        "opentelemetry_sdk",
+        "opentelemetry_otlp",
+    ];
+    Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_targets(QUIET.map(|library| (library, LevelFilter::OFF)))
+}
+
+/// A filter that names no span is looked at once for each place in the code; any other at each span and line.
+fn lines_of<S: Subscriber + for<'a> LookupSpan<'a>>(filter: &str) -> Box<dyn Filter<S> + Send + Sync> {
+    match filter.parse::<Targets>() {
+        Ok(targets) => Box::new(targets),
+        Err(_) => Box::new(EnvFilter::new(filter)),
+    }
+}
