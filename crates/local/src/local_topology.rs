@@ -22,7 +22,7 @@ const NAMESPACE: &str = "default";
 const SCRATCH: &str = "SCRATCH_DIR";
 /// The stage that is the dead letter sink's reader.
 const DEAD_LETTER: &str = "dead-letter";
-/// Requests at once to `ingest` where no activator stands before it.
+/// Requests at once to `ingest`, before which no activator stands.
 const AT_ONCE: u32 = 2048;
 /// The longest wait between two attempts to have a dead letter kept: soon after the database answers again.
 const DEAD_LETTER_WAIT: Duration = Duration::from_secs(30);
@@ -115,12 +115,13 @@ impl LocalTopology {
         Ok(ServiceSpec {
             // An empty variable turns its prewarm off.
             env: prewarms
-                .chain(is_direct.then(direct).into_iter().flatten())
+                .chain(is_direct.then(|| ("MODE".to_owned(), Mode::Direct.word().to_owned())))
+                .chain(stage.public.then(|| ("MAX_IN_FLIGHT".to_owned(), AT_ONCE.to_string())))
                 .chain(self.environment.iter().cloned())
                 .chain(own)
                 .collect(),
             // Between it and its sender stands nothing that would cost as much as the payload.
-            exposed: is_direct,
+            exposed: stage.public,
             listen: if stage.public { self.listen } else { spec.listen },
             public: stage.public,
             container_concurrency: stage.container_concurrency,
@@ -131,11 +132,6 @@ impl LocalTopology {
             ..spec
         })
     }
-}
-
-/// What `ingest` is told in direct mode.
-fn direct() -> [(String, String); 2] {
-    [("MODE".to_owned(), Mode::Direct.word().to_owned()), ("MAX_IN_FLIGHT".to_owned(), AT_ONCE.to_string())]
 }
 
 fn trigger(subscription: &Subscription) -> TriggerSpec {
