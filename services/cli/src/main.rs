@@ -6,6 +6,10 @@ use clap::Parser as _;
 use cli::commands::{Cli, Done};
 use runtime::Failure;
 
+/// `freshet up` is a Broker, through which each payload goes twice.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,6 @@
 //! What becomes of an accepted request before it is answered.
 
-use std::sync::Arc;
+use sink::Sink;
 
 use crate::direct::Direct;
 
@@ -10,5 +10,15 @@ pub enum HandOver<S> {
     /// Into a queue: the Broker, or a topic.
     Queue(S),
     /// Into the database.
-    Direct(Arc<Direct<S>>),
+    Direct(Direct<S>),
+}
+
+impl<S: Sink + Clone + 'static> HandOver<S> {
+    /// The same for the current thread, which serves requests.
+    pub(crate) fn on_this_thread(&self) -> Self {
+        match self {
+            Self::Queue(sink) => Self::Queue(sink.clone()),
+            Self::Direct(direct) => Self::Direct(direct.on_this_thread()),
+        }
+    }
 }

@@ -1,15 +1,15 @@
 //! Takes requests from outside, and queues them or writes what they hold.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use ingest::{Config, Confirmer, Direct, DirectConfig, DirectParts, HandOver, Ingest, routes};
 use kafka::EitherSink;
-use persist::{Persist, PersistParts};
 use runtime::ConfigErrors;
 use stage::{App, Runtime};
-use store::Database;
-use store::dead_letters::DeadLetterKeeper;
+
+/// A payload is some hundred small pieces of memory, which the C library makes the most expensive part of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     stage::run("ingest", build)
@@ -24,16 +24,19 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let limit = runtime.settings.shutdown_timeout;
     let hand_over = match config.direct {
         Some(DirectConfig { pipeline, database, falls_back, commit_timeout }) => {
-            let database = Database::new(&database);
-            let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
-            let prewarm = config.next_stages.where_watched();
-            let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage: runtime.name });
-            let (places, sources) = (runtime.settings.max_in_flight, config.sources.count());
-            let clock = runtime.clock.clone();
-            let sink = sink.clone();
-            let parts =
-                DirectParts { persist, keeper, sink, falls_back, commit_timeout, places, sources, clock };
-            HandOver::Direct(Arc::new(Direct::new(parts)))
+            HandOver::Direct(Direct::new(DirectParts {
+                pipeline,
+                database,
+                prewarm: config.next_stages.where_watched(),
+                stage: runtime.name,
+                sink: sink.clone(),
+                falls_back,
+                commit_timeout,
+                places: runtime.settings.max_in_flight,
+                sources: config.sources.count(),
+                threads: runtime.settings.server_threads,
+                clock: runtime.clock.clone(),
+            }))
         }
         None => HandOver::Queue(sink.clone()),
     };

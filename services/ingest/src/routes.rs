@@ -53,6 +53,8 @@ pub fn routes<S: Sink + Clone + 'static>(
     move |config| {
         config
             .app_data(ingest.clone())
+            // Called once in each thread that serves.
+            .app_data(web::Data::new(ingest.hand_over.on_this_thread()))
             // The address is read by hand: a pattern of the router costs each request a regular expression.
             .default_service(web::to(hook::<S>));
     }
@@ -62,6 +64,7 @@ async fn hook<S: Sink + Clone + 'static>(
     request: HttpRequest,
     mut payload: web::Payload,
     ingest: web::Data<Ingest<S>>,
+    hand_over: web::Data<HandOver<S>>,
 ) -> HttpResponse {
     let is_hook = hook_address(request.uri().path()).is_some();
     let span = tracing::info_span!(
@@ -80,7 +83,7 @@ async fn hook<S: Sink + Clone + 'static>(
     let answer = async {
         let taken = match ingest.health(&request) {
             Ok(Some(answer)) => return close_unread(answer, payload),
-            Ok(None) => ingest.take(&request, &mut payload).await,
+            Ok(None) => ingest.take(&request, &mut payload, &hand_over).await,
             Err(problem) => Err(problem),
         };
         match taken {
@@ -128,7 +131,12 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
     }
 
     /// Find the source, check who sends, check the form, hand over.
-    async fn take(&self, request: &HttpRequest, payload: &mut web::Payload) -> Result<HttpResponse, Problem> {
+    async fn take(
+        &self,
+        request: &HttpRequest,
+        payload: &mut web::Payload,
+        hand_over: &HandOver<S>,
+    ) -> Result<HttpResponse, Problem> {
         let received_at = self.clock.now();
         let (name, tail) = address(request).ok_or_else(Problem::not_found)?;
         let (origin, webhook) = self.sources.get(&name).ok_or_else(Problem::not_found)?;
@@ -161,7 +169,7 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
         };
         let event = payload_received(&inspected, received);
         Span::current().record("ce_id", event.id());
-        match &self.hand_over {
+        match hand_over {
             HandOver::Queue(sink) => {
                 self.next_stages.prewarm();
                 // The content is read while the event is under way.

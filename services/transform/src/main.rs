@@ -8,6 +8,10 @@ use store::dead_letters::DeadLetterKeeper;
 use store::{Database, DatabaseSettings};
 use transform::{Config, Transform, TransformParts};
 
+/// A payload is some hundred small pieces of memory, which the C library makes the most expensive part of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     stage::run("transform", build)
 }

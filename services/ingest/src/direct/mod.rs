@@ -14,6 +14,7 @@ mod hints;
 mod places;
 
 use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::web::Bytes;
@@ -22,11 +23,13 @@ use event_model::DeadLetterCause;
 use event_model::event_types::is_hint;
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Refusal};
-use persist::{Arrival, Persist, PersistError, Publication};
+use persist::{Arrival, Persist, PersistError, PersistParts, Publication};
+use pipeline_config::Pipeline;
 use runtime::trace::TraceContext;
-use runtime::{Clock, FailedEvent, KeepFailed as _};
+use runtime::{Clock, FailedEvent, KeepFailed as _, Prewarm};
 use sink::Sink;
 use store::dead_letters::DeadLetterKeeper;
+use store::{Database, DatabaseSettings};
 
 use crate::problem::Problem;
 use crate::queue::queue;
@@ -38,10 +41,14 @@ pub(crate) use places::Taken;
 /// What direct mode is made of.
 #[derive(Debug)]
 pub struct DirectParts<S> {
-    /// Writes rows.
-    pub persist: Persist,
-    /// Keeps what leads nowhere.
-    pub keeper: DeadLetterKeeper,
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// Where rows go.
+    pub database: DatabaseSettings,
+    /// The stages that start while something is written that a rule watches.
+    pub prewarm: Prewarm,
+    /// The stage's name.
+    pub stage: &'static str,
     /// The Broker.
     pub sink: S,
     /// Whether the Broker keeps what it takes, so that a payload is safe there.
@@ -52,18 +59,38 @@ pub struct DirectParts<S> {
     pub places: usize,
     /// How many sources there are.
     pub sources: usize,
+    /// Threads that serve requests.
+    pub threads: usize,
     /// The time.
     pub clock: Clock,
 }
 
 /// Persists payloads before they are answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Direct<S> {
+    shared: Arc<Shared<S>>,
+    persist: Persist,
+}
+
+/// What all threads have in common.
+#[derive(Debug)]
+struct Shared<S> {
     parts: DirectParts<S>,
+    /// Keeps what leads nowhere.
+    keeper: DeadLetterKeeper,
     hints: Hints<S>,
     breaker: Breaker,
     database: Places,
     broker: Places,
+    writers: Mutex<Writers>,
+}
+
+/// The writers of threads.
+#[derive(Debug)]
+struct Writers {
+    most: usize,
+    made: Vec<Persist>,
+    given: usize,
 }
 
 /// A payload on its way.
@@ -92,15 +119,47 @@ enum NotCommitted {
 impl<S: Sink + Clone + 'static> Direct<S> {
     /// Must be called within a Tokio runtime; nothing is connected before the first payload.
     pub fn new(parts: DirectParts<S>) -> Self {
-        let hints = Hints::start(parts.sink.clone());
+        let DirectParts { pipeline, database, prewarm, stage, .. } = &parts;
+        // One connection is left for new devices and dead letters.
+        let most = parts.threads.min(database.connections().saturating_sub(1));
+        let database = Database::new(&database.clone().pool_size(database.connections() - most));
+        let keeper = DeadLetterKeeper::new(database.clone(), stage);
+        let (pipeline, prewarm) = (pipeline.clone(), prewarm.clone());
+        let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage });
         let places = || Places::new(parts.places, parts.sources);
-        Self { hints, breaker: Breaker::default(), database: places(), broker: places(), parts }
+        let shared = Shared {
+            keeper,
+            hints: Hints::start(parts.sink.clone()),
+            breaker: Breaker::default(),
+            database: places(),
+            broker: places(),
+            writers: Mutex::new(Writers { most, made: Vec::new(), given: 0 }),
+            parts,
+        };
+        Self { shared: Arc::new(shared), persist }
+    }
+
+    /// The same for the current thread, which serves requests: it writes what it takes over a connection of its own, as far as
+    /// there are enough.
+    #[must_use]
+    pub fn on_this_thread(&self) -> Self {
+        let mut writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Writers { most, made, given } = &mut *writers;
+        *given += 1;
+        if *most == 0 {
+            return self.clone();
+        }
+        if made.len() < *most {
+            let database = Database::new(&self.shared.parts.database.clone().pool_size(1));
+            made.push(self.persist.on_this_thread(database));
+        }
+        Self { shared: Arc::clone(&self.shared), persist: made[(*given - 1) % *most].clone() }
     }
 
     /// Sends and records what is left, before the process ends.
     pub async fn flush(&self) {
-        self.hints.flush().await;
-        if let Err(error) = self.parts.persist.record_refusal().await {
+        self.shared.hints.flush().await;
+        if let Err(error) = self.persist.record_refusal().await {
             let error: &(dyn Error + 'static) = &error;
             tracing::warn!(error, "that payloads were refused is not recorded");
         }
@@ -110,16 +169,16 @@ impl<S: Sink + Clone + 'static> Direct<S> {
     pub(crate) async fn take(&self, offer: Offer<'_>) -> Result<(), Problem> {
         let Offer { carried, accepted, received_at, trace, taken: [at_database, at_broker] } = offer;
         let bytes = carried.data().map_or(0, Bytes::len);
-        let why = match self.database.enter(at_database, bytes) {
+        let why = match self.shared.database.enter(at_database, bytes) {
             Some(_place) => match self.commit(&carried, accepted, received_at, trace.as_ref()).await {
                 Ok(()) => return Ok(()),
                 Err(why) => why,
             },
             None => NotCommitted::Full,
         };
-        let taken = if self.parts.falls_back {
-            match self.broker.enter(at_broker, bytes) {
-                Some(_place) => queue(&self.parts.sink, &carried.whole(), trace.as_ref()).await,
+        let taken = if self.shared.parts.falls_back {
+            match self.shared.broker.enter(at_broker, bytes) {
+                Some(_place) => queue(&self.shared.parts.sink, &carried.whole(), trace.as_ref()).await,
                 None => Err(Problem::overloaded()),
             }
         } else {
@@ -130,7 +189,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 }
             })
         };
-        taken.inspect_err(|_| self.parts.persist.note_refusal(received_at))
+        taken.inspect_err(|_| self.persist.note_refusal(received_at))
     }
 
     async fn commit(
@@ -140,13 +199,13 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         received_at: Timestamp,
         trace: Option<&TraceContext>,
     ) -> Result<(), NotCommitted> {
-        if !self.breaker.admits() {
+        if !self.shared.breaker.admits() {
             return Err(NotCommitted::Away);
         }
         let written = self.write(carried, accepted, received_at, trace);
-        match tokio::time::timeout(self.parts.commit_timeout, written).await {
+        match tokio::time::timeout(self.shared.parts.commit_timeout, written).await {
             Ok(Ok(publications)) => {
-                if self.breaker.succeeded() {
+                if self.shared.breaker.succeeded() {
                     tracing::info!("the database takes payloads again");
                 }
                 self.publish(publications).await;
@@ -159,7 +218,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             }
             Err(_) => {
                 tracing::error!(
-                    limit_ms = self.parts.commit_timeout.as_millis(),
+                    limit_ms = self.shared.parts.commit_timeout.as_millis(),
                     "a payload was not persisted in time"
                 );
                 Err(self.failed())
@@ -175,12 +234,12 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         received_at: Timestamp,
         trace: Option<&TraceContext>,
     ) -> Result<Vec<Publication>, Box<dyn Error + Send + Sync>> {
-        let DirectParts { persist, keeper, clock, .. } = &self.parts;
-        let at = clock.now();
+        let Shared { keeper, parts, .. } = &*self.shared;
+        let at = parts.clock.now();
         let refusal: PersistError = match accepted {
             Ok(accepted) => {
                 let arrival = Arrival { delivered_at: received_at, now: at, trace: trace.cloned() };
-                match persist.accepted(carried, accepted, arrival).await {
+                match self.persist.accepted(carried, accepted, arrival).await {
                     Err(error) if error.is_final() => error,
                     written => return Ok(written?),
                 }
@@ -195,8 +254,12 @@ impl<S: Sink + Clone + 'static> Direct<S> {
     }
 
     fn failed(&self) -> NotCommitted {
-        if self.breaker.failed() {
-            let to = if self.parts.falls_back { "payloads go to the Broker" } else { "payloads are refused" };
+        if self.shared.breaker.failed() {
+            let to = if self.shared.parts.falls_back {
+                "payloads go to the Broker"
+            } else {
+                "payloads are refused"
+            };
             tracing::error!("the database takes no payloads: {to}");
         }
         NotCommitted::Away
@@ -206,9 +269,9 @@ impl<S: Sink + Clone + 'static> Direct<S> {
     async fn publish(&self, publications: Vec<Publication>) {
         for publication in publications {
             if is_hint(publication.event.ty()) {
-                self.hints.send_soon(publication);
+                self.shared.hints.send_soon(publication);
             } else if let Err(error) =
-                self.parts.sink.send(&publication.event, publication.trace.as_ref()).await
+                self.shared.parts.sink.send(&publication.event, publication.trace.as_ref()).await
             {
                 let error: &(dyn Error + 'static) = &error;
                 tracing::error!(error, event_type = publication.event.ty(), "an event was not published");
