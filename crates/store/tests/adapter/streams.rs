@@ -197,7 +197,7 @@ async fn payloads_that_wait_for_new_devices_are_registered_together_and_harm_eac
     for (n, resolved) in resolved.into_iter().enumerate() {
         match resolved {
             Ok(resolved) => {
-                assert_eq!((resolved.streams[0].metrics.len(), resolved.left_out.len()), (2, 0), "{n}")
+                assert_eq!((resolved.streams[0].metrics.len(), resolved.left_out.len()), (2, 0), "{n}");
             }
             Err(error) => assert!(n == 7 && error.is_data_error(), "{n}: {error}"),
         }
