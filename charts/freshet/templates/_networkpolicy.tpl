@@ -56,7 +56,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What a component reaches: (dict "root" $ "database" bool "broker" bool "kafka" bool "stages" bool "people" bool "callsBack" bool). */}}
+{{/* What a component reaches: (dict "root" $ "database" bool "broker" bool "kafka" bool "brokerPorts" list "stages" bool "people" bool "callsBack" bool). */}}
 {{- define "freshet.egressRules" -}}
 {{- $policy := .root.Values.networkPolicy -}}
 - ports:
@@ -71,6 +71,10 @@
 {{- end }}
 {{- if .kafka }}
 {{ include "freshet.egressTo" (dict "ports" $policy.kafkaPorts "peers" $policy.kafka) }}
+{{- end }}
+{{- with .brokerPorts }}
+{{- /* Of clusters of others, wherever they are. */}}
+{{ include "freshet.egressTo" (dict "ports" .) }}
 {{- end }}
 {{- if .root.Values.telemetry.otlpEndpoint }}
 {{ include "freshet.egressTo" (dict "ports" (list $policy.otlpPort) "peers" $policy.otlp) }}

@@ -95,7 +95,7 @@
 {{- end -}}
 {{- $topicMode := eq (include "freshet.mode" .) "topic" -}}
 {{- $partitions := int .Values.topic.partitions -}}
-{{- if and $topicMode (gt (int .Values.worker.replicas) $partitions) -}}
+{{- if and $topicMode (gt (int .Values.worker.replicas) $partitions) (not (include "freshet.sourceTopics" . | fromJsonArray)) -}}
 {{- $mistakes = append $mistakes (printf "worker.replicas is %d, but a topic of %d partitions has no work for more than %d" (int .Values.worker.replicas) $partitions $partitions) -}}
 {{- end -}}
 {{- $topics := list (include "freshet.broker.topic" .) (include "freshet.deadLetters.topic" .) (include "freshet.topic.name" .) -}}
@@ -105,7 +105,11 @@
 {{- if and $topicMode .Values.topic.drained -}}
 {{- $mistakes = append $mistakes "topic.drained is for the upgrade that leaves topic mode: left on, it would let the next one go without a drain" -}}
 {{- end -}}
-{{- if and (not $topicMode) (not .Values.topic.drained) (lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .))) -}}
+{{- $readsOwn := false -}}
+{{- with lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .)) -}}
+{{- range .spec.template.spec.containers -}}{{- range .env -}}{{- if eq .name "KAFKA_TOPIC" -}}{{- $readsOwn = true -}}{{- end -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- if and (not $topicMode) (not .Values.topic.drained) $readsOwn -}}
 {{- $mistakes = append $mistakes "this release is in topic mode now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with topic.drained=true" -}}
 {{- end -}}
 {{- dict "mistakes" $mistakes | toYaml -}}
@@ -138,7 +142,7 @@
 {{- range $stage, $_ := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
 {{- if (include "freshet.stage.traits" (list $ $stage) | fromJson).database -}}{{- $pods = add $pods (int (index $.Values.stages $stage).maxScale) -}}{{- end -}}
 {{- end -}}
-{{- if eq (include "freshet.mode" .) "topic" -}}{{- $pods = add $pods (int .Values.worker.replicas) -}}{{- end -}}
+{{- if include "freshet.hasWorker" . -}}{{- $pods = add $pods (int .Values.worker.replicas) -}}{{- end -}}
 {{- $wanted := add (mul $pods (int $database.poolSize)) (int $database.reservedConnections) -}}
 {{- if gt (int $wanted) (int $database.maxConnections) -}}
 {{- $mistakes = append $mistakes (printf "database: at most %d pods x poolSize %d + reservedConnections %d = %d connections, but maxConnections is %d: lower stages.*.maxScale or database.poolSize, or put a pooler in front of the server" $pods (int $database.poolSize) (int $database.reservedConnections) $wanted (int $database.maxConnections)) -}}

@@ -33,6 +33,20 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- $uses | toJson -}}
 {{- end -}}
 
+{{/* The topics of others that sources read, as a JSON list of what `kafka` of each says. */}}
+{{- define "freshet.sourceTopics" -}}
+{{- $topics := list -}}
+{{- range (include "freshet.pipeline.own" . | fromJson).pipeline.sources -}}
+{{- if and (kindIs "map" .) (kindIs "map" .kafka) -}}{{- $topics = append $topics .kafka -}}{{- end -}}
+{{- end -}}
+{{- $topics | toJson -}}
+{{- end -}}
+
+{{/* Whether `worker` runs: where it reads the topic of payloads, or one of others. Empty if not. */}}
+{{- define "freshet.hasWorker" -}}
+{{- if or (eq (include "freshet.mode" .) "topic") (include "freshet.sourceTopics" . | fromJsonArray) -}}yes{{- end -}}
+{{- end -}}
+
 {{/* Whom a stage prewarms: (list $ "stage"). `transform` is next in broker mode alone. */}}
 {{- define "freshet.env.prewarm" -}}
 {{- $root := index . 0 -}}
@@ -72,11 +86,16 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- join "," $groups -}}
 {{- end -}}
 
-{{/* The credentials that a part of the pipeline names: (list $ "sources" or "receivers"). */}}
+{{/* The credentials that a part of the pipeline names: (list $ "sources", "receivers", or "topics" for those that sources read). */}}
 {{- define "freshet.env.credentials" -}}
 {{- $root := index . 0 -}}
 {{- $secrets := deepCopy $root.Values.secretEnv -}}
-{{- $names := (include "freshet.references" (list "env" (get (include "freshet.pipeline" $root | fromJson) (index . 1))) | fromJson).names -}}
+{{- $pipeline := include "freshet.pipeline" $root | fromJson -}}
+{{- range $_, $source := $pipeline.sources -}}
+{{- if kindIs "map" $source -}}{{- $_ := unset $source "kafka" -}}{{- end -}}
+{{- end -}}
+{{- $_ := set $pipeline "topics" (include "freshet.sourceTopics" $root | fromJsonArray) -}}
+{{- $names := (include "freshet.references" (list "env" (get $pipeline (index . 1))) | fromJson).names -}}
 {{- if and (eq (index . 1) "sources") $root.Values.helmTest.enabled -}}
 {{- $_ := set $secrets "FRESHET_TEST_TOKEN" (dict "secret" (include "freshet.testSecretName" $root) "key" "token") -}}
 {{- $names = append $names "FRESHET_TEST_TOKEN" | uniq | sortAlpha -}}

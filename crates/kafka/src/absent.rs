@@ -1,14 +1,18 @@
 //! A build without librdkafka. It has no value of [`KafkaSettings`], so that what needs one is never reached.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloudevents::Event;
+use jiff::Timestamp;
+use pipeline_config::SourceTopic;
+use pipeline_config::topic::TopicSecrets;
 use runtime::trace::TraceContext;
 use runtime::{Deadline, Env};
 use sink::{Sink, SinkError};
 use thiserror::Error;
 
-use crate::{KeptRecords, PartitionPosition, Record, RecordRange, TopicGroup, TopicSpec};
+use crate::{KeptRecords, PartitionPosition, Record, RecordForm, RecordRange, TopicGroup, TopicSpec};
 
 const REASON: &str = "this build has no Kafka: build with the Cargo feature `kafka`, or take a release";
 
@@ -47,6 +51,14 @@ impl KafkaSettings {
     pub fn from_env(env: &mut Env) -> Option<Self> {
         env.mistake("KAFKA_BOOTSTRAP_SERVERS", REASON);
         None
+    }
+
+    /// As that of a build with Kafka.
+    ///
+    /// # Errors
+    /// That this is none.
+    pub const fn of_source(_: &SourceTopic, _: &TopicSecrets) -> Result<Self, &'static str> {
+        Err(REASON)
     }
 }
 
@@ -158,9 +170,33 @@ pub async fn positions(
 /// [`MetadataError`].
 pub async fn records(
     settings: KafkaSettings,
-    _: RecordRange,
+    _: (RecordRange, RecordForm),
     _: usize,
 ) -> Result<KeptRecords, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn places_since(
+    settings: KafkaSettings,
+    _: String,
+    _: Timestamp,
+) -> Result<BTreeMap<i32, i64>, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn newest(
+    settings: KafkaSettings,
+    _: (String, RecordForm),
+    _: usize,
+) -> Result<Vec<Record>, MetadataError> {
     match settings.0 {}
 }
 

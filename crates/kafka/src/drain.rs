@@ -14,7 +14,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::consumer::drain_config;
 use crate::log::Logged;
-use crate::record::Record;
+use crate::record::{Record, RecordForm};
 use crate::settings::KafkaSettings;
 use crate::topic_group::TopicGroup;
 
@@ -123,7 +123,7 @@ impl Drain {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     self.read.insert(message.partition(), message.offset() + 1);
-                    records.push(Record::of(&message, &self.topic));
+                    records.push(Record::of(&message, &self.topic, RecordForm::Events));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.open.remove(&partition);

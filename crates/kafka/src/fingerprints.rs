@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::consumer::drain_config;
 use crate::lag::{MetadataError, aside};
 use crate::log::Logged;
-use crate::record::Record;
+use crate::record::{Record, RecordForm};
 use crate::settings::KafkaSettings;
 
 /// No group of this name is ever joined, and nothing committed.
@@ -26,18 +26,18 @@ const POLL: Duration = Duration::from_millis(100);
 /// [`MetadataError`].
 pub async fn fingerprints(
     settings: KafkaSettings,
-    topic: String,
+    (topic, form): (String, RecordForm),
     places: BTreeMap<i32, i64>,
 ) -> Result<BTreeMap<i32, i64>, MetadataError> {
     if places.is_empty() {
         return Ok(BTreeMap::new());
     }
-    aside(move || read(&settings, &topic, places)).await
+    aside(move || read(&settings, (&topic, form), places)).await
 }
 
 fn read(
     settings: &KafkaSettings,
-    topic: &str,
+    (topic, form): (&str, RecordForm),
     mut open: BTreeMap<i32, i64>,
 ) -> Result<BTreeMap<i32, i64>, KafkaError> {
     let consumer: BaseConsumer<Logged> = drain_config(settings, GROUP).create_with_context(Logged)?;
@@ -51,7 +51,7 @@ fn read(
     while !open.is_empty() && Instant::now() < deadline {
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
-                let record = Record::of(&message, &name);
+                let record = Record::of(&message, &name, form);
                 // The first that comes is the one, or the one behind it.
                 if open.remove(&record.partition) == Some(record.offset) {
                     found.insert(record.partition, record.fingerprint());

@@ -1,7 +1,9 @@
 //! What Kafka's own tables say: which topics there are, and how far a group has read.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
@@ -14,6 +16,8 @@ use crate::log::Logged;
 use crate::settings::KafkaSettings;
 use crate::topic_group::{PartitionPosition, TopicGroup};
 
+/// No group of this name is ever joined, and nothing committed.
+const LOOK: &str = "freshet-look";
 /// For one answer.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
@@ -72,6 +76,33 @@ pub async fn lags(settings: KafkaSettings, groups: Vec<TopicGroup>) -> Result<Ve
 /// [`MetadataError`].
 pub async fn partitions(settings: KafkaSettings, topic: String) -> Result<Vec<i32>, MetadataError> {
     aside(move || partitions_of(&observer(&settings, None)?, &topic)).await
+}
+
+/// The first record of each partition of `topic` that was published at `time` or later; the end where there is none.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn places_since(
+    settings: KafkaSettings,
+    topic: String,
+    time: Timestamp,
+) -> Result<BTreeMap<i32, i64>, MetadataError> {
+    aside(move || {
+        let consumer = observer(&settings, Some(LOOK))?;
+        let mut places = BTreeMap::new();
+        let mut wanted = TopicPartitionList::new();
+        for partition in partitions_of(&consumer, &topic)? {
+            places.insert(partition, consumer.fetch_watermarks(&topic, partition, LIMIT)?.1);
+            wanted.add_partition_offset(&topic, partition, Offset::Offset(time.as_millisecond()))?;
+        }
+        for place in consumer.offsets_for_times(wanted, LIMIT)?.elements() {
+            if let Offset::Offset(offset) = place.offset() {
+                places.insert(place.partition(), offset);
+            }
+        }
+        Ok(places)
+    })
+    .await
 }
 
 fn positions_of(

@@ -28,6 +28,8 @@ mod look_up;
 #[cfg(feature = "client")]
 mod message;
 #[cfg(feature = "client")]
+mod newest;
+#[cfg(feature = "client")]
 mod producer;
 #[cfg(feature = "client")]
 mod reader;
@@ -35,14 +37,14 @@ mod reader;
 mod settings;
 
 pub use either::EitherSink;
-pub use record::{KeptRecords, NoEvent, Record, RecordRange};
+pub use record::{Content, KeptRecords, NoEvent, PlainRecord, Record, RecordForm, RecordRange};
 pub use topic_group::{PartitionPosition, TopicGroup};
 pub use topic_spec::TopicSpec;
 
 #[cfg(not(feature = "client"))]
 pub use absent::{
     AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, begin_at_start,
-    create_missing_topics, lags, missing_topics, partitions, positions, records,
+    create_missing_topics, lags, missing_topics, newest, partitions, places_since, positions, records,
 };
 #[cfg(feature = "client")]
 pub use admin::{AdminError, create_missing_topics};
@@ -53,11 +55,13 @@ pub use fingerprints::fingerprints;
 #[cfg(feature = "client")]
 pub use group_start::begin_at_start;
 #[cfg(feature = "client")]
-pub use lag::{MetadataError, lags, missing_topics, partitions, positions};
+pub use lag::{MetadataError, lags, missing_topics, partitions, places_since, positions};
 #[cfg(feature = "client")]
 pub use log::{Logged, is_absence};
 #[cfg(feature = "client")]
 pub use look_up::records;
+#[cfg(feature = "client")]
+pub use newest::newest;
 #[cfg(feature = "client")]
 pub use producer::{KafkaSink, producer_config};
 #[cfg(feature = "client")]

@@ -10,7 +10,7 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 use crate::consumer::drain_config;
 use crate::lag::{LIMIT, MetadataError, aside};
 use crate::log::{Logged, is_absence};
-use crate::record::{KeptRecords, Record, RecordRange};
+use crate::record::{KeptRecords, Record, RecordForm, RecordRange};
 use crate::settings::KafkaSettings;
 
 /// No group of this name is ever joined, and nothing committed.
@@ -23,13 +23,17 @@ const POLL: Duration = Duration::from_millis(100);
 /// [`MetadataError`].
 pub async fn records(
     settings: KafkaSettings,
-    range: RecordRange,
+    (range, form): (RecordRange, RecordForm),
     most: usize,
 ) -> Result<KeptRecords, MetadataError> {
-    aside(move || read(&settings, &range, most)).await
+    aside(move || read(&settings, (&range, form), most)).await
 }
 
-fn read(settings: &KafkaSettings, range: &RecordRange, most: usize) -> Result<KeptRecords, KafkaError> {
+fn read(
+    settings: &KafkaSettings,
+    (range, form): (&RecordRange, RecordForm),
+    most: usize,
+) -> Result<KeptRecords, KafkaError> {
     let RecordRange { topic, partition, first, last } = range;
     let consumer: BaseConsumer<Logged> = drain_config(settings, GROUP).create_with_context(Logged)?;
     let (kept_from, end) = consumer.fetch_watermarks(topic, *partition, LIMIT)?;
@@ -47,7 +51,7 @@ fn read(settings: &KafkaSettings, range: &RecordRange, most: usize) -> Result<Ke
             Some(Ok(message)) if message.offset() >= behind => break,
             Some(Ok(message)) => {
                 let is_last = message.offset() + 1 == behind;
-                kept.records.push(Record::of(&message, &topic));
+                kept.records.push(Record::of(&message, &topic, form));
                 if is_last {
                     break;
                 }

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -17,7 +18,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::consumer::member_config;
 use crate::log::{Logged, is_absence};
-use crate::record::Record;
+use crate::record::{Record, RecordForm};
 use crate::settings::KafkaSettings;
 
 mod progress;
@@ -55,6 +56,8 @@ pub struct Offered {
     pub end: i64,
     /// What the group has committed.
     pub committed: Option<i64>,
+    /// The first record that was published at [`ReaderConfig::since`] or later; the end where there is none.
+    pub since: Option<i64>,
 }
 
 /// Why partitions are not taken.
@@ -85,6 +88,10 @@ pub struct ReaderConfig {
     pub session: Duration,
     /// Records in one batch, at most.
     pub batch: usize,
+    /// How its records are read.
+    pub form: RecordForm,
+    /// A time to begin at.
+    pub since: Option<Timestamp>,
 }
 
 /// Takes batches; returns at once. [`Progress::end`] is called with what came of each.
@@ -124,7 +131,8 @@ impl Reader {
     pub fn run(&self, leave_within: Duration) -> Result<(), KafkaError> {
         let topic: Arc<str> = self.config.topic.as_str().into();
         let (shared, ledger) = (Arc::clone(&self.shared), Arc::clone(&self.ledger));
-        let group = Group { topic: Arc::clone(&topic), shared, ledger, lanes: self.lanes };
+        let since = self.config.since;
+        let group = Group { topic: Arc::clone(&topic), since, shared, ledger, lanes: self.lanes };
         // What an earlier consumer has begun is read again.
         self.shared.change(Progress::forget_all);
         let consumer: Consumer = member_config(&self.config.kafka, &self.config.group, self.config.session)
@@ -170,7 +178,7 @@ impl Reader {
                 tracing::warn!(%error, "reading cannot be paused");
             }
             if let Some(Ok(message)) = consumer.poll(POLL) {
-                records.push(Record::of(&message, topic));
+                records.push(Record::of(&message, topic, self.config.form));
             }
         }
         match consumer.assignment().and_then(|mine| consumer.resume(&mine)) {
@@ -191,7 +199,7 @@ impl Reader {
             let wait = if records.is_empty() { POLL } else { Duration::ZERO };
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    let record = Record::of(&message, topic);
+                    let record = Record::of(&message, topic, self.config.form);
                     bytes += record.bytes;
                     records.push(record);
                 }
@@ -251,6 +259,7 @@ fn commit(consumer: &Consumer, topic: &str, shared: &Shared, mode: CommitMode) {
 /// What the group asks of us.
 struct Group {
     topic: Arc<str>,
+    since: Option<Timestamp>,
     shared: Arc<Shared>,
     ledger: Arc<dyn Ledger>,
     lanes: usize,
@@ -296,11 +305,28 @@ impl Group {
         partitions: &[i32],
         committed: &BTreeMap<i32, i64>,
     ) -> Result<Vec<Offered>, KafkaError> {
+        let since = self.since.map(|time| self.offsets_since(consumer, partitions, time)).transpose()?;
         let look = |partition: &i32| {
             let (first, end) = consumer.fetch_watermarks(&self.topic, *partition, ANSWER)?;
-            Ok(Offered { partition: *partition, first, end, committed: committed.get(partition).copied() })
+            let committed = committed.get(partition).copied();
+            let since = since.as_ref().map(|since| since.get(partition).copied().unwrap_or(end));
+            Ok(Offered { partition: *partition, first, end, committed, since })
         };
         partitions.iter().map(look).collect()
+    }
+
+    /// The first record of each partition that was published at `time` or later, where there is one.
+    fn offsets_since(
+        &self,
+        consumer: &Consumer,
+        partitions: &[i32],
+        time: Timestamp,
+    ) -> Result<BTreeMap<i32, i64>, KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(time.as_millisecond()))?;
+        }
+        Ok(offsets(&consumer.offsets_for_times(list, ANSWER)?))
     }
 
     /// Takes what is due to be taken, and reads it from where it stands.

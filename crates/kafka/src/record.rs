@@ -1,7 +1,8 @@
-//! A record as it was read: an event, or why it is none.
+//! A record as it was read: an event, or why it is none; or what the record of a topic of others holds.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cloudevents::{AttributesReader as _, Event};
 use event_model::ids;
 use jiff::Timestamp;
@@ -20,10 +21,41 @@ pub struct Record {
     pub published_at: Option<Timestamp>,
     /// The trace that it belongs to (W3C Trace Context).
     pub trace: Option<TraceContext>,
-    /// The event, or what there is of a record that holds none.
-    pub event: Result<Event, Box<NoEvent>>,
+    /// What it holds.
+    pub content: Content,
     /// How large its value is, in bytes.
     pub bytes: usize,
+}
+
+/// How the records of a topic are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordForm {
+    /// As CloudEvents (their Kafka protocol binding).
+    Events,
+    /// As they are.
+    Plain,
+}
+
+/// What a record holds.
+#[derive(Debug)]
+pub enum Content {
+    /// An event.
+    Event(Box<Event>),
+    /// Whatever its producer put there.
+    Plain(PlainRecord),
+    /// No event, where one was expected.
+    NoEvent(Box<NoEvent>),
+}
+
+/// A record as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlainRecord {
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The value; `None` where there is none (a tombstone), or where it is over 1 MiB: [`Record::bytes`] tells which.
+    pub value: Option<Bytes>,
 }
 
 /// Records of a partition that follow each other.
@@ -52,9 +84,9 @@ impl Record {
     /// What tells it from a record at the same place of another topic of the same name: its time, and what it is known by.
     pub fn fingerprint(&self) -> i64 {
         let at = self.published_at.map(Timestamp::as_millisecond).unwrap_or_default().to_string();
-        let (source, id) = match &self.event {
-            Ok(event) => (event.source().as_str(), event.id()),
-            Err(_) => ("", ""),
+        let (source, id) = match &self.content {
+            Content::Event(event) => (event.source().as_str(), event.id()),
+            Content::Plain(_) | Content::NoEvent(_) => ("", ""),
         };
         let id = ids::derive("record", &[&at, source, id, &self.bytes.to_string()]);
         i64::from_be_bytes(*id.as_bytes().first_chunk().expect("an id has sixteen bytes"))

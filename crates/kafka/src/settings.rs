@@ -5,6 +5,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use pipeline_config::topic::TopicSecrets;
+use pipeline_config::{Secret, SourceTopic};
 use rdkafka::ClientConfig;
 use runtime::Env;
 
@@ -17,9 +19,16 @@ pub struct KafkaSettings {
     bootstrap_servers: String,
     protocol: String,
     sasl: Option<Sasl>,
-    ca_file: Option<String>,
+    ca: Option<Pem>,
     /// Certificate and key.
-    identity: Option<(String, String)>,
+    identity: Option<Box<(Pem, Pem)>>,
+}
+
+#[derive(Clone)]
+enum Pem {
+    /// A path.
+    File(String),
+    Text(String),
 }
 
 #[derive(Clone)]
@@ -36,9 +45,38 @@ impl KafkaSettings {
             bootstrap_servers: bootstrap_servers.to_owned(),
             protocol: "PLAINTEXT".to_owned(),
             sasl: None,
-            ca_file: None,
+            ca: None,
             identity: None,
         }
+    }
+
+    /// The cluster of a source's topic.
+    ///
+    /// # Errors
+    /// In a build without Kafka: that it is one.
+    pub fn of_source(topic: &SourceTopic, secrets: &TopicSecrets) -> Result<Self, &'static str> {
+        let pem = |secret: &Secret| Pem::Text(secret.expose().to_owned());
+        let protocol = match (&topic.sasl, &topic.tls) {
+            (None, None) => "PLAINTEXT",
+            (None, Some(_)) => "SSL",
+            (Some(_), None) => "SASL_PLAINTEXT",
+            (Some(_), Some(_)) => "SASL_SSL",
+        };
+        let sasl = topic.sasl.as_ref().zip(secrets.password.as_ref()).map(|(sasl, password)| Sasl {
+            mechanism: sasl.mechanism.name().to_owned(),
+            username: sasl.login.user.clone(),
+            password: password.expose().to_owned(),
+        });
+        Ok(Self {
+            bootstrap_servers: topic.servers.join(","),
+            protocol: protocol.to_owned(),
+            sasl,
+            ca: secrets.ca.as_ref().map(pem),
+            identity: secrets
+                .identity
+                .as_ref()
+                .map(|(certificate, key)| Box::new((pem(certificate), pem(key)))),
+        })
     }
 
     /// Reads the `KAFKA_*` variables that the README lists; mistakes are noted in `env`, and then there is none.
@@ -51,12 +89,12 @@ impl KafkaSettings {
             username: env.required("KAFKA_SASL_USERNAME"),
             password: env.required("KAFKA_SASL_PASSWORD"),
         });
-        let (mut ca_file, mut identity) = (None, None);
+        let (mut ca, mut identity) = (None, None);
         if protocol.ends_with("SSL") {
-            ca_file = readable(env, "KAFKA_CA_FILE");
+            ca = readable(env, "KAFKA_CA_FILE").map(Pem::File);
             let pair = (readable(env, "KAFKA_CERTIFICATE_FILE"), readable(env, "KAFKA_KEY_FILE"));
             identity = match pair {
-                (Some(certificate), Some(key)) => Some((certificate, key)),
+                (Some(certificate), Some(key)) => Some(Box::new((Pem::File(certificate), Pem::File(key)))),
                 (None, None) => None,
                 (Some(_), None) => {
                     env.mistake("KAFKA_KEY_FILE", "is not set, but KAFKA_CERTIFICATE_FILE is");
@@ -68,13 +106,7 @@ impl KafkaSettings {
                 }
             };
         }
-        (env.mistakes().len() == before).then_some(Self {
-            bootstrap_servers,
-            protocol,
-            sasl,
-            ca_file,
-            identity,
-        })
+        (env.mistakes().len() == before).then_some(Self { bootstrap_servers, protocol, sasl, ca, identity })
     }
 
     /// The settings of every client of librdkafka.
@@ -98,15 +130,25 @@ impl KafkaSettings {
                 .set("sasl.password", &sasl.password);
         }
         if self.protocol.ends_with("SSL") {
-            match &self.ca_file {
-                Some(file) => config.set("ssl.ca.location", file),
-                None => config.set("ssl.ca.pem", public_authorities()),
-            };
+            match &self.ca {
+                Some(ca) => ca.set(&mut config, "ssl.ca"),
+                None => Pem::Text(public_authorities()).set(&mut config, "ssl.ca"),
+            }
         }
-        if let Some((certificate, key)) = &self.identity {
-            config.set("ssl.certificate.location", certificate).set("ssl.key.location", key);
+        if let Some((certificate, key)) = self.identity.as_deref() {
+            certificate.set(&mut config, "ssl.certificate");
+            key.set(&mut config, "ssl.key");
         }
         config
+    }
+}
+
+impl Pem {
+    fn set(&self, config: &mut ClientConfig, name: &str) {
+        match self {
+            Self::File(path) => config.set(format!("{name}.location"), path),
+            Self::Text(text) => config.set(format!("{name}.pem"), text),
+        };
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use event_model::ids;
 use knative_local::{
     BROKER_URL, Backoff, Config, DeadLetterSink, DeadLetterTopic, DeliverySpec, ServiceSpec, Subscriber,
     TimerSpec, TriggerSpec, service_url,
@@ -12,6 +13,7 @@ use knative_local::{
 use pipeline_config::{Files, Pipeline, VARIABLE};
 use topology::{
     Delivery, Mode, PAYLOADS, PREWARMS, Prewarm, STAGES, SUBSCRIPTIONS, StageSpec, Subscription, TICK_TIMER,
+    WORKER,
 };
 
 use runtime::Failure;
@@ -40,6 +42,8 @@ pub struct LocalTopology {
     pub pipeline: Files,
     /// The sources that are events of others in the broker: the type of each, by its name.
     pub foreign_events: BTreeMap<String, String>,
+    /// Whether a source reads a topic, so that `worker` runs beside the stages.
+    pub reads_topics: bool,
     /// How the stages reach PostgreSQL.
     pub database_url: String,
     /// More environment for every stage; the stages have this program's own as well.
@@ -62,13 +66,20 @@ pub fn foreign_events(pipeline: &Pipeline) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Whether a source of `pipeline` reads a topic.
+pub fn reads_topics(pipeline: &Pipeline) -> bool {
+    pipeline.sources.values().any(|source| source.kafka.is_some())
+}
+
 impl LocalTopology {
     /// The configuration of the local broker.
     ///
     /// # Errors
     /// Where a stage's binary is missing.
     pub fn config(&self) -> Result<Config, Failure> {
-        let services = STAGES.iter().map(|stage| self.service(stage)).collect::<Result<_, _>>()?;
+        let worker = self.reads_topics.then(|| self.worker());
+        let services = STAGES.iter().map(|stage| self.service(stage)).chain(worker);
+        let services = services.collect::<Result<_, _>>()?;
         Ok(Config {
             namespace: NAMESPACE.to_owned(),
             services,
@@ -93,20 +104,51 @@ impl LocalTopology {
         })
     }
 
-    fn service(&self, stage: &StageSpec) -> Result<ServiceSpec, Failure> {
-        let program = self.binaries.join(stage.name);
-        if !program.exists() {
-            return Err(Failure::new(format!("the stage {} is missing: {}", stage.name, program.display()))
-                .hint("build every stage (make release), or name their folder with --bin-dir"));
+    fn program(&self, stage: &str) -> Result<PathBuf, Failure> {
+        let program = self.binaries.join(stage);
+        if program.exists() {
+            return Ok(program);
         }
-        let spec = ServiceSpec::new(stage.name, program);
-        let own = [
+        Err(Failure::new(format!("the stage {stage} is missing: {}", program.display()))
+            .hint("build every stage (make release), or name their folder with --bin-dir"))
+    }
+
+    fn own_environment(&self, stage: &str) -> [(String, String); 5] {
+        [
             ("DATABASE_URL".to_owned(), self.database_url.clone()),
             (VARIABLE.to_owned(), self.pipeline.to_string()),
             ("K_SINK".to_owned(), BROKER_URL.to_owned()),
             ("BROKER_POSITIONS_URL".to_owned(), format!("{BROKER_URL}/positions")),
-            (SCRATCH.to_owned(), self.scratch.join(stage.name).display().to_string()),
-        ];
+            (SCRATCH.to_owned(), self.scratch.join(stage).display().to_string()),
+        ]
+    }
+
+    /// Always one process: it is given its work by Kafka.
+    fn worker(&self) -> Result<ServiceSpec, Failure> {
+        let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == WORKER);
+        let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));
+        Ok(ServiceSpec {
+            env: prewarms
+                .chain([("KAFKA_GROUP".to_owned(), self.group())])
+                .chain(self.environment.iter().cloned())
+                .chain(self.own_environment(WORKER))
+                .collect(),
+            min_scale: 1,
+            max_scale: 1,
+            ..ServiceSpec::new(WORKER, self.program(WORKER)?)
+        })
+    }
+
+    /// The consumer group of this pipeline alone: another `freshet up` has rows of its own, and all of the records too.
+    fn group(&self) -> String {
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        let place = [&*host.to_string_lossy(), &*self.state.to_string_lossy()];
+        format!("freshet-up-{}", &ids::derive("group", &place).simple().to_string()[..8])
+    }
+
+    fn service(&self, stage: &StageSpec) -> Result<ServiceSpec, Failure> {
+        let spec = ServiceSpec::new(stage.name, self.program(stage.name)?);
+        let own = self.own_environment(stage.name);
         let is_direct = self.mode == Mode::Direct && stage.public;
         // Nothing comes to the stage that the Broker's payloads need.
         let is_needed = |prewarm: &&Prewarm| !is_direct || prewarm.next != PAYLOADS.stage;

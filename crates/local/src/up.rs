@@ -123,6 +123,7 @@ impl Run {
             binaries: self.options.binaries.clone().map_or_else(local_topology::beside_this_program, Ok)?,
             pipeline: self.files.clone(),
             foreign_events: local_topology::foreign_events(&self.pipeline),
+            reads_topics: local_topology::reads_topics(&self.pipeline),
             database_url: self.database_url.clone(),
             environment: demo.as_ref().map(Demo::environment).unwrap_or_default(),
             listen: SocketAddr::from((self.options.address, self.options.port)),

@@ -26,7 +26,7 @@ const OLDEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How old a receive time of `ingest` may be: a dead letter is sent back when a person has mended what was wrong.
 const OLDEST_RECEIVED: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 /// The path under which `ingest` takes a source's requests, without the source.
-const SOURCE_PREFIX: &str = "/sources/";
+pub(crate) const SOURCE_PREFIX: &str = "/sources/";
 
 /// What is known of a request's arrival.
 #[derive(Debug, Clone)]
@@ -144,7 +144,7 @@ impl Carried {
         }
         let name = self.event.source().strip_prefix(SOURCE_PREFIX).ok_or(Refusal::NoSource)?;
         // Who may write to the Broker may name any time.
-        Ok((Origin::named(pipeline, name)?, believed(time, OLDEST_RECEIVED, delivered_at)))
+        Ok((Origin::named(pipeline, name)?, believed_received(time, delivered_at)))
     }
 
     /// The request that it carries; an event of others is the request that would have delivered it in binary mode.
@@ -170,6 +170,11 @@ impl Carried {
 /// The receive time that a producer names, where it can be believed at `now`.
 pub fn plausible(named: Option<Timestamp>, now: Timestamp) -> Timestamp {
     believed(named, OLDEST, now)
+}
+
+/// The same for who hands payloads over: `ingest`, and a topic, keep what they took for long.
+pub(crate) fn believed_received(named: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    believed(named, OLDEST_RECEIVED, now)
 }
 
 fn believed(named: Option<Timestamp>, oldest: Duration, now: Timestamp) -> Timestamp {

@@ -1,22 +1,20 @@
 //! The records of a topic, written as one.
 
-use std::sync::Arc;
-
 use cloudevents::AttributesReader as _;
 use jiff::Timestamp;
-use payload::{Accepted, Carried, Refusal, plausible};
+use payload::{Accepted, Carried, Origin as PayloadOrigin, PlainPayload, Refusal, plausible};
 use runtime::crash;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
 use store::topic_offsets::PartitionSpan;
 use store::{
-    PayloadSamples, ResolvedStreams, StoreError, TopicBatch, TopicContent, TopicEntry, TopicWriteError,
+    PayloadSamples, ResolvedStreams, StoreError, Topic, TopicBatch, TopicContent, TopicEntry, TopicWriteError,
 };
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
 use crate::persist::{Persist, resolved_by};
-use crate::record::{self, Parts, dead_event, dead_letter};
-use crate::topic_record::TopicRecord;
+use crate::record::{self, Carrier, Parts, dead_letter};
+use crate::topic_record::{RecordContent, TopicRecord, Unreadable};
 
 /// Records that are decoded and not written yet.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ struct Batch<'a> {
 /// A record that holds a payload.
 struct AcceptedRecord<'a> {
     record: &'a TopicRecord,
-    carried: &'a Carried,
+    carrier: Carrier<'a>,
     accepted: Accepted<'a>,
 }
 
@@ -51,7 +49,7 @@ impl Persist {
     /// [`PersistError`] where the database is not there: all of it is to be tried again.
     pub async fn prepare(
         &self,
-        (topic, records): (&Arc<str>, &[TopicRecord]),
+        (topic, records): (&Topic, &[TopicRecord]),
         spans: &[PartitionSpan],
         now: Timestamp,
     ) -> Result<Prepared, PersistError> {
@@ -65,7 +63,10 @@ impl Persist {
         span: PartitionSpan,
         (reason, now): (String, Timestamp),
     ) -> Prepared {
-        let event = record.event.as_ref().map_or_else(|unreadable| unreadable.kept.clone(), dead_event);
+        let event = match self.carrier(record) {
+            Ok(carrier) => carrier.refused_event(),
+            Err(unreadable) => unreadable.kept.clone(),
+        };
         let refused = dead_letter(event, (Cause::Rejected, reason), (self.parts.stage, now));
         let entry = record.refused(refused);
         let outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
@@ -88,15 +89,25 @@ impl Persist {
     ) -> Result<Vec<Publication>, PersistError> {
         let now = prepared.now;
         self.after_outage(self.commit_all(prepared, records).await, || {
-            let first = records.iter().find_map(|record| Some((record, record.event.as_ref().ok()?)));
-            first
-                .map(|(record, carried)| Origin::of(carried, now, record.trace.as_ref(), Some(&record.place)))
+            let is_payload = |record: &&TopicRecord| !matches!(record.content, RecordContent::Unreadable(_));
+            records.iter().find(is_payload).map(|record| Origin::of_record(record, now))
         })
+    }
+
+    /// How the record's payload came, where it has one.
+    fn carrier<'a>(&'a self, record: &'a TopicRecord) -> Result<Carrier<'a>, &'a Unreadable> {
+        match &record.content {
+            RecordContent::Event(carried) => Ok(Carrier::Event(carried)),
+            RecordContent::Plain(plain) => {
+                Ok(Carrier::Record { plain, place: &record.place, pipeline: &self.parts.pipeline })
+            }
+            RecordContent::Unreadable(unreadable) => Err(unreadable),
+        }
     }
 
     async fn prepare_all(
         &self,
-        (topic, records): (&Arc<str>, &[TopicRecord]),
+        (topic, records): (&Topic, &[TopicRecord]),
         spans: &[PartitionSpan],
         now: Timestamp,
     ) -> Result<Prepared, PersistError> {
@@ -108,7 +119,7 @@ impl Persist {
             self.decides_on(&batch.unknown, now).await?;
         }
         let samples: Vec<_> =
-            accepted.iter().flatten().map(|one| record::samples(one.carried, &one.accepted)).collect();
+            accepted.iter().flatten().map(|one| record::samples(one.carrier, &one.accepted)).collect();
         let resolved = match self.streams.resolve_all(&samples).await {
             Err(error) if error.is_data_error() => self.each_alone(&samples).await,
             all => all.map(|all| all.into_iter().map(Ok).collect()),
@@ -120,13 +131,14 @@ impl Persist {
             batch.entries[at] = Some(match resolved {
                 Ok(resolved) => batch.taken(one, resolved),
                 Err(error) => {
-                    batch.refused(one.record, dead_event(one.carried), Cause::Rejected, error.to_string())
+                    let event = one.carrier.dead_event(&one.accepted);
+                    batch.refused(one.record, event, Cause::Rejected, error.to_string())
                 }
             });
         }
         let entries = batch.entries.into_iter().flatten().collect();
         Ok(Prepared {
-            batch: TopicBatch::new((Arc::clone(topic), now), spans.to_vec(), entries),
+            batch: TopicBatch::new((topic.clone(), now), spans.to_vec(), entries),
             outgoing: batch.outgoing,
             now,
         })
@@ -178,15 +190,15 @@ impl Persist {
             let is_it = |record: &&TopicRecord| {
                 (record.place.partition, record.place.offset) == (first.partition, first.offset)
             };
-            let carried = records.iter().find(is_it)?.event.as_ref().ok()?;
-            matches!(first.content, TopicContent::Payload(_)).then_some((first, carried))
+            let carrier = self.carrier(records.iter().find(is_it)?).ok()?;
+            matches!(first.content, TopicContent::Payload(_)).then_some((first, carrier))
         });
-        let Some((first, carried)) = refused else {
+        let Some((first, carrier)) = refused else {
             return Err(PersistError::Topic(TopicWriteError::Unavailable(error)));
         };
         let reason = TopicWriteError::Data(error).to_string();
         let failed = (self.parts.stage, prepared.now);
-        let dead_letter = dead_letter(dead_event(carried), (Cause::Rejected, reason), failed);
+        let dead_letter = dead_letter(carrier.refused_event(), (Cause::Rejected, reason), failed);
         (first.content, first.sent_back) = (TopicContent::Refused(Box::new(dead_letter)), None);
         Ok(())
     }
@@ -195,51 +207,58 @@ impl Persist {
 impl<'a> Batch<'a> {
     /// What a record holds; what holds no payload is refused.
     fn accept(&mut self, record: &'a TopicRecord) -> Option<AcceptedRecord<'a>> {
-        let carried = match &record.event {
-            Ok(carried) => carried,
-            Err(unreadable) => {
-                let refused = self.refused(
-                    record,
-                    unreadable.kept.clone(),
-                    Cause::Malformed,
-                    unreadable.reason.clone(),
-                );
+        let carrier = match self.persist.carrier(record) {
+            Ok(carrier) => carrier,
+            Err(Unreadable { reason, kept }) => {
+                let refused = self.refused(record, kept.clone(), Cause::Malformed, reason.clone());
                 self.entries.push(Some(refused));
                 return None;
             }
         };
-        crash::on_event("decode", carried.event().id());
-        // The record's own time, where it can be believed: reading it again gives the same one.
-        let delivered_at = plausible(record.published_at, self.now);
-        match Accepted::of_event(carried, &self.persist.parts.pipeline, delivered_at) {
+        match self.accepted(record, carrier) {
             Ok(accepted) => {
                 self.entries.push(None);
-                Some(AcceptedRecord { record, carried, accepted })
+                Some(AcceptedRecord { record, carrier, accepted })
             }
             Err(refusal) => {
-                if refusal.is_of_pipeline() {
+                if let (true, Carrier::Event(carried)) = (refusal.is_of_pipeline(), carrier) {
                     self.unknown.push(carried);
                 }
-                let refused = self.refused(record, dead_event(carried), cause(&refusal), refusal.to_string());
+                let event = carrier.refused_event();
+                let refused = self.refused(record, event, cause(&refusal), refusal.to_string());
                 self.entries.push(Some(refused));
                 None
             }
         }
     }
 
+    fn accepted(&self, record: &TopicRecord, carrier: Carrier<'a>) -> Result<Accepted<'a>, Refusal> {
+        let pipeline = &self.persist.parts.pipeline;
+        match carrier {
+            Carrier::Event(carried) => {
+                crash::on_event("decode", carried.event().id());
+                // The record's own time, where it can be believed: reading it again gives the same one.
+                Accepted::of_event(carried, pipeline, plausible(record.published_at, self.now))
+            }
+            Carrier::Record { plain, place, .. } => {
+                let received_at = PlainPayload::received_at(record.published_at, place.offset, self.now);
+                plain.accept(PayloadOrigin::named(pipeline, &plain.source)?, received_at)
+            }
+        }
+    }
+
     fn taken(&mut self, one: AcceptedRecord<'a>, resolved: ResolvedStreams) -> TopicEntry {
-        let AcceptedRecord { record, carried, mut accepted } = one;
+        let AcceptedRecord { record, carrier, mut accepted } = one;
         record::leave_out(&mut accepted, &resolved);
         let requests = self.persist.requests(&accepted, &resolved.streams);
         let trace = record.trace.clone();
-        self.outgoing.add(&accepted, &resolved, &requests, || {
-            Origin::of(carried, accepted.received_at, trace.as_ref(), Some(&record.place))
-        });
+        self.outgoing
+            .add(&accepted, &resolved, &requests, || Origin::of_record(record, accepted.received_at));
         let (place, failed) = (Some(record.place.clone()), (self.persist.parts.stage, self.now));
         let pipeline = self.persist.parts.pipeline.hash_number();
-        let parts = Parts { carried, accepted: &accepted, requests, trace, place, pipeline, failed };
+        let parts = Parts { carrier, accepted: &accepted, requests, trace, place, pipeline, failed };
         let payload = record::payload(parts, resolved);
-        let sent_back = resolved_by(&payload, carried);
+        let sent_back = resolved_by(&payload, carrier);
         record.entry(TopicContent::Payload(Box::new(payload)), sent_back)
     }
 

@@ -16,6 +16,8 @@ use runtime::trace::TraceContext;
 use serde::Serialize;
 use store::{EvaluationRequest, RecordPlace, ResolvedStreams};
 
+use crate::topic_record::{RecordContent, TopicRecord};
+
 /// An event stays far below what a record of Kafka holds. Requests beyond this are rows all the same, and `alert` evaluates
 /// all that rows request.
 const MAX_STREAMS: usize = 1000;
@@ -41,25 +43,29 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// A payload that came by itself, or with its record.
-    pub(crate) fn of(
-        carried: &Carried,
-        at: Timestamp,
-        trace: Option<&TraceContext>,
-        record: Option<&RecordPlace>,
-    ) -> Self {
+    /// A payload that came by itself.
+    pub(crate) fn of(carried: &Carried, at: Timestamp, trace: Option<&TraceContext>) -> Self {
         let event = carried.event();
-        let place = match record {
-            Some(record) => {
-                let RecordPlace { topic, incarnation, partition, offset } = record;
-                let numbers = [i64::from(*partition), *offset, i64::from(*incarnation)];
-                std::iter::once(topic.to_string()).chain(numbers.map(|number| number.to_string())).collect()
-            }
-            None => vec![event.source().clone(), event.id().to_owned()],
-        };
-        let key = cloudevent::extension(event, EXT_PARTITION_KEY).map(std::borrow::Cow::into_owned);
-        Self { place, key, trace: trace.cloned(), at }
+        let place = vec![event.source().clone(), event.id().to_owned()];
+        Self { place, key: key(carried), trace: trace.cloned(), at }
     }
+
+    /// A payload that came with its record.
+    pub(crate) fn of_record(record: &TopicRecord, at: Timestamp) -> Self {
+        let RecordPlace { topic, incarnation, partition, offset } = &record.place;
+        let numbers = [i64::from(*partition), *offset, i64::from(*incarnation)];
+        let names = topic.parts().map(str::to_owned);
+        let place = names.chain(numbers.map(|number| number.to_string())).collect();
+        let key = match &record.content {
+            RecordContent::Event(carried) => key(carried),
+            RecordContent::Plain(_) | RecordContent::Unreadable(_) => None,
+        };
+        Self { place, key, trace: record.trace.clone(), at }
+    }
+}
+
+fn key(carried: &Carried) -> Option<String> {
+    cloudevent::extension(carried.event(), EXT_PARTITION_KEY).map(std::borrow::Cow::into_owned)
 }
 
 /// What payloads ask to be published.

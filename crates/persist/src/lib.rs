@@ -11,4 +11,4 @@ pub use batch::Prepared;
 pub use error::PersistError;
 pub use events::Publication;
 pub use persist::{Arrival, Persist, PersistParts};
-pub use topic_record::{TopicRecord, Unreadable};
+pub use topic_record::{RecordContent, TopicRecord, Unreadable};

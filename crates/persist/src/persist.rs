@@ -17,7 +17,7 @@ use store::{Database, EvaluationRequest, Payload, ResolvedStream, StoreError, St
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
-use crate::record::{self, Parts};
+use crate::record::{self, Carrier, Parts};
 
 /// How long `ingest` may have a pipeline file before it is put in force.
 const ROLLOUT: Duration = Duration::from_secs(300);
@@ -99,7 +99,7 @@ impl Persist {
     /// [`PersistError`].
     pub async fn one(&self, carried: &Carried, arrival: Arrival) -> Result<Vec<Publication>, PersistError> {
         self.after_outage(self.write_one(carried, &arrival).await, || {
-            Some(Origin::of(carried, arrival.now, arrival.trace.as_ref(), None))
+            Some(Origin::of(carried, arrival.now, arrival.trace.as_ref()))
         })
     }
 
@@ -141,7 +141,7 @@ impl Persist {
         arrival: Arrival,
     ) -> Result<Vec<Publication>, PersistError> {
         self.after_outage(self.write_accepted(carried, accepted, &arrival).await, || {
-            Some(Origin::of(carried, arrival.now, arrival.trace.as_ref(), None))
+            Some(Origin::of(carried, arrival.now, arrival.trace.as_ref()))
         })
     }
 
@@ -165,13 +165,14 @@ impl Persist {
         Arrival { now, trace, .. }: &Arrival,
     ) -> Result<Vec<Publication>, PersistError> {
         let now = *now;
-        let resolved = self.streams.resolve(&record::samples(carried, &accepted)).await;
+        let carrier = Carrier::Event(carried);
+        let resolved = self.streams.resolve(&record::samples(carrier, &accepted)).await;
         let resolved = resolved.map_err(PersistError::Streams)?;
         record::leave_out(&mut accepted, &resolved);
         let requests = self.requests(&accepted, &resolved.streams);
         let mut outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         outgoing.add(&accepted, &resolved, &requests, || {
-            Origin::of(carried, accepted.received_at, trace.as_ref(), None)
+            Origin::of(carried, accepted.received_at, trace.as_ref())
         });
         if outgoing.requests_evaluation() {
             self.parts.prewarm.send();
@@ -179,10 +180,10 @@ impl Persist {
         let publications = outgoing.publications()?;
         let failed = (self.parts.stage, now);
         let (trace, pipeline) = (trace.clone(), self.parts.pipeline.hash_number());
-        let parts = Parts { carried, accepted: &accepted, requests, trace, place: None, pipeline, failed };
+        let parts = Parts { carrier, accepted: &accepted, requests, trace, place: None, pipeline, failed };
         let payload = record::payload(parts, resolved);
         crash::point("before-write");
-        let sent_back = resolved_by(&payload, carried);
+        let sent_back = resolved_by(&payload, carrier);
         let written = self.writer.write(payload).await?;
         crash::point("after-commit");
         self.resolve(sent_back.as_slice(), now).await.map_err(PersistError::DeadLetters)?;
@@ -238,7 +239,7 @@ impl Persist {
 }
 
 /// The dead letter that is resolved once `payload` is stored: the one that its event was, unless it is kept anew with it.
-pub(crate) fn resolved_by(payload: &Payload, carried: &Carried) -> Option<SentBack> {
+pub(crate) fn resolved_by(payload: &Payload, carrier: Carrier<'_>) -> Option<SentBack> {
     let kept = payload.dead_letter.as_ref().map(DeadLetter::id);
-    SentBack::of(carried.event()).filter(|sent_back| Some(sent_back.id) != kept)
+    carrier.sent_back().filter(|sent_back| Some(sent_back.id) != kept)
 }

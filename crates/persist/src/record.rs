@@ -3,18 +3,82 @@
 use cloudevents::AttributesReader as _;
 use event_model::{ReceiptOutcome, ids, storable};
 use jiff::Timestamp;
-use payload::{Accepted, Carried, Repetition};
+use payload::{Accepted, Carried, PlainPayload, Repetition};
+use pipeline_config::Pipeline;
 use pipeline_config::source::KeepRequests;
 use runtime::trace::TraceContext;
-use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem};
+use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem, SentBack};
 use store::{
     EvaluationRequest, KeptRequest, LeftOut, NewDevices, Payload, PayloadSamples, Receipt, ReceiptKey,
     RecordPlace, ResolvedStreams,
 };
+use uuid::Uuid;
+
+/// How a payload came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Carrier<'a> {
+    /// In an event.
+    Event(&'a Carried),
+    /// As the record of a topic of others, which `pipeline` reads.
+    Record { plain: &'a PlainPayload, place: &'a RecordPlace, pipeline: &'a Pipeline },
+}
+
+impl<'a> Carrier<'a> {
+    /// That of the payload alone; a range of records has its own.
+    fn receipt_id(self) -> Uuid {
+        match self {
+            Self::Event(carried) => ids::of_receipt(carried.event().source(), carried.event().id()),
+            Self::Record { .. } => Uuid::nil(),
+        }
+    }
+
+    /// Empty where it is part of a range of records.
+    fn event_id(self) -> &'a str {
+        match self {
+            Self::Event(carried) => carried.event().id(),
+            Self::Record { .. } => "",
+        }
+    }
+
+    /// A record of others counts once by its offset.
+    fn repetition(self, accepted: &Accepted<'_>) -> Option<Repetition> {
+        match self {
+            Self::Event(carried) => Repetition::of(carried, accepted),
+            Self::Record { .. } => None,
+        }
+    }
+
+    /// What the dead letter keeps: the one place where the data is copied.
+    pub(crate) fn dead_event(self, accepted: &Accepted<'_>) -> DeadEvent {
+        match self {
+            Self::Event(carried) => dead_event(carried),
+            Self::Record { plain, place, pipeline } => {
+                let of_pipeline = (place.id(), accepted.received_at, pipeline.short_hash());
+                dead_event(&plain.event(accepted, of_pipeline))
+            }
+        }
+    }
+
+    /// The same of what was not accepted.
+    pub(crate) fn refused_event(self) -> DeadEvent {
+        match self {
+            Self::Event(carried) => dead_event(carried),
+            Self::Record { plain, place, .. } => DeadEvent::of_record(place, &[], plain.bytes()),
+        }
+    }
+
+    /// The dead letter that it was.
+    pub(crate) fn sent_back(self) -> Option<SentBack> {
+        match self {
+            Self::Event(carried) => SentBack::of(carried.event()),
+            Self::Record { .. } => None,
+        }
+    }
+}
 
 /// What a payload's record is made of.
 pub(crate) struct Parts<'a> {
-    pub(crate) carried: &'a Carried,
+    pub(crate) carrier: Carrier<'a>,
     pub(crate) accepted: &'a Accepted<'a>,
     pub(crate) requests: Vec<EvaluationRequest>,
     pub(crate) trace: Option<TraceContext>,
@@ -27,14 +91,14 @@ pub(crate) struct Parts<'a> {
 }
 
 /// What the streams of a payload are found by.
-pub(crate) fn samples<'a>(carried: &Carried, accepted: &'a Accepted<'_>) -> PayloadSamples<'a> {
-    let (event, source) = (carried.event(), accepted.origin.source);
+pub(crate) fn samples<'a>(carrier: Carrier<'_>, accepted: &'a Accepted<'_>) -> PayloadSamples<'a> {
+    let source = accepted.origin.source;
     PayloadSamples {
         source: accepted.origin.name,
         source_tags: &source.tags,
         device_tags: &accepted.decoded.tags,
         received_at: accepted.received_at,
-        receipt_id: ids::of_receipt(event.source(), event.id()),
+        receipt_id: carrier.receipt_id(),
         samples: &accepted.decoded.samples,
         new_devices: NewDevices {
             per_payload: source.max_new_devices as usize,
@@ -57,10 +121,10 @@ pub(crate) fn leave_out(accepted: &mut Accepted<'_>, resolved: &ResolvedStreams)
 
 /// The payload as the writer takes it; the rows of `resolved` move into it.
 pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
-    let Parts { carried, accepted, requests, trace, place, pipeline, failed } = parts;
+    let Parts { carrier, accepted, requests, trace, place, pipeline, failed } = parts;
     let decoded = &accepted.decoded;
-    let key = Repetition::of(carried, accepted)
-        .map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
+    let key = carrier.repetition(accepted);
+    let key = key.map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
     let is_kept = match accepted.origin.source.keep_requests {
         KeepRequests::All => true,
@@ -69,8 +133,9 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
         }
         KeepRequests::None => false,
     };
-    let kept_here = || {
-        if is_kept { KeptRequest::Here(carried.request_text(&accepted.request)) } else { KeptRequest::No }
+    let kept_here = || match carrier {
+        Carrier::Event(carried) if is_kept => KeptRequest::Here(carried.request_text(&accepted.request)),
+        Carrier::Event(_) | Carrier::Record { .. } => KeptRequest::No,
     };
     Payload {
         key,
@@ -78,7 +143,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             id: resolved.receipt_id,
             received_at: accepted.received_at,
             source: accepted.origin.name.to_owned(),
-            event_id: carried.event().id().to_owned(),
+            event_id: carrier.event_id().to_owned(),
             format: accepted.origin.decoder.name().to_owned(),
             pipeline,
             traceparent: trace.map(|trace| trace.traceparent),
@@ -89,12 +154,12 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
         },
         rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
         evaluation_requests: requests,
-        dead_letter: (!decoded.problems.is_empty()).then(|| of_problems(carried, accepted, failed)),
+        dead_letter: (!decoded.problems.is_empty()).then(|| of_problems(carrier, accepted, failed)),
         seen: resolved.seen,
     }
 }
 
-fn of_problems(carried: &Carried, accepted: &Accepted<'_>, failed: (&str, Timestamp)) -> DeadLetter {
+fn of_problems(carrier: Carrier<'_>, accepted: &Accepted<'_>, failed: (&str, Timestamp)) -> DeadLetter {
     // PostgreSQL's texts hold no NUL, and a payload may be quoted.
     let problems = accepted.decoded.problems.iter().map(|problem| DeadProblem {
         place: storable(problem.place.as_str()),
@@ -102,11 +167,12 @@ fn of_problems(carried: &Carried, accepted: &Accepted<'_>, failed: (&str, Timest
     });
     let problems = problems.collect();
     let reason = storable(accepted.reason());
-    DeadLetter { problems, ..dead_letter(dead_event(carried), (Cause::Rejected, reason), failed) }
+    let event = carrier.dead_event(accepted);
+    DeadLetter { problems, ..dead_letter(event, (Cause::Rejected, reason), failed) }
 }
 
-/// What the dead letter keeps of an event: the one place where its data is copied.
-pub(crate) fn dead_event(carried: &Carried) -> DeadEvent {
+/// What the dead letter keeps of an event.
+fn dead_event(carried: &Carried) -> DeadEvent {
     DeadEvent { data: carried.data().map(|data| data.to_vec()), ..DeadEvent::of(carried.event()) }
 }
 

@@ -10,7 +10,7 @@ use event_model::event_types::{EVALUATION_REQUESTED, PAYLOAD_RECEIVED, READINGS_
 use event_model::events::{APPLICATION_HTTP, EvaluationRequested, ReadingsRecorded};
 use jiff::Timestamp;
 use payload::Carried;
-use persist::{Persist, PersistError, PersistParts, Publication, TopicRecord, Unreadable};
+use persist::{Persist, PersistError, PersistParts, Publication, RecordContent, TopicRecord, Unreadable};
 use pipeline_config::Pipeline;
 use runtime::Prewarm;
 use store::dead_letters::DeadEvent;
@@ -64,9 +64,9 @@ impl World {
 
     async fn taken(&self, from: i64, end: i64) -> PartitionSpan {
         let client = self.database.client().await.unwrap();
-        let taken = topic_offsets::take(&client, "payloads", &[0]).await.unwrap();
+        let taken = topic_offsets::take(&client, &"payloads".into(), &[0]).await.unwrap();
         let span = PartitionSpan { partition: 0, epoch: taken[0].epoch, incarnation: 1, from, end };
-        assert!(topic_offsets::begin_at(&client, "payloads", &span, None).await.unwrap());
+        assert!(topic_offsets::begin_at(&client, &"payloads".into(), &span, None).await.unwrap());
         span
     }
 
@@ -84,8 +84,8 @@ fn place(offset: i64) -> RecordPlace {
 }
 
 fn record(offset: i64, event: Event) -> TopicRecord {
-    let event = Ok(Carried::new(event));
-    TopicRecord { place: place(offset), published_at: Some(now()), trace: None, event, hash: Some(offset) }
+    let content = RecordContent::Event(Box::new(Carried::new(event)));
+    TopicRecord { place: place(offset), published_at: Some(now()), trace: None, content, hash: Some(offset) }
 }
 
 fn payload(source: &str, id: &str, body: &str) -> Event {
@@ -106,7 +106,10 @@ async fn each_record_stands_for_itself_and_one_event_asks_for_all_streams() {
         record(1, payload("greenhouse", "a", r#"{"device":"gh-1","temperature":21.5}"#)),
         record(2, payload("greenhouse", "b", r#"{"device":"gh-2","temperature":22.5}"#)),
         record(3, payload("removed", "c", "{}")),
-        TopicRecord { event: Err(Box::new(unreadable)), ..record(4, payload("barn", "x", "")) },
+        TopicRecord {
+            content: RecordContent::Unreadable(Box::new(unreadable)),
+            ..record(4, payload("barn", "x", ""))
+        },
         record(5, payload("barn", "d", "42")),
         record(6, payload("barn", "e", r#"{"device":"cow","temperature":38.5}"#)),
     ];
@@ -166,7 +169,10 @@ async fn what_no_text_of_the_database_holds_is_a_dead_letter_and_not_passed_over
         data: Some(b"da\0ta".to_vec()),
     };
     let unreadable = Unreadable { reason: "no Cloud\0Event".to_owned(), kept };
-    let bad = TopicRecord { event: Err(Box::new(unreadable)), ..record(1, payload("barn", "x", "")) };
+    let bad = TopicRecord {
+        content: RecordContent::Unreadable(Box::new(unreadable)),
+        ..record(1, payload("barn", "x", ""))
+    };
     world.batch(&[bad]).await;
     let row = world
         .client

@@ -12,6 +12,7 @@ pub mod route;
 mod rule;
 pub mod secret;
 pub mod source;
+pub mod topic;
 
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use files::{Files, VARIABLE};
@@ -23,3 +24,4 @@ pub use route::{AlertFacts, Route};
 pub use secret::{Secret, SecretError, SecretRef};
 pub use settings::{Findings, Mistake, parse_duration};
 pub use source::Source;
+pub use topic::SourceTopic;

@@ -1,4 +1,4 @@
-//! A source: one address that payloads of one format come to, or one type of events that others put into the Broker.
+//! A source: one address that payloads of one format come to, one type of events that others put into the Broker, or a topic.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use settings::{
 };
 
 use crate::credential::{self, Credential};
+use crate::topic::{self, SourceTopic};
 
 /// The new devices of one payload where the source does not say.
 const DEFAULT_MAX_NEW_DEVICES: u32 = 1000;
@@ -42,6 +43,8 @@ pub struct Source {
     pub keep_requests: KeepRequests,
     /// Set where the source is events in the Broker instead of requests from outside.
     pub events: Option<ForeignEvents>,
+    /// Set where it is a topic that `worker` reads.
+    pub kafka: Option<SourceTopic>,
 }
 
 /// Whose requests are kept in the database, to be read again. In topic mode the topic keeps them.
@@ -80,6 +83,11 @@ impl Rate {
 }
 
 impl Source {
+    /// Whether `ingest` takes its payloads.
+    pub const fn is_webhook(&self) -> bool {
+        self.events.is_none() && self.kafka.is_none()
+    }
+
     /// The metrics whose names or units the source states itself.
     pub(crate) fn own_metrics(&self) -> Vec<String> {
         let stated = self.profile.options.metrics().into_iter().map(str::to_owned);
@@ -140,9 +148,15 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         "The source is events in the Broker instead of requests from outside.",
         events,
     );
-    for key in ["credentials", "rate"] {
-        if fields.has("events") && fields.has(key) {
-            let text = format!("`{key}` has no meaning for `events`: they come from the Broker");
+    let kafka =
+        fields.optional("kafka", "The source is a topic instead of requests from outside.", topic::shape());
+    let meaningless: [(&str, &str, &[&str]); 2] = [
+        ("events", "they come from the Broker", &["credentials", "rate"]),
+        ("kafka", "a record counts once by its offset", &["credentials", "rate", "resend_window", "events"]),
+    ];
+    for (of, why, keys) in meaningless {
+        for key in keys.iter().filter(|key| fields.has(of) && fields.has(key)) {
+            let text = format!("`{key}` has no meaning for `{of}`: {why}");
             fields.report.mistake(fields.place_of(key), text);
         }
     }
@@ -158,6 +172,7 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         max_new_devices_per_hour,
         keep_requests,
         events,
+        kafka,
     })
 }
 
@@ -181,6 +196,8 @@ pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
                 );
                 report.mistake(*place, text);
             }
+        }
+        if !value.is_webhook() {
             continue;
         }
         if value.credentials.is_empty() {

@@ -30,7 +30,7 @@ pub use deadpool_postgres::Client;
 pub use error::StoreError;
 pub use event_model::ReceiptOutcome;
 pub use migrate::{MigrateError, Migrated, migrate};
-pub use record_place::RecordPlace;
+pub use record_place::{RecordPlace, Topic};
 pub use row::MomentRow;
 pub use settings::DatabaseSettings;
 pub use streams::{

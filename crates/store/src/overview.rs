@@ -120,7 +120,8 @@ pub async fn overview(
 
 async fn partitions(client: &impl GenericClient) -> Result<Vec<PartitionStanding>, Error> {
     let sql = "
-        select topic, \"partition\", next, epoch, caught_up_at from topic_offset order by topic, \"partition\" limit 1000";
+        select case source when '' then topic else source || '/' || topic end, \"partition\", next, epoch, caught_up_at
+        from topic_offset order by source, topic, \"partition\" limit 1000";
     let read = |row: &tokio_postgres::Row| {
         Ok(PartitionStanding {
             topic: row.try_get(0)?,

@@ -87,6 +87,8 @@ pub struct ReceiptRow {
     /// The request, where the receipt keeps it.
     #[serde(skip)]
     pub request: Option<Vec<u8>>,
+    /// The source whose topic the records are in, where that is not the pipeline's own.
+    pub topic_source: Option<String>,
 }
 
 /// Which values.
@@ -270,7 +272,8 @@ pub async fn receipt(
 ) -> Result<Option<ReceiptRow>, Error> {
     let sql = "
         select id, received_at, source, event_id, format, outcome, readings, problems, lpad(to_hex(pipeline), 16, '0'),
-               record_topic, record_partition, record_offset, record_last_offset, coalesce(records, 1), record_problems, request
+               record_topic, record_partition, record_offset, record_last_offset, coalesce(records, 1), record_problems, request,
+               record_source
         from receipt where id = $1 and received_at <= coalesce($2::timestamptz, 'infinity')
         order by received_at desc limit 1";
     let Some(row) = client.query_opt(sql, &[&id, &at]).await? else { return Ok(None) };
@@ -291,5 +294,6 @@ pub async fn receipt(
         records: row.try_get(13)?,
         record_problems: row.try_get(14)?,
         request: row.try_get(15)?,
+        topic_source: row.try_get(16)?,
     }))
 }

@@ -63,7 +63,7 @@ impl<'a> From<&'a Receipt> for SentReceipt<'a> {
             readings: count(receipt.readings),
             problems: count(receipt.problems),
             request: receipt.request.bytes(),
-            record_topic: record.map(|record| &*record.topic),
+            record_topic: record.map(|record| &*record.topic.name),
             record_partition: record.map(|record| record.partition),
             record_offset: record.map(|record| record.offset),
             pipeline: receipt.pipeline,

@@ -6,9 +6,13 @@
 //! mark: `begun` ──> decode ──> commit: `next`          died between: [next, begun) is read a record at a time
 //! ```
 
+use std::collections::BTreeMap;
+
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::{Error, Row};
+
+use crate::Topic;
 
 /// A part of a partition, and the epoch under which it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +61,78 @@ pub struct LastRecord {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn take(client: &impl GenericClient, topic: &str, partitions: &[i32]) -> Result<Vec<Taken>, Error> {
+pub async fn take(
+    client: &impl GenericClient,
+    topic: &Topic,
+    partitions: &[i32],
+) -> Result<Vec<Taken>, Error> {
     let sql = "
-        insert into topic_offset as held (topic, \"partition\", next, epoch)
-        select $1, p, -1, 1 from unnest($2::int[]) as wanted (p) order by p
-        on conflict (topic, \"partition\") do update set epoch = held.epoch + 1
+        insert into topic_offset as held (source, topic, \"partition\", next, epoch)
+        select $1, $2, p, -1, 1 from unnest($3::int[]) as wanted (p) order by p
+        on conflict (source, topic, \"partition\") do update set epoch = held.epoch + 1
         returning \"partition\", epoch, incarnation, next, begun, deaths, last_offset, last_hash";
     let statement = client.prepare_cached(sql).await?;
-    client.query(&statement, &[&topic, &partitions]).await?.iter().map(Taken::read).collect()
+    client
+        .query(&statement, &[&topic.source_text(), &&*topic.name, &partitions])
+        .await?
+        .iter()
+        .map(Taken::read)
+        .collect()
+}
+
+/// Whether the source of `topic` was added before.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_added(client: &impl GenericClient, source: &str) -> Result<bool, Error> {
+    let statement = client.prepare_cached("select from topic_source where source = $1").await?;
+    Ok(client.query_opt(&statement, &[&source]).await?.is_some())
+}
+
+/// Notes that the source of `topic` was added at `at`, where it was not before; what its partitions hold below `begin`, a
+/// partition and an offset each, is not read then.
+///
+/// # Errors
+/// Those of the database.
+pub async fn add_source(
+    client: &impl GenericClient,
+    (topic, at): (&Topic, Timestamp),
+    begin: &[(i32, i64)],
+) -> Result<(), Error> {
+    let sql = "
+        with added as (
+            insert into topic_source (source, added_at) values ($1, $2) on conflict do nothing returning source)
+        insert into topic_offset (source, topic, \"partition\", next, incarnation)
+        select added.source, $3, p, next, 1 from added, unnest($4::int[], $5::bigint[]) as begin (p, next)
+        on conflict do nothing";
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = begin.iter().copied().unzip();
+    let statement = client.prepare_cached(sql).await?;
+    client
+        .execute(&statement, &[&topic.source_text(), &at, &&*topic.name, &partitions, &offsets])
+        .await
+        .map(drop)
+}
+
+/// Has each of `places`, a partition and an offset, be read from there on. Who reads them now is fenced, and takes them again.
+///
+/// # Errors
+/// Those of the database.
+pub async fn seek(
+    client: &impl GenericClient,
+    topic: &Topic,
+    places: &BTreeMap<i32, i64>,
+) -> Result<(), Error> {
+    let sql = "
+        insert into topic_offset as held (source, topic, \"partition\", next, epoch, incarnation)
+        select $1, $2, p, next, 1, 1 from unnest($3::int[], $4::bigint[]) as place (p, next) order by p
+        on conflict (source, topic, \"partition\") do update
+        set next = excluded.next, epoch = held.epoch + 1, incarnation = greatest(held.incarnation, 1),
+            begun = null, deaths = 0, last_offset = null, last_hash = null";
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = places.iter().unzip();
+    let statement = client.prepare_cached(sql).await?;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&topic.source_text(), &&*topic.name, &partitions, &offsets];
+    client.execute(&statement, &values).await.map(drop)
 }
 
 /// Other records than were to be read next.
@@ -104,7 +172,7 @@ impl GapKind {
 /// Those of the database.
 pub async fn begin_at(
     client: &impl GenericClient,
-    topic: &str,
+    topic: &Topic,
     span: &PartitionSpan,
     gap: Option<Gap>,
 ) -> Result<bool, Error> {
@@ -112,18 +180,27 @@ pub async fn begin_at(
         with moved as (
             update topic_offset
             set next = $4, incarnation = $5, begun = null, deaths = 0, last_offset = null, last_hash = null
-            where topic = $1 and \"partition\" = $2 and epoch = $3
-            returning topic, \"partition\", incarnation, next),
+            where topic = $1 and \"partition\" = $2 and epoch = $3 and source = $9
+            returning source, topic, \"partition\", incarnation, next),
         told as (
-            insert into topic_gap (topic, \"partition\", incarnation, next, goes_on_at, kind, found_at)
-            select topic, \"partition\", incarnation, $6, next, $7::text, $8 from moved where $7::text is not null
+            insert into topic_gap (source, topic, \"partition\", incarnation, next, goes_on_at, kind, found_at)
+            select source, topic, \"partition\", incarnation, $6, next, $7::text, $8 from moved where $7::text is not null
             on conflict do nothing)
         select count(*) from moved";
     let statement = client.prepare_cached(sql).await?;
     let (next, kind) = (gap.map(|gap| gap.next), gap.map(|gap| gap.kind.as_str()));
     let found_at = gap.map(|gap| gap.found_at);
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
-        [&topic, &span.partition, &span.epoch, &span.from, &span.incarnation, &next, &kind, &found_at];
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
+        &&*topic.name,
+        &span.partition,
+        &span.epoch,
+        &span.from,
+        &span.incarnation,
+        &next,
+        &kind,
+        &found_at,
+        &topic.source_text(),
+    ];
     Ok(client.query_one(&statement, &values).await?.try_get::<_, i64>(0)? == 1)
 }
 
@@ -134,19 +211,20 @@ pub async fn begin_at(
 pub async fn gaps(client: &impl GenericClient, since: Timestamp, most: i64) -> Result<Vec<String>, Error> {
     let sql = "
         select case kind
-               when 'expired' then format('%s/%s: records from %s to %s were gone before they were read', topic,
+               when 'expired' then format('%s%s/%s: records from %s to %s were gone before they were read', prefix, topic,
                                           \"partition\", next, goes_on_at - 1)
-               else format('%s/%s: the topic was made anew; %s was to be read, and reading went on at %s', topic,
+               else format('%s%s/%s: the topic was made anew; %s was to be read, and reading went on at %s', prefix, topic,
                            \"partition\", next, goes_on_at) end
-        from topic_gap where found_at >= $1 order by found_at desc, topic, \"partition\" limit $2";
+        from topic_gap, lateral (select case source when '' then '' else format('source %s: ', source) end) as own (prefix)
+        where found_at >= $1 order by found_at desc, source, topic, \"partition\" limit $2";
     client.query(sql, &[&since, &most]).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
-/// $1 topic, $2 partitions, $3 epochs, $4 `begun`, $5 deaths. Returns the partitions that are still of their epoch.
+/// $1 topic, $2 partitions, $3 epochs, $4 `begun`, $5 deaths, $6 the topic's source. Returns the partitions that are still of their epoch.
 const MARK: &str = "
     update topic_offset held set begun = greatest(held.begun, mark.begun), deaths = mark.deaths
     from unnest($2::int[], $3::bigint[], $4::bigint[], $5::int[]) as mark (p, epoch, begun, deaths)
-    where held.topic = $1 and held.\"partition\" = mark.p and held.epoch = mark.epoch
+    where held.source = $6 and held.topic = $1 and held.\"partition\" = mark.p and held.epoch = mark.epoch
     returning held.\"partition\"";
 
 /// Notes before they are decoded that the records of `spans` are begun with, and that the process ended `deaths` times over
@@ -156,7 +234,7 @@ const MARK: &str = "
 /// Those of the database.
 pub async fn mark(
     client: &deadpool_postgres::Client,
-    topic: &str,
+    topic: &Topic,
     spans: &[PartitionSpan],
     deaths: i32,
 ) -> Result<Vec<i32>, Error> {
@@ -165,8 +243,8 @@ pub async fn mark(
     let epochs: Vec<i64> = spans.iter().map(|span| span.epoch).collect();
     let ends: Vec<i64> = spans.iter().map(|span| span.end).collect();
     let deaths = vec![deaths; spans.len()];
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-        [&topic, &partitions, &epochs, &ends, &deaths];
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+        [&&*topic.name, &partitions, &epochs, &ends, &deaths, &topic.source_text()];
     let marked = futures_util::try_join!(
         client.batch_execute("begin; set local synchronous_commit = off"),
         client.query(&statement, &values),
@@ -183,14 +261,15 @@ pub async fn mark(
 }
 
 /// $1 topic, $2 partitions, $3 epochs, $4 `next` before, $5 `next` after, $6 offsets and $7 hashes of the last records, where
-/// there are any. Returns the partitions of which all of this holds still.
+/// there are any, $8 the topic's source. Returns the partitions of which all of this holds still.
 pub(crate) const ADVANCE: &str = "
     update topic_offset held
     set next = span.behind, deaths = 0, last_offset = coalesce(span.last_offset, held.last_offset),
         last_hash = coalesce(span.last_hash, held.last_hash)
     from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
          as span (p, epoch, begin, behind, last_offset, last_hash)
-    where held.topic = $1 and held.\"partition\" = span.p and held.epoch = span.epoch and held.next = span.begin
+    where held.source = $8 and held.topic = $1 and held.\"partition\" = span.p and held.epoch = span.epoch
+          and held.next = span.begin
     returning held.\"partition\"";
 
 /// Of `spans` the partitions that `rows` do not name.
@@ -200,15 +279,19 @@ pub(crate) fn missing(spans: &[PartitionSpan], rows: &[Row]) -> Result<Vec<i32>,
 }
 
 /// The epoch and `next` of partitions.
-pub(crate) async fn standing(
+///
+/// # Errors
+/// Those of the database.
+pub async fn standing(
     client: &impl GenericClient,
-    topic: &str,
+    topic: &Topic,
     partitions: &[i32],
 ) -> Result<Vec<(i32, i64, i64)>, Error> {
     let sql = "
-        select \"partition\", epoch, next from topic_offset where topic = $1 and \"partition\" = any($2)";
+        select \"partition\", epoch, next from topic_offset
+        where topic = $1 and \"partition\" = any($2) and source = $3";
     let statement = client.prepare_cached(sql).await?;
-    let rows = client.query(&statement, &[&topic, &partitions]).await?;
+    let rows = client.query(&statement, &[&&*topic.name, &partitions, &topic.source_text()]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
 }
 
@@ -218,16 +301,16 @@ pub(crate) async fn standing(
 /// Those of the database.
 pub async fn unmark(
     client: &impl GenericClient,
-    topic: &str,
+    topic: &Topic,
     partitions: &[(i32, i64)],
 ) -> Result<(), Error> {
     let sql = "
         update topic_offset held set begun = null, deaths = 0
         from unnest($2::int[], $3::bigint[]) as own (p, epoch)
-        where held.topic = $1 and held.\"partition\" = own.p and held.epoch = own.epoch";
+        where held.source = $4 and held.topic = $1 and held.\"partition\" = own.p and held.epoch = own.epoch";
     let (numbers, epochs): (Vec<i32>, Vec<i64>) = partitions.iter().copied().unzip();
     let statement = client.prepare_cached(sql).await?;
-    client.execute(&statement, &[&topic, &numbers, &epochs]).await?;
+    client.execute(&statement, &[&&*topic.name, &numbers, &epochs, &topic.source_text()]).await?;
     Ok(())
 }
 
@@ -237,15 +320,15 @@ pub async fn unmark(
 /// Those of the database.
 pub async fn caught_up(
     client: &impl GenericClient,
-    topic: &str,
+    topic: &Topic,
     partitions: &[i32],
     at: Timestamp,
 ) -> Result<(), Error> {
     let sql = "
         update topic_offset set caught_up_at = greatest(caught_up_at, $3)
-        where topic = $1 and \"partition\" = any($2)";
+        where topic = $1 and \"partition\" = any($2) and source = $4";
     let statement = client.prepare_cached(sql).await?;
-    client.execute(&statement, &[&topic, &partitions, &at]).await?;
+    client.execute(&statement, &[&&*topic.name, &partitions, &at, &topic.source_text()]).await?;
     Ok(())
 }
 
@@ -256,15 +339,32 @@ pub async fn caught_up(
 /// Those of the database.
 pub async fn slowest(
     client: &impl GenericClient,
-    topic: &str,
+    topic: &Topic,
     partitions: &[i32],
 ) -> Result<Option<Timestamp>, Error> {
     let sql = "
         select case when bool_and(o.caught_up_at is not null) then min(o.caught_up_at) end
         from unnest($2::int[]) as wanted (p)
-        left join topic_offset o on o.topic = $1 and o.\"partition\" = wanted.p";
+        left join topic_offset o on o.source = $3 and o.topic = $1 and o.\"partition\" = wanted.p";
     let statement = client.prepare_cached(sql).await?;
-    client.query_one(&statement, &[&topic, &partitions]).await?.try_get(0)
+    client.query_one(&statement, &[&&*topic.name, &partitions, &topic.source_text()]).await?.try_get(0)
+}
+
+/// The instant up to which every partition that is known of `sources` was caught up with; `None` where none is known.
+///
+/// # Errors
+/// Those of the database.
+pub async fn slowest_of_sources(
+    client: &impl GenericClient,
+    sources: &[String],
+) -> Result<Option<Timestamp>, Error> {
+    let sql = "
+        select count(*) > 0, case when bool_and(caught_up_at is not null) then min(caught_up_at) end
+        from topic_offset where source = any($1)";
+    let statement = client.prepare_cached(sql).await?;
+    let row = client.query_one(&statement, &[&sources]).await?;
+    let (is_known, slowest): (bool, Option<Timestamp>) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(is_known.then(|| slowest.unwrap_or(Timestamp::MIN)))
 }
 
 impl Taken {

@@ -1,7 +1,10 @@
 //! The Kafka that a command works with.
 
 use kafka::KafkaSettings;
+use pipeline_config::Pipeline;
 use runtime::{Env, Failure};
+
+use crate::pipeline_file;
 
 /// The Kafka of the `KAFKA_*` variables.
 ///
@@ -15,4 +18,18 @@ pub fn settings() -> Result<KafkaSettings, Failure> {
         (Err(mistakes), _) => Err(Failure::new(format!("Kafka is not known: {mistakes}"))),
         (Ok(()), None) => Err(Failure::new("Kafka is not known: KAFKA_BOOTSTRAP_SERVERS is not set")),
     }
+}
+
+/// The Kafka of a source that reads a topic.
+///
+/// # Errors
+/// Where there is no such source, it reads none, or one of its secrets cannot be had.
+pub fn of_source(pipeline: &Pipeline, name: &str) -> Result<KafkaSettings, Failure> {
+    let topic = pipeline_file::source(pipeline, name)?.kafka.as_ref();
+    let topic = topic.ok_or_else(|| Failure::new(format!("the source {name} reads no topic")))?;
+    let unknown =
+        |reason: String| Failure::new(format!("the Kafka of the source {name} is not known: {reason}"));
+    let secrets =
+        topic.secrets(&|name| Env::process().lookup(name)).map_err(|error| unknown(error.to_string()))?;
+    KafkaSettings::of_source(topic, &secrets).map_err(|reason| unknown(reason.to_owned()))
 }

@@ -52,7 +52,7 @@ impl Probe {
             body: body.clone().into(),
         };
         let seen = preview(source, &request, now);
-        let is_well = source.events.is_none() && seen.is_well();
+        let is_well = source.is_webhook() && seen.is_well();
         match seen.readings.into_iter().next() {
             Some(reading) if is_well => Ok(Self { source: name, body, mark, reading }),
             _ => Err(Failure::new(format!("source {name} cannot take the test's payload {body}"))

@@ -3,10 +3,10 @@
 use cloudevents::AttributesReader as _;
 use event_model::event_types::is_hint;
 use jiff::Timestamp;
-use kafka::{Drain, DrainError, KafkaSettings, Record, TopicGroup};
+use kafka::{Content, Drain, DrainError, KafkaSettings, Record, TopicGroup};
 use runtime::{Deadline, Env};
-use store::RecordPlace;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
+use store::{RecordPlace, Topic};
 
 use crate::dead_letter::dead_letter;
 
@@ -37,12 +37,15 @@ impl DeadLetterTopic {
 
 /// The dead letter of a record. Hints are none: the next tick says the same.
 pub(crate) fn dead_letter_of(record: Record, now: Timestamp) -> Option<DeadLetter> {
-    let Record { topic, partition, offset, published_at, event, .. } = record;
+    let Record { topic, partition, offset, published_at, content, .. } = record;
     let at = published_at.unwrap_or(now).min(now);
-    match event {
-        Ok(event) if is_hint(event.ty()) => None,
-        Ok(event) => Some(dead_letter(&event, at)),
-        Err(none) => {
+    match content {
+        Content::Event(event) if is_hint(event.ty()) => None,
+        Content::Event(event) => Some(dead_letter(&event, at)),
+        // Its records are read as events.
+        Content::Plain(_) => None,
+        Content::NoEvent(none) => {
+            let topic = Topic::own(topic);
             let place = RecordPlace { topic, incarnation: 1, partition, offset };
             let headers: Vec<_> =
                 none.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();

@@ -20,7 +20,7 @@ pub(crate) struct Webhook {
     pub(crate) taken: [Taken; 2],
 }
 
-/// The sources by name; those that are events in the Broker are not among them.
+/// The sources by name; those that are events in the Broker or a topic are not among them.
 #[derive(Default)]
 pub struct Sources {
     by_name: BTreeMap<String, Webhook>,
@@ -32,7 +32,7 @@ impl Sources {
     /// Those of `pipeline`. A secret that cannot be had is noted in `env`.
     pub fn of(pipeline: &Pipeline, env: &mut Env) -> Self {
         let mut sources = BTreeMap::new();
-        for (name, source) in pipeline.sources.iter().filter(|(_, source)| source.events.is_none()) {
+        for (name, source) in pipeline.sources.iter().filter(|(_, source)| source.is_webhook()) {
             match webhook(name, source, env) {
                 Ok(webhook) => {
                     sources.insert(name.clone(), webhook);

@@ -13,6 +13,8 @@ pub struct Config {
     pub(crate) pipeline: String,
     /// The names of its rules, and their hashes in the same order.
     pub(crate) rules: (Vec<String>, Vec<String>),
+    /// The sources whose topics `worker` reads.
+    pub(crate) read: Vec<String>,
     /// The time between two ticks.
     pub(crate) tick: SignedDuration,
     /// Where payloads wait.
@@ -25,7 +27,9 @@ impl Config {
     /// A configuration for the rules of `pipeline`.
     pub fn new(pipeline: &Pipeline, queues: Queues, sink: HttpSink) -> Self {
         let rules = pipeline.rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
-        Self { pipeline: pipeline.hash.clone(), rules, tick: pipeline.tick, queues, sink }
+        let read = pipeline.sources.iter().filter(|(_, source)| source.kafka.is_some());
+        let read = read.map(|(name, _)| name.clone()).collect();
+        Self { pipeline: pipeline.hash.clone(), rules, read, tick: pipeline.tick, queues, sink }
     }
 
     /// Reads it; mistakes are noted in `env`, and then there is none.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use kafka::{KafkaSettings, MetadataError, TopicGroup};
 use runtime::Env;
-use store::{Database, StoreError, topic_offsets};
+use store::{Database, StoreError, Topic, topic_offsets};
 use thiserror::Error;
 
 use crate::local::{self, LocalError};
@@ -82,13 +82,19 @@ impl Queues {
         Some(Self::Kafka(KafkaQueues { settings, triggers, topic, dead_letters }))
     }
 
-    /// Looks at them.
-    pub(crate) async fn look(&self, database: &Database) -> Result<Look, LookError> {
-        match self {
-            Self::Unknown => Ok(Look::default()),
-            Self::Local { client, url } => look_locally(client, url).await,
-            Self::Kafka(queues) => queues.look(database).await,
+    /// Looks at them, and at the topics of the sources `read`.
+    pub(crate) async fn look(&self, database: &Database, read: &[String]) -> Result<Look, LookError> {
+        let mut look = match self {
+            Self::Unknown => Look::default(),
+            Self::Local { client, url } => look_locally(client, url).await?,
+            Self::Kafka(queues) => queues.look(database).await?,
+        };
+        if !read.is_empty() {
+            let client = database.client().await?;
+            let slowest = topic_offsets::slowest_of_sources(&client, read).await.map_err(StoreError::from)?;
+            look.caught_up = look.caught_up.into_iter().chain(slowest).min();
         }
+        Ok(look)
     }
 }
 
@@ -124,7 +130,7 @@ impl KafkaQueues {
             Some(topic) => {
                 let partitions = kafka::partitions(self.settings.clone(), topic.clone()).await?;
                 let client = database.client().await?;
-                let slowest = topic_offsets::slowest(&client, topic, &partitions).await;
+                let slowest = topic_offsets::slowest(&client, &Topic::own(topic.as_str()), &partitions).await;
                 Some(slowest.map_err(StoreError::from)?.unwrap_or(Timestamp::MIN))
             }
             None => None,

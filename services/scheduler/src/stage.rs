@@ -46,7 +46,7 @@ impl Scheduler {
 
     async fn tick(&self, cause: &Event, delivery: &Delivery) -> Result<(), Failure> {
         let now = self.clock.now();
-        let look = match self.config.queues.look(&self.database).await {
+        let look = match self.config.queues.look(&self.database, &self.config.read).await {
             Ok(look) => Some(look),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kafka::{KafkaSettings, PartitionPosition, Shared, TopicGroup};
 use runtime::Clock;
 use stage::telemetry::TopicMetrics;
-use store::{Database, StoreError, topic_offsets};
+use store::{Client, Database, StoreError, Topic, topic_offsets};
 
 use crate::offsets::Offsets;
 
@@ -19,6 +19,7 @@ const EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct CaughtUp {
     pub(crate) kafka: KafkaSettings,
+    pub(crate) topic: Topic,
     pub(crate) group: TopicGroup,
     pub(crate) database: Database,
     pub(crate) clock: Clock,
@@ -65,13 +66,26 @@ impl CaughtUp {
             }
         }
         let passed = passed(noted, positions, now);
-        if passed.is_empty() {
-            return Ok(());
-        }
         let client = self.database.client().await?;
+        self.let_go(&client, shared).await?;
         for (at, partitions) in passed {
-            let written = topic_offsets::caught_up(&client, &self.group.topic, &partitions, at).await;
+            let written = topic_offsets::caught_up(&client, &self.topic, &partitions, at).await;
             written.map_err(StoreError::from)?;
+        }
+        Ok(())
+    }
+}
+
+impl CaughtUp {
+    /// Lets go of partitions that were taken from us, or sought elsewhere, and in which nothing is written that would tell.
+    async fn let_go(&self, client: &Client, shared: &Shared) -> Result<(), StoreError> {
+        let owned = self.offsets.epochs();
+        let partitions: Vec<i32> = owned.keys().copied().collect();
+        for (partition, epoch, _) in topic_offsets::standing(client, &self.topic, &partitions).await? {
+            let ours = owned.get(&partition).copied().unwrap_or(epoch);
+            if epoch > ours {
+                shared.change(|progress| progress.lose(partition, ours, Instant::now()));
+            }
         }
         Ok(())
     }

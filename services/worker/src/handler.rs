@@ -10,7 +10,7 @@ use runtime::Clock;
 use runtime::attempts::MAX_DEATHS;
 use sink::{HttpSink, Sink as _, SinkError};
 use store::topic_offsets::{self, PartitionSpan};
-use store::{Database, StoreError, TopicWriteError};
+use store::{Database, StoreError, Topic, TopicWriteError};
 use thiserror::Error as ThisError;
 
 use crate::offsets::{Offsets, Suspects};
@@ -25,7 +25,7 @@ const TAKE_AGAIN: Duration = Duration::from_secs(1);
 /// Writes batches.
 #[derive(Debug)]
 pub(crate) struct Handler {
-    pub(crate) persist: Persist,
+    pub(crate) persist: Arc<Persist>,
     pub(crate) database: Database,
     pub(crate) sink: HttpSink,
     pub(crate) clock: Clock,
@@ -119,7 +119,7 @@ impl Handler {
     /// Writes records as one. `deaths` is how often the process ended over the only one of them, where it may have.
     async fn settle_records(
         &self,
-        topic: &Arc<str>,
+        topic: &Topic,
         records: &[TopicRecord],
         spans: &[PartitionSpan],
         deaths: Option<i32>,
@@ -138,7 +138,7 @@ impl Handler {
 
     async fn attempt(
         &self,
-        topic: &Arc<str>,
+        topic: &Topic,
         (records, spans): (&[TopicRecord], &[PartitionSpan]),
         deaths: Option<i32>,
         prepared: &mut Option<Prepared>,
@@ -161,14 +161,19 @@ impl Handler {
         }
     }
 
-    async fn mark(&self, topic: &str, spans: &[PartitionSpan], deaths: i32) -> Result<Vec<i32>, StoreError> {
+    async fn mark(
+        &self,
+        topic: &Topic,
+        spans: &[PartitionSpan],
+        deaths: i32,
+    ) -> Result<Vec<i32>, StoreError> {
         let client = self.database.client().await?;
         Ok(topic_offsets::mark(&client, topic, spans, deaths).await?)
     }
 
     async fn prepare(
         &self,
-        (topic, records): (&Arc<str>, &[TopicRecord]),
+        (topic, records): (&Topic, &[TopicRecord]),
         spans: &[PartitionSpan],
         deaths: Option<i32>,
     ) -> Result<Prepared, PersistError> {

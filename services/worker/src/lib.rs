@@ -7,5 +7,5 @@ mod offsets;
 mod part;
 mod worker;
 
-pub use config::Config;
+pub use config::{Config, FeedConfig};
 pub use worker::{Worker, WorkerParts};

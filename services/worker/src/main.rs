@@ -7,6 +7,10 @@ use stage::{App, Runtime};
 use store::{Database, DatabaseSettings};
 use worker::{Config, Worker, WorkerParts};
 
+/// What is decoded is many small pieces.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     stage::run("worker", build)
 }
@@ -17,9 +21,9 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
     runtime.env.finish()?;
     // Without a mistake there is a configuration.
-    let Config { pipeline, reader, sink } = config.ok_or_else(ConfigErrors::default)?;
+    let Config { pipeline, feeds, sink } = config.ok_or_else(ConfigErrors::default)?;
     let started = Worker::start(WorkerParts {
-        reader,
+        feeds,
         sink,
         pipeline,
         connections: database.connections(),

@@ -1,15 +1,18 @@
 //! Takes partitions, and remembers what their last worker left undone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kafka::{KafkaSettings, Ledger, Look, Offered, Owned, TakeError};
+use kafka::{KafkaSettings, Ledger, Look, Offered, Owned, RecordForm, TakeError, TopicGroup};
+use pipeline_config::topic::Beginning;
 use runtime::Clock;
 use stage::telemetry::TopicMetrics;
 use store::topic_offsets::{self, Gap, GapKind, PartitionSpan, Taken};
-use store::{Database, StoreError};
+use store::{Database, StoreError, Topic};
 use tokio::runtime::Handle;
+
+use crate::config::FeedConfig;
 
 /// For the marks to be taken away at the end.
 const UNMARK_WITHIN: Duration = Duration::from_secs(2);
@@ -17,8 +20,11 @@ const UNMARK_WITHIN: Duration = Duration::from_secs(2);
 /// How far each partition is, as the database has it.
 #[derive(Debug)]
 pub(crate) struct Offsets {
-    topic: Arc<str>,
+    topic: Topic,
     kafka: KafkaSettings,
+    group: TopicGroup,
+    form: RecordForm,
+    from: Beginning,
     database: Database,
     clock: Clock,
     metrics: TopicMetrics,
@@ -38,17 +44,25 @@ pub(crate) struct Suspects {
 impl Offsets {
     /// Must be called within a Tokio runtime.
     pub(crate) fn new(
-        topic: Arc<str>,
-        kafka: KafkaSettings,
+        feed: &FeedConfig,
         database: Database,
         (clock, metrics): (Clock, TopicMetrics),
     ) -> Self {
-        Self { topic, kafka, database, clock, metrics, runtime: Handle::current(), taken: Mutex::default() }
+        let FeedConfig { topic, reader, from } = feed;
+        let (topic, kafka, form, from) = (topic.clone(), reader.kafka.clone(), reader.form, *from);
+        let group = TopicGroup { topic: reader.topic.clone(), group: reader.group.clone() };
+        let (runtime, taken) = (Handle::current(), Mutex::default());
+        Self { topic, kafka, group, form, from, database, clock, metrics, runtime, taken }
     }
 
     /// The epoch with which a partition was taken last.
     pub(crate) fn epoch(&self, partition: i32) -> Option<i64> {
         self.taken().get(&partition).map(|taken| taken.epoch)
+    }
+
+    /// The epochs with which partitions were taken last.
+    pub(crate) fn epochs(&self) -> BTreeMap<i32, i64> {
+        self.taken().iter().map(|(partition, taken)| (*partition, taken.epoch)).collect()
     }
 
     /// What a worker before left undone of this partition, as it was taken with this epoch.
@@ -72,6 +86,23 @@ impl Offsets {
             Ok(Err(error)) => tracing::debug!(%error, "marks are left"),
             Err(_) => tracing::debug!("marks are left: the database does not answer"),
         }
+    }
+
+    /// Notes once when a source came, and with it what was published before, where that is not read. Blocks.
+    pub(crate) fn note_source(&self) -> Result<(), TakeError> {
+        let Some(source) = self.topic.source.as_deref() else { return Ok(()) };
+        self.runtime.block_on(async {
+            let client = self.database.client().await?;
+            if topic_offsets::is_added(&client, source).await? {
+                return Ok(());
+            }
+            let ends = match self.from {
+                Beginning::Latest => kafka::positions(self.kafka.clone(), vec![self.group.clone()]).await?,
+                Beginning::Earliest | Beginning::At(_) => Vec::new(),
+            };
+            let ends: Vec<(i32, i64)> = ends.iter().flatten().map(|one| (one.partition, one.end)).collect();
+            Ok(topic_offsets::add_source(&client, (&self.topic, self.clock.now()), &ends).await?)
+        })
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeMap<i32, Taken>> {
@@ -112,7 +143,8 @@ impl Offsets {
         };
         let last: BTreeMap<_, _> = taken.iter().filter_map(last).collect();
         let places = last.iter().map(|(partition, last)| (*partition, last.offset)).collect();
-        match kafka::fingerprints(self.kafka.clone(), self.topic.to_string(), places).await {
+        match kafka::fingerprints(self.kafka.clone(), (self.topic.name.to_string(), self.form), places).await
+        {
             Ok(found) => {
                 let is_another = |(partition, hash): &(&i32, &i64)| last[*partition].hash != **hash;
                 found.iter().filter(is_another).map(|(partition, _)| *partition).collect()
@@ -154,10 +186,10 @@ impl Ledger for Offsets {
 /// another one now.
 fn beginning(taken: &Taken, offered: &Offered, is_another: bool) -> (Owned, Option<GapKind>) {
     let Taken { partition, epoch, incarnation, next, .. } = *taken;
-    let Offered { first, end, committed, .. } = *offered;
+    let Offered { first, end, committed, since, .. } = *offered;
     let (incarnation, next, gap) = match incarnation {
-        // A release before may have read it: it had its place in the group's offset alone.
-        0 => (1, next.max(committed.unwrap_or_default()).clamp(first, end.max(first)), None),
+        // The group may have read it for another program, or for a release before: it had its place in the group's offset alone.
+        0 => (1, next.max(committed.or(since).unwrap_or_default()).clamp(first, end.max(first)), None),
         _ if is_another || next > end => (incarnation.saturating_add(1), first, Some(GapKind::MadeAnew)),
         _ if next < first => (incarnation, first, Some(GapKind::Expired)),
         _ => (incarnation, next, None),
@@ -174,7 +206,8 @@ mod tests {
 
     fn begins(incarnation: i32, next: i64, (first, end): (i64, i64), committed: Option<i64>) -> (i32, i64) {
         let taken = Taken { partition: 0, epoch: 7, incarnation, next, begun: None, deaths: 0, last: None };
-        let (begin, gap) = beginning(&taken, &Offered { partition: 0, first, end, committed }, false);
+        let (begin, gap) =
+            beginning(&taken, &Offered { partition: 0, first, end, committed, since: None }, false);
         assert_eq!((begin.epoch, gap), (7, None));
         (begin.incarnation, begin.next)
     }
@@ -196,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_is_read_since_a_time_where_its_group_has_not_read_it() {
+        let begins = |committed| {
+            let taken = Taken {
+                partition: 0,
+                epoch: 7,
+                incarnation: 0,
+                next: -1,
+                begun: None,
+                deaths: 0,
+                last: None,
+            };
+            let offered = Offered { partition: 0, first: 10, end: 100, committed, since: Some(60) };
+            beginning(&taken, &offered, false).0.next
+        };
+        assert_eq!((begins(None), begins(Some(30))), (60, 30));
+    }
+
+    #[test]
     fn a_topic_that_ends_below_was_made_anew_and_one_that_begins_above_has_a_gap() {
         let found = |(first, end), is_another| {
             let taken = Taken {
@@ -207,7 +258,7 @@ mod tests {
                 deaths: 0,
                 last: None,
             };
-            let offered = Offered { partition: 0, first, end, committed: Some(40) };
+            let offered = Offered { partition: 0, first, end, committed: Some(40), since: None };
             let (begin, gap) = beginning(&taken, &offered, is_another);
             (begin.incarnation, begin.next, gap)
         };

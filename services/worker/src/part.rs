@@ -1,25 +1,23 @@
 //! A batch of Kafka as what is persisted of it.
 
-use std::sync::Arc;
-
-use kafka::{Batch, Owned, Record, Span};
-use payload::Carried;
-use persist::{TopicRecord, Unreadable};
-use store::RecordPlace;
+use kafka::{Batch, Content, Owned, PlainRecord, Record, Span};
+use payload::{Carried, PlainPayload};
+use persist::{RecordContent, TopicRecord, Unreadable};
 use store::dead_letters::DeadEvent;
 use store::topic_offsets::PartitionSpan;
+use store::{RecordPlace, Topic};
 
 /// Records of a topic in the order of their places.
 #[derive(Debug)]
 pub(crate) struct Part {
-    pub(crate) topic: Arc<str>,
+    pub(crate) topic: Topic,
     pub(crate) records: Vec<TopicRecord>,
     /// Of their partitions, in order.
     pub(crate) spans: Vec<PartitionSpan>,
 }
 
 impl Part {
-    pub(crate) fn of(topic: Arc<str>, batch: Batch) -> Self {
+    pub(crate) fn of(topic: Topic, batch: Batch) -> Self {
         let Batch { records, spans, .. } = batch;
         let spans: Vec<PartitionSpan> = spans.iter().map(partition_span).collect();
         let incarnation = |partition| {
@@ -31,7 +29,7 @@ impl Part {
         while let Some(record) = records.next() {
             let is_last = records.peek().is_none_or(|next| next.partition != record.partition);
             let incarnation = incarnation(record.partition);
-            read.push(topic_record(record, incarnation, is_last));
+            read.push(topic_record(record, (&topic, incarnation), is_last));
         }
         Self { topic, records: read, spans }
     }
@@ -49,15 +47,22 @@ const fn partition_span(span: &Span) -> PartitionSpan {
 }
 
 /// The record with its place, and with what a dead letter keeps where it holds no event.
-fn topic_record(record: Record, incarnation: i32, is_last: bool) -> TopicRecord {
+fn topic_record(record: Record, (topic, incarnation): (&Topic, i32), is_last: bool) -> TopicRecord {
     let hash = is_last.then(|| record.fingerprint());
-    let Record { topic, partition, offset, published_at, trace, event, .. } = record;
-    let place = RecordPlace { topic, incarnation, partition, offset };
-    let event = event.map(Carried::new).map_err(|none| {
-        let headers: Vec<_> =
-            none.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-        let kept = DeadEvent::of_record(&place, &headers, none.value.as_deref());
-        Box::new(Unreadable { reason: none.reason, kept })
-    });
-    TopicRecord { place, published_at, trace, event, hash }
+    let Record { partition, offset, published_at, trace, content, bytes, .. } = record;
+    let place = RecordPlace { topic: topic.clone(), incarnation, partition, offset };
+    let content = match content {
+        Content::Event(event) => RecordContent::Event(Box::new(Carried::new(*event))),
+        Content::Plain(PlainRecord { headers, value, .. }) => {
+            let source = topic.source.clone().unwrap_or_default();
+            RecordContent::Plain(PlainPayload::of_record(source, headers, (value, bytes)))
+        }
+        Content::NoEvent(none) => {
+            let headers: Vec<_> =
+                none.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+            let kept = DeadEvent::of_record(&place, &headers, none.value.as_deref());
+            RecordContent::Unreadable(Box::new(Unreadable { reason: none.reason, kept }))
+        }
+    };
+    TopicRecord { place, published_at, trace, content, hash }
 }

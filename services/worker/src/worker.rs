@@ -1,4 +1,4 @@
-//! Reads payloads from a topic in batches.
+//! Reads payloads from topics in batches: for each topic a reader, and lanes in which its batches are written.
 //!
 //! ```text
 //! reader (one thread, owns the consumer)        lanes (tasks), each partition in one of them
@@ -13,16 +13,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka::{Batch, Handle, Reader, ReaderConfig, Shared, TopicGroup};
+use kafka::{Batch, Handle, Reader, Shared, TopicGroup};
 use persist::{Persist, PersistParts, Publication};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
 use sink::HttpSink;
 use stage::telemetry::Metrics;
-use store::Database;
+use store::{Database, Topic};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::caught_up::CaughtUp;
+use crate::config::FeedConfig;
 use crate::handler::Handler;
 use crate::offsets::Offsets;
 use crate::part::Part;
@@ -41,7 +42,7 @@ const MAX_LANES: usize = 4;
 #[derive(Debug)]
 pub struct WorkerParts {
     /// What is read.
-    pub reader: ReaderConfig,
+    pub feeds: Vec<FeedConfig>,
     /// Where events go.
     pub sink: HttpSink,
     /// The pipeline.
@@ -54,7 +55,7 @@ pub struct WorkerParts {
     pub prewarm: Prewarm,
     /// The time.
     pub clock: Clock,
-    /// What is measured of the topic.
+    /// What is measured of the topics.
     pub metrics: Metrics,
     /// For what is under way at the end.
     pub leave_within: Duration,
@@ -63,6 +64,12 @@ pub struct WorkerParts {
 /// A worker that reads until it is stopped.
 #[derive(Debug)]
 pub struct Worker {
+    feeds: Vec<Feed>,
+}
+
+/// A topic that is read.
+#[derive(Debug)]
+struct Feed {
     shared: Arc<Shared>,
     ended: oneshot::Receiver<()>,
     offsets: Arc<Offsets>,
@@ -73,36 +80,53 @@ impl Worker {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
-        let WorkerParts { reader, sink, pipeline, database, prewarm, clock, leave_within, .. } = parts;
+    pub fn start(mut parts: WorkerParts) -> std::io::Result<Self> {
+        let feeds = std::mem::take(&mut parts.feeds);
+        let persist = Arc::new(Persist::new(PersistParts {
+            pipeline: parts.pipeline.clone(),
+            database: parts.database.clone(),
+            prewarm: parts.prewarm.clone(),
+            stage: STAGE,
+        }));
+        let feeds = feeds.into_iter().map(|feed| Feed::start(feed, &persist, &parts));
+        Ok(Self { feeds: feeds.collect::<Result<_, _>>()? })
+    }
+
+    /// Finishes what is under way, commits, leaves the groups.
+    pub async fn stop(self) {
+        self.feeds.iter().for_each(|feed| feed.shared.stop());
+        for feed in self.feeds {
+            // An error is a thread that ended already.
+            let _ = feed.ended.await;
+            feed.offsets.unmark().await;
+        }
+    }
+}
+
+impl Feed {
+    fn start(feed: FeedConfig, persist: &Arc<Persist>, parts: &WorkerParts) -> std::io::Result<Self> {
+        let WorkerParts { sink, database, clock, .. } = parts;
+        let leave_within = parts.leave_within;
         let shared = Arc::new(Shared::default());
-        let topic: Arc<str> = reader.topic.as_str().into();
-        let metrics = parts.metrics.of_topic(&topic);
-        let offsets = Arc::new(Offsets::new(
-            Arc::clone(&topic),
-            reader.kafka.clone(),
-            database.clone(),
-            (clock.clone(), metrics.clone()),
-        ));
+        let metrics = parts.metrics.of_topic(&feed.topic.name);
+        let of_offsets = (clock.clone(), metrics.clone());
+        let offsets = Arc::new(Offsets::new(&feed, database.clone(), of_offsets));
+        let FeedConfig { topic, reader, .. } = feed;
         let caught_up = CaughtUp {
             offsets: Arc::clone(&offsets),
             metrics,
             kafka: reader.kafka.clone(),
+            topic: topic.clone(),
             group: TopicGroup { topic: reader.topic.clone(), group: reader.group.clone() },
             database: database.clone(),
             clock: clock.clone(),
         };
         tokio::spawn(caught_up.watch(Arc::clone(&shared)));
         let handler = Arc::new(Handler {
-            persist: Persist::new(PersistParts {
-                pipeline,
-                database: database.clone(),
-                prewarm,
-                stage: STAGE,
-            }),
-            database,
-            sink,
-            clock,
+            persist: Arc::clone(persist),
+            database: database.clone(),
+            sink: sink.clone(),
+            clock: clock.clone(),
             shared: Arc::clone(&shared),
             offsets: Arc::clone(&offsets),
         });
@@ -111,7 +135,7 @@ impl Worker {
             .map(|_| {
                 // The reader bounds how many batches are under way.
                 let (queue, batches) = mpsc::unbounded_channel();
-                tokio::spawn(lane(Arc::clone(&handler), Arc::clone(&topic), batches));
+                tokio::spawn(lane(Arc::clone(&handler), topic.clone(), batches));
                 queue
             })
             .collect();
@@ -121,29 +145,22 @@ impl Worker {
         });
         let reader = Reader::new(reader, (Arc::clone(&shared), offsets.clone()), lanes, handle);
         let (end, ended) = oneshot::channel();
-        let stopping = Arc::clone(&shared);
+        let (stopping, noting) = (Arc::clone(&shared), Arc::clone(&offsets));
         std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+            begin(&noting, &stopping);
             supervise(&reader, &stopping, leave_within);
             // An error: the end is not waited for any more.
             let _ = end.send(());
         })?;
         Ok(Self { shared, ended, offsets })
     }
-
-    /// Finishes what is under way, commits, leaves the group.
-    pub async fn stop(self) {
-        self.shared.stop();
-        // An error is a thread that ended already.
-        let _ = self.ended.await;
-        self.offsets.unmark().await;
-    }
 }
 
 /// Handles batches in their order. Their events are published beside the next, which waits for rows alone.
-async fn lane(handler: Arc<Handler>, topic: Arc<str>, mut batches: mpsc::UnboundedReceiver<Batch>) {
+async fn lane(handler: Arc<Handler>, topic: Topic, mut batches: mpsc::UnboundedReceiver<Batch>) {
     while let Some(batch) = batches.recv().await {
         let id = batch.id;
-        let settled = settle(&handler, Part::of(Arc::clone(&topic), batch)).await;
+        let settled = settle(&handler, Part::of(topic.clone(), batch)).await;
         let handler = Arc::clone(&handler);
         tokio::spawn(async move {
             let safe = match settled {
@@ -166,6 +183,18 @@ async fn settle(handler: &Arc<Handler>, part: Part) -> Option<Vec<Publication>> 
         }
         if !handler.shared.pause(RESTART_PAUSE).await {
             return None;
+        }
+    }
+}
+
+/// Notes that the source is there, before the first of its records is read.
+fn begin(offsets: &Offsets, shared: &Shared) {
+    while let Err(error) = offsets.note_source() {
+        let error: &dyn std::error::Error = &*error;
+        tracing::warn!(error, "it cannot be noted that a source's topic is read");
+        shared.wait(RESTART_PAUSE, |_| shared.is_stopping());
+        if shared.is_stopping() {
+            return;
         }
     }
 }

@@ -12,7 +12,7 @@ use event_model::events::{APPLICATION_HTTP, DeadLettersDue, EvaluationRequested,
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use payload::Carried;
-use persist::TopicRecord;
+use persist::{RecordContent, TopicRecord};
 use runtime::Deadline;
 use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, Filter};
 use store::queries::{self, ValueFilter};
@@ -99,16 +99,16 @@ async fn payloads(stages: &Stages, size: u32) {
             place: RecordPlace { topic: "payloads".into(), incarnation: 1, partition: 0, offset },
             published_at: Some(crate::stages::now()),
             trace: None,
-            event: Ok(Carried::new(reading(device, 300, 22))),
+            content: RecordContent::Event(Box::new(Carried::new(reading(device, 300, 22)))),
             hash: None,
         })
         .collect();
     let client = stages.database.client().await.unwrap();
-    let taken = topic_offsets::take(&client, "payloads", &[0]).await.unwrap()[0];
+    let taken = topic_offsets::take(&client, &"payloads".into(), &[0]).await.unwrap()[0];
     let (epoch, end) = (taken.epoch, i64::try_from(records.len()).unwrap());
     let span = PartitionSpan { partition: 0, epoch, incarnation: 1, from: 0, end };
-    assert!(topic_offsets::begin_at(&client, "payloads", &span, None).await.unwrap());
-    assert!(topic_offsets::mark(&client, "payloads", &[span], 0).await.unwrap().is_empty());
+    assert!(topic_offsets::begin_at(&client, &"payloads".into(), &span, None).await.unwrap());
+    assert!(topic_offsets::mark(&client, &"payloads".into(), &[span], 0).await.unwrap().is_empty());
     drop(client);
     let mut prepared =
         stages.worker.prepare((&"payloads".into(), &records), &[span], stages.clock.now()).await.unwrap();

@@ -199,6 +199,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         binaries: binaries(),
         pipeline: pipeline.into(),
         foreign_events: local_topology::foreign_events(&load(pipeline)),
+        reads_topics: local_topology::reads_topics(&load(pipeline)),
         database_url: database_url.to_owned(),
         environment,
         listen: ([127, 0, 0, 1], 0).into(),

@@ -207,7 +207,7 @@ mod tests {
     use std::time::Instant;
 
     use super::{Batch, Owned, Progress};
-    use crate::record::{NoEvent, Record};
+    use crate::record::{Content, PlainRecord, Record};
 
     fn owned(partition: i32, epoch: i64, next: i64) -> Owned {
         Owned { partition, epoch, incarnation: 1, next }
@@ -222,8 +222,8 @@ mod tests {
     }
 
     fn record(partition: i32, offset: i64) -> Record {
-        let event = Err(Box::new(NoEvent { reason: String::new(), headers: Vec::new(), value: None }));
-        Record { topic: "t".into(), partition, offset, published_at: None, trace: None, event, bytes: 0 }
+        let content = Content::Plain(PlainRecord::default());
+        Record { topic: "t".into(), partition, offset, published_at: None, trace: None, content, bytes: 0 }
     }
 
     /// Begins with the last record below each offset.

@@ -165,7 +165,10 @@ impl DeadEvent {
         let text = |bytes: &[u8]| storable(String::from_utf8_lossy(bytes));
         let attribute = |(name, value): &(&str, &[u8])| (text(name.as_bytes()), Value::String(text(value)));
         Self {
-            source: format!("/topics/{}", place.topic),
+            source: match &place.topic.source {
+                None => format!("/topics/{}", place.topic.name),
+                Some(source) => format!("/sources/{source}/topics/{}", place.topic.name),
+            },
             id: match place.incarnation {
                 ..=1 => format!("{}-{}", place.partition, place.offset),
                 anew => format!("{}-{}-{anew}", place.partition, place.offset),

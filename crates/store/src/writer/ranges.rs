@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::payload::{Payload, Receipt};
 use super::topic::{TopicContent, TopicEntry};
+use crate::Topic;
 use crate::topic_offsets::PartitionSpan;
 
 /// Problems of a range that its receipt names; each is a dead letter too.
@@ -20,13 +21,13 @@ const MAX_PROBLEMS: usize = 100;
 const MAX_REASON: usize = 200;
 
 /// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems, $10 topic,
-/// $11 incarnations, $12 partitions, $13 first offsets, $14 last offsets, $15 records, $16 outcomes, $17 problems, $18 pipelines.
+/// $11 incarnations, $12 partitions, $13 first offsets, $14 last offsets, $15 records, $16 outcomes, $17 problems, $18 pipelines, $19 the topic's source.
 pub(super) const RANGES: &str = "
     insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, record_topic,
                          record_incarnation, record_partition, record_offset, record_last_offset, records, record_outcomes,
-                         record_problems, pipeline)
+                         record_problems, pipeline, record_source)
     select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, $10, incarnation, p, first,
-           last, records, outcomes, record_problems, pipeline
+           last, records, outcomes, record_problems, pipeline, $19
     from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[],
                 $9::integer[], $11::integer[], $12::integer[], $13::bigint[], $14::bigint[], $15::integer[], $16::jsonb[],
                 $17::jsonb[], $18::bigint[])
@@ -68,7 +69,7 @@ struct RecordProblem {
 
 /// The ranges of `entries`, which are in the order of their places; their rows are given the ids of their receipts.
 pub(super) fn stamp<'a>(
-    topic: &str,
+    topic: &Topic,
     spans: &[PartitionSpan],
     entries: impl Iterator<Item = &'a mut TopicEntry>,
 ) -> Vec<RangeReceipt> {
@@ -104,10 +105,12 @@ pub(super) fn stamp<'a>(
 }
 
 impl RangeReceipt {
-    fn new(topic: &str, incarnation: i32, (partition, first): (i32, i64), receipt: &Receipt) -> Self {
+    fn new(topic: &Topic, incarnation: i32, (partition, first): (i32, i64), receipt: &Receipt) -> Self {
         let numbers = [i64::from(incarnation), i64::from(partition), first].map(|number| number.to_string());
         let [incarnation_text, partition_text, first_text] = &numbers;
-        let place = [topic, incarnation_text, partition_text, first_text, &receipt.source];
+        let of_partition =
+            [incarnation_text, partition_text, first_text, &receipt.source].map(String::as_str);
+        let place: Vec<&str> = topic.parts().chain(of_partition).collect();
         Self {
             id: ids::derive("records", &place),
             source: receipt.source.clone(),
@@ -163,7 +166,7 @@ impl RangeReceipt {
 pub(super) async fn write(
     client: &Client,
     statement: &Statement,
-    (topic, ranges): (&str, &[RangeReceipt]),
+    (topic, ranges): (&Topic, &[RangeReceipt]),
 ) -> Result<(), Error> {
     fn column<'a, T>(ranges: &'a [RangeReceipt], of: impl Fn(&'a RangeReceipt) -> T) -> Vec<T> {
         ranges.iter().map(of).collect()
@@ -185,7 +188,7 @@ pub(super) async fn write(
                 &column(ranges, RangeReceipt::outcome),
                 &column(ranges, |range| range.readings),
                 &column(ranges, |range| range.problems),
-                &topic,
+                &&*topic.name,
                 &column(ranges, |range| range.incarnation),
                 &column(ranges, |range| range.partition),
                 &column(ranges, |range| range.first),
@@ -196,6 +199,7 @@ pub(super) async fn write(
                     (!range.record_problems.is_empty()).then_some(Json(&range.record_problems))
                 }),
                 &column(ranges, |range| range.pipeline),
+                &topic.source.as_deref(),
             ],
         )
         .await?;

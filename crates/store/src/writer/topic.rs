@@ -11,7 +11,6 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
 
 use deadpool_postgres::Client;
 use futures_util::try_join;
@@ -25,14 +24,14 @@ use super::payload::Payload;
 use super::ranges::{self, RANGES, RangeReceipt};
 use super::transaction::{Rest, roll_back};
 use super::{BATCH_ROWS, LIMIT, Worker, Writer, Written, batch, statements, tables};
-use crate::StoreError;
 use crate::dead_letters::{self, DeadLetter, SentBack};
 use crate::topic_offsets::{self, ADVANCE, PartitionSpan};
+use crate::{StoreError, Topic};
 
 /// Records of a topic on their way into the database. What is committed leaves it.
 #[derive(Debug)]
 pub struct TopicBatch {
-    topic: Arc<str>,
+    topic: Topic,
     /// One for each partition, in the order of their numbers.
     spans: Vec<PartitionSpan>,
     /// In the order of their places.
@@ -83,11 +82,7 @@ pub enum TopicWriteError {
 impl TopicBatch {
     /// `entries` of `topic` in the order of their places; `spans` of all their partitions, in order. What of them was sent back is
     /// resolved at `at`.
-    pub fn new(
-        (topic, at): (Arc<str>, Timestamp),
-        spans: Vec<PartitionSpan>,
-        entries: Vec<TopicEntry>,
-    ) -> Self {
+    pub fn new((topic, at): (Topic, Timestamp), spans: Vec<PartitionSpan>, entries: Vec<TopicEntry>) -> Self {
         Self { topic, spans, entries: entries.into(), written: Vec::new(), at }
     }
 
@@ -339,7 +334,7 @@ impl Worker {
 
 /// What one transaction is to write.
 struct Part<'a> {
-    topic: &'a str,
+    topic: &'a Topic,
     at: Timestamp,
     entries: Vec<&'a TopicEntry>,
     spans: &'a [PartitionSpan],
@@ -444,13 +439,14 @@ impl Part<'_> {
             .query(
                 advance,
                 &[
-                    &self.topic,
+                    &&*self.topic.name,
                     &spans().map(|span| span.partition).collect::<Vec<_>>(),
                     &spans().map(|span| span.epoch).collect::<Vec<_>>(),
                     &spans().map(|span| span.from).collect::<Vec<_>>(),
                     &spans().map(|span| span.end).collect::<Vec<_>>(),
                     &spans().map(|span| last(span).map(|(offset, _)| offset)).collect::<Vec<_>>(),
                     &spans().map(|span| last(span).map(|(_, hash)| hash)).collect::<Vec<_>>(),
+                    &self.topic.source_text(),
                 ],
             )
             .await?;

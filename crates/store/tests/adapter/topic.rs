@@ -14,7 +14,7 @@ const TOPIC: &str = "payloads";
 
 async fn take(world: &World, partition: i32) -> Taken {
     let client = world.database.client().await.unwrap();
-    topic_offsets::take(&client, TOPIC, &[partition]).await.unwrap()[0]
+    topic_offsets::take(&client, &TOPIC.into(), &[partition]).await.unwrap()[0]
 }
 
 /// Takes a partition and begins at `from`.
@@ -22,7 +22,7 @@ pub(crate) async fn taken(world: &World, partition: i32, from: i64, end: i64) ->
     let epoch = take(world, partition).await.epoch;
     let span = PartitionSpan { partition, epoch, incarnation: 1, from, end };
     let client = world.database.client().await.unwrap();
-    assert!(topic_offsets::begin_at(&client, TOPIC, &span, None).await.unwrap());
+    assert!(topic_offsets::begin_at(&client, &TOPIC.into(), &span, None).await.unwrap());
     span
 }
 
@@ -125,7 +125,7 @@ async fn who_holds_an_older_epoch_writes_nothing() {
     assert!(matches!(&error, TopicWriteError::Fenced(partitions) if partitions[..] == [0]), "{error}");
     assert_eq!((world.count("moment").await, world.count("receipt").await), (0, 0));
     let client = world.database.client().await.unwrap();
-    assert_eq!(topic_offsets::mark(&client, TOPIC, &old, 0).await.unwrap(), [0]);
+    assert_eq!(topic_offsets::mark(&client, &TOPIC.into(), &old, 0).await.unwrap(), [0]);
     drop(client);
 
     let span = PartitionSpan { epoch: new.epoch, ..old[0] };
@@ -174,7 +174,7 @@ async fn a_mark_outlives_its_worker_until_the_records_are_written_or_it_ends_in_
     let Some(world) = World::build().await else { return };
     let span = taken(&world, 0, 0, 10).await;
     let client = world.database.client().await.unwrap();
-    assert_eq!(topic_offsets::mark(&client, TOPIC, &[span], 2).await.unwrap(), [0; 0]);
+    assert_eq!(topic_offsets::mark(&client, &TOPIC.into(), &[span], 2).await.unwrap(), [0; 0]);
     let taken = take(&world, 0).await;
     assert_eq!((taken.next, taken.begun, taken.deaths), (0, Some(10), 2));
     let span = PartitionSpan { epoch: taken.epoch, end: 1, ..span };
@@ -182,6 +182,6 @@ async fn a_mark_outlives_its_worker_until_the_records_are_written_or_it_ends_in_
     world.writer.write_topic(&mut batch).await.unwrap();
     let taken = take(&world, 0).await;
     assert_eq!((taken.next, taken.begun, taken.deaths), (1, Some(10), 0));
-    topic_offsets::unmark(&client, TOPIC, &[(0, taken.epoch)]).await.unwrap();
+    topic_offsets::unmark(&client, &TOPIC.into(), &[(0, taken.epoch)]).await.unwrap();
     assert_eq!(take(&world, 0).await.begun, None);
 }

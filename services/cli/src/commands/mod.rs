@@ -18,6 +18,7 @@ pub mod schema;
 pub mod send;
 pub mod source;
 pub mod status;
+pub mod topic;
 #[cfg(feature = "local")]
 pub mod up;
 pub mod version;
@@ -77,6 +78,9 @@ enum Command {
     /// Try out a source of the pipeline file
     #[command(subcommand)]
     Source(source::Command),
+    /// Move a source's topic on, or back
+    #[command(subcommand)]
+    Topic(topic::Command),
     /// Try out a receiver of the pipeline file
     #[command(subcommand)]
     Receiver(receiver::Command),
@@ -114,7 +118,8 @@ impl Cli {
             Command::Receipts(command) => receipts::run(&command, self.output).await,
             Command::Alerts(args) => alerts::run(&args, self.output).await,
             Command::DeadLetters(command) => dead_letters::run(command, self.output).await,
-            Command::Source(command) => source::run(&command, self.output),
+            Command::Source(command) => source::run(&command, self.output).await,
+            Command::Topic(command) => topic::run(&command, self.output).await,
             Command::Receiver(command) => receiver::run(command, self.output).await,
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),

@@ -2,8 +2,8 @@
 
 use event_model::RecordedRequest;
 use jiff::Timestamp;
-use kafka::{KeptRecords, Record, RecordRange};
-use payload::{Accepted, Carried, Repetition, plausible};
+use kafka::{Content, KeptRecords, PlainRecord, Record, RecordForm, RecordRange};
+use payload::{Accepted, Carried, Origin, PlainPayload, Repetition, plausible};
 use pipeline_config::Pipeline;
 use serde::Serialize;
 use store::queries::{self, ReceiptRow};
@@ -121,7 +121,11 @@ async fn kept_in_kafka(
     pipeline: &Pipeline,
 ) -> Result<(i64, Vec<Request>), Failure> {
     let (first, last) = (range.first, range.last);
-    let asked = kafka::records(kafka_settings::settings()?, range, args.limit as usize).await;
+    let (settings, form) = match &receipt.topic_source {
+        None => (kafka_settings::settings()?, RecordForm::Events),
+        Some(source) => (kafka_settings::of_source(pipeline, source)?, RecordForm::Plain),
+    };
+    let asked = kafka::records(settings, (range, form), args.limit as usize).await;
     let KeptRecords { kept_from, records } =
         asked.map_err(|error| Failure::because("the records cannot be read", &error))?;
     let not_kept = (kept_from.min(last + 1) - first).max(0);
@@ -136,12 +140,24 @@ fn request_of(
     receipt: &ReceiptRow,
     (pipeline, is_range): (&Pipeline, bool),
 ) -> Option<Request> {
-    let Record { offset, published_at, event, .. } = record;
-    let carried = Carried::new(event.ok()?);
-    let delivered_at = plausible(published_at, Clock::system().now());
-    let accepted = Accepted::of_event(&carried, pipeline, delivered_at).ok()?;
-    let is_its = accepted.origin.name == receipt.source
-        && (!is_range || Repetition::of(&carried, &accepted).is_none());
+    let Record { offset, published_at, content, bytes, .. } = record;
+    let now = Clock::system().now();
+    let (accepted, has_own_receipt) = match content {
+        Content::Event(event) => {
+            let carried = Carried::new(*event);
+            let accepted = Accepted::of_event(&carried, pipeline, plausible(published_at, now)).ok()?;
+            let has_key = Repetition::of(&carried, &accepted).is_some();
+            (accepted, has_key)
+        }
+        Content::Plain(PlainRecord { headers, value, .. }) => {
+            let payload = PlainPayload::of_record(receipt.source.as_str().into(), headers, (value, bytes));
+            let received_at = PlainPayload::received_at(published_at, offset, now);
+            let origin = Origin::named(pipeline, &receipt.source).ok()?;
+            (payload.accept(origin, received_at).ok()?, false)
+        }
+        Content::NoEvent(_) => return None,
+    };
+    let is_its = accepted.origin.name == receipt.source && !(is_range && has_own_receipt);
     let received_at = accepted.received_at;
     is_its.then(|| Request {
         offset: Some(offset),

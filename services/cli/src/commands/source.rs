@@ -1,12 +1,16 @@
 //! `freshet source test`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use decoders::Problem;
 use event_model::{Quality, RecordedRequest, Value};
 use jiff::Timestamp;
+use kafka::{Content, PlainRecord, Record, RecordForm};
+use payload::{Origin, PlainPayload, PlainValue};
+use pipeline_config::{Pipeline, Source};
 use serde::Serialize;
 
+use crate::kafka_settings;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::preview::{Preview, ReadingLine, preview};
@@ -30,7 +34,14 @@ pub struct TestArgs {
     /// The source's name in the pipeline file
     name: String,
     /// A body, a recorded request (.http), a table (.csv, .ndjson, .jsonl) or a folder; `-` is NDJSON on standard input
-    file: PathBuf,
+    #[arg(required_unless_present = "topic")]
+    file: Option<PathBuf>,
+    /// Take the newest records of the source's topic; no group is joined
+    #[arg(long, conflicts_with_all = ["file", "content_type", "received_at"])]
+    topic: bool,
+    /// How many records of the topic at most
+    #[arg(long, default_value_t = 10, requires = "topic", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    records: u32,
     #[command(flatten)]
     pipeline: PipelineFile,
     /// What a body is, where its file name does not tell
@@ -67,28 +78,64 @@ struct ProblemRow<'a> {
 ///
 /// # Errors
 /// Where there is no such source, or the input cannot be read.
-pub fn run(command: &Command, format: Format) -> Result<Done, Failure> {
+pub async fn run(command: &Command, format: Format) -> Result<Done, Failure> {
     match command {
-        Command::Test(args) => test(args, format),
+        Command::Test(args) => test(args, format).await,
     }
 }
 
-fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
+async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
-    let source = pipeline_file::source(&pipeline, &args.name)?;
-    let received_at = args.received_at.unwrap_or_else(|| runtime::Clock::system().now());
-    let unreadable = |error: &input::InputError| Failure::because("the input cannot be read", error);
-    let mut previews = Vec::new();
-    for input in input::items(&args.file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {
-        let Input { place, item } = input.map_err(|error| unreadable(&error))?;
-        let request = args.request(item);
-        previews.push(Previewed { input: place, preview: preview(source, &request, received_at) });
-    }
+    let previews = match &args.file {
+        Some(file) => of_file(args, file, pipeline_file::source(&pipeline, &args.name)?)?,
+        None => of_topic(args, &pipeline).await?,
+    };
     match format {
         Format::Json => output::json(&previews)?,
         Format::Table => print(&previews)?,
     }
     Ok(if previews.iter().all(|previewed| previewed.preview.is_well()) { Done::Well } else { Done::Badly })
+}
+
+fn of_file(args: &TestArgs, file: &Path, source: &Source) -> Result<Vec<Previewed>, Failure> {
+    let received_at = args.received_at.unwrap_or_else(|| runtime::Clock::system().now());
+    let unreadable = |error: &input::InputError| Failure::because("the input cannot be read", error);
+    let mut previews = Vec::new();
+    for input in input::items(file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {
+        let Input { place, item } = input.map_err(|error| unreadable(&error))?;
+        let request = args.request(item);
+        previews.push(Previewed { input: place, preview: preview(source, &request, received_at) });
+    }
+    Ok(previews)
+}
+
+async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>, Failure> {
+    let settings = kafka_settings::of_source(pipeline, &args.name)?;
+    let source = pipeline_file::source(pipeline, &args.name)?;
+    let topic = source.kafka.as_ref().map(|kafka| kafka.topic.clone()).unwrap_or_default();
+    let records = kafka::newest(settings, (topic, RecordForm::Plain), args.records as usize).await;
+    let records = records.map_err(|error| Failure::because("the topic cannot be read", &error))?;
+    Ok(records.into_iter().filter_map(|record| previewed(record, (&args.name, source, pipeline))).collect())
+}
+
+/// `None` of a record that is no payload, which is a deletion.
+fn previewed(record: Record, (name, source, pipeline): (&str, &Source, &Pipeline)) -> Option<Previewed> {
+    let Record { partition, offset, published_at, content, bytes, .. } = record;
+    let Content::Plain(PlainRecord { headers, value, .. }) = content else { return None };
+    let payload = PlainPayload::of_record(name.into(), headers, (value, bytes));
+    if payload.value == PlainValue::Tombstone {
+        return None;
+    }
+    let received_at = PlainPayload::received_at(published_at, offset, runtime::Clock::system().now());
+    let accepted = payload.accept(Origin::named(pipeline, name).ok()?, received_at).ok()?;
+    let problems = &accepted.decoded.problems;
+    let preview = if accepted.decoded.samples.is_empty() && !problems.is_empty() {
+        // There is nobody to refuse it to.
+        Preview { problems: problems.to_vec(), problem_count: problems.count(), ..Preview::default() }
+    } else {
+        preview(source, &accepted.request, received_at)
+    };
+    Some(Previewed { input: format!("{partition}/{offset}"), preview })
 }
 
 impl TestArgs {

@@ -8,4 +8,5 @@ mod poison;
 mod reading;
 mod rollout;
 mod sharing;
+mod sources;
 mod world;

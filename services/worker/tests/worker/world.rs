@@ -77,6 +77,16 @@ impl World {
 
     /// A worker of another group, to which Kafka gives every partition too.
     pub(crate) async fn worker_of(&self, group: &str) -> Process {
+        let own = [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.as_str()), ("KAFKA_TOPIC", &self.topic)];
+        self.run(group, &own).await
+    }
+
+    /// A worker that has no topic but those of sources.
+    pub(crate) async fn worker_of_sources(&self) -> Process {
+        self.run(&self.group(), &[]).await
+    }
+
+    async fn run(&self, group: &str, own: &[(&str, &str)]) -> Process {
         let pipeline = self.folder.path().join("freshet.yaml");
         let crash = self.folder.path().join("crash");
         let environment = [
@@ -85,14 +95,13 @@ impl World {
             ("FRESHET_PIPELINE", pipeline.to_str().unwrap()),
             ("FRESHET_CRASH_DIR", crash.to_str().unwrap()),
             ("K_SINK", &self.broker.url("/broker")),
-            ("KAFKA_BOOTSTRAP_SERVERS", &self.kafka),
-            ("KAFKA_TOPIC", &self.topic),
             ("KAFKA_GROUP", group),
             // A dead worker's partitions are soon somebody else's; a Kafka of others may not allow less.
             ("KAFKA_SESSION_TIMEOUT_MS", "6000"),
             ("WORKER_BATCH_RECORDS", "50"),
             ("RUST_LOG", "warn"),
         ];
+        let environment = [&environment, own].concat();
         let process = Process::spawn_with(Path::new(env!("CARGO_BIN_EXE_worker")), &[], &environment);
         process.listening().await;
         process
@@ -104,6 +113,23 @@ impl World {
         let text = PIPELINE.replace("rules:", newcomer);
         std::fs::write(self.folder.path().join("freshet.yaml"), &text).unwrap();
         pipeline_config::Pipeline::parse(&text, "freshet.yaml").unwrap().hash
+    }
+
+    /// Workers that start from now on read the topic as that of the source `floor`, which begins at `from`.
+    pub(crate) fn read_by_source(&self, from: &str) {
+        let Self { kafka, topic, .. } = self;
+        let text = format!(
+            "sources: {{floor: {{format: json, kafka: {{servers: '{kafka}', topic: {topic}, from: '{from}'}}}}}}"
+        );
+        std::fs::write(self.folder.path().join("freshet.yaml"), text).unwrap();
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    pub(crate) fn settings(&self) -> DatabaseSettings {
+        DatabaseSettings::from_url(self.database.url()).unwrap()
     }
 
     /// Another connection to the database.

@@ -103,6 +103,32 @@ fn in_topic_mode_payloads_go_past_the_broker() {
 }
 
 #[test]
+fn a_topic_of_others_has_a_worker_in_every_mode_which_alone_is_given_its_credentials() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    for mode in ["broker", "direct", "topic"] {
+        let source = "pipeline.sources.floor";
+        let objects = Chart::new(tools)
+            .ci("kafka")
+            .set(&format!("mode={mode},{source}.format=json,{source}.kafka.topic=readings"))
+            .set(&format!(
+                "{source}.kafka.servers[0]=kafka.example.com:9093,{source}.kafka.sasl.user=freshet"
+            ))
+            .set(&format!("{source}.kafka.sasl.password.env=FLOOR_PASSWORD,networkPolicy.enabled=true"))
+            .set("database.maxConnections=110")
+            .set("secretEnv.FLOOR_PASSWORD.secret=floor,secretEnv.FLOOR_PASSWORD.key=password")
+            .objects();
+        let worker = object(&objects, "Deployment", "farm-worker");
+        assert!(worker.variable("FLOOR_PASSWORD").is_some(), "{mode}");
+        assert_eq!(worker.variable("KAFKA_TOPIC").is_some(), mode == "topic", "{mode}");
+        for stage in of_kind(&objects, "Service") {
+            assert_eq!(stage.variable("FLOOR_PASSWORD"), None, "{mode}");
+        }
+        let policy = object(&objects, "NetworkPolicy", "farm-worker").at("/spec/egress").unwrap().to_string();
+        assert!(policy.contains("9093"), "{mode}: {policy}");
+    }
+}
+
+#[test]
 fn the_scheduler_knows_the_consumer_groups_that_payloads_wait_for() {
     let Some(tools) = Tools::of_this_test() else { return };
     let groups = |values: &str, name: &str| {

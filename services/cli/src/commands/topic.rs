@@ -1,0 +1,83 @@
+//! `freshet topic`.
+
+use jiff::Timestamp;
+use runtime::Failure;
+use serde::Serialize;
+use store::{Topic, topic_offsets};
+
+use crate::output::{self, Format, Row};
+use crate::pipeline_file::{self, PipelineFile};
+use crate::state_directory::StateDirectory;
+use crate::{database, kafka_settings, words};
+
+use super::Done;
+
+/// What can be done with the topic of a source.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// `freshet topic seek`.
+    #[command(
+        about = "Have the workers read a source's topic from a time on; running ones go there within seconds"
+    )]
+    Seek(SeekArgs),
+}
+
+/// What `freshet topic seek` is given.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = TWICE)]
+pub struct SeekArgs {
+    /// The source's name in the pipeline file
+    source: String,
+    /// When what is read next was published: a time, a day or an age such as 24h
+    #[arg(long, value_name = "TIME", value_parser = words::time)]
+    to: Timestamp,
+    #[command(flatten)]
+    pipeline: PipelineFile,
+    #[command(flatten)]
+    state: StateDirectory,
+}
+
+const TWICE: &str = "\
+What is read a second time is merged with the rows that are there: a moment of a device is one row. What lies between is not read \
+where the time is later than where the workers are.";
+
+/// Where a partition is read next.
+#[derive(Serialize)]
+struct Next {
+    partition: i32,
+    next: i64,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Where the source reads no topic, or Kafka or the database cannot be asked.
+pub async fn run(command: &Command, format: Format) -> Result<Done, Failure> {
+    match command {
+        Command::Seek(args) => seek(args, format).await,
+    }
+}
+
+async fn seek(args: &SeekArgs, format: Format) -> Result<Done, Failure> {
+    let pipeline = args.pipeline.load()?;
+    let settings = kafka_settings::of_source(&pipeline, &args.source)?;
+    let topic = pipeline_file::source(&pipeline, &args.source)?.kafka.as_ref();
+    let topic = topic.map(|kafka| Topic::of_source(args.source.as_str(), kafka.topic.as_str()));
+    let topic = topic.ok_or_else(|| Failure::new(format!("the source {} reads no topic", args.source)))?;
+    let places = kafka::places_since(settings, topic.name.to_string(), args.to).await;
+    let places = places.map_err(|error| Failure::because("Kafka cannot be asked", &error))?;
+    let client = database::client(&args.state).await?;
+    let sought = topic_offsets::seek(&client, &topic, &places).await;
+    sought.map_err(|error| database::failed(&error.into()))?;
+    let places: Vec<_> = places.into_iter().map(|(partition, next)| Next { partition, next }).collect();
+    output::rows(format, &places)?;
+    Ok(Done::Well)
+}
+
+impl Row for Next {
+    const HEADINGS: &'static [&'static str] = &["PARTITION", "NEXT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.partition.to_string(), self.next.to_string()]
+    }
+}

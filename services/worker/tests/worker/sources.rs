@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use event_model::cloudevent::KafkaRecord;
+use futures_util::future::join_all;
+use testkit::eventually;
+
+use crate::world::{PATIENCE, World};
+
+/// A reading of one of ten devices as a gateway of others writes it, each tenth without a time of its own.
+fn plain(number: u32) -> KafkaRecord {
+    let time = match number % 10 {
+        0 => String::new(),
+        _ => format!(r#""time":{},"#, 1_767_225_600 + u64::from(number)),
+    };
+    let value = format!(r#"{{"device":"gh-{}",{time}"temperature":21.5}}"#, number % 10);
+    record(Some(value.into_bytes()))
+}
+
+fn record(value: Option<Vec<u8>>) -> KafkaRecord {
+    KafkaRecord { key: Some("gh".to_owned()), headers: Vec::new(), value }
+}
+
+async fn publish(world: &World, numbers: std::ops::Range<u32>) {
+    join_all(numbers.map(|number| world.send(plain(number)))).await;
+}
+
+/// Each record that was published is a row, and one range's.
+async fn stored_once(world: &World, records: i64) {
+    eventually(Duration::from_secs(120), || async { world.count("moment").await >= records }).await;
+    let sql = "select coalesce(sum(records), 0), count(*) from receipt where records is not null";
+    let row = world.client.query_one(sql, &[]).await.unwrap();
+    let (counted, ranges): (i64, i64) = (row.get(0), row.get(1));
+    assert_eq!((world.count("moment").await, counted), (records, records));
+    assert_eq!(world.count("receipt where record_source = 'floor' and source = 'floor'").await, ranges);
+    assert_eq!((world.count("receipt_key").await, world.count("dead_letter").await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_topic_of_others_is_stored_once_however_often_its_workers_are_killed() {
+    let Some(world) = World::build().await else { return };
+    world.read_by_source("earliest");
+    let seed = std::env::var("FRESHET_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(11_u64);
+    eprintln!("FRESHET_SEED={seed}");
+    let mut chance = seed;
+    publish(&world, 0..400).await;
+    let mut survivor = world.worker_of_sources().await;
+    for round in 1..6_u32 {
+        let mut victim = survivor;
+        survivor = world.worker_of_sources().await;
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let there = i64::from(round) * 400 - i64::try_from(chance % 300).unwrap();
+        let kill = async {
+            eventually(PATIENCE, || async { world.count("moment").await >= there }).await;
+            victim.kill();
+        };
+        tokio::join!(publish(&world, round * 400..(round + 1) * 400), kill);
+    }
+    stored_once(&world, 2400).await;
+}
+
+#[tokio::test]
+async fn a_record_without_a_time_has_kafkas_and_its_offset_keeps_two_apart() {
+    let Some(world) = World::build().await else { return };
+    world.read_by_source("earliest");
+    let value = || record(Some(br#"{"device":"gh-1","temperature":21.5}"#.to_vec()));
+    join_all((0..200).map(|_| world.send(value()))).await;
+    let _worker = world.worker_of_sources().await;
+    stored_once(&world, 200).await;
+    let sql = "select count(*) from moment
+               where observed_at between clock_timestamp() - interval '10 minutes' and clock_timestamp()
+                     and observed_at = received_at";
+    assert_eq!(world.client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 200);
+}
+
+#[tokio::test]
+async fn what_was_published_before_its_source_came_is_not_read_where_the_latest_is_asked_for() {
+    let Some(world) = World::build().await else { return };
+    world.read_by_source("latest");
+    publish(&world, 0..100).await;
+    let mut worker = world.worker_of_sources().await;
+    eventually(PATIENCE, || async { world.count("topic_source").await == 1 }).await;
+    publish(&world, 100..200).await;
+    stored_once(&world, 100).await;
+    worker.kill();
+    // It goes on where it was, whatever the file says by now.
+    world.read_by_source("earliest");
+    publish(&world, 200..300).await;
+    let _next = world.worker_of_sources().await;
+    stored_once(&world, 200).await;
+}
+
+#[tokio::test]
+async fn a_topic_is_read_since_a_time() {
+    let Some(world) = World::build().await else { return };
+    publish(&world, 0..100).await;
+    // Kafka's clock is this machine's, in milliseconds.
+    let since = world.now().await + jiff::SignedDuration::from_millis(2);
+    eventually(PATIENCE, || async { world.now().await > since }).await;
+    publish(&world, 100..200).await;
+    world.read_by_source(&since.to_string());
+    let _worker = world.worker_of_sources().await;
+    stored_once(&world, 100).await;
+}
+
+#[tokio::test]
+async fn what_holds_no_payload_is_a_dead_letter_that_names_it_and_a_deletion_is_none() {
+    let Some(world) = World::build().await else { return };
+    world.read_by_source("earliest");
+    for value in [None, Some(&b""[..]), Some(b"\0\0\0\0\x2a\x02xy"), Some(b"21.5")] {
+        world.send(record(value.map(<[u8]>::to_vec))).await;
+    }
+    publish(&world, 1..2).await;
+    let _worker = world.worker_of_sources().await;
+    eventually(PATIENCE, || async { world.count("moment").await == 1 }).await;
+    eventually(PATIENCE, || async { world.count("dead_letter").await == 3 }).await;
+    for reason in ["%is empty", "%(schema 42)%", "%expected a JSON object%"] {
+        let of_source = format!(
+            "dead_letter where source = '/sources/floor' and event_type = 'dev.freshet.payload.received.v1'
+                               and reason like '{reason}'"
+        );
+        assert_eq!(world.count(&of_source).await, 1, "{reason}");
+    }
+    let sql = "select sum((record_outcomes ->> 'no_data')::int), sum((record_outcomes ->> 'rejected')::int) from receipt";
+    let row = world.client.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)), (Some(1), Some(3)));
+}
+
+#[tokio::test]
+async fn a_worker_that_runs_goes_where_it_is_sent_and_what_it_reads_again_is_no_second_row() {
+    let Some(world) = World::build().await else { return };
+    world.read_by_source("earliest");
+    let _worker = world.worker_of_sources().await;
+    publish(&world, 1..9).await;
+    eventually(PATIENCE, || async { world.count("moment").await == 8 }).await;
+    let topic = store::Topic::of_source("floor", world.topic());
+    let client = store::Database::new(&world.settings()).client().await.unwrap();
+    let places = (0..crate::world::PARTITIONS).map(|partition| (partition, 0)).collect();
+    store::topic_offsets::seek(&client, &topic, &places).await.unwrap();
+    let next = "select sum(next)::bigint, min(epoch) from topic_offset";
+    eventually(PATIENCE, || async {
+        let row = world.client.query_one(next, &[]).await.unwrap();
+        (row.get::<_, i64>(0), row.get::<_, i64>(1)) == (8, 3)
+    })
+    .await;
+    stored_once(&world, 8).await;
+}
