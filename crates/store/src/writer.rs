@@ -12,6 +12,7 @@
 mod batch;
 mod payload;
 mod ranges;
+mod receipt_row;
 mod statements;
 mod tables;
 mod topic;

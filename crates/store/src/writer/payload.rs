@@ -103,14 +103,14 @@ impl KeptRequest {
         self.bytes().map_or(0, <[u8]>::len)
     }
 
-    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Here(bytes) => Some(bytes),
             Self::Record(_) | Self::No => None,
         }
     }
 
-    pub(crate) fn record(&self) -> Option<&RecordPlace> {
+    pub(super) fn record(&self) -> Option<&RecordPlace> {
         match self {
             Self::Here(_) | Self::No => None,
             Self::Record(place) => Some(place),

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use super::batch::RequestRow;
 use super::payload::{Payload, Receipt, ReceiptKey};
+use super::receipt_row::SentReceipt;
 use super::statements;
 use crate::MomentRow;
-use crate::sent::{Instant, SentReceipt, SentRow};
+use crate::sent::{Instant, SentRow};
 
 /// Takes the keys; the receipts whose keys were not free, where the statement returns those that were.
 pub(super) async fn keys(
