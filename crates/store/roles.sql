@@ -1,11 +1,12 @@
--- Roles for the stages that make no tables, each with the rights that its own statements need. Run it as the owner of the tables
+-- Roles for stages that need not own the tables, each with the rights that its own statements need. Run it as the owner of the tables
 -- after `freshet migrate`, and again after an upgrade; it changes nothing the second time. Where the owner may make no
 -- roles, make them beforehand. They have no password yet: `alter role freshet_notify password '...'`.
 do $$
 declare
     stage text;
 begin
-    foreach stage in array array['freshet_alert', 'freshet_notify', 'freshet_dead_letter', 'freshet_scheduler'] loop
+    foreach stage in array array['freshet_ingest', 'freshet_alert', 'freshet_notify', 'freshet_dead_letter',
+                                'freshet_scheduler'] loop
         if not exists (select from pg_roles where rolname = stage) then
             execute format('create role %I login', stage);
         end if;
@@ -16,6 +17,14 @@ begin
     end loop;
 end $$;
 
+-- in direct mode
+grant select, insert, update on device, stream, metric, moment, receipt_key, evaluation_request, refusal, fallback
+    to freshet_ingest;
+grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline), insert
+    on receipt to freshet_ingest;
+grant usage on sequence evaluation_token to freshet_ingest;
+grant execute on function make_month(text, date) to freshet_ingest;
+
 grant select on device, stream, metric, moment, heartbeat to freshet_alert;
 grant select, insert, update, delete on evaluation_request, alert_state to freshet_alert;
 grant select, insert, update on alert_transition, notification to freshet_alert;
@@ -25,4 +34,4 @@ grant select, insert, update on notification, receiver_budget to freshet_notify;
 
 grant select on evaluation_request, alert_state, notification, topic_offset to freshet_scheduler;
 grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_scheduler;
-grant select, delete on refusal to freshet_scheduler;
+grant select, delete on refusal, fallback to freshet_scheduler;

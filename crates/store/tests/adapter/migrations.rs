@@ -82,10 +82,12 @@ async fn a_database_of_release_0_1_0_is_refused_with_a_sentence() {
 
 /// What each stage does is tried under its role where the stage is tested.
 #[tokio::test]
-async fn a_stage_that_makes_no_tables_needs_no_more_than_its_role() {
+async fn a_stage_with_a_role_of_its_own_needs_no_more() {
     let Some(database) = testkit::postgres().await else { return };
     migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
-    for role in ["freshet_alert", "freshet_notify", "freshet_dead_letter", "freshet_scheduler"] {
+    for role in
+        ["freshet_ingest", "freshet_alert", "freshet_notify", "freshet_dead_letter", "freshet_scheduler"]
+    {
         // The second time changes nothing.
         let client = database.as_role(ROLES, role).await.connect().await;
         for forbidden in [
@@ -98,6 +100,7 @@ async fn a_stage_that_makes_no_tables_needs_no_more_than_its_role() {
             "delete from dead_letter",
             "delete from notification",
             "create role mine",
+            "create table moment_2031_01 partition of moment for values from ('2031-01-01') to ('2031-02-01')",
         ] {
             let error = client.batch_execute(forbidden).await.expect_err(forbidden);
             let code = error.code().cloned();
@@ -109,18 +112,37 @@ async fn a_stage_that_makes_no_tables_needs_no_more_than_its_role() {
         }
         let of_notify = client.batch_execute("select * from receiver_budget").await;
         assert_eq!(of_notify.is_ok(), role == "freshet_notify", "{role}");
+        // What stores payloads makes the months that it needs, and nothing else.
+        let of_ingest = client.batch_execute("select make_month('moment', '2031-01-01')").await;
+        assert_eq!(of_ingest.is_ok(), role == "freshet_ingest", "{role}");
+        for other in ["'device', '2031-01-01'", "'moment', '2031-01-02'", "null, '2031-01-01'"] {
+            client.batch_execute(&format!("select make_month({other})")).await.expect_err(other);
+        }
         // How far the worker is, in topic mode.
         let of_scheduler = client.batch_execute("select * from topic_offset").await;
         assert_eq!(of_scheduler.is_ok(), role == "freshet_scheduler", "{role}");
     }
 }
 
+/// The SQL of the page about security.
+fn samples() -> impl Iterator<Item = &'static str> {
+    let page = include_str!("../../../../docs/security.md");
+    page.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next())
+}
+
+#[test]
+fn the_rights_that_the_page_shows_are_those_of_the_roles() {
+    let shown = samples().find(|sample| sample.contains("to freshet_ingest")).unwrap();
+    assert!(ROLES.contains(shown), "{shown}");
+    let granted = |text: &str| text.matches("to freshet_ingest;").count();
+    assert_eq!(granted(shown), granted(ROLES));
+}
+
 #[tokio::test]
 async fn a_dashboard_reads_the_views_and_nothing_else() {
     let Some(database) = testkit::postgres().await else { return };
     migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
-    let page = include_str!("../../../../docs/security.md");
-    let sample = page.split("```sql").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let sample = samples().find(|sample| sample.contains("create role dashboard")).unwrap();
     let client = database.as_role(sample, "dashboard").await.connect().await;
     client.batch_execute("select * from readings; select * from last_readings").await.unwrap();
     for forbidden in ["select * from moment", "select * from dead_letter", "select * from device"] {
