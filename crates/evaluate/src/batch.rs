@@ -36,6 +36,8 @@ pub(crate) struct Evaluated {
     pub(crate) left: Vec<i32>,
     /// It was one stream, of which more is unseen.
     pub(crate) is_part: bool,
+    /// Since when the oldest of the requests waited.
+    pub(crate) oldest: Option<Timestamp>,
     /// What was written.
     pub(crate) written: Written,
 }
@@ -95,7 +97,8 @@ impl Batch<'_> {
             }
             _ => alerts::remove_requests(self.transaction, &requests).await?,
         }
-        Ok(Some(Evaluated { streams, left, is_part: until.is_some(), written }))
+        let oldest = requests.values().map(|request| request.requested_at).min();
+        Ok(Some(Evaluated { streams, left, is_part: until.is_some(), oldest, written }))
     }
 
     /// The work on each stream that has any, and the requests that are answered by it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use pipeline_config::Pipeline;
 use runtime::{Clock, Deadline, Prewarm, crash};
 use store::{Client, Database, StoreError, Transaction, active_pipeline, alerts};
@@ -45,6 +46,10 @@ pub struct Summary {
     pub notifications: u32,
     /// Evaluations of streams.
     pub streams: u32,
+    /// Those of them that failed: the stream is put off.
+    pub put_off: u32,
+    /// How long the request that waited longest did.
+    pub waited: SignedDuration,
     /// The time was up before all streams that are due were evaluated.
     pub more: bool,
 }
@@ -91,13 +96,14 @@ impl Evaluator {
             Err(error) if error.is_data_error() || error.is_overtime() => {
                 if let [stream] = *streams {
                     could_not_be_evaluated(stream, &error);
+                    summary.put_off += 1;
                     return alerts::put_off(&*client, stream, self.clock.now()).await;
                 }
                 None
             }
             evaluated => evaluated?,
         };
-        let Some(Evaluated { streams: evaluated, left, is_part, written }) = evaluated else {
+        let Some(Evaluated { streams: evaluated, left, is_part, oldest, written }) = evaluated else {
             let (left, right) = streams.split_at(streams.len() / 2);
             work.put_in_front(right);
             work.put_in_front(left);
@@ -107,6 +113,8 @@ impl Evaluator {
         if is_part {
             work.put_in_front(streams);
         }
+        let waited = oldest.map(|oldest| self.clock.now().duration_since(oldest));
+        summary.waited = summary.waited.max(waited.unwrap_or_default());
         summary.transitions += written.transitions;
         summary.notifications += written.notifications;
         summary.streams += u32::try_from(evaluated).unwrap_or(u32::MAX);

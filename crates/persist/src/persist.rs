@@ -13,7 +13,8 @@ use runtime::trace::TraceContext;
 use runtime::{Prewarm, crash};
 use store::active_pipeline;
 use store::dead_letters::{self, DeadLetter, SentBack};
-use store::{Database, EvaluationRequest, Payload, ResolvedStream, StoreError, Streams, Writer};
+use store::fallbacks::{self, Fallbacks};
+use store::{Database, EvaluationRequest, Observer, Payload, ResolvedStream, StoreError, Streams, Writer};
 
 use crate::error::PersistError;
 use crate::events::{Origin, Outgoing, Publication};
@@ -77,6 +78,19 @@ impl Persist {
     /// The pipeline.
     pub fn pipeline(&self) -> &Pipeline {
         &self.parts.pipeline
+    }
+
+    /// Has `observer` know how many payloads each transaction holds.
+    pub fn observe_batches(&self, observer: impl Fn(usize) + Send + Sync + 'static) {
+        self.writer.observe(Observer(Box::new(observer)));
+    }
+
+    /// Records what went to the Broker in place of the database.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_fallbacks(&self, fallbacks: Fallbacks) -> Result<(), StoreError> {
+        Ok(fallbacks::record(&self.parts.database.client().await?, fallbacks).await?)
     }
 
     /// Notes that a payload was refused at this time: its sender has it still. The next transaction records it.

@@ -6,6 +6,7 @@ mod database;
 pub mod dead_letters;
 pub mod due;
 mod error;
+pub mod fallbacks;
 pub mod heartbeats;
 pub mod migrate;
 pub mod notifications;
@@ -38,6 +39,6 @@ pub use streams::{
 };
 pub use transaction::Transaction;
 pub use writer::{
-    EvaluationRequest, KeptRequest, Payload, Receipt, ReceiptKey, TopicBatch, TopicContent, TopicEntry,
-    TopicWriteError, WriteError, Writer, Written,
+    EvaluationRequest, KeptRequest, Observer, Payload, Receipt, ReceiptKey, TopicBatch, TopicContent,
+    TopicEntry, TopicWriteError, WriteError, Writer, Written,
 };

@@ -3,7 +3,13 @@
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Row};
+
+use crate::fallbacks::{self, Fallbacks};
+use crate::{refusals, topic_offsets};
+
+/// More gaps are not named.
+const MOST_GAPS: i64 = 100;
 
 /// What the tables tell of each stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +22,8 @@ pub struct Overview {
     pub newest_receipt_at: Option<Timestamp>,
     /// Rows of `evaluation_request` that are not put off: streams that no rule has looked at yet.
     pub evaluation_requests: i64,
+    /// Since when the oldest of them waits.
+    pub oldest_request_at: Option<Timestamp>,
     /// Those that are: streams whose evaluation failed by itself.
     pub streams_put_off: i64,
     /// Rows of `alert_transition` since the asked time.
@@ -34,6 +42,12 @@ pub struct Overview {
     pub dead_letters: Vec<StageDeadLetters>,
     /// How far the worker is in each partition of a topic.
     pub partitions: Vec<PartitionStanding>,
+    /// Partitions in which other records were found than were to be read, since the asked time.
+    pub gaps: Vec<String>,
+    /// Payloads since the asked time that went to the Broker in direct mode.
+    pub fallbacks: Option<Fallbacks>,
+    /// When a payload was last refused in direct mode.
+    pub refused_at: Option<Timestamp>,
 }
 
 /// How far the worker is in a partition.
@@ -109,12 +123,50 @@ pub async fn overview(
         transitions: row.try_get(4)?,
         newest_heartbeat_at: row.try_get(5)?,
         streams_put_off: row.try_get(6)?,
+        oldest_request_at: oldest_request(client).await?,
         delivered: told.try_get(0)?,
         given_up: told.try_get(1)?,
         due: told.try_get(2)?,
         retrying: told.try_get(3)?,
         dead_letters: dead_letters(client, since).await?,
         partitions: partitions(client).await?,
+        gaps: topic_offsets::gaps(client, since, MOST_GAPS).await?,
+        fallbacks: fallbacks::since(client, since).await?,
+        refused_at: refusals::latest(client).await?,
+    })
+}
+
+/// The partitions of these topics that the worker has not caught up with since, with when it had, at most so many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn partitions_behind(
+    client: &impl GenericClient,
+    topics: &[String],
+    (since, most): (Timestamp, i64),
+) -> Result<Vec<PartitionStanding>, Error> {
+    let sql = "
+        select topic, \"partition\", next, epoch, caught_up_at from topic_offset
+        where source = '' and topic = any($1) and caught_up_at < $2 order by caught_up_at limit $3";
+    client.query(sql, &[&topics, &since, &most]).await?.iter().map(standing).collect()
+}
+
+/// Since when the oldest evaluation request waits that is not put off.
+///
+/// # Errors
+/// Those of the database.
+pub async fn oldest_request(client: &impl GenericClient) -> Result<Option<Timestamp>, Error> {
+    let sql = "select min(requested_at) from evaluation_request where attempts = 0";
+    client.query_one(sql, &[]).await?.try_get(0)
+}
+
+fn standing(row: &Row) -> Result<PartitionStanding, Error> {
+    Ok(PartitionStanding {
+        topic: row.try_get(0)?,
+        partition: row.try_get(1)?,
+        next: row.try_get(2)?,
+        epoch: row.try_get(3)?,
+        caught_up_at: row.try_get(4)?,
     })
 }
 
@@ -122,16 +174,7 @@ async fn partitions(client: &impl GenericClient) -> Result<Vec<PartitionStanding
     let sql = "
         select case source when '' then topic else source || '/' || topic end, \"partition\", next, epoch, caught_up_at
         from topic_offset order by source, topic, \"partition\" limit 1000";
-    let read = |row: &tokio_postgres::Row| {
-        Ok(PartitionStanding {
-            topic: row.try_get(0)?,
-            partition: row.try_get(1)?,
-            next: row.try_get(2)?,
-            epoch: row.try_get(3)?,
-            caught_up_at: row.try_get(4)?,
-        })
-    };
-    client.query(sql, &[]).await?.iter().map(read).collect()
+    client.query(sql, &[]).await?.iter().map(standing).collect()
 }
 
 async fn dead_letters(client: &impl GenericClient, since: Timestamp) -> Result<Vec<StageDeadLetters>, Error> {
@@ -139,7 +182,7 @@ async fn dead_letters(client: &impl GenericClient, since: Timestamp) -> Result<V
         select stage, count(*) filter (where last_at >= $1), count(*) filter (where resolved_at is null),
                count(*) filter (where resolved_at is null and (cause = 'unavailable' or sent_back))
         from dead_letter where last_at >= $1 or resolved_at is null group by stage order by stage";
-    let read = |row: &tokio_postgres::Row| {
+    let read = |row: &Row| {
         Ok(StageDeadLetters {
             stage: row.try_get(0)?,
             since: row.try_get(1)?,

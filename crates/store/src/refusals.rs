@@ -41,12 +41,13 @@ pub async fn latest(client: &impl GenericClient) -> Result<Option<Timestamp>, Er
     client.query_one("select max(at) from refusal", &[]).await?.try_get(0)
 }
 
-/// When a payload was last refused, if within a day before `now`. What is older goes.
+/// When a payload was last refused, if within a day before `now`. What is older goes, and what is noted of fallbacks with it.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn newest(transaction: &Transaction<'_>, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let since = now.checked_sub(KEPT).unwrap_or(Timestamp::MIN);
-    transaction.0.execute("delete from refusal where at < $1", &[&since]).await?;
+    let sql = "with gone as (delete from fallback where at < $1) delete from refusal where at < $1";
+    transaction.0.execute(sql, &[&since]).await?;
     Ok(latest(&transaction.0).await?)
 }

@@ -20,7 +20,7 @@ mod transaction;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadpool_postgres::Client;
@@ -89,6 +89,16 @@ struct Shared {
     partitions: Partitions,
     strategy: InsertStrategy,
     refusals: Refusals,
+    observer: OnceLock<Observer>,
+}
+
+/// What is given the number of payloads of each transaction.
+pub struct Observer(pub Box<dyn Fn(usize) + Send + Sync>);
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Observer")
+    }
 }
 
 #[derive(Debug)]
@@ -128,6 +138,12 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Waiting { payload, answer }).await.map_err(|_| WriteError::Closed)?;
         answered.await.map_err(|_| WriteError::Closed)?
+    }
+
+    /// Has `observer` know how many payloads each transaction held, from now on, those of writers that share with this one too; the
+    /// first observer stays.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.direct.shared.observer.set(observer);
     }
 
     /// Notes that a payload was refused at this time, which the next transaction records ([`crate::refusals`]).
@@ -221,11 +237,17 @@ impl Worker {
         undecided
     }
 
+    fn committed(&self, payloads: usize) {
+        if let Some(Observer(observer)) = self.shared.observer.get() {
+            observer(payloads);
+        }
+    }
+
     async fn attempt(&self, part: &[Waiting]) -> Result<Vec<Written>, StoreError> {
         let payloads: Vec<&Payload> = part.iter().map(|waiting| &waiting.payload).collect();
         let connecting = async {
-            let mut client = self.database.client().await?;
-            self.shared.partitions.ensure(&mut client, &batch::months(&payloads)).await?;
+            let client = self.database.client().await?;
+            self.shared.partitions.ensure(&client, &batch::months(&payloads)).await?;
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
@@ -236,7 +258,11 @@ impl Worker {
             self.shared.refusals.note(at);
         }
         match written {
-            Ok(written) => Ok(written?),
+            Ok(written) => {
+                let written = written?;
+                self.committed(part.len());
+                Ok(written)
+            }
             Err(_) => {
                 // The connection is in the midst of something: it is closed.
                 drop(Client::take(client));

@@ -26,5 +26,6 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let (database, clock) = (Database::new(&settings), runtime.clock);
     let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
     let evaluator = Evaluator { database, clock, pipeline, rules, prewarm };
-    Ok(App::new().stage(Alert::new(evaluator, sink)).keeping(keeper))
+    let metrics = runtime.metrics.of_evaluation();
+    Ok(App::new().stage(Alert::new(evaluator, sink, metrics)).keeping(keeper))
 }

@@ -7,6 +7,7 @@ use event_model::event_types::EVALUATION_REQUESTED;
 use event_model::events::EvaluationRequested;
 use runtime::Deadline;
 use sink::{HttpSink, Sink as _};
+use stage::telemetry::EvaluationMetrics;
 use stage::{Delivery, Outcome, Stage};
 use store::{StoreError, notifications};
 
@@ -18,13 +19,14 @@ use crate::runs::{Runs, Turn};
 pub struct Alert {
     evaluator: Evaluator,
     sink: HttpSink,
+    metrics: EvaluationMetrics,
     runs: Runs,
 }
 
 impl Alert {
     /// A stage around `evaluator`, which asks at `sink` for another event where more is to be done.
-    pub const fn new(evaluator: Evaluator, sink: HttpSink) -> Self {
-        Self { evaluator, sink, runs: Runs::new() }
+    pub const fn new(evaluator: Evaluator, sink: HttpSink, metrics: EvaluationMetrics) -> Self {
+        Self { evaluator, sink, metrics, runs: Runs::new() }
     }
 
     /// What the event came to, and how many notifications are due. An event that waits too long for the runs before it
@@ -36,6 +38,7 @@ impl Alert {
             Turn::Late => return Ok((Summary { more: true, ..Summary::default() }, 0)),
         };
         let summary = self.evaluator.run(scope, deadline).await?;
+        self.metrics.run(summary.waited.unsigned_abs(), summary.put_off);
         if !summary.more {
             run.left_nothing();
         }

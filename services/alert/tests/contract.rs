@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use runtime::{ClientOptions, Clock, Env, Prewarm};
 use serde_json::json;
 use sink::{HttpSink, Overrides};
+use stage::telemetry::EvaluationMetrics;
 use stage::{Delivery, Outcome, Stage as _};
 use store::{Database, DatabaseSettings};
 
@@ -44,7 +45,7 @@ async fn answer(event_type: &str, data: serde_json::Value) -> Outcome {
     let evaluator = Evaluator { database, clock, pipeline, rules, prewarm };
     let url = "http://127.0.0.1:1/".parse().unwrap();
     let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
-    let stage = Alert::new(evaluator, sink);
+    let stage = Alert::new(evaluator, sink, EvaluationMetrics::default());
     let mut event = cloudevent::new(event_type, "/stages/transform", "1");
     cloudevent::set_json(&mut event, &data).unwrap();
     stage.handle(event, Delivery::at(now)).await

@@ -15,6 +15,7 @@ use pipeline_config::Pipeline;
 use runtime::{ClientOptions, Clock, Prewarm};
 use serde_json::json;
 use sink::{HttpSink, Overrides};
+use stage::telemetry::EvaluationMetrics;
 use stage::{Delivery, Outcome, Stage as _};
 use store::migrate::ROLES;
 use store::{Database, DatabaseSettings, active_pipeline, migrate};
@@ -65,7 +66,11 @@ impl World {
         let broker = TestReceiver::start().await;
         let url = broker.url("/freshet/default").parse().unwrap();
         let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
-        let alert = Alert::new(Evaluator { database, clock, pipeline, rules, prewarm }, sink);
+        let alert = Alert::new(
+            Evaluator { database, clock, pipeline, rules, prewarm },
+            sink,
+            EvaluationMetrics::default(),
+        );
         Some(Self { sql, _server: server, broker, alert })
     }
 }

@@ -36,6 +36,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
                 sources: config.sources.count(),
                 threads: runtime.settings.server_threads,
                 clock: runtime.clock.clone(),
+                metrics: runtime.metrics.of_persisting(),
             }))
         }
         None => HandOver::Queue(sink.clone()),

@@ -25,6 +25,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let Config { pipeline, sink } = config;
     let (database, clock) = (Database::new(&database), runtime.clock);
     let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
-    let stage = Transform::new(TransformParts { pipeline, database, prewarm, sink, clock });
+    let stage = Transform::new(TransformParts { pipeline, database, prewarm, sink, clock })
+        .measured(runtime.metrics.of_persisting());
     Ok(App::new().stage(stage).keeping(keeper))
 }

@@ -8,6 +8,7 @@ use persist::{Arrival, Persist, PersistError, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
 use sink::{HttpSink, Sink as _, SinkError};
+use stage::telemetry::PersistMetrics;
 use stage::{Delivery, Outcome, Stage};
 use store::Database;
 
@@ -43,6 +44,13 @@ impl Transform {
         let TransformParts { pipeline, database, prewarm, sink, clock } = parts;
         let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE });
         Self { persist, sink, clock }
+    }
+
+    /// The same, with what it measures.
+    #[must_use]
+    pub fn measured(self, metrics: PersistMetrics) -> Self {
+        self.persist.observe_batches(move |payloads| metrics.batch(payloads));
+        self
     }
 
     /// The first event is the answer; what there is beside it goes to the sink before.

@@ -14,6 +14,7 @@ use receivers::{AddressPolicy, Outgoing};
 use runtime::{ClientOptions, Clock, Prewarm};
 use scheduler::{Config, Queues, Scheduler};
 use sink::{HttpSink, Overrides};
+use stage::telemetry::EvaluationMetrics;
 use stage::{Delivery, Outcome, Stage};
 use store::{Database, DatabaseSettings, active_pipeline};
 use testkit::{TestDatabase, TestReceiver};
@@ -110,7 +111,7 @@ impl Stages {
             transform: Transform::new(transform),
             worker: Persist::new(parts("worker")),
             evaluator: evaluator(),
-            alert: Alert::new(evaluator(), sink()),
+            alert: Alert::new(evaluator(), sink(), EvaluationMetrics::default()),
             notify: Notify::new(deliverer),
             scheduler: Scheduler::new(
                 Config::new(&pipeline, Queues::Unknown, sink()),

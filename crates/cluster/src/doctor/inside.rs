@@ -7,7 +7,10 @@ use kafka::KafkaSettings;
 use runtime::{Clock, Failure};
 use serde::{Deserialize, Serialize};
 use store::dead_letters::{self, Cause, Filter, State};
+use store::fallbacks::{self, Fallbacks};
+use store::overview::PartitionStanding;
 use store::{Database, StoreError, active_pipeline, alerts, migrate, overview, refusals, topic_offsets};
+use topology::TICK_TIMER;
 
 use super::{Finding, code};
 
@@ -41,6 +44,12 @@ pub struct DatabaseReport {
     pub gaps: Vec<String>,
     /// When a payload was last refused in direct mode, if within an hour.
     pub refused_at: Option<Timestamp>,
+    /// Payloads that went to the Broker in direct mode within an hour.
+    pub fallbacks: Option<Fallbacks>,
+    /// Since when the oldest evaluation request waits, where that is long.
+    pub late_since: Option<Timestamp>,
+    /// Partitions of the release's topics that the worker has not caught up with for long.
+    pub behind: Vec<PartitionStanding>,
 }
 
 /// What Kafka says.
@@ -56,8 +65,10 @@ pub struct KafkaReport {
 const MOST: u16 = 1000;
 /// For so long a gap is told.
 const GAPS_SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// For so long a refusal is.
+/// For so long a refusal is, and a fallback.
 const REFUSED_SINCE: Duration = Duration::from_secs(3600);
+/// What waits for longer than three ticks is late.
+const LATE: Duration = Duration::from_secs(3 * TICK_TIMER.every.as_secs());
 
 impl Report {
     /// Looks at `database`, and at Kafka where the process knows one: whether it has `topics`.
@@ -66,8 +77,9 @@ impl Report {
         kafka: Option<Result<KafkaSettings, Failure>>,
         topics: &[String],
     ) -> Self {
-        let database =
-            DatabaseReport::now(database).await.map_err(|error| Failure::of(&error).message().to_owned());
+        let database = DatabaseReport::now(database, topics)
+            .await
+            .map_err(|error| Failure::of(&error).message().to_owned());
         let kafka = match kafka {
             Some(settings) => Some(KafkaReport::now(settings, topics).await),
             None => None,
@@ -77,7 +89,7 @@ impl Report {
 }
 
 impl DatabaseReport {
-    async fn now(database: &Database) -> Result<Self, StoreError> {
+    async fn now(database: &Database, topics: &[String]) -> Result<Self, StoreError> {
         let client = match database.client().await {
             Ok(client) => client,
             Err(StoreError::SchemaTooOld { found, needed }) => {
@@ -93,6 +105,8 @@ impl DatabaseReport {
         }
         let now = Clock::system().now();
         let refused_at = refusals::latest(&client).await?;
+        let oldest = overview::oldest_request(&client).await?;
+        let bounds = (now - LATE, i64::from(MOST));
         Ok(Self {
             schema: migrate::version(&**client).await?,
             needed: migrate::NEEDED_VERSION,
@@ -103,6 +117,9 @@ impl DatabaseReport {
             failing: alerts::devices_put_off(&client, i64::from(MOST)).await?,
             gaps: topic_offsets::gaps(&client, now - GAPS_SINCE, i64::from(MOST)).await?,
             refused_at: refused_at.filter(|at| *at > now - REFUSED_SINCE),
+            fallbacks: fallbacks::since(&client, now - REFUSED_SINCE).await?,
+            late_since: oldest.filter(|at| *at < now - LATE),
+            behind: overview::partitions_behind(&client, topics, bounds).await?,
         })
     }
 }
@@ -186,11 +203,30 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         let what = format!("senders were refused, last at {at:.0}");
         found.push(Finding::new(code::PAYLOADS_REFUSED, "ingest", what));
     }
+    if let Some(Fallbacks { at, payloads }) = database.fallbacks {
+        let what = format!("the Broker took {payloads} payloads, the last at {at:.0}");
+        found.push(Finding::new(code::FALLBACK_IN_USE, "ingest", what));
+    }
+    if let Some(since) = database.late_since {
+        let what = format!("the oldest evaluation request waits since {since:.0}");
+        found.push(Finding::new(code::EVALUATION_LATE, "alert", what));
+    }
+    if let Some(PartitionStanding { topic, partition, epoch, caught_up_at, .. }) = database.behind.first() {
+        let since = caught_up_at.map_or_else(|| "it is there".to_owned(), |at| format!("{at:.0}"));
+        let what = format!(
+            "{} partitions wait, {topic}/{partition} (epoch {epoch}) since {since}",
+            database.behind.len()
+        );
+        found.push(Finding::new(code::WORKER_BEHIND, "worker", what));
+    }
     found
 }
 
 #[cfg(test)]
 mod tests {
+    use store::fallbacks::Fallbacks;
+    use store::overview::PartitionStanding;
+
     use super::{DatabaseReport, KafkaReport, Report, judge};
 
     fn well() -> DatabaseReport {
@@ -229,6 +265,12 @@ mod tests {
         );
         let refused_at = Some(jiff::Timestamp::UNIX_EPOCH);
         assert_eq!(codes(DatabaseReport { refused_at, ..well() }), ["payloads-refused"]);
+        assert_eq!(codes(DatabaseReport { late_since: refused_at, ..well() }), ["evaluation-late"]);
+        let fallbacks = refused_at.map(|at| Fallbacks { at, payloads: 3 });
+        assert_eq!(codes(DatabaseReport { fallbacks, ..well() }), ["fallback-in-use"]);
+        let (topic, caught_up_at) = ("payloads".to_owned(), refused_at);
+        let behind = vec![PartitionStanding { topic, partition: 1, next: 5, epoch: 2, caught_up_at }];
+        assert_eq!(codes(DatabaseReport { behind, ..well() }), ["worker-behind"]);
     }
 
     #[test]

@@ -166,6 +166,7 @@ mod tests {
             faulty_receipts: 2,
             newest_receipt_at: None,
             evaluation_requests: 3,
+            oldest_request_at: None,
             streams_put_off: 0,
             transitions: 4,
             delivered: 5,
@@ -174,6 +175,9 @@ mod tests {
             retrying: 0,
             newest_heartbeat_at: None,
             partitions: Vec::new(),
+            gaps: Vec::new(),
+            fallbacks: None,
+            refused_at: None,
             dead_letters: vec![
                 StageDeadLetters { stage: "transform".into(), since: 2, open: 1, to_send_back: 0 },
                 StageDeadLetters {

@@ -73,6 +73,7 @@ mod tests {
             faulty_receipts: 0,
             newest_receipt_at: "2026-11-23T21:00:00Z".parse().ok(),
             evaluation_requests: 0,
+            oldest_request_at: None,
             streams_put_off: 0,
             transitions: 0,
             delivered: 0,
@@ -82,6 +83,9 @@ mod tests {
             newest_heartbeat_at: None,
             dead_letters: Vec::new(),
             partitions: Vec::new(),
+            gaps: Vec::new(),
+            fallbacks: None,
+            refused_at: None,
         };
         change(&mut overview);
         Counts { overview: Ok(overview), lags: Ok(lags) }

@@ -200,7 +200,7 @@ pub(crate) async fn run(process: &Evaluator, _: &[i32]) -> Summary {
 async fn run_whole(process: &Evaluator, scope: Scope) -> Summary {
     let mut sum = Summary::default();
     loop {
-        let Summary { transitions, notifications, streams, more } =
+        let Summary { transitions, notifications, streams, more, .. } =
             process.run(scope, Deadline::within(BUDGET)).await.unwrap();
         sum.transitions += transitions;
         sum.notifications += notifications;

@@ -121,6 +121,78 @@ impl TopicInstruments {
     }
 }
 
+/// What is measured where payloads are persisted. Does nothing where nothing is exported.
+#[derive(Debug, Clone, Default)]
+pub struct PersistMetrics(Option<PersistInstruments>);
+
+#[derive(Debug, Clone)]
+struct PersistInstruments {
+    batch_size: Histogram<u64>,
+    fallbacks: Counter<u64>,
+    refusals: Counter<u64>,
+}
+
+impl Metrics {
+    /// The instruments of what persists payloads.
+    pub fn of_persisting(&self) -> PersistMetrics {
+        PersistMetrics(self.meter().map(|meter| {
+            let counter = |name: &'static str| meter.u64_counter(name).with_unit("{payload}").build();
+            let batch_size = meter.u64_histogram(names::PERSIST_BATCH_SIZE).with_unit("{payload}");
+            PersistInstruments {
+                batch_size: batch_size.with_boundaries(names::BATCH_BUCKETS.to_vec()).build(),
+                fallbacks: counter(names::DIRECT_FALLBACKS),
+                refusals: counter(names::DIRECT_REFUSALS),
+            }
+        }))
+    }
+
+    /// The instruments of what evaluates rules.
+    pub fn of_evaluation(&self) -> EvaluationMetrics {
+        EvaluationMetrics(self.meter().map(|meter| {
+            let wait = meter.f64_histogram(names::EVALUATION_WAIT).with_unit("s");
+            let put_off = meter.u64_counter(names::EVALUATION_PUT_OFF).with_unit("{stream}");
+            (wait.with_boundaries(names::WAIT_BUCKETS.to_vec()).build(), put_off.build())
+        }))
+    }
+}
+
+impl PersistMetrics {
+    /// A transaction of so many payloads was committed.
+    pub fn batch(&self, payloads: usize) {
+        if let Some(instruments) = &self.0 {
+            instruments.batch_size.record(u64::try_from(payloads).unwrap_or(u64::MAX), &[]);
+        }
+    }
+
+    /// The Broker was given a payload in place of the database.
+    pub fn fallback(&self) {
+        if let Some(instruments) = &self.0 {
+            instruments.fallbacks.add(1, &[]);
+        }
+    }
+
+    /// A payload was refused.
+    pub fn refusal(&self) {
+        if let Some(instruments) = &self.0 {
+            instruments.refusals.add(1, &[]);
+        }
+    }
+}
+
+/// What is measured of evaluations. Does nothing where nothing is exported.
+#[derive(Debug, Clone, Default)]
+pub struct EvaluationMetrics(Option<(Histogram<f64>, Counter<u64>)>);
+
+impl EvaluationMetrics {
+    /// A run came to its end: how long the oldest request waited, and how many streams it put off.
+    pub fn run(&self, waited: Duration, put_off: u32) {
+        if let Some((wait, streams)) = &self.0 {
+            wait.record(waited.as_secs_f64(), &[]);
+            streams.add(u64::from(put_off), &[]);
+        }
+    }
+}
+
 /// The method, or the conventions' word for one that anybody could make up.
 fn known_method(method: &str) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];

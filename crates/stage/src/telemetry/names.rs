@@ -14,6 +14,17 @@ pub const TOPIC_EPOCH: &str = "freshet.topic.epoch";
 /// Counter: partitions in which other records were found than were to be read.
 pub const TOPIC_GAPS: &str = "freshet.topic.gaps";
 
+/// Counter: payloads that the Broker was given in direct mode, in place of the database.
+pub const DIRECT_FALLBACKS: &str = "freshet.direct.fallbacks";
+/// Counter: payloads that neither took.
+pub const DIRECT_REFUSALS: &str = "freshet.direct.refusals";
+/// Histogram: payloads of one transaction.
+pub const PERSIST_BATCH_SIZE: &str = "freshet.persist.batch.size";
+/// Histogram, seconds: how long the oldest evaluation request of a run waited.
+pub const EVALUATION_WAIT: &str = "freshet.evaluation.wait";
+/// Counter: evaluations that failed, whose stream was put off.
+pub const EVALUATION_PUT_OFF: &str = "freshet.evaluation.put_off";
+
 /// The topic.
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging.destination.name";
 /// The partition.
@@ -36,6 +47,12 @@ pub const FAAS_VERSION: &str = "faas.version";
 pub const SERVICE_INSTANCE_ID: &str = "service.instance.id";
 /// Freshet's version.
 pub const SERVICE_VERSION: &str = "service.version";
+
+/// The bounds of the buckets of batches.
+pub const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// The bounds of the buckets of what may wait for ticks, in seconds.
+pub const WAIT_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 900.0, 3600.0];
 
 /// The bounds of the buckets that the conventions advise for durations of requests, in seconds.
 pub const DURATION_BUCKETS: [f64; 14] =

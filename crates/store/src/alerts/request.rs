@@ -26,6 +26,8 @@ pub struct Request {
     pub token: i64,
     /// The trace of the payload that made it last.
     pub traceparent: Option<String>,
+    /// Since when the stream has such readings.
+    pub requested_at: Timestamp,
     /// The moments from `from` on; `None` where they are many.
     pub unseen: Option<Moments>,
 }
@@ -76,10 +78,11 @@ pub async fn requests(
     streams: &[i32],
 ) -> Result<BTreeMap<i32, Request>, StoreError> {
     let sql = r#"
-        select r.stream_id, r.from_at, r.token, r.traceparent, m.*
+        select r.stream_id, r.from_at, r.token, r.traceparent, r.requested_at, m.*
         from unnest($1::integer[]) as w (id)
         cross join lateral (
-            select stream_id, from_at, token, traceparent from evaluation_request where stream_id = w.id offset 0) as r
+            select stream_id, from_at, token, traceparent, requested_at
+            from evaluation_request where stream_id = w.id offset 0) as r
         left join lateral (
             select observed_at, "values", texts, quality from moment
             where stream_id = r.stream_id and observed_at >= r.from_at
@@ -96,11 +99,12 @@ pub async fn requests(
                 from: row.try_get(1)?,
                 token: row.try_get(2)?,
                 traceparent: row.try_get(3)?,
+                requested_at: row.try_get(4)?,
                 unseen: Some(Moments::default()),
             }),
         };
         if let Some(unseen) = &mut request.unseen {
-            unseen.push(row, 4)?;
+            unseen.push(row, 5)?;
         }
     }
     for request in requests.values_mut() {

@@ -169,6 +169,7 @@ impl Writer {
             let ranges = ranges::stamp(&batch.topic, &spans, batch.entries.iter_mut().take(records));
             match worker.attempt_topic(batch, records, (&spans, &ranges)).await {
                 Ok(Attempted::Committed(written)) => {
+                    worker.committed(written.len());
                     batch.written.extend(written);
                     batch.advance(records, &spans);
                     most = usize::MAX;
@@ -277,8 +278,8 @@ impl Worker {
             return Ok(Attempted::Shorter(cut));
         }
         let connecting = async {
-            let mut client = self.database.client().await?;
-            self.shared.partitions.ensure(&mut client, &batch::months(&distinct.first)).await?;
+            let client = self.database.client().await?;
+            self.shared.partitions.ensure(&client, &batch::months(&distinct.first)).await?;
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use runtime::Clock;
 use store::Database;
-use store::overview::PartitionStanding;
+use store::fallbacks::Fallbacks;
+use store::overview::{Overview, PartitionStanding};
 
 use crate::cluster_args::ClusterArgs;
 use crate::database;
@@ -118,6 +119,24 @@ async fn from_inside(
         .map_err(|error| Failure::because("the pod's answer is not of this release", &error))
 }
 
+/// What has gone another way than usual, or waits.
+fn notices(overview: &Overview) -> Vec<String> {
+    let Overview { gaps, fallbacks, refused_at, oldest_request_at, streams_put_off, .. } = overview;
+    let time = |at: &Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut lines = Vec::new();
+    if let Some(Fallbacks { at, payloads }) = fallbacks {
+        lines.push(format!("ingest: {payloads} payloads went to the Broker, the last at {}", time(at)));
+    }
+    lines.extend(refused_at.as_ref().map(|at| format!("ingest: a payload was last refused at {}", time(at))));
+    let oldest = oldest_request_at.as_ref();
+    lines.extend(oldest.map(|at| format!("alert: the oldest evaluation request waits since {}", time(at))));
+    lines.extend(gaps.iter().map(|gap| format!("worker: {gap}")));
+    if *streams_put_off > 0 {
+        lines.push(format!("alert: {streams_put_off} streams are put off, whose evaluation failed"));
+    }
+    lines
+}
+
 /// What the table does not say, to standard error.
 fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
     match counts {
@@ -133,6 +152,9 @@ fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
                     args.since.as_secs(),
                     heartbeat.as_deref().unwrap_or("never")
                 );
+                for line in notices(overview) {
+                    eprintln!("{line}");
+                }
                 for PartitionStanding { topic, partition, next, epoch, caught_up_at } in &overview.partitions
                 {
                     let caught_up = caught_up_at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());

@@ -10,6 +10,7 @@
 //! It is the same event everywhere: one that the database may have taken, and that the Broker is then given, is stored once.
 
 mod breaker;
+mod fallbacks;
 mod hints;
 mod places;
 
@@ -28,12 +29,15 @@ use pipeline_config::Pipeline;
 use runtime::trace::TraceContext;
 use runtime::{Clock, FailedEvent, KeepFailed as _, Prewarm};
 use sink::Sink;
+use stage::telemetry::PersistMetrics;
 use store::dead_letters::DeadLetterKeeper;
+use store::fallbacks::Fallbacks;
 use store::{Database, DatabaseSettings};
 
 use crate::problem::Problem;
 use crate::queue::queue;
 use breaker::Breaker;
+use fallbacks::Unrecorded;
 use hints::Hints;
 use places::Places;
 pub(crate) use places::Taken;
@@ -63,6 +67,8 @@ pub struct DirectParts<S> {
     pub threads: usize,
     /// The time.
     pub clock: Clock,
+    /// What is measured.
+    pub metrics: PersistMetrics,
 }
 
 /// Persists payloads before they are answered.
@@ -80,6 +86,7 @@ struct Shared<S> {
     keeper: DeadLetterKeeper,
     hints: Hints<S>,
     breaker: Breaker,
+    fallbacks: Arc<Unrecorded>,
     database: Places,
     broker: Places,
     writers: Mutex<Writers>,
@@ -126,11 +133,14 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         let keeper = DeadLetterKeeper::new(database.clone(), stage);
         let (pipeline, prewarm) = (pipeline.clone(), prewarm.clone());
         let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage });
+        let metrics = parts.metrics.clone();
+        persist.observe_batches(move |payloads| metrics.batch(payloads));
         let places = || Places::new(parts.places, parts.sources);
         let shared = Shared {
             keeper,
             hints: Hints::start(parts.sink.clone()),
             breaker: Breaker::default(),
+            fallbacks: Arc::default(),
             database: places(),
             broker: places(),
             writers: Mutex::new(Writers { most, made: Vec::new(), given: 0 }),
@@ -163,6 +173,9 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             let error: &(dyn Error + 'static) = &error;
             tracing::warn!(error, "that payloads were refused is not recorded");
         }
+        if let Some(fallbacks) = self.shared.fallbacks.take() {
+            record(&self.persist, &self.shared.fallbacks, fallbacks).await;
+        }
     }
 
     /// Returns once the payload is committed, or the Broker has it.
@@ -178,7 +191,10 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         };
         let taken = if self.shared.parts.falls_back {
             match self.shared.broker.enter(at_broker, bytes) {
-                Some(_place) => queue(&self.shared.parts.sink, &carried.whole(), trace.as_ref()).await,
+                Some(_place) => {
+                    let queued = queue(&self.shared.parts.sink, &carried.whole(), trace.as_ref()).await;
+                    queued.inspect(|()| self.fell_back(received_at))
+                }
                 None => Err(Problem::overloaded()),
             }
         } else {
@@ -189,7 +205,22 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 }
             })
         };
-        taken.inspect_err(|_| self.persist.note_refusal(received_at))
+        taken.inspect_err(|_| {
+            self.shared.parts.metrics.refusal();
+            self.persist.note_refusal(received_at);
+        })
+    }
+
+    fn fell_back(&self, at: Timestamp) {
+        self.shared.parts.metrics.fallback();
+        self.shared.fallbacks.note(at);
+    }
+
+    /// Records what fell back, where it is time to.
+    fn record_fallbacks(&self) {
+        let Some(fallbacks) = self.shared.fallbacks.due() else { return };
+        let (persist, unrecorded) = (self.persist.clone(), Arc::clone(&self.shared.fallbacks));
+        tokio::spawn(async move { record(&persist, &unrecorded, fallbacks).await });
     }
 
     async fn commit(
@@ -208,6 +239,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 if self.shared.breaker.succeeded() {
                     tracing::info!("the database takes payloads again");
                 }
+                self.record_fallbacks();
                 self.publish(publications).await;
                 Ok(())
             }
@@ -277,5 +309,13 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 tracing::error!(error, event_type = publication.event.ty(), "an event was not published");
             }
         }
+    }
+}
+
+async fn record(persist: &Persist, unrecorded: &Unrecorded, fallbacks: Fallbacks) {
+    if let Err(error) = persist.record_fallbacks(fallbacks).await {
+        let error: &(dyn Error + 'static) = &error;
+        tracing::warn!(error, "that payloads went to the Broker is not recorded yet");
+        unrecorded.give_back(fallbacks);
     }
 }
