@@ -58,7 +58,8 @@ impl Pipeline {
         let findings = report.finish();
         match (pipeline, root) {
             (Some(pipeline), Some(root)) if findings.mistakes.is_empty() => {
-                Ok(Self { hash: hash::of(&root), warnings: findings.warnings, ..pipeline })
+                let Findings { warnings, advice, .. } = findings;
+                Ok(Self { hash: hash::of(&root), warnings, advice, ..pipeline })
             }
             _ => Err(findings),
         }

@@ -53,6 +53,8 @@ pub struct Pipeline {
     pub hash: String,
     /// What will hurt, though it is no mistake.
     pub warnings: Vec<Mistake>,
+    /// What hurts where the Broker keeps nothing over a restart.
+    pub advice: Vec<Mistake>,
 }
 
 /// How long a notification is tried before the receivers of `fallback` get it too, by the alert's severity.
@@ -194,6 +196,7 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         ),
         hash: String::new(),
         warnings: Vec::new(),
+        advice: Vec::new(),
     }
 }
 

@@ -196,6 +196,10 @@ pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
                 );
                 report.mistake(*place, text);
             }
+            let text = format!(
+                "source `{name}` is events in the Broker, and this class keeps none over a restart: those under way are lost, in every mode"
+            );
+            report.advise(*place, text);
         }
         if !value.is_webhook() {
             continue;

@@ -13,6 +13,7 @@ pub struct Report {
     files: Vec<String>,
     mistakes: RefCell<Vec<(Place, String)>>,
     warnings: RefCell<Vec<(Place, String)>>,
+    advice: RefCell<Vec<(Place, String)>>,
 }
 
 /// All that was found, in the order of the files and of their lines.
@@ -22,6 +23,8 @@ pub struct Findings {
     pub mistakes: Vec<Mistake>,
     /// What will hurt, though it is no mistake.
     pub warnings: Vec<Mistake>,
+    /// What hurts only under a condition that the files do not tell.
+    pub advice: Vec<Mistake>,
 }
 
 impl Report {
@@ -43,6 +46,11 @@ impl Report {
     /// Notes what will hurt.
     pub fn warn(&self, place: Place, text: impl Into<String>) {
         self.warnings.borrow_mut().push((place, text.into()));
+    }
+
+    /// Notes what hurts only under a condition that the files do not tell.
+    pub fn advise(&self, place: Place, text: impl Into<String>) {
+        self.advice.borrow_mut().push((place, text.into()));
     }
 
     /// How many mistakes were noted.
@@ -69,7 +77,11 @@ impl Report {
             };
             list.into_iter().map(mistake).collect()
         };
-        Findings { mistakes: sorted(&self.mistakes), warnings: sorted(&self.warnings) }
+        Findings {
+            mistakes: sorted(&self.mistakes),
+            warnings: sorted(&self.warnings),
+            advice: sorted(&self.advice),
+        }
     }
 
     fn name(&self, place: Place) -> &str {

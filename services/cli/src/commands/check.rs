@@ -16,7 +16,13 @@ pub struct Args {
     /// The pipeline: files and folders; several are one pipeline. `-` alone is standard input
     #[arg(value_name = "FILE", env = VARIABLE, default_value = "freshet.yaml")]
     files: Vec<Files>,
+    /// The class of the Broker that the pipeline will have, for what depends on it
+    #[arg(long, value_name = "CLASS", default_value = KEEPS)]
+    broker_class: String,
 }
+
+/// The class that keeps what it takes.
+const KEEPS: &str = "Kafka";
 
 const STANDARD_INPUT: &str = "standard input";
 /// What is read of standard input, in bytes.
@@ -40,14 +46,17 @@ pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let files: Files = args.files.iter().cloned().collect();
     let is_standard_input = files.to_string() == "-";
     let loaded = if is_standard_input { from_standard_input()? } else { Pipeline::load(&files) };
-    let Findings { mistakes, warnings } = match loaded {
-        Ok(pipeline) => Findings { mistakes: Vec::new(), warnings: pipeline.warnings },
+    let Findings { mistakes, mut warnings, advice } = match loaded {
+        Ok(Pipeline { warnings, advice, .. }) => Findings { mistakes: Vec::new(), warnings, advice },
         Err(LoadError::Mistakes(found)) => found,
         Err(error @ LoadError::Unreadable { .. }) => {
             return Err(Failure::because("there is nothing to check", &error)
                 .hint("name the file: freshet check FILE"));
         }
     };
+    if args.broker_class != KEEPS {
+        warnings.extend(advice);
+    }
     let findings: Vec<_> = findings("mistake", &mistakes).chain(findings("warning", &warnings)).collect();
     match format {
         Format::Json => output::json(&findings)?,

@@ -34,6 +34,18 @@ fn warnings_alone_are_no_failure_and_programs_get_json() {
 }
 
 #[test]
+fn events_of_others_are_warned_of_where_the_broker_keeps_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    std::fs::write(&file, "sources:\n  a: {format: json, events: {type: com.example.reading}}\n").unwrap();
+    let checked = |more: &[&str]| freshet(&[&["check", file.to_str().unwrap()], more].concat());
+    assert_eq!(checked(&[]).stdout, "");
+    let run = checked(&["--broker-class", "MTChannelBasedBroker"]);
+    let warning = format!("{}:2:3: warning: source `a` is events in the Broker", file.display());
+    assert!(run.status == 0 && run.stdout.starts_with(&warning), "{}", run.stdout);
+}
+
+#[test]
 fn several_files_are_checked_as_one_pipeline() {
     let folder = tempfile::tempdir().unwrap();
     let (sources, rules) = (folder.path().join("sources.yaml"), folder.path().join("rules.yaml"));
