@@ -3,6 +3,11 @@
 {{- .Values.mode | default (ternary "broker" "direct" (eq .Values.broker.class "Kafka")) -}}
 {{- end -}}
 
+{{/* Whether there is a worker: in topic mode, and until what that has left is read. */}}
+{{- define "freshet.hasWorker" -}}
+{{- if or (eq (include "freshet.mode" .) "topic") .Values.topic.draining -}}yes{{- end -}}
+{{- end -}}
+
 {{/*
 What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores payloads; and where the Broker keeps nothing,
 `dead-letter` sends payloads back past it.
@@ -25,7 +30,7 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- define "freshet.stage.kafka" -}}
 {{- $root := index . 0 -}}
 {{- $triggers := and (eq $root.Values.broker.class "Kafka") (ne $root.Values.kafka.bootstrapServers "") -}}
-{{- $there := dict "payloads" (eq (include "freshet.mode" $root) "topic") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" $triggers -}}
+{{- $there := dict "payloads" (ne (include "freshet.hasWorker" $root) "") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" $triggers -}}
 {{- $uses := list -}}
 {{- range (index . 1).kafka -}}
 {{- if get $there . -}}{{- $uses = append $uses . -}}{{- end -}}
@@ -47,13 +52,13 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- if or (eq (include "freshet.mode" .) "topic") (include "freshet.sourceTopics" . | fromJsonArray) -}}yes{{- end -}}
 {{- end -}}
 
-{{/* Whom a stage prewarms: (list $ "stage"). `transform` is next in broker mode alone. */}}
+{{/* Whom a stage prewarms: (list $ "stage"). */}}
 {{- define "freshet.env.prewarm" -}}
 {{- $root := index . 0 -}}
 {{- $stage := index . 1 -}}
 {{- $urls := dict -}}
 {{- range ($root.Files.Get "files/topology.yaml" | fromYaml).prewarms -}}
-{{- if and $root.Values.prewarm.enabled (eq .stage $stage) (not (and (eq .next "transform") (ne (include "freshet.mode" $root) "broker"))) -}}
+{{- if and $root.Values.prewarm.enabled (eq .stage $stage) (has (include "freshet.mode" $root) .modes) -}}
 {{- $_ := set $urls .variable (append (get $urls .variable | default list) (include "freshet.stage.url" (list $root .next))) -}}
 {{- end -}}
 {{- end -}}

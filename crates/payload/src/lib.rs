@@ -18,4 +18,4 @@ pub use plain::{PlainPayload, PlainValue};
 pub use record::{CredentialTraces, RequestHead, record};
 pub use refusal::Refusal;
 pub use repetition::Repetition;
-pub use watch::{holds_watched, is_watched, may_be_watched};
+pub use watch::{holds_firing, holds_watched, is_watched, may_be_watched};

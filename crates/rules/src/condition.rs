@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::rule::{Condition, Direction};
+use crate::rule::{Condition, Direction, Rule};
 use crate::series::Point;
 use crate::state::State;
 
@@ -47,6 +47,17 @@ pub(crate) fn is_breach(condition: &Condition, before: bool, measured: f64) -> b
             exceeds(before, magnitude(direction, measured), threshold, clear)
         }
         Condition::Absent { .. } => false,
+    }
+}
+
+impl Rule {
+    /// Whether a series that is not in breach fires by a reading of this value alone, whatever came before.
+    pub fn fires_at(&self, value: f64) -> bool {
+        let by_value = matches!(
+            self.condition,
+            Condition::Above { .. } | Condition::Below { .. } | Condition::Outside { .. }
+        );
+        by_value && self.hold.is_zero() && is_breach(&self.condition, false, value)
     }
 }
 

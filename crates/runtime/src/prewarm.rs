@@ -55,9 +55,23 @@ impl Prewarm {
         Self((!next.urls.is_empty()).then(|| Arc::new(next)))
     }
 
+    /// None where they are not needed.
+    #[must_use]
+    pub fn only_if(self, needed: bool) -> Self {
+        if needed { self } else { Self::default() }
+    }
+
     /// Prewarms the next stages, unless that was done within the last 30 s. Returns at once. Must be called within a Tokio runtime.
     pub fn send(&self) {
         if let Some(next) = self.permit() {
+            tokio::spawn(next.send());
+        }
+    }
+
+    /// Prewarms the next stages once in the life of this process. Returns at once. Must be called within a Tokio runtime.
+    pub fn send_once(&self) {
+        if let Some(next) = self.permit() {
+            next.rests_until.store(u64::MAX, Ordering::Relaxed);
             tokio::spawn(next.send());
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Mode;
+
 /// One stage: one binary, one image, one Knative Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageSpec {
@@ -77,16 +79,29 @@ pub struct Prewarm {
     pub variable: &'static str,
     /// The stage that will be needed.
     pub next: &'static str,
+    /// In which modes.
+    pub modes: &'static [Mode],
 }
 
-/// Every prewarm: `alert` where a rule watches what came, `notify` where there is a receiver to notify.
-pub const PREWARMS: [Prewarm; 5] = [
-    Prewarm { stage: "ingest", variable: "PREWARM_URLS", next: "transform" },
-    Prewarm { stage: "ingest", variable: "PREWARM_WATCHED_URLS", next: "alert" },
-    Prewarm { stage: "transform", variable: "PREWARM_URLS", next: "alert" },
-    Prewarm { stage: WORKER, variable: "PREWARM_URLS", next: "alert" },
-    Prewarm { stage: "alert", variable: "PREWARM_URLS", next: "notify" },
+/// Every prewarm: `alert` where a rule watches what came, `notify` where there is a receiver to notify. In direct mode `ingest` also
+/// starts `notify` where a reading alone makes an alert fire: one stage fewer comes between.
+pub const PREWARMS: [Prewarm; 6] = [
+    prewarm("ingest", "PREWARM_URLS", "transform", &[Mode::Broker]),
+    prewarm("ingest", "PREWARM_WATCHED_URLS", "alert", &Mode::ALL),
+    prewarm("ingest", "PREWARM_FIRING_URLS", "notify", &[Mode::Direct]),
+    prewarm("transform", "PREWARM_URLS", "alert", &Mode::ALL),
+    prewarm(WORKER, "PREWARM_URLS", "alert", &Mode::ALL),
+    prewarm("alert", "PREWARM_URLS", "notify", &Mode::ALL),
 ];
+
+const fn prewarm(
+    stage: &'static str,
+    variable: &'static str,
+    next: &'static str,
+    modes: &'static [Mode],
+) -> Prewarm {
+    Prewarm { stage, variable, next, modes }
+}
 
 /// The stage that always runs where a topic is read: a Deployment, and no Knative Service.
 pub const WORKER: &str = "worker";

@@ -20,7 +20,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Config {
     /// `FRESHET_PIPELINE`: the sources of these files; `freshet.yaml`.
     pub sources: Sources,
-    /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`: the stages that start while a request is queued or written; none.
+    /// `PREWARM_URLS`, `PREWARM_WATCHED_URLS`, `PREWARM_FIRING_URLS`: the stages that start while a request is queued or written; none.
     pub next_stages: NextStages,
     /// `MAX_BODY_BYTES`: the largest body, as sent and again after decompression; 768 KiB.
     pub max_body_bytes: usize,

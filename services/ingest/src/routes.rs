@@ -180,6 +180,9 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
             HandOver::Direct(direct) => {
                 let content = inspected.finish(received_at);
                 let accepted = content.map(|content| Accepted::new(recorded, content));
+                if let Ok(accepted) = &accepted {
+                    self.next_stages.prewarm_if_firing(accepted);
+                }
                 let (carried, taken) = (Carried::new(event), &webhook.taken);
                 direct.take(Offer { carried, accepted, received_at, trace, taken }).await?;
             }

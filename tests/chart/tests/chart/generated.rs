@@ -28,8 +28,11 @@ fn the_templates_read_what_is_declared() {
         let stages = STAGES.iter().map(|stage| (stage.name, traits(stage)));
         let subscriptions = SUBSCRIPTIONS.iter().map(|one| (one.name, subscription(one)));
         let deliveries = Delivery::ALL.map(|one| (one.name, delivery(one)));
-        let prewarms = PREWARMS
-            .map(|one| json!({"stage": one.stage, "variable": one.variable, "next": one.next}).to_string());
+        let prewarms = PREWARMS.map(|one| {
+            let modes: Vec<_> = one.modes.iter().map(|mode| mode.word()).collect();
+            json!({"stage": one.stage, "variable": one.variable, "next": one.next, "modes": modes})
+                .to_string()
+        });
         format!(
             "{HEAD}stages:\n{}\n# `timer` stands for the source of the PingSource of that name.\nsubscriptions:\n{}\n\
              # Their numbers are values.\ndeliveries:\n{}\ntimers:\n  {}: {{every: {}s, rare: {}s}}\n\nprewarms:\n  - {}\n",

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chart_tests::{Chart, Object, Tools, repository};
 use serde_json::{Value, json};
-use topology::{Delivery, PREWARMS, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, WORKER, timer_source};
+use topology::{
+    Delivery, Mode, PREWARMS, Prewarm, STAGES, SUBSCRIPTIONS, Subscription, TICK_TIMER, WORKER, timer_source,
+};
 
 use crate::{matrix, object, of_kind};
 
@@ -174,17 +176,21 @@ fn a_tick_is_the_cron_line_that_the_pipeline_asks_for() {
 #[test]
 fn each_stage_prewarms_those_that_are_declared() {
     let Some(tools) = Tools::of_this_test() else { return };
-    let objects = Chart::new(tools).ci("kafka").objects();
-    for stage in STAGES {
-        let service = object(&objects, "Service", &format!("farm-{}", stage.name));
-        for variable in ["PREWARM_URLS", "PREWARM_WATCHED_URLS"] {
-            let next: Vec<_> = PREWARMS
-                .iter()
-                .filter(|prewarm| prewarm.stage == stage.name && prewarm.variable == variable)
-                .map(|prewarm| format!("http://farm-{}.fields.svc.cluster.local", prewarm.next))
-                .collect();
-            let said = service.variable(variable).and_then(|value| value.as_str().map(str::to_owned));
-            assert_eq!(said.unwrap_or_default(), next.join(","), "{} {variable}", stage.name);
+    for (values, mode) in [("kafka", Mode::Broker), ("topic-mode", Mode::Topic), ("kafka", Mode::Direct)] {
+        let objects = Chart::new(tools).ci(values).set(&format!("mode={}", mode.word())).objects();
+        for stage in STAGES {
+            let service = object(&objects, "Service", &format!("farm-{}", stage.name));
+            for variable in ["PREWARM_URLS", "PREWARM_WATCHED_URLS", "PREWARM_FIRING_URLS"] {
+                let is_own = |prewarm: &&Prewarm| prewarm.stage == stage.name && prewarm.variable == variable;
+                let next: Vec<_> = PREWARMS
+                    .iter()
+                    .filter(is_own)
+                    .filter(|prewarm| prewarm.modes.contains(&mode))
+                    .map(|prewarm| format!("http://farm-{}.fields.svc.cluster.local", prewarm.next))
+                    .collect();
+                let said = service.variable(variable).and_then(|value| value.as_str().map(str::to_owned));
+                assert_eq!(said.unwrap_or_default(), next.join(","), "{mode:?} {} {variable}", stage.name);
+            }
         }
     }
     let objects = Chart::new(tools).ci("topic-mode").objects();
