@@ -179,6 +179,7 @@ impl Service {
         let counters = &self.counters;
         ServiceStats {
             processes: self.gate.alive(),
+            min_processes: self.spec.min_scale,
             starts: counters.starts.load(Relaxed),
             woken: counters.woken.load(Relaxed),
             last_cold_start_ms: micros(&counters.last_cold_start_micros).as_secs_f64() * 1e3,

@@ -25,6 +25,9 @@ pub struct Stats {
 pub struct ServiceStats {
     /// Processes that run now, starting and stopping ones included.
     pub processes: u32,
+    /// Processes that run without any request: `min-scale`.
+    #[serde(default)]
+    pub min_processes: u32,
     /// Processes started so far.
     pub starts: u64,
     /// Of these, started by a health check (`GET /healthz`): prewarmed.

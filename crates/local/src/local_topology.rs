@@ -22,6 +22,8 @@ use runtime::Failure;
 const NAMESPACE: &str = "default";
 /// The variable that names a stage's folder.
 const SCRATCH: &str = "SCRATCH_DIR";
+/// The stage that requests from outside come to.
+const INGEST: &str = "ingest";
 /// The stage that is the dead letter sink's reader.
 const DEAD_LETTER: &str = "dead-letter";
 /// Requests at once to `ingest`, before which no activator stands.
@@ -50,8 +52,10 @@ pub struct LocalTopology {
     pub environment: Vec<(String, String)>,
     /// Where requests from outside are taken.
     pub listen: SocketAddr,
-    /// The way of a payload to its rows.
+    /// The way of a payload to its rows; the Kafka of topic mode is that of this program's environment.
     pub mode: Mode,
+    /// The topic that the worker reads: of payloads in topic mode, in another one of those that were left in it.
+    pub topic: Option<String>,
     /// How long a stage stays without a request.
     pub idle: Duration,
     /// The time between two ticks; `None` where they come by request only.
@@ -77,7 +81,7 @@ impl LocalTopology {
     /// # Errors
     /// Where a stage's binary is missing.
     pub fn config(&self) -> Result<Config, Failure> {
-        let worker = self.reads_topics.then(|| self.worker());
+        let worker = (self.reads_topics || self.topic.is_some()).then(|| self.worker());
         let services = STAGES.iter().map(|stage| self.service(stage)).chain(worker);
         let services = services.collect::<Result<_, _>>()?;
         Ok(Config {
@@ -104,41 +108,6 @@ impl LocalTopology {
         })
     }
 
-    fn program(&self, stage: &str) -> Result<PathBuf, Failure> {
-        let program = self.binaries.join(stage);
-        if program.exists() {
-            return Ok(program);
-        }
-        Err(Failure::new(format!("the stage {stage} is missing: {}", program.display()))
-            .hint("build every stage (make release), or name their folder with --bin-dir"))
-    }
-
-    fn own_environment(&self, stage: &str) -> [(String, String); 5] {
-        [
-            ("DATABASE_URL".to_owned(), self.database_url.clone()),
-            (VARIABLE.to_owned(), self.pipeline.to_string()),
-            ("K_SINK".to_owned(), BROKER_URL.to_owned()),
-            ("BROKER_POSITIONS_URL".to_owned(), format!("{BROKER_URL}/positions")),
-            (SCRATCH.to_owned(), self.scratch.join(stage).display().to_string()),
-        ]
-    }
-
-    /// Always one process: it is given its work by Kafka.
-    fn worker(&self) -> Result<ServiceSpec, Failure> {
-        let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == WORKER);
-        let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));
-        Ok(ServiceSpec {
-            env: prewarms
-                .chain([("KAFKA_GROUP".to_owned(), self.group())])
-                .chain(self.environment.iter().cloned())
-                .chain(self.own_environment(WORKER))
-                .collect(),
-            min_scale: 1,
-            max_scale: 1,
-            ..ServiceSpec::new(WORKER, self.program(WORKER)?)
-        })
-    }
-
     /// The consumer group of this pipeline alone: another `freshet up` has rows of its own, and all of the records too.
     fn group(&self) -> String {
         let host = nix::unistd::gethostname().unwrap_or_default();
@@ -148,20 +117,11 @@ impl LocalTopology {
 
     fn service(&self, stage: &StageSpec) -> Result<ServiceSpec, Failure> {
         let spec = ServiceSpec::new(stage.name, self.program(stage.name)?);
-        let own = self.own_environment(stage.name);
         let is_direct = self.mode == Mode::Direct && stage.public;
-        // Nothing comes to the stage that the Broker's payloads need.
-        let is_needed = |prewarm: &&Prewarm| !is_direct || prewarm.next != PAYLOADS.stage;
-        let prewarms = PREWARMS.iter().filter(|prewarm| prewarm.stage == stage.name).filter(is_needed);
-        let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));
+        let mode = is_direct.then(|| ("MODE".to_owned(), Mode::Direct.word().to_owned()));
+        let at_once = stage.public.then(|| ("MAX_IN_FLIGHT".to_owned(), AT_ONCE.to_string()));
         Ok(ServiceSpec {
-            // An empty variable turns its prewarm off.
-            env: prewarms
-                .chain(is_direct.then(|| ("MODE".to_owned(), Mode::Direct.word().to_owned())))
-                .chain(stage.public.then(|| ("MAX_IN_FLIGHT".to_owned(), AT_ONCE.to_string())))
-                .chain(self.environment.iter().cloned())
-                .chain(own)
-                .collect(),
+            env: self.environment(stage.name, mode.into_iter().chain(at_once)),
             // Between it and its sender stands nothing that would cost as much as the payload.
             exposed: stage.public,
             listen: if stage.public { self.listen } else { spec.listen },
@@ -173,6 +133,46 @@ impl LocalTopology {
             idle: self.idle,
             ..spec
         })
+    }
+
+    /// The stage that reads topics: always one process, which is given its work by Kafka.
+    fn worker(&self) -> Result<ServiceSpec, Failure> {
+        let spec = ServiceSpec::new(WORKER, self.program(WORKER)?);
+        let group = ("KAFKA_GROUP".to_owned(), self.group());
+        Ok(ServiceSpec { env: self.environment(WORKER, [group]), min_scale: 1, ..spec })
+    }
+
+    fn program(&self, name: &str) -> Result<PathBuf, Failure> {
+        let program = self.binaries.join(name);
+        if program.exists() {
+            return Ok(program);
+        }
+        Err(Failure::new(format!("the stage {name} is missing: {}", program.display()))
+            .hint("build every stage (make release), or name their folder with --bin-dir"))
+    }
+
+    /// The variables of a stage. One that is empty counts as not set, whatever this program's own environment holds.
+    fn environment(
+        &self,
+        stage: &str,
+        more: impl IntoIterator<Item = (String, String)>,
+    ) -> BTreeMap<String, String> {
+        let is_ingest = stage == INGEST;
+        let queues = is_ingest && self.mode == Mode::Topic;
+        let topic = self.topic.clone().filter(|_| queues || !is_ingest).unwrap_or_default();
+        let topic = ("KAFKA_TOPIC".to_owned(), topic);
+        let own = [
+            ("DATABASE_URL", self.database_url.clone()),
+            (VARIABLE, self.pipeline.to_string()),
+            ("K_SINK", if queues { String::new() } else { BROKER_URL.to_owned() }),
+            ("BROKER_POSITIONS_URL", format!("{BROKER_URL}/positions")),
+            (SCRATCH, self.scratch.join(stage).display().to_string()),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value));
+        let is_needed = |prewarm: &&Prewarm| prewarm.stage == stage && prewarm.modes.contains(&self.mode);
+        let prewarms = PREWARMS.iter().filter(is_needed);
+        let prewarms = prewarms.map(|prewarm| (prewarm.variable.to_owned(), service_url(prewarm.next)));
+        prewarms.chain([topic]).chain(more).chain(self.environment.iter().cloned()).chain(own).collect()
     }
 }
 

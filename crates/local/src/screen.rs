@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use knative_local::{ServiceStats, Stats};
-use topology::STAGES;
+use topology::{STAGES, WORKER};
 
 /// Where the stages are shown.
 pub(crate) enum Screen {
@@ -21,8 +21,8 @@ pub(crate) enum Screen {
 }
 
 impl Screen {
-    /// Lines on standard error, as it is.
-    pub(crate) fn open() -> Self {
+    /// Lines on standard error, as it is, for the stages and the worker, where it runs.
+    pub(crate) fn open(has_worker: bool) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::Lines(BTreeMap::new());
         }
@@ -30,10 +30,11 @@ impl Screen {
         let style = ProgressStyle::with_template("{prefix:>12}  {msg}").expect("the template is valid");
         let lines = STAGES
             .iter()
-            .map(|stage| {
-                let line =
-                    all.add(ProgressBar::new_spinner().with_style(style.clone()).with_prefix(stage.name));
-                (stage.name, line)
+            .map(|stage| stage.name)
+            .chain(has_worker.then_some(WORKER))
+            .map(|name| {
+                let line = all.add(ProgressBar::new_spinner().with_style(style.clone()).with_prefix(name));
+                (name, line)
             })
             .collect();
         Self::Terminal { lines, all }

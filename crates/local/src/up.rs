@@ -36,6 +36,8 @@ pub struct Options {
     pub port: u16,
     /// The way of a payload to its rows.
     pub mode: Mode,
+    /// The topic that the worker reads, which is there; none runs where it is `None`.
+    pub topic: Option<String>,
     /// How long a stage stays without a request.
     pub idle: Duration,
     /// The folder of the stages' binaries; beside this program where it is `None`.
@@ -128,6 +130,7 @@ impl Run {
             environment: demo.as_ref().map(Demo::environment).unwrap_or_default(),
             listen: SocketAddr::from((self.options.address, self.options.port)),
             mode: self.options.mode,
+            topic: self.options.topic.clone(),
             idle: self.options.idle,
             tick: Some(tick),
         };
@@ -168,7 +171,8 @@ impl Run {
         demo: impl Future<Output = Result<bool, Failure>>,
         postgres_ended: impl Future<Output = ()>,
     ) -> Result<bool, Failure> {
-        let mut screen = Screen::open();
+        let mut screen =
+            Screen::open(local_topology::reads_topics(&self.pipeline) || self.options.topic.is_some());
         log::show(&screen);
         screen.say(&format!("webhook: {}/hooks/SOURCE", self.webhook()));
         screen.say("elsewhere, `freshet devices` and psql \"$DATABASE_URL\" find it after:");

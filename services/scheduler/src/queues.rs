@@ -26,6 +26,8 @@ pub enum Queues {
         client: reqwest::Client,
         /// Where it says how far they are.
         url: reqwest::Url,
+        /// Kafka beside it, in topic mode.
+        kafka: Option<KafkaQueues>,
     },
     /// Kafka.
     Kafka(KafkaQueues),
@@ -58,35 +60,31 @@ pub(crate) enum LookError {
 impl Queues {
     /// Reads the variables that the README lists; mistakes are noted in `env`, and then there are none.
     pub fn from_env(env: &mut Env) -> Option<Self> {
-        if env.text("BROKER_POSITIONS_URL").is_some() {
-            let url = env.http_url("BROKER_POSITIONS_URL")?;
-            let client = runtime::http_client(&runtime::ClientOptions::default());
-            return match client {
-                Ok(client) => Some(Self::Local { client, url }),
-                Err(error) => {
-                    env.mistake("BROKER_POSITIONS_URL", error.to_string());
-                    None
-                }
-            };
+        let kafka = KafkaQueues::from_env(env)?;
+        if env.text("BROKER_POSITIONS_URL").is_none() {
+            return Some(kafka.map_or(Self::Unknown, Self::Kafka));
         }
-        let triggers = groups(env);
-        let topic = env.text("KAFKA_TOPIC");
-        let dead_letters = env.text("KAFKA_DEAD_LETTER_TOPIC").map(|topic| TopicGroup {
-            topic,
-            group: env.text_or("KAFKA_DEAD_LETTER_GROUP", "freshet-dead-letter"),
-        });
-        if triggers.is_empty() && topic.is_none() && dead_letters.is_none() {
-            return Some(Self::Unknown);
+        let url = env.http_url("BROKER_POSITIONS_URL")?;
+        match runtime::http_client(&runtime::ClientOptions::default()) {
+            Ok(client) => Some(Self::Local { client, url, kafka }),
+            Err(error) => {
+                env.mistake("BROKER_POSITIONS_URL", error.to_string());
+                None
+            }
         }
-        let settings = KafkaSettings::from_env(env)?;
-        Some(Self::Kafka(KafkaQueues { settings, triggers, topic, dead_letters }))
     }
 
     /// Looks at them, and at the topics of the sources `read`.
     pub(crate) async fn look(&self, database: &Database, read: &[String]) -> Result<Look, LookError> {
         let mut look = match self {
             Self::Unknown => Look::default(),
-            Self::Local { client, url } => look_locally(client, url).await?,
+            Self::Local { client, url, kafka } => {
+                let caught_up = match kafka {
+                    Some(kafka) => kafka.caught_up(database).await?,
+                    None => None,
+                };
+                Look { caught_up, ..look_locally(client, url).await? }
+            }
             Self::Kafka(queues) => queues.look(database).await?,
         };
         if !read.is_empty() {
@@ -125,16 +123,32 @@ async fn look_locally(client: &reqwest::Client, url: &reqwest::Url) -> Result<Lo
 }
 
 impl KafkaQueues {
+    /// Those that the environment names, where it names any; `None` where it is mistaken, which is noted in `env`.
+    fn from_env(env: &mut Env) -> Option<Option<Self>> {
+        let triggers = groups(env);
+        let topic = env.text("KAFKA_TOPIC");
+        let dead_letters = env.text("KAFKA_DEAD_LETTER_TOPIC").map(|topic| TopicGroup {
+            topic,
+            group: env.text_or("KAFKA_DEAD_LETTER_GROUP", "freshet-dead-letter"),
+        });
+        if triggers.is_empty() && topic.is_none() && dead_letters.is_none() {
+            return Some(None);
+        }
+        let settings = KafkaSettings::from_env(env)?;
+        Some(Some(Self { settings, triggers, topic, dead_letters }))
+    }
+
+    /// Up to when the worker has caught up with every partition.
+    async fn caught_up(&self, database: &Database) -> Result<Option<Timestamp>, LookError> {
+        let Some(topic) = &self.topic else { return Ok(None) };
+        let partitions = kafka::partitions(self.settings.clone(), topic.clone()).await?;
+        let client = database.client().await?;
+        let slowest = topic_offsets::slowest(&client, &Topic::own(topic.as_str()), &partitions).await;
+        Ok(Some(slowest.map_err(StoreError::from)?.unwrap_or(Timestamp::MIN)))
+    }
+
     async fn look(&self, database: &Database) -> Result<Look, LookError> {
-        let caught_up = match &self.topic {
-            Some(topic) => {
-                let partitions = kafka::partitions(self.settings.clone(), topic.clone()).await?;
-                let client = database.client().await?;
-                let slowest = topic_offsets::slowest(&client, &Topic::own(topic.as_str()), &partitions).await;
-                Some(slowest.map_err(StoreError::from)?.unwrap_or(Timestamp::MIN))
-            }
-            None => None,
-        };
+        let caught_up = self.caught_up(database).await?;
         let payloads = self.queue(&self.triggers).await?;
         // After the payloads, and its end after what was done with: see `Look::dead_letters`.
         let dead_letters = self.queue(self.dead_letters.as_slice()).await?;

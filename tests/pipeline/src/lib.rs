@@ -20,3 +20,4 @@ pub mod outage;
 pub mod random;
 pub mod stand;
 pub mod traffic;
+pub mod up;

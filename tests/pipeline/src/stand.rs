@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use knative_local::{Config, LocalKnative, Running};
 use local::local_topology::{self, LocalTopology};
+use store::migrate::ROLES;
 use testkit::{OwnPostgres, eventually, own_postgres};
 use tokio_postgres::Client;
 use topology::Mode;
@@ -27,7 +28,7 @@ pub struct Plan {
     pub clock: Option<Timestamp>,
     /// Processes at once, by stage.
     pub max_scale: Vec<(&'static str, u32)>,
-    /// The way of a payload to its rows.
+    /// The way of a payload to its rows; in direct mode `ingest` has its own role in the database.
     pub mode: Mode,
     /// Changes to the broker's configuration.
     pub adjust: fn(&mut Config),
@@ -75,7 +76,13 @@ impl Stand {
         if let Some(now) = plan.clock {
             set_clock(folder.path(), now);
         }
-        let config = config(&plan, folder.path(), &pipeline, &database_url);
+        let mut config = config(&plan, folder.path(), &pipeline, &database_url);
+        if plan.mode == Mode::Direct {
+            let role = postgres.database().as_role(ROLES, "freshet_ingest").await;
+            let ingest = config.services.iter_mut().find(|service| service.name == "ingest");
+            let ingest = ingest.expect("it is a stage");
+            ingest.env.insert("DATABASE_URL".to_owned(), role.url().to_owned());
+        }
         let clock = stage_clock(folder.path(), plan.clock.is_some());
         let running = LocalKnative::start(config, clock).await.expect("the broker starts");
         let client = runtime::http_client(&runtime::ClientOptions::default()).expect("a client can be built");
@@ -204,6 +211,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         environment,
         listen: ([127, 0, 0, 1], 0).into(),
         mode: plan.mode,
+        topic: None,
         idle: Duration::from_secs(2),
         tick: None,
     };

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan as _};
-use pipeline_tests::stand::{PATIENCE, Plan, Stand};
-use testkit::eventually;
+use pipeline_tests::stand::{KEY, PATIENCE, Plan, Stand, binaries};
+use testkit::{Process, eventually};
 use tokio_postgres::Client;
 use topology::Mode;
 
@@ -22,6 +22,20 @@ rules:
   Hot: {metric: temperature, above: 30}
   Silent: {metric: temperature, absent: 30m}
 ";
+/// Its messages have ids.
+const TWICE: &str = "
+sources:
+  field:
+    format: json
+    credentials: [{header: X-Api-Key, secret: {env: STAND_KEY}}]
+    mapping: {message_id: /id, device: /device, time: /time, metrics: {temperature: {value: /t, unit: Cel}}}
+";
+const NOTIFIED: &str = "
+receivers:
+  ops: {webhook: {url: {env: OPS_URL}}}
+network: {allow: [127.0.0.1]}
+";
+const START_MS: i64 = 1_767_225_600_000;
 const START: &str = "2026-03-01T00:00:00Z";
 
 async fn stand(fallback: &str) -> Option<Stand> {
@@ -147,5 +161,111 @@ async fn a_process_that_ends_says_that_it_refused() {
     let pid = i32::try_from(stand.running.pids("ingest")[0]).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).unwrap();
     eventually(Duration::from_secs(20), || async { count(&database, "refusal").await == 1 }).await;
+    stand.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_to_the_broker_is_recorded_and_found() {
+    let Some(stand) = stand("broker").await else { return };
+    let database = stand.database().await;
+    assert_eq!(stand.post("field", body("d", 20.0)).await, Some(202));
+    database.batch_execute("begin; lock table moment in access exclusive mode").await.unwrap();
+    for n in 0..5 {
+        assert_eq!(stand.post("field", body("d", f64::from(n))).await, Some(202));
+    }
+    database.batch_execute("commit").await.unwrap();
+    stand.rest().await;
+    // A commit of `ingest` says so.
+    eventually(PATIENCE, || async {
+        stand.post_until_taken("field", body("e", 20.0)).await;
+        let of = "fallback";
+        let fallen: i64 = database
+            .query_one(&format!("select coalesce(sum(payloads), 0)::bigint from {of}"), &[])
+            .await
+            .unwrap()
+            .get(0);
+        if fallen >= 5 { Ok(()) } else { Err(fallen) }
+    })
+    .await;
+    stand.rest().await;
+    stand.down().await;
+}
+
+/// Of two processes, as on a cluster, each is sent every payload, both at the same time; and one of them is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_that_are_sent_the_same_at_once_store_it_once() {
+    let mut plan = Plan::new(TWICE);
+    plan.mode = Mode::Direct;
+    let Some(stand) = Stand::up(plan).await else { return };
+    let role = stand.postgres.database().as_role(store::migrate::ROLES, "freshet_ingest").await;
+    let environment = [
+        ("DATABASE_URL", role.url()),
+        ("FRESHET_PIPELINE", &stand.folder.path().join("freshet.yaml").display().to_string()),
+        ("STAND_KEY", KEY),
+        ("K_SINK", &stand.running.broker_url()),
+        ("MODE", "direct"),
+    ];
+    let mut other = Process::spawn(&binaries().join("ingest"), &environment);
+    other.listening().await;
+    let database = stand.database().await;
+    let (client, url) =
+        (runtime::http_client(&runtime::ClientOptions::default()).unwrap(), other.url("/hooks/field"));
+    let mut accepted = 0;
+    for round in 0..20 {
+        if round == 10 {
+            other.kill();
+        }
+        let posts = (0..20).map(|n| {
+            // Times of their own for one half; the others are known by their message alone.
+            let device = format!("d-{}", n % 4);
+            let time = if n % 2 == 0 {
+                format!(r#""time": {}, "#, START_MS + round * 20 + n)
+            } else {
+                String::new()
+            };
+            let body =
+                format!(r#"{{"id": "m-{round}-{n}", "device": "{device}", {time}"t": 21.5}}"#).into_bytes();
+            let request =
+                client.post(&url).header("content-type", "application/json").header("x-api-key", KEY);
+            let sent = request.body(body.clone()).send();
+            let own = stand.post("field", body);
+            async move { tokio::join!(own, sent) }
+        });
+        for (own, sent) in futures_util::future::join_all(posts).await {
+            assert_eq!(own, Some(202));
+            assert_eq!(sent.is_ok_and(|answer| answer.status() == 202), round < 10);
+            accepted += 1;
+        }
+    }
+    assert_eq!(count(&database, "receipt where outcome = 'stored'").await, accepted);
+    assert_eq!(count(&database, "receipt_key").await, accepted);
+    assert_eq!(stand.running.stats().services["transform"].starts, 0, "none went another way");
+    assert_eq!(count(&database, "dead_letter").await, 0);
+    stand.down().await;
+}
+
+/// `alert` is told nothing of whom to prewarm.
+fn alone(config: &mut knative_local::Config) {
+    let alert = config.services.iter_mut().find(|service| service.name == "alert").unwrap();
+    alert.env.remove("PREWARM_URLS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_by_which_an_alert_fires_starts_notify_beside_alert() {
+    let ops = testkit::TestReceiver::start().await;
+    let mut plan = Plan::new(format!("{PIPELINE}{NOTIFIED}"));
+    plan.mode = Mode::Direct;
+    plan.adjust = alone;
+    plan.environment = vec![("OPS_URL".to_owned(), ops.url("/alerts"))];
+    let Some(stand) = Stand::up(plan).await else { return };
+    let notify = || stand.running.stats().services["notify"];
+    // Watched, and below the threshold.
+    assert_eq!(stand.post("field", body("d", 20.0)).await, Some(202));
+    eventually(PATIENCE, || async { stand.running.stats().services["alert"].requests > 0 }).await;
+    assert_eq!(notify().starts, 0);
+    assert_eq!(stand.post("field", body("d", 35.0)).await, Some(202));
+    eventually(PATIENCE, || async { ops.received().len() == 1 }).await;
+    assert_eq!((notify().starts, notify().woken), (1, 1));
+    stand.rest().await;
     stand.down().await;
 }

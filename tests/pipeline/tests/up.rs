@@ -2,27 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::process::{ExitStatus, Output};
-use std::time::Duration;
-
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pipeline_tests::left_behind::{left_behind, listeners};
-use pipeline_tests::stand::binaries;
-use testkit::{eventually, free_port};
-use tokio::process::{Child, Command};
+use pipeline_tests::up::{PATIENCE, Up, freshet, has_postgres};
+use testkit::free_port;
 
 const PIPELINE: &str = "
 sources:
   field: {format: json, credentials: [{header: X-Api-Key, secret: {env: FIELD_KEY}}]}
 ";
-const SECRETS: [(&str, &str); 3] = [
-    ("FIELD_KEY", "up-key-1f"),
-    ("GREENHOUSE_KEY", "greenhouse-key-1f"),
-    ("OPS_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
-];
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
@@ -109,7 +98,7 @@ async fn what_the_readme_sends_is_stored() {
         "uplink_message": {"f_port": 1, "f_cnt": 7, "decoded_payload": {"temperature": 21.5}}}"#;
     std::fs::write(folder.path().join("uplinks/1.json"), uplink).unwrap();
     let state = folder.path().join("state");
-    let up = Up::start_in(folder.path(), &state).await;
+    let up = Up::start_in(folder.path(), &state, &[], &[]).await;
     assert!(readme.contains("freshet send --source greenhouse uplinks/"), "the README shows it");
     let address = up.webhook.rsplit_once("/hooks/").unwrap().0.to_owned();
     let sent = ["send", "--source", "greenhouse", "uplinks/", "--to", &address];
@@ -119,107 +108,9 @@ async fn what_the_readme_sends_is_stored() {
     assert!(up.interrupt().await.success());
 }
 
-/// Whether PostgreSQL is installed; a test that misses it is named.
-fn has_postgres(test: &str) -> bool {
-    let is_there = postgres_local::find_binaries().is_ok();
-    if !is_there {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL's server binaries were not found");
-        println!("skipped: {test}: PostgreSQL's server binaries were not found");
-    }
-    is_there
-}
-
 /// A folder with [`PIPELINE`] in it; `None` where PostgreSQL is not installed.
 fn folder_with_a_pipeline(test: &str) -> Option<tempfile::TempDir> {
     let folder = has_postgres(test).then(|| tempfile::tempdir().unwrap())?;
     std::fs::write(folder.path().join("freshet.yaml"), PIPELINE).unwrap();
     Some(folder)
-}
-
-/// A running `freshet up`, which writes what it says into the file `said` of its folder.
-struct Up {
-    folder: std::path::PathBuf,
-    state: std::path::PathBuf,
-    process: Child,
-    webhook: String,
-}
-
-impl Up {
-    async fn start(folder: &Path) -> Self {
-        Self::start_in(folder, &folder.join(".freshet")).await
-    }
-
-    async fn start_in(folder: &Path, state: &Path) -> Self {
-        let port = free_port();
-        let said = std::fs::File::create(folder.join("said")).unwrap();
-        let process = command(folder)
-            .args(["up", "--port", &port.to_string(), "--state-dir"])
-            .arg(state)
-            .envs(SECRETS)
-            .stderr(said)
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let published = state.join("database-url");
-        let id = process.id().unwrap();
-        eventually(PATIENCE, || async {
-            // A file that a killed one left is older than this process.
-            let begun = std::fs::metadata(format!("/proc/{id}")).and_then(|at| at.modified());
-            let written = std::fs::metadata(&published).and_then(|at| at.modified());
-            matches!((begun, written), (Ok(begun), Ok(written)) if written >= begun)
-        })
-        .await;
-        let webhook = format!("http://127.0.0.1:{port}/hooks/field");
-        Self { folder: folder.to_owned(), state: state.to_owned(), process, webhook }
-    }
-
-    async fn post(&self, device: &str) -> bool {
-        let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
-        let request = client
-            .post(&self.webhook)
-            .header("content-type", "application/json")
-            .header("x-api-key", "up-key-1f")
-            .body(format!(r#"{{"device": "{device}", "temperature": 21.5}}"#));
-        request.send().await.unwrap().status().is_success()
-    }
-
-    /// Waits until `freshet devices`, which is given the state directory at most, shows the device.
-    async fn shows(&self, device: &str) {
-        let state = self.state.display().to_string();
-        let named = if self.state.ends_with(".freshet") { vec![] } else { vec!["--state-dir", &state] };
-        let arguments = [vec!["devices"], named].concat();
-        eventually(PATIENCE, || async {
-            let output = freshet(&self.folder, &arguments).await;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            if text.contains(device) {
-                Ok(())
-            } else {
-                Err((text, String::from_utf8_lossy(&output.stderr).into_owned()))
-            }
-        })
-        .await;
-    }
-
-    /// Ctrl-C.
-    async fn interrupt(mut self) -> ExitStatus {
-        let pid = i32::try_from(self.process.id().unwrap()).unwrap();
-        kill(Pid::from_raw(pid), Signal::SIGINT).unwrap();
-        tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("it ends").unwrap()
-    }
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(binaries().join("freshet"));
-    command.current_dir(folder).env_remove("FRESHET_PIPELINE").env_remove("FRESHET_BROKER");
-    command.env_remove("FRESHET_STATE_DIR");
-    for name in std::env::vars_os().map(|(name, _)| name) {
-        if name == "DATABASE_URL" || name.to_string_lossy().starts_with("PG") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-async fn freshet(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder).args(arguments).envs(SECRETS).output().await.unwrap()
 }

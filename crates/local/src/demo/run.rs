@@ -40,7 +40,7 @@ pub struct Outcome {
     pub sent: Sent,
     /// The sums, planned and found.
     pub comparisons: Vec<Comparison>,
-    /// Whether every stage came to zero processes between two ticks.
+    /// Whether every stage that does not always run came to zero processes between two ticks.
     pub at_zero: bool,
     /// Process-seconds of an idle hour with the default tick.
     pub idle_hour: f64,
@@ -154,7 +154,8 @@ fn process_seconds(stats: &Stats) -> f64 {
 }
 
 async fn zero(running: &Running, limit: Duration) -> bool {
-    until(limit, || running.stats().services.values().all(|stage| stage.processes == 0)).await
+    until(limit, || running.stats().services.values().all(|stage| stage.processes <= stage.min_processes))
+        .await
 }
 
 async fn until(limit: Duration, holds: impl Fn() -> bool) -> bool {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kafka::{TopicSpec, create_missing_topics};
 use local::demo::Outcome;
 use local::demo::comparison::Comparison;
 use local::up::{Options, Work};
@@ -12,11 +13,17 @@ use runtime::Failure;
 use serde::Serialize;
 use topology::{Mode, TICK_TIMER};
 
+use crate::kafka_settings;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::state_directory::DEFAULT;
 
 use super::Done;
+
+/// The topic of payloads, where none is named.
+const TOPIC: &str = "freshet-payloads";
+/// Its partitions, where it is made.
+const PARTITIONS: i32 = 12;
 
 /// Run the whole pipeline on this machine: a private PostgreSQL, the local broker, stages that start on demand
 #[derive(Debug, clap::Args)]
@@ -32,9 +39,13 @@ pub struct Args {
     /// The address of the webhook
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
     address: Ipv4Addr,
-    /// What a sender's 2xx means: the local broker has the payload, or its rows are committed
+    /// What a sender's 2xx means: the local broker has the payload, a topic of Kafka has it, or its rows are committed
     #[arg(long, value_enum, default_value_t = LocalMode::Broker)]
     mode: LocalMode,
+    /// The topic of payloads in the Kafka of `KAFKA_BOOTSTRAP_SERVERS`: `freshet-payloads` in topic mode, made where it is
+    /// missing; in another mode the worker reads what topic mode has left in it
+    #[arg(long, value_name = "NAME")]
+    topic: Option<String>,
     /// How long a stage stays without a request
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     idle: Duration,
@@ -54,6 +65,8 @@ pub struct Args {
 enum LocalMode {
     /// The local broker has the payload
     Broker,
+    /// A topic of Kafka has it
+    Topic,
     /// Its rows are committed
     Direct,
 }
@@ -62,6 +75,7 @@ impl From<LocalMode> for Mode {
     fn from(mode: LocalMode) -> Self {
         match mode {
             LocalMode::Broker => Self::Broker,
+            LocalMode::Topic => Self::Topic,
             LocalMode::Direct => Self::Direct,
         }
     }
@@ -73,12 +87,21 @@ impl From<LocalMode> for Mode {
 /// Where the pipeline file has mistakes, or a part of the pipeline does not start or stop.
 pub async fn run(args: Args) -> Result<Done, Failure> {
     let work = if args.demo { Work::Demo { once: args.once } } else { pipeline(&args.pipeline.files)? };
+    let is_topic_mode = matches!(args.mode, LocalMode::Topic);
+    let topic = args.topic.or_else(|| is_topic_mode.then(|| TOPIC.to_owned()));
+    if let Some(topic) = &topic {
+        let spec = TopicSpec { name: topic.clone(), partitions: PARTITIONS, replication: 1 };
+        create_missing_topics(&kafka_settings::settings()?, &[spec])
+            .await
+            .map_err(|error| Failure::because("the topic of payloads is not there", &error))?;
+    }
     let options = Options {
         work,
         state_directory: args.state_dir,
         address: args.address,
         port: args.port,
         mode: args.mode.into(),
+        topic,
         idle: args.idle,
         binaries: args.bin_dir,
     };

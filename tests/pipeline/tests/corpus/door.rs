@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use cloudevents::Event;
 use event_model::RecordedRequest;
-use ingest::{Confirmer, Ingest, NextStages, Sources, routes};
+use ingest::{Confirmer, Direct, DirectParts, HandOver, Ingest, NextStages, Sources, routes};
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
+use persist::{Persist, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::trace::TraceContext;
-use runtime::{ClientOptions, Clock, Env};
+use runtime::{ClientOptions, Clock, Env, Prewarm};
 use sink::{Sink, SinkError};
+use stage::telemetry::PersistMetrics;
 use stage::{App, RunningServer, ServerOptions};
+use store::dead_letters::DeadLetterKeeper;
+use store::{Database, DatabaseSettings};
+use testkit::TestDatabase;
 
 /// The secret of the published signatures.
 pub(crate) const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -49,17 +54,46 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn open(yaml: &str) -> Self {
+        let kept = Kept::default();
+        Self::opened(yaml, kept.clone(), |_, _| HandOver::Queue(kept.clone()))
+    }
+
+    /// The same where payloads go into `database`.
+    pub(crate) fn open_direct(yaml: &str, database: &TestDatabase) -> Self {
+        let settings = DatabaseSettings::from_url(database.url()).expect("the address of a server");
+        let (database, kept) = (Database::new(&settings), Kept::default());
+        Self::opened(yaml, kept.clone(), |pipeline, clock| {
+            let parts = PersistParts {
+                pipeline: pipeline.clone(),
+                database: database.clone(),
+                prewarm: Prewarm::default(),
+                stage: "ingest",
+            };
+            HandOver::Direct(Arc::new(Direct::new(DirectParts {
+                persist: Persist::new(parts),
+                keeper: DeadLetterKeeper::new(database.clone(), "ingest"),
+                sink: kept.clone(),
+                falls_back: false,
+                commit_timeout: BODY_TIMEOUT,
+                places: 100,
+                sources: 1,
+                clock: clock.clone(),
+                metrics: PersistMetrics::default(),
+            })))
+        })
+    }
+
+    fn opened(yaml: &str, kept: Kept, hand_over: impl Fn(&Pipeline, &Clock) -> HandOver<Kept>) -> Self {
         let pipeline = Pipeline::parse(yaml, "corpus.yaml").unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let mut env = Env::from_pairs(&[("SIGNING_SECRET", SIGNING_SECRET)]);
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);
-        let kept = Kept::default();
         let ingest = Ingest {
             sources: Sources::of(&pipeline, &mut env),
             next_stages: NextStages::default(),
             max_body_bytes: MAX_BODY,
             body_timeout: BODY_TIMEOUT,
             clock: clock.clone(),
-            hand_over: ingest::HandOver::Queue(kept.clone()),
+            hand_over: hand_over(&pipeline, &clock),
             confirmer: Confirmer::with_client(nobody_at_amazon()),
         };
         env.finish().expect("every secret is given");

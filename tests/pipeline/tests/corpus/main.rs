@@ -5,6 +5,7 @@
 //! Expectations that a specification contradicts are listed in `disputed.txt`.
 
 mod compare;
+mod direct;
 mod door;
 mod line_protocol;
 mod sample;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use door::Door;
 use sample::Sample;
+use store::DatabaseSettings;
 
 /// What became of the samples of one kind.
 pub(crate) struct Tally {
@@ -23,14 +25,42 @@ pub(crate) struct Tally {
     pub(crate) is_built: bool,
 }
 
+/// The folder of the corpus; `None`, said by the name of the test, where there is none.
+fn corpus(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("FRESHET_CORPUS").map(PathBuf::from);
+    if folder.is_none() {
+        println!("skipped: {test}: FRESHET_CORPUS names no folder");
+    }
+    folder
+}
+
+/// What `transform` makes of the event is what `ingest` makes of the request by itself, and the sender's answer is the same.
+#[tokio::test]
+async fn every_sample_comes_to_the_same_in_direct_mode() {
+    let Some(corpus) = corpus("every_sample_comes_to_the_same_in_direct_mode") else { return };
+    let Some(database) = testkit::postgres().await else { return };
+    let settings = DatabaseSettings::from_url(database.url()).expect("the address of a server");
+    store::migrate(&settings).await.expect("the schema is brought up to date");
+    let client = database.connect().await;
+    let folders = folders(&corpus);
+    let yaml = pipeline(&folders);
+    let (queue, direct) = (Door::open(&yaml), Door::open_direct(&yaml, &database));
+    let (mut compared, mut differ) = (0, Vec::new());
+    for kind in folders.iter().filter(|kind| format(kind).is_some()) {
+        for sample in Sample::all(&corpus.join(kind)) {
+            compared += 1;
+            differ.extend(direct::compare((&queue, &direct), &client, &sample).await.err());
+        }
+    }
+    queue.close().await;
+    direct.close().await;
+    assert!(compared > 0, "the corpus is empty");
+    assert!(differ.is_empty(), "{} of {compared} differ:\n{}", differ.len(), differ.join("\n"));
+}
+
 #[tokio::test]
 async fn every_sample_meets_its_verdict_and_expected_readings() {
-    let Some(corpus) = std::env::var_os("FRESHET_CORPUS").map(PathBuf::from) else {
-        println!(
-            "skipped: every_sample_meets_its_verdict_and_expected_readings: FRESHET_CORPUS names no folder"
-        );
-        return;
-    };
+    let Some(corpus) = corpus("every_sample_meets_its_verdict_and_expected_readings") else { return };
     let folders = folders(&corpus);
     let door = Door::open(&pipeline(&folders));
     let mut tallies = Vec::new();
