@@ -8,7 +8,7 @@
 {{- if eq (include "freshet.deadLetters.sink" .) "kafka" -}}
 {{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.deadLetters.topic" .) (int .Values.deadLetters.partitions) (int .Values.deadLetters.replicationFactor)) -}}
 {{- end -}}
-{{- if eq (include "freshet.mode" .) "topic" -}}
+{{- if include "freshet.readsOwnTopic" . -}}
 {{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.topic.name" .) (int .Values.topic.partitions) (int .Values.topic.replicationFactor)) -}}
 {{- end -}}
 {{- end -}}

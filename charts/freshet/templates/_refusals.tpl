@@ -83,7 +83,7 @@
 {{- $why := list -}}
 {{- if and .Values.broker.create (eq .Values.broker.class "Kafka") -}}{{- $why = append $why "the Broker of class Kafka" -}}{{- end -}}
 {{- if eq (include "freshet.deadLetters.sink" .) "kafka" -}}{{- $why = append $why "dead letters in Kafka" -}}{{- end -}}
-{{- if eq (include "freshet.mode" .) "topic" -}}{{- $why = append $why "topic mode" -}}{{- end -}}
+{{- if include "freshet.readsOwnTopic" . -}}{{- $why = append $why "topic mode" -}}{{- end -}}
 {{- if and $why (not $kafka.bootstrapServers) -}}
 {{- $mistakes = append $mistakes (printf "kafka.bootstrapServers is not set, and is needed for %s" (join " and " $why)) -}}
 {{- end -}}
@@ -102,15 +102,18 @@
 {{- if lt (len (uniq $topics)) 3 -}}
 {{- $mistakes = append $mistakes "broker.topic, deadLetters.topic and topic.name are three different topics" -}}
 {{- end -}}
-{{- if and $topicMode .Values.topic.drained -}}
-{{- $mistakes = append $mistakes "topic.drained is for the upgrade that leaves topic mode: left on, it would let the next one go without a drain" -}}
+{{- if and $topicMode (or .Values.topic.draining .Values.topic.drained) -}}
+{{- $mistakes = append $mistakes "topic.draining and topic.drained are for the upgrades that leave topic mode: left on, they would let the next one go without a drain" -}}
+{{- end -}}
+{{- if and .Values.topic.draining .Values.topic.drained -}}
+{{- $mistakes = append $mistakes "topic.draining keeps the worker and topic.drained ends it: take one of them" -}}
 {{- end -}}
 {{- $readsOwn := false -}}
 {{- with lookup "apps/v1" "Deployment" .Release.Namespace (printf "%s-worker" (include "freshet.fullname" .)) -}}
 {{- range .spec.template.spec.containers -}}{{- range .env -}}{{- if eq .name "KAFKA_TOPIC" -}}{{- $readsOwn = true -}}{{- end -}}{{- end -}}{{- end -}}
 {{- end -}}
-{{- if and (not $topicMode) (not .Values.topic.drained) $readsOwn -}}
-{{- $mistakes = append $mistakes "this release is in topic mode now, and what is left in its topic would have no reader: stop the senders, run `freshet drain`, then upgrade with topic.drained=true" -}}
+{{- if and (not $topicMode) (not .Values.topic.draining) (not .Values.topic.drained) $readsOwn -}}
+{{- $mistakes = append $mistakes "this release is in topic mode now, and what is left in its topic would have no reader: upgrade with topic.draining=true, which keeps the worker, and with topic.drained=true once its LAG in `freshet status` is 0" -}}
 {{- end -}}
 {{- dict "mistakes" $mistakes | toYaml -}}
 {{- end -}}

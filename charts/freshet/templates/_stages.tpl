@@ -3,8 +3,8 @@
 {{- .Values.mode | default (ternary "broker" "direct" (eq .Values.broker.class "Kafka")) -}}
 {{- end -}}
 
-{{/* Whether there is a worker: in topic mode, and until what that has left is read. */}}
-{{- define "freshet.hasWorker" -}}
+{{/* Whether the worker reads the topic of payloads: in topic mode, and until what that has left is read. Empty if not. */}}
+{{- define "freshet.readsOwnTopic" -}}
 {{- if or (eq (include "freshet.mode" .) "topic") .Values.topic.draining -}}yes{{- end -}}
 {{- end -}}
 
@@ -30,7 +30,7 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- define "freshet.stage.kafka" -}}
 {{- $root := index . 0 -}}
 {{- $triggers := and (eq $root.Values.broker.class "Kafka") (ne $root.Values.kafka.bootstrapServers "") -}}
-{{- $there := dict "payloads" (ne (include "freshet.hasWorker" $root) "") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" $triggers -}}
+{{- $there := dict "payloads" (ne (include "freshet.readsOwnTopic" $root) "") "deadLetters" (eq (include "freshet.deadLetters.sink" $root) "kafka") "triggers" $triggers -}}
 {{- $uses := list -}}
 {{- range (index . 1).kafka -}}
 {{- if get $there . -}}{{- $uses = append $uses . -}}{{- end -}}
@@ -49,7 +49,7 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 
 {{/* Whether `worker` runs: where it reads the topic of payloads, or one of others. Empty if not. */}}
 {{- define "freshet.hasWorker" -}}
-{{- if or (eq (include "freshet.mode" .) "topic") (include "freshet.sourceTopics" . | fromJsonArray) -}}yes{{- end -}}
+{{- if or (include "freshet.readsOwnTopic" .) (include "freshet.sourceTopics" . | fromJsonArray) -}}yes{{- end -}}
 {{- end -}}
 
 {{/* Whom a stage prewarms: (list $ "stage"). */}}

@@ -1,6 +1,6 @@
 //! What runs: pods by stage, at zero or not, and how long they ran.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,9 +66,20 @@ pub async fn at_zero(cluster: &Cluster, limit: Duration) -> Result<(), Failure> 
     })
 }
 
-/// Counts the pod-seconds of the stages from its start to its end.
+/// What ran.
+#[derive(Debug, Clone, Default)]
+pub struct Ran {
+    /// Pod-seconds of the stages, counted until their pods were told to end.
+    pub until_told: f64,
+    /// The same until they were gone.
+    pub until_gone: f64,
+    /// The stages that had a pod.
+    pub stages: BTreeSet<String>,
+}
+
+/// Counts the pods of the stages from its start to its end.
 pub struct Meter {
-    seconds: Arc<Mutex<f64>>,
+    ran: Arc<Mutex<Ran>>,
     begun: Instant,
     task: JoinHandle<()>,
 }
@@ -76,28 +87,35 @@ pub struct Meter {
 impl Meter {
     /// Begins. A look that fails counts what the look before counted.
     pub fn start(cluster: Cluster) -> Self {
-        let seconds = Arc::new(Mutex::new(0.0));
-        let sum = Arc::clone(&seconds);
+        let ran = Arc::<Mutex<Ran>>::default();
+        let sum = Arc::clone(&ran);
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(LOOK_EVERY);
             let mut before = Instant::now();
-            let mut pods = 0;
+            let mut pods = Vec::new();
             loop {
                 ticks.tick().await;
-                if let Ok(counts) = by_stage(&cluster).await {
-                    pods = counts.values().sum();
+                if let Ok(found) = cluster.pods().await {
+                    pods = found;
                 }
                 let now = Instant::now();
-                let passed = now.duration_since(std::mem::replace(&mut before, now));
-                *sum.lock().unwrap_or_else(PoisonError::into_inner) += passed.as_secs_f64() * pods as f64;
+                let passed = now.duration_since(std::mem::replace(&mut before, now)).as_secs_f64();
+                let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+                for (pod, stage) in pods.iter().filter_map(|pod| Some((pod, stage_of(pod)?))) {
+                    sum.until_gone += passed;
+                    if pod.metadata.deletion_timestamp.is_none() {
+                        sum.until_told += passed;
+                    }
+                    sum.stages.insert(stage.to_owned());
+                }
             }
         });
-        Self { seconds, begun: Instant::now(), task }
+        Self { ran, begun: Instant::now(), task }
     }
 
-    /// Ends: pod-seconds, and for how long they were counted.
-    pub fn stop(self) -> (f64, Duration) {
+    /// Ends: what ran, and for how long it was counted.
+    pub fn stop(self) -> (Ran, Duration) {
         self.task.abort();
-        (*self.seconds.lock().unwrap_or_else(PoisonError::into_inner), self.begun.elapsed())
+        (self.ran.lock().unwrap_or_else(PoisonError::into_inner).clone(), self.begun.elapsed())
     }
 }

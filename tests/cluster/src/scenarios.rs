@@ -3,6 +3,7 @@
 mod at_rest;
 mod burst;
 mod database_away;
+mod mode_changed;
 mod round_trip;
 mod stages_killed;
 mod topic_mode;
@@ -31,7 +32,7 @@ type Run = for<'a> fn(&'a Stand) -> LocalBoxFuture<'a, Result<Came, Failure>>;
 const UPGRADE: &str = "an_upgrade_and_the_way_back_under_traffic_lose_nothing";
 
 /// Every scenario: its name as a sentence.
-const ALL: [(&str, Run); 9] = [
+const ALL: [(&str, Run); 10] = [
     (UPGRADE, |stand| Box::pin(upgrade::run(stand))),
     ("a_payload_goes_through_helm_test", |stand| Box::pin(round_trip::run(stand))),
     ("a_burst_ends_in_the_right_rows_alerts_messages_and_dead_letters", |stand| Box::pin(burst::run(stand))),
@@ -39,6 +40,7 @@ const ALL: [(&str, Run); 9] = [
     ("installing_twice_and_rolling_back_change_nothing_that_runs", |stand| Box::pin(unchanged::run(stand))),
     ("a_killed_pod_of_each_stage_loses_and_doubles_nothing", |stand| Box::pin(stages_killed::run(stand))),
     ("a_database_that_goes_away_loses_and_doubles_nothing", |stand| Box::pin(database_away::run(stand))),
+    ("changing_the_mode_under_traffic_loses_and_doubles_nothing", |stand| Box::pin(mode_changed::run(stand))),
     ("topic_mode_loses_and_doubles_nothing_whatever_ends", |stand| Box::pin(topic_mode::run(stand))),
     ("an_uninstall_leaves_the_database_and_nothing_else", |stand| Box::pin(uninstalled::run(stand))),
 ];

@@ -175,3 +175,21 @@ fn what_speaks_kafka_knows_how() {
     }
     assert_eq!(object(&objects, "Service", "farm-alert").variable("KAFKA_BOOTSTRAP_SERVERS"), None);
 }
+
+#[test]
+fn the_worker_stays_until_what_topic_mode_has_left_is_read() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let chart = Chart::new(tools).ci("topic-mode").set("mode=direct");
+    // For the time of both, the worker's connections come on top.
+    let objects = chart.clone().set("topic.draining=true").set("stages.transform.maxScale=8").objects();
+    let worker = object(&objects, "Deployment", "farm-worker");
+    let topic = Some(json!("fields.farm.payloads"));
+    assert_eq!(worker.variable("KAFKA_TOPIC"), topic);
+    // A tick waits for it, and no payload goes there any more.
+    assert_eq!(object(&objects, "Service", "farm-scheduler").variable("KAFKA_TOPIC"), topic);
+    let ingest = object(&objects, "Service", "farm-ingest");
+    assert_eq!((ingest.variable("KAFKA_TOPIC"), ingest.variable("MODE")), (None, Some(json!("direct"))));
+    assert!(ingest.variable("K_SINK").is_some());
+    let done = chart.set("topic.drained=true").objects();
+    assert!(of_kind(&done, "Deployment").is_empty());
+}

@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 44] = [
+const REFUSED: [(&str, &str); 46] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -58,7 +58,9 @@ const REFUSED: [(&str, &str); 44] = [
         "mode=topic,stages.ingest.env.K_SINK=http://broker",
         "stages.ingest.env.K_SINK: a pipeline has one mode",
     ),
-    ("mode=topic,topic.drained=true", "topic.drained is for the upgrade that leaves topic mode"),
+    ("mode=topic,topic.drained=true", "are for the upgrades that leave topic mode"),
+    ("mode=topic,topic.draining=true", "are for the upgrades that leave topic mode"),
+    ("topic.draining=true,topic.drained=true", "take one of them"),
     ("stages.ingest.env.KAFKA_TOPIC=payloads", "stages.ingest.env.KAFKA_TOPIC: a pipeline has one mode"),
     ("stages.alert.env.DATABASE_URL=postgres://x", "stages.alert.env.DATABASE_URL: the chart sets it itself"),
     ("worker.env.SCRATCH_DIR=/tmp", "worker.env.SCRATCH_DIR: the chart sets it itself"),
