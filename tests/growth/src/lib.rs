@@ -9,4 +9,5 @@
 pub mod burst;
 pub mod cost;
 pub mod fill;
+pub mod sizes;
 pub mod stages;
