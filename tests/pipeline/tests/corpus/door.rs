@@ -8,15 +8,13 @@ use event_model::RecordedRequest;
 use ingest::{Confirmer, Direct, DirectParts, HandOver, Ingest, NextStages, Sources, routes};
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
-use persist::{Persist, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::trace::TraceContext;
 use runtime::{ClientOptions, Clock, Env, Prewarm};
 use sink::{Sink, SinkError};
 use stage::telemetry::PersistMetrics;
 use stage::{App, RunningServer, ServerOptions};
-use store::dead_letters::DeadLetterKeeper;
-use store::{Database, DatabaseSettings};
+use store::DatabaseSettings;
 use testkit::TestDatabase;
 
 /// The secret of the published signatures.
@@ -61,25 +59,22 @@ impl Door {
     /// The same where payloads go into `database`.
     pub(crate) fn open_direct(yaml: &str, database: &TestDatabase) -> Self {
         let settings = DatabaseSettings::from_url(database.url()).expect("the address of a server");
-        let (database, kept) = (Database::new(&settings), Kept::default());
+        let kept = Kept::default();
         Self::opened(yaml, kept.clone(), |pipeline, clock| {
-            let parts = PersistParts {
+            HandOver::Direct(Direct::new(DirectParts {
                 pipeline: pipeline.clone(),
-                database: database.clone(),
+                database: settings.clone(),
                 prewarm: Prewarm::default(),
                 stage: "ingest",
-            };
-            HandOver::Direct(Arc::new(Direct::new(DirectParts {
-                persist: Persist::new(parts),
-                keeper: DeadLetterKeeper::new(database.clone(), "ingest"),
                 sink: kept.clone(),
                 falls_back: false,
                 commit_timeout: BODY_TIMEOUT,
                 places: 100,
                 sources: 1,
+                threads: 1,
                 clock: clock.clone(),
                 metrics: PersistMetrics::default(),
-            })))
+            }))
         })
     }
 
