@@ -26,7 +26,7 @@ const SCRATCH: &str = "SCRATCH_DIR";
 const INGEST: &str = "ingest";
 /// The stage that is the dead letter sink's reader.
 const DEAD_LETTER: &str = "dead-letter";
-/// Requests at once to `ingest`, before which no activator stands.
+/// Requests at once to `ingest` where no activator stands before it.
 const AT_ONCE: u32 = 2048;
 /// The longest wait between two attempts to have a dead letter kept: soon after the database answers again.
 const DEAD_LETTER_WAIT: Duration = Duration::from_secs(30);
@@ -56,6 +56,9 @@ pub struct LocalTopology {
     pub mode: Mode,
     /// The topic that the worker reads: of payloads in topic mode, in another one of those that were left in it.
     pub topic: Option<String>,
+    /// Whether `ingest` comes to zero too, with an activator before it that takes half of what a payload costs; in direct mode
+    /// never.
+    pub ingest_scales: bool,
     /// How long a stage stays without a request.
     pub idle: Duration,
     /// The time between two ticks; `None` where they come by request only.
@@ -118,12 +121,12 @@ impl LocalTopology {
     fn service(&self, stage: &StageSpec) -> Result<ServiceSpec, Failure> {
         let spec = ServiceSpec::new(stage.name, self.program(stage.name)?);
         let is_direct = self.mode == Mode::Direct && stage.public;
+        let is_exposed = stage.public && (is_direct || !self.ingest_scales);
         let mode = is_direct.then(|| ("MODE".to_owned(), Mode::Direct.word().to_owned()));
-        let at_once = stage.public.then(|| ("MAX_IN_FLIGHT".to_owned(), AT_ONCE.to_string()));
+        let at_once = is_exposed.then(|| ("MAX_IN_FLIGHT".to_owned(), AT_ONCE.to_string()));
         Ok(ServiceSpec {
             env: self.environment(stage.name, mode.into_iter().chain(at_once)),
-            // Between it and its sender stands nothing that would cost as much as the payload.
-            exposed: stage.public,
+            exposed: is_exposed,
             listen: if stage.public { self.listen } else { spec.listen },
             public: stage.public,
             container_concurrency: stage.container_concurrency,

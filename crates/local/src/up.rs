@@ -131,6 +131,8 @@ impl Run {
             listen: SocketAddr::from((self.options.address, self.options.port)),
             mode: self.options.mode,
             topic: self.options.topic.clone(),
+            // The demo shows that every stage comes to zero.
+            ingest_scales: demo.is_some(),
             idle: self.options.idle,
             tick: Some(tick),
         };

@@ -212,6 +212,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         listen: ([127, 0, 0, 1], 0).into(),
         mode: plan.mode,
         topic: None,
+        ingest_scales: true,
         idle: Duration::from_secs(2),
         tick: None,
     };
