@@ -47,6 +47,10 @@ async fn measure() -> std::io::Result<()> {
     if wants("pipeline") {
         bench::pipeline::webhook_to_row(&mut table, &pipeline).await;
     }
+    if wants("watched") {
+        let watched = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/watched.yaml"));
+        bench::pipeline::watched(&mut table, &pipeline, &watched).await;
+    }
     if wants("burst") {
         bench::burst::real_tables(&mut table).await;
     }

@@ -16,34 +16,111 @@ use crate::table::{Table, median};
 const RUNS: usize = 3;
 const TIME: Duration = Duration::from_secs(4);
 const PROBE_TIME: Duration = Duration::from_secs(2);
-const CONNECTIONS: [usize; 3] = [1, 32, 128];
 const DEVICES: u64 = 500;
+/// At which new devices and watched payloads are measured.
+const MANY: usize = 32;
+/// Devices of a fleet that a rule watches.
+const FLEETS: [u64; 2] = [2_000, 50_000];
 /// For `freshet up` to start, and for what was accepted to be stored.
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Measures at each number of connections. A request counts once its receipt is committed.
+/// A mode, the connections that it is measured with, and what new devices must reach of known ones at least.
+const MODES: [(&str, &[usize], f64); 2] =
+    [("broker", &[1, 32, 128], 0.5), ("direct", &[1, 32, 128, 512], 0.35)];
+
+/// Measures each mode at each number of connections. A request counts once its receipt is committed.
 ///
 /// # Panics
 /// If an accepted request did not end as exactly one receipt.
 pub async fn webhook_to_row(table: &mut Table, pipeline: &Path) {
-    let up = Up::start(pipeline).await;
-    for connections in CONNECTIONS {
-        let mut runs = Vec::new();
-        for run in 0..RUNS {
-            runs.push(measure(&up, connections, (connections * 10 + run) as u64).await);
+    for (mode, all_connections, least_of_new) in MODES {
+        let up = Up::start(pipeline, mode).await;
+        let mut known = f64::NAN;
+        for &connections in all_connections {
+            let mut runs = Vec::new();
+            for run in 0..RUNS {
+                runs.push(measure(&up, connections, (connections * 10 + run) as u64).await);
+            }
+            let plural = if connections == 1 { "" } else { "s" };
+            let name =
+                |what: &str| format!("webhook to row, {mode} mode, {connections} connection{plural}: {what}");
+            let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
+            let stored = of(|run| run.stored_rate);
+            table.tell(name("stored"), stored, "requests/s");
+            table.tell(name("answered, p50"), of(|run| run.answered[0]), "ms");
+            table.tell(name("answered, p99"), of(|run| run.answered[1]), "ms");
+            table.tell(name("committed, p50"), of(|run| run.committed[0]), "ms");
+            table.tell(name("committed, p99"), of(|run| run.committed[1]), "ms");
+            if connections == MANY {
+                known = stored;
+            }
         }
-        let name = |what: &str| match connections {
-            1 => format!("webhook to row, 1 connection: {what}"),
-            _ => format!("webhook to row, {connections} connections: {what}"),
-        };
-        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
-        table.tell(name("stored"), of(|run| run.stored_rate), "requests/s");
-        table.tell(name("answered, p50"), of(|run| run.answered[0]), "ms");
-        table.tell(name("answered, p99"), of(|run| run.answered[1]), "ms");
-        table.tell(name("committed, p50"), of(|run| run.committed[0]), "ms");
-        table.tell(name("committed, p99"), of(|run| run.committed[1]), "ms");
+        let mut rates = Vec::new();
+        for run in 0..RUNS {
+            rates.push(of_new_devices(&up, run as u64).await);
+        }
+        let share = median(rates) / known;
+        table.at_least(format!("{mode} mode, new devices of known ones"), share, "", least_of_new);
     }
+}
+
+/// Measures what a rule over every device costs in broker mode, beside the same load without a rule.
+///
+/// # Panics
+/// As [`webhook_to_row`].
+pub async fn watched(table: &mut Table, unwatched: &Path, watched: &Path) {
+    for devices in FLEETS {
+        let [stored, evaluated] = [
+            evaluated_rate(&Up::start(unwatched, "broker").await, devices).await,
+            evaluated_rate(&Up::start(watched, "broker").await, devices).await,
+        ];
+        table.tell(format!("broker mode, {devices} devices: stored, unwatched"), stored, "requests/s");
+        table.tell(format!("broker mode, {devices} devices: evaluated"), evaluated, "requests/s");
+        let name = format!("broker mode, {devices} devices: evaluated beside stored unwatched");
+        table.at_least(name, evaluated / stored, "", 0.5);
+    }
+}
+
+/// Requests a second until the last is stored, and evaluated where a rule watches it.
+async fn evaluated_rate(up: &Up, devices: u64) -> f64 {
+    let client = up.connect().await;
+    let mut rates = Vec::new();
+    // The first run makes the devices known.
+    for run in 0..=RUNS as u64 {
+        let time = if run == 0 { 3 * TIME } else { TIME };
+        let before = receipts(&client).await;
+        let begin = Instant::now();
+        let reading = move |n| reading_of(&format!("fleet-{}", n % devices), run * 1_000 + n / devices, n);
+        let answers = load::run(up.webhook, MANY, time, reading).await;
+        let accepted = settled(&client, before, &answers, 0).await;
+        until_evaluated(&client).await;
+        rates.push(accepted as f64 / begin.elapsed().as_secs_f64());
+    }
+    rates.remove(0);
+    median(rates)
+}
+
+async fn until_evaluated(client: &Client) {
+    let begin = Instant::now();
+    loop {
+        let row = client.query_one("select exists (select from evaluation_request)", &[]).await;
+        if !row.expect("the schema is migrated").get::<_, bool>(0) {
+            return;
+        }
+        assert!(begin.elapsed() < LIMIT, "what a rule watches is not evaluated");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Requests a second, each of a device that was never seen.
+async fn of_new_devices(up: &Up, run: u64) -> f64 {
+    let client = up.connect().await;
+    let before = receipts(&client).await;
+    let begin = Instant::now();
+    let reading = move |n| reading_of(&format!("new-{run}-{n}"), 0, n);
+    let answers = load::run(up.webhook, MANY, TIME, reading).await;
+    settled(&client, before, &answers, 0).await as f64 / begin.elapsed().as_secs_f64()
 }
 
 struct Run {
@@ -87,10 +164,14 @@ async fn settled(client: &Client, before: u64, answers: &Answers, others: u64) -
 
 /// The n-th reading of a fleet, no moment of a device twice.
 fn request(number: u64, run: u64) -> Vec<u8> {
+    reading_of(&format!("bench-{}", number % DEVICES), run * 10_000 + number / DEVICES, number)
+}
+
+/// The reading of a device at its n-th moment.
+fn reading_of(device: &str, moment: u64, number: u64) -> Vec<u8> {
     let body = format!(
-        r#"{{"device":"bench-{}","time":{},"temperature":{:.1},"humidity":{},"battery_voltage":3.6}}"#,
-        number % DEVICES,
-        1_767_225_600_000 + (run * 10_000 + number / DEVICES) * 10,
+        r#"{{"device":"{device}","time":{},"temperature":{:.1},"humidity":{},"battery_voltage":3.6}}"#,
+        1_767_225_600_000 + moment * 10,
         20.0 + (number % 100) as f64 / 10.0,
         40 + number % 20,
     );
@@ -128,18 +209,22 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    async fn start(pipeline: &Path) -> Self {
-        let up = Self::up(pipeline).await;
+    async fn start(pipeline: &Path, mode: &str) -> Self {
+        let up = Self::in_mode(pipeline, mode).await;
         up.warm().await;
         up
     }
 
     /// One that has taken nothing yet.
     pub(crate) async fn up(pipeline: &Path) -> Self {
+        Self::in_mode(pipeline, "broker").await
+    }
+
+    async fn in_mode(pipeline: &Path, mode: &str) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory can be made");
         let port = free_port();
         let child = Command::new(binaries::path("freshet"))
-            .args(["up", "--idle", "60s", "--port", &port.to_string(), "--state-dir"])
+            .args(["up", "--mode", mode, "--idle", "60s", "--port", &port.to_string(), "--state-dir"])
             .arg(state.path())
             .env("FRESHET_PIPELINE", pipeline)
             .env("BENCH_KEY", "bench-key")
