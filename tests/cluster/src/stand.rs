@@ -26,8 +26,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 const PIPELINE: &str = include_str!("../../../crates/local/demo/freshet.yaml");
 /// Knative's label of what it makes for a Service.
 const KNATIVE_SERVICE: &str = "serving.knative.dev/service";
-/// The stages that payloads wake.
-const PAYLOAD_STAGES: [&str; 2] = ["ingest", "transform"];
 /// The time between two ticks.
 pub const TICK: Duration = Duration::from_secs(120);
 
@@ -88,11 +86,7 @@ impl Stand {
     pub fn values(&self) -> Value {
         let secret = |key: &str| json!({"secret": "demo", "key": key});
         let stages = STAGES.iter().map(|stage| {
-            let mut own = json!({"resources": {"requests": {"cpu": "5m", "memory": "16Mi"}}});
-            // Those that hints wake keep the chart's, which is measured.
-            if PAYLOAD_STAGES.contains(&stage.name) {
-                own["window"] = json!("6s");
-            }
+            let own = json!({"window": "6s", "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}}});
             (stage.name.to_owned(), own)
         });
         json!({
