@@ -76,7 +76,8 @@ async fn a_payload_is_in_the_topic_before_its_sender_is_answered() {
     kafka.kill();
     let begun = Instant::now();
     assert_eq!(door.post(r#"{"device":"gh-1","temperature":22.5}"#).await, 503);
-    assert!(begun.elapsed() < Duration::from_millis(3500), "{:?}", begun.elapsed());
+    // librdkafka looks once a second for records whose 2.5 s are over; senders wait 5 s.
+    assert!(begun.elapsed() < Duration::from_millis(4500), "{:?}", begun.elapsed());
     let kafka = tokio::task::spawn_blocking(move || {
         kafka.start();
         kafka
