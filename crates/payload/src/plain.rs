@@ -151,7 +151,7 @@ impl PlainPayload {
 mod tests {
     use pipeline_config::Pipeline;
 
-    use super::{Origin, PlainPayload, PlainValue, Timestamp, Uuid};
+    use super::{Origin, PlainPayload, PlainValue, SignedDuration, Timestamp, Uuid};
     use crate::Accepted;
     use event_model::ReceiptOutcome;
 
@@ -211,7 +211,8 @@ mod tests {
         let payload = payload(bytes(br#"{"device":"a","temperature":1}"#));
         let accepted = payload.accept(origin, now).unwrap();
         let event = payload.event(&accepted, (Uuid::from_u128(7), now, pipeline.short_hash()));
-        let again = Accepted::of_event(&event, &pipeline, Timestamp::UNIX_EPOCH).unwrap();
+        let tomorrow = now + SignedDuration::from_hours(24);
+        let again = Accepted::of_event(&event, &pipeline, tomorrow).unwrap();
         assert_eq!((again.decoded, again.received_at), (accepted.decoded, now));
     }
 }
