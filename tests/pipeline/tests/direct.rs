@@ -38,14 +38,17 @@ network: {allow: [127.0.0.1]}
 const START_MS: i64 = 1_767_225_600_000;
 const START: &str = "2026-03-01T00:00:00Z";
 
+/// Where the Broker is the fallback, what the database does not take in time soon goes there; where it is none, only a database that
+/// is away is waited for no longer.
 async fn stand(fallback: &str) -> Option<Stand> {
+    let [commit, acquire] = if fallback == "none" { ["5000", "4000"] } else { ["500", "400"] };
     let mut plan = Plan::new(PIPELINE);
     plan.mode = Mode::Direct;
     plan.clock = Some(START.parse().unwrap());
     plan.environment = vec![
         ("FALLBACK".to_owned(), fallback.to_owned()),
-        ("COMMIT_TIMEOUT_MS".to_owned(), "500".to_owned()),
-        ("DATABASE_ACQUIRE_TIMEOUT_MS".to_owned(), "400".to_owned()),
+        ("COMMIT_TIMEOUT_MS".to_owned(), commit.to_owned()),
+        ("DATABASE_ACQUIRE_TIMEOUT_MS".to_owned(), acquire.to_owned()),
     ];
     Stand::up(plan).await
 }
