@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
@@ -13,11 +13,10 @@ use thiserror::Error;
 
 use crate::consumer::observer;
 use crate::log::Logged;
+use crate::look::GROUP;
 use crate::settings::KafkaSettings;
 use crate::topic_group::{PartitionPosition, TopicGroup};
 
-/// No group of this name is ever joined, and nothing committed.
-const LOOK: &str = "freshet-look";
 /// For one answer.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
@@ -88,18 +87,14 @@ pub async fn places_since(
     time: Timestamp,
 ) -> Result<BTreeMap<i32, i64>, MetadataError> {
     aside(move || {
-        let consumer = observer(&settings, Some(LOOK))?;
+        let consumer = observer(&settings, Some(GROUP))?;
+        let partitions = partitions_of(&consumer, &topic)?;
         let mut places = BTreeMap::new();
-        let mut wanted = TopicPartitionList::new();
-        for partition in partitions_of(&consumer, &topic)? {
-            places.insert(partition, consumer.fetch_watermarks(&topic, partition, LIMIT)?.1);
-            wanted.add_partition_offset(&topic, partition, Offset::Offset(time.as_millisecond()))?;
+        // The ends first: what is published meanwhile is found behind them.
+        for partition in &partitions {
+            places.insert(*partition, consumer.fetch_watermarks(&topic, *partition, LIMIT)?.1);
         }
-        for place in consumer.offsets_for_times(wanted, LIMIT)?.elements() {
-            if let Offset::Offset(offset) = place.offset() {
-                places.insert(place.partition(), offset);
-            }
-        }
+        places.extend(first_since(&consumer, (&topic, &partitions), time, LIMIT)?);
         Ok(places)
     })
     .await
@@ -132,6 +127,29 @@ pub(crate) fn partitions_of(consumer: &BaseConsumer<Logged>, topic: &str) -> Res
     let metadata = consumer.fetch_metadata(Some(topic), LIMIT)?;
     let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
     Ok(partitions.map(MetadataPartition::id).collect())
+}
+
+/// The first record of each partition that was published at `time` or later, where there is one.
+pub(crate) fn first_since<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    (topic, partitions): (&str, &[i32]),
+    time: Timestamp,
+    limit: Duration,
+) -> Result<BTreeMap<i32, i64>, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition_offset(topic, *partition, Offset::Offset(time.as_millisecond()))?;
+    }
+    Ok(offsets(&consumer.offsets_for_times(list, limit)?))
+}
+
+/// By partition, where there is one.
+pub(crate) fn offsets(list: &TopicPartitionList) -> BTreeMap<i32, i64> {
+    let offset = |one: TopicPartitionListElem<'_>| match one.offset() {
+        Offset::Offset(offset) => Some((one.partition(), offset)),
+        _ => None,
+    };
+    list.elements().into_iter().filter_map(offset).collect()
 }
 
 /// librdkafka's questions block.

@@ -24,6 +24,8 @@ mod lag;
 #[cfg(feature = "client")]
 mod log;
 #[cfg(feature = "client")]
+mod look;
+#[cfg(feature = "client")]
 mod look_up;
 #[cfg(feature = "client")]
 mod message;

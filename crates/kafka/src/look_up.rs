@@ -1,21 +1,15 @@
 //! Records that were read before, looked at again.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
-use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-use crate::consumer::drain_config;
 use crate::lag::{LIMIT, MetadataError, aside};
-use crate::log::{Logged, is_absence};
-use crate::record::{KeptRecords, Record, RecordForm, RecordRange};
+use crate::log::is_absence;
+use crate::look::{follow, looker};
+use crate::record::{KeptRecords, RecordForm, RecordRange};
 use crate::settings::KafkaSettings;
-
-/// No group of this name is ever joined, and nothing committed.
-const GROUP: &str = "freshet-look";
-const POLL: Duration = Duration::from_millis(100);
 
 /// What Kafka keeps of `range`, at most `most` records.
 ///
@@ -35,31 +29,28 @@ fn read(
     most: usize,
 ) -> Result<KeptRecords, KafkaError> {
     let RecordRange { topic, partition, first, last } = range;
-    let consumer: BaseConsumer<Logged> = drain_config(settings, GROUP).create_with_context(Logged)?;
+    let consumer = looker(settings)?;
     let (kept_from, end) = consumer.fetch_watermarks(topic, *partition, LIMIT)?;
     let mut kept = KeptRecords { kept_from, records: Vec::new() };
     let (from, behind) = ((*first).max(kept_from), (last + 1).min(end));
-    if from >= behind {
+    if from >= behind || most == 0 {
         return Ok(kept);
     }
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, *partition, Offset::Offset(from))?;
-    consumer.assign(&list)?;
-    let (topic, deadline) = (Arc::from(topic.as_str()), Instant::now() + LIMIT);
-    while kept.records.len() < most && Instant::now() < deadline {
-        match consumer.poll(POLL) {
-            Some(Ok(message)) if message.offset() >= behind => break,
-            Some(Ok(message)) => {
-                let is_last = message.offset() + 1 == behind;
-                kept.records.push(Record::of(&message, &topic, form));
-                if is_last {
-                    break;
+    follow(&consumer, (topic, form), &[(*partition, from)].into(), LIMIT, |seen| {
+        match seen {
+            Ok(record) if record.offset >= behind => return ControlFlow::Break(Ok(())),
+            Ok(record) => {
+                let is_last = record.offset + 1 == behind;
+                kept.records.push(record);
+                if is_last || kept.records.len() >= most {
+                    return ControlFlow::Break(Ok(()));
                 }
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => break,
-            Some(Err(error)) if !is_absence(&error) => return Err(error),
-            Some(Err(_)) | None => {}
+            Err(KafkaError::PartitionEOF(_)) => return ControlFlow::Break(Ok(())),
+            Err(error) if !is_absence(&error) => return ControlFlow::Break(Err(error)),
+            Err(_) => {}
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     Ok(kept)
 }

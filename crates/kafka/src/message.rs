@@ -27,7 +27,6 @@ impl Record {
         let content = match form {
             RecordForm::Events => event_of(&headers, value),
             RecordForm::Plain => Content::Plain(PlainRecord {
-                key: message.key().map(<[u8]>::to_vec),
                 headers: owned(&headers),
                 value: value.filter(|value| value.len() <= MAX_PLAIN).map(Bytes::copy_from_slice),
             }),

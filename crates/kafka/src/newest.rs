@@ -1,21 +1,16 @@
 //! The newest records of a topic, looked at.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
-use rdkafka::{Offset, TopicPartitionList};
 
-use crate::consumer::drain_config;
 use crate::lag::{LIMIT, MetadataError, aside, partitions_of};
-use crate::log::{Logged, is_absence};
+use crate::log::is_absence;
+use crate::look::{follow, looker};
 use crate::record::{Record, RecordForm};
 use crate::settings::KafkaSettings;
-
-/// No group of this name is ever joined, and nothing committed.
-const GROUP: &str = "freshet-look";
-const POLL: Duration = Duration::from_millis(100);
 
 /// Some of the newest records of `topic`, at most `most`, in the order in which they come. A partition's are in their order.
 ///
@@ -34,28 +29,32 @@ fn read(
     (topic, form): (&str, RecordForm),
     most: usize,
 ) -> Result<Vec<Record>, KafkaError> {
-    let consumer: BaseConsumer<Logged> = drain_config(settings, GROUP).create_with_context(Logged)?;
+    let consumer = looker(settings)?;
     let partitions = partitions_of(&consumer, topic)?;
     let of_each = i64::try_from(most.div_ceil(partitions.len().max(1))).unwrap_or(i64::MAX);
-    let mut list = TopicPartitionList::new();
-    let mut open = 0;
+    let mut places = BTreeMap::new();
     for partition in partitions {
         let (first, end) = consumer.fetch_watermarks(topic, partition, LIMIT)?;
         if first < end {
-            list.add_partition_offset(topic, partition, Offset::Offset((end - of_each).max(first)))?;
-            open += 1;
+            places.insert(partition, (end - of_each).max(first));
         }
     }
-    consumer.assign(&list)?;
-    let (topic, deadline) = (Arc::from(topic), Instant::now() + LIMIT);
-    let mut records = Vec::new();
-    while open > 0 && records.len() < most && Instant::now() < deadline {
-        match consumer.poll(POLL) {
-            Some(Ok(message)) => records.push(Record::of(&message, &topic, form)),
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-            Some(Err(error)) if !is_absence(&error) => return Err(error),
-            Some(Err(_)) | None => {}
-        }
+    let (mut records, mut open) = (Vec::new(), places.len());
+    if open == 0 || most == 0 {
+        return Ok(records);
     }
+    follow(&consumer, (topic, form), &places, LIMIT, |seen| {
+        match seen {
+            Ok(record) => records.push(record),
+            Err(KafkaError::PartitionEOF(_)) => open -= 1,
+            Err(error) if !is_absence(&error) => return ControlFlow::Break(Err(error)),
+            Err(_) => {}
+        }
+        if open == 0 || records.len() >= most {
+            ControlFlow::Break(Ok(()))
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
     Ok(records)
 }

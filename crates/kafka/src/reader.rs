@@ -17,6 +17,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::consumer::member_config;
+use crate::lag::{first_since, offsets};
 use crate::log::{Logged, is_absence};
 use crate::record::{Record, RecordForm};
 use crate::settings::KafkaSettings;
@@ -229,15 +230,6 @@ impl Reader {
     }
 }
 
-/// By partition, where there is one.
-fn offsets(list: &TopicPartitionList) -> BTreeMap<i32, i64> {
-    let offset = |one: TopicPartitionListElem<'_>| match one.offset() {
-        Offset::Offset(offset) => Some((one.partition(), offset)),
-        _ => None,
-    };
-    list.elements().into_iter().filter_map(offset).collect()
-}
-
 /// Commits what is safe and not committed yet.
 fn commit(consumer: &Consumer, topic: &str, shared: &Shared, mode: CommitMode) {
     let offsets = shared.change(Progress::take_commits);
@@ -305,7 +297,8 @@ impl Group {
         partitions: &[i32],
         committed: &BTreeMap<i32, i64>,
     ) -> Result<Vec<Offered>, KafkaError> {
-        let since = self.since.map(|time| self.offsets_since(consumer, partitions, time)).transpose()?;
+        let since = |time| first_since(consumer, (&self.topic, partitions), time, ANSWER);
+        let since = self.since.map(since).transpose()?;
         let look = |partition: &i32| {
             let (first, end) = consumer.fetch_watermarks(&self.topic, *partition, ANSWER)?;
             let committed = committed.get(partition).copied();
@@ -313,20 +306,6 @@ impl Group {
             Ok(Offered { partition: *partition, first, end, committed, since })
         };
         partitions.iter().map(look).collect()
-    }
-
-    /// The first record of each partition that was published at `time` or later, where there is one.
-    fn offsets_since(
-        &self,
-        consumer: &Consumer,
-        partitions: &[i32],
-        time: Timestamp,
-    ) -> Result<BTreeMap<i32, i64>, KafkaError> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            list.add_partition_offset(&self.topic, *partition, Offset::Offset(time.as_millisecond()))?;
-        }
-        Ok(offsets(&consumer.offsets_for_times(list, ANSWER)?))
     }
 
     /// Takes what is due to be taken, and reads it from where it stands.

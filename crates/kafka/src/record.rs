@@ -50,8 +50,6 @@ pub enum Content {
 /// A record as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlainRecord {
-    /// The key.
-    pub key: Option<Vec<u8>>,
     /// The headers.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The value; `None` where there is none (a tombstone), or where it is over 1 MiB: [`Record::bytes`] tells which.

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use pipeline_config::topic::TopicSecrets;
+use pipeline_config::topic::{Mechanism, TopicSecrets};
 use pipeline_config::{Secret, SourceTopic};
 use rdkafka::ClientConfig;
 use runtime::Env;
 
 const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
-const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+const MECHANISMS: [&str; 3] =
+    [Mechanism::Plain.name(), Mechanism::ScramSha256.name(), Mechanism::ScramSha512.name()];
 
 /// How to reach a Kafka cluster.
 #[derive(Clone)]
@@ -85,7 +86,7 @@ impl KafkaSettings {
         let bootstrap_servers = env.required("KAFKA_BOOTSTRAP_SERVERS");
         let protocol = one_of(env, "KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", &PROTOCOLS);
         let sasl = protocol.starts_with("SASL_").then(|| Sasl {
-            mechanism: one_of(env, "KAFKA_SASL_MECHANISM", "PLAIN", &MECHANISMS),
+            mechanism: one_of(env, "KAFKA_SASL_MECHANISM", Mechanism::Plain.name(), &MECHANISMS),
             username: env.required("KAFKA_SASL_USERNAME"),
             password: env.required("KAFKA_SASL_PASSWORD"),
         });

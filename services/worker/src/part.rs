@@ -53,7 +53,7 @@ fn topic_record(record: Record, (topic, incarnation): (&Topic, i32), is_last: bo
     let place = RecordPlace { topic: topic.clone(), incarnation, partition, offset };
     let content = match content {
         Content::Event(event) => RecordContent::Event(Box::new(Carried::new(*event))),
-        Content::Plain(PlainRecord { headers, value, .. }) => {
+        Content::Plain(PlainRecord { headers, value }) => {
             let source = topic.source.clone().unwrap_or_default();
             RecordContent::Plain(PlainPayload::of_record(source, headers, (value, bytes)))
         }

@@ -149,7 +149,7 @@ fn request_of(
             let has_key = Repetition::of(&carried, &accepted).is_some();
             (accepted, has_key)
         }
-        Content::Plain(PlainRecord { headers, value, .. }) => {
+        Content::Plain(PlainRecord { headers, value }) => {
             let payload = PlainPayload::of_record(receipt.source.as_str().into(), headers, (value, bytes));
             let received_at = PlainPayload::received_at(published_at, offset, now);
             let origin = Origin::named(pipeline, &receipt.source).ok()?;

@@ -121,7 +121,7 @@ async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>
 /// `None` of a record that is no payload, which is a deletion.
 fn previewed(record: Record, (name, source, pipeline): (&str, &Source, &Pipeline)) -> Option<Previewed> {
     let Record { partition, offset, published_at, content, bytes, .. } = record;
-    let Content::Plain(PlainRecord { headers, value, .. }) = content else { return None };
+    let Content::Plain(PlainRecord { headers, value }) = content else { return None };
     let payload = PlainPayload::of_record(name.into(), headers, (value, bytes));
     if payload.value == PlainValue::Tombstone {
         return None;

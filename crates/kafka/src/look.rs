@@ -1,0 +1,48 @@
+//! Records looked at: no group is joined, and nothing committed.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::consumer::drain_config;
+use crate::log::Logged;
+use crate::record::{Record, RecordForm};
+use crate::settings::KafkaSettings;
+
+/// A client has to name a group to be told its offsets.
+pub(crate) const GROUP: &str = "freshet-look";
+const POLL: Duration = Duration::from_millis(100);
+
+/// A consumer that looks.
+pub(crate) fn looker(settings: &KafkaSettings) -> Result<BaseConsumer<Logged>, KafkaError> {
+    drain_config(settings, GROUP).create_with_context(Logged)
+}
+
+/// Gives what comes of each partition, from its place on, to `see`, until that breaks or the time is over. The end of a partition
+/// is [`KafkaError::PartitionEOF`].
+pub(crate) fn follow(
+    consumer: &BaseConsumer<Logged>,
+    (topic, form): (&str, RecordForm),
+    places: &BTreeMap<i32, i64>,
+    within: Duration,
+    mut see: impl FnMut(Result<Record, KafkaError>) -> ControlFlow<Result<(), KafkaError>>,
+) -> Result<(), KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in places {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+    }
+    consumer.assign(&list)?;
+    let (topic, deadline) = (Arc::from(topic), Instant::now() + within);
+    while Instant::now() < deadline {
+        let Some(seen) = consumer.poll(POLL) else { continue };
+        if let ControlFlow::Break(end) = see(seen.map(|message| Record::of(&message, &topic, form))) {
+            return end;
+        }
+    }
+    Ok(())
+}
