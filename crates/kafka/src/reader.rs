@@ -297,15 +297,19 @@ impl Group {
         partitions: &[i32],
         committed: &BTreeMap<i32, i64>,
     ) -> Result<Vec<Offered>, KafkaError> {
+        let bounds = |partition: &i32| consumer.fetch_watermarks(&self.topic, *partition, ANSWER);
+        let bounds = partitions.iter().map(bounds).collect::<Result<Vec<_>, _>>()?;
+        // After the ends: what is published meanwhile is found behind them.
         let since = |time| first_since(consumer, (&self.topic, partitions), time, ANSWER);
         let since = self.since.map(since).transpose()?;
-        let look = |partition: &i32| {
-            let (first, end) = consumer.fetch_watermarks(&self.topic, *partition, ANSWER)?;
-            let committed = committed.get(partition).copied();
-            let since = since.as_ref().map(|since| since.get(partition).copied().unwrap_or(end));
-            Ok(Offered { partition: *partition, first, end, committed, since })
+        let offered = |(partition, (first, end)): (&i32, (i64, i64))| Offered {
+            partition: *partition,
+            first,
+            end,
+            committed: committed.get(partition).copied(),
+            since: since.as_ref().map(|since| since.get(partition).copied().unwrap_or(end)),
         };
-        partitions.iter().map(look).collect()
+        Ok(partitions.iter().zip(bounds).map(offered).collect())
     }
 
     /// Takes what is due to be taken, and reads it from where it stands.
