@@ -1,5 +1,6 @@
 //! What is remembered of one device.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -105,14 +106,23 @@ impl Device {
 
     /// Whether nothing of `wanted` is to be added: it is there, or there is no room for it.
     pub(super) fn has_all(&self, wanted: &Wanted<'_>) -> bool {
-        let has = |(name, keys): (&&str, &BTreeSet<MetricKey<'_>>)| {
-            let channel = self.channels.get(*name);
-            channel.is_some_and(|channel| {
-                channel.is_full() || keys.iter().all(|key| channel.position(key).is_some())
-            })
-        };
-        wanted.tags.iter().all(|(tag, value)| self.tags.get(tag) == Some(value))
-            && (wanted.channels.iter().all(has) || self.is_full())
+        wanted.tags.iter().all(|(tag, value)| self.has_tag(tag, value))
+            && wanted.channels.iter().all(|(name, keys)| self.has_metrics(name, keys.iter()))
+    }
+
+    pub(super) fn has_tag(&self, tag: &str, value: &str) -> bool {
+        self.tags.get(tag).is_some_and(|known| known == value)
+    }
+
+    /// Whether these metrics of a channel are there, or there is no room for them.
+    pub(super) fn has_metrics<'a>(
+        &self,
+        channel: &str,
+        mut keys: impl Iterator<Item = impl Borrow<MetricKey<'a>>>,
+    ) -> bool {
+        let channel = self.channels.get(channel);
+        let is_placed = |key: &MetricKey<'_>| channel.is_some_and(|channel| channel.position(key).is_some());
+        channel.is_some_and(Channel::is_full) || keys.all(|key| is_placed(key.borrow())) || self.is_full()
     }
 
     /// Whether `last_seen_at` is to be moved on to `at`; says so to one caller a minute.

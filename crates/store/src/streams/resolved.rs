@@ -160,24 +160,19 @@ impl<'a> PayloadSamples<'a> {
         tags
     }
 
-    /// Whether `device` has all that the payload needs: nothing is to be added, or there is no room for it.
+    /// Whether nothing is to be added for the payload, as [`Device::has_all`] says it.
     pub(super) fn needs_nothing_of<'d>(&self, device: impl Fn(&'a str) -> Option<&'d Arc<Device>>) -> bool {
-        let has_room = |known: &Device, channel: Option<&Channel>| {
-            !channel.is_some_and(Channel::is_full) && !known.is_full()
-        };
         self.samples.iter().all(|sample| {
             let Some(known) = device(&sample.device) else { return false };
-            let channel = known.channels.get(sample.channel.as_str());
-            let is_placed =
-                |reading| channel.is_some_and(|channel| channel.position(&MetricKey::of(reading)).is_some());
-            let is_tagged = self.source_tags.iter().all(|(tag, value)| {
-                known.tags.get(tag) == Some(value) || self.gives_tag(&sample.device, tag)
-            });
-            is_tagged && (sample.readings.iter().all(is_placed) || !has_room(known, channel))
+            let has_tag = |(tag, value): (&String, &String)| {
+                known.has_tag(tag, value) || self.gives_tag(&sample.device, tag)
+            };
+            self.source_tags.iter().all(has_tag)
+                && known.has_metrics(&sample.channel, sample.readings.iter().map(MetricKey::of))
         }) && self
             .device_tags
             .iter()
-            .all(|(name, tag, value)| device(name).is_some_and(|known| known.tags.get(tag) == Some(value)))
+            .all(|(name, tag, value)| device(name).is_some_and(|known| known.has_tag(tag, value)))
     }
 
     /// Every value at its place; what has none in `devices` is left out.

@@ -1,6 +1,37 @@
 //! The writer's SQL. Every statement is given its rows in key order, and the tables are always taken in the same order:
 //! two writers wait for each other, never in a circle.
 
+/// Receipts of the array of `receipt_row` that a parameter is.
+macro_rules! insert_receipts {
+    ($rows:literal) => {
+        concat!(
+            "
+    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
+                         record_topic, record_partition, record_offset, pipeline)
+    select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request, record_topic,
+           record_partition, record_offset, pipeline
+    from unnest(",
+            $rows,
+            "::receipt_row[])"
+        )
+    };
+}
+
+/// Rows of the array of `moment_row` that a parameter is.
+macro_rules! insert_rows {
+    ($rows:literal) => {
+        concat!(
+            r#"
+    insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
+                        received_ats, receipt_ids)
+    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
+    from unnest("#,
+            $rows,
+            "::moment_row[])"
+        )
+    };
+}
+
 /// As [`KEYS`], but every key is new.
 pub(super) const FRESH_KEYS: &str = "
     insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
@@ -8,25 +39,10 @@ pub(super) const FRESH_KEYS: &str = "
 
 /// As [`RECEIPTS`] and then [`NEW_ROWS`], whose rows are $2, but all are new. PostgreSQL carries out the statement itself first, and
 /// what it does not refer to behind it (`ExecPostprocessPlan`): the receipts are written before any moment.
-pub(super) const FRESH: &str = r#"
-    with moments as (
-        insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
-                            received_ats, receipt_ids)
-        select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats,
-               receipt_ids
-        from unnest($2::moment_row[]))
-    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
-                         record_topic, record_partition, record_offset, pipeline)
-    select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request, record_topic,
-           record_partition, record_offset, pipeline
-    from unnest($1::receipt_row[])"#;
+pub(super) const FRESH: &str = concat!("with moments as (", insert_rows!("$2"), ")", insert_receipts!("$1"));
 
 /// As [`NEW_ROWS`], but every row is new, and its receipt is written already.
-pub(super) const FRESH_ROWS: &str = r#"
-    insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
-                         received_ats, receipt_ids)
-    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
-    from unnest($1::moment_row[])"#;
+pub(super) const FRESH_ROWS: &str = insert_rows!("$1");
 
 /// $1 sources, $2 keys, $3 receive times, $4 expiries, $5 receipts, $6 outcomes. Returns the receipts whose keys were free.
 ///
@@ -44,26 +60,23 @@ pub(super) const KEYS: &str = "
     returning receipt_id";
 
 /// $1 rows. Returns the ids of those that were not there, or not stored whole.
-pub(super) const RECEIPTS: &str = "
-    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
-                         record_topic, record_partition, record_offset, pipeline)
-    select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request, record_topic,
-           record_partition, record_offset, pipeline
-    from unnest($1::receipt_row[])
+pub(super) const RECEIPTS: &str = concat!(
+    insert_receipts!("$1"),
+    "
     on conflict (received_at, id) do update
     set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems,
         pipeline = excluded.pipeline
     where receipt.outcome <> 'stored'
-    returning id";
+    returning id"
+);
 
 /// $1 rows in key order. Returns the keys of those that were not there.
-pub(super) const NEW_ROWS: &str = r#"
-    insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
-                         received_ats, receipt_ids)
-    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
-    from unnest($1::moment_row[])
+pub(super) const NEW_ROWS: &str = concat!(
+    insert_rows!("$1"),
+    "
     on conflict (stream_id, observed_at) do nothing
-    returning stream_id, observed_at"#;
+    returning stream_id, observed_at"
+);
 
 /// $1 streams, $2 moments, in key order.
 pub(super) const EXISTING_ROWS: &str = r#"
