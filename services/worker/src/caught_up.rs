@@ -74,9 +74,7 @@ impl CaughtUp {
         }
         Ok(())
     }
-}
 
-impl CaughtUp {
     /// Lets go of partitions that were taken from us, or sought elsewhere, and in which nothing is written that would tell.
     async fn let_go(&self, client: &Client, shared: &Shared) -> Result<(), StoreError> {
         let owned = self.offsets.epochs();

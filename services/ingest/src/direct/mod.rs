@@ -14,6 +14,7 @@ mod fallbacks;
 mod hints;
 mod places;
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -92,12 +93,11 @@ struct Shared<S> {
     writers: Mutex<Writers>,
 }
 
-/// The writers of threads.
+/// The writers of threads: the one that was given last comes last.
 #[derive(Debug)]
 struct Writers {
     most: usize,
-    made: Vec<Persist>,
-    given: usize,
+    made: VecDeque<Persist>,
 }
 
 /// A payload on its way.
@@ -143,7 +143,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             fallbacks: Arc::default(),
             database: places(),
             broker: places(),
-            writers: Mutex::new(Writers { most, made: Vec::new(), given: 0 }),
+            writers: Mutex::new(Writers { most, made: VecDeque::new() }),
             parts,
         };
         Self { shared: Arc::new(shared), persist }
@@ -154,16 +154,15 @@ impl<S: Sink + Clone + 'static> Direct<S> {
     #[must_use]
     pub fn on_this_thread(&self) -> Self {
         let mut writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        let Writers { most, made, given } = &mut *writers;
-        *given += 1;
-        if *most == 0 {
-            return self.clone();
-        }
+        let Writers { most, made } = &mut *writers;
         if made.len() < *most {
             let database = Database::new(&self.shared.parts.database.clone().pool_size(1));
-            made.push(self.persist.on_this_thread(database));
+            made.push_back(self.persist.on_this_thread(database));
+        } else if let Some(first) = made.pop_front() {
+            made.push_back(first);
         }
-        Self { shared: Arc::clone(&self.shared), persist: made[(*given - 1) % *most].clone() }
+        let persist = made.back().unwrap_or(&self.persist).clone();
+        Self { shared: Arc::clone(&self.shared), persist }
     }
 
     /// Sends and records what is left, before the process ends.
