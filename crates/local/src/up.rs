@@ -11,7 +11,7 @@ use postgres_local::Instance;
 use runtime::{Clock, Failure};
 use store::{Client, Database, DatabaseSettings};
 use tokio::signal::unix::{SignalKind, signal};
-use topology::{Mode, TICK_TIMER};
+use topology::{Mode, TICK_TIMER, WORKER};
 
 use crate::addresses::Addresses;
 use crate::demo::{Demo, Outcome};
@@ -173,8 +173,7 @@ impl Run {
         demo: impl Future<Output = Result<bool, Failure>>,
         postgres_ended: impl Future<Output = ()>,
     ) -> Result<bool, Failure> {
-        let mut screen =
-            Screen::open(local_topology::reads_topics(&self.pipeline) || self.options.topic.is_some());
+        let mut screen = Screen::open(running.stats().services.contains_key(WORKER));
         log::show(&screen);
         screen.say(&format!("webhook: {}/hooks/SOURCE", self.webhook()));
         screen.say("elsewhere, `freshet devices` and psql \"$DATABASE_URL\" find it after:");

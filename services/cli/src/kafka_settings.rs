@@ -1,7 +1,7 @@
 //! The Kafka that a command works with.
 
 use kafka::KafkaSettings;
-use pipeline_config::Pipeline;
+use pipeline_config::{Pipeline, SourceTopic};
 use runtime::{Env, Failure};
 
 use crate::pipeline_file;
@@ -20,16 +20,20 @@ pub fn settings() -> Result<KafkaSettings, Failure> {
     }
 }
 
-/// The Kafka of a source that reads a topic.
+/// The topic of a source, and its Kafka.
 ///
 /// # Errors
 /// Where there is no such source, it reads none, or one of its secrets cannot be had.
-pub fn of_source(pipeline: &Pipeline, name: &str) -> Result<KafkaSettings, Failure> {
+pub fn of_source<'a>(
+    pipeline: &'a Pipeline,
+    name: &str,
+) -> Result<(&'a SourceTopic, KafkaSettings), Failure> {
     let topic = pipeline_file::source(pipeline, name)?.kafka.as_ref();
     let topic = topic.ok_or_else(|| Failure::new(format!("the source {name} reads no topic")))?;
     let unknown =
         |reason: String| Failure::new(format!("the Kafka of the source {name} is not known: {reason}"));
     let secrets =
         topic.secrets(&|name| Env::process().lookup(name)).map_err(|error| unknown(error.to_string()))?;
-    KafkaSettings::of_source(topic, &secrets).map_err(|reason| unknown(reason.to_owned()))
+    let settings = KafkaSettings::of_source(topic, &secrets).map_err(|reason| unknown(reason.to_owned()))?;
+    Ok((topic, settings))
 }

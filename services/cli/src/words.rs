@@ -58,6 +58,11 @@ pub fn url(text: &str) -> Result<reqwest::Url, String> {
     Err("expected an http or https URL, such as http://127.0.0.1:8080".to_owned())
 }
 
+/// A time without what is finer than a second.
+pub fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// A point in time: a time (RFC 3339), a day (its midnight in UTC), or how long ago.
 ///
 /// # Errors

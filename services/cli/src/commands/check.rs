@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use cluster::doctor::broker::KAFKA_CLASS;
 use pipeline_config::{Files, Findings, LoadError, Mistake, Pipeline, VARIABLE};
 use serde::Serialize;
 
@@ -17,12 +18,9 @@ pub struct Args {
     #[arg(value_name = "FILE", env = VARIABLE, default_value = "freshet.yaml")]
     files: Vec<Files>,
     /// The class of the Broker that the pipeline will have, for what depends on it
-    #[arg(long, value_name = "CLASS", default_value = KEEPS)]
+    #[arg(long, value_name = "CLASS", default_value = KAFKA_CLASS)]
     broker_class: String,
 }
-
-/// The class that keeps what it takes.
-const KEEPS: &str = "Kafka";
 
 const STANDARD_INPUT: &str = "standard input";
 /// What is read of standard input, in bytes.
@@ -54,7 +52,7 @@ pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
                 .hint("name the file: freshet check FILE"));
         }
     };
-    if args.broker_class != KEEPS {
+    if args.broker_class != KAFKA_CLASS {
         warnings.extend(advice);
     }
     let findings: Vec<_> = findings("mistake", &mistakes).chain(findings("warning", &warnings)).collect();

@@ -16,6 +16,7 @@ use crate::cluster_args::ClusterArgs;
 use crate::database;
 use crate::output::{Format, Row};
 use crate::state_directory::StateDirectory;
+use crate::words;
 use runtime::Failure;
 
 use super::Done;
@@ -98,7 +99,7 @@ impl Row for Line {
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.to_string(),
-            seconds(self.last_at),
+            words::seconds(self.last_at),
             self.state.as_str().to_owned(),
             self.stage.clone(),
             self.cause.as_str().to_owned(),
@@ -158,9 +159,4 @@ async fn listed(client: &Client, filter: Filter, limit: u16) -> Result<Vec<Store
 /// The cause that `--cause` names.
 fn cause(name: &str) -> Result<Cause, String> {
     name.parse().map_err(|_| "expected rejected, unavailable or malformed".to_owned())
-}
-
-/// A time without what is finer than a second.
-fn seconds(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -123,7 +123,7 @@ async fn kept_in_kafka(
     let (first, last) = (range.first, range.last);
     let (settings, form) = match &receipt.topic_source {
         None => (kafka_settings::settings()?, RecordForm::Events),
-        Some(source) => (kafka_settings::of_source(pipeline, source)?, RecordForm::Plain),
+        Some(source) => (kafka_settings::of_source(pipeline, source)?.1, RecordForm::Plain),
     };
     let asked = kafka::records(settings, (range, form), args.limit as usize).await;
     let KeptRecords { kept_from, records } =

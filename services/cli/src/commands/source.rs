@@ -110,10 +110,10 @@ fn of_file(args: &TestArgs, file: &Path, source: &Source) -> Result<Vec<Previewe
 }
 
 async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>, Failure> {
-    let settings = kafka_settings::of_source(pipeline, &args.name)?;
+    let (topic, settings) = kafka_settings::of_source(pipeline, &args.name)?;
     let source = pipeline_file::source(pipeline, &args.name)?;
-    let topic = source.kafka.as_ref().map(|kafka| kafka.topic.clone()).unwrap_or_default();
-    let records = kafka::newest(settings, (topic, RecordForm::Plain), args.records as usize).await;
+    let topic = (topic.topic.clone(), RecordForm::Plain);
+    let records = kafka::newest(settings, topic, args.records as usize).await;
     let records = records.map_err(|error| Failure::because("the topic cannot be read", &error))?;
     Ok(records.into_iter().filter_map(|record| previewed(record, (&args.name, source, pipeline))).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use runtime::Clock;
 use store::Database;
 use store::fallbacks::Fallbacks;
@@ -13,6 +13,7 @@ use crate::database;
 use crate::kafka_settings;
 use crate::output::{self, Format, Row};
 use crate::state_directory::StateDirectory;
+use crate::words::seconds;
 use cluster::status::counts::Counts;
 use cluster::status::readers::Readers;
 use cluster::status::{self, ORIGINS, StageLine};
@@ -122,14 +123,17 @@ async fn from_inside(
 /// What has gone another way than usual, or waits.
 fn notices(overview: &Overview) -> Vec<String> {
     let Overview { gaps, fallbacks, refused_at, oldest_request_at, streams_put_off, .. } = overview;
-    let time = |at: &Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut lines = Vec::new();
     if let Some(Fallbacks { at, payloads }) = fallbacks {
-        lines.push(format!("ingest: {payloads} payloads went to the Broker, the last at {}", time(at)));
+        lines.push(format!("ingest: {payloads} payloads went to the Broker, the last at {}", seconds(*at)));
     }
-    lines.extend(refused_at.as_ref().map(|at| format!("ingest: a payload was last refused at {}", time(at))));
+    lines.extend(
+        refused_at.as_ref().map(|at| format!("ingest: a payload was last refused at {}", seconds(*at))),
+    );
     let oldest = oldest_request_at.as_ref();
-    lines.extend(oldest.map(|at| format!("alert: the oldest evaluation request waits since {}", time(at))));
+    lines.extend(
+        oldest.map(|at| format!("alert: the oldest evaluation request waits since {}", seconds(*at))),
+    );
     lines.extend(gaps.iter().map(|gap| format!("worker: {gap}")));
     if *streams_put_off > 0 {
         lines.push(format!("alert: {streams_put_off} streams are put off, whose evaluation failed"));
@@ -145,8 +149,7 @@ fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
             let faults = [counts.overview.as_ref().err(), counts.lags.as_ref().err()];
             faults.into_iter().flatten().for_each(|fault| eprintln!("not counted: {fault}"));
             if let Ok(overview) = &counts.overview {
-                let heartbeat =
-                    overview.newest_heartbeat_at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                let heartbeat = overview.newest_heartbeat_at.map(seconds);
                 eprintln!(
                     "counted in the database over {} s; newest heartbeat {}; `freshet help status` says where each figure comes from",
                     args.since.as_secs(),
@@ -157,7 +160,7 @@ fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
                 }
                 for PartitionStanding { topic, partition, next, epoch, caught_up_at } in &overview.partitions
                 {
-                    let caught_up = caught_up_at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                    let caught_up = caught_up_at.map(seconds);
                     eprintln!(
                         "worker: {topic}/{partition} is stored below offset {next}, under epoch {epoch}; nothing waited at {}",
                         caught_up.as_deref().unwrap_or("no time yet")

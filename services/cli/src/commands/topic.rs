@@ -6,7 +6,7 @@ use serde::Serialize;
 use store::{Topic, topic_offsets};
 
 use crate::output::{self, Format, Row};
-use crate::pipeline_file::{self, PipelineFile};
+use crate::pipeline_file::PipelineFile;
 use crate::state_directory::StateDirectory;
 use crate::{database, kafka_settings, words};
 
@@ -60,10 +60,8 @@ pub async fn run(command: &Command, format: Format) -> Result<Done, Failure> {
 
 async fn seek(args: &SeekArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
-    let settings = kafka_settings::of_source(&pipeline, &args.source)?;
-    let topic = pipeline_file::source(&pipeline, &args.source)?.kafka.as_ref();
-    let topic = topic.map(|kafka| Topic::of_source(args.source.as_str(), kafka.topic.as_str()));
-    let topic = topic.ok_or_else(|| Failure::new(format!("the source {} reads no topic", args.source)))?;
+    let (topic, settings) = kafka_settings::of_source(&pipeline, &args.source)?;
+    let topic = Topic::of_source(args.source.as_str(), topic.topic.as_str());
     let places = kafka::places_since(settings, topic.name.to_string(), args.to).await;
     let places = places.map_err(|error| Failure::because("Kafka cannot be asked", &error))?;
     let client = database::client(&args.state).await?;
