@@ -2,15 +2,11 @@
 
 use std::process::Command;
 
-use postgres_local::find_binaries;
+use pipeline_tests::up::has_postgres;
 
 #[test]
 fn the_demos_sums_agree_and_every_stage_comes_to_zero() {
-    if find_binaries().is_err() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL's server binaries were not found");
-        println!(
-            "skipped: the_demos_sums_agree_and_every_stage_comes_to_zero: PostgreSQL's server binaries were not found"
-        );
+    if !has_postgres("the_demos_sums_agree_and_every_stage_comes_to_zero") {
         return;
     }
     let state = tempfile::tempdir().unwrap();
