@@ -98,9 +98,12 @@ format: ## Format the code
 ci: ready-test lint test ## Exactly what CI runs first; .ci/run adds the cluster where there is one
 
 ##@ Measure
-.PHONY: bench bench-cluster
+.PHONY: bench bench-spike bench-cluster
 bench: ready-build release ## One table of medians beside their budgets; also in target/bench/results.json
 	target/release/bench
+
+bench-spike: ready-build release ## 10 requests a second, then 10,000 for 20 s (FRESHET_SPIKE=seconds), then 10, in each mode
+	ulimit -n "$$(ulimit -Hn)"; FRESHET_BENCH=spike target/release/bench
 
 bench-cluster: ## The same for a cluster: starts from zero, latency, rates; also in target/bench/cluster.json
 	tests/cluster/run bench-cluster

@@ -92,6 +92,7 @@ pub async fn run(
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    closes: bool,
 }
 
 impl Connection {
@@ -102,7 +103,12 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server under load listens");
         stream.set_nodelay(true).expect("a TCP socket takes TCP_NODELAY");
-        Self { stream, buffer: Vec::with_capacity(4096) }
+        Self { stream, buffer: Vec::with_capacity(4096), closes: false }
+    }
+
+    /// Whether the server ends it with the last answer.
+    pub const fn closes(&self) -> bool {
+        self.closes
     }
 
     /// Writes a request and reads its answer to the end; gives the status.
@@ -116,7 +122,8 @@ impl Connection {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
-            if let Some((status, length)) = head(&self.buffer)? {
+            if let Some(Head { status, length, closes }) = head(&self.buffer)? {
+                self.closes = closes;
                 while self.buffer.len() < length {
                     if self.stream.read_buf(&mut self.buffer).await? == 0 {
                         return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -128,20 +135,27 @@ impl Connection {
     }
 }
 
-/// The status and the whole length of the answer that `bytes` begin with, once its head is there.
-fn head(bytes: &[u8]) -> std::io::Result<Option<(u16, usize)>> {
+struct Head {
+    status: u16,
+    /// Of the whole answer.
+    length: usize,
+    closes: bool,
+}
+
+/// The head of the answer that `bytes` begin with, once it is there.
+fn head(bytes: &[u8]) -> std::io::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     match response.parse(bytes).map_err(std::io::Error::other)? {
         httparse::Status::Partial => Ok(None),
         httparse::Status::Complete(head) => {
-            let body = response
-                .headers
-                .iter()
-                .find(|field| field.name.eq_ignore_ascii_case("content-length"))
-                .and_then(|field| std::str::from_utf8(field.value).ok()?.parse().ok())
-                .unwrap_or(0);
-            Ok(Some((response.code.unwrap_or(0), head + body)))
+            let field = |name: &str| {
+                let field = response.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+                field.and_then(|field| std::str::from_utf8(field.value).ok())
+            };
+            let body = field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            let closes = field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+            Ok(Some(Head { status: response.code.unwrap_or(0), length: head + body, closes }))
         }
     }
 }

@@ -210,25 +210,28 @@ pub(crate) struct Up {
 
 impl Up {
     async fn start(pipeline: &Path, mode: &str) -> Self {
-        let up = Self::in_mode(pipeline, mode).await;
+        let up = Self::run(pipeline, &["--mode", mode, "--idle", "60s"], &[]).await;
         up.warm().await;
         up
     }
 
     /// One that has taken nothing yet.
     pub(crate) async fn up(pipeline: &Path) -> Self {
-        Self::in_mode(pipeline, "broker").await
+        Self::run(pipeline, &["--mode", "broker", "--idle", "60s"], &[]).await
     }
 
-    async fn in_mode(pipeline: &Path, mode: &str) -> Self {
+    /// One with more arguments and a larger environment.
+    pub(crate) async fn run(pipeline: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory can be made");
         let port = free_port();
         let child = Command::new(binaries::path("freshet"))
-            .args(["up", "--mode", mode, "--idle", "60s", "--port", &port.to_string(), "--state-dir"])
+            .args(["up", "--port", &port.to_string(), "--state-dir"])
             .arg(state.path())
+            .args(arguments)
             .env("FRESHET_PIPELINE", pipeline)
             .env("BENCH_KEY", "bench-key")
             .env("STAND_KEY", "bench-key")
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -237,6 +240,11 @@ impl Up {
         let mut up = Self { child, webhook, database_url: String::new(), state };
         up.database_url = up.wait_for_database_url().await;
         up
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// It writes the address once everything is started.
