@@ -7,8 +7,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use foldhash::quality::RandomState;
 use indexmap::IndexMap;
 use json_event_parser::{JsonEvent, SliceJsonParser};
+use smol_str::SmolStr;
 use thiserror::Error;
 
 /// How deep arrays and objects may nest.
@@ -24,15 +26,18 @@ pub enum Node {
     /// A number as it is written.
     Number(Number),
     /// A string.
-    Text(String),
+    Text(SmolStr),
     /// An array.
     List(Vec<Self>),
     /// An object.
     Object(Box<Object>),
 }
 
-/// An object's members in the order of their first appearance.
-pub type Object = IndexMap<String, Member>;
+/// An object's members in the order of their first appearance. Short keys and texts lie within them, not beside.
+pub type Object = IndexMap<SmolStr, Member, RandomState>;
+
+/// Members for which the outermost object of a document has room from the start.
+const FIRST_MEMBERS: usize = 14;
 
 /// The value of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +52,7 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Number {
     /// The spelling in the payload.
-    pub text: Box<str>,
+    pub text: SmolStr,
     /// The nearest double; infinite where the number is beyond a double's range.
     pub value: f64,
     /// It is an integer that lost digits: it has no exact double.
@@ -250,17 +255,22 @@ struct Builder {
 
 enum Open {
     List(Vec<Node>),
-    Object { members: Box<Object>, key: Option<String> },
+    Object { members: Box<Object>, key: Option<SmolStr> },
 }
 
 impl Builder {
     fn take(&mut self, event: JsonEvent<'_>) -> Result<(), JsonError> {
         match event {
             JsonEvent::StartArray => self.begin(Open::List(Vec::new()))?,
-            JsonEvent::StartObject => self.begin(Open::Object { members: Box::default(), key: None })?,
+            JsonEvent::StartObject => {
+                // Within it there may be as many objects as the body has bytes: those begin empty.
+                let members = if self.open.is_empty() { FIRST_MEMBERS } else { 0 };
+                let members = Object::with_capacity_and_hasher(members, RandomState::default());
+                self.begin(Open::Object { members: Box::new(members), key: None })?;
+            }
             JsonEvent::ObjectKey(name) => {
                 if let Some(Open::Object { key, .. }) = self.open.last_mut() {
-                    *key = Some(name.into_owned());
+                    *key = Some(name.into());
                 }
             }
             JsonEvent::EndArray | JsonEvent::EndObject => match self.open.pop() {
@@ -269,7 +279,9 @@ impl Builder {
                     self.place(Node::List(items));
                 }
                 Some(Open::Object { mut members, .. }) => {
-                    members.shrink_to_fit();
+                    if !self.open.is_empty() {
+                        members.shrink_to_fit();
+                    }
                     self.place(Node::Object(members));
                 }
                 None => {}
@@ -277,7 +289,7 @@ impl Builder {
             JsonEvent::Null => self.place(Node::Null),
             JsonEvent::Boolean(flag) => self.place(Node::Flag(flag)),
             JsonEvent::Number(text) => self.place(Node::Number(Number::new(&text))),
-            JsonEvent::String(text) => self.place(Node::Text(text.into_owned())),
+            JsonEvent::String(text) => self.place(Node::Text(text.into())),
             JsonEvent::Eof => {}
         }
         Ok(())
@@ -297,8 +309,8 @@ impl Builder {
             Some(Open::List(items)) => items.push(node),
             Some(Open::Object { members, key }) => {
                 if let Some(key) = key.take() {
-                    let repeated = members.contains_key(&key);
-                    members.insert(key, Member { node, repeated });
+                    let (at, before) = members.insert_full(key, Member { node, repeated: false });
+                    members[at].repeated = before.is_some();
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::{cloudevent, units};
+use event_model::{Name, cloudevent, units};
 use serde_json::{Value as Json, json};
 use settings::yaml::{Entry, Node, Value};
 use settings::{AnyText, Entries, Fields, Object, OneOrMany, Parsed, Report, Schema, Shape};
@@ -25,7 +25,7 @@ pub struct Mapping {
     /// The platform's message id.
     pub message_id: Option<String>,
     /// The metrics by canonical name; empty takes every number, flag and text that is not named above.
-    pub metrics: BTreeMap<String, MetricMapping>,
+    pub metrics: BTreeMap<Name, MetricMapping>,
     /// Spellings of "no value" beside the usual ones (`NA`, `-999`).
     pub missing: Vec<String>,
     /// Binary data of a CloudEvent whose producer states no content type is JSON.
@@ -65,7 +65,7 @@ impl Mapping {
 
 impl FormatOptions for Mapping {
     fn metrics(&self) -> Vec<&str> {
-        self.metrics.keys().map(String::as_str).collect()
+        self.metrics.keys().map(Name::as_str).collect()
     }
 }
 
@@ -87,7 +87,7 @@ fn shape() -> impl Shape<Value = Mapping> {
             channel: fields.optional("channel", "The channel.", pointer()),
             time: fields.optional("time", time, OneOrMany(pointer())).unwrap_or_default(),
             message_id: fields.optional("message_id", "The platform's message id.", pointer()),
-            metrics: metrics.unwrap_or_default(),
+            metrics: metrics.into_iter().flatten().map(|(name, metric)| (name.into(), metric)).collect(),
             missing: missing.unwrap_or_default(),
             untyped_is_json: fields.optional("content_type", untyped, json_type()).is_some(),
         })

@@ -14,6 +14,9 @@ pub(crate) type Position = (usize, usize);
 /// The most bytes of a text value that a problem shows.
 const SHOWN: usize = 40;
 
+/// Readings that are compared each with each.
+const FEW: usize = 8;
+
 /// Several values of one series at one time that differ.
 struct Conflict {
     first: Position,
@@ -35,6 +38,9 @@ impl Decoded {
 
     /// Keeps the last value of each device, channel, metric and time. Where an earlier one differs from it, that is a problem.
     pub(crate) fn report_overwritten(&mut self) {
+        if self.is_one_moment_of_few() {
+            return;
+        }
         let (overwritten, conflicts) = self.overwritten();
         let mut problems = Problems::default();
         conflicts.iter().for_each(|conflict| problems.note(|| self.problem_of(conflict)));
@@ -52,6 +58,17 @@ impl Decoded {
             readings.retain(|_| index.next().is_none_or(|reading| !positions.contains(&(sample, reading))));
         }
         self.samples.retain(|sample| !sample.readings.is_empty());
+    }
+
+    /// Whether there is one moment at most, and few readings, each of another metric: what most payloads hold.
+    fn is_one_moment_of_few(&self) -> bool {
+        let readings = match self.samples.as_slice() {
+            [] => return true,
+            [Sample { readings, .. }] if readings.len() <= FEW => readings,
+            _ => return false,
+        };
+        let is_other = |at: usize| readings[..at].iter().all(|before| before.metric != readings[at].metric);
+        (1..readings.len()).all(is_other)
     }
 
     fn overwritten(&self) -> (HashSet<Position>, Vec<Conflict>) {

@@ -320,7 +320,7 @@ mod tests {
     fn the_servers_time_of_a_frame_counts_where_the_gateways_cannot_be_right() {
         let profile = Profile::default();
         let clock = clock(&profile, "2026-01-15T12:00:00Z");
-        let node = |text: &str| Node::Text(text.to_owned());
+        let node = |text: &str| Node::Text(text.into());
         let server = "2026-01-15T11:59:58Z";
         for (gateway, expected) in [
             ("1980-01-21T23:17:20Z", server),

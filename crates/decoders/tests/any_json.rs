@@ -106,7 +106,7 @@ fn any_mapping() -> impl Strategy<Value = Mapping> {
             message_id,
             metrics: metric
                 .into_iter()
-                .map(|metric| ("temperature".to_owned(), metric))
+                .map(|metric| ("temperature".into(), metric))
                 .collect::<BTreeMap<_, _>>(),
             missing: vec!["NA".into()],
             untyped_is_json: true,

@@ -4,32 +4,23 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use smol_str::SmolStr;
 
-/// A text that is cheap to clone: one of the program's own, or one of a payload that all its clones share.
-#[derive(Clone)]
-pub struct Name(Text);
-
-#[derive(Clone)]
-enum Text {
-    Own(&'static str),
-    Shared(Arc<str>),
-}
+/// A text that is cheap to clone: one of the program's own, a short one, or a long one that all its clones share.
+#[derive(Clone, Default)]
+pub struct Name(SmolStr);
 
 impl Name {
     /// A name that the program knows.
     pub const fn known(text: &'static str) -> Self {
-        Self(Text::Own(text))
+        Self(SmolStr::new_static(text))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Text::Own(text) => text,
-            Text::Shared(text) => text,
-        }
+        &self.0
     }
 
     /// Takes the text of `other`, if it is the same, so that it is held once.
@@ -40,22 +31,15 @@ impl Name {
     }
 }
 
-impl Default for Name {
-    /// The empty name.
-    fn default() -> Self {
-        Self::known("")
-    }
-}
-
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
-        if text.is_empty() { Self::default() } else { Self(Text::Shared(text.into())) }
+        Self(text.into())
     }
 }
 
 impl From<String> for Name {
     fn from(text: String) -> Self {
-        text.as_str().into()
+        Self(text.into())
     }
 }
 
@@ -194,8 +178,9 @@ mod tests {
 
     #[test]
     fn equal_names_share_one_text() {
-        let first = Name::from("probe");
-        let mut second = Name::from("probe");
+        const LONG: &str = "probe in the third row of the greenhouse";
+        let first = Name::from(LONG);
+        let mut second = Name::from(LONG);
         second.share(&first);
         assert!(std::ptr::eq(first.as_str(), second.as_str()));
     }

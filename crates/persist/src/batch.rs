@@ -114,20 +114,27 @@ impl Persist {
         let outgoing = Outgoing::new(self.parts.pipeline.emit, self.parts.stage);
         let entries = Vec::with_capacity(records.len());
         let mut batch = Batch { persist: self, now, entries, unknown: Vec::new(), outgoing };
-        let accepted: Vec<_> = records.iter().map(|record| batch.accept(record)).collect();
+        // Records whose streams are to be looked for, or made; what needs neither is done with at once.
+        let mut open = Vec::new();
+        for (at, record) in records.iter().enumerate() {
+            let Some(one) = batch.accept(record) else { continue };
+            match self.streams.resolve_met(&record::samples(one.carrier, &one.accepted)) {
+                Some(resolved) => batch.entries[at] = Some(batch.taken(one, resolved)),
+                None => open.push((at, one)),
+            }
+        }
         if !batch.unknown.is_empty() {
             self.decides_on(&batch.unknown, now).await?;
         }
         let samples: Vec<_> =
-            accepted.iter().flatten().map(|one| record::samples(one.carrier, &one.accepted)).collect();
+            open.iter().map(|(_, one)| record::samples(one.carrier, &one.accepted)).collect();
         let resolved = match self.streams.resolve_all(&samples).await {
             Err(error) if error.is_data_error() => self.each_alone(&samples).await,
             all => all.map(|all| all.into_iter().map(Ok).collect()),
         };
         let resolved: Vec<Result<_, StoreError>> = resolved.map_err(PersistError::Streams)?;
         drop(samples);
-        let places = accepted.into_iter().enumerate().filter_map(|(at, one)| Some((at, one?)));
-        for ((at, one), resolved) in places.zip(resolved) {
+        for ((at, one), resolved) in open.into_iter().zip(resolved) {
             batch.entries[at] = Some(match resolved {
                 Ok(resolved) => batch.taken(one, resolved),
                 Err(error) => {

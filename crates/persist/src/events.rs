@@ -31,7 +31,7 @@ pub struct Publication {
     pub trace: Option<TraceContext>,
 }
 
-/// What events follow from: a payload, or a batch by its first record that has something to say.
+/// What events follow from: a payload, or a batch by one of its records that has something to say.
 #[derive(Debug)]
 pub(crate) struct Origin {
     /// What their ids are derived of.

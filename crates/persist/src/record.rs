@@ -1,7 +1,7 @@
 //! All that a payload leaves in the database.
 
 use cloudevents::AttributesReader as _;
-use event_model::{ReceiptOutcome, ids, storable};
+use event_model::{Name, ReceiptOutcome, ids, storable};
 use jiff::Timestamp;
 use payload::{Accepted, Carried, PlainPayload, Repetition};
 use pipeline_config::Pipeline;
@@ -9,8 +9,8 @@ use pipeline_config::source::KeepRequests;
 use runtime::trace::TraceContext;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem, SentBack};
 use store::{
-    EvaluationRequest, KeptRequest, LeftOut, NewDevices, Payload, PayloadSamples, Receipt, ReceiptKey,
-    RecordPlace, ResolvedStreams,
+    EvaluationRequest, KeptRequest, LeftOut, MomentRow, NewDevices, Payload, PayloadSamples, Receipt,
+    ReceiptKey, RecordPlace, ResolvedStream, ResolvedStreams,
 };
 use uuid::Uuid;
 
@@ -142,9 +142,9 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
         receipt: Receipt {
             id: resolved.receipt_id,
             received_at: accepted.received_at,
-            source: accepted.origin.name.to_owned(),
+            source: accepted.origin.name.into(),
             event_id: carrier.event_id().to_owned(),
-            format: accepted.origin.decoder.name().to_owned(),
+            format: Name::known(accepted.origin.decoder.name()),
             pipeline,
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
@@ -152,10 +152,18 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             problems: decoded.problems.count(),
             request: place.map_or_else(kept_here, KeptRequest::Record),
         },
-        rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
+        rows: rows(resolved.streams),
         evaluation_requests: requests,
         dead_letter: (!decoded.problems.is_empty()).then(|| of_problems(carrier, accepted, failed)),
         seen: resolved.seen,
+    }
+}
+
+/// The rows of all streams.
+fn rows(mut streams: Vec<ResolvedStream>) -> Vec<MomentRow> {
+    match streams.as_mut_slice() {
+        [only] => std::mem::take(&mut only.rows),
+        _ => streams.into_iter().flat_map(|stream| stream.rows).collect(),
     }
 }
 

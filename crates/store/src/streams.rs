@@ -47,7 +47,12 @@ impl Met {
     /// Every reading of a payload at its place, where the payload needs nothing but what was met.
     fn resolved(&self, samples: &PayloadSamples<'_>) -> Option<ResolvedStreams> {
         let of_source = self.devices.get(samples.source)?;
-        let device = |name: &str| of_source.get(name);
+        // Most payloads are of one device.
+        let first = samples.samples.first().and_then(|first| of_source.get_key_value(&*first.device));
+        let device = |name: &str| match first {
+            Some((first, device)) if first == name => Some(device),
+            _ => of_source.get(name),
+        };
         samples.needs_nothing_of(device).then(|| samples.resolved(device))
     }
 }
@@ -63,10 +68,15 @@ impl Streams {
     /// # Errors
     /// [`StoreError`]; a data error where a name is none that the database takes.
     pub async fn resolve(&self, samples: &PayloadSamples<'_>) -> Result<ResolvedStreams, StoreError> {
-        if let Some(resolved) = self.met().resolved(samples) {
+        if let Some(resolved) = self.resolve_met(samples) {
             return Ok(resolved);
         }
         self.group.resolve(self, samples).await
+    }
+
+    /// The same, where the payload needs nothing but what was met.
+    pub fn resolve_met(&self, samples: &PayloadSamples<'_>) -> Option<ResolvedStreams> {
+        self.met().resolved(samples)
     }
 
     /// The same for payloads that came together: what is not there is looked for, and made, once for all of them.

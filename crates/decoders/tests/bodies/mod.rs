@@ -186,7 +186,7 @@ fn what_a_mapping_takes_from_the_root(size: usize) -> Bodies {
         unit_at: unit_at.map(Into::into),
         ..MetricMapping::default()
     };
-    let metrics = |metric: MetricMapping| BTreeMap::from([("m".to_owned(), metric)]);
+    let metrics = |metric: MetricMapping| BTreeMap::from([("m".into(), metric)]);
     let plain = || Mapping { items: Some("/items".into()), ..Mapping::default() };
     let of_root = || vec!["^/root".to_owned()];
     let text = |bytes: usize| format!(r#""{}""#, key(bytes, 0));

@@ -197,7 +197,8 @@ impl<'a> PayloadSamples<'a> {
             }
             for of_channel in of_device.chunk_by(|a, b| a.channel == b.channel) {
                 let channel = known.channels.get(of_channel[0].channel.as_str());
-                let mut metrics = BTreeMap::new();
+                // By position.
+                let mut metrics: Vec<Option<Name>> = Vec::new();
                 let mut rows = Vec::with_capacity(of_channel.len());
                 for of_moment in of_channel.chunk_by(|a, b| a.observed_at == b.observed_at) {
                     rows.extend(self.row(of_moment, channel, &mut metrics, &mut left_out));
@@ -208,7 +209,7 @@ impl<'a> PayloadSamples<'a> {
                         device: of_channel[0].device.clone(),
                         channel: of_channel[0].channel.clone(),
                         tags: Arc::clone(&known.tags),
-                        metrics: metrics.into_values().collect(),
+                        metrics: metrics.into_iter().flatten().collect(),
                         rows,
                     });
                 }
@@ -222,7 +223,7 @@ impl<'a> PayloadSamples<'a> {
         &self,
         samples: &[&'a Sample],
         channel: Option<&Channel>,
-        metrics: &mut BTreeMap<usize, Name>,
+        metrics: &mut Vec<Option<Name>>,
         left_out: &mut Gathered<'a>,
     ) -> Option<MomentRow> {
         let mut row = None;
@@ -234,7 +235,10 @@ impl<'a> PayloadSamples<'a> {
                     left_out.metric(sample, reading, channel);
                     continue;
                 };
-                metrics.entry(position).or_insert_with(|| reading.metric.clone());
+                if metrics.len() <= position {
+                    metrics.resize(position + 1, None);
+                }
+                metrics[position].get_or_insert_with(|| reading.metric.clone());
                 let row: &mut MomentRow = row.get_or_insert_with(|| {
                     MomentRow::new(channel.stream, sample.observed_at, self.received_at, self.receipt_id)
                 });

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use event_model::ReceiptOutcome;
+use event_model::{Name, ReceiptOutcome};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -67,11 +67,11 @@ pub struct Receipt {
     /// When `ingest` received the payload.
     pub received_at: Timestamp,
     /// The source's name.
-    pub source: String,
+    pub source: Name,
     /// The id of its event.
     pub event_id: String,
     /// The format's name.
-    pub format: String,
+    pub format: Name,
     /// The first eight bytes of the hash of the pipeline that decoded it.
     pub pipeline: i64,
     /// The trace that it came with.

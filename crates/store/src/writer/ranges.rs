@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deadpool_postgres::Client;
-use event_model::{ReceiptOutcome, ids};
+use event_model::{Name, ReceiptOutcome, ids};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::types::Json;
@@ -42,8 +42,8 @@ pub(super) const RANGES: &str = "
 #[derive(Debug)]
 pub(super) struct RangeReceipt {
     id: Uuid,
-    source: String,
-    format: String,
+    source: Name,
+    format: Name,
     pipeline: i64,
     traceparent: Option<String>,
     /// When the first of them was received.
@@ -107,9 +107,7 @@ pub(super) fn stamp<'a>(
 impl RangeReceipt {
     fn new(topic: &Topic, incarnation: i32, (partition, first): (i32, i64), receipt: &Receipt) -> Self {
         let numbers = [i64::from(incarnation), i64::from(partition), first].map(|number| number.to_string());
-        let [incarnation_text, partition_text, first_text] = &numbers;
-        let of_partition =
-            [incarnation_text, partition_text, first_text, &receipt.source].map(String::as_str);
+        let of_partition = numbers.iter().map(String::as_str).chain([receipt.source.as_str()]);
         let place: Vec<&str> = topic.parts().chain(of_partition).collect();
         Self {
             id: ids::derive("records", &place),

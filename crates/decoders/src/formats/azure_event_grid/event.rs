@@ -37,7 +37,7 @@ impl GridEvent {
         let data = members.swap_remove("data").map_or(Node::Null, |member| member.node);
         let text = |label: &str| match item.get(label) {
             None => Ok(None),
-            Some(Node::Text(text)) => Ok(Some(text.clone())),
+            Some(Node::Text(text)) => Ok(Some(text.to_string())),
             Some(other) => Err(format!("{label}: expected a string, found {}", other.kind())),
         };
         let required = |label: &str| {

@@ -32,7 +32,7 @@ pub(super) fn take(event: &GridEvent, context: Context<'_>, decoded: &mut Decode
     {
         for (name, member) in properties {
             if let Some(value) = member.node.as_name() {
-                decoded.tags.push((device.clone(), name.clone(), value.to_owned()));
+                decoded.tags.push((device.clone(), name.to_string(), value.to_owned()));
             }
         }
     }

@@ -76,7 +76,7 @@ impl Event {
         let tags = self.body.at(&["deviceInfo", "tags"]).or_else(|| self.body.get("tags"));
         let tags = tags.and_then(Node::as_object).into_iter().flatten();
         tags.filter_map(|(key, member)| {
-            Some((device.clone(), key.clone(), member.node.as_name()?.to_owned()))
+            Some((device.clone(), key.to_string(), member.node.as_name()?.to_owned()))
         })
         .filter(|(_, key, value)| !key.contains('\0') && !value.contains('\0'))
         .collect()

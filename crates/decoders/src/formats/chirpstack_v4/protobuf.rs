@@ -176,17 +176,21 @@ fn event(body: &[u8]) -> Result<Object, prost::DecodeError> {
 }
 
 fn envelope(id: Option<String>, time: Option<Time>, device: Option<DeviceInfo>) -> Object {
-    let mut fields = Object::new();
+    let mut fields = Object::default();
     if let Some(id) = id.filter(|id| !id.is_empty()) {
-        put(&mut fields, "deduplicationId", Node::Text(id));
+        put(&mut fields, "deduplicationId", Node::Text(id.into()));
     }
     if let Some(time) = time {
         put(&mut fields, "time", of_time(&time));
     }
     if let Some(device) = device {
-        let mut info = Object::new();
-        let tags = device.tags.into_iter().map(|(key, value)| (key, member(Node::Text(value)))).collect();
-        put(&mut info, "devEui", Node::Text(device.dev_eui));
+        let mut info = Object::default();
+        let tags = device
+            .tags
+            .into_iter()
+            .map(|(key, value)| (key.into(), member(Node::Text(value.into()))))
+            .collect();
+        put(&mut info, "devEui", Node::Text(device.dev_eui.into()));
         put(&mut info, "tags", Node::Object(Box::new(tags)));
         put(&mut fields, "deviceInfo", Node::Object(Box::new(info)));
     }
@@ -196,13 +200,13 @@ fn envelope(id: Option<String>, time: Option<Time>, device: Option<DeviceInfo>) 
 /// A time that no timestamp holds stays a text that is no time, and is flagged as such.
 fn of_time(time: &Time) -> Node {
     let at = Timestamp::new(time.seconds, time.nanos);
-    Node::Text(at.map_or_else(|_| "out of range".to_owned(), |at| at.to_string()))
+    Node::Text(at.map_or_else(|_| "out of range".into(), |at| at.to_string().into()))
 }
 
 fn of_uplink(uplink: Uplink, mut fields: Object) -> Object {
     let first_time = uplink.rx_info.iter().find_map(|gateway| gateway.ns_time.as_ref());
     if let Some(time) = first_time {
-        let mut gateway = Object::new();
+        let mut gateway = Object::default();
         put(&mut gateway, "nsTime", of_time(time));
         put(&mut fields, "rxInfo", Node::List(vec![Node::Object(Box::new(gateway))]));
     }
@@ -223,7 +227,7 @@ fn of_status(status: &Status, mut fields: Object) -> Object {
 }
 
 fn of_struct(object: Struct) -> Node {
-    let fields = object.fields.into_iter().map(|(key, value)| (key, member(of_value(value))));
+    let fields = object.fields.into_iter().map(|(key, value)| (key.into(), member(of_value(value))));
     Node::Object(Box::new(fields.collect()))
 }
 
@@ -232,7 +236,7 @@ fn of_value(value: Value) -> Node {
     match value.kind {
         None | Some(Kind::Null(_)) => Node::Null,
         Some(Kind::Number(value)) => number(value),
-        Some(Kind::Text(text)) => Node::Text(text),
+        Some(Kind::Text(text)) => Node::Text(text.into()),
         Some(Kind::Flag(flag)) => Node::Flag(flag),
         Some(Kind::Struct(object)) => of_struct(object),
         Some(Kind::List(list)) => Node::List(list.values.into_iter().map(of_value).collect()),
@@ -245,7 +249,7 @@ fn number(value: f64) -> Node {
 }
 
 fn put(fields: &mut Object, key: &str, node: Node) {
-    fields.insert(key.to_owned(), member(node));
+    fields.insert(key.into(), member(node));
 }
 
 const fn member(node: Node) -> Member {

@@ -57,7 +57,7 @@ impl Mapped<'_> {
     }
 
     /// The values of a metric: one, or one for each index of an array.
-    fn take(&self, metric: &str, spec: &MetricMapping, taken: &mut Taken) -> Result<(), Problem> {
+    fn take(&self, metric: &Name, spec: &MetricMapping, taken: &mut Taken) -> Result<(), Problem> {
         let Some(located) = self.item.locate(&spec.value) else { return Ok(()) };
         let channel = match &spec.channel {
             Some(pointer) => self.item.channel(pointer),
@@ -87,7 +87,7 @@ impl Mapped<'_> {
 
     fn take_cell(
         &self,
-        (metric, spec): (&str, &MetricMapping),
+        (metric, spec): (&Name, &MetricMapping),
         cell: &Cell<'_>,
         channel: Name,
         taken: &mut Taken,
@@ -111,7 +111,7 @@ impl Mapped<'_> {
 
     fn reading(
         &self,
-        metric: &str,
+        metric: &Name,
         spec: &MetricMapping,
         cell: &Cell<'_>,
     ) -> Result<Option<Reading>, String> {
@@ -129,7 +129,7 @@ impl Mapped<'_> {
         let raw_metric =
             if self.context.raw_names { self.context.raw_name("", &path(spec, cell.index)) } else { None };
         let measurement = Measurement {
-            metric: metric.into(),
+            metric: metric.clone(),
             raw_metric,
             value: value::of_node(cell.node, &self.mapping.missing)?,
             unit,

@@ -205,7 +205,7 @@ fn a_mappings_channel_is_that_of_every_value_too() {
 
 #[test]
 fn a_mapping_may_take_an_item_as_a_whole() {
-    let metrics = [("temperature".to_owned(), MetricMapping::default())].into();
+    let metrics = [("temperature".into(), MetricMapping::default())].into();
     let mapping = Mapping { metrics, ..Mapping::default() };
     let decoded = decode(r#"[21.5, "warm", {"t": 1}]"#, Some(mapping.clone()));
     assert_eq!(decoded.readings[0].value, Value::Number(21.5));
@@ -234,7 +234,7 @@ fn a_value_that_all_items_share_is_one_value() {
         items: Some("/items".into()),
         device: vec!["^/gateway".into()],
         channel: Some("/port".into()),
-        metrics: [("m".to_owned(), metric)].into(),
+        metrics: [("m".into(), metric)].into(),
         ..Mapping::default()
     };
     let body = |many: &str| {

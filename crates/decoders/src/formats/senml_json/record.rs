@@ -1,5 +1,7 @@
 //! One record as it is written: labels, types, and what RFC 8428 forbids.
 
+use smol_str::SmolStr;
+
 use crate::json::{Node, Object};
 
 /// The version that this decoder knows; RFC 8428 is version 10 (section 4.4).
@@ -46,7 +48,7 @@ pub(super) struct WrongField {
 
 /// A label of `record` that forbids decoders without it to read the record (section 4.4): unknown, ends in `_`.
 pub(super) fn mandatory_unknown(record: &Object) -> Option<&str> {
-    record.keys().map(String::as_str).find(|label| label.ends_with('_'))
+    record.keys().map(SmolStr::as_str).find(|label| label.ends_with('_'))
 }
 
 /// The version that `record` states; NaN where it is no number.
