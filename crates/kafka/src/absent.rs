@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cloudevents::Event;
 use jiff::Timestamp;
-use pipeline_config::SourceTopic;
+use pipeline_config::SourceTopics;
 use pipeline_config::topic::TopicSecrets;
 use runtime::trace::TraceContext;
 use runtime::{Deadline, Env};
@@ -57,7 +57,7 @@ impl KafkaSettings {
     ///
     /// # Errors
     /// That this is none.
-    pub const fn of_source(_: &SourceTopic, _: &TopicSecrets) -> Result<Self, &'static str> {
+    pub const fn of_source(_: &SourceTopics, _: &TopicSecrets) -> Result<Self, &'static str> {
         Err(REASON)
     }
 }
@@ -134,6 +134,14 @@ pub async fn begin_at_start(
 /// # Errors
 /// [`MetadataError`].
 pub async fn missing_topics(settings: KafkaSettings, _: Vec<String>) -> Result<Vec<String>, MetadataError> {
+    match settings.0 {}
+}
+
+/// As that of a build with Kafka.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn topics(settings: KafkaSettings) -> Result<Vec<String>, MetadataError> {
     match settings.0 {}
 }
 

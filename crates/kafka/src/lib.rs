@@ -37,6 +37,8 @@ mod producer;
 mod reader;
 #[cfg(feature = "client")]
 mod settings;
+#[cfg(feature = "client")]
+mod topics;
 
 pub use either::EitherSink;
 pub use record::{Content, KeptRecords, NoEvent, PlainRecord, Record, RecordForm, RecordRange};
@@ -47,6 +49,7 @@ pub use topic_spec::TopicSpec;
 pub use absent::{
     AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, begin_at_start,
     create_missing_topics, lags, missing_topics, newest, partitions, places_since, positions, records,
+    topics,
 };
 #[cfg(feature = "client")]
 pub use admin::{AdminError, create_missing_topics};
@@ -68,8 +71,10 @@ pub use newest::newest;
 pub use producer::{KafkaSink, producer_config};
 #[cfg(feature = "client")]
 pub use reader::{
-    Batch, BatchId, Handle, Ledger, Look, Offered, Owned, Progress, Reader, ReaderConfig, Shared, Span,
-    TakeError,
+    Batch, BatchId, Handle, Ledger, Look, Offered, Owned, Progress, Reader, ReaderConfig, ReaderMemory,
+    Shared, Span, TakeError,
 };
 #[cfg(feature = "client")]
 pub use settings::KafkaSettings;
+#[cfg(feature = "client")]
+pub use topics::{PartitionEnd, ends, gone_topics, topics};

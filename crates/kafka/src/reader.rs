@@ -28,8 +28,6 @@ mod shared;
 pub use progress::{Batch, BatchId, Owned, Progress, Span};
 pub use shared::Shared;
 
-/// Bytes of records in one batch.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How long a poll waits for the first record; also how soon the end is noticed.
 const POLL: Duration = Duration::from_millis(50);
 /// Between two commits of offsets.
@@ -93,6 +91,24 @@ pub struct ReaderConfig {
     pub form: RecordForm,
     /// A time to begin at.
     pub since: Option<Timestamp>,
+    /// How much is read that is not written yet.
+    pub memory: ReaderMemory,
+}
+
+/// How many bytes of records a reader holds, but for the last of each batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReaderMemory {
+    /// Of one batch.
+    pub batch: usize,
+    /// Fetched before they are wanted.
+    pub ahead: usize,
+}
+
+impl ReaderMemory {
+    /// Of a reader that has its process for itself.
+    pub const ALONE: Self = Self { batch: 4 * 1024 * 1024, ahead: 16 * 1024 * 1024 };
+    /// Of one among many.
+    pub const AMONG_MANY: Self = Self { batch: 1024 * 1024, ahead: 1024 * 1024 };
 }
 
 /// Takes batches; returns at once. [`Progress::end`] is called with what came of each.
@@ -136,8 +152,7 @@ impl Reader {
         let group = Group { topic: Arc::clone(&topic), since, shared, ledger, lanes: self.lanes };
         // What an earlier consumer has begun is read again.
         self.shared.change(Progress::forget_all);
-        let consumer: Consumer = member_config(&self.config.kafka, &self.config.group, self.config.session)
-            .create_with_context(group)?;
+        let consumer: Consumer = member_config(&self.config).create_with_context(group)?;
         consumer.subscribe(&[&topic])?;
         let mut records = Vec::new();
         let mut committed_at = Instant::now();
@@ -196,7 +211,7 @@ impl Reader {
         records: &mut Vec<Record>,
     ) -> Result<(), KafkaError> {
         let mut bytes: usize = records.iter().map(|record| record.bytes).sum();
-        while records.len() < self.config.batch && bytes < BATCH_BYTES {
+        while records.len() < self.config.batch && bytes < self.config.memory.batch {
             let wait = if records.is_empty() { POLL } else { Duration::ZERO };
             match consumer.poll(wait) {
                 Some(Ok(message)) => {

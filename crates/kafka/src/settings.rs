@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pipeline_config::topic::{Mechanism, TopicSecrets};
-use pipeline_config::{Secret, SourceTopic};
+use pipeline_config::{Secret, SourceTopics};
 use rdkafka::ClientConfig;
 use runtime::Env;
 
@@ -55,7 +55,7 @@ impl KafkaSettings {
     ///
     /// # Errors
     /// In a build without Kafka: that it is one.
-    pub fn of_source(topic: &SourceTopic, secrets: &TopicSecrets) -> Result<Self, &'static str> {
+    pub fn of_source(topic: &SourceTopics, secrets: &TopicSecrets) -> Result<Self, &'static str> {
         let pem = |secret: &Secret| Pem::Text(secret.expose().to_owned());
         let protocol = match (&topic.sasl, &topic.tls) {
             (None, None) => "PLAINTEXT",

@@ -24,4 +24,4 @@ pub use route::{AlertFacts, Route};
 pub use secret::{Secret, SecretError, SecretRef};
 pub use settings::{Findings, Mistake, parse_duration};
 pub use source::Source;
-pub use topic::SourceTopic;
+pub use topic::SourceTopics;

@@ -107,6 +107,11 @@ impl Pipeline {
         u64::from_str_radix(self.short_hash(), 16).unwrap_or_default().cast_signed()
     }
 
+    /// The sources that read topics of others.
+    pub fn topic_sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().filter(|(_, source)| source.kafka.is_some()).map(|(name, _)| name.as_str())
+    }
+
     /// The receivers of what `receiver` does not deliver.
     pub fn fallback_of(&self, receiver: &str) -> Vec<String> {
         self.fallback.iter().filter(|name| *name != receiver).cloned().collect()

@@ -1,4 +1,4 @@
-//! A source: one address that payloads of one format come to, one type of events that others put into the Broker, or a topic.
+//! A source: one address that payloads of one format come to, one type of events that others put into the Broker, or topics.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use settings::{
 };
 
 use crate::credential::{self, Credential};
-use crate::topic::{self, SourceTopic};
+use crate::topic::{self, SourceTopics};
 
 /// The new devices of one payload where the source does not say.
 const DEFAULT_MAX_NEW_DEVICES: u32 = 1000;
@@ -43,8 +43,8 @@ pub struct Source {
     pub keep_requests: KeepRequests,
     /// Set where the source is events in the Broker instead of requests from outside.
     pub events: Option<ForeignEvents>,
-    /// Set where it is a topic that `worker` reads.
-    pub kafka: Option<SourceTopic>,
+    /// Set where it is topics that `worker` reads.
+    pub kafka: Option<SourceTopics>,
 }
 
 /// Whose requests are kept in the database, to be read again. In topic mode the topic keeps them.
@@ -149,7 +149,7 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         events,
     );
     let kafka =
-        fields.optional("kafka", "The source is a topic instead of requests from outside.", topic::shape());
+        fields.optional("kafka", "The source is topics instead of requests from outside.", topic::shape());
     let meaningless: [(&str, &str, &[&str]); 2] = [
         ("events", "they come from the Broker", &["credentials", "rate"]),
         ("kafka", "a record counts once by its offset", &["credentials", "rate", "resend_window", "events"]),
@@ -200,6 +200,16 @@ pub(crate) fn check(sources: &[Named<Source>], report: &Report) {
                 "source `{name}` is events in the Broker, and this class keeps none over a restart: those under way are lost, in every mode"
             );
             report.advise(*place, text);
+        }
+        for other in &sources[..index] {
+            let shared = value.kafka.as_ref().zip(other.value.kafka.as_ref());
+            if let Some(topic) = shared.and_then(|(own, other)| own.shared_with(other)) {
+                let text = format!(
+                    "source `{}` reads the topic `{topic}` with the same group: each record would come to one of the two",
+                    other.name
+                );
+                report.mistake(*place, text);
+            }
         }
         if !value.is_webhook() {
             continue;

@@ -1,4 +1,4 @@
-//! `kafka` of a source: a topic of others, on a cluster of theirs.
+//! `kafka` of a source: topics of others, on a cluster of theirs.
 
 use std::net::SocketAddr;
 
@@ -8,16 +8,22 @@ use settings::{Choice, Fields, Object, OneOrMany, Parsed, Shape, Text};
 use crate::network;
 use crate::secret::{Login, Reference, Secret, SecretError, SecretRef};
 
-/// The longest name of a topic or a group that Kafka takes.
-const MAX_NAME: usize = 249;
+use entry::name;
 
-/// A topic whose records are the payloads of a source.
+mod entry;
+
+pub use entry::{TopicEntry, TopicPattern};
+
+/// The most topics that one source may read; each has a consumer of its own.
+pub const MAX_TOPICS: usize = 100;
+
+/// Topics whose records are the payloads of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceTopic {
+pub struct SourceTopics {
     /// Brokers to begin with, `host:port` each; at least one.
     pub servers: Vec<String>,
-    /// Its name.
-    pub topic: String,
+    /// Which topics; at least one entry.
+    pub topics: Vec<TopicEntry>,
     /// The consumer group; `None`: the worker's own, a dot and the source's name.
     pub group: Option<String>,
     /// Where reading begins.
@@ -81,7 +87,7 @@ impl Mechanism {
     }
 }
 
-/// The secrets of a [`SourceTopic`].
+/// The secrets of a [`SourceTopics`].
 #[derive(Debug, Clone, Default)]
 pub struct TopicSecrets {
     /// The password.
@@ -92,7 +98,40 @@ pub struct TopicSecrets {
     pub identity: Option<(Secret, Secret)>,
 }
 
-impl SourceTopic {
+impl SourceTopics {
+    /// Whether the source reads the topic of this name.
+    pub fn reads(&self, topic: &str) -> bool {
+        self.topics.iter().any(|entry| entry.takes(topic))
+    }
+
+    /// The topics that it names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.topics.iter().filter_map(|entry| match entry {
+            TopicEntry::Name(name) => Some(name.as_str()),
+            TopicEntry::Pattern(_) => None,
+        })
+    }
+
+    /// Its topic, where there is one and no other can come.
+    pub fn only(&self) -> Option<&str> {
+        self.names().next().filter(|_| self.topics.len() == 1)
+    }
+
+    /// Those of `there` that it reads, in the order of their names.
+    pub fn among(&self, there: Vec<String>) -> Vec<String> {
+        let mut read: Vec<String> = there.into_iter().filter(|topic| self.reads(topic)).collect();
+        read.sort_unstable();
+        read
+    }
+
+    /// A topic of it that `other` reads too, as a member of the same group of the same cluster.
+    pub(crate) fn shared_with(&self, other: &Self) -> Option<&TopicEntry> {
+        let is_one_cluster = self.servers.iter().any(|server| other.servers.contains(server));
+        let is_one_group = self.group.is_some() && self.group == other.group;
+        let is_shared = |entry: &&TopicEntry| other.topics.iter().any(|other| other.overlaps(entry));
+        self.topics.iter().filter(|_| is_one_cluster && is_one_group).find(is_shared)
+    }
+
     /// The secrets as they are now; `lookup` gives environment variables.
     ///
     /// # Errors
@@ -112,11 +151,17 @@ impl SourceTopic {
 }
 
 /// `kafka`.
-pub(crate) fn shape() -> impl Shape<Value = SourceTopic> {
-    Object::new("Kafka", "A topic of a Kafka cluster.", |fields: &Fields<'_>| {
+pub(crate) fn shape() -> impl Shape<Value = SourceTopics> {
+    Object::new("Kafka", "Topics of a Kafka cluster.", |fields: &Fields<'_>| {
         let servers =
             fields.required("servers", "Brokers to begin with, `host:port`.", OneOrMany(Parsed::new(server)));
-        let topic = fields.required("topic", "Its name.", Parsed::new(name));
+        let topics = fields.required(
+            "topic",
+            "A topic, or a list of them: names, and patterns, which begin with `^` and are regular expressions over the whole \
+             name.",
+            OneOrMany(Parsed::new(TopicEntry::parse)),
+        );
+        refuse_twice(fields, topics.as_deref().unwrap_or_default());
         let group = fields.optional(
             "group",
             "The consumer group; one of the worker's own where absent. Where it has read before, reading goes on there.",
@@ -140,15 +185,28 @@ pub(crate) fn shape() -> impl Shape<Value = SourceTopic> {
                 "the password is sent without TLS: add `tls: {}` unless the network is one that you trust";
             fields.report.warn(fields.place_of("sasl"), text);
         }
-        Some(SourceTopic {
+        Some(SourceTopics {
             servers: servers?,
-            topic: topic?,
+            topics: topics?,
             group,
             from: from.unwrap_or_default(),
             tls,
             sasl,
         })
     })
+}
+
+/// Notes entries that are too many, and those whose topic another one takes too.
+fn refuse_twice(fields: &Fields<'_>, topics: &[TopicEntry]) {
+    let mistake = |text: String| fields.report.mistake(fields.place_of("topic"), text);
+    if topics.len() > MAX_TOPICS {
+        mistake(format!("one source reads at most {MAX_TOPICS} topics"));
+    }
+    for (index, entry) in topics.iter().enumerate() {
+        if let Some(before) = topics[..index].iter().find(|before| before.overlaps(entry)) {
+            mistake(format!("`{before}` and `{entry}` are one topic twice"));
+        }
+    }
 }
 
 fn tls(fields: &Fields<'_>) -> Option<TopicTls> {
@@ -184,14 +242,6 @@ fn server(text: &str) -> Result<String, &'static str> {
         return Ok(text.to_owned());
     }
     Err("expected a broker like `kafka.example.com:9092`")
-}
-
-fn name(text: &str) -> Result<String, &'static str> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if (1..=MAX_NAME).contains(&text.len()) && text.chars().all(allowed) && text != "." && text != ".." {
-        return Ok(text.to_owned());
-    }
-    Err("expected a name of 1 to 249 letters, digits, `.`, `_` and `-`")
 }
 
 fn beginning(text: &str) -> Result<Beginning, &'static str> {

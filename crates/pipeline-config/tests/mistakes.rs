@@ -94,6 +94,11 @@ fn a_source_is_checked() {
         ("format: json, kafka: {servers: kafka, topic: t}", "expected a broker like"),
         ("format: json, kafka: {servers: 'k:9092', topic: 'a b'}", "expected a name of 1 to 249"),
         (
+            "format: json, kafka: {servers: 'k:9092', topic: ['^t-(']}",
+            "no regular expression: unclosed group",
+        ),
+        ("format: json, kafka: {servers: 'k:9092', topic: [t-1, '^t-.*']}", "one topic twice"),
+        (
             "format: json, kafka: {servers: 'k:9092', topic: t, from: newest}",
             "`earliest`, `latest` or a time",
         ),
@@ -122,6 +127,34 @@ fn a_source_is_checked() {
         assert!(found[0].contains(part), "{source}: {found:#?}");
     }
     assert_one(&mistakes("sources:\n  a b: {format: json}\n"), "2:3", "the name of a source");
+}
+
+#[test]
+fn two_sources_share_no_topic_of_one_group() {
+    let reads = |server: &str, group: &str, topic: &str| {
+        let kafka = format!("servers: ['other:9092', '{server}'], topic: {topic}, group: {group}");
+        let first = "  a: {format: json, kafka: {servers: 'k:9092', topic: ['^t-.*', u], group: g}}";
+        mistakes(&format!("sources:\n{first}\n  b: {{format: json, kafka: {{{kafka}}}}}\n"))
+    };
+    assert_one(&reads("k:9092", "g", "t-1"), "3:3", "reads the topic `t-1` with the same group");
+    assert_one(&reads("k:9092", "g", "'^t-.*'"), "3:3", "each record would come to one of the two");
+    for (server, group, topic) in [("l:9092", "g", "u"), ("k:9092", "h", "u"), ("k:9092", "g", "v")] {
+        assert_eq!(reads(server, group, topic), [""; 0], "{server} {group} {topic}");
+    }
+}
+
+#[test]
+fn a_source_reads_a_hundred_topics_at_most() {
+    let topics = |count: usize| (0..count).map(|number| format!("t{number}")).collect::<Vec<_>>().join(", ");
+    let found = |count| {
+        mistakes(&format!(
+            "sources:\n  a: {{format: json, kafka: {{servers: 'k:9092', topic: [{}]}}}}\n",
+            topics(count)
+        ))
+    };
+    assert_eq!(found(100), [""; 0]);
+    assert_eq!(found(101).len(), 1);
+    assert!(found(101)[0].contains("at most 100 topics"), "{:?}", found(101));
 }
 
 #[test]

@@ -136,19 +136,25 @@ pub async fn overview(
     })
 }
 
-/// The partitions of these topics that the worker has not caught up with since, with when it had, at most so many.
+/// How a partition's topic is called: with its source before it where it is one of a source.
+const CALLED: &str = "case source when '' then topic else source || '/' || topic end";
+
+/// The partitions of the pipeline's own `topics`, and of those of `sources`, that the worker has not caught up with since, with when
+/// it had, at most so many.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn partitions_behind(
     client: &impl GenericClient,
-    topics: &[String],
+    (topics, sources): (&[String], &[String]),
     (since, most): (Timestamp, i64),
 ) -> Result<Vec<PartitionStanding>, Error> {
-    let sql = "
-        select topic, \"partition\", next, epoch, caught_up_at from topic_offset
-        where source = '' and topic = any($1) and caught_up_at < $2 order by caught_up_at limit $3";
-    client.query(sql, &[&topics, &since, &most]).await?.iter().map(standing).collect()
+    let sql = format!(
+        "select {CALLED}, \"partition\", next, epoch, caught_up_at from topic_offset
+         where (source = '' and topic = any($1) or source = any($2)) and left_at is null and caught_up_at < $3
+         order by caught_up_at limit $4"
+    );
+    client.query(&sql, &[&topics, &sources, &since, &most]).await?.iter().map(standing).collect()
 }
 
 /// Since when the oldest evaluation request waits that is not put off.
@@ -171,10 +177,11 @@ fn standing(row: &Row) -> Result<PartitionStanding, Error> {
 }
 
 async fn partitions(client: &impl GenericClient) -> Result<Vec<PartitionStanding>, Error> {
-    let sql = "
-        select case source when '' then topic else source || '/' || topic end, \"partition\", next, epoch, caught_up_at
-        from topic_offset order by source, topic, \"partition\" limit 1000";
-    client.query(sql, &[]).await?.iter().map(standing).collect()
+    let sql = format!(
+        "select {CALLED}, \"partition\", next, epoch, caught_up_at from topic_offset
+         where left_at is null order by source, topic, \"partition\" limit 1000"
+    );
+    client.query(&sql, &[]).await?.iter().map(standing).collect()
 }
 
 async fn dead_letters(client: &impl GenericClient, since: Timestamp) -> Result<Vec<StageDeadLetters>, Error> {

@@ -69,7 +69,7 @@ pub async fn take(
     let sql = "
         insert into topic_offset as held (source, topic, \"partition\", next, epoch)
         select $1, $2, p, -1, 1 from unnest($3::int[]) as wanted (p) order by p
-        on conflict (source, topic, \"partition\") do update set epoch = held.epoch + 1
+        on conflict (source, topic, \"partition\") do update set epoch = held.epoch + 1, left_at = null
         returning \"partition\", epoch, incarnation, next, begun, deaths, last_offset, last_hash";
     let statement = client.prepare_cached(sql).await?;
     client
@@ -80,7 +80,7 @@ pub async fn take(
         .collect()
 }
 
-/// Whether the source of `topic` was added before.
+/// Whether `source` was added before.
 ///
 /// # Errors
 /// Those of the database.
@@ -89,28 +89,53 @@ pub async fn is_added(client: &impl GenericClient, source: &str) -> Result<bool,
     Ok(client.query_opt(&statement, &[&source]).await?.is_some())
 }
 
-/// Notes that the source of `topic` was added at `at`, where it was not before; what its partitions hold below `begin`, a
-/// partition and an offset each, is not read then.
+/// A place in a topic of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begin {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub next: i64,
+}
+
+/// Notes that `source` was added at `at`, where it was not before; what its topics hold below `begin` is not read then.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn add_source(
     client: &impl GenericClient,
-    (topic, at): (&Topic, Timestamp),
-    begin: &[(i32, i64)],
+    (source, at): (&str, Timestamp),
+    begin: &[Begin],
 ) -> Result<(), Error> {
     let sql = "
         with added as (
             insert into topic_source (source, added_at) values ($1, $2) on conflict do nothing returning source)
         insert into topic_offset (source, topic, \"partition\", next, incarnation)
-        select added.source, $3, p, next, 1 from added, unnest($4::int[], $5::bigint[]) as begin (p, next)
+        select added.source, t, p, next, 1
+        from added, unnest($3::text[], $4::int[], $5::bigint[]) as begin (t, p, next)
         on conflict do nothing";
-    let (partitions, offsets): (Vec<i32>, Vec<i64>) = begin.iter().copied().unzip();
+    let topics: Vec<&str> = begin.iter().map(|begin| begin.topic.as_str()).collect();
+    let partitions: Vec<i32> = begin.iter().map(|begin| begin.partition).collect();
+    let offsets: Vec<i64> = begin.iter().map(|begin| begin.next).collect();
     let statement = client.prepare_cached(sql).await?;
-    client
-        .execute(&statement, &[&topic.source_text(), &at, &&*topic.name, &partitions, &offsets])
-        .await
-        .map(drop)
+    client.execute(&statement, &[&source, &at, &topics, &partitions, &offsets]).await.map(drop)
+}
+
+/// Notes that of the topics of `source` no other than `read` are read from `at` on: nothing waits in them any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn leave_others(
+    client: &impl GenericClient,
+    (source, at): (&str, Timestamp),
+    read: &[String],
+) -> Result<(), Error> {
+    let sql =
+        "update topic_offset set left_at = $3 where source = $1 and topic <> all($2) and left_at is null";
+    let statement = client.prepare_cached(sql).await?;
+    client.execute(&statement, &[&source, &read, &at]).await.map(drop)
 }
 
 /// Has each of `places`, a partition and an offset, be read from there on. Who reads them now is fenced, and takes them again.
@@ -325,7 +350,7 @@ pub async fn caught_up(
     at: Timestamp,
 ) -> Result<(), Error> {
     let sql = "
-        update topic_offset set caught_up_at = greatest(caught_up_at, $3)
+        update topic_offset set caught_up_at = greatest(caught_up_at, $3), left_at = null
         where topic = $1 and \"partition\" = any($2) and source = $4";
     let statement = client.prepare_cached(sql).await?;
     client.execute(&statement, &[&&*topic.name, &partitions, &at, &topic.source_text()]).await?;
@@ -350,7 +375,8 @@ pub async fn slowest(
     client.query_one(&statement, &[&&*topic.name, &partitions, &topic.source_text()]).await?.try_get(0)
 }
 
-/// The instant up to which every partition that is known of `sources` was caught up with; `None` where none is known.
+/// The instant up to which every partition that is known of `sources`, and read still, was caught up with; `None` where none is
+/// known.
 ///
 /// # Errors
 /// Those of the database.
@@ -360,7 +386,7 @@ pub async fn slowest_of_sources(
 ) -> Result<Option<Timestamp>, Error> {
     let sql = "
         select count(*) > 0, case when bool_and(caught_up_at is not null) then min(caught_up_at) end
-        from topic_offset where source = any($1)";
+        from topic_offset where source = any($1) and left_at is null";
     let statement = client.prepare_cached(sql).await?;
     let row = client.query_one(&statement, &[&sources]).await?;
     let (is_known, slowest): (bool, Option<Timestamp>) = (row.try_get(0)?, row.try_get(1)?);

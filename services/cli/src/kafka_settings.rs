@@ -1,7 +1,7 @@
 //! The Kafka that a command works with.
 
 use kafka::KafkaSettings;
-use pipeline_config::{Pipeline, SourceTopic};
+use pipeline_config::{Pipeline, SourceTopics};
 use runtime::{Env, Failure};
 
 use crate::pipeline_file;
@@ -20,20 +20,41 @@ pub fn settings() -> Result<KafkaSettings, Failure> {
     }
 }
 
-/// The topic of a source, and its Kafka.
+/// The topics of a source, and its Kafka.
 ///
 /// # Errors
 /// Where there is no such source, it reads none, or one of its secrets cannot be had.
 pub fn of_source<'a>(
     pipeline: &'a Pipeline,
     name: &str,
-) -> Result<(&'a SourceTopic, KafkaSettings), Failure> {
-    let topic = pipeline_file::source(pipeline, name)?.kafka.as_ref();
-    let topic = topic.ok_or_else(|| Failure::new(format!("the source {name} reads no topic")))?;
+) -> Result<(&'a SourceTopics, KafkaSettings), Failure> {
+    let topics = pipeline_file::source(pipeline, name)?.kafka.as_ref();
+    let topics = topics.ok_or_else(|| Failure::new(format!("the source {name} reads no topic")))?;
     let unknown =
         |reason: String| Failure::new(format!("the Kafka of the source {name} is not known: {reason}"));
     let secrets =
-        topic.secrets(&|name| Env::process().lookup(name)).map_err(|error| unknown(error.to_string()))?;
-    let settings = KafkaSettings::of_source(topic, &secrets).map_err(|reason| unknown(reason.to_owned()))?;
-    Ok((topic, settings))
+        topics.secrets(&|name| Env::process().lookup(name)).map_err(|error| unknown(error.to_string()))?;
+    let settings = KafkaSettings::of_source(topics, &secrets).map_err(|reason| unknown(reason.to_owned()))?;
+    Ok((topics, settings))
+}
+
+/// The topics of a source that there are, in the order of their names: all, or the one that was `chosen`.
+///
+/// # Errors
+/// Those of [`of_source`]; where Kafka cannot be asked, or there is no such topic.
+pub async fn topics_of_source(
+    pipeline: &Pipeline,
+    name: &str,
+    chosen: Option<&str>,
+) -> Result<(Vec<String>, KafkaSettings), Failure> {
+    let (topics, settings) = of_source(pipeline, name)?;
+    let asked = kafka::topics(settings.clone()).await;
+    let there = topics.among(asked.map_err(|error| Failure::because("Kafka cannot be asked", &error))?);
+    let there: Vec<String> =
+        there.into_iter().filter(|topic| chosen.is_none_or(|chosen| chosen == topic)).collect();
+    match chosen {
+        _ if !there.is_empty() => Ok((there, settings)),
+        Some(chosen) => Err(Failure::new(format!("the source {name} reads no topic {chosen} that is there"))),
+        None => Err(Failure::new(format!("no topic of the source {name} is there"))),
+    }
 }

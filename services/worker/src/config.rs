@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kafka::{KafkaSettings, ReaderConfig, RecordForm};
+use kafka::{KafkaSettings, ReaderConfig, ReaderMemory, RecordForm};
 use pipeline_config::topic::Beginning;
-use pipeline_config::{Pipeline, SourceTopic};
+use pipeline_config::{Pipeline, SourceTopics};
 use runtime::Env;
 use sink::HttpSink;
 use store::Topic;
@@ -15,16 +15,20 @@ const DEFAULT_SESSION: Duration = Duration::from_secs(10);
 const DEFAULT_GROUP: &str = "freshet-worker";
 /// Records in one batch.
 const DEFAULT_BATCH: usize = 1000;
+/// More transactions of one topic under way fill nothing but memory.
+const MAX_LANES: usize = 4;
 
 /// What the environment says to `worker`.
 #[derive(Debug)]
 pub struct Config {
     /// `FRESHET_PIPELINE`: the pipeline's files; `freshet.yaml`.
     pub pipeline: Pipeline,
-    /// `KAFKA_TOPIC`: the pipeline's own topic, where it has one; and the topics of sources. `KAFKA_GROUP`: the consumer group,
-    /// `freshet-worker`, and what those of sources begin with; `KAFKA_SESSION_TIMEOUT_MS`: how soon a dead worker's partitions go
-    /// to others, 10 s; `WORKER_BATCH_RECORDS`: records in one batch, 1000.
-    pub feeds: Vec<FeedConfig>,
+    /// `KAFKA_TOPIC`: the pipeline's own topic, where it has one. `KAFKA_GROUP`: the consumer group, `freshet-worker`, and what those
+    /// of sources begin with; `KAFKA_SESSION_TIMEOUT_MS`: how soon a dead worker's partitions go to others, 10 s;
+    /// `WORKER_BATCH_RECORDS`: records in one batch, 1000.
+    pub own: Option<FeedConfig>,
+    /// Whose topics are read too.
+    pub sources: Vec<SourceConfig>,
     /// `K_SINK`: where events go.
     pub sink: HttpSink,
 }
@@ -36,8 +40,19 @@ pub struct FeedConfig {
     pub topic: Topic,
     /// Where and how.
     pub reader: ReaderConfig,
-    /// Where reading begins.
-    pub from: Beginning,
+    /// Transactions that may be under way at once, as far as there are connections.
+    pub lanes: usize,
+}
+
+/// A source whose topics are read.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name.
+    pub name: String,
+    /// Which topics.
+    pub topics: SourceTopics,
+    /// Where and how each is read; the topic is put in.
+    reader: ReaderConfig,
 }
 
 /// What holds for every topic.
@@ -61,44 +76,59 @@ impl Config {
         let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason));
         let own = own.and_then(|topic| Some(every.own(topic, KafkaSettings::from_env(env)?)));
         let pipeline = pipeline?;
-        let mut feeds = Vec::from_iter(own);
+        let mut sources = Vec::new();
         for (name, source) in &pipeline.sources {
-            let Some(topic) = &source.kafka else { continue };
-            match every.of_source(name, topic, env) {
-                Ok(feed) => feeds.push(feed),
+            let Some(topics) = &source.kafka else { continue };
+            match every.of_source(name, topics, env) {
+                Ok(source) => sources.push(source),
                 Err(reason) => env.mistake(format!("source {name}"), reason),
             }
         }
-        if feeds.is_empty() && env.mistakes().is_empty() {
+        if own.is_none() && sources.is_empty() && env.mistakes().is_empty() {
             env.mistake("KAFKA_TOPIC", "is not set, and no source of the pipeline reads a topic");
         }
-        Some(Self { pipeline, feeds, sink: sink? })
+        Some(Self { pipeline, own, sources, sink: sink? })
+    }
+}
+
+impl SourceConfig {
+    /// Where its topics are.
+    pub const fn kafka(&self) -> &KafkaSettings {
+        &self.reader.kafka
+    }
+
+    /// One of its topics.
+    pub fn feed(&self, topic: &str) -> FeedConfig {
+        let reader = ReaderConfig { topic: topic.to_owned(), ..self.reader.clone() };
+        let lanes = if self.topics.only().is_some() { MAX_LANES } else { 1 };
+        FeedConfig { topic: Topic::of_source(self.name.as_str(), topic), reader, lanes }
     }
 }
 
 impl Every {
     fn own(&self, topic: String, kafka: KafkaSettings) -> FeedConfig {
-        let reader = self.reader((topic.clone(), self.group.clone()), kafka, RecordForm::Events);
-        FeedConfig { topic: Topic::own(topic), reader, from: Beginning::Earliest }
+        let reader = self.reader(kafka, self.group.clone(), RecordForm::Events);
+        let reader = ReaderConfig { topic: topic.clone(), ..reader };
+        FeedConfig { topic: Topic::own(topic), reader, lanes: MAX_LANES }
     }
 
-    fn of_source(&self, name: &str, topic: &SourceTopic, env: &Env) -> Result<FeedConfig, String> {
-        let secrets = topic.secrets(&|name| env.lookup(name)).map_err(|error| error.to_string())?;
-        let kafka = KafkaSettings::of_source(topic, &secrets)?;
-        let group = topic.group.clone().unwrap_or_else(|| format!("{}.{name}", self.group));
-        let mut reader = self.reader((topic.topic.clone(), group), kafka, RecordForm::Plain);
-        if let Beginning::At(time) = topic.from {
+    fn of_source(&self, name: &str, topics: &SourceTopics, env: &Env) -> Result<SourceConfig, String> {
+        let secrets = topics.secrets(&|name| env.lookup(name)).map_err(|error| error.to_string())?;
+        let kafka = KafkaSettings::of_source(topics, &secrets)?;
+        let group = topics.group.clone().unwrap_or_else(|| format!("{}.{name}", self.group));
+        let mut reader = self.reader(kafka, group, RecordForm::Plain);
+        if let Beginning::At(time) = topics.from {
             reader.since = Some(time);
         }
-        Ok(FeedConfig { topic: Topic::of_source(name, topic.topic.as_str()), reader, from: topic.from })
+        if topics.only().is_none() {
+            reader.memory = ReaderMemory::AMONG_MANY;
+        }
+        Ok(SourceConfig { name: name.to_owned(), topics: topics.clone(), reader })
     }
 
-    fn reader(
-        &self,
-        (topic, group): (String, String),
-        kafka: KafkaSettings,
-        form: RecordForm,
-    ) -> ReaderConfig {
-        ReaderConfig { kafka, topic, group, session: self.session, batch: self.batch, form, since: None }
+    fn reader(&self, kafka: KafkaSettings, group: String, form: RecordForm) -> ReaderConfig {
+        let Self { session, batch, .. } = *self;
+        let (topic, memory) = (String::new(), ReaderMemory::ALONE);
+        ReaderConfig { kafka, topic, group, session, batch, form, since: None, memory }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka::Shared;
-use persist::{Persist, PersistError, Prepared, Publication, TopicRecord};
-use runtime::Clock;
+use persist::{PersistError, Prepared, Publication, TopicRecord};
 use runtime::attempts::MAX_DEATHS;
-use sink::{HttpSink, Sink as _, SinkError};
+use sink::{Sink as _, SinkError};
 use store::topic_offsets::{self, PartitionSpan};
-use store::{Database, StoreError, Topic, TopicWriteError};
+use store::{StoreError, Topic, TopicWriteError};
 use thiserror::Error as ThisError;
 
+use crate::feed::FeedParts;
 use crate::offsets::{Offsets, Suspects};
 use crate::part::Part;
 
@@ -25,10 +25,7 @@ const TAKE_AGAIN: Duration = Duration::from_secs(1);
 /// Writes batches.
 #[derive(Debug)]
 pub(crate) struct Handler {
-    pub(crate) persist: Arc<Persist>,
-    pub(crate) database: Database,
-    pub(crate) sink: HttpSink,
-    pub(crate) clock: Clock,
+    pub(crate) parts: Arc<FeedParts>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) offsets: Arc<Offsets>,
 }
@@ -154,7 +151,7 @@ impl Handler {
                 prepared.insert(self.prepare((topic, records), spans, deaths).await.map_err(Trouble::Write)?)
             }
         };
-        match self.persist.commit(prepared, records).await {
+        match self.parts.persist.commit(prepared, records).await {
             Ok(publications) => Ok(Settled::Written(publications)),
             Err(PersistError::Topic(TopicWriteError::Fenced(partitions))) => Ok(Settled::Fenced(partitions)),
             Err(error) => Err(Trouble::Write(error)),
@@ -167,7 +164,7 @@ impl Handler {
         spans: &[PartitionSpan],
         deaths: i32,
     ) -> Result<Vec<i32>, StoreError> {
-        let client = self.database.client().await?;
+        let client = self.parts.database.client().await?;
         Ok(topic_offsets::mark(&client, topic, spans, deaths).await?)
     }
 
@@ -177,15 +174,15 @@ impl Handler {
         spans: &[PartitionSpan],
         deaths: Option<i32>,
     ) -> Result<Prepared, PersistError> {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         match (records, spans) {
             ([record], [span]) if deaths.is_some_and(|deaths| deaths >= i32::from(MAX_DEATHS)) => {
                 let reason = format!(
                     "the process ended {MAX_DEATHS} times while it was handled; it is not handled again"
                 );
-                Ok(self.persist.prepare_refused(record, *span, (reason, now)))
+                Ok(self.parts.persist.prepare_refused(record, *span, (reason, now)))
             }
-            _ => self.persist.prepare((topic, records), spans, now).await,
+            _ => self.parts.persist.prepare((topic, records), spans, now).await,
         }
     }
 
@@ -205,7 +202,7 @@ impl Handler {
         let mut pause = Pause::default();
         for publication in publications {
             loop {
-                match self.sink.send(&publication.event, publication.trace.as_ref()).await {
+                match self.parts.sink.send(&publication.event, publication.trace.as_ref()).await {
                     Ok(()) => break,
                     Err(SinkError::Refused(reason)) => {
                         // What is requested is in rows, and the tick comes by.

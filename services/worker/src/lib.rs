@@ -2,10 +2,12 @@
 
 mod caught_up;
 mod config;
+mod feed;
 mod handler;
 mod offsets;
 mod part;
+mod source;
 mod worker;
 
-pub use config::{Config, FeedConfig};
+pub use config::{Config, FeedConfig, SourceConfig};
 pub use worker::{Worker, WorkerParts};

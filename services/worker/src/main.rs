@@ -21,9 +21,10 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
     let prewarm = Prewarm::from_env(&mut runtime.env, "PREWARM_URLS");
     runtime.env.finish()?;
     // Without a mistake there is a configuration.
-    let Config { pipeline, feeds, sink } = config.ok_or_else(ConfigErrors::default)?;
+    let Config { pipeline, own, sources, sink } = config.ok_or_else(ConfigErrors::default)?;
     let started = Worker::start(WorkerParts {
-        feeds,
+        own,
+        sources,
         sink,
         pipeline,
         connections: database.connections(),

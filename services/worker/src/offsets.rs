@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kafka::{KafkaSettings, Ledger, Look, Offered, Owned, RecordForm, TakeError, TopicGroup};
-use pipeline_config::topic::Beginning;
+use kafka::{KafkaSettings, Ledger, Look, Offered, Owned, RecordForm, TakeError};
 use runtime::Clock;
 use stage::telemetry::TopicMetrics;
 use store::topic_offsets::{self, Gap, GapKind, PartitionSpan, Taken};
@@ -22,9 +21,7 @@ const UNMARK_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Offsets {
     topic: Topic,
     kafka: KafkaSettings,
-    group: TopicGroup,
     form: RecordForm,
-    from: Beginning,
     database: Database,
     clock: Clock,
     metrics: TopicMetrics,
@@ -48,11 +45,10 @@ impl Offsets {
         database: Database,
         (clock, metrics): (Clock, TopicMetrics),
     ) -> Self {
-        let FeedConfig { topic, reader, from } = feed;
-        let (topic, kafka, form, from) = (topic.clone(), reader.kafka.clone(), reader.form, *from);
-        let group = TopicGroup { topic: reader.topic.clone(), group: reader.group.clone() };
+        let FeedConfig { topic, reader, .. } = feed;
+        let (topic, kafka, form) = (topic.clone(), reader.kafka.clone(), reader.form);
         let (runtime, taken) = (Handle::current(), Mutex::default());
-        Self { topic, kafka, group, form, from, database, clock, metrics, runtime, taken }
+        Self { topic, kafka, form, database, clock, metrics, runtime, taken }
     }
 
     /// The epoch with which a partition was taken last.
@@ -86,23 +82,6 @@ impl Offsets {
             Ok(Err(error)) => tracing::debug!(%error, "marks are left"),
             Err(_) => tracing::debug!("marks are left: the database does not answer"),
         }
-    }
-
-    /// Notes once when a source came, and with it what was published before, where that is not read. Blocks.
-    pub(crate) fn note_source(&self) -> Result<(), TakeError> {
-        let Some(source) = self.topic.source.as_deref() else { return Ok(()) };
-        self.runtime.block_on(async {
-            let client = self.database.client().await?;
-            if topic_offsets::is_added(&client, source).await? {
-                return Ok(());
-            }
-            let ends = match self.from {
-                Beginning::Latest => kafka::positions(self.kafka.clone(), vec![self.group.clone()]).await?,
-                Beginning::Earliest | Beginning::At(_) => Vec::new(),
-            };
-            let ends: Vec<(i32, i64)> = ends.iter().flatten().map(|one| (one.partition, one.end)).collect();
-            Ok(topic_offsets::add_source(&client, (&self.topic, self.clock.now()), &ends).await?)
-        })
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeMap<i32, Taken>> {

@@ -48,7 +48,7 @@ pub struct DatabaseReport {
     pub fallbacks: Option<Fallbacks>,
     /// Since when the oldest evaluation request waits, where that is long.
     pub late_since: Option<Timestamp>,
-    /// Partitions of the release's topics that the worker has not caught up with for long.
+    /// Partitions of the topics that the worker reads, with which it has not caught up for long.
     pub behind: Vec<PartitionStanding>,
 }
 
@@ -71,13 +71,14 @@ const REFUSED_SINCE: Duration = Duration::from_secs(3600);
 const LATE: Duration = Duration::from_secs(3 * TICK_TIMER.every.as_secs());
 
 impl Report {
-    /// Looks at `database`, and at Kafka where the process knows one: whether it has `topics`.
+    /// Looks at `database`, and at Kafka where the process knows one: whether it has `topics`. `sources` are those that read topics
+    /// of others.
     pub async fn now(
         database: &Database,
         kafka: Option<Result<KafkaSettings, Failure>>,
-        topics: &[String],
+        (topics, sources): (&[String], &[String]),
     ) -> Self {
-        let database = DatabaseReport::now(database, topics)
+        let database = DatabaseReport::now(database, (topics, sources))
             .await
             .map_err(|error| Failure::of(&error).message().to_owned());
         let kafka = match kafka {
@@ -89,7 +90,7 @@ impl Report {
 }
 
 impl DatabaseReport {
-    async fn now(database: &Database, topics: &[String]) -> Result<Self, StoreError> {
+    async fn now(database: &Database, read: (&[String], &[String])) -> Result<Self, StoreError> {
         let client = match database.client().await {
             Ok(client) => client,
             Err(StoreError::SchemaTooOld { found, needed }) => {
@@ -119,7 +120,7 @@ impl DatabaseReport {
             refused_at: refused_at.filter(|at| *at > now - REFUSED_SINCE),
             fallbacks: fallbacks::since(&client, now - REFUSED_SINCE).await?,
             late_since: oldest.filter(|at| *at < now - LATE),
-            behind: overview::partitions_behind(&client, topics, bounds).await?,
+            behind: overview::partitions_behind(&client, read, bounds).await?,
         })
     }
 }

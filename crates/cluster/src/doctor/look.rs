@@ -1,5 +1,6 @@
 //! What is seen through the API server, and through a pod.
 
+use pipeline_config::Pipeline;
 use runtime::Failure;
 use serde_json::Value;
 
@@ -153,6 +154,10 @@ async fn from_inside(
     for topic in topics(cluster, release).await? {
         arguments.extend(["--topic".to_owned(), topic]);
     }
+    let pipeline = release.pipeline(cluster).await.ok();
+    for source in pipeline.iter().flat_map(Pipeline::topic_sources) {
+        arguments.extend(["--topic-source".to_owned(), source.to_owned()]);
+    }
     let answer = match inside::run(cluster, release, &arguments, options).await {
         Ok(answer) => answer,
         Err(Unanswered::CannotBegin(reason)) => {
@@ -162,8 +167,8 @@ async fn from_inside(
     };
     let report: Report = serde_json::from_value(answer.json)
         .map_err(|error| Failure::because("the pod's answer is not of this release", &error))?;
-    let hash = release.pipeline(cluster).await.ok().map(|pipeline| pipeline.hash);
-    Ok(judge(&report, hash.as_deref(), connections(release)))
+    let hash = pipeline.as_ref().map(|pipeline| pipeline.hash.as_str());
+    Ok(judge(&report, hash, connections(release)))
 }
 
 /// The topics that the stages name.

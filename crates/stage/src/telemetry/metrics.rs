@@ -78,16 +78,18 @@ pub struct TopicMetrics(Option<TopicInstruments>);
 #[derive(Debug, Clone)]
 struct TopicInstruments {
     topic: String,
+    source: Option<String>,
     lag: Gauge<i64>,
     epoch: Gauge<i64>,
     gaps: Counter<u64>,
 }
 
 impl Metrics {
-    /// The instruments of a worker of `topic`.
-    pub fn of_topic(&self, topic: &str) -> TopicMetrics {
+    /// The instruments of a worker of `topic`, which is one of `source` where that reads it.
+    pub fn of_topic(&self, topic: &str, source: Option<&str>) -> TopicMetrics {
         TopicMetrics(self.meter().map(|meter| TopicInstruments {
             topic: topic.to_owned(),
+            source: source.map(str::to_owned),
             lag: meter.i64_gauge(names::TOPIC_LAG).with_unit("{record}").build(),
             epoch: meter.i64_gauge(names::TOPIC_EPOCH).build(),
             gaps: meter.u64_counter(names::TOPIC_GAPS).with_unit("{gap}").build(),
@@ -113,11 +115,15 @@ impl TopicMetrics {
 }
 
 impl TopicInstruments {
-    fn attributes(&self, partition: i32) -> [KeyValue; 2] {
+    fn attributes(&self, partition: i32) -> Vec<KeyValue> {
+        let source = self.source.clone().map(|source| KeyValue::new(names::SOURCE, source));
         [
             KeyValue::new(names::MESSAGING_DESTINATION_NAME, self.topic.clone()),
             KeyValue::new(names::MESSAGING_DESTINATION_PARTITION_ID, partition.to_string()),
         ]
+        .into_iter()
+        .chain(source)
+        .collect()
     }
 }
 

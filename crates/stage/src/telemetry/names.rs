@@ -29,6 +29,8 @@ pub const EVALUATION_PUT_OFF: &str = "freshet.evaluation.put_off";
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging.destination.name";
 /// The partition.
 pub const MESSAGING_DESTINATION_PARTITION_ID: &str = "messaging.destination.partition.id";
+/// The source of the pipeline.
+pub const SOURCE: &str = "freshet.source";
 /// The HTTP method.
 pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
 /// The route's pattern, never the path.

@@ -34,6 +34,9 @@ pub struct Args {
     /// With --inside: a topic that is to be there
     #[arg(long, hide = true, requires = "inside", value_name = "NAME")]
     topic: Vec<String>,
+    /// With --inside: a source that reads topics of others
+    #[arg(long, hide = true, requires = "inside", value_name = "NAME")]
+    topic_source: Vec<String>,
 }
 
 /// Prints what was found, the worst first.
@@ -42,7 +45,7 @@ pub struct Args {
 /// Where no cluster can be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if args.inside {
-        return report(&args.topic).await;
+        return report((&args.topic, &args.topic_source)).await;
     }
     let cluster = args.cluster.connect().await?;
     let pod = (!args.no_pod).then(|| super::pod(args.timeout));
@@ -57,11 +60,11 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 }
 
 /// What the pod does.
-async fn report(topics: &[String]) -> Result<Done, Failure> {
+async fn report(read: (&[String], &[String])) -> Result<Done, Failure> {
     let database = Database::new(&database::settings(&StateDirectory::default())?);
     let has_kafka = std::env::var_os("KAFKA_BOOTSTRAP_SERVERS").is_some_and(|servers| !servers.is_empty());
     let kafka = has_kafka.then(kafka_settings::settings);
-    output::json_line(&Report::now(&database, kafka, topics).await)?;
+    output::json_line(&Report::now(&database, kafka, read).await)?;
     Ok(Done::Well)
 }
 

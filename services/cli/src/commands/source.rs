@@ -36,9 +36,10 @@ pub struct TestArgs {
     /// A body, a recorded request (.http), a table (.csv, .ndjson, .jsonl) or a folder; `-` is NDJSON on standard input
     #[arg(required_unless_present = "topic")]
     file: Option<PathBuf>,
-    /// Take the newest records of the source's topic; no group is joined
-    #[arg(long, conflicts_with_all = ["file", "content_type", "received_at"])]
-    topic: bool,
+    /// Take the newest records of the source's topic, which is named where the source reads several; no group is joined
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true,
+          conflicts_with_all = ["file", "content_type", "received_at"])]
+    topic: Option<Option<String>>,
     /// How many records of the topic at most
     #[arg(long, default_value_t = 10, requires = "topic", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     records: u32,
@@ -110,9 +111,15 @@ fn of_file(args: &TestArgs, file: &Path, source: &Source) -> Result<Vec<Previewe
 }
 
 async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>, Failure> {
-    let (topic, settings) = kafka_settings::of_source(pipeline, &args.name)?;
+    let chosen = args.topic.iter().flatten().next().map(String::as_str);
+    let (topics, settings) = kafka_settings::topics_of_source(pipeline, &args.name, chosen).await?;
+    let [topic] = &topics[..] else {
+        let topics = topics.join(", ");
+        let several = format!("the source {} reads several topics: {topics}", args.name);
+        return Err(Failure::new(several).hint("choose one by --topic=NAME"));
+    };
     let source = pipeline_file::source(pipeline, &args.name)?;
-    let topic = (topic.topic.clone(), RecordForm::Plain);
+    let topic = (topic.clone(), RecordForm::Plain);
     let records = kafka::newest(settings, topic, args.records as usize).await;
     let records = records.map_err(|error| Failure::because("the topic cannot be read", &error))?;
     Ok(records.into_iter().filter_map(|record| previewed(record, (&args.name, source, pipeline))).collect())

@@ -17,7 +17,7 @@ use super::Done;
 pub enum Command {
     /// `freshet topic seek`.
     #[command(
-        about = "Have the workers read a source's topic from a time on; running ones go there within seconds"
+        about = "Have the workers read a source's topics from a time on; running ones go there within seconds"
     )]
     Seek(SeekArgs),
 }
@@ -31,6 +31,9 @@ pub struct SeekArgs {
     /// When what is read next was published: a time, a day or an age such as 24h
     #[arg(long, value_name = "TIME", value_parser = words::time)]
     to: Timestamp,
+    /// This topic alone; all that the source reads if not given
+    #[arg(long, value_name = "NAME")]
+    topic: Option<String>,
     #[command(flatten)]
     pipeline: PipelineFile,
     #[command(flatten)]
@@ -44,6 +47,7 @@ where the time is later than where the workers are.";
 /// Where a partition is read next.
 #[derive(Serialize)]
 struct Next {
+    topic: String,
     partition: i32,
     next: i64,
 }
@@ -60,22 +64,30 @@ pub async fn run(command: &Command, format: Format) -> Result<Done, Failure> {
 
 async fn seek(args: &SeekArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
-    let (topic, settings) = kafka_settings::of_source(&pipeline, &args.source)?;
-    let topic = Topic::of_source(args.source.as_str(), topic.topic.as_str());
-    let places = kafka::places_since(settings, topic.name.to_string(), args.to).await;
-    let places = places.map_err(|error| Failure::because("Kafka cannot be asked", &error))?;
+    let chosen = args.topic.as_deref();
+    let (topics, settings) = kafka_settings::topics_of_source(&pipeline, &args.source, chosen).await?;
     let client = database::client(&args.state).await?;
-    let sought = topic_offsets::seek(&client, &topic, &places).await;
-    sought.map_err(|error| database::failed(&error.into()))?;
-    let places: Vec<_> = places.into_iter().map(|(partition, next)| Next { partition, next }).collect();
-    output::rows(format, &places)?;
+    let mut sought = Vec::new();
+    for topic in topics {
+        let places = kafka::places_since(settings.clone(), topic.clone(), args.to).await;
+        let places = places.map_err(|error| Failure::because("Kafka cannot be asked", &error))?;
+        let of_source = Topic::of_source(args.source.as_str(), topic.as_str());
+        let written = topic_offsets::seek(&client, &of_source, &places).await;
+        written.map_err(|error| database::failed(&error.into()))?;
+        sought.extend(places.into_iter().map(|(partition, next)| Next {
+            topic: topic.clone(),
+            partition,
+            next,
+        }));
+    }
+    output::rows(format, &sought)?;
     Ok(Done::Well)
 }
 
 impl Row for Next {
-    const HEADINGS: &'static [&'static str] = &["PARTITION", "NEXT"];
+    const HEADINGS: &'static [&'static str] = &["TOPIC", "PARTITION", "NEXT"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.partition.to_string(), self.next.to_string()]
+        vec![self.topic.clone(), self.partition.to_string(), self.next.to_string()]
     }
 }

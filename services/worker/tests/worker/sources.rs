@@ -89,6 +89,83 @@ async fn what_was_published_before_its_source_came_is_not_read_where_the_latest_
     stored_once(&world, 200).await;
 }
 
+/// Puts the readings of `numbers` into a topic.
+async fn publish_to(world: &World, topic: &str, numbers: std::ops::Range<u32>) {
+    join_all(numbers.map(|number| world.send_to(topic, plain(number)))).await;
+}
+
+/// How many readings are stored of each of `topics`.
+async fn stored_of<const N: usize>(world: &World, topics: [&str; N]) -> [i64; N] {
+    let mut stored = [0; N];
+    for (topic, stored) in topics.iter().zip(&mut stored) {
+        let sql = "select coalesce(sum(records), 0)::bigint from receipt where record_topic = $1";
+        *stored = world.client.query_one(sql, &[topic]).await.unwrap().get(0);
+    }
+    stored
+}
+
+#[tokio::test]
+async fn several_topics_and_those_of_a_pattern_are_read_and_one_that_comes_later_from_its_start() {
+    let Some(world) = World::build().await else { return };
+    let [plant, other, later] =
+        ["plant-1", "elsewhere", "plant-2"].map(|name| format!("{}.{name}", world.topic()));
+    for topic in [&plant, &other] {
+        world.make_topic(topic).await;
+    }
+    world.read_topics(&format!("[{}, '^{}[.]plant-[0-9]+']", world.topic(), world.topic()), "latest");
+    for topic in [world.topic(), &plant, &other] {
+        publish_to(&world, topic, 0..10).await;
+    }
+    let _worker = world.worker_of_sources().await;
+    eventually(PATIENCE, || async { world.count("topic_source").await == 1 }).await;
+    let noted = "topic_offset where source = 'floor' and next > 0 and incarnation = 1";
+    assert!(world.count(noted).await > 0, "what was there before is noted with the source");
+    world.make_topic(&later).await;
+    for topic in [world.topic(), &plant, &other, &later] {
+        publish_to(&world, topic, 10..30).await;
+    }
+    // A new topic is found within a minute.
+    let topics = [world.topic(), &plant, &later, &other];
+    eventually(2 * PATIENCE, || async { stored_of(&world, topics).await == [20, 20, 20, 0] }).await;
+    world.delete_topic(&plant).await;
+    let left = format!("topic_offset where topic = '{plant}' and left_at is not null");
+    eventually(2 * PATIENCE, || async { world.count(&left).await == i64::from(crate::world::PARTITIONS) })
+        .await;
+    publish_to(&world, &later, 30..40).await;
+    eventually(PATIENCE, || async { stored_of(&world, topics).await == [20, 20, 30, 0] }).await;
+    assert_eq!(world.count("dead_letter").await, 0);
+}
+
+#[tokio::test]
+async fn workers_that_share_the_topics_of_a_source_store_each_record_once() {
+    let Some(world) = World::build().await else { return };
+    let topics = ["a", "b", "c"].map(|name| format!("{}.{name}", world.topic()));
+    for topic in &topics {
+        world.make_topic(topic).await;
+    }
+    world.read_topics(&format!("'^{}[.].'", world.topic()), "earliest");
+    let _first = world.worker_of_sources().await;
+    publish_all(&world, &topics, 0..100).await;
+    let mut second = world.worker_of_sources().await;
+    publish_all(&world, &topics, 100..200).await;
+    let there = || async { topic_records(&world).await };
+    eventually(PATIENCE, || async { there().await >= 450 }).await;
+    second.kill();
+    publish_all(&world, &topics, 200..300).await;
+    eventually(2 * PATIENCE, || async { there().await >= 900 }).await;
+    assert_eq!(stored_of(&world, [&topics[0], &topics[1], &topics[2]]).await, [300; 3]);
+    assert_eq!(world.count("dead_letter").await, 0);
+}
+
+async fn publish_all(world: &World, topics: &[String], numbers: std::ops::Range<u32>) {
+    join_all(topics.iter().map(|topic| publish_to(world, topic, numbers.clone()))).await;
+}
+
+async fn topic_records(world: &World) -> i64 {
+    let sql = "select coalesce(sum(records), 0)::bigint from receipt";
+    world.client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
 #[tokio::test]
 async fn a_topic_is_read_since_a_time() {
     let Some(world) = World::build().await else { return };

@@ -117,9 +117,14 @@ impl World {
 
     /// Workers that start from now on read the topic as that of the source `floor`, which begins at `from`.
     pub(crate) fn read_by_source(&self, from: &str) {
-        let Self { kafka, topic, .. } = self;
+        self.read_topics(&self.topic, from);
+    }
+
+    /// The same of these topics, as the file has them.
+    pub(crate) fn read_topics(&self, topics: &str, from: &str) {
+        let kafka = &self.kafka;
         let text = format!(
-            "sources: {{floor: {{format: json, kafka: {{servers: '{kafka}', topic: {topic}, from: '{from}'}}}}}}"
+            "sources: {{floor: {{format: json, kafka: {{servers: '{kafka}', topic: {topics}, from: '{from}'}}}}}}"
         );
         std::fs::write(self.folder.path().join("freshet.yaml"), text).unwrap();
     }
@@ -166,7 +171,7 @@ impl World {
         let producer: FutureProducer = config.create().unwrap();
         producer.init_transactions(PATIENCE).unwrap();
         producer.begin_transaction().unwrap();
-        let sent = numbers.map(|number| self.send_by(&producer, unkeyed(number)));
+        let sent = numbers.map(|number| self.send_by(&producer, &self.topic, unkeyed(number)));
         futures_util::future::join_all(sent).await;
         if commits {
             producer.commit_transaction(PATIENCE).unwrap();
@@ -199,15 +204,19 @@ impl World {
     }
 
     pub(crate) async fn send(&self, record: KafkaRecord) {
-        self.send_by(&self.producer, record).await;
+        self.send_to(&self.topic, record).await;
     }
 
-    async fn send_by(&self, producer: &FutureProducer, record: KafkaRecord) {
+    pub(crate) async fn send_to(&self, topic: &str, record: KafkaRecord) {
+        self.send_by(&self.producer, topic, record).await;
+    }
+
+    async fn send_by(&self, producer: &FutureProducer, topic: &str, record: KafkaRecord) {
         let mut headers = OwnedHeaders::new();
         for (name, value) in &record.headers {
             headers = headers.insert(Header { key: name, value: Some(value) });
         }
-        let mut sent = FutureRecord::<str, [u8]>::to(&self.topic).headers(headers);
+        let mut sent = FutureRecord::<str, [u8]>::to(topic).headers(headers);
         sent.key = record.key.as_deref();
         sent.payload = record.value.as_deref();
         producer.send(sent, PATIENCE).await.unwrap();
@@ -257,9 +266,20 @@ impl World {
         committed.elements().iter().map(|one| (one.partition(), offset(one.offset()))).collect()
     }
 
+    /// Makes another topic.
+    pub(crate) async fn make_topic(&self, name: &str) {
+        let spec = TopicSpec { name: name.to_owned(), partitions: PARTITIONS, replication: 1 };
+        create_missing_topics(&KafkaSettings::plaintext(&self.kafka), &[spec]).await.unwrap();
+    }
+
+    /// Deletes one.
+    pub(crate) async fn delete_topic(&self, name: &str) {
+        self.admin().delete_topics(&[name], &AdminOptions::new()).await.unwrap();
+    }
+
     /// Deletes the topic, and makes one of its name.
     pub(crate) async fn make_topic_anew(&self) {
-        self.admin().delete_topics(&[&self.topic], &AdminOptions::new()).await.unwrap();
+        self.delete_topic(&self.topic).await;
         let settings = KafkaSettings::plaintext(&self.kafka);
         let spec = TopicSpec { name: self.topic.clone(), partitions: PARTITIONS, replication: 1 };
         eventually(PATIENCE, || async {
