@@ -138,7 +138,7 @@ pub const STAGES: [StageSpec; 6] = [
     StageSpec {
         name: "notify",
         container_concurrency: 10,
-        max_scale: 3,
+        max_scale: 2,
         secrets: Some(Secrets::Receivers),
         ..STAGE
     },

@@ -114,7 +114,6 @@ fn a_topic_of_others_has_a_worker_in_every_mode_which_alone_is_given_its_credent
                 "{source}.kafka.servers[0]=kafka.example.com:9093,{source}.kafka.sasl.user=freshet"
             ))
             .set(&format!("{source}.kafka.sasl.password.env=FLOOR_PASSWORD,networkPolicy.enabled=true"))
-            .set("database.maxConnections=110")
             .set("secretEnv.FLOOR_PASSWORD.secret=floor,secretEnv.FLOOR_PASSWORD.key=password")
             .objects();
         let worker = object(&objects, "Deployment", "farm-worker");
@@ -180,8 +179,8 @@ fn what_speaks_kafka_knows_how() {
 fn the_worker_stays_until_what_topic_mode_has_left_is_read() {
     let Some(tools) = Tools::of_this_test() else { return };
     let chart = Chart::new(tools).ci("topic-mode").set("mode=direct");
-    // For the time of both, the worker's connections come on top.
-    let objects = chart.clone().set("topic.draining=true").set("stages.transform.maxScale=8").objects();
+    // For the time of both, the worker's connections come on top, and the defaults have room for them.
+    let objects = chart.clone().set("topic.draining=true").objects();
     let worker = object(&objects, "Deployment", "farm-worker");
     let topic = Some(json!("fields.farm.payloads"));
     assert_eq!(worker.variable("KAFKA_TOPIC"), topic);

@@ -28,8 +28,6 @@ pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
         let mut leaving = Stand::in_topic_mode(stand.values_with_quick_tick(), bootstrap);
         leaving["mode"] = json!("direct");
         leaving["topic"]["draining"] = json!(true);
-        // The worker's connections come on top of direct mode's.
-        leaving["stages"]["transform"]["maxScale"] = json!(8);
         stand.install(&leaving).await?;
         traffic.taken_more(PART, burst::COLD * 2).await?;
         drained(stand).await?;
