@@ -8,14 +8,14 @@ use event_model::{Name, Reading, Sample, Value, storable};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::device::MAX_NAME_BYTES;
+use crate::device::{self, MAX_NAME_BYTES};
 use crate::names::cut;
 use crate::options::Options;
 
 /// How one source wants its payloads read: its entry in `freshet.yaml`, as far as decoders need it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
-    /// The source's name; it is also the device where nothing in a payload names one.
+    /// The source's name; it is also the device where neither a payload nor what is around it names one.
     pub source: String,
     /// The IANA time zone of times that carry none; `None` is UTC.
     pub time_zone: Option<String>,
@@ -36,9 +36,19 @@ pub struct Context<'a> {
     pub received_at: Timestamp,
     /// Whether readings keep the names of the fields that they came from, for people who look at a format.
     pub raw_names: bool,
+    /// The device of what names none, as the record around the payload spells it; `None`: it has the source's name.
+    pub device: Option<&'a str>,
 }
 
 impl Context<'_> {
+    /// The device of what names none.
+    pub(crate) fn unnamed_device(&self) -> Result<Name, Problem> {
+        let Some(raw) = self.device else { return Ok(self.profile.source.as_str().into()) };
+        let refused =
+            |reason| Problem::new("", format!("the record's key or header names no device: {reason}"));
+        device::normalise(raw).map(Name::from).map_err(refused)
+    }
+
     /// The path of a field as a reading keeps it.
     pub(crate) fn raw_name(&self, prefix: &str, path: &str) -> Option<Box<str>> {
         self.raw_names.then(|| joined(prefix, path).into_boxed_str())

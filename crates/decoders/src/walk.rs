@@ -428,7 +428,7 @@ mod tests {
         let moment = Moment { at: Timestamp::UNIX_EPOCH, quality: Quality::Good, flag: None };
         let mut decoded = crate::Decoded::default();
         let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-        let context = Context { profile, received_at, raw_names: true };
+        let context = Context { profile, received_at, raw_names: true, device: None };
         let device = "d".into();
         let walk = Walk { place_prefix: "data.", ..Walk::by_table(context, &device, moment) };
         walk.add(node.as_object().unwrap(), &mut decoded).map_err(|problem| problem.reason)?;

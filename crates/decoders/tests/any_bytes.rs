@@ -36,8 +36,8 @@ fn check(request: &RecordedRequest) -> Result<(), TestCaseError> {
         let mut request = request.clone();
         format.redact(&mut request);
         let _ = format.inspect(&request, &profile);
-        let Ok(decoded) =
-            format.decode(&request, Context { profile: &profile, received_at, raw_names: true })
+        let Ok(decoded) = format
+            .decode(&request, Context { profile: &profile, received_at, raw_names: true, device: None })
         else {
             continue;
         };

@@ -127,6 +127,7 @@ fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
         profile: &profile,
         received_at: "2026-01-15T12:00:00Z".parse().expect("a time"),
         raw_names: true,
+        device: None,
     };
     for format in all() {
         let _ = format.inspect(&request, &profile);

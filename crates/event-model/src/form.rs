@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// A field as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,14 @@ pub fn decoded(text: &str) -> Cow<'_, str> {
         return Cow::Owned(percent_decoded(&text.replace('+', " ")).into_owned());
     }
     percent_decoded(text)
+}
+
+/// What a header field's value does not hold as it is, besides all that is not ASCII.
+const NOT_IN_A_HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// A text as the value of a header field, percent-encoded.
+pub fn header_value(text: &str) -> String {
+    utf8_percent_encode(text, NOT_IN_A_HEADER).to_string()
 }
 
 /// A path without its percent-encoding. Bytes that are no UTF-8 become U+FFFD.

@@ -1,17 +1,23 @@
 //! The settings of consumers: those that read payloads as members of a group, those that drain a topic, and those that only look.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
 use crate::log::Logged;
-use crate::reader::ReaderConfig;
 use crate::settings::KafkaSettings;
 
-/// A member of a group that commits by itself what it has made safe.
-pub(crate) fn member_config(reader: &ReaderConfig) -> ClientConfig {
-    let session = reader.session.as_millis();
-    let mut config = committing(&reader.kafka, &reader.group);
+/// A member of `group` that commits by itself what it has made safe; a dead one's partitions go to others after `session`. So many
+/// bytes are fetched before they are wanted.
+pub(crate) fn member_config(
+    settings: &KafkaSettings,
+    (group, session): (&str, Duration),
+    ahead: usize,
+) -> ClientConfig {
+    let session = session.as_millis();
+    let mut config = committing(settings, group);
     config
         // A place that is not there is looked at, not passed over.
         .set("auto.offset.reset", "error")
@@ -23,7 +29,7 @@ pub(crate) fn member_config(reader: &ReaderConfig) -> ClientConfig {
         .set("check.crcs", "true")
         // What is read ahead is memory. A full queue is looked at again soon: the default of a second starves the reader.
         .set("queued.min.messages", "100000")
-        .set("queued.max.messages.kbytes", (reader.memory.ahead / 1024).to_string())
+        .set("queued.max.messages.kbytes", (ahead / 1024).to_string())
         .set("fetch.queue.backoff.ms", "5")
         .set("topic.metadata.refresh.interval.ms", "10000");
     config

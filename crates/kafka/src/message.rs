@@ -26,7 +26,8 @@ impl Record {
         let value = message.payload();
         let content = match form {
             RecordForm::Events => event_of(&headers, value),
-            RecordForm::Plain => Content::Plain(PlainRecord {
+            RecordForm::Plain { with_key } => Content::Plain(PlainRecord {
+                key: message.key().filter(|_| with_key).map(Bytes::copy_from_slice),
                 headers: owned(&headers),
                 value: value.filter(|value| value.len() <= MAX_PLAIN).map(Bytes::copy_from_slice),
             }),

@@ -146,13 +146,15 @@ impl Reader {
     /// # Errors
     /// That which ended the consumer.
     pub fn run(&self, leave_within: Duration) -> Result<(), KafkaError> {
+        let ReaderConfig { kafka, group: name, session, memory, .. } = &self.config;
         let topic: Arc<str> = self.config.topic.as_str().into();
         let (shared, ledger) = (Arc::clone(&self.shared), Arc::clone(&self.ledger));
         let since = self.config.since;
         let group = Group { topic: Arc::clone(&topic), since, shared, ledger, lanes: self.lanes };
         // What an earlier consumer has begun is read again.
         self.shared.change(Progress::forget_all);
-        let consumer: Consumer = member_config(&self.config).create_with_context(group)?;
+        let consumer: Consumer =
+            member_config(kafka, (name, *session), memory.ahead).create_with_context(group)?;
         consumer.subscribe(&[&topic])?;
         let mut records = Vec::new();
         let mut committed_at = Instant::now();

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use cloudevents::{AttributesReader as _, Event};
 use event_model::ids;
 use jiff::Timestamp;
+use pipeline_config::SourceTopics;
+use pipeline_config::topic::RecordDevice;
 use runtime::trace::TraceContext;
 
 /// A record of a topic.
@@ -33,7 +35,17 @@ pub enum RecordForm {
     /// As CloudEvents (their Kafka protocol binding).
     Events,
     /// As they are.
-    Plain,
+    Plain {
+        /// Whether their keys are read.
+        with_key: bool,
+    },
+}
+
+impl RecordForm {
+    /// As a source reads those of its topics.
+    pub fn of_source(topics: &SourceTopics) -> Self {
+        Self::Plain { with_key: topics.device == Some(RecordDevice::Key) }
+    }
 }
 
 /// What a record holds.
@@ -50,6 +62,8 @@ pub enum Content {
 /// A record as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlainRecord {
+    /// The key, where it was asked for and there is one.
+    pub key: Option<Bytes>,
     /// The headers.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The value; `None` where there is none (a tombstone), or where it is over 1 MiB: [`Record::bytes`] tells which.

@@ -5,6 +5,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 
 use crate::origin::Origin;
+use crate::record_device::record_device;
 use crate::refusal::Refusal;
 
 /// A request whose form was checked. Its body is parsed already, and not parsed again.
@@ -16,6 +17,8 @@ pub struct Inspected<'p, 'r> {
     /// Device, message id and handshake.
     pub inspection: Inspection,
     document: Box<dyn Document + 'r>,
+    /// What the record around the payload calls the device, where the source asks it.
+    device: Option<String>,
 }
 
 /// All that was read of a request.
@@ -42,7 +45,8 @@ impl<'p, 'r> Inspected<'p, 'r> {
             let inspection = document.inspect(&origin.source.profile)?;
             Ok::<_, Refusal>((document, inspection))
         })??;
-        Ok(Self { origin, request, inspection, document })
+        let device = record_device(origin, request);
+        Ok(Self { origin, request, inspection, document, device })
     }
 
     /// Reads the content of a request that was received at `received_at`.
@@ -50,7 +54,7 @@ impl<'p, 'r> Inspected<'p, 'r> {
     /// # Errors
     /// [`Refusal::Panicked`].
     pub fn decoded(&self, received_at: Timestamp) -> Result<Decoded, Refusal> {
-        self.decode(Context { profile: &self.origin.source.profile, received_at, raw_names: false })
+        self.decode(received_at, false)
     }
 
     /// The same for people who look at a format: each reading keeps the name of the field that it came from.
@@ -58,7 +62,7 @@ impl<'p, 'r> Inspected<'p, 'r> {
     /// # Errors
     /// [`Refusal::Panicked`].
     pub fn decoded_with_raw_names(&self, received_at: Timestamp) -> Result<Decoded, Refusal> {
-        self.decode(Context { profile: &self.origin.source.profile, received_at, raw_names: true })
+        self.decode(received_at, true)
     }
 
     /// Reads the content, and lets go of the request.
@@ -70,7 +74,9 @@ impl<'p, 'r> Inspected<'p, 'r> {
         Ok(Content { origin: self.origin, inspection: self.inspection, received_at, decoded })
     }
 
-    fn decode(&self, context: Context<'_>) -> Result<Decoded, Refusal> {
+    fn decode(&self, received_at: Timestamp, raw_names: bool) -> Result<Decoded, Refusal> {
+        let (profile, device) = (&self.origin.source.profile, self.device.as_deref());
+        let context = Context { profile, received_at, raw_names, device };
         self.origin.guarded(|| self.document.decode(context).unwrap_or_else(|error| error.0.into()))
     }
 }

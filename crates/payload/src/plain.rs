@@ -3,21 +3,25 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decoders::device::MAX_RAW_BYTES;
 use decoders::{Decoded, Inspection, Problem};
 use event_model::event_types::PAYLOAD_RECEIVED;
 use event_model::events::{APPLICATION_HTTP, EXT_PARTITION_KEY, EXT_PAYLOAD_FORMAT, EXT_PIPELINE_HASH};
-use event_model::{RecordedRequest, cloudevent};
+use event_model::{RecordedRequest, cloudevent, form};
 use jiff::{SignedDuration, Timestamp};
+use pipeline_config::topic::RecordDevice;
 use uuid::Uuid;
 
 use crate::accepted::Accepted;
 use crate::event::{Carried, SOURCE_PREFIX, believed_received};
 use crate::inspected::{Content, Inspected};
 use crate::origin::Origin;
+use crate::record_device::DEVICE_HEADER;
 use crate::refusal::Refusal;
 
 /// The first byte of a value that a serialiser of a schema registry has written; the schema's id follows.
 const MAGIC: u8 = 0;
+const CONTENT_TYPE: &str = "content-type";
 
 /// A record of a topic of others, as far as a payload needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +30,14 @@ pub struct PlainPayload {
     pub source: Arc<str>,
     /// The record's `content-type`, where it has one.
     pub content_type: Option<String>,
+    /// What it calls the device, where its source asks for that and it is not blank.
+    pub device: Option<String>,
     /// What it holds.
     pub value: PlainValue,
 }
+
+/// What a record has beside its value: its key, where that is asked for, and its headers.
+pub type RecordHead<'k> = (Option<&'k [u8]>, Vec<(String, Vec<u8>)>);
 
 /// The value of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,21 +51,30 @@ pub enum PlainValue {
 }
 
 impl PlainPayload {
-    /// That of a record of `source` with these headers, whose value is so many bytes long; none where they were not read.
+    /// That of a record of `source` with this key and these headers, of which `device` may be one, whose value is so many bytes long;
+    /// none where they were not read.
     pub fn of_record(
-        source: Arc<str>,
-        headers: Vec<(String, Vec<u8>)>,
+        (source, device): (Arc<str>, Option<&RecordDevice>),
+        (key, headers): RecordHead<'_>,
         (value, bytes): (Option<Bytes>, usize),
     ) -> Self {
+        let device = device.and_then(|device| match device {
+            RecordDevice::Key => key,
+            RecordDevice::Header(wanted) => {
+                let header = headers.iter().find(|(name, _)| name == wanted);
+                header.map(|(_, value)| value.as_slice())
+            }
+        });
+        let device = device.map(text).filter(|device| !device.trim().is_empty());
         let mut headers = headers.into_iter();
-        let content_type = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let content_type = headers.find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE));
         let content_type = content_type.and_then(|(_, value)| String::from_utf8(value).ok());
         let value = match value {
             Some(value) => PlainValue::Bytes(value),
             None if bytes > 0 => PlainValue::TooLarge(bytes),
             None => PlainValue::Tombstone,
         };
-        Self { source, content_type, value }
+        Self { source, content_type, device, value }
     }
 
     /// When a record was received: when it was published, where that can be believed at `now`. Its offset modulo 1000 are its
@@ -121,12 +139,13 @@ impl PlainPayload {
             PlainValue::Bytes(value) => value.clone(),
             PlainValue::Tombstone | PlainValue::TooLarge(_) => Bytes::new(),
         };
-        let content_type = self.content_type.iter();
+        let content_type = self.content_type.iter().map(|value| (CONTENT_TYPE.to_owned(), value.clone()));
+        let device = self.device.iter().map(|device| (DEVICE_HEADER.to_owned(), form::header_value(device)));
         let mut request = RecordedRequest {
             method: "POST".to_owned(),
             path: "/".to_owned(),
             query: String::new(),
-            headers: content_type.map(|value| ("content-type".to_owned(), value.clone())).collect(),
+            headers: content_type.chain(device).collect(),
             body,
         };
         origin.guarded(|| origin.decoder.redact(&mut request))?;
@@ -147,6 +166,11 @@ impl PlainPayload {
     }
 }
 
+/// As much of a key or a header as tells whether it names a device.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_RAW_BYTES + 1)]).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use pipeline_config::Pipeline;
@@ -158,7 +182,7 @@ mod tests {
     const PIPELINE: &str = "sources: {floor: {format: json}}";
 
     fn payload(value: PlainValue) -> PlainPayload {
-        PlainPayload { source: "floor".into(), content_type: None, value }
+        PlainPayload { source: "floor".into(), content_type: None, device: None, value }
     }
 
     fn bytes(value: &'static [u8]) -> PlainValue {
@@ -203,16 +227,58 @@ mod tests {
         }
     }
 
-    #[test]
-    fn its_event_is_the_payload_again() {
-        let pipeline = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();
+    /// The devices and the problems of a record, which are the same once it has gone through its event.
+    fn devices(device: &str, (key, headers): (&[u8], &[(&str, &[u8])]), body: &'static [u8]) -> Vec<String> {
+        let kafka = format!("kafka: {{servers: 'k:9092', topic: t, device: {device}}}");
+        let pipeline = format!("sources: {{floor: {{format: json, {kafka}}}}}");
+        let pipeline = Pipeline::parse(&pipeline, "freshet.yaml").unwrap();
         let origin = Origin::named(&pipeline, "floor").unwrap();
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
-        let payload = payload(bytes(br#"{"device":"a","temperature":1}"#));
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
+        let asked = origin.source.kafka.as_ref().and_then(|kafka| kafka.device.as_ref());
+        let value = (Some(body.into()), body.len());
+        let payload = PlainPayload::of_record(("floor".into(), asked), (Some(key), headers), value);
         let accepted = payload.accept(origin, now).unwrap();
         let event = payload.event(&accepted, (Uuid::from_u128(7), now, pipeline.short_hash()));
         let tomorrow = now + SignedDuration::from_hours(24);
         let again = Accepted::of_event(&event, &pipeline, tomorrow).unwrap();
-        assert_eq!((again.decoded, again.received_at), (accepted.decoded, now));
+        assert_eq!((&again.decoded, again.received_at), (&accepted.decoded, now));
+        let problems = accepted.decoded.problems.iter().map(|problem| problem.reason.clone());
+        let samples = &accepted.decoded.samples;
+        samples.iter().map(|sample| sample.device.to_string()).chain(problems).collect()
+    }
+
+    #[test]
+    fn its_event_is_the_payload_again() {
+        assert_eq!(devices("key", (b"", &[]), br#"{"device":"a","temperature":1}"#), ["a"]);
+    }
+
+    #[test]
+    fn a_record_names_the_device_by_its_key_or_a_header_where_its_payload_names_none() {
+        let none = br#"{"temperature":1}"#;
+        let headers: &[(&str, &[u8])] = &[("line", b"Pru\xcc\x88fstand 7%"), ("line", b"other")];
+        let key: (&[u8], _) = (b" m-7", headers);
+        assert_eq!(devices("key", key, none), ["m-7"]);
+        assert_eq!(devices("{header: line}", key, none), ["Pr\u{fc}fstand 7%"]);
+        assert_eq!(devices("{header: Line}", key, none), ["floor"], "a header's name is as it is written");
+        assert_eq!(devices("key", (b" ", headers), none), ["floor"]);
+        let two = br#"[{"temperature":1},{"device":"own","temperature":2}]"#;
+        assert_eq!(devices("key", key, two), ["m-7", "own"]);
+    }
+
+    #[test]
+    fn a_key_that_names_no_device_is_a_problem_of_what_needs_it() {
+        let two = br#"[{"temperature":1},{"device":"own","temperature":2}]"#;
+        for (key, reason) in [
+            (&b"m\r\nx: y"[..], "holds a control character"),
+            (b"\0\0\0\x07", "holds a control character"),
+            (b"m\xff", "U+FFFD"),
+            (&[b'x'; 3000], "longer than 512 bytes"),
+        ] {
+            let found = devices("key", (key, &[]), two);
+            assert_eq!((found.len(), found[0].as_str()), (2, "own"), "{found:?}");
+            assert!(found[1].starts_with("the record's key or header names no device: "), "{found:?}");
+            assert!(found[1].contains(reason), "{found:?}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! The request as it goes on: without credentials, and with no more of its head than its format reads.
 
 use bytes::Bytes;
-use decoders::Decoder;
 use event_model::request::MAX_HEADERS;
 use event_model::{RecordedRequest, form};
 
 use crate::origin::Origin;
+use crate::record_device::{DEVICE_HEADER, asks_record};
 use crate::refusal::Refusal;
 
 /// Parameters that are credentials by their name, whatever the source says it checks: senders put them into addresses,
@@ -77,7 +77,7 @@ pub fn record(
         method: head.method.to_owned(),
         path: without_segments(head.path, &traces.segments),
         query: without_parameters(head.query, &traces.parameters),
-        headers: kept_headers(&head.headers, origin.decoder, &traces.headers),
+        headers: kept_headers(&head.headers, origin, &traces.headers),
         body,
     };
     origin.guarded(|| origin.decoder.redact(&mut recorded))?;
@@ -99,14 +99,11 @@ fn without_parameters(query: &str, secrets: &[String]) -> String {
     })
 }
 
-fn kept_headers(
-    headers: &[(&str, &[u8])],
-    decoder: &dyn Decoder,
-    secrets: &[String],
-) -> Vec<(String, String)> {
-    let kept = decoder.kept_headers();
+fn kept_headers(headers: &[(&str, &[u8])], origin: Origin<'_>, secrets: &[String]) -> Vec<(String, String)> {
+    let (kept, asks_record) = (origin.decoder.kept_headers(), asks_record(origin));
     let is_kept = |name: &str| {
-        let is_read = name == "content-type" || kept.contains(&name);
+        let is_read =
+            name == "content-type" || kept.contains(&name) || (asks_record && name == DEVICE_HEADER);
         is_read && !secrets.iter().any(|secret| secret == name)
     };
     let fields = headers.iter().filter(|(name, _)| is_kept(name));

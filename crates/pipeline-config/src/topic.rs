@@ -8,10 +8,13 @@ use settings::{Choice, Fields, Object, OneOrMany, Parsed, Shape, Text};
 use crate::network;
 use crate::secret::{Login, Reference, Secret, SecretError, SecretRef};
 
+use device::DeviceShape;
 use entry::name;
 
+mod device;
 mod entry;
 
+pub use device::RecordDevice;
 pub use entry::{TopicEntry, TopicPattern};
 
 /// The most topics that one source may read; each has a consumer of its own.
@@ -28,6 +31,8 @@ pub struct SourceTopics {
     pub group: Option<String>,
     /// Where reading begins.
     pub from: Beginning,
+    /// What of a record names the device, where its payload does not; `None`: that is the source's name.
+    pub device: Option<RecordDevice>,
     /// Set where the brokers are spoken to over TLS.
     pub tls: Option<TopicTls>,
     /// Set where they ask for a password.
@@ -173,6 +178,12 @@ pub(crate) fn shape() -> impl Shape<Value = SourceTopics> {
              time. What was read before is not read again.",
             Parsed::new(beginning),
         );
+        let device = fields.optional(
+            "device",
+            "What of a record names the device, where its payload does not: `key`, or `{header: NAME}`. A record without it is of the \
+             device that has the source's name.",
+            DeviceShape,
+        );
         let tls = Object::new("KafkaTls", "Certificates in PEM.", tls);
         let tls = fields.optional("tls", "TLS; `{}` where the brokers' certificates are public ones.", tls);
         let sasl = fields.optional(
@@ -190,6 +201,7 @@ pub(crate) fn shape() -> impl Shape<Value = SourceTopics> {
             topics: topics?,
             group,
             from: from.unwrap_or_default(),
+            device,
             tls,
             sasl,
         })

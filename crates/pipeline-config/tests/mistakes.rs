@@ -102,6 +102,8 @@ fn a_source_is_checked() {
             "format: json, kafka: {servers: 'k:9092', topic: t, from: newest}",
             "`earliest`, `latest` or a time",
         ),
+        ("format: json, kafka: {servers: 'k:9092', topic: t, device: keys}", "did you mean `key`?"),
+        ("format: json, kafka: {servers: 'k:9092', topic: t, device: {}}", "`header` is missing"),
         ("format: json, kafka: {servers: 'k:9092', topic: t, tls: {key: {env: K}}}", "belong together"),
         (
             "format: json, kafka: {servers: 'k:9092', topic: t}, resend_window: 1m",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kafka::{KafkaSettings, ReaderConfig, ReaderMemory, RecordForm};
-use pipeline_config::topic::Beginning;
+use pipeline_config::topic::{Beginning, RecordDevice};
 use pipeline_config::{Pipeline, SourceTopics};
 use runtime::Env;
 use sink::HttpSink;
@@ -38,6 +38,8 @@ pub struct Config {
 pub struct FeedConfig {
     /// Which.
     pub topic: Topic,
+    /// What of a record names the device, where that is asked for.
+    pub device: Option<RecordDevice>,
     /// Where and how.
     pub reader: ReaderConfig,
     /// Transactions that may be under way at once, as far as there are connections.
@@ -101,7 +103,8 @@ impl SourceConfig {
     pub fn feed(&self, topic: &str) -> FeedConfig {
         let reader = ReaderConfig { topic: topic.to_owned(), ..self.reader.clone() };
         let lanes = if self.topics.only().is_some() { MAX_LANES } else { 1 };
-        FeedConfig { topic: Topic::of_source(self.name.as_str(), topic), reader, lanes }
+        let (topic, device) = (Topic::of_source(self.name.as_str(), topic), self.topics.device.clone());
+        FeedConfig { topic, device, reader, lanes }
     }
 }
 
@@ -109,14 +112,14 @@ impl Every {
     fn own(&self, topic: String, kafka: KafkaSettings) -> FeedConfig {
         let reader = self.reader(kafka, self.group.clone(), RecordForm::Events);
         let reader = ReaderConfig { topic: topic.clone(), ..reader };
-        FeedConfig { topic: Topic::own(topic), reader, lanes: MAX_LANES }
+        FeedConfig { topic: Topic::own(topic), device: None, reader, lanes: MAX_LANES }
     }
 
     fn of_source(&self, name: &str, topics: &SourceTopics, env: &Env) -> Result<SourceConfig, String> {
         let secrets = topics.secrets(&|name| env.lookup(name)).map_err(|error| error.to_string())?;
         let kafka = KafkaSettings::of_source(topics, &secrets)?;
         let group = topics.group.clone().unwrap_or_else(|| format!("{}.{name}", self.group));
-        let mut reader = self.reader(kafka, group, RecordForm::Plain);
+        let mut reader = self.reader(kafka, group, RecordForm::of_source(topics));
         if let Beginning::At(time) = topics.from {
             reader.since = Some(time);
         }

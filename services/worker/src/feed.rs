@@ -5,35 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka::{Batch, Handle, Reader, Shared, TopicGroup};
-use persist::{Persist, Publication};
-use runtime::Clock;
-use sink::HttpSink;
-use stage::telemetry::Metrics;
-use store::{Database, Topic};
+use persist::Publication;
+use pipeline_config::topic::RecordDevice;
+use store::Topic;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::caught_up::CaughtUp;
 use crate::config::FeedConfig;
+use crate::feed_parts::FeedParts;
 use crate::handler::Handler;
 use crate::offsets::Offsets;
 use crate::part::Part;
 
 /// Before what failed in a way of its own is tried again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
-
-/// What feeds have in common.
-#[derive(Debug)]
-pub(crate) struct FeedParts {
-    pub(crate) persist: Persist,
-    pub(crate) sink: HttpSink,
-    pub(crate) database: Database,
-    /// Transactions that may be under way at once.
-    pub(crate) lanes: usize,
-    pub(crate) clock: Clock,
-    pub(crate) metrics: Metrics,
-    /// For what is under way at the end.
-    pub(crate) leave_within: Duration,
-}
 
 /// A topic that is read until it is stopped.
 #[derive(Debug)]
@@ -50,7 +35,7 @@ impl Feed {
         let shared = Arc::new(Shared::default());
         let metrics = parts.metrics.of_topic(&feed.topic.name, feed.topic.source.as_deref());
         let offsets = Arc::new(Offsets::new(&feed, database.clone(), (clock.clone(), metrics.clone())));
-        let FeedConfig { topic, reader, lanes } = feed;
+        let FeedConfig { topic, device, reader, lanes } = feed;
         let caught_up = CaughtUp {
             offsets: Arc::clone(&offsets),
             metrics,
@@ -71,7 +56,7 @@ impl Feed {
             .map(|_| {
                 // The reader bounds how many batches are under way.
                 let (queue, batches) = mpsc::unbounded_channel();
-                tokio::spawn(lane(Arc::clone(&handler), topic.clone(), batches));
+                tokio::spawn(lane(Arc::clone(&handler), (topic.clone(), device.clone()), batches));
                 queue
             })
             .collect();
@@ -105,10 +90,14 @@ impl Feed {
 }
 
 /// Handles batches in their order. Their events are published beside the next, which waits for rows alone.
-async fn lane(handler: Arc<Handler>, topic: Topic, mut batches: mpsc::UnboundedReceiver<Batch>) {
+async fn lane(
+    handler: Arc<Handler>,
+    (topic, device): (Topic, Option<RecordDevice>),
+    mut batches: mpsc::UnboundedReceiver<Batch>,
+) {
     while let Some(batch) = batches.recv().await {
         let id = batch.id;
-        let settled = settle(&handler, Part::of(topic.clone(), batch)).await;
+        let settled = settle(&handler, Part::of((topic.clone(), device.as_ref()), batch)).await;
         let handler = Arc::clone(&handler);
         tokio::spawn(async move {
             let safe = match settled {

@@ -12,7 +12,7 @@ use store::topic_offsets::{self, PartitionSpan};
 use store::{StoreError, Topic, TopicWriteError};
 use thiserror::Error as ThisError;
 
-use crate::feed::FeedParts;
+use crate::feed_parts::FeedParts;
 use crate::offsets::{Offsets, Suspects};
 use crate::part::Part;
 

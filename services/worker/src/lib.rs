@@ -3,6 +3,7 @@
 mod caught_up;
 mod config;
 mod feed;
+mod feed_parts;
 mod handler;
 mod offsets;
 mod part;

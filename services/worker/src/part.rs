@@ -3,6 +3,7 @@
 use kafka::{Batch, Content, Owned, PlainRecord, Record, Span};
 use payload::{Carried, PlainPayload};
 use persist::{RecordContent, TopicRecord, Unreadable};
+use pipeline_config::topic::RecordDevice;
 use store::dead_letters::DeadEvent;
 use store::topic_offsets::PartitionSpan;
 use store::{RecordPlace, Topic};
@@ -17,7 +18,8 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    pub(crate) fn of(topic: Topic, batch: Batch) -> Self {
+    /// `device` is what of a record names one, where its topic is one of a source that says so.
+    pub(crate) fn of((topic, device): (Topic, Option<&RecordDevice>), batch: Batch) -> Self {
         let Batch { records, spans, .. } = batch;
         let spans: Vec<PartitionSpan> = spans.iter().map(partition_span).collect();
         let incarnation = |partition| {
@@ -29,7 +31,10 @@ impl Part {
         while let Some(record) = records.next() {
             let is_last = records.peek().is_none_or(|next| next.partition != record.partition);
             let incarnation = incarnation(record.partition);
-            read.push(topic_record(record, (&topic, incarnation), is_last));
+            let hash = is_last.then(|| record.fingerprint());
+            let Record { partition, offset, .. } = record;
+            let place = RecordPlace { topic: topic.clone(), incarnation, partition, offset };
+            read.push(topic_record(record, (place, device), hash));
         }
         Self { topic, records: read, spans }
     }
@@ -47,15 +52,18 @@ const fn partition_span(span: &Span) -> PartitionSpan {
 }
 
 /// The record with its place, and with what a dead letter keeps where it holds no event.
-fn topic_record(record: Record, (topic, incarnation): (&Topic, i32), is_last: bool) -> TopicRecord {
-    let hash = is_last.then(|| record.fingerprint());
-    let Record { partition, offset, published_at, trace, content, bytes, .. } = record;
-    let place = RecordPlace { topic: topic.clone(), incarnation, partition, offset };
+fn topic_record(
+    record: Record,
+    (place, device): (RecordPlace, Option<&RecordDevice>),
+    hash: Option<i64>,
+) -> TopicRecord {
+    let Record { published_at, trace, content, bytes, .. } = record;
     let content = match content {
         Content::Event(event) => RecordContent::Event(Box::new(Carried::new(*event))),
-        Content::Plain(PlainRecord { headers, value }) => {
-            let source = topic.source.clone().unwrap_or_default();
-            RecordContent::Plain(PlainPayload::of_record(source, headers, (value, bytes)))
+        Content::Plain(PlainRecord { key, headers, value }) => {
+            let source = (place.topic.source.clone().unwrap_or_default(), device);
+            let head = (key.as_deref(), headers);
+            RecordContent::Plain(PlainPayload::of_record(source, head, (value, bytes)))
         }
         Content::NoEvent(none) => {
             let headers: Vec<_> =

@@ -19,7 +19,8 @@ use store::{Client, StoreError};
 use tokio::sync::watch;
 
 use crate::config::SourceConfig;
-use crate::feed::{Feed, FeedParts};
+use crate::feed::Feed;
+use crate::feed_parts::FeedParts;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(60);

@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{FeedConfig, SourceConfig};
-use crate::feed::{Feed, FeedParts};
+use crate::feed::Feed;
+use crate::feed_parts::FeedParts;
 use crate::source::Source;
 
 /// The stage's name in dead letters.

@@ -123,7 +123,10 @@ async fn kept_in_kafka(
     let (first, last) = (range.first, range.last);
     let (settings, form) = match &receipt.topic_source {
         None => (kafka_settings::settings()?, RecordForm::Events),
-        Some(source) => (kafka_settings::of_source(pipeline, source)?.1, RecordForm::Plain),
+        Some(source) => {
+            let (topics, settings) = kafka_settings::of_source(pipeline, source)?;
+            (settings, RecordForm::of_source(topics))
+        }
     };
     let asked = kafka::records(settings, (range, form), args.limit as usize).await;
     let KeptRecords { kept_from, records } =
@@ -149,10 +152,12 @@ fn request_of(
             let has_key = Repetition::of(&carried, &accepted).is_some();
             (accepted, has_key)
         }
-        Content::Plain(PlainRecord { headers, value }) => {
-            let payload = PlainPayload::of_record(receipt.source.as_str().into(), headers, (value, bytes));
-            let received_at = PlainPayload::received_at(published_at, offset, now);
+        Content::Plain(PlainRecord { key, headers, value }) => {
             let origin = Origin::named(pipeline, &receipt.source).ok()?;
+            let device = origin.source.kafka.as_ref().and_then(|topics| topics.device.as_ref());
+            let (source, head) = ((origin.name.into(), device), (key.as_deref(), headers));
+            let payload = PlainPayload::of_record(source, head, (value, bytes));
+            let received_at = PlainPayload::received_at(published_at, offset, now);
             (payload.accept(origin, received_at).ok()?, false)
         }
         Content::NoEvent(_) => return None,

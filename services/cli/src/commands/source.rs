@@ -119,7 +119,7 @@ async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>
         return Err(Failure::new(several).hint("choose one by --topic=NAME"));
     };
     let source = pipeline_file::source(pipeline, &args.name)?;
-    let topic = (topic.clone(), RecordForm::Plain);
+    let topic = (topic.clone(), source.kafka.as_ref().map_or(RecordForm::Events, RecordForm::of_source));
     let records = kafka::newest(settings, topic, args.records as usize).await;
     let records = records.map_err(|error| Failure::because("the topic cannot be read", &error))?;
     Ok(records.into_iter().filter_map(|record| previewed(record, (&args.name, source, pipeline))).collect())
@@ -128,8 +128,9 @@ async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>
 /// `None` of a record that is no payload, which is a deletion.
 fn previewed(record: Record, (name, source, pipeline): (&str, &Source, &Pipeline)) -> Option<Previewed> {
     let Record { partition, offset, published_at, content, bytes, .. } = record;
-    let Content::Plain(PlainRecord { headers, value }) = content else { return None };
-    let payload = PlainPayload::of_record(name.into(), headers, (value, bytes));
+    let Content::Plain(PlainRecord { key, headers, value }) = content else { return None };
+    let device = source.kafka.as_ref().and_then(|topics| topics.device.as_ref());
+    let payload = PlainPayload::of_record((name.into(), device), (key.as_deref(), headers), (value, bytes));
     if payload.value == PlainValue::Tombstone {
         return None;
     }

@@ -247,3 +247,164 @@ async fn a_receipt_of_many_records_shows_each_request_while_kafka_keeps_it_and_s
     assert_eq!((status, &shown["not_kept"]), (1, &json!(3)));
     assert_eq!(shown["requests"].as_array().unwrap().len(), 1);
 }
+
+/// A pipeline file whose source `floor` reads these topics, as `kafka` has them.
+fn reads_topics(kafka: &TestKafka, topics: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    let text = format!(
+        "sources: {{barn: {{format: json}}, floor: {{format: json, kafka: {{servers: '{}', topic: {topics}, device: key}}}}}}",
+        kafka.bootstrap()
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
+}
+
+/// Puts a record into partition 0, published so many minutes ago.
+async fn put(world: &World, topic: &str, (key, value): (&str, Option<&str>), minutes_ago: i64) {
+    let producer: FutureProducer = world.client().create().unwrap();
+    let at = runtime::Clock::system().now() - jiff::SignedDuration::from_mins(minutes_ago);
+    let mut record = FutureRecord::<str, str>::to(topic).partition(0).key(key).timestamp(at.as_millisecond());
+    record.payload = value;
+    producer.send(record, Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_newest_records_of_a_sources_topic_are_shown_as_they_would_be_stored() {
+    let Some(world) = World::build().await else { return };
+    let topic = world.kafka.unique("readings");
+    let other = format!("{topic}.other");
+    world.freshet(&[
+        "migrate",
+        "--topic",
+        &format!("{topic}:2:1"),
+        "--topic",
+        &format!("{other}:1:1"),
+        "-o",
+        "json",
+    ]);
+    let records = [
+        ("gh-1", Some(r#"{"temperature":20}"#)),
+        ("gh-1", Some(r#"{"temperature":21.5}"#)),
+        ("gh-2", None),
+        ("gh-3", Some("wet")),
+    ];
+    for record in records {
+        put(&world, &topic, record, 1).await;
+    }
+    put(&world, &other, ("gh-9", Some(r#"{"temperature":9}"#)), 1).await;
+    let (_folder, file) = reads_topics(&world.kafka, &topic);
+    let (status, shown) = world.freshet(&["source", "test", "floor", "--topic", "-p", &file, "-o", "json"]);
+    assert_eq!(status, 1, "one makes no sense: {shown}");
+    let inputs: Vec<_> = shown.as_array().unwrap().iter().map(|one| one["input"].clone()).collect();
+    assert_eq!(inputs, ["0/0", "0/1", "0/3"], "a deletion is no payload");
+    assert_eq!(
+        (&shown[1]["readings"][0]["device"], &shown[1]["readings"][0]["value"]),
+        (&json!("gh-1"), &json!(21.5))
+    );
+    assert!(shown[2]["problems"][0]["reason"].as_str().unwrap().contains("JSON"), "{shown}");
+    let newest = ["source", "test", "floor", "--topic", "--records", "2", "-p", &file, "-o", "json"];
+    let shown = world.freshet(&newest).1;
+    assert_eq!(
+        (shown.as_array().unwrap().len(), &shown[0]["input"]),
+        (1, &json!("0/3")),
+        "of the two newest"
+    );
+
+    let (_folder, file) = reads_topics(&world.kafka, &format!("'^{topic}.*'"));
+    let test =
+        |topic: &str| freshet_with(&["source", "test", "floor", topic, "-p", &file, "-o", "json"], &[]);
+    let refused = test("--topic");
+    assert_eq!(refused.status, 1);
+    assert!(refused.stderr.contains(&format!("several topics: {topic}, {other}")), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--topic=NAME"), "{}", refused.stderr);
+    let chosen = test(&format!("--topic={other}"));
+    assert!(chosen.status == 0 && chosen.stdout.contains("gh-9"), "{}{}", chosen.stdout, chosen.stderr);
+    let strange = test("--topic=elsewhere");
+    assert!(strange.stderr.contains("reads no topic elsewhere that is there"), "{}", strange.stderr);
+}
+
+#[tokio::test]
+async fn the_topics_of_a_source_are_read_from_where_they_are_sought() {
+    let Some(world) = World::build().await else { return };
+    let topic = world.kafka.unique("readings");
+    let other = format!("{topic}.other");
+    world.freshet(&[
+        "migrate",
+        "--topic",
+        &format!("{topic}:2:1"),
+        "--topic",
+        &format!("{other}:1:1"),
+        "-o",
+        "json",
+    ]);
+    for (topic, minutes_ago) in [(&topic, 90), (&topic, 60), (&topic, 10), (&other, 50)] {
+        put(&world, topic, ("gh-1", Some(r#"{"temperature":20}"#)), minutes_ago).await;
+    }
+    let (_folder, file) = reads_topics(&world.kafka, &format!("['{topic}', '^{topic}[.]o.*']"));
+    let seek = |to: &str, more: &[&str]| {
+        let seek = ["topic", "seek", "floor", "--to", to, "-p", &file, "-o", "json"];
+        world.freshet(&[&seek[..], more].concat())
+    };
+    let place = |topic: &str, partition: i32, next: i64| json!({"topic": topic, "partition": partition, "next": next});
+    let everywhere = [place(&topic, 0, 1), place(&topic, 1, 0), place(&other, 0, 0)];
+    assert_eq!(seek("75m", &[]), (0, json!(everywhere)));
+    assert_eq!(seek("30m", &["--topic", &topic]), (0, json!([place(&topic, 0, 2), place(&topic, 1, 0)])));
+    let client = world.database.connect().await;
+    let sql = "select topic, \"partition\", next, epoch, incarnation from topic_offset where source = 'floor' order by 1, 2";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let stands: Vec<(String, i32, i64, i64, i32)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4))).collect();
+    let wanted = [(topic.clone(), 0, 2, 2, 1), (topic.clone(), 1, 0, 2, 1), (other, 0, 0, 1, 1)];
+    assert_eq!(stands, wanted, "each seek raises the epochs of the partitions that it moves");
+    for (arguments, reason) in [
+        (["topic", "seek", "floor", "--to", "1h", "--topic", "elsewhere"], "reads no topic elsewhere"),
+        (["topic", "seek", "barn", "--to", "1h", "--topic", &topic], "the source barn reads no topic"),
+    ] {
+        let run = freshet_with(
+            &[&arguments[..], &["-p", &file]].concat(),
+            &[("DATABASE_URL", world.database.url())],
+        );
+        assert!(run.status == 1 && run.stderr.contains(reason), "{}", run.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_of_records_of_others_shows_each_with_the_device_of_its_key() {
+    let Some(world) = World::build().await else { return };
+    let topic = world.kafka.unique("readings");
+    world.freshet(&["migrate", "--topic", &format!("{topic}:1:1"), "-o", "json"]);
+    for key in ["gh-1", "gh-2"] {
+        put(&world, &topic, (key, Some(r#"{"temperature":20}"#)), 1).await;
+    }
+    let client = world.database.connect().await;
+    let sql = "
+        insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, record_topic,
+                             record_partition, record_offset, record_last_offset, records, record_source)
+        values (now(), gen_random_uuid(), 'floor', '0-0..1', 'json', 'stored', 2, 0, $1, 0, 0, 1, 2, 'floor')
+        returning id::text";
+    let id: String = client.query_one(sql, &[&topic]).await.unwrap().get(0);
+    let (_folder, file) = reads_topics(&world.kafka, &topic);
+    let (status, shown) = world.freshet(&["receipts", "show", &id, "--pipeline", &file, "-o", "json"]);
+    let devices: Vec<_> =
+        shown["requests"].as_array().unwrap().iter().map(|one| &one["readings"][0]["device"]).collect();
+    assert_eq!((status, devices), (0, vec![&json!("gh-1"), &json!("gh-2")]));
+}
+
+#[tokio::test]
+async fn a_source_whose_topic_waits_for_long_is_found_and_one_whose_topic_is_gone_is_not() {
+    let Some(world) = World::build().await else { return };
+    world.freshet(&["migrate", "-o", "json"]);
+    let client = world.database.connect().await;
+    let sql = "
+        insert into topic_offset (source, topic, \"partition\", next, caught_up_at, left_at)
+        values ('floor', 'readings', 0, 5, now() - interval '1 hour', null),
+               ('floor', 'gone', 0, 5, now() - interval '1 day', now()),
+               ('shed', 'readings', 0, 5, now() - interval '1 day', null)";
+    client.execute(sql, &[]).await.unwrap();
+    let report = world.freshet(&["doctor", "--inside", "--topic-source", "floor"]).1;
+    let behind = report["database"]["Ok"]["behind"].as_array().unwrap();
+    let topics: Vec<_> = behind.iter().map(|partition| &partition["topic"]).collect();
+    assert_eq!(topics, ["floor/readings"], "{report}");
+}

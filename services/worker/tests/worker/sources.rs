@@ -131,6 +131,13 @@ async fn several_topics_and_those_of_a_pattern_are_read_and_one_that_comes_later
     let left = format!("topic_offset where topic = '{plant}' and left_at is not null");
     eventually(2 * PATIENCE, || async { world.count(&left).await == i64::from(crate::world::PARTITIONS) })
         .await;
+    let (now, floor) = (world.now().await, ["floor".to_owned()]);
+    let client = store::Database::new(&world.settings()).client().await.unwrap();
+    eventually(PATIENCE, || async {
+        let slowest = store::topic_offsets::slowest_of_sources(&client, &floor).await.unwrap();
+        slowest.is_some_and(|slowest| slowest > now)
+    })
+    .await;
     publish_to(&world, &later, 30..40).await;
     eventually(PATIENCE, || async { stored_of(&world, topics).await == [20, 20, 30, 0] }).await;
     assert_eq!(world.count("dead_letter").await, 0);
@@ -200,6 +207,31 @@ async fn what_holds_no_payload_is_a_dead_letter_that_names_it_and_a_deletion_is_
     let sql = "select sum((record_outcomes ->> 'no_data')::int), sum((record_outcomes ->> 'rejected')::int) from receipt";
     let row = world.client.query_one(sql, &[]).await.unwrap();
     assert_eq!((row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)), (Some(1), Some(3)));
+}
+
+#[tokio::test]
+async fn a_record_names_its_device_by_its_key_and_a_dead_letter_keeps_it() {
+    let Some(world) = World::build().await else { return };
+    world.read(&format!("topic: {}, device: key", world.topic()));
+    let half = br#"[{"temperature":21.5,"time":1767225600},{"temperature":"warm","time":1767225601}]"#;
+    let keyed = |key: Option<&str>| KafkaRecord {
+        key: key.map(str::to_owned),
+        headers: Vec::new(),
+        value: Some(half.to_vec()),
+    };
+    for key in [Some("Pru\u{308}fstand 7"), None, Some("gh\n8")] {
+        world.send(keyed(key)).await;
+    }
+    let _worker = world.worker_of_sources().await;
+    eventually(PATIENCE, || async { world.count("dead_letter").await == 3 }).await;
+    let sql = "select name from device order by name";
+    let devices: Vec<String> =
+        world.client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(devices, ["Pr\u{fc}fstand 7", "floor"]);
+    let kept = |what: &str| format!("dead_letter where convert_from(data, 'UTF8') like '%{what}%'");
+    assert_eq!(world.count(&kept(r"freshet-device: Pru\%CC\%88fstand\%207")).await, 1);
+    assert_eq!(world.count(&kept(r"freshet-device: gh\%0A8")).await, 1);
+    assert_eq!(world.count("dead_letter where reason like '%key or header names no device%'").await, 1);
 }
 
 #[tokio::test]

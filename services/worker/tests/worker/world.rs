@@ -122,10 +122,13 @@ impl World {
 
     /// The same of these topics, as the file has them.
     pub(crate) fn read_topics(&self, topics: &str, from: &str) {
-        let kafka = &self.kafka;
-        let text = format!(
-            "sources: {{floor: {{format: json, kafka: {{servers: '{kafka}', topic: {topics}, from: '{from}'}}}}}}"
-        );
+        self.read(&format!("topic: {topics}, from: '{from}'"));
+    }
+
+    /// The same with these keys of `kafka`.
+    pub(crate) fn read(&self, keys: &str) {
+        let text =
+            format!("sources: {{floor: {{format: json, kafka: {{servers: '{}', {keys}}}}}}}", self.kafka);
         std::fs::write(self.folder.path().join("freshet.yaml"), text).unwrap();
     }
 

@@ -59,7 +59,8 @@ impl Document for Event {
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("deviceInfo.devEui", reason));
         let device = self.device().map_err(refused)?;
-        let device = device.map_or_else(|| context.profile.source.as_str().into(), Name::from);
+        let device =
+            device.map(Name::from).map_or_else(|| context.unnamed_device(), Ok).map_err(DecodeError)?;
         let mut decoded = Decoded { tags: self.tags(&device), ..Decoded::default() };
         let frame = Frame { device: &device, context, moment: self.moment(&Clock::new(context)) };
         match self.kind {

@@ -28,6 +28,7 @@ fn decode(request: &RecordedRequest) -> Result<Decoded, DecodeError> {
                 profile: &profile,
                 received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
                 raw_names: true,
+                device: None,
             },
         )
         .map(Into::into)
@@ -142,7 +143,7 @@ fn binary_data_without_a_content_type_is_json_only_where_the_mapping_says_so() {
         let mapping = Mapping { untyped_is_json: true, ..Mapping::default() };
         let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
         let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-        let context = Context { profile: &profile, received_at, raw_names: true };
+        let context = Context { profile: &profile, received_at, raw_names: true, device: None };
         let decoded: Decoded = CloudEvents.decode(&request, context).unwrap().into();
         assert_eq!(decoded.readings[0].metric, "relative_humidity");
     }
@@ -154,7 +155,7 @@ fn a_bare_number_is_taken_where_the_mapping_names_it() {
     let mapping = Mapping { metrics: [("temperature".into(), value)].into(), ..Mapping::default() };
     let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile: &profile, received_at, raw_names: true };
+    let context = Context { profile: &profile, received_at, raw_names: true, device: None };
     let decode = |data: &str| CloudEvents.decode(&post(&[STRUCTURED], &event(data)), context);
     for data in [r#","data":21.5"#, r#","data":"21.5 °C""#] {
         let decoded: Decoded = decode(data).unwrap().into();

@@ -99,9 +99,9 @@ impl<'a> Points<'a> {
         }
         let device = match device_tag(point, profile) {
             Some((key, value)) => {
-                device::normalise(value).map_err(|reason| format!("tag `{key}`: {reason}"))?
+                device::normalise(value).map_err(|reason| format!("tag `{key}`: {reason}"))?.into()
             }
-            None => profile.source.clone(),
+            None => self.context.unnamed_device().map_err(|problem| problem.reason)?,
         };
         let moment = self.moment(point)?;
         let mut readings = Vec::with_capacity(point.fields.len());
@@ -120,7 +120,7 @@ impl<'a> Points<'a> {
             measure::doubt_if_impossible(&mut reading);
             readings.push(reading);
         }
-        let (device, channel) = (device.into(), channel(point, profile));
+        let channel = channel(point, profile);
         Ok(Sample { device, channel, observed_at: moment.at, readings })
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use event_model::Name;
 
-use crate::decode::{Context, Decoded, Problem, Profile};
+use crate::decode::{Context, Decoded, Problem};
 use crate::device::{self, MAX_RAW_BYTES};
 use crate::json::{Node, Object, unescaped};
 use crate::mapping::Mapping;
@@ -89,14 +89,13 @@ impl<'a> Item<'a> {
         clock: &Clock,
         decoded: &mut Decoded,
     ) -> Result<(), Problem> {
-        let profile = context.profile;
         let place = self.place.to_string();
         let object = self.node.as_object();
         if !self.is_one() {
             let place = place.trim_end_matches(['.', ' ', ',']);
             return Err(Problem::new(place, format!("expected an object, found {}", self.node.kind())));
         }
-        let device = self.device(profile)?;
+        let device = self.device(|| context.unnamed_device())?;
         let name = self.device.cloned().unwrap_or(device.name);
         let time = self.stated_time();
         let own = match &time {
@@ -162,11 +161,15 @@ impl<'a> Item<'a> {
         mapping.device.iter().chain(&mapping.time).chain(single).map(Into::into).collect()
     }
 
-    /// The device: what the mapping or a usual key names, else the source.
-    pub(super) fn device(&self, profile: &Profile) -> Result<Device<'a>, Problem> {
+    /// The device: what the mapping or a usual key names, else the envelope, else `unnamed`.
+    pub(super) fn device(
+        &self,
+        unnamed: impl FnOnce() -> Result<Name, Problem>,
+    ) -> Result<Device<'a>, Problem> {
         let pointers = self.mapping.map_or(&[][..], |mapping| &mapping.device);
         let Some(found) = self.first(pointers, self.usual.device) else {
-            return Ok(Device { name: profile.source.as_str().into(), pointer: None, repeated: false });
+            let name = self.device.cloned().map_or_else(unnamed, Ok)?;
+            return Ok(Device { name, pointer: None, repeated: false });
         };
         let refused =
             |reason: &str| Problem::within(&self.place.to_string(), &dotted(&found.pointer), reason);

@@ -124,7 +124,7 @@ impl Document for Items {
             mapping.and_then(|mapping| mapping.message_id.as_deref()).is_some_and(|id| id.starts_with('^'));
         Ok(Inspection {
             device: if is_alone {
-                item.device(profile).ok().map(|device| device.name.to_string())
+                item.device(|| Ok(profile.source.as_str().into())).ok().map(|device| device.name.to_string())
             } else {
                 None
             },

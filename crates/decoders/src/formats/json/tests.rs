@@ -27,8 +27,12 @@ fn profile(mapping: Option<Mapping>) -> Profile {
 
 fn decode_as(content_type: &str, body: &str, mapping: Option<Mapping>) -> Decoded {
     let profile = profile(mapping);
-    let context =
-        Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap(), raw_names: true };
+    let context = Context {
+        profile: &profile,
+        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
+        raw_names: true,
+        device: None,
+    };
     Json.decode(&request(content_type, body), context).unwrap().into()
 }
 

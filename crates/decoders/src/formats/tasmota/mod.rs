@@ -50,10 +50,9 @@ impl Document for Body {
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("topic", reason));
         let device = match &self.topic.device {
-            Some(topic) => device::normalise(topic).map_err(refused)?,
-            None => context.profile.source.clone(),
+            Some(topic) => device::normalise(topic).map_err(refused)?.into(),
+            None => context.unnamed_device().map_err(DecodeError)?,
         };
-        let device = device.into();
         let mut decoded = Decoded::default();
         let Some((place, sensors)) = self.sensors() else { return Ok(decoded) };
         let clock = Clock::new(context);

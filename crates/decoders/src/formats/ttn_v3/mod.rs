@@ -50,7 +50,8 @@ impl Document for Message {
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let refused = |reason| DecodeError(Problem::new("end_device_ids", reason));
         let device = self.device().map_err(refused)?;
-        let device = device.map_or_else(|| context.profile.source.as_str().into(), Name::from);
+        let device =
+            device.map(Name::from).map_or_else(|| context.unnamed_device(), Ok).map_err(DecodeError)?;
         match self.kind {
             Kind::Uplink => uplink::decode(self, &device, context),
             Kind::Normalized => uplink::decode_normalized(self, &device, context),

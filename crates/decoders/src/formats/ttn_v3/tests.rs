@@ -20,8 +20,12 @@ fn inspect(body: &str) -> Result<Inspection, FormError> {
 
 fn decode(body: &str) -> Decoded {
     let profile = Profile { source: "ttn".into(), ..Profile::default() };
-    let context =
-        Context { profile: &profile, received_at: "2026-01-15T12:00:00Z".parse().unwrap(), raw_names: true };
+    let context = Context {
+        profile: &profile,
+        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
+        raw_names: true,
+        device: None,
+    };
     TtnV3.decode(&request(body), context).unwrap().into()
 }
 

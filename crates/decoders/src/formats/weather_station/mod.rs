@@ -59,13 +59,12 @@ impl Document for Report {
     }
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let device = match form::station(self.format, &self.fields) {
+        let device: Name = match form::station(self.format, &self.fields) {
             Some(station) => {
-                device::normalise(&station).map_err(|reason| DecodeError(Problem::new("", reason)))?
+                device::normalise(&station).map_err(|reason| DecodeError(Problem::new("", reason)))?.into()
             }
-            None => context.profile.source.clone(),
+            None => context.unnamed_device().map_err(DecodeError)?,
         };
-        let device: Name = device.into();
         let moment = moment(&self.fields, context);
         let mut decoded = Decoded::default();
         let (mut fields, mut repeated) = (Vec::new(), Vec::new());
