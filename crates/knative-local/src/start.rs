@@ -1,11 +1,11 @@
 //! Starting a broker with everything around it.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -26,6 +26,10 @@ use crate::stop::stopped;
 use crate::strict::Violations;
 use crate::timer::{self, Now};
 use crate::trigger::{Consumer, ConsumerRole, DEAD_LETTER_CONSUMER};
+
+/// For what an earlier broker left behind to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The broker did not start.
 #[derive(Debug, Error)]
@@ -131,7 +135,7 @@ impl Starting {
         let mut bound = Vec::new();
         for spec in &self.config.services {
             let (place, address) = if spec.exposed {
-                let reserved = Reservation::of(spec.listen);
+                let reserved = reserve(spec.listen, self.activation.orphans.found_processes()).await;
                 let (reservation, address) = reserved.map_err(|source| cannot_listen(spec.listen, source))?;
                 (Place::Reserved(reservation), address)
             } else {
@@ -284,6 +288,21 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
     let listener = TcpListener::bind(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// An address for a process that listens itself. One that an earlier broker left there, as it was killed, may be about to go.
+async fn reserve(address: SocketAddr, may_be_left: bool) -> io::Result<(Reservation, SocketAddr)> {
+    let begin = Instant::now();
+    loop {
+        match Reservation::of(address) {
+            Err(error)
+                if may_be_left && error.kind() == ErrorKind::AddrInUse && begin.elapsed() < GONE_WITHIN =>
+            {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            reserved => return reserved,
+        }
+    }
 }
 
 fn cannot_listen(address: SocketAddr, source: io::Error) -> StartError {

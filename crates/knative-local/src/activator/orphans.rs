@@ -14,7 +14,10 @@ use super::process::signal;
 /// The list of running processes, whose orphans the next broker kills: a file for each, named as its `K_REVISION`. It is there before
 /// the process is.
 #[derive(Debug)]
-pub(crate) struct OrphanReaper(PathBuf);
+pub(crate) struct OrphanReaper {
+    folder: PathBuf,
+    found: bool,
+}
 
 impl OrphanReaper {
     /// Opens the list and kills the processes that are still on it.
@@ -28,13 +31,19 @@ impl OrphanReaper {
             listed.extend(entry?.file_name().into_string());
         }
         // A machine has many processes: they are looked at where one may be an orphan.
-        if !listed.is_empty() {
+        let found = !listed.is_empty();
+        if found {
             kill(&listed)?;
         }
         for revision in listed {
             std::fs::remove_file(folder.join(revision))?;
         }
-        Ok(Self(folder))
+        Ok(Self { folder, found })
+    }
+
+    /// Whether an earlier broker was killed while processes ran: they may take a moment to be gone.
+    pub(crate) const fn found_processes(&self) -> bool {
+        self.found
     }
 
     /// Puts a process that is about to start on the list.
@@ -42,7 +51,7 @@ impl OrphanReaper {
     /// # Errors
     /// Where the file cannot be written.
     pub(super) fn list(&self, revision: &str) -> io::Result<Listed> {
-        let place = self.0.join(revision);
+        let place = self.folder.join(revision);
         std::fs::write(&place, "")?;
         Ok(Listed(place))
     }

@@ -24,14 +24,21 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Reserves this address, or with port 0 a free port of it, and gives the address that it is.
+    /// Reserves this address, or with port 0 a free port of it, and gives the address that it is. What is left of connections to
+    /// who listened there before is no hindrance.
     ///
     /// # Errors
     /// Where something listens there already.
     pub(crate) fn of(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        Self::bind(address, address.port() != 0)
+    }
+
+    /// One that is not given is taken only where nothing is bound or left.
+    fn bind(address: SocketAddr, is_given: bool) -> io::Result<(Self, SocketAddr)> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(is_given)?;
         socket.bind(address)?;
-        // Only after the bind: before it, a port that another process holds in this way would seem free.
+        // Only now where any port will do: before, one that another process holds in this way would seem free.
         socket.set_reuseaddr(true)?;
         let bound = socket.local_addr()?;
         Ok((Self { port: bound.port(), _socket: socket }, bound))
@@ -46,7 +53,7 @@ pub(super) fn reserve() -> io::Result<Reservation> {
         if FORBIDDEN_PORTS.contains(&port) {
             continue;
         }
-        if let Ok((reservation, _)) = Reservation::of((Ipv4Addr::UNSPECIFIED, port).into()) {
+        if let Ok((reservation, _)) = Reservation::bind((Ipv4Addr::UNSPECIFIED, port).into(), false) {
             return Ok(reservation);
         }
     }

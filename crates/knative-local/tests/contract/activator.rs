@@ -271,10 +271,36 @@ async fn an_exposed_service_runs_from_the_start_listens_by_itself_and_is_replace
     running.stop().await;
     assert!(answer().await.is_err());
 
+    // What is left of the connections that the door closed keeps nobody from its address.
+    let again = start(config.clone()).await;
+    assert_eq!(answer().await.unwrap(), 200);
+    again.stop().await;
+
     let _taken = std::net::TcpListener::bind(door.listen).unwrap();
     let now = jiff::Timestamp::UNIX_EPOCH;
     let refused = LocalKnative::start(config, std::sync::Arc::new(move || now)).await;
     assert!(matches!(refused, Err(StartError::Io { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_a_killed_broker_left_taken_is_waited_for() {
+    let setup = Setup::new();
+    let mut config = setup.config();
+    let mut door = service("door");
+    door.exposed = true;
+    door.listen.set_port(testkit::free_port());
+    config.services = vec![door.clone()];
+    let list = config.state_dir.join("processes");
+    std::fs::create_dir_all(&list).unwrap();
+    std::fs::write(list.join("door-of-a-killed-broker"), "").unwrap();
+    let taken = std::net::TcpListener::bind(door.listen).unwrap();
+    let starting = tokio::spawn(start(config));
+    eventually(BUDGET, || async { std::fs::read_dir(&list).unwrap().next().is_none() }).await;
+    drop(taken);
+    let running = starting.await.unwrap();
+    let url = format!("http://{}/a", door.listen);
+    assert_eq!(setup.client.get(&url).send().await.unwrap().status(), 200);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
