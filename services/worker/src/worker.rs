@@ -76,6 +76,8 @@ impl Worker {
         let persist =
             Persist::new(PersistParts { pipeline, database: database.clone(), prewarm, stage: STAGE });
         let lanes = connections.saturating_sub(SPARE_CONNECTIONS);
+        let of_persisting = metrics.of_persisting();
+        persist.observe_batches(move |payloads| of_persisting.batch(payloads));
         let parts = Arc::new(FeedParts { persist, sink, database, lanes, clock, metrics, leave_within });
         let own = own.map(|feed| Feed::start(feed, &parts)).transpose()?;
         let (stop, stopped) = watch::channel(false);
