@@ -15,11 +15,19 @@ const BODY: usize = 96 * 1024;
 /// The most that anything below may hold.
 const BOUND: usize = 128 * BODY;
 
+/// Whether the text lies within the name itself.
+fn is_within(name: &Name) -> bool {
+    let begin = std::ptr::from_ref(name).addr();
+    (begin..begin + size_of::<Name>()).contains(&name.as_ptr().addr())
+}
+
 /// The bytes that a value holds, with what it has on the heap; a text that names share counts once.
 fn held(decoded: &Decoded) -> usize {
     let mut texts = HashSet::new();
-    let mut name =
-        |name: &Name| if texts.insert(name.as_ptr()) { name.len() + 2 * size_of::<usize>() } else { 0 };
+    let mut name = |name: &Name| {
+        let is_counted = is_within(name) || !texts.insert(name.as_ptr());
+        if is_counted { 0 } else { name.len() + 2 * size_of::<usize>() }
+    };
     let mut bytes = decoded.samples.capacity() * size_of::<Sample>()
         + decoded.problems.len() * size_of::<Problem>()
         + decoded.tags.capacity() * size_of::<(Name, String, String)>();
