@@ -1,4 +1,4 @@
-//! What Kafka's own tables say: which topics there are, and how far a group has read.
+//! What Kafka's own tables say: how far a group has read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,23 +29,6 @@ pub enum MetadataError {
     /// The process is ending.
     #[error("Kafka was not asked to the end")]
     Interrupted(#[source] tokio::task::JoinError),
-}
-
-/// Those of `topics` that Kafka does not have.
-///
-/// # Errors
-/// [`MetadataError`].
-pub async fn missing_topics(
-    settings: KafkaSettings,
-    topics: Vec<String>,
-) -> Result<Vec<String>, MetadataError> {
-    aside(move || {
-        let metadata = observer(&settings, None)?.fetch_metadata(None, LIMIT)?;
-        let is_there =
-            |wanted: &String| metadata.topics().iter().any(|topic| topic.name() == wanted.as_str());
-        Ok(topics.into_iter().filter(|wanted| !is_there(wanted)).collect())
-    })
-    .await
 }
 
 /// How far each group is in each partition of its topic; one after the other, in the order of `groups`.

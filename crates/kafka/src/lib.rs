@@ -60,7 +60,7 @@ pub use fingerprints::fingerprints;
 #[cfg(feature = "client")]
 pub use group_start::begin_at_start;
 #[cfg(feature = "client")]
-pub use lag::{MetadataError, lags, missing_topics, partitions, places_since, positions};
+pub use lag::{MetadataError, lags, partitions, places_since, positions};
 #[cfg(feature = "client")]
 pub use log::{Logged, is_absence};
 #[cfg(feature = "client")]
@@ -77,4 +77,4 @@ pub use reader::{
 #[cfg(feature = "client")]
 pub use settings::KafkaSettings;
 #[cfg(feature = "client")]
-pub use topics::{PartitionEnd, ends, gone_topics, topics};
+pub use topics::{PartitionEnd, ends, gone_topics, missing_topics, topics};

@@ -32,6 +32,18 @@ pub async fn topics(settings: KafkaSettings) -> Result<Vec<String>, MetadataErro
     .await
 }
 
+/// Those of `wanted` that Kafka does not show us.
+///
+/// # Errors
+/// [`MetadataError`].
+pub async fn missing_topics(
+    settings: KafkaSettings,
+    wanted: Vec<String>,
+) -> Result<Vec<String>, MetadataError> {
+    let there = topics(settings).await?;
+    Ok(wanted.into_iter().filter(|topic| !there.contains(topic)).collect())
+}
+
 /// Those of `topics` that Kafka says it does not have. One that it may not show us is none of them.
 ///
 /// # Errors

@@ -235,7 +235,7 @@ mod tests {
         let origin = Origin::named(&pipeline, "floor").unwrap();
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
-        let asked = origin.source.kafka.as_ref().and_then(|kafka| kafka.device.as_ref());
+        let asked = origin.source.record_device();
         let value = (Some(body.into()), body.len());
         let payload = PlainPayload::of_record(("floor".into(), asked), (Some(key), headers), value);
         let accepted = payload.accept(origin, now).unwrap();

@@ -5,7 +5,7 @@ use event_model::request::MAX_HEADERS;
 use event_model::{RecordedRequest, form};
 
 use crate::origin::Origin;
-use crate::record_device::{DEVICE_HEADER, asks_record};
+use crate::record_device::DEVICE_HEADER;
 use crate::refusal::Refusal;
 
 /// Parameters that are credentials by their name, whatever the source says it checks: senders put them into addresses,
@@ -100,7 +100,7 @@ fn without_parameters(query: &str, secrets: &[String]) -> String {
 }
 
 fn kept_headers(headers: &[(&str, &[u8])], origin: Origin<'_>, secrets: &[String]) -> Vec<(String, String)> {
-    let (kept, asks_record) = (origin.decoder.kept_headers(), asks_record(origin));
+    let (kept, asks_record) = (origin.decoder.kept_headers(), origin.source.record_device().is_some());
     let is_kept = |name: &str| {
         let is_read =
             name == "content-type" || kept.contains(&name) || (asks_record && name == DEVICE_HEADER);

@@ -15,7 +15,7 @@ use settings::{
 };
 
 use crate::credential::{self, Credential};
-use crate::topic::{self, SourceTopics};
+use crate::topic::{self, RecordDevice, SourceTopics};
 
 /// The new devices of one payload where the source does not say.
 const DEFAULT_MAX_NEW_DEVICES: u32 = 1000;
@@ -86,6 +86,11 @@ impl Source {
     /// Whether `ingest` takes its payloads.
     pub const fn is_webhook(&self) -> bool {
         self.events.is_none() && self.kafka.is_none()
+    }
+
+    /// What of a record of its topics names the device, where the source asks that.
+    pub fn record_device(&self) -> Option<&RecordDevice> {
+        self.kafka.as_ref()?.device.as_ref()
     }
 
     /// The metrics whose names or units the source states itself.

@@ -38,22 +38,21 @@ pub fn of_source<'a>(
     Ok((topics, settings))
 }
 
-/// The topics of a source that there are, in the order of their names: all, or the one that was `chosen`.
+/// The topics of the source `name` that there are, in the order of their names: all, or the one that was `chosen`.
 ///
 /// # Errors
-/// Those of [`of_source`]; where Kafka cannot be asked, or there is no such topic.
-pub async fn topics_of_source(
-    pipeline: &Pipeline,
+/// Where Kafka cannot be asked, or there is no such topic.
+pub async fn topics_there(
     name: &str,
+    (topics, settings): (&SourceTopics, &KafkaSettings),
     chosen: Option<&str>,
-) -> Result<(Vec<String>, KafkaSettings), Failure> {
-    let (topics, settings) = of_source(pipeline, name)?;
+) -> Result<Vec<String>, Failure> {
     let asked = kafka::topics(settings.clone()).await;
     let there = topics.among(asked.map_err(|error| Failure::because("Kafka cannot be asked", &error))?);
     let there: Vec<String> =
         there.into_iter().filter(|topic| chosen.is_none_or(|chosen| chosen == topic)).collect();
     match chosen {
-        _ if !there.is_empty() => Ok((there, settings)),
+        _ if !there.is_empty() => Ok(there),
         Some(chosen) => Err(Failure::new(format!("the source {name} reads no topic {chosen} that is there"))),
         None => Err(Failure::new(format!("no topic of the source {name} is there"))),
     }

@@ -25,16 +25,23 @@ pub async fn memory(table: &mut Table, database_url: &str, pipeline: &Path) {
             warm(&running).await;
             let status =
                 std::fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("Linux has /proc");
-            let kibibytes: f64 = status
-                .lines()
-                .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse().ok())
-                .expect("a living process has a VmRSS");
-            sizes.push(kibibytes / 1024.0);
+            sizes.push(mebibytes(&status, "VmRSS").expect("a living process has a VmRSS"));
         }
         // What takes requests from outside or reads Kafka holds more at once.
         let budget = if matches!(name, "ingest" | "worker") { 16.0 } else { 12.0 };
         table.at_most(format!("idle memory: {name}"), median(sizes), "MiB", budget);
     }
+}
+
+/// A line of `/proc/PID/status`: its name, and what it says.
+pub(crate) fn field<'s>(status: &'s str, name: &str) -> Option<&'s str> {
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// A size among those lines, in MiB.
+pub(crate) fn mebibytes(status: &str, name: &str) -> Option<f64> {
+    let kibibytes: f64 = field(status, name)?.strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes / 1024.0)
 }
 
 /// The binary, compressed as an image layer is.

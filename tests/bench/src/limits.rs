@@ -9,9 +9,9 @@ use std::time::Duration;
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 use crate::binaries::STAGES;
+use crate::footprint::{field, mebibytes};
 
 const VALUES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/freshet/values.yaml");
-const MIB: f64 = 1024.0 * 1024.0;
 /// Between two looks at the processes; what each came to at most is the kernel's account.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -79,9 +79,8 @@ fn processes(up: u32) -> impl Iterator<Item = (String, f64)> {
     let entries = std::fs::read_dir("/proc").expect("Linux has /proc");
     entries.filter_map(move |entry| {
         let status = std::fs::read_to_string(entry.ok()?.path().join("status")).ok()?;
-        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
-        let name = field("Name").filter(|name| STAGES.contains(name))?;
-        let kibibytes: f64 = field("VmHWM")?.trim().strip_suffix(" kB")?.parse().ok()?;
-        (field("PPid")?.parse() == Ok(up)).then(|| (name.to_owned(), kibibytes * 1024.0 / MIB))
+        let name = field(&status, "Name").filter(|name| STAGES.contains(name))?;
+        let most = mebibytes(&status, "VmHWM")?;
+        (field(&status, "PPid")?.parse() == Ok(up)).then(|| (name.to_owned(), most))
     })
 }

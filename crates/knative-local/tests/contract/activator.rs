@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use knative_local::{
-    LocalKnative, Rule, Running, ServiceSpec, StartError, Subscriber, TriggerSpec, service_url,
+    Config, LocalKnative, Rule, Running, ServiceSpec, StartError, Subscriber, TriggerSpec, service_url,
 };
 use testkit::eventually;
 
@@ -250,14 +250,18 @@ fn runs(revision: &str) -> bool {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_exposed_service_runs_from_the_start_listens_by_itself_and_is_replaced_when_it_dies() {
-    let setup = Setup::new();
-    let mut config = setup.config();
+/// A broker with one service, which listens by itself, and that service.
+fn exposed(setup: &Setup) -> (Config, ServiceSpec) {
     let mut door = service("door");
     door.exposed = true;
     door.listen.set_port(testkit::free_port());
-    config.services = vec![door.clone()];
+    (Config { services: vec![door.clone()], ..setup.config() }, door)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exposed_service_runs_from_the_start_listens_by_itself_and_is_replaced_when_it_dies() {
+    let setup = Setup::new();
+    let (config, door) = exposed(&setup);
     let running = start(config.clone()).await;
     let url = format!("http://{}/a", door.listen);
     assert_eq!(running.service_url("door").as_deref(), url.strip_suffix("/a"));
@@ -285,11 +289,7 @@ async fn an_exposed_service_runs_from_the_start_listens_by_itself_and_is_replace
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_a_killed_broker_left_taken_is_waited_for() {
     let setup = Setup::new();
-    let mut config = setup.config();
-    let mut door = service("door");
-    door.exposed = true;
-    door.listen.set_port(testkit::free_port());
-    config.services = vec![door.clone()];
+    let (config, door) = exposed(&setup);
     let list = config.state_dir.join("processes");
     std::fs::create_dir_all(&list).unwrap();
     std::fs::write(list.join("door-of-a-killed-broker"), "").unwrap();

@@ -154,7 +154,7 @@ fn request_of(
         }
         Content::Plain(PlainRecord { key, headers, value }) => {
             let origin = Origin::named(pipeline, &receipt.source).ok()?;
-            let device = origin.source.kafka.as_ref().and_then(|topics| topics.device.as_ref());
+            let device = origin.source.record_device();
             let (source, head) = ((origin.name.into(), device), (key.as_deref(), headers));
             let payload = PlainPayload::of_record(source, head, (value, bytes));
             let received_at = PlainPayload::received_at(published_at, offset, now);

@@ -112,14 +112,15 @@ fn of_file(args: &TestArgs, file: &Path, source: &Source) -> Result<Vec<Previewe
 
 async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>, Failure> {
     let chosen = args.topic.iter().flatten().next().map(String::as_str);
-    let (topics, settings) = kafka_settings::topics_of_source(pipeline, &args.name, chosen).await?;
-    let [topic] = &topics[..] else {
-        let topics = topics.join(", ");
+    let (topics, settings) = kafka_settings::of_source(pipeline, &args.name)?;
+    let there = kafka_settings::topics_there(&args.name, (topics, &settings), chosen).await?;
+    let [topic] = &there[..] else {
+        let topics = there.join(", ");
         let several = format!("the source {} reads several topics: {topics}", args.name);
         return Err(Failure::new(several).hint("choose one by --topic=NAME"));
     };
     let source = pipeline_file::source(pipeline, &args.name)?;
-    let topic = (topic.clone(), source.kafka.as_ref().map_or(RecordForm::Events, RecordForm::of_source));
+    let topic = (topic.clone(), RecordForm::of_source(topics));
     let records = kafka::newest(settings, topic, args.records as usize).await;
     let records = records.map_err(|error| Failure::because("the topic cannot be read", &error))?;
     Ok(records.into_iter().filter_map(|record| previewed(record, (&args.name, source, pipeline))).collect())
@@ -129,7 +130,7 @@ async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>
 fn previewed(record: Record, (name, source, pipeline): (&str, &Source, &Pipeline)) -> Option<Previewed> {
     let Record { partition, offset, published_at, content, bytes, .. } = record;
     let Content::Plain(PlainRecord { key, headers, value }) = content else { return None };
-    let device = source.kafka.as_ref().and_then(|topics| topics.device.as_ref());
+    let device = source.record_device();
     let payload = PlainPayload::of_record((name.into(), device), (key.as_deref(), headers), (value, bytes));
     if payload.value == PlainValue::Tombstone {
         return None;

@@ -64,11 +64,12 @@ pub async fn run(command: &Command, format: Format) -> Result<Done, Failure> {
 
 async fn seek(args: &SeekArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
-    let chosen = args.topic.as_deref();
-    let (topics, settings) = kafka_settings::topics_of_source(&pipeline, &args.source, chosen).await?;
+    let (topics, settings) = kafka_settings::of_source(&pipeline, &args.source)?;
+    let there =
+        kafka_settings::topics_there(&args.source, (topics, &settings), args.topic.as_deref()).await?;
     let client = database::client(&args.state).await?;
     let mut sought = Vec::new();
-    for topic in topics {
+    for topic in there {
         let places = kafka::places_since(settings.clone(), topic.clone(), args.to).await;
         let places = places.map_err(|error| Failure::because("Kafka cannot be asked", &error))?;
         let of_source = Topic::of_source(args.source.as_str(), topic.as_str());

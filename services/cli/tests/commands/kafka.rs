@@ -261,6 +261,15 @@ fn reads_topics(kafka: &TestKafka, topics: &str) -> (tempfile::TempDir, String) 
     (folder, file)
 }
 
+/// A topic of two partitions, and one of one whose name begins as the first one's.
+fn two_topics(world: &World) -> (String, String) {
+    let topic = world.kafka.unique("readings");
+    let other = format!("{topic}.other");
+    let (first, second) = (format!("{topic}:2:1"), format!("{other}:1:1"));
+    world.freshet(&["migrate", "--topic", &first, "--topic", &second, "-o", "json"]);
+    (topic, other)
+}
+
 /// Puts a record into partition 0, published so many minutes ago.
 async fn put(world: &World, topic: &str, (key, value): (&str, Option<&str>), minutes_ago: i64) {
     let producer: FutureProducer = world.client().create().unwrap();
@@ -273,17 +282,7 @@ async fn put(world: &World, topic: &str, (key, value): (&str, Option<&str>), min
 #[tokio::test]
 async fn the_newest_records_of_a_sources_topic_are_shown_as_they_would_be_stored() {
     let Some(world) = World::build().await else { return };
-    let topic = world.kafka.unique("readings");
-    let other = format!("{topic}.other");
-    world.freshet(&[
-        "migrate",
-        "--topic",
-        &format!("{topic}:2:1"),
-        "--topic",
-        &format!("{other}:1:1"),
-        "-o",
-        "json",
-    ]);
+    let (topic, other) = two_topics(&world);
     let records = [
         ("gh-1", Some(r#"{"temperature":20}"#)),
         ("gh-1", Some(r#"{"temperature":21.5}"#)),
@@ -328,17 +327,7 @@ async fn the_newest_records_of_a_sources_topic_are_shown_as_they_would_be_stored
 #[tokio::test]
 async fn the_topics_of_a_source_are_read_from_where_they_are_sought() {
     let Some(world) = World::build().await else { return };
-    let topic = world.kafka.unique("readings");
-    let other = format!("{topic}.other");
-    world.freshet(&[
-        "migrate",
-        "--topic",
-        &format!("{topic}:2:1"),
-        "--topic",
-        &format!("{other}:1:1"),
-        "-o",
-        "json",
-    ]);
+    let (topic, other) = two_topics(&world);
     for (topic, minutes_ago) in [(&topic, 90), (&topic, 60), (&topic, 10), (&other, 50)] {
         put(&world, topic, ("gh-1", Some(r#"{"temperature":20}"#)), minutes_ago).await;
     }
