@@ -11,6 +11,8 @@ async fn of_two_workers_that_both_own_every_partition_each_record_is_handled_onc
     let Some(world) = World::build().await else { return };
     world.publish_unkeyed(0..500).await;
     let first = world.worker().await;
+    // It has every partition before the other one starts, which takes them from it.
+    eventually(PATIENCE, || async { world.count("topic_offset where epoch = 1").await == 3 }).await;
     let second = world.worker_of("others").await;
     for hundred in 5..20 {
         world.publish_unkeyed(hundred * 100..(hundred + 1) * 100).await;
