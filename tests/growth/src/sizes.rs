@@ -106,7 +106,8 @@ pub async fn after(database: &TestDatabase, way: Way, payloads: u32) -> Sizes {
     let sizes = Sizes {
         payloads,
         receipts: bytes(&client, "receipt").await,
-        requests: number(&client, "select coalesce(sum(pg_column_size(request)), 0)::bigint from receipt").await,
+        requests: number(&client, "select coalesce(sum(pg_column_size(request)), 0)::bigint from receipt")
+            .await,
         keys: bytes(&client, "receipt_key").await,
         moments: bytes(&client, "moment").await,
     };

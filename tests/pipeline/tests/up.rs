@@ -21,7 +21,9 @@ async fn up_ends_whole_goes_on_where_it_stopped_and_is_alone_in_its_folder() {
         return;
     };
 
-    let first = Up::start(folder.path()).await;
+    // In broker mode `transform` listens too; the others are in direct mode, which is the default.
+    let first = folder.path().join(".freshet");
+    let first = Up::start_in(folder.path(), &first, &["--mode", "broker"], &[]).await;
     assert!(first.post("f-1").await);
     first.shows("f-1").await;
     let listeners = listeners(folder.path());

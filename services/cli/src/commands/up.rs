@@ -39,9 +39,10 @@ pub struct Args {
     /// The address of the webhook
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
     address: Ipv4Addr,
-    /// What a sender's 2xx means: the local broker has the payload, a topic of Kafka has it, or its rows are committed
-    #[arg(long, value_enum, default_value_t = LocalMode::Broker)]
-    mode: LocalMode,
+    /// What a sender's 2xx means: its rows are committed, the local broker has the payload, or a topic of Kafka has it; direct
+    /// where not given, and broker for the demo, whose stages all come to zero
+    #[arg(long, value_enum)]
+    mode: Option<LocalMode>,
     /// The topic of payloads in the Kafka of `KAFKA_BOOTSTRAP_SERVERS`: `freshet-payloads` in topic mode, made where it is
     /// missing; in another mode the worker reads what topic mode has left in it
     #[arg(long, value_name = "NAME")]
@@ -87,7 +88,8 @@ impl From<LocalMode> for Mode {
 /// Where the pipeline file has mistakes, or a part of the pipeline does not start or stop.
 pub async fn run(args: Args) -> Result<Done, Failure> {
     let work = if args.demo { Work::Demo { once: args.once } } else { pipeline(&args.pipeline.files)? };
-    let is_topic_mode = matches!(args.mode, LocalMode::Topic);
+    let mode = args.mode.unwrap_or(if args.demo { LocalMode::Broker } else { LocalMode::Direct });
+    let is_topic_mode = mode == LocalMode::Topic;
     let topic = args.topic.or_else(|| is_topic_mode.then(|| TOPIC.to_owned()));
     if let Some(topic) = &topic {
         let spec = TopicSpec { name: topic.clone(), partitions: PARTITIONS, replication: 1 };
@@ -100,7 +102,7 @@ pub async fn run(args: Args) -> Result<Done, Failure> {
         state_directory: args.state_dir,
         address: args.address,
         port: args.port,
-        mode: args.mode.into(),
+        mode: mode.into(),
         topic,
         idle: args.idle,
         binaries: args.bin_dir,
