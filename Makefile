@@ -105,8 +105,8 @@ bench: ready-build release ## One table of medians beside their budgets; also in
 bench-spike: ready-build release ## 10 requests a second, then 10,000 for 20 s (FRESHET_SPIKE=seconds), then 10, in each mode
 	ulimit -n "$$(ulimit -Hn)"; FRESHET_BENCH=spike target/release/bench
 
-bench-cluster: ## The same for a cluster: starts from zero, latency, rates; also in target/bench/cluster.json
-	tests/cluster/run bench-cluster
+bench-cluster: ## The same for a cluster: starts from zero, latency, rates, in MODES or all; also in target/bench/cluster.json
+	tests/cluster/run bench-cluster $(MODES)
 
 ##@ Help
 .PHONY: help

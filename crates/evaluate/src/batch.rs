@@ -20,9 +20,10 @@ use crate::write::{Changes, Written};
 
 /// Moments that are held in memory for several streams.
 const MOST_MOMENTS: usize = 20_000;
-/// Moments that are held in memory for one stream. What has more of them unseen is evaluated as it stood at one time after the other; what
-/// has more in the lateness window is read as a whole.
+/// Moments that are held in memory for one stream. What has more of them unseen is evaluated as it stood at one time after the other.
 const MOST_ALONE: usize = 100_000;
+/// The same where so many lie in the lateness window before the first that is unseen: a stream with more is put off.
+const MOST_AT_ALL: usize = 250_000;
 
 /// The longest that one statement may take: a stream that needs longer by itself is put off.
 pub(crate) const LONGEST: Duration = Duration::from_secs(5);
@@ -148,7 +149,7 @@ impl Batch<'_> {
             return Ok(Some((BTreeMap::new(), None)));
         }
         let most = if streams > 1 { MOST_MOMENTS } else { MOST_ALONE };
-        let (moments, is_all) = alerts::moments(self.transaction, &spans, Some(most)).await?;
+        let (moments, is_all) = alerts::moments(self.transaction, &spans, most).await?;
         if is_all {
             return Ok(Some((moments, None)));
         }
@@ -161,8 +162,8 @@ impl Batch<'_> {
         if until.is_some() {
             return Ok(Some((moments, until)));
         }
-        let (moments, _) = alerts::moments(self.transaction, &spans, None).await?;
-        Ok(Some((moments, None)))
+        let (moments, is_all) = alerts::moments(self.transaction, &spans, MOST_AT_ALL).await?;
+        if is_all { Ok(Some((moments, None))) } else { Err(StoreError::TooManyMoments { most: MOST_AT_ALL }) }
     }
 
     async fn decide<'p>(

@@ -93,7 +93,7 @@ impl Evaluator {
         (work, summary): (&mut Work<'_>, &mut Summary),
     ) -> Result<(), StoreError> {
         let evaluated = match self.transact(client, streams, heartbeats).await {
-            Err(error) if error.is_data_error() || error.is_overtime() => {
+            Err(error) if error.is_data_error() || error.is_too_large() => {
                 if let [stream] = *streams {
                     could_not_be_evaluated(stream, &error);
                     summary.put_off += 1;

@@ -162,10 +162,11 @@ impl LocalTopology {
     ) -> BTreeMap<String, String> {
         let is_ingest = stage == INGEST;
         let queues = is_ingest && self.mode == Mode::Topic;
+        let stores = !is_ingest || self.mode == Mode::Direct;
         let topic = self.topic.clone().filter(|_| queues || !is_ingest).unwrap_or_default();
         let topic = ("KAFKA_TOPIC".to_owned(), topic);
         let own = [
-            ("DATABASE_URL", self.database_url.clone()),
+            ("DATABASE_URL", if stores { self.database_url.clone() } else { String::new() }),
             (VARIABLE, self.pipeline.to_string()),
             ("K_SINK", if queues { String::new() } else { BROKER_URL.to_owned() }),
             ("BROKER_POSITIONS_URL", format!("{BROKER_URL}/positions")),

@@ -25,6 +25,12 @@ pub enum StoreError {
     /// It took too long; whether it was done is not known.
     #[error("the database did not answer in time")]
     Timeout,
+    /// More moments than are held in memory at once.
+    #[error("the stream has more than {most} moments that are to be looked at together")]
+    TooManyMoments {
+        /// How many may be held.
+        most: usize,
+    },
 }
 
 impl StoreError {
@@ -32,15 +38,22 @@ impl StoreError {
     pub fn is_data_error(&self) -> bool {
         match self {
             Self::Database(error) => is_data_error(error),
-            Self::Connect(_) | Self::SchemaTooOld { .. } | Self::Timeout => false,
+            Self::Connect(_)
+            | Self::SchemaTooOld { .. }
+            | Self::Timeout
+            | Self::TooManyMoments { .. } => false,
         }
     }
 }
 
 impl StoreError {
-    /// Whether a statement took longer than it was given: SQLSTATE 57014.
-    pub fn is_overtime(&self) -> bool {
-        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
+    /// Whether it is too large to be done at once: a statement took longer than it was given (SQLSTATE 57014), or there are too many
+    /// moments.
+    pub fn is_too_large(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code() == Some(&SqlState::QUERY_CANCELED),
+            other => matches!(other, Self::TooManyMoments { .. }),
+        }
     }
 }
 

@@ -151,8 +151,9 @@ pub async fn partitions_behind(
 ) -> Result<Vec<PartitionStanding>, Error> {
     let sql = format!(
         "select {CALLED}, \"partition\", next, epoch, caught_up_at from topic_offset
-         where (source = '' and topic = any($1) or source = any($2)) and left_at is null and caught_up_at < $3
-         order by caught_up_at limit $4"
+         where (source = '' and topic = any($1) or source = any($2)) and left_at is null
+           and coalesce(caught_up_at, made_at) < $3
+         order by coalesce(caught_up_at, made_at) limit $4"
     );
     client.query(&sql, &[&topics, &sources, &since, &most]).await?.iter().map(standing).collect()
 }

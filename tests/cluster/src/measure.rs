@@ -7,6 +7,7 @@ mod warm;
 
 use bench::table::Table;
 use serde_json::{Value, json};
+use topology::Mode;
 
 use crate::stand::Stand;
 use crate::{Failure, receiver};
@@ -25,34 +26,46 @@ routes: [{to: [ops]}]
 tick: 1h
 ";
 
-/// Measures everything.
+/// Measures each of `modes`.
 ///
 /// # Errors
 /// What did not happen.
-pub async fn run(stand: &Stand, table: &mut Table) -> Result<(), Failure> {
+pub async fn run(stand: &Stand, table: &mut Table, modes: &[Mode]) -> Result<(), Failure> {
     receiver::put_up_trivial(&stand.cluster, &stand.settings).await?;
-    for prewarm in [true, false] {
-        stand.install(&values(stand, prewarm)).await?;
-        cold::measure(stand, table, prewarm).await?;
-    }
-    stand.install(&values(stand, true)).await?;
-    warm::measure(stand, table).await?;
-    let mut rates = vec![("broker mode", rate::measure(stand, table, "broker mode").await?)];
-    if let Some(bootstrap) = &stand.settings.kafka_bootstrap {
-        stand.install(&Stand::in_topic_mode(values(stand, true), bootstrap)).await?;
-        rates.push(("topic mode", rate::measure(stand, table, "topic mode").await?));
-    } else {
-        println!("skipped topic mode: KAFKA_BOOTSTRAP names no Kafka");
+    let mut rates = Vec::new();
+    for &mode in modes {
+        if mode == Mode::Topic && stand.settings.kafka_bootstrap.is_none() {
+            println!("skipped topic mode: KAFKA_BOOTSTRAP names no Kafka");
+            continue;
+        }
+        stand.install(&values(stand, mode)).await?;
+        match mode {
+            Mode::Direct => cold::measure(stand, table, "direct mode", Some([1.2, 2.2])).await?,
+            Mode::Broker => cold::measure(stand, table, "broker mode", Some([2.0, 3.0])).await?,
+            // A worker always runs.
+            Mode::Topic => {}
+        }
+        warm::measure(stand, table, mode).await?;
+        rates.push((mode, rate::measure(stand, table, mode).await?));
+        if mode == Mode::Broker {
+            let mut values = values(stand, mode);
+            values["prewarm"] = json!({"enabled": false});
+            stand.install(&values).await?;
+            cold::measure(stand, table, "broker mode without prewarming", None).await?;
+        }
     }
     rate::beside_the_bare_upsert(stand, table, &rates).await;
     Ok(())
 }
 
-fn values(stand: &Stand, prewarm: bool) -> Value {
+fn values(stand: &Stand, mode: Mode) -> Value {
     let mut values = stand.values();
+    if let (Mode::Topic, Some(bootstrap)) = (mode, &stand.settings.kafka_bootstrap) {
+        values = Stand::in_topic_mode(values, bootstrap);
+    }
     let host = receiver::host(&stand.cluster.namespace);
+    values["mode"] = json!(mode.word());
     values["pipelineFile"] = json!(format!("{PIPELINE}network: {{allow: [{host}]}}\n"));
-    values["prewarm"] = json!({"enabled": prewarm});
     values["helmTest"] = json!({"enabled": false});
     values
 }

@@ -5,6 +5,7 @@ use jiff::{Timestamp, ToSpan};
 use pipeline_tests::oracle::stored;
 use pipeline_tests::stand::{PATIENCE, Plan, Stand};
 use testkit::eventually;
+use topology::Mode;
 
 const PIPELINE: &str = "
 tick: 5m
@@ -19,17 +20,21 @@ rules:
 ";
 const START: &str = "2026-03-01T00:00:00Z";
 
+/// Those that run without a Kafka.
+const MODES: [Mode; 2] = [Mode::Broker, Mode::Direct];
+
 struct Place {
+    mode: Mode,
     stand: Stand,
     start: Timestamp,
 }
 
 impl Place {
-    async fn open() -> Option<Self> {
+    async fn open(mode: Mode) -> Option<Self> {
         let start = START.parse().unwrap();
         let mut plan = Plan::new(PIPELINE);
-        plan.clock = Some(start);
-        Some(Self { stand: Stand::up(plan).await?, start })
+        (plan.mode, plan.clock) = (mode, Some(start));
+        Some(Self { mode, stand: Stand::up(plan).await?, start })
     }
 
     fn clock(&self, minute: i64) {
@@ -59,10 +64,10 @@ impl Place {
 
     async fn scaled_to_zero(&self) {
         let running = |stage: &str| self.stand.running.stats().services[stage].processes > 0;
-        eventually(PATIENCE, || async {
-            !["ingest", "transform", "alert", "notify"].iter().any(|stage| running(stage))
-        })
-        .await;
+        // In direct mode nothing stands before `ingest` that would start it.
+        let stages = ["transform", "alert", "notify"].into_iter();
+        let stages: Vec<_> = stages.chain((self.mode == Mode::Broker).then_some("ingest")).collect();
+        eventually(PATIENCE, || async { !stages.iter().any(|stage| running(stage)) }).await;
     }
 
     fn kill_all(&self) {
@@ -74,43 +79,47 @@ impl Place {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_time_that_ends_while_nothing_runs_is_decided_on_the_heartbeat() {
-    let Some(place) = Place::open().await else { return };
-    place.measure(1, 31.0).await;
-    place.scaled_to_zero().await;
-    place.tick(6).await;
-    assert_eq!(place.did("Warm").await, []);
-    place.scaled_to_zero().await;
-    place.tick(11).await;
-    assert_eq!(place.did("Warm").await, [(true, 11)]);
-    place.scaled_to_zero().await;
-    // Still above the clear threshold: only a process that forgot would end or begin anything.
-    place.measure(14, 29.0).await;
-    assert_eq!(place.did("Warm").await, [(true, 11)]);
-    place.measure(15, 28.0).await;
-    assert_eq!(place.did("Warm").await, [(true, 11), (false, 15)]);
-    place.stand.down().await;
+    for mode in MODES {
+        let Some(place) = Place::open(mode).await else { return };
+        place.measure(1, 31.0).await;
+        place.scaled_to_zero().await;
+        place.tick(6).await;
+        assert_eq!(place.did("Warm").await, []);
+        place.scaled_to_zero().await;
+        place.tick(11).await;
+        assert_eq!(place.did("Warm").await, [(true, 11)]);
+        place.scaled_to_zero().await;
+        // Still above the clear threshold: only a process that forgot would end or begin anything.
+        place.measure(14, 29.0).await;
+        assert_eq!(place.did("Warm").await, [(true, 11)]);
+        place.measure(15, 28.0).await;
+        assert_eq!(place.did("Warm").await, [(true, 11), (false, 15)]);
+        place.stand.down().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hold_times_hysteresis_and_rates_outlive_killed_processes_and_a_crash_of_the_database() {
-    let Some(mut place) = Place::open().await else { return };
-    place.measure(1, 36.0).await;
-    place.kill_all();
-    // No longer above the threshold, but above where it ends.
-    place.measure(4, 35.0).await;
-    assert_eq!(place.did("Hot").await, [(true, 1)]);
-    place.stand.postgres.instance.kill().unwrap();
-    place.stand.postgres.instance.restart().unwrap();
-    place.kill_all();
-    place.tick(8).await;
-    assert_eq!(place.did("Warm").await, []);
-    place.tick(12).await;
-    assert_eq!(place.did("Warm").await, [(true, 11)]);
-    place.kill_all();
-    // From 35 to 27 in ten minutes: the reading before it was seen by a process that is gone.
-    place.measure(14, 27.0).await;
-    assert_eq!(place.did("Hot").await, [(true, 1), (false, 14)]);
-    assert_eq!(place.did("Warm").await, [(true, 11), (false, 14)]);
-    assert_eq!(place.did("Falls").await, [(true, 14)]);
-    place.stand.down().await;
+    for mode in MODES {
+        let Some(mut place) = Place::open(mode).await else { return };
+        place.measure(1, 36.0).await;
+        place.kill_all();
+        // No longer above the threshold, but above where it ends.
+        place.measure(4, 35.0).await;
+        assert_eq!(place.did("Hot").await, [(true, 1)]);
+        place.stand.postgres.instance.kill().unwrap();
+        place.stand.postgres.instance.restart().unwrap();
+        place.kill_all();
+        place.tick(8).await;
+        assert_eq!(place.did("Warm").await, []);
+        place.tick(12).await;
+        assert_eq!(place.did("Warm").await, [(true, 11)]);
+        place.kill_all();
+        // From 35 to 27 in ten minutes: the reading before it was seen by a process that is gone.
+        place.measure(14, 27.0).await;
+        assert_eq!(place.did("Hot").await, [(true, 1), (false, 14)]);
+        assert_eq!(place.did("Warm").await, [(true, 11), (false, 14)]);
+        assert_eq!(place.did("Falls").await, [(true, 14)]);
+        place.stand.down().await;
+    }
 }

@@ -36,7 +36,7 @@ pub struct Span {
 pub async fn moments(
     transaction: &Transaction<'_>,
     spans: &[(i32, Span)],
-    most: Option<usize>,
+    most: usize,
 ) -> Result<(BTreeMap<i32, Moments>, bool), StoreError> {
     // `offset 0` keeps the planner from joining the table as a whole: a stream is a look into its index.
     let sql = r#"
@@ -51,9 +51,8 @@ pub async fn moments(
     let streams: Vec<i32> = spans.iter().map(|(stream, _)| *stream).collect();
     let since: Vec<Timestamp> = spans.iter().map(|(_, span)| span.after).collect();
     let until: Vec<Option<Timestamp>> = spans.iter().map(|(_, span)| span.until).collect();
-    let limit = most.map(|most| i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1));
+    let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
     let rows = transaction.query(sql, &[&streams, &since, &until, &limit, &CLOCK_SKEW.as_secs_f64()]).await?;
-    let most = most.unwrap_or(usize::MAX);
     let is_all = rows.len() <= most;
     let mut moments = BTreeMap::<i32, Moments>::new();
     // They come span by span, each in order of time, so that the first ones of a stream are its oldest.

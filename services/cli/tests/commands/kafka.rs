@@ -387,13 +387,15 @@ async fn a_source_whose_topic_waits_for_long_is_found_and_one_whose_topic_is_gon
     world.freshet(&["migrate", "-o", "json"]);
     let client = world.database.connect().await;
     let sql = "
-        insert into topic_offset (source, topic, \"partition\", next, caught_up_at, left_at)
-        values ('floor', 'readings', 0, 5, now() - interval '1 hour', null),
-               ('floor', 'gone', 0, 5, now() - interval '1 day', now()),
-               ('shed', 'readings', 0, 5, now() - interval '1 day', null)";
+        insert into topic_offset (source, topic, \"partition\", next, caught_up_at, left_at, made_at)
+        values ('floor', 'readings', 0, 5, now() - interval '1 hour', null, now() - interval '1 day'),
+               ('floor', 'never', 0, 5, null, null, now() - interval '20 minutes'),
+               ('floor', 'new', 0, 5, null, null, now()),
+               ('floor', 'gone', 0, 5, now() - interval '1 day', now(), now() - interval '1 day'),
+               ('shed', 'readings', 0, 5, now() - interval '1 day', null, now() - interval '1 day')";
     client.execute(sql, &[]).await.unwrap();
     let report = world.freshet(&["doctor", "--inside", "--topic-source", "floor"]).1;
     let behind = report["database"]["Ok"]["behind"].as_array().unwrap();
     let topics: Vec<_> = behind.iter().map(|partition| &partition["topic"]).collect();
-    assert_eq!(topics, ["floor/readings"], "{report}");
+    assert_eq!(topics, ["floor/readings", "floor/never"], "{report}");
 }

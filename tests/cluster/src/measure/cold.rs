@@ -17,8 +17,13 @@ const RELIST: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Measures cold starts, with prewarm or without.
-pub(super) async fn measure(stand: &Stand, table: &mut Table, prewarm: bool) -> Result<(), Failure> {
+/// Measures cold starts of `kind`; `at_most` are the starts of the trivial service that a row and a message may take.
+pub(super) async fn measure(
+    stand: &Stand,
+    table: &mut Table,
+    kind: &str,
+    at_most: Option<[f64; 2]>,
+) -> Result<(), Failure> {
     let (mut trivial, mut to_row, mut to_message) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RUNS {
         pods::at_zero(&stand.cluster, TICK * 3).await?;
@@ -27,25 +32,20 @@ pub(super) async fn measure(stand: &Stand, table: &mut Table, prewarm: bool) -> 
         tokio::time::sleep(moment).await;
         trivial.push(start_of_trivial(stand).await?);
         tokio::time::sleep(moment).await;
-        let (row, message) = chain(stand, &format!("cold-{prewarm}-{run}")).await?;
+        let (row, message) = chain(stand, &format!("cold-{}-{run}", kind.replace(' ', "-"))).await?;
         to_row.push(row);
         to_message.push(message);
     }
-    let word = if prewarm { "with" } else { "without" };
-    let (trivial, to_row, to_message) = (median(trivial), median(to_row), median(to_message));
-    table.tell(format!("trivial service from zero ({word} run)"), trivial, "s");
-    table.tell(format!("cold webhook -> row, {word} prewarm"), to_row, "s");
-    table.tell(format!("cold webhook -> notification, {word} prewarm"), to_message, "s");
-    let (row, message) = (
-        format!("cold webhook -> row, {word} prewarm, in trivial starts"),
-        format!("cold webhook -> notification, {word} prewarm, in trivial starts"),
-    );
-    if prewarm {
-        table.at_most(row, to_row / trivial, "starts", 2.0);
-        table.at_most(message, to_message / trivial, "starts", 3.0);
-    } else {
-        table.tell(row, to_row / trivial, "starts");
-        table.tell(message, to_message / trivial, "starts");
+    let trivial = median(trivial);
+    table.tell(format!("{kind}: a trivial service from zero"), trivial, "s");
+    for (at, (what, seconds)) in [("row", to_row), ("notification", to_message)].into_iter().enumerate() {
+        let seconds = median(seconds);
+        table.tell(format!("{kind}: cold webhook -> {what}"), seconds, "s");
+        let name = format!("{kind}: cold webhook -> {what}, in trivial starts");
+        match at_most {
+            Some(at_most) => table.at_most(name, seconds / trivial, "starts", at_most[at]),
+            None => table.tell(name, seconds / trivial, "starts"),
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bench::table::Table;
 use bench::write_path::bare_upsert;
 use futures_util::{StreamExt as _, stream};
+use topology::Mode;
 
 use super::usage::Usage;
 use crate::Failure;
@@ -21,32 +22,33 @@ const AT_ONCE: usize = 32;
 const BATCH: usize = 1024;
 
 /// Measures events a second, and what they cost.
-pub(super) async fn measure(stand: &Stand, table: &mut Table, mode: &str) -> Result<f64, Failure> {
-    // Both modes begin with processes that run.
+pub(super) async fn measure(stand: &Stand, table: &mut Table, mode: Mode) -> Result<f64, Failure> {
+    // Each mode begins with processes that run.
     sent_and_stored(stand, mode, 0..WARM_UP).await?;
     let used_before = Usage::read(&stand.cluster).await?;
     let begin = Instant::now();
     sent_and_stored(stand, mode, WARM_UP..WARM_UP + PAYLOADS).await?;
     let rate = PAYLOADS as f64 / begin.elapsed().as_secs_f64();
     let used = Usage::read(&stand.cluster).await?;
+    let mode = mode.word();
     for (stage, seconds, bytes) in used.since(&used_before) {
-        table.tell(format!("{mode}: {stage}, memory of the largest pod"), bytes / 1e6, "MB");
-        table.tell(format!("{mode}: {stage}, CPU of a payload"), seconds * 1e6 / PAYLOADS as f64, "us");
+        table.tell(format!("{mode} mode: {stage}, memory of the largest pod"), bytes / 1e6, "MB");
+        table.tell(format!("{mode} mode: {stage}, CPU of a payload"), seconds * 1e6 / PAYLOADS as f64, "us");
     }
-    table.tell(format!("{mode}: webhook -> row"), rate, "events/s");
+    table.tell(format!("{mode} mode: webhook -> row"), rate, "events/s");
     Ok(rate)
 }
 
 /// The bare upsert of such rows, from outside the cluster, beside each of `rates`.
-pub(super) async fn beside_the_bare_upsert(stand: &Stand, table: &mut Table, rates: &[(&str, f64)]) {
+pub(super) async fn beside_the_bare_upsert(stand: &Stand, table: &mut Table, rates: &[(Mode, f64)]) {
     let bare = bare_upsert(&stand.database.url(), BATCH).await;
     table.tell("bare upsert of such rows, from outside", bare, "events/s");
     for (mode, rate) in rates {
-        table.tell(format!("bare upsert beside {mode}"), bare / rate, "x");
+        table.tell(format!("bare upsert beside {} mode", mode.word()), bare / rate, "x");
     }
 }
 
-async fn sent_and_stored(stand: &Stand, mode: &str, numbers: Range<u64>) -> Result<(), Failure> {
+async fn sent_and_stored(stand: &Stand, mode: Mode, numbers: Range<u64>) -> Result<(), Failure> {
     let receipts = "select coalesce(sum(coalesce(records, 1)), 0)::bigint from receipt";
     let goal = stand.database.number(receipts).await? + i64::try_from(numbers.end - numbers.start)?;
     send(stand, mode, numbers).await?;
@@ -56,14 +58,14 @@ async fn sent_and_stored(stand: &Stand, mode: &str, numbers: Range<u64>) -> Resu
     .await
 }
 
-async fn send(stand: &Stand, mode: &str, numbers: Range<u64>) -> Result<(), Failure> {
+async fn send(stand: &Stand, mode: Mode, numbers: Range<u64>) -> Result<(), Failure> {
     let (client, base) = stand.client_of(&stand.service("ingest")).await?;
     let url = format!("{base}/hooks/bench");
     // Devices of its own: no reading of one mode is there already in the other.
-    let fleet = &mode[..1];
+    let fleet = mode.word();
     let answers = stream::iter(numbers).map(|number| {
         let body = format!(
-            r#"{{"device":"rate-{fleet}{}","temperature":{:.1},"humidity":{},"time":{}}}"#,
+            r#"{{"device":"rate-{fleet}-{}","temperature":{:.1},"humidity":{},"time":{}}}"#,
             number % DEVICES,
             20.0 + (number % 90) as f64 / 10.0,
             40 + number % 20,
