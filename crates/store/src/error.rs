@@ -38,10 +38,9 @@ impl StoreError {
     pub fn is_data_error(&self) -> bool {
         match self {
             Self::Database(error) => is_data_error(error),
-            Self::Connect(_)
-            | Self::SchemaTooOld { .. }
-            | Self::Timeout
-            | Self::TooManyMoments { .. } => false,
+            Self::Connect(_) | Self::SchemaTooOld { .. } | Self::Timeout | Self::TooManyMoments { .. } => {
+                false
+            }
         }
     }
 }

@@ -39,8 +39,14 @@ pub struct Sent {
 }
 
 /// Sends what `request` makes of each number from `first` on; returns when the last is answered.
-pub async fn run(address: SocketAddr, phase: Phase, first: u64, request: fn(u64) -> Vec<u8>) -> Vec<Sent> {
+pub async fn run(
+    address: SocketAddr,
+    phase: Phase,
+    first: u64,
+    request: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static,
+) -> Vec<Sent> {
     let (idle, room) = (Idle::default(), Arc::new(Semaphore::new(MOST_AT_ONCE)));
+    let request = Arc::new(request);
     let mut requests = JoinSet::new();
     let begin = tokio::time::Instant::now();
     let all = (phase.time.as_secs_f64() * phase.rate as f64) as u64;
@@ -52,7 +58,7 @@ pub async fn run(address: SocketAddr, phase: Phase, first: u64, request: fn(u64)
         while next <= due && next < all {
             let due_at = begin.into_std() + Duration::from_secs_f64(next as f64 / phase.rate as f64);
             let permit = room.clone().acquire_owned().await.expect("it is never closed");
-            let (idle, number) = (idle.clone(), first + next);
+            let (idle, request, number) = (idle.clone(), request.clone(), first + next);
             requests.spawn(async move {
                 let status = tokio::time::timeout(LIMIT, idle.exchange(address, &request(number))).await;
                 drop(permit);

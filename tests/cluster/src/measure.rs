@@ -2,6 +2,7 @@
 
 mod cold;
 mod rate;
+mod spike;
 mod usage;
 mod warm;
 
@@ -46,7 +47,9 @@ pub async fn run(stand: &Stand, table: &mut Table, modes: &[Mode]) -> Result<(),
             Mode::Topic => {}
         }
         warm::measure(stand, table, mode).await?;
-        rates.push((mode, rate::measure(stand, table, mode).await?));
+        let rate = rate::measure(stand, table, mode).await?;
+        rates.push((mode, rate));
+        spike::measure(stand, table, mode, rate).await?;
         if mode == Mode::Broker {
             let mut values = values(stand, mode);
             values["prewarm"] = json!({"enabled": false});
