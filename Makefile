@@ -27,7 +27,7 @@ quick: ## What `make run` runs, soon built: not optimised, without Kafka
 	cargo build --profile quick --locked $(QUICK) --bins
 
 release: ## The binaries as they are shipped
-	cargo build --release --locked --workspace --exclude pipeline-tests --bins
+	cargo build --release --locked --workspace --exclude pipeline-tests --exclude cluster-tests --bins
 
 static: ## The same for images that hold nothing else; CARGO_PROFILE chooses another profile
 	k8s/build
