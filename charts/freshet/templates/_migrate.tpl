@@ -1,4 +1,4 @@
-{{/* The topics that the migration Job makes where they are missing, as a list of NAME:PARTITIONS:REPLICATION under `topics`. */}}
+{{/* The topics that the migration Job makes where they are missing, as a list under `topics`, each as `freshet migrate --topic` takes it. */}}
 {{- define "freshet.migrate.topics" -}}
 {{- $topics := list -}}
 {{- if .Values.kafka.createTopics -}}
@@ -9,7 +9,9 @@
 {{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.deadLetters.topic" .) (int .Values.deadLetters.partitions) (int .Values.deadLetters.replicationFactor)) -}}
 {{- end -}}
 {{- if include "freshet.readsOwnTopic" . -}}
-{{- $topics = append $topics (printf "%s:%d:%d" (include "freshet.topic.name" .) (int .Values.topic.partitions) (int .Values.topic.replicationFactor)) -}}
+{{- $own := printf "%s:%d:%d" (include "freshet.topic.name" .) (int .Values.topic.partitions) (int .Values.topic.replicationFactor) -}}
+{{- with .Values.topic.retention -}}{{- $own = printf "%s:%s" $own . -}}{{- end -}}
+{{- $topics = append $topics $own -}}
 {{- end -}}
 {{- end -}}
 {{- dict "topics" $topics | toYaml -}}

@@ -98,6 +98,9 @@
 {{- if and $topicMode (gt (int .Values.worker.replicas) $partitions) (not (include "freshet.sourceTopics" . | fromJsonArray)) -}}
 {{- $mistakes = append $mistakes (printf "worker.replicas is %d, but a topic of %d partitions has no work for more than %d" (int .Values.worker.replicas) $partitions $partitions) -}}
 {{- end -}}
+{{- if gt (include "freshet.milliseconds" .Values.topic.retention | int64) 31622400000 -}}
+{{- $mistakes = append $mistakes (printf "topic.retention is %s; `freshet migrate` takes up to 366d" .Values.topic.retention) -}}
+{{- end -}}
 {{- $topics := list (include "freshet.broker.topic" .) (include "freshet.deadLetters.topic" .) (include "freshet.topic.name" .) -}}
 {{- if lt (len (uniq $topics)) 3 -}}
 {{- $mistakes = append $mistakes "broker.topic, deadLetters.topic and topic.name are three different topics" -}}

@@ -28,7 +28,7 @@ pub enum AdminError {
 }
 
 /// Makes those of `topics` that are not there, and gives their names. One that is there stays as it is, whatever its
-/// partitions.
+/// partitions and its retention.
 ///
 /// # Errors
 /// [`AdminError`]; topics that were made before it stay.
@@ -41,9 +41,12 @@ pub async fn create_missing_topics(
     }
     let admin: AdminClient<Logged> =
         settings.client_config().create_with_context(Logged).map_err(AdminError::Unreachable)?;
+    let millis = |topic: &TopicSpec| topic.retention.map(|retention| retention.as_millis().to_string());
+    let retentions: Vec<Option<String>> = topics.iter().map(millis).collect();
     let wanted: Vec<NewTopic<'_>> = topics
         .iter()
-        .map(|topic| NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(topic.replication)))
+        .zip(&retentions)
+        .map(|(topic, retention)| new_topic(topic, retention.as_deref()))
         .collect();
     let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
     let answers = admin.create_topics(&wanted, &options).await.map_err(AdminError::Unreachable)?;
@@ -56,4 +59,13 @@ pub async fn create_missing_topics(
         }
     }
     Ok(made)
+}
+
+/// `retention` in milliseconds.
+fn new_topic<'a>(topic: &'a TopicSpec, retention: Option<&'a str>) -> NewTopic<'a> {
+    let topic = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(topic.replication));
+    match retention {
+        Some(retention) => topic.set("retention.ms", retention),
+        None => topic,
+    }
 }

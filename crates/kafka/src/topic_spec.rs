@@ -1,5 +1,7 @@
 //! What a topic is made with.
 
+use std::time::Duration;
+
 /// A topic that is to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
@@ -9,4 +11,6 @@ pub struct TopicSpec {
     pub partitions: i32,
     /// How many brokers keep each, where it is made.
     pub replication: i32,
+    /// How long it keeps a record, where it is made; `None`: as long as the cluster has it for every topic.
+    pub retention: Option<Duration>,
 }

@@ -9,6 +9,8 @@ use event_model::cloudevent;
 use kafka::KafkaSink;
 use kafka::{KafkaSettings, TopicSpec, create_missing_topics, producer_config};
 use rdkafka::Message as _;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Headers as _;
 use rdkafka::{Offset, TopicPartitionList};
@@ -27,7 +29,7 @@ fn event(id: &str) -> Event {
 
 async fn topic(bootstrap: &str, name: &str, partitions: i32) -> KafkaSettings {
     let settings = KafkaSettings::plaintext(bootstrap);
-    let wanted = [TopicSpec { name: name.to_owned(), partitions, replication: 1 }];
+    let wanted = [TopicSpec { name: name.to_owned(), partitions, replication: 1, retention: None }];
     create_missing_topics(&settings, &wanted).await.unwrap();
     settings
 }
@@ -97,7 +99,12 @@ async fn an_event_is_a_record_in_binary_mode_keyed_by_its_partition_key() {
 async fn topics_that_are_missing_are_made_and_others_left_alone() {
     let Some(kafka) = testkit::kafka().await else { return };
     let settings = KafkaSettings::plaintext(kafka.bootstrap());
-    let spec = |name: &str, partitions| TopicSpec { name: name.to_owned(), partitions, replication: 1 };
+    let spec = |name: &str, partitions| TopicSpec {
+        name: name.to_owned(),
+        partitions,
+        replication: 1,
+        retention: None,
+    };
     let (one, other) = (kafka.unique("one"), kafka.unique("other"));
     let made = create_missing_topics(&settings, &[spec(&one, 2)]).await.unwrap();
     assert_eq!(made, std::slice::from_ref(&one));
@@ -105,6 +112,34 @@ async fn topics_that_are_missing_are_made_and_others_left_alone() {
     assert_eq!(made, [other]);
     let refused = create_missing_topics(&settings, &[TopicSpec { replication: 7, ..spec("never", 1) }]).await;
     assert!(refused.unwrap_err().to_string().contains("never"));
+}
+
+/// How long a topic keeps its records, in milliseconds.
+async fn retention(settings: &KafkaSettings, topic: &str) -> String {
+    let admin: AdminClient<DefaultClientContext> = settings.client_config().create().unwrap();
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let config = testkit::eventually(Duration::from_secs(10), || async {
+        admin.describe_configs(&asked, &AdminOptions::new()).await.unwrap().remove(0)
+    });
+    config.await.get("retention.ms").unwrap().value.clone().unwrap()
+}
+
+#[tokio::test]
+async fn a_topic_that_is_made_keeps_records_as_long_as_was_asked_and_one_that_is_there_as_before() {
+    let Some(kafka) = testkit::kafka().await else { return };
+    let settings = KafkaSettings::plaintext(kafka.bootstrap());
+    let spec =
+        |name: &str, retention| TopicSpec { name: name.to_owned(), partitions: 1, replication: 1, retention };
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    let (long, plain) = (kafka.unique("long"), kafka.unique("plain"));
+    create_missing_topics(&settings, &[spec(&long, days(30)), spec(&plain, None)]).await.unwrap();
+    let before = (retention(&settings, &long).await, retention(&settings, &plain).await);
+    assert_eq!(before.0, "2592000000");
+    assert_ne!(before.0, before.1, "Kafka's own");
+    let made =
+        create_missing_topics(&settings, &[spec(&long, days(1)), spec(&plain, days(1))]).await.unwrap();
+    assert!(made.is_empty(), "{made:?}");
+    assert_eq!((retention(&settings, &long).await, retention(&settings, &plain).await), before);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn only_a_client_with_a_password_or_a_certificate_is_served() {
     ];
     for (topic, variables) in ways {
         let settings = settings(&variables);
-        let wanted = [TopicSpec { name: topic.to_owned(), partitions: 1, replication: 1 }];
+        let wanted = [TopicSpec { name: topic.to_owned(), partitions: 1, replication: 1, retention: None }];
         assert_eq!(create_missing_topics(&settings, &wanted).await.unwrap(), [topic]);
         send(&settings, topic, PATIENCE).await.unwrap();
         assert_eq!(tokio::task::block_in_place(|| count(&settings, topic)), 1, "{topic}");

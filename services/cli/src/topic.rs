@@ -1,11 +1,13 @@
 //! A Kafka topic as the command line names it.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The longest name that Kafka takes.
 const MAX_NAME: usize = 249;
+const FORM: &str = "write it as NAME:PARTITIONS:REPLICATION or NAME:PARTITIONS:REPLICATION:RETENTION, such as freshet-payloads:6:3:30d";
 
-/// A topic that is to exist: `NAME:PARTITIONS:REPLICATION`.
+/// A topic that is to exist: `NAME:PARTITIONS:REPLICATION`, and `:RETENTION` behind it or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
     /// Its name.
@@ -14,6 +16,8 @@ pub struct Topic {
     pub partitions: i32,
     /// How many brokers keep each.
     pub replication: i32,
+    /// How long it keeps a record; `None`: as long as Kafka has it for every topic.
+    pub retention: Option<Duration>,
 }
 
 impl FromStr for Topic {
@@ -21,8 +25,13 @@ impl FromStr for Topic {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<_> = text.split(':').collect();
-        let [name, partitions, replication] = parts.as_slice() else {
-            return Err("write it as NAME:PARTITIONS:REPLICATION, such as freshet-payloads:6:3".to_owned());
+        let [name, partitions, replication, rest @ ..] = parts.as_slice() else {
+            return Err(FORM.to_owned());
+        };
+        let retention = match rest {
+            [] => None,
+            [text] => Some(retention(text)?),
+            _ => return Err(FORM.to_owned()),
         };
         if !is_name(name) {
             return Err(format!(
@@ -33,6 +42,7 @@ impl FromStr for Topic {
             name: (*name).to_owned(),
             partitions: count("partitions", partitions)?,
             replication: count("replication", replication)?,
+            retention,
         })
     }
 }
@@ -49,19 +59,42 @@ fn count(what: &str, text: &str) -> Result<i32, String> {
     }
 }
 
+fn retention(text: &str) -> Result<Duration, String> {
+    pipeline_config::parse_duration(text)
+        .filter(|retention| !retention.is_zero())
+        .ok_or_else(|| format!("retention is a duration like 36h or 30d, at most 366d, not {text:?}"))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::Topic;
 
     #[test]
-    fn a_topic_is_a_name_and_two_counts() {
-        let topic = Topic { name: "freshet-payloads".into(), partitions: 6, replication: 3 };
-        assert_eq!("freshet-payloads:6:3".parse(), Ok(topic));
+    fn a_topic_is_a_name_two_counts_and_a_time_or_none() {
+        let topic = Topic { name: "freshet-payloads".into(), partitions: 6, replication: 3, retention: None };
+        assert_eq!("freshet-payloads:6:3".parse(), Ok(topic.clone()));
+        let topic = Topic { retention: Some(Duration::from_secs(2_592_000)), ..topic };
+        assert_eq!("freshet-payloads:6:3:30d".parse(), Ok(topic));
     }
 
     #[test]
     fn what_kafka_would_refuse_is_refused_before() {
-        for text in ["a", "a:1", "a:1:1:1", ":1:1", "..:1:1", "a b:1:1", "a:0:1", "a:1:-1", "a:x:1"] {
+        for text in [
+            "a",
+            "a:1",
+            "a:1:1:1",
+            ":1:1",
+            "..:1:1",
+            "a b:1:1",
+            "a:0:1",
+            "a:1:-1",
+            "a:x:1",
+            "a:1:1:0s",
+            "a:1:1:",
+            "a:1:1:1d:1",
+        ] {
             assert!(text.parse::<Topic>().is_err(), "{text}");
         }
     }

@@ -37,7 +37,7 @@ impl World {
         store::migrate(&settings).await.unwrap();
         let topic = kafka.unique("dead-letters");
         let kafka_settings = KafkaSettings::plaintext(kafka.bootstrap());
-        let wanted = [TopicSpec { name: topic.clone(), partitions: 3, replication: 1 }];
+        let wanted = [TopicSpec { name: topic.clone(), partitions: 3, replication: 1, retention: None }];
         create_missing_topics(&kafka_settings, &wanted).await.unwrap();
         let broker = TestReceiver::start().await;
         let url = broker.url("/freshet/default").parse().unwrap();

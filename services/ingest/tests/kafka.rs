@@ -53,7 +53,7 @@ impl Door {
 async fn a_payload_is_in_the_topic_before_its_sender_is_answered() {
     let Some(mut kafka) = testkit::own_kafka().await else { return };
     let settings = KafkaSettings::plaintext(&kafka.bootstrap());
-    let wanted = [TopicSpec { name: "payloads".into(), partitions: 1, replication: 1 }];
+    let wanted = [TopicSpec { name: "payloads".into(), partitions: 1, replication: 1, retention: None }];
     create_missing_topics(&settings, &wanted).await.unwrap();
     let door = Door::open(&kafka.bootstrap()).await;
     assert_eq!(door.post(r#"{"device":"gh-1","temperature":21.5}"#).await, 202);

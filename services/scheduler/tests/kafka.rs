@@ -47,6 +47,7 @@ impl World {
             name: group.topic.clone(),
             partitions: 2,
             replication: 1,
+            retention: None,
         });
         create_missing_topics(&kafka, &topics).await.unwrap();
         let broker = TestReceiver::start().await;

@@ -63,7 +63,8 @@ pub async fn beside_the_bare_upsert(table: &mut Table, database: &Database, pipe
 /// Publishes the messages, each as `ingest` does.
 async fn fill(kafka: &TestKafka, topic: &str) {
     let settings = KafkaSettings::plaintext(kafka.bootstrap());
-    let wanted = [TopicSpec { name: topic.to_owned(), partitions: PARTITIONS, replication: 1 }];
+    let wanted =
+        [TopicSpec { name: topic.to_owned(), partitions: PARTITIONS, replication: 1, retention: None }];
     create_missing_topics(&settings, &wanted).await.expect("Kafka makes a topic");
     let mut config = settings.client_config();
     let producer: BaseProducer =

@@ -16,11 +16,11 @@ use super::Done;
 ///
 /// The database is that of `DATABASE_URL` or of the `PG*` variables; `DATABASE_DIRECT_URL` names the way past a
 /// transaction pooler. Topics are made after the migrations, through the Kafka of `KAFKA_BOOTSTRAP_SERVERS`; one that
-/// exists stays as it is, and so does what a consumer group has committed.
+/// exists stays as it is, its retention too, and so does what a consumer group has committed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Also make this Kafka topic, if it is missing; repeatable
-    #[arg(long = "topic", value_name = "NAME:PARTITIONS:REPLICATION")]
+    /// Also make this Kafka topic, if it is missing, to keep records for RETENTION (30d), or as Kafka does without; repeatable
+    #[arg(long = "topic", value_name = "NAME:PARTITIONS:REPLICATION[:RETENTION]")]
     topics: Vec<Topic>,
     /// Also have this consumer group begin at the start of its topic, where it has committed nothing; repeatable
     #[arg(long = "group", value_name = "TOPIC:GROUP")]
@@ -74,11 +74,13 @@ async fn make(topics: &[Topic]) -> Result<Vec<String>, Failure> {
     if topics.is_empty() {
         return Ok(Vec::new());
     }
-    let specs: Vec<_> = topics
-        .iter()
-        .cloned()
-        .map(|Topic { name, partitions, replication }| TopicSpec { name, partitions, replication })
-        .collect();
+    let spec = |Topic { name, partitions, replication, retention }: Topic| TopicSpec {
+        name,
+        partitions,
+        replication,
+        retention,
+    };
+    let specs: Vec<TopicSpec> = topics.iter().cloned().map(spec).collect();
     create_missing_topics(&kafka_settings::settings()?, &specs).await.map_err(|error| {
         Failure::because("the topics are not all there", &error)
             .hint("the schema is up to date; run it again when Kafka answers")

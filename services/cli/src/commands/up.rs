@@ -24,6 +24,8 @@ use super::Done;
 const TOPIC: &str = "freshet-payloads";
 /// Its partitions, where it is made.
 const PARTITIONS: i32 = 12;
+/// How long it keeps a request, where it is made: what a reprocessing of 30 days reads again.
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
 /// Run the whole pipeline on this machine: a private PostgreSQL, the local broker, stages that start on demand
 #[derive(Debug, clap::Args)]
@@ -44,7 +46,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     mode: Option<LocalMode>,
     /// The topic of payloads in the Kafka of `KAFKA_BOOTSTRAP_SERVERS`: `freshet-payloads` in topic mode, made where it is
-    /// missing; in another mode the worker reads what topic mode has left in it
+    /// missing, to keep requests for 30 days; in another mode the worker reads what topic mode has left in it
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
     /// How long a stage stays without a request
@@ -92,7 +94,12 @@ pub async fn run(args: Args) -> Result<Done, Failure> {
     let is_topic_mode = mode == LocalMode::Topic;
     let topic = args.topic.or_else(|| is_topic_mode.then(|| TOPIC.to_owned()));
     if let Some(topic) = &topic {
-        let spec = TopicSpec { name: topic.clone(), partitions: PARTITIONS, replication: 1 };
+        let spec = TopicSpec {
+            name: topic.clone(),
+            partitions: PARTITIONS,
+            replication: 1,
+            retention: Some(RETENTION),
+        };
         create_missing_topics(&kafka_settings::settings()?, &[spec])
             .await
             .map_err(|error| Failure::because("the topic of payloads is not there", &error))?;

@@ -10,7 +10,7 @@ use event_model::cloudevent;
 use event_model::event_types::PAYLOAD_RECEIVED;
 use event_model::events::APPLICATION_HTTP;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -79,6 +79,16 @@ impl World {
         consumer
     }
 
+    /// How long a topic keeps its records, in milliseconds.
+    async fn retention(&self, topic: &str) -> String {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let config = testkit::eventually(Duration::from_secs(10), || async {
+            admin.describe_configs(&asked, &AdminOptions::new()).await.unwrap().remove(0)
+        });
+        config.await.get("retention.ms").unwrap().value.clone().unwrap()
+    }
+
     /// Commits that `group` has read partition 0 up to `next`.
     fn commit(&self, topic: &str, group: &str, next: i64) {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
@@ -101,6 +111,16 @@ async fn topics_that_are_missing_are_made_once() {
     assert_eq!(world.freshet(&migrate).1["topics"], json!([topic]));
     assert_eq!(world.freshet(&migrate).1["topics"], json!([]));
     assert_eq!(world.freshet(&["doctor", "--inside", "--topic", &topic]).1["kafka"]["missing"], json!([]));
+}
+
+#[tokio::test]
+async fn a_topic_keeps_its_records_for_the_time_that_it_was_made_with() {
+    let Some(world) = World::build().await else { return };
+    let topic = world.kafka.unique("kept");
+    for wanted in [format!("{topic}:1:1:30d"), format!("{topic}:1:1:1h"), format!("{topic}:1:1")] {
+        world.freshet(&["migrate", "--topic", &wanted, "-o", "json"]);
+        assert_eq!(world.retention(&topic).await, "2592000000", "{wanted}");
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,8 @@ impl World {
 
     pub(crate) async fn on(kafka: &str, topic: &str, database: TestDatabase) -> Self {
         let settings = KafkaSettings::plaintext(kafka);
-        let spec = TopicSpec { name: topic.to_owned(), partitions: PARTITIONS, replication: 1 };
+        let spec =
+            TopicSpec { name: topic.to_owned(), partitions: PARTITIONS, replication: 1, retention: None };
         create_missing_topics(&settings, &[spec]).await.unwrap();
         store::migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -271,7 +272,8 @@ impl World {
 
     /// Makes another topic.
     pub(crate) async fn make_topic(&self, name: &str) {
-        let spec = TopicSpec { name: name.to_owned(), partitions: PARTITIONS, replication: 1 };
+        let spec =
+            TopicSpec { name: name.to_owned(), partitions: PARTITIONS, replication: 1, retention: None };
         create_missing_topics(&KafkaSettings::plaintext(&self.kafka), &[spec]).await.unwrap();
     }
 
@@ -284,7 +286,8 @@ impl World {
     pub(crate) async fn make_topic_anew(&self) {
         self.delete_topic(&self.topic).await;
         let settings = KafkaSettings::plaintext(&self.kafka);
-        let spec = TopicSpec { name: self.topic.clone(), partitions: PARTITIONS, replication: 1 };
+        let spec =
+            TopicSpec { name: self.topic.clone(), partitions: PARTITIONS, replication: 1, retention: None };
         eventually(PATIENCE, || async {
             let made = create_missing_topics(&settings, std::slice::from_ref(&spec)).await;
             made.is_ok_and(|made| !made.is_empty())

@@ -103,6 +103,20 @@ fn in_topic_mode_payloads_go_past_the_broker() {
 }
 
 #[test]
+fn the_topic_of_payloads_is_made_to_keep_requests_for_thirty_days_or_as_the_values_say() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let chart = Chart::new(tools).ci("topic-mode");
+    for (values, wanted) in [
+        ("mode=topic", "fields.farm.payloads:4:1:30d"),
+        ("topic.retention=1d12h", "fields.farm.payloads:4:1:1d12h"),
+        ("topic.retention=", "fields.farm.payloads:4:1"),
+    ] {
+        let objects = chart.clone().set(values).objects();
+        assert_eq!(migration_arguments(&objects), ["migrate", "--topic", wanted], "{values}");
+    }
+}
+
+#[test]
 fn a_topic_of_others_has_a_worker_in_every_mode_which_alone_is_given_its_credentials() {
     let Some(tools) = Tools::of_this_test() else { return };
     for mode in ["broker", "direct", "topic"] {

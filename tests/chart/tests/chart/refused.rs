@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 46] = [
+const REFUSED: [(&str, &str); 49] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -58,6 +58,9 @@ const REFUSED: [(&str, &str); 46] = [
         "mode=topic,stages.ingest.env.K_SINK=http://broker",
         "stages.ingest.env.K_SINK: a pipeline has one mode",
     ),
+    ("mode=topic,topic.retention=367d", "topic.retention is 367d; `freshet migrate` takes up to 366d"),
+    ("mode=topic,topic.retention=0s", "/topic/retention"),
+    ("mode=topic,topic.retention=a month", "/topic/retention"),
     ("mode=topic,topic.drained=true", "are for the upgrades that leave topic mode"),
     ("mode=topic,topic.draining=true", "are for the upgrades that leave topic mode"),
     ("topic.draining=true,topic.drained=true", "take one of them"),

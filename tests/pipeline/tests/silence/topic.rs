@@ -38,7 +38,8 @@ impl Topic {
             .map(|(n, v)| (n.to_owned(), v.clone()));
         let day = Day::begin_in(environment.into(), queues_in_kafka).await?;
         let kafka = KafkaSettings::plaintext(&bootstrap);
-        let spec = TopicSpec { name: name.clone(), partitions: PARTITIONS as i32, replication: 1 };
+        let spec =
+            TopicSpec { name: name.clone(), partitions: PARTITIONS as i32, replication: 1, retention: None };
         create_missing_topics(&kafka, &[spec]).await.unwrap();
         let producer = producer_config(&kafka, PATIENCE).create().unwrap();
         Some(Self { day, kafka, bootstrap, name, producer, published: 0 })
