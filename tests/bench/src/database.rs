@@ -56,7 +56,7 @@ impl Database {
         client
     }
 
-    /// Empties every table that grows with payloads.
+    /// Empties every table that grows with payloads; topics are read from their beginning again.
     ///
     /// # Panics
     /// If the server does not answer.
@@ -64,7 +64,7 @@ impl Database {
         self.connect()
             .await
             .batch_execute(
-                "truncate moment, receipt, receipt_key, evaluation_request, dead_letter; checkpoint",
+                "truncate moment, receipt, receipt_key, evaluation_request, dead_letter, topic_offset; checkpoint",
             )
             .await
             .expect("the tables are there");

@@ -32,20 +32,24 @@ pub(crate) fn instant(number: u64) -> Timestamp {
     .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// The n-th payload: one moment of three metrics.
+pub(crate) fn body(number: u64) -> String {
+    format!(
+        r#"{{"device":"bench-{}","time":{},"temperature":{:.1},"humidity":{},"battery_voltage":3.6}}"#,
+        number % DEVICES,
+        instant(number).as_millisecond(),
+        20.0 + (number % 100) as f64 / 10.0,
+        40 + number % 20,
+    )
+}
+
 pub(crate) fn recorded(number: u64) -> Vec<u8> {
     RecordedRequest {
         method: "POST".to_owned(),
         path: "/hooks/bench".to_owned(),
         query: String::new(),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        body: format!(
-            r#"{{"device":"bench-{}","time":{},"temperature":{:.1},"humidity":{},"battery_voltage":3.6}}"#,
-            number % DEVICES,
-            instant(number).as_millisecond(),
-            20.0 + (number % 100) as f64 / 10.0,
-            40 + number % 20,
-        )
-        .into(),
+        body: body(number).into(),
     }
     .to_bytes()
 }
