@@ -86,7 +86,7 @@ pub fn stage(name: &str, database_url: &str, pipeline: &std::path::Path, sink: &
         .env_clear()
         .env("DATABASE_URL", database_url)
         .env("FRESHET_PIPELINE", pipeline)
-        .env("SCRATCH_DIR", pipeline.with_file_name("scratch"))
+        .env("SCRATCH_DIR", path(name).with_file_name("bench-scratch"))
         .env("K_SINK", sink)
         .env("RUST_LOG", "warn")
         .env("BENCH_KEY", "bench-key");
