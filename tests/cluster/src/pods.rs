@@ -75,6 +75,8 @@ pub struct Ran {
     pub until_gone: f64,
     /// The stages that had a pod.
     pub stages: BTreeSet<String>,
+    /// The names of those pods.
+    pub pods: BTreeSet<String>,
 }
 
 /// Counts the pods of the stages from its start to its end.
@@ -107,6 +109,7 @@ impl Meter {
                         sum.until_told += passed;
                     }
                     sum.stages.insert(stage.to_owned());
+                    sum.pods.extend(pod.metadata.name.clone());
                 }
             }
         });
