@@ -5,6 +5,10 @@ use url::Url;
 
 use crate::Failure;
 
+const EMPTY: &str = "
+    truncate device, stream, metric, moment, receipt, receipt_key, evaluation_request, alert_state, alert_transition, notification,
+             receiver_budget, dead_letter";
+
 /// The database. [`Database::remove`] removes it.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -48,6 +52,14 @@ impl Database {
     /// Where the server does not answer.
     pub async fn number(&self, query: &str) -> Result<i64, Failure> {
         Ok(self.connect().await?.query_one(query, &[]).await?.get(0))
+    }
+
+    /// Empties every table of what was measured and of what came of it; heartbeats stay. Nothing may run that has rows in memory.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn empty(&self) -> Result<(), Failure> {
+        Ok(self.connect().await?.batch_execute(EMPTY).await?)
     }
 
     /// As if the server had stopped, for this database alone: every connection ends, none begins.

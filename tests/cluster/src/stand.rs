@@ -7,7 +7,7 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 use reqwest::Client;
 use serde_json::{Value, json};
-use topology::STAGES;
+use topology::{Mode, STAGES};
 use url::Url;
 use uuid::Uuid;
 
@@ -82,7 +82,7 @@ impl Stand {
         receiver::put_up(&self.cluster, &self.settings).await
     }
 
-    /// The values of the release; a test changes what it wants otherwise.
+    /// The values of the release, which with this Broker are those of direct mode; a test changes what it wants otherwise.
     pub fn values(&self) -> Value {
         let secret = |key: &str| json!({"secret": "demo", "key": key});
         let stages = STAGES.iter().map(|stage| {
@@ -110,9 +110,15 @@ impl Stand {
         values
     }
 
+    /// `values` changed to this mode; topic mode needs more, see [`Self::in_topic_mode`].
+    pub fn in_mode(mut values: Value, mode: Mode) -> Value {
+        values["mode"] = json!(mode.word());
+        values
+    }
+
     /// `values` changed to topic mode, with the Kafka at `bootstrap`.
-    pub fn in_topic_mode(mut values: Value, bootstrap: &str) -> Value {
-        values["mode"] = json!("topic");
+    pub fn in_topic_mode(values: Value, bootstrap: &str) -> Value {
+        let mut values = Self::in_mode(values, Mode::Topic);
         values["topic"] = json!({"partitions": 4, "replicationFactor": 1});
         values["kafka"] = json!({"bootstrapServers": bootstrap});
         values

@@ -1,7 +1,7 @@
 //! A pod of each stage is deleted without grace, in the middle of traffic.
 
 use serde_json::{Value, json};
-use topology::STAGES;
+use topology::{Mode, STAGES};
 
 use super::Came;
 use crate::cluster::PING_SOURCE;
@@ -15,11 +15,10 @@ const BETWEEN: u64 = 20;
 /// Starts `dead-letter`, for which there is nothing to do while nothing fails.
 const WAKE_DEAD_LETTER: &str = "wake-dead-letter";
 
-pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
-    // For the scenarios that follow, too.
-    stand.install(&stand.values_with_quick_tick()).await?;
+pub(super) async fn run(stand: &Stand, mode: Mode) -> Result<Came, Failure> {
+    stand.install(&Stand::in_mode(stand.values_with_quick_tick(), mode)).await?;
     stand.cluster.put(PING_SOURCE, WAKE_DEAD_LETTER, ping(&stand.service("dead-letter"))).await?;
-    let traffic = Steady::start(stand, "killed").await?;
+    let traffic = Steady::start(stand, &format!("killed-{}", mode.word())).await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     let killed = kill_each(stand, &traffic, &STAGES.map(|stage| stage.name)).await?;
     stand.cluster.remove(PING_SOURCE, WAKE_DEAD_LETTER).await?;
