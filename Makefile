@@ -82,7 +82,7 @@ test-postgres: ## What speaks to PostgreSQL, with the oldest and the newest that
 test-faults: ready-test build-test ## Seeds of the pipeline tests, 200 of them
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
 
-test-long: ready-test ## What a burst costs beside a million devices, statement by statement; FRESHET_LONG is another size. What a payload leaves
+test-long: ready-test bench-spike ## bench-spike; what a burst costs beside a million devices, statement by statement (FRESHET_LONG is another size); what a payload leaves
 	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test growth --test sizes -- --nocapture
 
 fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
