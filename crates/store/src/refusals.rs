@@ -1,7 +1,7 @@
 //! When payloads were refused that are to be persisted before they are answered. Their senders have them still, and may send them
 //! again: until then nobody knows that a device is silent.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deadpool_postgres::GenericClient;
 use jiff::{SignedDuration, Timestamp};
@@ -14,18 +14,51 @@ pub(crate) const RECORD: &str = "insert into refusal (at) values ($1) on conflic
 /// How long they are of use to anybody.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// The latest refusal that is not recorded yet.
+/// Recorded no more often than this: a source above its rate has payloads refused at any time.
+const EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// What is not recorded yet.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Option<Timestamp>>);
+pub(crate) struct Refusals(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// The latest refusal that is not recorded.
+    latest: Option<Timestamp>,
+    /// The one that was recorded last.
+    recorded: Option<Timestamp>,
+}
 
 impl Refusals {
     pub(crate) fn note(&self, at: Timestamp) {
-        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *latest = (*latest).max(Some(at));
+        let mut noted = self.noted();
+        noted.latest = noted.latest.max(Some(at));
     }
 
+    /// What is to be recorded by now.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        let mut noted = self.noted();
+        let latest = noted.latest?;
+        let is_due = noted.recorded.is_none_or(|recorded| latest.duration_since(recorded).abs() >= EVERY);
+        is_due.then(|| {
+            *noted = Noted { latest: None, recorded: Some(latest) };
+            latest
+        })
+    }
+
+    /// What is not recorded.
     pub(crate) fn take(&self) -> Option<Timestamp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.noted().latest.take()
+    }
+
+    /// That one was not recorded after all.
+    pub(crate) fn give_back(&self, at: Timestamp) {
+        self.noted().recorded = None;
+        self.note(at);
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -50,4 +83,29 @@ pub async fn newest(transaction: &Transaction<'_>, now: Timestamp) -> Result<Opt
     let sql = "with gone as (delete from fallback where at < $1) delete from refusal where at < $1";
     transaction.0.execute(sql, &[&since]).await?;
     Ok(latest(&transaction.0).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::Refusals;
+
+    #[test]
+    fn the_first_is_due_at_once_and_the_others_a_second_apart() {
+        let refusals = Refusals::default();
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        assert_eq!(refusals.due(), None);
+        refusals.note(at(5));
+        assert_eq!(refusals.due(), Some(at(5)));
+        refusals.note(at(900));
+        refusals.note(at(800));
+        assert_eq!(refusals.due(), None);
+        refusals.note(at(1005));
+        assert_eq!(refusals.due(), Some(at(1005)));
+        refusals.give_back(at(1005));
+        assert_eq!(refusals.due(), Some(at(1005)));
+        refusals.note(at(1100));
+        assert_eq!((refusals.due(), refusals.take(), refusals.take()), (None, Some(at(1100)), None));
+    }
 }

@@ -251,11 +251,11 @@ impl Worker {
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let refused = self.shared.refusals.take();
+        let refused = self.shared.refusals.due();
         let write = transaction::write(&client, &self.shared.strategy, (&payloads, refused));
         let written = tokio::time::timeout(LIMIT, write).await;
         if let (Some(at), Err(_) | Ok(Err(_))) = (refused, &written) {
-            self.shared.refusals.note(at);
+            self.shared.refusals.give_back(at);
         }
         match written {
             Ok(written) => {
