@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
 use actix_web::web::ServiceConfig;
 use cloudevents::Event;
 use futures_util::FutureExt as _;
@@ -14,6 +15,7 @@ use crate::outcome::{Delivery, Outcome, Stage};
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handle = dyn Fn(Event, Delivery) -> BoxFuture<Outcome> + Send + Sync;
 type Routes = dyn Fn(&mut ServiceConfig) + Send + Sync;
+type OnRefused = dyn Fn(&HttpRequest) + Send + Sync;
 type Hook = Box<dyn FnOnce() -> BoxFuture<()> + Send>;
 
 /// A service: a stage, routes of its own, or both.
@@ -22,6 +24,7 @@ pub struct App {
     pub(crate) stage: Option<Arc<Handle>>,
     pub(crate) keeper: Option<Arc<dyn KeepFailed>>,
     pub(crate) routes: Vec<Arc<Routes>>,
+    pub(crate) on_refused: Option<Arc<OnRefused>>,
     pub(crate) on_shutdown: Option<Arc<std::sync::Mutex<Option<Hook>>>>,
 }
 
@@ -57,6 +60,13 @@ impl App {
     #[must_use]
     pub fn routes(mut self, routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
         self.routes.push(Arc::new(routes));
+        self
+    }
+
+    /// Has `hook` know of each request that is answered 429 before the service sees it, because too much is under way.
+    #[must_use]
+    pub fn on_refused(mut self, hook: impl Fn(&HttpRequest) + Send + Sync + 'static) -> Self {
+        self.on_refused = Some(Arc::new(hook));
         self
     }
 

@@ -27,6 +27,10 @@ const FLUSH: Duration = Duration::from_millis(20);
 /// For the head of a request; slower senders are cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Where it is asked whether the process is well,
+const HEALTHY: &str = "/healthz";
+/// and whether it is to be sent requests.
+const READY: &str = "/readyz";
 
 /// What a server is started with.
 #[derive(Clone)]
@@ -147,11 +151,9 @@ fn routes(config: &mut web::ServiceConfig, deliveries: &Deliveries) {
     let unread = |status: StatusCode| {
         web::to(move |payload: web::Payload| async move { close_unread(HttpResponse::new(status), payload) })
     };
-    config.service(
-        web::resource("/healthz").get(healthy).default_service(unread(StatusCode::METHOD_NOT_ALLOWED)),
-    );
     config
-        .service(web::resource("/readyz").get(ready).default_service(unread(StatusCode::METHOD_NOT_ALLOWED)));
+        .service(web::resource(HEALTHY).get(healthy).default_service(unread(StatusCode::METHOD_NOT_ALLOWED)));
+    config.service(web::resource(READY).get(ready).default_service(unread(StatusCode::METHOD_NOT_ALLOWED)));
     for routes in &deliveries.app.routes {
         routes(config);
     }
@@ -174,7 +176,7 @@ async fn ready(deliveries: web::Data<Deliveries>, payload: web::Payload) -> Http
     close_unread(HttpResponse::new(status), payload)
 }
 
-/// Counts, bounds and measures every request.
+/// Counts, bounds and measures every request; a process that has much to do is well, and is asked all the same.
 async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -183,14 +185,16 @@ async fn observe(
     let Some(deliveries) = request.app_data::<web::Data<Deliveries>>().cloned() else {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
-    let mut answer = match deliveries.flow.enter() {
-        Some(in_flight) => {
-            let answer = next.call(request).await?.map_into_boxed_body();
-            drop(in_flight);
-            answer
+    let in_flight = deliveries.flow.enter();
+    let mut answer = if in_flight.is_some() || [HEALTHY, READY].contains(&request.path()) {
+        next.call(request).await?.map_into_boxed_body()
+    } else {
+        if let Some(on_refused) = &deliveries.app.on_refused {
+            on_refused(request.request());
         }
-        None => request.into_response(overloaded()),
+        request.into_response(overloaded())
     };
+    drop(in_flight);
     if deliveries.flow.is_draining() {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -25,7 +25,7 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// `DELIVERY_TIMEOUT_MS`: the time-out of one request to this stage (Knative's `timeoutSeconds`); 60 s.
     pub delivery_timeout: Duration,
-    /// `MAX_IN_FLIGHT`: requests at once, above which the answer is 429; 512.
+    /// `MAX_IN_FLIGHT`: requests at once, above which the answer is 429 but to probes; 512.
     pub max_in_flight: usize,
     /// `MAX_EVENT_BYTES`: the largest event; 1 MiB, which is what a Kafka record holds.
     pub max_event_bytes: usize,

@@ -290,6 +290,24 @@ async fn more_events_at_once_than_the_bound_are_refused_until_one_is_done() {
 }
 
 #[tokio::test]
+async fn a_service_knows_of_what_is_refused_before_it_and_probes_are_answered() {
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&refused);
+    let app = App::new().stage(Obedient::default());
+    let app = app.on_refused(move |request| noted.lock().unwrap().push(request.path().to_owned()));
+    let mut options = ServerOptions::default();
+    options.settings.max_in_flight = 0;
+    let server = RunningServer::start(app, options).unwrap();
+    assert_eq!(event(&server, "done").send().await.unwrap().status().as_u16(), 429);
+    for probe in ["/healthz", "/readyz"] {
+        let answer = client().get(format!("{}{probe}", server.url())).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{probe}");
+    }
+    assert_eq!(*refused.lock().unwrap(), ["/"]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_what_is_in_flight_and_not_for_idle_connections() {
     let stage = Obedient::default();
     let (release, holding) = (Arc::clone(&stage.release), Arc::clone(&stage.holding));

@@ -1,5 +1,6 @@
 //! What becomes of an accepted request before it is answered.
 
+use jiff::Timestamp;
 use sink::Sink;
 
 use crate::direct::Direct;
@@ -19,6 +20,13 @@ impl<S: Sink + Clone + 'static> HandOver<S> {
         match self {
             Self::Queue(sink) => Self::Queue(sink.clone()),
             Self::Direct(direct) => Self::Direct(direct.on_this_thread()),
+        }
+    }
+
+    /// Notes that a payload was refused at this time, where that is to be known: in direct mode.
+    pub(crate) fn note_refusal(&self, at: Timestamp) {
+        if let Self::Direct(direct) = self {
+            direct.note_refusal(at);
         }
     }
 }

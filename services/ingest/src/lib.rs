@@ -18,5 +18,5 @@ pub use direct::{Direct, DirectParts};
 pub use hand_over::HandOver;
 pub use handshake::Confirmer;
 pub use next_stages::NextStages;
-pub use routes::{Ingest, routes};
+pub use routes::{Ingest, app};
 pub use sources::Sources;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ingest::{Config, Confirmer, Direct, DirectConfig, DirectParts, HandOver, Ingest, routes};
+use ingest::{Config, Confirmer, Direct, DirectConfig, DirectParts, HandOver, Ingest, app};
 use kafka::EitherSink;
 use runtime::ConfigErrors;
 use stage::{App, Runtime};
@@ -57,5 +57,5 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
         }
         sink.flush(limit).await;
     };
-    Ok(App::new().routes(routes(ingest)).on_shutdown(flush))
+    Ok(app(ingest).on_shutdown(flush))
 }

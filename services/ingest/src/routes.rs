@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use runtime::Clock;
 use runtime::trace::TraceContext;
 use sink::Sink;
+use stage::App;
 use stage::body::close_unread;
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
@@ -45,19 +46,19 @@ pub struct Ingest<S> {
     pub confirmer: Confirmer,
 }
 
-/// The routes of `ingest`: its hooks, and what clients of a format ask for by themselves.
-pub fn routes<S: Sink + Clone + 'static>(
-    ingest: Ingest<S>,
-) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
+/// The service: its hooks, and what clients of a format ask for by themselves.
+pub fn app<S: Sink + Clone + 'static>(ingest: Ingest<S>) -> App {
     let ingest = web::Data::new(ingest);
-    move |config| {
+    let (refused, is_direct) = (ingest.clone(), matches!(ingest.hand_over, HandOver::Direct(_)));
+    let app = App::new().routes(move |config| {
         config
             .app_data(ingest.clone())
             // Called once in each thread that serves.
             .app_data(web::Data::new(ingest.hand_over.on_this_thread()))
             // The address is read by hand: a pattern of the router costs each request a regular expression.
             .default_service(web::to(hook::<S>));
-    }
+    });
+    if is_direct { app.on_refused(move |request| refused.note_refused(request)) } else { app }
 }
 
 async fn hook<S: Sink + Clone + 'static>(
@@ -130,6 +131,24 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
         }
     }
 
+    /// Notes a request that was refused before it was looked at, where it may hold a payload.
+    fn note_refused(&self, request: &HttpRequest) {
+        if self.may_hold_payload(request) {
+            let reason = "more requests at once than this process takes";
+            tracing::warn!(status = 429, reason, "a request was not taken");
+            self.hand_over.note_refusal(self.clock.now());
+        }
+    }
+
+    /// Whether it is a request to a source, of one who may send to it as far as its head shows.
+    fn may_hold_payload(&self, request: &HttpRequest) -> bool {
+        let Some((name, tail)) = address(request) else { return false };
+        let Some((_, webhook)) = self.sources.get(&name) else { return false };
+        [Method::GET, Method::POST, Method::PUT].contains(request.method())
+            && matches!(self.health(request), Ok(None))
+            && webhook.guard.check_head(request, tail) != Verdict::Refused
+    }
+
     /// Find the source, check who sends, check the form, hand over.
     async fn take(
         &self,
@@ -151,7 +170,10 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
         }
         let (body, signed) = self.authenticated_body(request, payload, webhook, tail, received_at).await?;
         if let Some(limiter) = &webhook.limiter {
-            limiter.admit(received_at).map_err(Problem::above_rate)?;
+            limiter.admit(received_at).map_err(|wait| {
+                hand_over.note_refusal(received_at);
+                Problem::above_rate(wait)
+            })?;
         }
         let body = body::decompressed(request, body, self.max_body_bytes)?;
         let recorded = record(&head(request), body, origin, &webhook.guard.traces(tail))?;

@@ -204,10 +204,13 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 }
             })
         };
-        taken.inspect_err(|_| {
-            self.shared.parts.metrics.refusal();
-            self.persist.note_refusal(received_at);
-        })
+        taken.inspect_err(|_| self.note_refusal(received_at))
+    }
+
+    /// Notes that a payload was refused at this time: its sender has it still.
+    pub(crate) fn note_refusal(&self, at: Timestamp) {
+        self.shared.parts.metrics.refusal();
+        self.persist.note_refusal(at);
     }
 
     fn fell_back(&self, at: Timestamp) {

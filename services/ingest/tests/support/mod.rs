@@ -15,7 +15,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::Event;
 use event_model::{RecordedRequest, cloudevent};
-use ingest::{Confirmer, HandOver, Ingest, NextStages, Sources, routes};
+use ingest::{Confirmer, HandOver, Ingest, NextStages, Sources, app};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use reqwest::{Client, RequestBuilder};
@@ -140,7 +140,7 @@ impl World {
             confirmer: confirmer.or_else(|| Confirmer::new(&mut env)).unwrap(),
         };
         env.finish().unwrap();
-        let server = RunningServer::start(App::new().routes(routes(ingest)), options).unwrap();
+        let server = RunningServer::start(app(ingest), options).unwrap();
         let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
         Self { queue, clock, server, sink, client }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cloudevents::Event;
 use event_model::RecordedRequest;
-use ingest::{Confirmer, Direct, DirectParts, HandOver, Ingest, NextStages, Sources, routes};
+use ingest::{Confirmer, Direct, DirectParts, HandOver, Ingest, NextStages, Sources, app};
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
 use pipeline_config::Pipeline;
@@ -13,7 +13,7 @@ use runtime::trace::TraceContext;
 use runtime::{ClientOptions, Clock, Env, Prewarm};
 use sink::{Sink, SinkError};
 use stage::telemetry::PersistMetrics;
-use stage::{App, RunningServer, ServerOptions};
+use stage::{RunningServer, ServerOptions};
 use store::DatabaseSettings;
 use testkit::TestDatabase;
 
@@ -93,8 +93,7 @@ impl Door {
         };
         env.finish().expect("every secret is given");
         let options = ServerOptions { clock: clock.clone(), ..ServerOptions::default() };
-        let server = RunningServer::start(App::new().routes(routes(ingest)), options)
-            .expect("a loopback port is free");
+        let server = RunningServer::start(app(ingest), options).expect("a loopback port is free");
         let client = runtime::http_client(&ClientOptions::default()).expect("a client can be built");
         Self { pipeline, kept, clock, server, client }
     }
