@@ -32,7 +32,7 @@ fn build(mut runtime: Runtime) -> Result<App, ConfigErrors> {
                 sink: sink.clone(),
                 falls_back,
                 commit_timeout,
-                places: runtime.settings.max_in_flight,
+                max_in_flight: runtime.settings.max_in_flight,
                 sources: config.sources.count(),
                 threads: runtime.settings.server_threads,
                 clock: runtime.clock.clone(),

@@ -62,7 +62,7 @@ impl World {
             sink: Unused,
             falls_back: false,
             commit_timeout: Duration::from_secs(10),
-            places: 100,
+            max_in_flight: 100,
             sources: sources.count(),
             threads: 1,
             clock: clock.clone(),

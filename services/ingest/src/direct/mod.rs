@@ -60,8 +60,8 @@ pub struct DirectParts<S> {
     pub falls_back: bool,
     /// For a payload to be committed.
     pub commit_timeout: Duration,
-    /// Payloads under way at once to the database, and again to the Broker.
-    pub places: usize,
+    /// Requests under way at once, above which the shell refuses them: what one source may hold stays below.
+    pub max_in_flight: usize,
     /// How many sources there are.
     pub sources: usize,
     /// Threads that serve requests.
@@ -135,14 +135,14 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage });
         let metrics = parts.metrics.clone();
         persist.observe_batches(move |payloads| metrics.batch(payloads));
-        let places = || Places::new(parts.places, parts.sources);
+        let [at_database, at_broker] = Places::at_both(parts.max_in_flight, parts.sources, parts.falls_back);
         let shared = Shared {
             keeper,
             hints: Hints::start(parts.sink.clone()),
             breaker: Breaker::default(),
             fallbacks: Arc::default(),
-            database: places(),
-            broker: places(),
+            database: at_database,
+            broker: at_broker,
             writers: Mutex::new(Writers { most, made: VecDeque::new() }),
             parts,
         };

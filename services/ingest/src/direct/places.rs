@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What one place holds of a body, in bytes; a larger body takes several.
 const PLACE_BYTES: usize = 64 * 1024;
 
-/// A number of places. A source that takes no more than its share always finds one; half of them go to who comes first.
+/// A number of places. Three quarters go to who comes first; the last one is shared by all sources but one, so that whatever one source
+/// holds, each of the others finds its share. Three, because Knative adds a pod at 70 % of `containerConcurrency`, which one source
+/// must be able to reach.
 #[derive(Debug)]
 pub(super) struct Places {
-    most: usize,
+    /// For who comes first.
+    common: usize,
     share: usize,
     taken: AtomicUsize,
 }
@@ -25,10 +28,19 @@ pub(super) struct Place<'a> {
 }
 
 impl Places {
-    /// At most one and a half times `most`, and a share for each of `sources`.
-    pub(super) fn new(most: usize, sources: usize) -> Self {
-        let share = (most / sources.max(1)).max(1);
-        Self { most, share, taken: AtomicUsize::new(0) }
+    /// Those at the database and those at the Broker, for `most` requests under way at once: a payload is at one of the two, or,
+    /// where none `falls_back`, at the database alone.
+    pub(super) fn at_both(most: usize, sources: usize, falls_back: bool) -> [Self; 2] {
+        let each = if falls_back { most / 2 } else { most };
+        [Self::new(each, sources), Self::new(each, sources)]
+    }
+
+    /// At most `most`, but for a source's first place; all for the only one of `sources`.
+    fn new(most: usize, sources: usize) -> Self {
+        let others = sources.saturating_sub(1);
+        let shared = if others > 0 { most / 4 } else { 0 };
+        let share = (shared / others.max(1)).max(1);
+        Self { common: most - shared, share, taken: AtomicUsize::new(0) }
     }
 
     /// Places for a body of `bytes`; `None` where the source has its share and others may want theirs.
@@ -38,7 +50,7 @@ impl Places {
         let taken = self.taken.fetch_add(count, Ordering::Relaxed);
         let own = source.0.fetch_add(count, Ordering::Relaxed);
         let place = Place { places: self, source, count };
-        (own < self.share || taken < self.most / 2).then_some(place)
+        (own < self.share || taken < self.common).then_some(place)
     }
 }
 
@@ -51,18 +63,46 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PLACE_BYTES, Places, Taken};
+    use super::{PLACE_BYTES, Place, Places, Taken};
+
+    /// All places that the source finds now.
+    fn all<'a>(places: &'a Places, source: &'a Taken) -> Vec<Place<'a>> {
+        std::iter::from_fn(|| places.enter(source, 100)).collect()
+    }
 
     #[test]
     fn a_noisy_source_leaves_the_others_their_share() {
-        let places = Places::new(40, 4);
-        let (noisy, quiet) = (Taken::default(), Taken::default());
-        let held: Vec<_> = std::iter::from_fn(|| places.enter(&noisy, 100)).collect();
-        assert_eq!(held.len(), 20);
-        let own: Vec<_> = std::iter::from_fn(|| places.enter(&quiet, 100)).collect();
-        assert_eq!(own.len(), 10);
+        let places = Places::new(40, 3);
+        let (noisy, quiet, last) = (Taken::default(), Taken::default(), Taken::default());
+        let held = all(&places, &noisy);
+        assert_eq!(held.len(), 30);
+        let shares = [all(&places, &quiet), all(&places, &last)];
+        assert_eq!(shares.each_ref().map(Vec::len), [5, 5]);
         drop(held);
         assert!(places.enter(&noisy, 100).is_some());
+    }
+
+    #[test]
+    fn one_source_fills_neither_a_process_nor_keeps_it_below_what_adds_another() {
+        // `containerConcurrency` of the chart, and what `freshet up` sets.
+        for most in [250, 2048] {
+            for (sources, falls_back) in [(2, true), (2, false), (100, true), (100, false)] {
+                let [database, broker] = Places::at_both(most, sources, falls_back);
+                let (at_database, at_broker) = (Taken::default(), Taken::default());
+                let mut held = all(&database, &at_database);
+                if falls_back {
+                    held.extend(all(&broker, &at_broker));
+                }
+                assert!(held.len() * 5 < most * 4, "{} of {most}", held.len());
+                assert!(held.len() * 10 > most * 7, "{} of {most}", held.len());
+            }
+        }
+    }
+
+    #[test]
+    fn the_only_source_has_all_places() {
+        let places = Places::new(40, 1);
+        assert_eq!(all(&places, &Taken::default()).len(), 40);
     }
 
     #[test]

@@ -75,6 +75,24 @@ fn scale_concurrency_and_time_are_the_declared_ones() {
 }
 
 #[test]
+fn in_direct_mode_ingest_knows_how_many_requests_it_is_given() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let bound = |values: &str, set: &str| {
+        let objects = Chart::new(tools).ci(values).set(set).objects();
+        object(&objects, "Service", "farm-ingest").variable("MAX_IN_FLIGHT")
+    };
+    let declared = STAGES.iter().find(|stage| stage.public).expect("one is").container_concurrency;
+    let declared = Some(json!(declared.to_string()));
+    assert_eq!(bound("broker-in-memory", "mode=direct"), declared);
+    assert_eq!(bound("kafka", "mode=direct"), declared);
+    assert_eq!(bound("kafka", "mode=broker"), None);
+    let concurrency = "mode=direct,stages.ingest.containerConcurrency=40";
+    assert_eq!(bound("kafka", concurrency), Some(json!("40")));
+    let own = "mode=direct,stages.ingest.env.MAX_IN_FLIGHT=60";
+    assert_eq!(bound("kafka", own), Some(json!("60")));
+}
+
+#[test]
 fn each_subscription_is_one_trigger_with_its_whole_delivery() {
     let Some(tools) = Tools::of_this_test() else { return };
     for (values, objects) in matrix(tools) {

@@ -69,7 +69,7 @@ impl Door {
                 sink: kept.clone(),
                 falls_back: false,
                 commit_timeout: BODY_TIMEOUT,
-                places: 100,
+                max_in_flight: 100,
                 sources: 1,
                 threads: 1,
                 clock: clock.clone(),
