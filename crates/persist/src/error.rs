@@ -45,8 +45,12 @@ impl PersistError {
         }
     }
 
-    /// Whether the database was not there.
-    pub(crate) fn is_of_database(&self) -> bool {
-        !self.is_final() && !matches!(self, Self::NotInForce | Self::Topic(TopicWriteError::Fenced(_)))
+    /// Whether the database was not there, or too slow: another payload would have fared no better.
+    pub fn is_of_database(&self) -> bool {
+        match self {
+            Self::Write(error) => matches!(error, WriteError::Unavailable(_)),
+            Self::NotInForce | Self::Topic(TopicWriteError::Fenced(_)) => false,
+            _ => !self.is_final(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Direct mode within this process: who is refused is noted.
+//! Direct mode within this process: who is refused is noted, and what one is refused for keeps out no other.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,6 +24,9 @@ sources:
   open: {format: senml_json}
   guarded: {format: senml_json, credentials: [{header: X-Api-Key, secret: {env: SECRET}}]}
   slow: {format: senml_json, rate: 2/m}
+  mapped:
+    format: json
+    mapping: {device: /device, time: /time, metrics: {temperature: {value: /t, unit: Cel}}}
 ";
 
 /// A Broker of which nothing is asked.
@@ -127,5 +130,18 @@ async fn a_payload_above_its_sources_rate_is_noted() {
     assert_eq!(world.refusals().await, 0);
     assert_eq!(world.status(world.post("/hooks/slow")).await, 429);
     assert_eq!(world.refusals().await, 1);
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_the_database_refuses_keeps_no_other_payload_out() {
+    let Some(world) = World::start(|_| {}).await else { return };
+    let full = "alter table dead_letter add constraint is_full check (false)";
+    world.database.connect().await.batch_execute(full).await.unwrap();
+    let senseless = world.client.post(format!("{}/hooks/mapped", world.server.url()));
+    let senseless =
+        senseless.header("content-type", "application/json").body(r#"{"device": "d", "t": {"raw": "?"}}"#);
+    assert_eq!(world.status(senseless).await, 503);
+    assert_eq!(world.status(world.post("/hooks/open")).await, 202);
     world.server.stop().await;
 }

@@ -28,7 +28,7 @@ use payload::{Accepted, Carried, Refusal};
 use persist::{Arrival, Persist, PersistError, PersistParts, Publication};
 use pipeline_config::Pipeline;
 use runtime::trace::TraceContext;
-use runtime::{Clock, FailedEvent, KeepFailed as _, Prewarm};
+use runtime::{Clock, FailedEvent, KeepFailed as _, NotKept, Prewarm};
 use sink::Sink;
 use stage::telemetry::PersistMetrics;
 use store::dead_letters::DeadLetterKeeper;
@@ -119,8 +119,34 @@ pub(crate) struct Offer<'a> {
 enum NotCommitted {
     /// Too much is under way.
     Full,
-    /// It is away, slow, or was a moment ago.
+    /// It is away, slow, or was a moment ago; or it refuses this payload.
     Away,
+}
+
+/// Why a payload was not written, or is not known to be.
+#[derive(Debug)]
+enum NotWritten {
+    /// By itself.
+    Payload(PersistError),
+    /// As the dead letter that it is.
+    DeadLetter(NotKept),
+}
+
+impl NotWritten {
+    /// Whether another payload would have fared no better.
+    fn is_of_database(&self) -> bool {
+        match self {
+            Self::Payload(error) => error.is_of_database(),
+            Self::DeadLetter(error) => matches!(error, NotKept::Unavailable(_)),
+        }
+    }
+
+    fn error(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Payload(error) => error,
+            Self::DeadLetter(error) => error,
+        }
+    }
 }
 
 impl<S: Sink + Clone + 'static> Direct<S> {
@@ -245,17 +271,20 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 self.publish(publications).await;
                 Ok(())
             }
-            Ok(Err(error)) => {
-                let error: &(dyn Error + 'static) = &*error;
-                tracing::error!(error, "a payload was not persisted");
-                Err(self.failed())
+            Ok(Err(not_written)) => {
+                tracing::error!(error = not_written.error(), "a payload was not persisted");
+                if not_written.is_of_database() {
+                    self.failed();
+                }
+                Err(NotCommitted::Away)
             }
             Err(_) => {
                 tracing::error!(
                     limit_ms = self.shared.parts.commit_timeout.as_millis(),
                     "a payload was not persisted in time"
                 );
-                Err(self.failed())
+                self.failed();
+                Err(NotCommitted::Away)
             }
         }
     }
@@ -267,7 +296,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         accepted: Result<Accepted<'_>, Refusal>,
         received_at: Timestamp,
         trace: Option<&TraceContext>,
-    ) -> Result<Vec<Publication>, Box<dyn Error + Send + Sync>> {
+    ) -> Result<Vec<Publication>, NotWritten> {
         let Shared { keeper, parts, .. } = &*self.shared;
         let at = parts.clock.now();
         let refusal: PersistError = match accepted {
@@ -275,7 +304,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 let arrival = Arrival { delivered_at: received_at, now: at, trace: trace.cloned() };
                 match self.persist.accepted(carried, accepted, arrival).await {
                     Err(error) if error.is_final() => error,
-                    written => return Ok(written?),
+                    written => return written.map_err(NotWritten::Payload),
                 }
             }
             Err(refusal) => refusal.into(),
@@ -283,11 +312,12 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         let error: &(dyn Error + 'static) = &refusal;
         tracing::warn!(error, "a payload is a dead letter");
         let (event, cause, reason) = (carried.whole(), DeadLetterCause::Rejected, refusal.to_string());
-        keeper.keep(FailedEvent { event, cause, reason, at }).await?;
-        Ok(Vec::new())
+        let kept = keeper.keep(FailedEvent { event, cause, reason, at }).await;
+        kept.map(|()| Vec::new()).map_err(NotWritten::DeadLetter)
     }
 
-    fn failed(&self) -> NotCommitted {
+    /// The database did not take a payload.
+    fn failed(&self) {
         if self.shared.breaker.failed() {
             let to = if self.shared.parts.falls_back {
                 "payloads go to the Broker"
@@ -296,7 +326,6 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             };
             tracing::error!("the database takes no payloads: {to}");
         }
-        NotCommitted::Away
     }
 
     /// Hints are sent soon. What is for third parties is sent once, before the sender has its answer.
@@ -319,5 +348,30 @@ async fn record(persist: &Persist, unrecorded: &Unrecorded, fallbacks: Fallbacks
         let error: &(dyn Error + 'static) = &error;
         tracing::warn!(error, "that payloads went to the Broker is not recorded yet");
         unrecorded.give_back(fallbacks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use persist::PersistError;
+    use runtime::NotKept;
+    use store::{StoreError, WriteError};
+
+    use super::NotWritten;
+
+    #[test]
+    fn what_one_payload_fails_for_does_not_keep_others_from_the_database() {
+        let write = |error| NotWritten::Payload(PersistError::Write(error));
+        let (refused, away) = (NotKept::Refused("no".to_owned()), NotKept::Unavailable("away".to_owned()));
+        let of_payload = [write(WriteError::Duplicate), NotWritten::DeadLetter(refused)];
+        assert!(!of_payload.iter().any(NotWritten::is_of_database));
+        let of_database = [
+            write(WriteError::Unavailable(Arc::new(StoreError::Timeout))),
+            NotWritten::Payload(PersistError::Streams(StoreError::Timeout)),
+            NotWritten::DeadLetter(away),
+        ];
+        assert!(of_database.iter().all(NotWritten::is_of_database));
     }
 }
