@@ -328,18 +328,32 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         }
     }
 
-    /// Hints are sent soon. What is for third parties is sent once, before the sender has its answer.
+    /// Hints are sent soon. What is for third parties is sent once, before the sender has its answer; the sink may have longer for a
+    /// hint than a sender waits.
     async fn publish(&self, publications: Vec<Publication>) {
-        for publication in publications {
-            if is_hint(publication.event.ty()) {
-                self.shared.hints.send_soon(publication);
-            } else if let Err(error) =
-                self.shared.parts.sink.send(&publication.event, publication.trace.as_ref()).await
-            {
+        let is_hint = |publication: &Publication| is_hint(publication.event.ty());
+        let (hints, others): (Vec<_>, Vec<_>) = publications.into_iter().partition(is_hint);
+        for hint in hints {
+            self.shared.hints.send_soon(hint);
+        }
+        if !others.is_empty() {
+            publish_within(sink::DEFAULT_TIMEOUT, &self.shared.parts.sink, &others).await;
+        }
+    }
+}
+
+/// Sends each once, all within `limit`; what is not sent by then is given up.
+async fn publish_within<S: Sink>(limit: Duration, sink: &S, publications: &[Publication]) {
+    let published = async {
+        for Publication { event, trace } in publications {
+            if let Err(error) = sink.send(event, trace.as_ref()).await {
                 let error: &(dyn Error + 'static) = &error;
-                tracing::error!(error, event_type = publication.event.ty(), "an event was not published");
+                tracing::error!(error, event_type = event.ty(), "an event was not published");
             }
         }
+    };
+    if tokio::time::timeout(limit, published).await.is_err() {
+        tracing::error!(limit_ms = limit.as_millis(), "events were not published in time");
     }
 }
 
@@ -354,12 +368,42 @@ async fn record(persist: &Persist, unrecorded: &Unrecorded, fallbacks: Fallbacks
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
-    use persist::PersistError;
+    use cloudevents::Event;
+    use event_model::cloudevent;
+    use event_model::event_types::READINGS_RECORDED;
+    use persist::{PersistError, Publication};
     use runtime::NotKept;
+    use runtime::trace::TraceContext;
+    use sink::{Sink, SinkError};
     use store::{StoreError, WriteError};
 
-    use super::NotWritten;
+    use super::{NotWritten, publish_within};
+
+    /// Never answers.
+    #[derive(Default)]
+    struct Silent {
+        asked: AtomicUsize,
+    }
+
+    impl Sink for Silent {
+        async fn send(&self, _: &Event, _: Option<&TraceContext>) -> Result<(), SinkError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_is_for_third_parties_has_one_limit() {
+        let event = cloudevent::new(READINGS_RECORDED, "/ingest", "1");
+        let publications = [(); 3].map(|()| Publication { event: event.clone(), trace: None });
+        let (sink, limit) = (Silent::default(), Duration::from_millis(50));
+        let published = publish_within(limit, &sink, &publications);
+        assert!(tokio::time::timeout(limit * 50, published).await.is_ok());
+        assert_eq!(sink.asked.load(Ordering::Relaxed), 1);
+    }
 
     #[test]
     fn what_one_payload_fails_for_does_not_keep_others_from_the_database() {
