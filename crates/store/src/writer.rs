@@ -200,16 +200,17 @@ impl Worker {
     }
 
     /// Writes payloads of which no two have the same key, and answers them and their duplicates within the batch. Gives back the
-    /// duplicates of those that were duplicates themselves: what repeats a repetition may come too late to repeat what is stored.
+    /// duplicates of those that were duplicates themselves: what repeats a repetition may come too late to repeat what is stored;
+    /// and those of payloads that nobody waited for any more, which are not written.
     async fn commit_distinct(&self, first: Vec<Waiting>, duplicates: Vec<Waiting>) -> Vec<Waiting> {
-        let (mut failed, mut known) = (Vec::new(), Vec::new());
+        let (mut failed, mut unsettled) = (Vec::new(), Vec::new());
         let mut parts = vec![first];
         while let Some(mut part) = parts.pop() {
-            match self.attempt(&part).await {
+            match self.attempt(&mut part, &mut unsettled).await {
                 Ok(written) => {
                     for (Waiting { payload, answer }, written) in part.into_iter().zip(written) {
                         if written == Written::Duplicate && !duplicates.is_empty() {
-                            known.push(payload);
+                            unsettled.push(payload);
                         }
                         // A caller that does not wait any more gets the payload again and finds it stored.
                         let _ = answer.send(Ok(written));
@@ -227,7 +228,7 @@ impl Worker {
             let is_of = |payloads: &[Payload]| {
                 payloads.iter().any(|payload| payload.identity() == duplicate.payload.identity())
             };
-            if is_of(&known) {
+            if is_of(&unsettled) {
                 undecided.push(duplicate);
             } else {
                 let answer = if is_of(&failed) { Err(WriteError::Duplicate) } else { Ok(Written::Duplicate) };
@@ -243,14 +244,26 @@ impl Worker {
         }
     }
 
-    async fn attempt(&self, part: &[Waiting]) -> Result<Vec<Written>, StoreError> {
-        let payloads: Vec<&Payload> = part.iter().map(|waiting| &waiting.payload).collect();
+    /// Writes `part`; what became of each that is left in it, in order. Those that nobody waits for any more once there is a
+    /// connection are `abandoned` instead.
+    async fn attempt(
+        &self,
+        part: &mut Vec<Waiting>,
+        abandoned: &mut Vec<Payload>,
+    ) -> Result<Vec<Written>, StoreError> {
+        let months = batch::months(&payloads_of(part));
         let connecting = async {
             let client = self.database.client().await?;
-            self.shared.partitions.ensure(&client, &batch::months(&payloads)).await?;
+            self.shared.partitions.ensure(&client, &months).await?;
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
+        let closed = part.extract_if(.., |waiting| waiting.answer.is_closed());
+        abandoned.extend(closed.map(|waiting| waiting.payload));
+        if part.is_empty() {
+            return Ok(Vec::new());
+        }
+        let payloads = payloads_of(part);
         let refused = self.shared.refusals.due();
         let write = transaction::write(&client, &self.shared.strategy, (&payloads, refused));
         let written = tokio::time::timeout(LIMIT, write).await;
@@ -270,6 +283,10 @@ impl Worker {
             }
         }
     }
+}
+
+fn payloads_of(part: &[Waiting]) -> Vec<&Payload> {
+    part.iter().map(|waiting| &waiting.payload).collect()
 }
 
 /// Answers all with the error, and gives them back.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use event_model::cloudevent;
 use store::dead_letters::{self, Cause, DeadEvent, DeadLetter, DeadProblem, Filter};
 use store::{Database, KeptRequest, Payload, ReceiptKey, ReceiptOutcome, RecordPlace, Writer, Written};
+use testkit::eventually;
 use tokio::task::JoinSet;
 
 use crate::topic::write_topic;
@@ -104,6 +105,31 @@ async fn writers_that_meet_on_the_same_rows_never_wait_in_a_circle() {
     assert!(written.iter().all(Result::is_ok), "{:?}", written.iter().find(|one| one.is_err()));
     // Whatever the order of the writes, what was received last stands.
     assert_eq!(world.count("readings where value = 399").await, 20);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_once_there_is_a_connection_is_not_written_but_its_duplicate_is() {
+    let Some(world) = World::build().await else { return };
+    let database = Database::new(&world.settings.clone().pool_size(1));
+    let writer = world.writer.on_this_thread(database.clone());
+    let payload = async |id: &str| world.payload(id, at(NOON), &[reading("d", "t", 21.5, at(NOON))]).await;
+    let payloads =
+        [payload("given up").await, payload("given up once").await, payload("given up once").await];
+    let held = database.client().await.unwrap();
+    let [first, second, waited] = payloads.map(|payload| {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.write(payload).await })
+    });
+    // The writer has them, and waits for the one connection.
+    eventually(Duration::from_secs(10), || async { format!("{database:?}").contains("waiting: 1") }).await;
+    for given_up in [first, second] {
+        given_up.abort();
+        assert!(given_up.await.unwrap_err().is_cancelled());
+    }
+    drop(held);
+    assert_eq!(waited.await.unwrap().unwrap(), Written::Stored);
+    assert_eq!(world.count("receipt where event_id = 'given up once'").await, 1);
+    assert_eq!(world.count("receipt").await, 1);
 }
 
 #[tokio::test]
