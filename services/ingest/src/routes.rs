@@ -170,10 +170,7 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
         }
         let (body, signed) = self.authenticated_body(request, payload, webhook, tail, received_at).await?;
         if let Some(limiter) = &webhook.limiter {
-            limiter.admit(received_at).map_err(|wait| {
-                hand_over.note_refusal(received_at);
-                Problem::above_rate(wait)
-            })?;
+            limiter.admit(received_at).map_err(Problem::above_rate)?;
         }
         let body = body::decompressed(request, body, self.max_body_bytes)?;
         let recorded = record(&head(request), body, origin, &webhook.guard.traces(tail))?;

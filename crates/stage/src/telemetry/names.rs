@@ -16,7 +16,7 @@ pub const TOPIC_GAPS: &str = "freshet.topic.gaps";
 
 /// Counter: payloads that the Broker was given in direct mode, in place of the database.
 pub const DIRECT_FALLBACKS: &str = "freshet.direct.fallbacks";
-/// Counter: payloads that neither took, those of a source above its rate and of requests beyond `MAX_IN_FLIGHT` among them.
+/// Counter: payloads that neither took, those of requests beyond `MAX_IN_FLIGHT` among them.
 pub const DIRECT_REFUSALS: &str = "freshet.direct.refusals";
 /// Histogram: payloads of one transaction.
 pub const PERSIST_BATCH_SIZE: &str = "freshet.persist.batch.size";
