@@ -31,7 +31,7 @@ fn read(
     let RecordRange { topic, partition, first, last } = range;
     let consumer = looker(settings)?;
     let (kept_from, end) = consumer.fetch_watermarks(topic, *partition, LIMIT)?;
-    let mut kept = KeptRecords { kept_from, records: Vec::new() };
+    let mut kept = KeptRecords { kept_from, end, records: Vec::new() };
     let (from, behind) = ((*first).max(kept_from), (last + 1).min(end));
     if from >= behind || most == 0 {
         return Ok(kept);

@@ -88,6 +88,8 @@ pub struct RecordRange {
 pub struct KeptRecords {
     /// The offset of the first that the partition keeps.
     pub kept_from: i64,
+    /// The offset that its next record gets.
+    pub end: i64,
     /// Those of them that were asked for, in order.
     pub records: Vec<Record>,
 }

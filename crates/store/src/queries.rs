@@ -89,6 +89,8 @@ pub struct ReceiptRow {
     pub request: Option<Vec<u8>>,
     /// The source whose topic the records are in, where that is not the pipeline's own.
     pub topic_source: Option<String>,
+    /// Whether the topic was deleted and made anew since: what is at these places is not the receipt's.
+    pub topic_made_anew: bool,
 }
 
 /// Which values.
@@ -273,7 +275,10 @@ pub async fn receipt(
     let sql = "
         select id, received_at, source, event_id, format, outcome, readings, problems, lpad(to_hex(pipeline), 16, '0'),
                record_topic, record_partition, record_offset, record_last_offset, coalesce(records, 1), record_problems, request,
-               record_source
+               record_source,
+               coalesce((select nullif(incarnation, 0) <> record_incarnation from topic_offset o
+                         where o.source = coalesce(record_source, '') and o.topic = record_topic
+                           and o.\"partition\" = record_partition), false)
         from receipt where id = $1 and received_at <= coalesce($2::timestamptz, 'infinity')
         order by received_at desc limit 1";
     let Some(row) = client.query_opt(sql, &[&id, &at]).await? else { return Ok(None) };
@@ -295,5 +300,6 @@ pub async fn receipt(
         record_problems: row.try_get(14)?,
         request: row.try_get(15)?,
         topic_source: row.try_get(16)?,
+        topic_made_anew: row.try_get(17)?,
     }))
 }

@@ -1,5 +1,6 @@
 //! `freshet receipts`.
 
+use cloudevents::AttributesReader as _;
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 use kafka::{Content, KeptRecords, PlainRecord, Record, RecordForm, RecordRange};
@@ -88,6 +89,9 @@ async fn show(args: &ShowArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
     let (not_kept, requests) = match (&receipt.request, range(&receipt)) {
         (Some(bytes), _) => (0, vec![kept_here(&receipt, bytes, &pipeline)?]),
+        (None, Some(RecordRange { first, last, .. })) if receipt.topic_made_anew => {
+            (last + 1 - first, Vec::new())
+        }
         (None, Some(range)) => kept_in_kafka(args, &receipt, range, &pipeline).await?,
         (None, None) => (0, Vec::new()),
     };
@@ -129,12 +133,21 @@ async fn kept_in_kafka(
         }
     };
     let asked = kafka::records(settings, (range, form), args.limit as usize).await;
-    let KeptRecords { kept_from, records } =
+    let KeptRecords { kept_from, end, records } =
         asked.map_err(|error| Failure::because("the records cannot be read", &error))?;
-    let not_kept = (kept_from.min(last + 1) - first).max(0);
     let is_range = receipt.last_offset.is_some();
+    if !is_range && !records.iter().all(|record| is_of_event(record, &receipt.event_id)) {
+        return Ok((1, Vec::new()));
+    }
+    let kept = (end.min(last + 1) - kept_from.max(first)).max(0);
+    let not_kept = last + 1 - first - kept;
     let requests = records.into_iter().filter_map(|record| request_of(record, receipt, (pipeline, is_range)));
     Ok((not_kept, requests.collect()))
+}
+
+/// Whether the record is the event's. A topic that was deleted and made anew has another at its place.
+fn is_of_event(record: &Record, id: &str) -> bool {
+    matches!(&record.content, Content::Event(event) if event.id() == id)
 }
 
 /// `None` where the record is none of the receipt's: it is of another source, or has a receipt of its own.
@@ -180,9 +193,11 @@ fn print(shown: &Shown) -> Result<(), Failure> {
     );
     if let (Some(topic), Some(partition), Some(first)) = (&receipt.topic, receipt.partition, receipt.offset) {
         let last = receipt.last_offset.unwrap_or(first);
-        eprintln!("kept by Kafka: topic {topic}, partition {partition}, offsets {first} to {last}");
+        eprintln!("records of Kafka: topic {topic}, partition {partition}, offsets {first} to {last}");
     }
-    if *not_kept > 0 {
+    if receipt.topic_made_anew {
+        eprintln!("Kafka keeps none of them any more: the topic was deleted and made anew");
+    } else if *not_kept > 0 {
         eprintln!("Kafka does not keep {not_kept} of these offsets any more");
     }
     output::rows(Format::Table, requests)

@@ -223,22 +223,26 @@ fn payload(source: &str, number: u8, body: &str) -> cloudevent::KafkaRecord {
     cloudevent::to_kafka(&event)
 }
 
+async fn queue(world: &World, topic: &str, record: cloudevent::KafkaRecord) {
+    let producer: FutureProducer = world.client().create().unwrap();
+    let mut headers = OwnedHeaders::new();
+    for (name, value) in &record.headers {
+        headers = headers.insert(Header { key: name, value: Some(value) });
+    }
+    let value = record.value.unwrap_or_default();
+    let sent = FutureRecord::<str, _>::to(topic).headers(headers).payload(&value);
+    producer.send(sent, Duration::from_secs(10)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_receipt_of_many_records_shows_each_request_while_kafka_keeps_it_and_says_which_it_does_not() {
     let Some(world) = World::build().await else { return };
     let topic = world.kafka.unique("payloads");
     world.freshet(&["migrate", "--topic", &format!("{topic}:1:1"), "-o", "json"]);
-    let producer: FutureProducer = world.client().create().unwrap();
     let bodies = [("greenhouse", "1"), ("barn", "2"), ("greenhouse", r#""wet""#), ("greenhouse", "4")];
     for ((source, value), number) in bodies.iter().zip(0..) {
-        let record = payload(source, number, &format!(r#"{{"device":"gh-1","temperature":{value}}}"#));
-        let mut headers = OwnedHeaders::new();
-        for (name, value) in &record.headers {
-            headers = headers.insert(Header { key: name, value: Some(value) });
-        }
-        let value = record.value.unwrap_or_default();
-        let sent = FutureRecord::<str, _>::to(&topic).headers(headers).payload(&value);
-        producer.send(sent, Duration::from_secs(10)).await.unwrap();
+        let body = format!(r#"{{"device":"gh-1","temperature":{value}}}"#);
+        queue(&world, &topic, payload(source, number, &body)).await;
     }
     let client = world.database.connect().await;
     let sql = "
@@ -266,6 +270,48 @@ async fn a_receipt_of_many_records_shows_each_request_while_kafka_keeps_it_and_s
     let (status, shown) = world.freshet(&show);
     assert_eq!((status, &shown["not_kept"]), (1, &json!(3)));
     assert_eq!(shown["requests"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_receipt_shows_no_record_of_a_topic_that_was_made_anew_since() {
+    let Some(world) = World::build().await else { return };
+    let topic = world.kafka.unique("payloads");
+    world.freshet(&["migrate", "--topic", &format!("{topic}:1:1"), "-o", "json"]);
+    for number in 0..2 {
+        queue(&world, &topic, payload("greenhouse", number, r#"{"device":"gh-1","temperature":20}"#)).await;
+    }
+    let client = world.database.connect().await;
+    let sql =
+        "insert into topic_offset (source, topic, \"partition\", next, incarnation) values ('', $1, 0, 2, 1)";
+    client.execute(sql, &[&topic]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    std::fs::write(&file, PIPELINE).unwrap();
+    let show = |id: &str| {
+        let (status, shown) =
+            world.freshet(&["receipts", "show", id, "--pipeline", file.to_str().unwrap(), "-o", "json"]);
+        (status, shown["not_kept"].as_i64().unwrap(), shown["requests"].as_array().unwrap().len())
+    };
+
+    let sql = "
+        insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, record_topic,
+                             record_incarnation, record_partition, record_offset, record_last_offset, records)
+        values (now(), gen_random_uuid(), 'greenhouse', '0-0..1', 'json', 'stored', 2, 0, $1, 1, 0, 0, 1, 2)
+        returning id::text";
+    let of_range: String = client.query_one(sql, &[&topic]).await.unwrap().get(0);
+    assert_eq!(show(&of_range), (0, 0, 2));
+    client.execute("update topic_offset set incarnation = 2", &[]).await.unwrap();
+    assert_eq!(show(&of_range), (1, 2, 0), "what is there is the new topic's");
+
+    // That of one payload is known by its event's id.
+    for (event_id, wanted) in [("0198aaaa-bbbb-7ccc-8ddd-000000000000", (0, 0, 1)), ("7-af", (1, 1, 0))] {
+        let sql = "
+            insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, record_topic,
+                                 record_partition, record_offset)
+            values (now(), gen_random_uuid(), 'greenhouse', $2, 'json', 'stored', 1, 0, $1, 0, 0) returning id::text";
+        let of_one: String = client.query_one(sql, &[&topic, &event_id]).await.unwrap().get(0);
+        assert_eq!(show(&of_one), wanted, "{event_id}");
+    }
 }
 
 /// A pipeline file whose source `floor` reads these topics, as `kafka` has them.
