@@ -303,7 +303,20 @@ pub(crate) fn missing(spans: &[PartitionSpan], rows: &[Row]) -> Result<Vec<i32>,
     Ok(spans.iter().map(|span| span.partition).filter(|partition| !named.contains(partition)).collect())
 }
 
-/// The epoch and `next` of partitions.
+/// How far a partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The partition.
+    pub partition: i32,
+    /// The newest epoch.
+    pub epoch: i64,
+    /// The offset behind what is stored.
+    pub next: i64,
+    /// The last record below it.
+    pub last: Option<LastRecord>,
+}
+
+/// How far `partitions` are.
 ///
 /// # Errors
 /// Those of the database.
@@ -311,13 +324,17 @@ pub async fn standing(
     client: &impl GenericClient,
     topic: &Topic,
     partitions: &[i32],
-) -> Result<Vec<(i32, i64, i64)>, Error> {
+) -> Result<Vec<Standing>, Error> {
     let sql = "
-        select \"partition\", epoch, next from topic_offset
+        select \"partition\", epoch, next, last_offset, last_hash from topic_offset
         where topic = $1 and \"partition\" = any($2) and source = $3";
     let statement = client.prepare_cached(sql).await?;
     let rows = client.query(&statement, &[&&*topic.name, &partitions, &topic.source_text()]).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+    let standing = |row: &Row| {
+        let last = LastRecord::read(row, 3)?;
+        Ok(Standing { partition: row.try_get(0)?, epoch: row.try_get(1)?, next: row.try_get(2)?, last })
+    };
+    rows.iter().map(standing).collect()
 }
 
 /// Takes the marks away that a worker left which ends in order.
@@ -393,9 +410,16 @@ pub async fn slowest_of_sources(
     Ok(is_known.then(|| slowest.unwrap_or(Timestamp::MIN)))
 }
 
+impl LastRecord {
+    /// Its offset is in the column `at`, its hash in the next one.
+    fn read(row: &Row, at: usize) -> Result<Option<Self>, Error> {
+        let last: (Option<i64>, Option<i64>) = (row.try_get(at)?, row.try_get(at + 1)?);
+        Ok(last.0.zip(last.1).map(|(offset, hash)| Self { offset, hash }))
+    }
+}
+
 impl Taken {
     fn read(row: &Row) -> Result<Self, Error> {
-        let last: (Option<i64>, Option<i64>) = (row.try_get(6)?, row.try_get(7)?);
         Ok(Self {
             partition: row.try_get(0)?,
             epoch: row.try_get(1)?,
@@ -403,7 +427,7 @@ impl Taken {
             next: row.try_get(3)?,
             begun: row.try_get(4)?,
             deaths: row.try_get(5)?,
-            last: last.0.zip(last.1).map(|(offset, hash)| LastRecord { offset, hash }),
+            last: LastRecord::read(row, 6)?,
         })
     }
 }

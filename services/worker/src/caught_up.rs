@@ -1,4 +1,5 @@
-//! Notes in `topic_offset` when every record that a partition held at an instant is stored, also where nothing comes.
+//! Looks now and then at a topic that is read. Notes in `topic_offset` when every record that a partition held at an instant is stored,
+//! also where nothing comes; has partitions that others took be let go of, and those of a topic that was made anew begun anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +9,10 @@ use jiff::Timestamp;
 use kafka::{KafkaSettings, PartitionPosition, Shared, TopicGroup};
 use runtime::Clock;
 use stage::telemetry::TopicMetrics;
-use store::{Client, Database, StoreError, Topic, topic_offsets};
+use store::topic_offsets::{self, Standing};
+use store::{Database, StoreError, Topic};
 
+use crate::known_records::{KnownRecords, Seen};
 use crate::offsets::Offsets;
 
 /// Between two looks; well below the time between two ticks.
@@ -30,12 +33,19 @@ pub(crate) struct CaughtUp {
 /// Where a partition ended at an instant.
 type Noted = BTreeMap<i32, (Timestamp, i64)>;
 
+/// What looks before have found.
+#[derive(Debug, Default)]
+struct Before {
+    noted: Noted,
+    known: KnownRecords,
+}
+
 impl CaughtUp {
     /// Looks until the end is wished for.
     pub(crate) async fn watch(self, shared: Arc<Shared>) {
-        let mut noted = Noted::new();
+        let mut before = Before::default();
         loop {
-            if let Err(error) = self.look(&mut noted, &shared).await {
+            if let Err(error) = self.look(&mut before, &shared).await {
                 let error: &dyn std::error::Error = &*error;
                 tracing::warn!(
                     error,
@@ -51,41 +61,71 @@ impl CaughtUp {
 
     async fn look(
         &self,
-        noted: &mut Noted,
+        before: &mut Before,
         shared: &Shared,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         // Before the ends are asked for: what was published until now lies below them.
         let now = self.clock.now();
         let positions = kafka::positions(self.kafka.clone(), vec![self.group.clone()]).await?;
-        let positions = positions.first().map_or(&[][..], Vec::as_slice);
-        for PartitionPosition { partition, next, end } in positions {
+        let mut positions = positions.into_iter().next().unwrap_or_default();
+        for PartitionPosition { partition, next, end } in &positions {
             if let Some(epoch) = self.offsets.epoch(*partition)
                 && shared.is_owned(*partition, epoch)
             {
                 self.metrics.stands(*partition, (end - next).max(0), epoch);
             }
         }
-        let passed = passed(noted, positions, now);
+        let standing = self.standing().await?;
+        self.let_go(&standing, shared);
+        let made_anew = self.made_anew(&mut before.known, (&standing, &positions), shared).await;
+        positions.retain(|position| !made_anew.contains_key(&position.partition));
         let client = self.database.client().await?;
-        self.let_go(&client, shared).await?;
-        for (at, partitions) in passed {
+        for (at, partitions) in passed(&mut before.noted, &positions, now) {
             let written = topic_offsets::caught_up(&client, &self.topic, &partitions, at).await;
             written.map_err(StoreError::from)?;
         }
         Ok(())
     }
 
+    /// How far the partitions are that were ever taken.
+    async fn standing(&self) -> Result<Vec<Standing>, StoreError> {
+        let partitions: Vec<i32> = self.offsets.epochs().into_keys().collect();
+        let client = self.database.client().await?;
+        Ok(topic_offsets::standing(&client, &self.topic, &partitions).await?)
+    }
+
     /// Lets go of partitions that were taken from us, or sought elsewhere, and in which nothing is written that would tell.
-    async fn let_go(&self, client: &Client, shared: &Shared) -> Result<(), StoreError> {
-        let owned = self.offsets.epochs();
-        let partitions: Vec<i32> = owned.keys().copied().collect();
-        for (partition, epoch, _) in topic_offsets::standing(client, &self.topic, &partitions).await? {
-            let ours = owned.get(&partition).copied().unwrap_or(epoch);
-            if epoch > ours {
-                shared.change(|progress| progress.lose(partition, ours, Instant::now()));
+    fn let_go(&self, standing: &[Standing], shared: &Shared) {
+        for Standing { partition, epoch, .. } in standing {
+            if let Some(ours) = self.offsets.epoch(*partition).filter(|ours| epoch > ours) {
+                shared.change(|progress| progress.lose(*partition, ours, Instant::now()));
             }
         }
-        Ok(())
+    }
+
+    /// The partitions, with their epochs, whose topic was made anew while they were read. They are taken again, and begun anew.
+    async fn made_anew(
+        &self,
+        known: &mut KnownRecords,
+        (standing, positions): (&[Standing], &[PartitionPosition]),
+        shared: &Shared,
+    ) -> BTreeMap<i32, i64> {
+        let seen = |standing: &Standing| {
+            let Standing { partition, epoch, last, .. } = *standing;
+            let end = positions.iter().find(|position| position.partition == partition)?.end;
+            shared.is_owned(partition, epoch).then_some(Seen { partition, epoch, end, last })
+        };
+        let seen: Vec<Seen> = standing.iter().filter_map(seen).collect();
+        let found = self.offsets.fingerprints(known.places(&seen)).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is not known whether the topic is the one of before");
+            BTreeMap::new()
+        });
+        let made_anew = known.compare(&seen, &found);
+        for (partition, epoch) in &made_anew {
+            self.offsets.note_made_anew(*partition, *epoch);
+            shared.change(|progress| progress.lose(*partition, *epoch, Instant::now()));
+        }
+        made_anew
     }
 }
 

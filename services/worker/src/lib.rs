@@ -5,6 +5,7 @@ mod config;
 mod feed;
 mod feed_parts;
 mod handler;
+mod known_records;
 mod offsets;
 mod part;
 mod source;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kafka::{KafkaSettings, Ledger, Look, Offered, Owned, RecordForm, TakeError};
+use kafka::{KafkaSettings, Ledger, Look, MetadataError, Offered, Owned, RecordForm, TakeError};
 use runtime::Clock;
 use stage::telemetry::TopicMetrics;
 use store::topic_offsets::{self, Gap, GapKind, PartitionSpan, Taken};
@@ -27,6 +27,8 @@ pub(crate) struct Offsets {
     metrics: TopicMetrics,
     runtime: Handle,
     taken: Mutex<BTreeMap<i32, Taken>>,
+    /// Partitions that were read as part of this incarnation of the topic, and are of a later one.
+    made_anew: Mutex<BTreeSet<(i32, i32)>>,
 }
 
 /// Records that were begun with and not finished.
@@ -47,8 +49,8 @@ impl Offsets {
     ) -> Self {
         let FeedConfig { topic, reader, .. } = feed;
         let (topic, kafka, form) = (topic.clone(), reader.kafka.clone(), reader.form);
-        let (runtime, taken) = (Handle::current(), Mutex::default());
-        Self { topic, kafka, form, database, clock, metrics, runtime, taken }
+        let (runtime, taken, made_anew) = (Handle::current(), Mutex::default(), Mutex::default());
+        Self { topic, kafka, form, database, clock, metrics, runtime, taken, made_anew }
     }
 
     /// The epoch with which a partition was taken last.
@@ -59,6 +61,21 @@ impl Offsets {
     /// The epochs with which partitions were taken last.
     pub(crate) fn epochs(&self) -> BTreeMap<i32, i64> {
         self.taken().iter().map(|(partition, taken)| (*partition, taken.epoch)).collect()
+    }
+
+    /// Notes that the topic was made anew while the partition was read as it was taken with `epoch`: it is begun anew when it is taken
+    /// next.
+    pub(crate) fn note_made_anew(&self, partition: i32, epoch: i64) {
+        let taken = self.taken().get(&partition).copied().filter(|taken| taken.epoch == epoch);
+        self.made_anew().extend(taken.map(|taken| (partition, taken.incarnation)));
+    }
+
+    /// What the records at an offset of each partition are known by.
+    pub(crate) async fn fingerprints(
+        &self,
+        places: BTreeMap<i32, i64>,
+    ) -> Result<BTreeMap<i32, Option<i64>>, MetadataError> {
+        kafka::fingerprints(self.kafka.clone(), (self.topic.name.to_string(), self.form), places).await
     }
 
     /// What a worker before left undone of this partition, as it was taken with this epoch.
@@ -86,6 +103,10 @@ impl Offsets {
 
     fn taken(&self) -> MutexGuard<'_, BTreeMap<i32, Taken>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn made_anew(&self) -> MutexGuard<'_, BTreeSet<(i32, i32)>> {
+        self.made_anew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn raise_epochs(&self, partitions: &[i32]) -> Result<Vec<Taken>, StoreError> {
@@ -122,11 +143,12 @@ impl Offsets {
         };
         let last: BTreeMap<_, _> = taken.iter().filter_map(last).collect();
         let places = last.iter().map(|(partition, last)| (*partition, last.offset)).collect();
-        match kafka::fingerprints(self.kafka.clone(), (self.topic.name.to_string(), self.form), places).await
-        {
+        match self.fingerprints(places).await {
             Ok(found) => {
-                let is_another = |(partition, hash): &(&i32, &i64)| last[*partition].hash != **hash;
-                found.iter().filter(is_another).map(|(partition, _)| *partition).collect()
+                let is_another = |(partition, hash): &(i32, Option<i64>)| {
+                    hash.is_some_and(|hash| last[partition].hash != hash)
+                };
+                found.into_iter().filter(is_another).map(|(partition, _)| partition).collect()
             }
             Err(error) => {
                 tracing::warn!(%error, "it is not known whether the topic is the one of before");
@@ -146,7 +168,9 @@ impl Ledger for Offsets {
             let Some(offered) = offered.iter().find(|offered| offered.partition == taken.partition) else {
                 continue;
             };
-            let (begin, gap) = beginning(&taken, offered, another.contains(&taken.partition));
+            let is_another = another.contains(&taken.partition)
+                || self.made_anew().contains(&(taken.partition, taken.incarnation));
+            let (begin, gap) = beginning(&taken, offered, is_another);
             if (begin.incarnation, begin.next) != (taken.incarnation, taken.next) {
                 if !self.runtime.block_on(self.begin_at(begin, gap, taken.next))? {
                     continue;
@@ -154,6 +178,7 @@ impl Ledger for Offsets {
                 (taken.incarnation, taken.next) = (begin.incarnation, begin.next);
                 (taken.begun, taken.deaths, taken.last) = (None, 0, None);
             }
+            self.made_anew().retain(|(partition, _)| *partition != taken.partition);
             self.taken().insert(taken.partition, taken);
             owned.push(begin);
         }

@@ -10,7 +10,7 @@
 //! A prefix holds no two payloads of one key that may both be stored. What is sent in one flight is as for other payloads.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use deadpool_postgres::Client;
 use futures_util::try_join;
@@ -25,7 +25,7 @@ use super::ranges::{self, RANGES, RangeReceipt};
 use super::transaction::{Rest, roll_back};
 use super::{BATCH_ROWS, LIMIT, Worker, Writer, Written, batch, statements, tables};
 use crate::dead_letters::{self, DeadLetter, SentBack};
-use crate::topic_offsets::{self, ADVANCE, PartitionSpan};
+use crate::topic_offsets::{self, ADVANCE, PartitionSpan, Standing};
 use crate::{StoreError, Topic};
 
 /// Records of a topic on their way into the database. What is committed leaves it.
@@ -251,13 +251,11 @@ impl Worker {
             Ok::<_, StoreError>(topic_offsets::standing(&client, &batch.topic, partitions).await?)
         };
         let standing = standing.await.map_err(TopicWriteError::Unavailable)?;
-        let standing: BTreeMap<i32, (i64, i64)> =
-            standing.into_iter().map(|(partition, epoch, next)| (partition, (epoch, next))).collect();
         let mut fenced = Vec::new();
         for partition in partitions {
             let Some(span) = batch.spans.iter().find(|span| span.partition == *partition) else { continue };
-            match standing.get(partition) {
-                Some((epoch, next)) if *epoch == span.epoch && *next > span.from => {
+            match standing.iter().find(|standing| standing.partition == *partition) {
+                Some(Standing { epoch, next, .. }) if *epoch == span.epoch && *next > span.from => {
                     batch.pass(*partition, *next);
                 }
                 _ => fenced.push(*partition),

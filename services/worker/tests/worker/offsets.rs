@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use testkit::eventually;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use testkit::{Process, eventually};
 
 use crate::reading::leaves_in_order;
 use crate::world::{PATIENCE, World};
@@ -94,6 +96,31 @@ async fn a_topic_that_was_made_anew_is_told_and_read_from_its_start_however_long
         assert_eq!(world.count(&told).await, 3);
     }
     drop(worker);
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_under_a_worker_and_is_longer_already_is_told_and_read_from_its_start() {
+    let Some(world) = World::build().await else { return };
+    let worker = world.patient_worker().await;
+    world.publish_unkeyed(0..200).await;
+    world.committed(200).await;
+    let looked_at = format!("topic_offset where caught_up_at > '{}'", world.now().await);
+    eventually(PATIENCE, || async { world.count(&looked_at).await == 3 }).await;
+    // It sees neither that the topic is gone nor how it grows.
+    signal(&worker, Signal::SIGSTOP);
+    let read = world.ends();
+    world.make_topic_anew().await;
+    world.publish_unkeyed(200..800).await;
+    let ends = world.ends();
+    assert!(ends.iter().all(|(partition, end)| *end > read[partition]), "{read:?}, then {ends:?}");
+    signal(&worker, Signal::SIGCONT);
+    let told = "topic_gap where kind = 'made_anew' and incarnation = 2 and goes_on_at = 0";
+    eventually(PATIENCE, || async { world.count(told).await == 3 }).await;
+    eventually(PATIENCE, || async { world.count("moment").await == 720 }).await;
+}
+
+fn signal(worker: &Process, signal: Signal) {
+    kill(Pid::from_raw(worker.pid().cast_signed()), signal).unwrap();
 }
 
 #[tokio::test]

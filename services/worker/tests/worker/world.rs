@@ -82,6 +82,16 @@ impl World {
         self.run(group, &own).await
     }
 
+    /// A worker of the group that keeps its partitions while it stands still.
+    pub(crate) async fn patient_worker(&self) -> Process {
+        let own = [
+            ("KAFKA_BOOTSTRAP_SERVERS", self.kafka.as_str()),
+            ("KAFKA_TOPIC", &self.topic),
+            ("KAFKA_SESSION_TIMEOUT_MS", "60000"),
+        ];
+        self.run(&self.group(), &own).await
+    }
+
     /// A worker that has no topic but those of sources.
     pub(crate) async fn worker_of_sources(&self) -> Process {
         self.run(&self.group(), &[]).await
