@@ -33,5 +33,6 @@ grant select on device, stream, metric, alert_transition to freshet_notify;
 grant select, insert, update on notification, receiver_budget to freshet_notify;
 
 grant select on evaluation_request, alert_state, notification, topic_offset to freshet_scheduler;
+grant update (left_at) on topic_offset to freshet_scheduler;
 grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_scheduler;
 grant select, delete on refusal, fallback to freshet_scheduler;

@@ -123,19 +123,20 @@ pub async fn add_source(
     client.execute(&statement, &[&source, &at, &topics, &partitions, &offsets]).await.map(drop)
 }
 
-/// Notes that of the topics of `source` no other than `read` are read from `at` on: nothing waits in them any more.
+/// Notes that of the topics of `source`, or of the pipeline's own, no other than `read` are read from `at` on: nothing waits in them any
+/// more. Who takes a partition of one, or writes it, takes that back.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn leave_others(
     client: &impl GenericClient,
-    (source, at): (&str, Timestamp),
+    (source, at): (Option<&str>, Timestamp),
     read: &[String],
 ) -> Result<(), Error> {
     let sql =
         "update topic_offset set left_at = $3 where source = $1 and topic <> all($2) and left_at is null";
     let statement = client.prepare_cached(sql).await?;
-    client.execute(&statement, &[&source, &read, &at]).await.map(drop)
+    client.execute(&statement, &[&source.unwrap_or_default(), &read, &at]).await.map(drop)
 }
 
 /// Has each of `places`, a partition and an offset, be read from there on. Who reads them now is fenced, and takes them again.
@@ -289,7 +290,7 @@ pub async fn mark(
 /// there are any, $8 the topic's source. Returns the partitions of which all of this holds still.
 pub(crate) const ADVANCE: &str = "
     update topic_offset held
-    set next = span.behind, deaths = 0, last_offset = coalesce(span.last_offset, held.last_offset),
+    set next = span.behind, deaths = 0, left_at = null, last_offset = coalesce(span.last_offset, held.last_offset),
         last_hash = coalesce(span.last_hash, held.last_hash)
     from unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
          as span (p, epoch, begin, behind, last_offset, last_hash)

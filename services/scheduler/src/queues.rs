@@ -74,6 +74,15 @@ impl Queues {
         }
     }
 
+    /// The topic that the worker reads, in topic mode.
+    pub(crate) fn topic(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Local { kafka, .. } => kafka.as_ref()?.topic.as_deref(),
+            Self::Kafka(queues) => queues.topic.as_deref(),
+        }
+    }
+
     /// Looks at them, and at the topics of the sources `read`.
     pub(crate) async fn look(&self, database: &Database, read: &[String]) -> Result<Look, LookError> {
         let mut look = match self {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sink::{Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::due::{self, Due, Rules};
-use store::{Database, StoreError, Transaction, heartbeats, refusals};
+use store::{Client, Database, StoreError, Transaction, heartbeats, refusals, topic_offsets};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -61,12 +61,22 @@ impl Scheduler {
         let rules = Rules { pipeline: &self.config.pipeline, names, hashes };
         let client = self.database.client().await?;
         let due = due::due(&client, now, rules).await.map_err(StoreError::from)?;
+        self.leave_topics(&client, now).await;
         drop(client);
         tracing::info!(?due, "the tick came");
         for event in events(cause, now, due, look.map_or(0, |look| look.to_drain))? {
             self.config.sink.send(&event, delivery.trace.as_ref()).await?;
         }
         Ok(())
+    }
+
+    /// Notes of the pipeline's own topics but the one that is read that they are not: topic mode was left, or its topic has another name.
+    async fn leave_topics(&self, client: &Client, now: Timestamp) {
+        let read: Vec<String> = self.config.queues.topic().map(str::to_owned).into_iter().collect();
+        if let Err(error) = topic_offsets::leave_others(client, (None, now), &read).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "it is not noted which topics are not read any more");
+        }
     }
 
     async fn heartbeat(&self, now: Timestamp, look: Option<&Look>) -> Result<(), StoreError> {

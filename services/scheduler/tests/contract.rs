@@ -184,3 +184,18 @@ async fn without_a_database_a_tick_is_to_come_again() {
     let stage = stage(&nowhere, &TestReceiver::start().await, &clock);
     assert_eq!(tick(&stage, &clock).await.status(), 503);
 }
+
+#[tokio::test]
+async fn a_topic_of_the_pipeline_that_is_not_read_any_more_is_left_and_that_of_a_source_is_its_workers() {
+    let Some(world) = World::start().await else { return };
+    let rows = "insert into topic_offset (source, topic, \"partition\", next)
+                values ('', 'payloads', 0, 5), ('floor', 'readings', 0, 5)";
+    world.execute(rows).await;
+    world.tick().await;
+    let left_at = world.clock.now();
+    world.tick().await;
+    let rows =
+        world.client.query("select topic, left_at from topic_offset order by topic", &[]).await.unwrap();
+    let left: Vec<(String, Option<Timestamp>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(left, [("payloads".to_owned(), Some(left_at)), ("readings".to_owned(), None)]);
+}

@@ -102,7 +102,8 @@ impl Source {
         }
         let kept = unseen.into_iter().filter(|topic| !gone.contains(topic));
         let read: Vec<String> = there.iter().cloned().chain(kept).collect();
-        let left = topic_offsets::leave_others(&client, (name, self.parts.clock.now()), &read).await;
+        let of_source = (Some(name.as_str()), self.parts.clock.now());
+        let left = topic_offsets::leave_others(&client, of_source, &read).await;
         left.map_err(StoreError::from)?;
         Ok(Found { topics: there, gone })
     }

@@ -77,6 +77,24 @@ async fn rows_and_offsets_are_there_together_and_the_next_worker_goes_on_behind_
 }
 
 #[tokio::test]
+async fn a_topic_that_is_left_is_not_once_it_is_written() {
+    let Some(world) = World::build().await else { return };
+    let span = taken(&world, 0, 0, 2).await;
+    let client = world.database.client().await.unwrap();
+    let left = "topic_offset where left_at is not null";
+    topic_offsets::leave_others(&client, (None, at(NOON)), &[TOPIC.to_owned()]).await.unwrap();
+    assert_eq!(world.count(left).await, 0, "it is read");
+    topic_offsets::leave_others(&client, (Some("other"), at(NOON)), &[]).await.unwrap();
+    assert_eq!(world.count(left).await, 0, "it is no source's");
+    topic_offsets::leave_others(&client, (None, at(NOON)), &[]).await.unwrap();
+    assert_eq!(world.count(left).await, 1);
+    drop(client);
+    let mut batch = batch(&[span], payloads(&world, 0, 0..2).await);
+    world.writer.write_topic(&mut batch).await.unwrap();
+    assert_eq!(world.count(left).await, 0);
+}
+
+#[tokio::test]
 async fn payloads_without_keys_have_one_receipt_for_all_of_a_source_and_the_others_their_own() {
     let Some(world) = World::build().await else { return };
     let span = taken(&world, 2, 0, 8).await;
