@@ -149,14 +149,6 @@ pub async fn topics(settings: KafkaSettings) -> Result<Vec<String>, MetadataErro
 ///
 /// # Errors
 /// [`MetadataError`].
-pub async fn lags(settings: KafkaSettings, _: Vec<TopicGroup>) -> Result<Vec<i64>, MetadataError> {
-    match settings.0 {}
-}
-
-/// As that of a build with Kafka.
-///
-/// # Errors
-/// [`MetadataError`].
 pub async fn partitions(settings: KafkaSettings, _: String) -> Result<Vec<i32>, MetadataError> {
     match settings.0 {}
 }

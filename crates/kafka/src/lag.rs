@@ -42,16 +42,6 @@ pub async fn positions(
     aside(move || groups.iter().map(|group| positions_of(&settings, group)).collect()).await
 }
 
-/// How many records of its topic each group has not committed yet, in the order of `groups`.
-///
-/// # Errors
-/// [`MetadataError`].
-pub async fn lags(settings: KafkaSettings, groups: Vec<TopicGroup>) -> Result<Vec<i64>, MetadataError> {
-    let positions = positions(settings, groups).await?;
-    let lag = |one: &PartitionPosition| (one.end - one.next).max(0);
-    Ok(positions.iter().map(|partitions| partitions.iter().map(lag).sum()).collect())
-}
-
 /// The partitions of `topic`.
 ///
 /// # Errors

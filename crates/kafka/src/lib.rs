@@ -48,7 +48,7 @@ pub use topic_spec::TopicSpec;
 #[cfg(not(feature = "client"))]
 pub use absent::{
     AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, begin_at_start,
-    create_missing_topics, lags, missing_topics, newest, partitions, places_since, positions, records,
+    create_missing_topics, missing_topics, newest, partitions, places_since, positions, records,
     topics,
 };
 #[cfg(feature = "client")]
@@ -60,7 +60,7 @@ pub use fingerprints::fingerprints;
 #[cfg(feature = "client")]
 pub use group_start::begin_at_start;
 #[cfg(feature = "client")]
-pub use lag::{MetadataError, lags, partitions, places_since, positions};
+pub use lag::{MetadataError, partitions, places_since, positions};
 #[cfg(feature = "client")]
 pub use log::{Logged, is_absence};
 #[cfg(feature = "client")]

@@ -20,6 +20,13 @@ pub struct PartitionPosition {
     pub end: i64,
 }
 
+impl PartitionPosition {
+    /// How many records the group has not committed yet.
+    pub fn lag(&self) -> i64 {
+        (self.end - self.next).max(0)
+    }
+}
+
 impl std::str::FromStr for TopicGroup {
     type Err = String;
 

@@ -63,6 +63,8 @@ pub struct PartitionStanding {
     pub epoch: i64,
     /// The latest time whose records are all stored.
     pub caught_up_at: Option<Timestamp>,
+    /// How far its end lies behind `next`, where Kafka was asked.
+    pub lag: Option<i64>,
 }
 
 /// The dead letters of one stage.
@@ -174,6 +176,7 @@ fn standing(row: &Row) -> Result<PartitionStanding, Error> {
         next: row.try_get(2)?,
         epoch: row.try_get(3)?,
         caught_up_at: row.try_get(4)?,
+        lag: None,
     })
 }
 

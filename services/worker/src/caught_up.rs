@@ -68,11 +68,11 @@ impl CaughtUp {
         let now = self.clock.now();
         let positions = kafka::positions(self.kafka.clone(), vec![self.group.clone()]).await?;
         let mut positions = positions.into_iter().next().unwrap_or_default();
-        for PartitionPosition { partition, next, end } in &positions {
-            if let Some(epoch) = self.offsets.epoch(*partition)
-                && shared.is_owned(*partition, epoch)
+        for position in &positions {
+            if let Some(epoch) = self.offsets.epoch(position.partition)
+                && shared.is_owned(position.partition, epoch)
             {
-                self.metrics.stands(*partition, (end - next).max(0), epoch);
+                self.metrics.stands(position.partition, position.lag(), epoch);
             }
         }
         let standing = self.standing().await?;

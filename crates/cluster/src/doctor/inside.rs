@@ -270,7 +270,8 @@ mod tests {
         let fallbacks = refused_at.map(|at| Fallbacks { at, payloads: 3 });
         assert_eq!(codes(DatabaseReport { fallbacks, ..well() }), ["fallback-in-use"]);
         let (topic, caught_up_at) = ("payloads".to_owned(), refused_at);
-        let behind = vec![PartitionStanding { topic, partition: 1, next: 5, epoch: 2, caught_up_at }];
+        let behind =
+            vec![PartitionStanding { topic, partition: 1, next: 5, epoch: 2, caught_up_at, lag: None }];
         assert_eq!(codes(DatabaseReport { behind, ..well() }), ["worker-behind"]);
     }
 

@@ -1,9 +1,9 @@
 //! What a pod of the release counts: rows, and records in Kafka.
 
 use jiff::Timestamp;
-use kafka::{KafkaSettings, TopicGroup};
+use kafka::{KafkaSettings, PartitionPosition, TopicGroup};
 use serde::{Deserialize, Serialize};
-use store::overview::{self, Overview};
+use store::overview::{self, Overview, PartitionStanding};
 use store::{Database, StoreError};
 
 use runtime::Failure;
@@ -27,9 +27,17 @@ impl Counts {
         groups: &[TopicGroup],
     ) -> Self {
         let overview = rows(database, since, now).await;
-        let overview = overview
+        let mut overview = overview
             .map_err(|error| Failure::because("the database cannot be asked", &error).message().to_owned());
-        let lags = lags(settings, groups).await;
+        let positions = positions(settings, groups).await;
+        if let (Ok(overview), Ok(positions)) = (&mut overview, &positions) {
+            for (group, positions) in groups.iter().zip(positions) {
+                measure(&mut overview.partitions, &group.topic, positions);
+            }
+        }
+        let lag =
+            |positions: &Vec<PartitionPosition>| positions.iter().map(PartitionPosition::lag).sum::<i64>();
+        let lags = positions.map(|positions| positions.iter().map(lag).collect());
         Self { overview, lags }
     }
 }
@@ -39,11 +47,22 @@ async fn rows(database: &Database, since: Timestamp, now: Timestamp) -> Result<O
     Ok(overview::overview(&client, since, now).await?)
 }
 
-async fn lags(settings: &Result<KafkaSettings, Failure>, groups: &[TopicGroup]) -> Result<Vec<i64>, String> {
+async fn positions(
+    settings: &Result<KafkaSettings, Failure>,
+    groups: &[TopicGroup],
+) -> Result<Vec<Vec<PartitionPosition>>, String> {
     if groups.is_empty() {
         return Ok(Vec::new());
     }
     let settings = settings.as_ref().map_err(|failure| failure.message().to_owned())?;
-    let lags = kafka::lags(settings.clone(), groups.to_vec()).await;
-    lags.map_err(|error| Failure::of(&error).message().to_owned())
+    let positions = kafka::positions(settings.clone(), groups.to_vec()).await;
+    positions.map_err(|error| Failure::of(&error).message().to_owned())
+}
+
+/// Notes how far the ends of a topic of the pipeline lie behind what is stored of it.
+fn measure(partitions: &mut [PartitionStanding], topic: &str, positions: &[PartitionPosition]) {
+    for standing in partitions.iter_mut().filter(|standing| standing.topic == topic) {
+        let position = positions.iter().find(|position| position.partition == standing.partition);
+        standing.lag = position.map(|position| (position.end - standing.next.max(0)).max(0));
+    }
 }

@@ -141,6 +141,16 @@ fn notices(overview: &Overview) -> Vec<String> {
     lines
 }
 
+/// How far the worker is in a partition.
+fn sentence(standing: &PartitionStanding) -> String {
+    let PartitionStanding { topic, partition, next, epoch, caught_up_at, lag } = standing;
+    let lag = lag.map(|lag| format!(", {lag} before its end")).unwrap_or_default();
+    let caught_up = caught_up_at.map_or_else(|| "no time yet".to_owned(), seconds);
+    format!(
+        "{topic}/{partition} is stored below offset {next}{lag}, under epoch {epoch}; nothing waited at {caught_up}"
+    )
+}
+
 /// What the table does not say, to standard error.
 fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
     match counts {
@@ -158,13 +168,8 @@ fn say(args: &Args, counts: Option<&Counts>, is_ready: bool) {
                 for line in notices(overview) {
                     eprintln!("{line}");
                 }
-                for PartitionStanding { topic, partition, next, epoch, caught_up_at } in &overview.partitions
-                {
-                    let caught_up = caught_up_at.map(seconds);
-                    eprintln!(
-                        "worker: {topic}/{partition} is stored below offset {next}, under epoch {epoch}; nothing waited at {}",
-                        caught_up.as_deref().unwrap_or("no time yet")
-                    );
+                for partition in &overview.partitions {
+                    eprintln!("worker: {}", sentence(partition));
                 }
             }
         }

@@ -167,6 +167,28 @@ async fn what_a_group_has_not_read_keeps_a_pipeline_from_being_drained() {
     assert_eq!((status, &answer["drained"]), (0, &json!(true)));
 }
 
+#[tokio::test]
+async fn the_lag_of_a_partition_is_from_what_is_stored_to_its_end_whatever_the_group_has_read() {
+    let Some(world) = World::build().await else { return };
+    let (topic, group) = (world.kafka.unique("payloads"), world.kafka.unique("worker"));
+    world.freshet(&["migrate", "--topic", &format!("{topic}:1:1"), "-o", "json"]);
+    world.produce(&topic, 5).await;
+    world.commit(&topic, &group, 1);
+    let client = world.database.connect().await;
+    let sql = "
+        insert into topic_offset (source, topic, \"partition\", next) values ('', $1, 0, 2), ('floor', $1, 0, 2)";
+    client.execute(sql, &[&topic]).await.unwrap();
+    let counted = world.freshet(&["status", "--inside", "--reader", &format!("{topic}:{group}")]).1;
+    let partitions = counted["overview"]["Ok"]["partitions"].as_array().unwrap();
+    let lags: Vec<_> = partitions.iter().map(|standing| (&standing["topic"], &standing["lag"])).collect();
+    let of_source = json!(format!("floor/{topic}"));
+    assert_eq!(
+        lags,
+        [(&json!(topic), &json!(3)), (&of_source, &Value::Null)],
+        "of that cluster nothing is known"
+    );
+}
+
 /// Instead of the stage: what it is sent, and that it reads all of its topic then.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_dead_letters_is_woken_for_those_that_wait_in_their_topic() {
