@@ -136,7 +136,8 @@ impl Writer {
     /// [`WriteError`].
     pub async fn write(&self, payload: Payload) -> Result<Written, WriteError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Waiting { payload, answer }).await.map_err(|_| WriteError::Closed)?;
+        let place = self.queue.reserve().await.map_err(|_| WriteError::Closed)?;
+        place.send(Waiting { payload, answer });
         answered.await.map_err(|_| WriteError::Closed)?
     }
 
@@ -177,10 +178,13 @@ impl Worker {
             if queue.recv_many(&mut waiting, BATCH).await == 0 {
                 return;
             }
-            // What has arrived at this thread's sockets meanwhile comes along.
-            tokio::task::yield_now().await;
-            let later = std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH - waiting.len());
-            waiting.extend(later);
+            // What has arrived at this thread's sockets meanwhile comes along, as long as more does.
+            let mut taken = 0;
+            while (taken + 1..BATCH).contains(&waiting.len()) {
+                taken = waiting.len();
+                tokio::task::yield_now().await;
+                waiting.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH - taken));
+            }
             drop(queue);
             while !waiting.is_empty() {
                 let rest = waiting.split_off(fitting(&waiting));

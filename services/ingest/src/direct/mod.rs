@@ -337,7 +337,8 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             self.shared.hints.send_soon(hint);
         }
         if !others.is_empty() {
-            publish_within(sink::DEFAULT_TIMEOUT, &self.shared.parts.sink, &others).await;
+            let published = publish_within(sink::DEFAULT_TIMEOUT, &self.shared.parts.sink, &others);
+            Box::pin(published).await;
         }
     }
 }
