@@ -3,6 +3,7 @@
 //! A stream is made in a transaction of its own before its first reading, so that no write waits for another's new device.
 
 mod device;
+mod fresh;
 mod group;
 mod register;
 mod resolved;

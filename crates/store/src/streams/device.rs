@@ -59,6 +59,12 @@ impl Metric {
     }
 }
 
+impl From<&MetricKey<'_>> for Metric {
+    fn from(key: &MetricKey<'_>) -> Self {
+        Self { name: key.name.to_owned(), unit: key.unit.to_owned(), kind: key.kind.as_str().to_owned() }
+    }
+}
+
 /// A stream of the device; metrics by position.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Channel {

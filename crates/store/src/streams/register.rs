@@ -9,13 +9,13 @@ use tokio_postgres::{Error, Row};
 
 use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
 use super::resolved::PayloadSamples;
-use super::{MAX_DEVICE_METRICS, MAX_METRICS};
+use super::{MAX_DEVICE_METRICS, MAX_METRICS, fresh};
 use crate::StoreError;
 
 /// The devices of `wanted` that are there or may be made, by source and name.
 ///
-/// What is there already is only read. Else the devices' rows are locked in the order of their keys, so that two processes
-/// which meet the same new devices wait for each other and never in a circle.
+/// What is there already is only read, and what nobody has met is made in one statement. Else the devices' rows are locked. Both take
+/// them in the order of their keys, so that two processes which meet the same new devices wait for each other and never in a circle.
 pub(super) async fn register<'a>(
     client: &mut Client,
     payloads: &[PayloadSamples<'a>],
@@ -24,6 +24,9 @@ pub(super) async fn register<'a>(
     let mut devices = known(client, wanted).await?;
     let new =
         admitted(client, payloads, |key| wanted.contains_key(key) && !devices.contains_key(key)).await?;
+    let unmet: BTreeMap<_, _> =
+        wanted.iter().filter(|(key, _)| new.contains(*key)).map(|(key, want)| (*key, want)).collect();
+    devices.extend(fresh::make(client, &unmet).await?);
     let lacks_something = |(key, want): &(&DeviceKey<'a>, &Wanted<'a>)| match devices.get(*key) {
         Some(device) => !device.has_all(want),
         None => new.contains(*key),
@@ -250,10 +253,6 @@ impl<'a> MetricColumns<'a> {
         self.names.push(key.name);
         self.units.push(key.unit);
         self.kinds.push(key.kind.as_str());
-        channel.metrics.push(Metric {
-            name: key.name.to_owned(),
-            unit: key.unit.to_owned(),
-            kind: key.kind.as_str().to_owned(),
-        });
+        channel.metrics.push(Metric::from(key));
     }
 }
