@@ -139,14 +139,14 @@ async fn a_stream_with_more_moments_in_the_lateness_window_than_can_be_held_is_p
     let alert = world.process(&pipeline("{TooHot: {metric: temperature, above: 30, for: 1m}}")).await;
     world.at(0);
     let dense = world.store("dense", 0, 20.0).await;
-    // A hundred a second for fifty minutes.
+    // Three hundred a second, for nearly as long as a reading may be late.
     let history = r#"insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
-                     select $1, $2::timestamptz + n * interval '10 milliseconds', $2, gen_random_uuid(), '{20}'
-                     from generate_series(-300000, -1) as n"#;
+                     select $1, $2::timestamptz + n * interval '3 milliseconds', $2, gen_random_uuid(), '{20}'
+                     from generate_series(-290000, -1) as n"#;
     world.sql.execute(history, &[&dense, &at(0)]).await.unwrap();
     assert_eq!(world.readings(&alert, &[]).await.put_off, 1);
     assert_eq!(world.count("evaluation_request where attempts = 1").await, 1);
-    world.sql.execute("delete from moment where observed_at < $1", &[&at(-1000)]).await.unwrap();
+    world.sql.execute("delete from moment where observed_at < $1", &[&at(-200)]).await.unwrap();
     world.at(30);
     assert_eq!(world.readings(&alert, &[]).await.streams, 1);
     assert_eq!(world.count("evaluation_request").await, 0);
