@@ -134,16 +134,19 @@ async fn a_stream_with_a_long_history_is_evaluated_in_parts_and_nothing_is_taken
 }
 
 #[tokio::test]
-async fn a_stream_with_more_moments_in_the_lateness_window_than_can_be_held_is_put_off() {
+async fn a_stream_with_more_moments_before_an_unseen_one_than_can_be_held_is_put_off() {
     let Some(mut world) = World::new().await else { return };
     let alert = world.process(&pipeline("{TooHot: {metric: temperature, above: 30, for: 1m}}")).await;
-    world.at(0);
-    let dense = world.store("dense", 0, 20.0).await;
-    // Three hundred a second, for nearly as long as a reading may be late.
+    world.at(-800);
+    let dense = world.store("dense", -800, 20.0).await;
+    world.readings(&alert, &[]).await;
+    // Three hundred a second, none of which asks for an evaluation.
     let history = r#"insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
                      select $1, $2::timestamptz + n * interval '3 milliseconds', $2, gen_random_uuid(), '{20}'
-                     from generate_series(-290000, -1) as n"#;
+                     from generate_series(-266000, -1) as n"#;
     world.sql.execute(history, &[&dense, &at(0)]).await.unwrap();
+    world.at(0);
+    world.store("dense", 0, 31.0).await;
     assert_eq!(world.readings(&alert, &[]).await.put_off, 1);
     assert_eq!(world.count("evaluation_request where attempts = 1").await, 1);
     world.sql.execute("delete from moment where observed_at < $1", &[&at(-200)]).await.unwrap();
