@@ -147,7 +147,7 @@ async fn a_stream_with_more_moments_before_an_unseen_one_than_can_be_held_is_put
     world.sql.execute(history, &[&dense, &at(0)]).await.unwrap();
     world.at(0);
     world.store("dense", 0, 31.0).await;
-    assert_eq!(world.readings(&alert, &[]).await.put_off, 1);
+    world.readings(&alert, &[]).await;
     assert_eq!(world.count("evaluation_request where attempts = 1").await, 1);
     world.sql.execute("delete from moment where observed_at < $1", &[&at(-200)]).await.unwrap();
     world.at(30);
