@@ -48,8 +48,7 @@ pub use topic_spec::TopicSpec;
 #[cfg(not(feature = "client"))]
 pub use absent::{
     AdminError, Drain, DrainError, KafkaSettings, KafkaSink, MetadataError, begin_at_start,
-    create_missing_topics, missing_topics, newest, partitions, places_since, positions, records,
-    topics,
+    create_missing_topics, missing_topics, newest, partitions, places_since, positions, records, topics,
 };
 #[cfg(feature = "client")]
 pub use admin::{AdminError, create_missing_topics};
