@@ -15,12 +15,14 @@ use crate::open_loop::{self, Phase, Sent};
 use crate::pipeline::{Up, payload};
 use crate::table::Table;
 
-const BEFORE: Phase = Phase { rate: 10, time: Duration::from_secs(5) };
+/// Before a spike.
+pub const BEFORE: Phase = Phase { rate: 10, time: Duration::from_secs(5) };
 /// Its seconds are those of `FRESHET_SPIKE`, where that is set.
 const SPIKE: Phase = Phase { rate: 10_000, time: Duration::from_secs(20) };
-const AFTER: Phase = Phase { rate: 10, time: Duration::from_secs(10) };
+/// After it.
+pub const AFTER: Phase = Phase { rate: 10, time: Duration::from_secs(10) };
 /// For what was accepted to be stored, from the last answer of the spike.
-const DRAIN: Duration = Duration::from_secs(60);
+pub const DRAIN: Duration = Duration::from_secs(60);
 /// For the stages to be at zero before the first request.
 const REST: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
@@ -69,18 +71,8 @@ async fn spike(table: &mut Table, up: &Up, mode: Mode) {
     stored_once(&client, &sent).await;
 
     let name = |what: &str| format!("spike, {} mode: {what}", mode.word());
-    let with = |statuses: std::ops::RangeInclusive<u16>| {
-        during.iter().filter(|one| one.status.is_some_and(|status| statuses.contains(&status))).count() as f64
-    };
-    table.tell(name("requests"), during.len() as f64, "requests");
-    table.tell(name("answered 2xx"), with(200..=299), "requests");
-    table.tell(name("told to wait, 429 or 503"), with(429..=503), "requests");
+    tell(table, name, &during);
     table.tell(name("time until all were answered"), answered.as_secs_f64(), "s");
-    let mut took: Vec<Duration> = accepted(&during).map(|one| one.took).collect();
-    for (share, word) in [(0.5, "p50"), (0.99, "p99")] {
-        let took = latency(&mut took, share).as_secs_f64();
-        table.tell(name(&format!("answered 2xx after, {word}")), took * 1e3, "ms");
-    }
     table.at_most(name("time to drain"), drained.as_secs_f64(), "s", DRAIN.as_secs_f64());
     for (stage, peak) in watch.peaks() {
         let limit = limits::of(&stage);
@@ -89,8 +81,26 @@ async fn spike(table: &mut Table, up: &Up, mode: Mode) {
     }
 }
 
-fn accepted(sent: &[Sent]) -> impl Iterator<Item = &Sent> {
+/// What came of the requests of a spike, each figure under its `name`.
+pub fn tell(table: &mut Table, name: impl Fn(&str) -> String, during: &[Sent]) {
+    let mut took: Vec<Duration> = accepted(during).map(|one| one.took).collect();
+    table.tell(name("requests"), during.len() as f64, "requests");
+    table.tell(name("answered 2xx"), took.len() as f64, "requests");
+    table.tell(name("told to wait, 429 or 503"), (during.len() - took.len()) as f64, "requests");
+    for (share, word) in [(0.5, "p50"), (0.99, "p99")] {
+        let took = latency(&mut took, share).as_secs_f64();
+        table.tell(name(&format!("answered 2xx after, {word}")), took * 1e3, "ms");
+    }
+}
+
+/// Those that were answered 2xx.
+pub fn accepted(sent: &[Sent]) -> impl Iterator<Item = &Sent> {
     sent.iter().filter(|one| one.status.is_some_and(|status| (200..300).contains(&status)))
+}
+
+/// One that was answered with neither 2xx nor 429 nor 503.
+pub fn strange(sent: &[Sent]) -> Option<&Sent> {
+    sent.iter().find(|one| !matches!(one.status, Some(200..=299 | 429 | 503)))
 }
 
 /// Waits until nothing runs that payloads wake. On one machine nothing stands before `ingest` that would start it.
@@ -123,7 +133,7 @@ async fn drained(client: &Client, first: i64, wanted: usize, ended: Instant) -> 
 
 /// What was accepted is a row, and has one receipt; what is stored was sent.
 async fn stored_once(client: &Client, sent: &[Sent]) {
-    let strange = sent.iter().find(|one| !matches!(one.status, Some(200..=299 | 429 | 503)));
+    let strange = strange(sent);
     assert!(strange.is_none(), "a request was answered with neither 2xx nor 429 nor 503: {strange:?}");
     let accepted: BTreeSet<u64> = accepted(sent).map(|one| one.number).collect();
     let begin = Instant::now();

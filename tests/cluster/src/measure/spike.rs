@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bench::load::latency;
 use bench::open_loop::{self, Phase, Sent};
+use bench::spike::{AFTER, BEFORE, DRAIN, accepted, strange, tell};
 use bench::table::Table;
 use topology::Mode;
 use url::Url;
@@ -14,11 +14,7 @@ use crate::stand::{Stand, TICK};
 use crate::wait::until;
 use crate::{Failure, pods};
 
-const BEFORE: Phase = Phase { rate: 10, time: Duration::from_secs(5) };
 const SPIKE: Duration = Duration::from_secs(20);
-const AFTER: Phase = Phase { rate: 10, time: Duration::from_secs(10) };
-/// For what was accepted to be stored, from the last answer of the spike.
-const DRAIN: Duration = Duration::from_secs(60);
 const DEVICES: u64 = 200;
 /// The instant of the first payload, in seconds.
 const FIRST: u64 = 1_767_225_600;
@@ -37,28 +33,17 @@ pub(super) async fn measure(stand: &Stand, table: &mut Table, mode: Mode, rate: 
         stored(stand, mode, wanted).await.map(|()| ended.elapsed())
     });
     let (drained, sent) = (drained?, [before, during.clone(), after].concat());
-    if let Some(strange) = sent.iter().find(|one| !matches!(one.status, Some(200..=299 | 429 | 503))) {
+    if let Some(strange) = strange(&sent) {
         return Err(format!("{} mode: neither 2xx nor 429 nor 503: {strange:?}", mode.word()).into());
     }
     all_stored(stand, mode, &sent).await?;
     no_restart(stand).await?;
 
     let name = |what: &str| format!("{} mode, spike: {what}", mode.word());
-    let mut took: Vec<Duration> = accepted(&during).map(|one| one.took).collect();
     table.tell(name("requests a second"), rate.floor(), "requests/s");
-    table.tell(name("requests"), during.len() as f64, "requests");
-    table.tell(name("answered 2xx"), took.len() as f64, "requests");
-    table.tell(name("told to wait, 429 or 503"), (during.len() - took.len()) as f64, "requests");
-    for (share, word) in [(0.5, "p50"), (0.99, "p99")] {
-        let took = latency(&mut took, share).as_secs_f64() * 1e3;
-        table.tell(name(&format!("answered 2xx after, {word}")), took, "ms");
-    }
+    tell(table, name, &during);
     table.at_most(name("time to drain"), drained.as_secs_f64(), "s", DRAIN.as_secs_f64());
     Ok(())
-}
-
-fn accepted(sent: &[Sent]) -> impl Iterator<Item = &Sent> {
-    sent.iter().filter(|one| one.status.is_some_and(|status| (200..300).contains(&status)))
 }
 
 /// Where the spike goes to.
