@@ -1,50 +1,36 @@
 //! A Kafka topic as the command line names it.
 
-use std::str::FromStr;
 use std::time::Duration;
+
+use kafka::TopicSpec;
 
 /// The longest name that Kafka takes.
 const MAX_NAME: usize = 249;
 const FORM: &str = "write it as NAME:PARTITIONS:REPLICATION or NAME:PARTITIONS:REPLICATION:RETENTION, such as freshet-payloads:6:3:30d";
 
-/// A topic that is to exist: `NAME:PARTITIONS:REPLICATION`, and `:RETENTION` behind it or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name.
-    pub name: String,
-    /// How many partitions it is made with.
-    pub partitions: i32,
-    /// How many brokers keep each.
-    pub replication: i32,
-    /// How long it keeps a record; `None`: as long as Kafka has it for every topic.
-    pub retention: Option<Duration>,
-}
-
-impl FromStr for Topic {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<_> = text.split(':').collect();
-        let [name, partitions, replication, rest @ ..] = parts.as_slice() else {
-            return Err(FORM.to_owned());
-        };
-        let retention = match rest {
-            [] => None,
-            [text] => Some(retention(text)?),
-            _ => return Err(FORM.to_owned()),
-        };
-        if !is_name(name) {
-            return Err(format!(
-                "{name:?} is no topic name: 1 to {MAX_NAME} of a-z, A-Z, 0-9, `.`, `_` and `-`"
-            ));
-        }
-        Ok(Self {
-            name: (*name).to_owned(),
-            partitions: count("partitions", partitions)?,
-            replication: count("replication", replication)?,
-            retention,
-        })
+/// A topic that is to be there: `NAME:PARTITIONS:REPLICATION`, and `:RETENTION` behind it or not.
+///
+/// # Errors
+/// Says what is wrong with it, before Kafka would.
+pub fn parse(text: &str) -> Result<TopicSpec, String> {
+    let parts: Vec<_> = text.split(':').collect();
+    let [name, partitions, replication, rest @ ..] = parts.as_slice() else {
+        return Err(FORM.to_owned());
+    };
+    let retention = match rest {
+        [] => None,
+        [text] => Some(retention(text)?),
+        _ => return Err(FORM.to_owned()),
+    };
+    if !is_name(name) {
+        return Err(format!("{name:?} is no topic name: 1 to {MAX_NAME} of a-z, A-Z, 0-9, `.`, `_` and `-`"));
     }
+    Ok(TopicSpec {
+        name: (*name).to_owned(),
+        partitions: count("partitions", partitions)?,
+        replication: count("replication", replication)?,
+        retention,
+    })
 }
 
 fn is_name(name: &str) -> bool {
@@ -69,14 +55,17 @@ fn retention(text: &str) -> Result<Duration, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::Topic;
+    use kafka::TopicSpec;
+
+    use super::parse;
 
     #[test]
     fn a_topic_is_a_name_two_counts_and_a_time_or_none() {
-        let topic = Topic { name: "freshet-payloads".into(), partitions: 6, replication: 3, retention: None };
-        assert_eq!("freshet-payloads:6:3".parse(), Ok(topic.clone()));
-        let topic = Topic { retention: Some(Duration::from_secs(2_592_000)), ..topic };
-        assert_eq!("freshet-payloads:6:3:30d".parse(), Ok(topic));
+        let topic =
+            TopicSpec { name: "freshet-payloads".into(), partitions: 6, replication: 3, retention: None };
+        assert_eq!(parse("freshet-payloads:6:3"), Ok(topic.clone()));
+        let topic = TopicSpec { retention: Some(Duration::from_secs(2_592_000)), ..topic };
+        assert_eq!(parse("freshet-payloads:6:3:30d"), Ok(topic));
     }
 
     #[test]
@@ -95,7 +84,7 @@ mod tests {
             "a:1:1:",
             "a:1:1:1d:1",
         ] {
-            assert!(text.parse::<Topic>().is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 }

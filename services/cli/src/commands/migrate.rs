@@ -7,7 +7,7 @@ use crate::database;
 use crate::kafka_settings;
 use crate::output::{self, Format};
 use crate::state_directory::StateDirectory;
-use crate::topic::Topic;
+use crate::topic;
 use runtime::Failure;
 
 use super::Done;
@@ -20,8 +20,8 @@ use super::Done;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Also make this Kafka topic, if it is missing, to keep records for RETENTION (30d), or as Kafka does without; repeatable
-    #[arg(long = "topic", value_name = "NAME:PARTITIONS:REPLICATION[:RETENTION]")]
-    topics: Vec<Topic>,
+    #[arg(long = "topic", value_name = "NAME:PARTITIONS:REPLICATION[:RETENTION]", value_parser = topic::parse)]
+    topics: Vec<TopicSpec>,
     /// Also have this consumer group begin at the start of its topic, where it has committed nothing; repeatable
     #[arg(long = "group", value_name = "TOPIC:GROUP")]
     groups: Vec<TopicGroup>,
@@ -70,18 +70,11 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 }
 
 /// Makes those that are missing; their names.
-async fn make(topics: &[Topic]) -> Result<Vec<String>, Failure> {
+async fn make(topics: &[TopicSpec]) -> Result<Vec<String>, Failure> {
     if topics.is_empty() {
         return Ok(Vec::new());
     }
-    let spec = |Topic { name, partitions, replication, retention }: Topic| TopicSpec {
-        name,
-        partitions,
-        replication,
-        retention,
-    };
-    let specs: Vec<TopicSpec> = topics.iter().cloned().map(spec).collect();
-    create_missing_topics(&kafka_settings::settings()?, &specs).await.map_err(|error| {
+    create_missing_topics(&kafka_settings::settings()?, topics).await.map_err(|error| {
         Failure::because("the topics are not all there", &error)
             .hint("the schema is up to date; run it again when Kafka answers")
     })
