@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use tokio_postgres::Error;
 use tokio_postgres::types::{Json, ToSql};
 
-use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
-use super::{MAX_DEVICE_METRICS, MAX_METRICS, Tags};
+use super::MAX_METRICS;
+use super::device::{Channel, Device, DeviceKey, Wanted};
+use super::register::MetricColumns;
 
-/// Streams, and metrics, that one statement makes: it joins them with what was made before it.
-const MOST: usize = 1000;
+/// Streams, and metrics, that one statement makes: it joins them with what was made before it. As many fit into one stream, so that
+/// there is room for all of them.
+const MOST: usize = MAX_METRICS;
 
 /// $1 sources, $2 names, $3 receive times, $4 tags of devices; $5 the number of its device, $6 the channel of each stream; $7 the number of
 /// its stream, $8 position, $9 name, $10 unit, $11 kind of each metric. Numbers count from 1. A device that another has made meanwhile
@@ -29,17 +31,17 @@ const MAKE: &str = "
     made_streams as (
         insert into stream (device_id, channel)
         select d.id, w.channel
-        from unnest($5::bigint[], $6::text[]) as w (device, channel) join devices d on d.number = w.device
+        from unnest($5::integer[], $6::text[]) as w (device, channel) join devices d on d.number = w.device
         returning id, device_id, channel),
     streams as (
         select w.device, w.number, s.id
-        from unnest($5::bigint[], $6::text[]) with ordinality as w (device, channel, number)
+        from unnest($5::integer[], $6::text[]) with ordinality as w (device, channel, number)
         join devices d on d.number = w.device
         join made_streams s on s.device_id = d.id and s.channel = w.channel),
     metrics as (
         insert into metric (stream_id, position, name, unit, kind)
         select s.id, w.position, w.name, w.unit, w.kind
-        from unnest($7::bigint[], $8::smallint[], $9::text[], $10::text[], $11::text[]) as w (stream, position, name, unit, kind)
+        from unnest($7::integer[], $8::smallint[], $9::text[], $10::text[], $11::text[]) as w (stream, position, name, unit, kind)
         join streams s on s.number = w.stream)
     select d.number, d.id, s.number, s.id from devices d join streams s on s.device = d.number";
 
@@ -52,40 +54,56 @@ pub(super) async fn make<'a>(
     client: &Client,
     wanted: &BTreeMap<DeviceKey<'a>, &Wanted<'a>>,
 ) -> Result<BTreeMap<DeviceKey<'a>, Device>, Error> {
-    let mut columns = Columns::default();
-    let fits = wanted.iter().take_while(|((source, name), want)| columns.add((source, name), want));
-    let keys: Vec<DeviceKey<'a>> = fits.map(|(key, _)| *key).collect();
-    if keys.is_empty() {
+    let (mut all_streams, mut all_metrics) = (0, 0);
+    let fits = wanted.iter().take_while(|(_, want)| {
+        all_streams += want.channels.len();
+        all_metrics += want.channels.values().map(BTreeSet::len).sum::<usize>();
+        all_streams.max(all_metrics) <= MOST
+    });
+    let wanted: Vec<(DeviceKey<'a>, &Wanted<'a>)> = fits.map(|(key, want)| (*key, *want)).collect();
+    if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
+    let (sources, names): (Vec<&str>, Vec<&str>) = wanted.iter().map(|(key, _)| *key).unzip();
+    let times: Vec<Timestamp> = wanted.iter().map(|(_, want)| want.received_at).collect();
+    let tags: Vec<_> = wanted.iter().map(|(_, want)| Json(&want.tags)).collect();
+    let (mut devices, mut names_of_streams, mut channels) = (Vec::new(), Vec::new(), Vec::new());
+    let mut columns = MetricColumns::default();
+    for (device, (_, want)) in (1_i32..).zip(&wanted) {
+        for (name, keys) in &want.channels {
+            devices.push(device);
+            names_of_streams.push(*name);
+            // By its number, until the statement has said which stream that is.
+            let mut channel = Channel { stream: number(names_of_streams.len()), metrics: Vec::new() };
+            keys.iter().for_each(|key| columns.add(&mut channel, key));
+            channels.push(channel);
+        }
+    }
     let statement = client.prepare_cached(MAKE).await?;
-    let Columns {
-        sources,
-        names,
-        times,
-        tags,
-        devices,
-        channels,
+    let MetricColumns { streams, positions, names: metrics, units, kinds } = &columns;
+    let parameters: [&(dyn ToSql + Sync); 11] = [
+        &sources,
+        &names,
+        &times,
+        &tags,
+        &devices,
+        &names_of_streams,
         streams,
         positions,
         metrics,
         units,
         kinds,
-        ..
-    } = &columns;
-    let parameters: [&(dyn ToSql + Sync); 11] =
-        [sources, names, times, tags, devices, channels, streams, positions, metrics, units, kinds];
+    ];
     let mut made: BTreeMap<usize, (i32, BTreeMap<String, Channel>)> = BTreeMap::new();
     for row in client.query(&statement, &parameters).await? {
         let (device, stream) = (place(row.try_get(0)?), place(row.try_get(2)?));
-        let channel =
-            Channel { stream: row.try_get(3)?, metrics: std::mem::take(&mut columns.metrics_of[stream]) };
-        let (_, channels) = made.entry(device).or_insert((row.try_get(1)?, BTreeMap::new()));
-        channels.insert(columns.channels[stream].to_owned(), channel);
+        let channel = Channel { stream: row.try_get(3)?, ..std::mem::take(&mut channels[stream]) };
+        let (_, channels_of) = made.entry(device).or_insert((row.try_get(1)?, BTreeMap::new()));
+        channels_of.insert(names_of_streams[stream].to_owned(), channel);
     }
     let device = |(at, (id, channels)): (usize, (i32, _))| {
-        let Json(tags) = columns.tags[at];
-        (keys[at], Device::new(id, tags.clone(), channels, columns.times[at]))
+        let (key, want): (DeviceKey<'a>, _) = wanted[at];
+        (key, Device::new(id, want.tags.clone(), channels, want.received_at))
     };
     Ok(made.into_iter().map(device).collect())
 }
@@ -95,60 +113,7 @@ fn place(number: i64) -> usize {
     usize::try_from(number - 1).expect("numbers count from 1")
 }
 
-#[derive(Default)]
-struct Columns<'a> {
-    sources: Vec<&'a str>,
-    names: Vec<&'a str>,
-    times: Vec<Timestamp>,
-    tags: Vec<Json<&'a Tags>>,
-    devices: Vec<i64>,
-    channels: Vec<&'a str>,
-    streams: Vec<i64>,
-    positions: Vec<i16>,
-    metrics: Vec<&'a str>,
-    units: Vec<&'a str>,
-    kinds: Vec<&'static str>,
-    /// The metrics of each stream, by position.
-    metrics_of: Vec<Vec<Metric>>,
-}
-
-impl<'a> Columns<'a> {
-    /// Adds a device, as far as it may have streams and metrics; `false` where there is no room for it.
-    fn add(&mut self, (source, name): DeviceKey<'a>, want: &'a Wanted<'a>) -> bool {
-        let mut room = MAX_DEVICE_METRICS;
-        let bounded = |(name, keys): (&&'a str, &'a BTreeSet<MetricKey<'a>>)| {
-            let keys: Vec<&MetricKey<'a>> = keys.iter().take(room.min(MAX_METRICS)).collect();
-            room -= keys.len();
-            (*name, keys)
-        };
-        let channels: Vec<_> = want.channels.iter().take(MAX_DEVICE_METRICS).map(bounded).collect();
-        let metrics: usize = channels.iter().map(|(_, keys)| keys.len()).sum();
-        if self.channels.len() + channels.len() > MOST || self.metrics.len() + metrics > MOST {
-            return false;
-        }
-        self.sources.push(source);
-        self.names.push(name);
-        self.times.push(want.received_at);
-        self.tags.push(Json(&want.tags));
-        let device = number(self.names.len());
-        for (name, keys) in channels {
-            self.devices.push(device);
-            self.channels.push(name);
-            let stream = number(self.channels.len());
-            for (position, key) in (0..).zip(&keys) {
-                self.streams.push(stream);
-                self.positions.push(position);
-                self.metrics.push(key.name);
-                self.units.push(key.unit);
-                self.kinds.push(key.kind.as_str());
-            }
-            self.metrics_of.push(keys.into_iter().map(Metric::from).collect());
-        }
-        true
-    }
-}
-
 /// The number of the last one of so many.
-fn number(count: usize) -> i64 {
-    i64::try_from(count).expect("there are no more than fit")
+fn number(count: usize) -> i32 {
+    i32::try_from(count).expect("there are no more than fit")
 }

@@ -237,17 +237,19 @@ async fn add_metrics(
     Ok(())
 }
 
+/// Metrics as a statement is given them.
 #[derive(Default)]
-struct MetricColumns<'a> {
-    streams: Vec<i32>,
-    positions: Vec<i16>,
-    names: Vec<&'a str>,
-    units: Vec<&'a str>,
-    kinds: Vec<&'static str>,
+pub(super) struct MetricColumns<'a> {
+    pub(super) streams: Vec<i32>,
+    pub(super) positions: Vec<i16>,
+    pub(super) names: Vec<&'a str>,
+    pub(super) units: Vec<&'a str>,
+    pub(super) kinds: Vec<&'static str>,
 }
 
 impl<'a> MetricColumns<'a> {
-    fn add(&mut self, channel: &mut Channel, key: &MetricKey<'a>) {
+    /// The next one of a channel.
+    pub(super) fn add(&mut self, channel: &mut Channel, key: &MetricKey<'a>) {
         self.streams.push(channel.stream);
         self.positions.push(i16::try_from(channel.metrics.len()).expect("MAX_METRICS fits"));
         self.names.push(key.name);
