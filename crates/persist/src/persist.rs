@@ -200,9 +200,7 @@ impl Persist {
         let sent_back = resolved_by(&payload, carrier);
         let written = self.writer.write(payload).await?;
         crash::point("after-commit");
-        if let Some(sent_back) = sent_back {
-            Box::pin(self.resolve(&[sent_back], now)).await.map_err(PersistError::DeadLetters)?;
-        }
+        self.resolve(sent_back.as_slice(), now).await.map_err(PersistError::DeadLetters)?;
         let (source, outcome) = (accepted.origin.name, accepted.outcome.as_str());
         tracing::debug!(source, ?written, outcome, "written");
         Ok(publications)

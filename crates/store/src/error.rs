@@ -43,9 +43,7 @@ impl StoreError {
             }
         }
     }
-}
 
-impl StoreError {
     /// Whether it is too large to be done at once: a statement took longer than it was given (SQLSTATE 57014), or there are too many
     /// moments.
     pub fn is_too_large(&self) -> bool {

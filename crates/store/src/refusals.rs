@@ -14,7 +14,7 @@ pub(crate) const RECORD: &str = "insert into refusal (at) values ($1) on conflic
 /// How long they are of use to anybody.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// Recorded no more often than this: a source above its rate has payloads refused at any time.
+/// Recorded no more often than this: a process that has more than it takes refuses payloads at any time.
 const EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// What is not recorded yet.

@@ -72,8 +72,7 @@ impl Streams {
         if let Some(resolved) = self.resolve_met(samples) {
             return Ok(resolved);
         }
-        // Rare, and large: without it the future of every payload would be.
-        Box::pin(self.group.resolve(self, samples)).await
+        self.group.resolve(self, samples).await
     }
 
     /// The same, where the payload needs nothing but what was met.

@@ -136,8 +136,7 @@ impl Writer {
     /// [`WriteError`].
     pub async fn write(&self, payload: Payload) -> Result<Written, WriteError> {
         let (answer, answered) = oneshot::channel();
-        let place = self.queue.reserve().await.map_err(|_| WriteError::Closed)?;
-        place.send(Waiting { payload, answer });
+        self.queue.send(Waiting { payload, answer }).await.map_err(|_| WriteError::Closed)?;
         answered.await.map_err(|_| WriteError::Closed)?
     }
 

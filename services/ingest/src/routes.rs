@@ -84,8 +84,7 @@ async fn hook<S: Sink + Clone + 'static>(
     let answer = async {
         let taken = match ingest.health(&request) {
             Ok(Some(answer)) => return close_unread(answer, payload),
-            // Some kilobytes, which each layer around it would copy.
-            Ok(None) => Box::pin(ingest.take(&request, &mut payload, &hand_over)).await,
+            Ok(None) => ingest.take(&request, &mut payload, &hand_over).await,
             Err(problem) => Err(problem),
         };
         match taken {

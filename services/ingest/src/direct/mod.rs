@@ -337,8 +337,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
             self.shared.hints.send_soon(hint);
         }
         if !others.is_empty() {
-            let published = publish_within(sink::DEFAULT_TIMEOUT, &self.shared.parts.sink, &others);
-            Box::pin(published).await;
+            publish_within(sink::DEFAULT_TIMEOUT, &self.shared.parts.sink, &others).await;
         }
     }
 }
