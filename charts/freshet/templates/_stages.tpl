@@ -10,7 +10,7 @@
 
 {{/*
 What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores payloads; and where the Broker keeps nothing,
-`dead-letter` sends payloads back past it.
+`dead-letter` stores those that it would send back.
 */}}
 {{- define "freshet.stage.traits" -}}
 {{- $root := index . 0 -}}
@@ -20,7 +20,8 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- if eq (include "freshet.mode" $root) "direct" -}}
 {{- if eq $stage "ingest" -}}{{- $_ := set $traits "database" true -}}{{- end -}}
 {{- if and (eq $stage "dead-letter") (ne $root.Values.broker.class "Kafka") -}}
-{{- $_ := set $traits "passesBroker" true -}}
+{{- $_ := set $traits "persists" true -}}
+{{- $_ := set $traits "pipeline" true -}}
 {{- end -}}
 {{- end -}}
 {{- $traits | toJson -}}

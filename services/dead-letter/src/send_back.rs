@@ -1,11 +1,14 @@
-//! Sends dead letters back to where events come from; payloads, where the Broker keeps nothing, to who stores them.
+//! Sends dead letters back to where events come from; stores payloads itself where the Broker keeps nothing.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use payload::Carried;
+use persist::{Arrival, Persist, PersistError, Publication};
 use runtime::trace::TraceContext;
 use runtime::{Clock, Deadline, crash};
 use sink::{HttpSink, Sink as _, SinkError};
@@ -17,6 +20,8 @@ use thiserror::Error;
 const AT_ONCE: u16 = 16;
 /// The longest that sending one round back and recording it may take.
 const ROUND: Duration = Duration::from_secs(10);
+/// For a payload to be stored: with the time for what is published then, less than a round.
+const STORED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends dead letters back.
 pub struct Sender {
@@ -24,8 +29,8 @@ pub struct Sender {
     pub database: Database,
     /// Where they go.
     pub sink: HttpSink,
-    /// Where payloads go instead, which answers once they are stored: a Broker that keeps nothing could lose them.
-    pub payloads: Option<HttpSink>,
+    /// What stores payloads instead: a Broker that keeps nothing could lose them.
+    pub persist: Option<Persist>,
     /// The time.
     pub clock: Clock,
 }
@@ -38,8 +43,14 @@ pub enum SendError {
     Store(#[from] StoreError),
     /// The sink takes nothing now.
     #[error(transparent)]
-    Unavailable(SinkError),
-    /// The sink does not take this event, now or later.
+    Sink(SinkError),
+    /// A payload is not stored now.
+    #[error("the payload is not stored")]
+    Payload(#[source] PersistError),
+    /// A payload is not stored in time.
+    #[error("the payload is not stored within {} s", STORED_WITHIN.as_secs())]
+    Late,
+    /// This event is not taken, now or later.
     #[error("{0}")]
     Refused(String),
 }
@@ -49,7 +60,7 @@ impl Sender {
     /// Returns how many.
     ///
     /// # Errors
-    /// [`SendError::Store`], [`SendError::Unavailable`]; what was not recorded is sent again.
+    /// All but [`SendError::Refused`]; what was not recorded is sent again.
     pub async fn send_back_unavailable(&self, deadline: Deadline) -> Result<usize, SendError> {
         let mut sent = 0;
         for () in deadline.steps(ROUND) {
@@ -80,15 +91,15 @@ impl Sender {
     /// # Errors
     /// [`SendError`]; a refused one then waits for a person.
     pub async fn send(&self, dead_letter: &StoredDeadLetter) -> Result<Timestamp, SendError> {
-        let sent = match dead_letter.to_event() {
-            Ok(event) => {
-                let extension = |name| cloudevent::extension(&event, name).map(Cow::into_owned);
-                let trace = TraceContext::read(extension);
-                let holds_a_payload = dead_letter.dead_letter.holds_a_payload();
-                let sink = self.payloads.as_ref().filter(|_| holds_a_payload).unwrap_or(&self.sink);
-                sink.send(&event, trace.as_ref()).await
-            }
+        let event = match dead_letter.to_event() {
+            Ok(event) => event,
             Err(error) => return self.refuse(dead_letter, error.to_string()).await,
+        };
+        let trace = TraceContext::read(|name| cloudevent::extension(&event, name).map(Cow::into_owned));
+        let holds_a_payload = dead_letter.dead_letter.holds_a_payload();
+        let sent = match self.persist.as_ref().filter(|_| holds_a_payload) {
+            Some(persist) => self.store(persist, event, trace).await,
+            None => self.sink.send(&event, trace.as_ref()).await.map_err(SendError::from),
         };
         match sent {
             Ok(()) => {
@@ -98,9 +109,28 @@ impl Sender {
                 tracing::info!(dead_letter = %dead_letter.id, stage = dead_letter.dead_letter.stage, "sent back");
                 Ok(now)
             }
-            Err(refusal @ SinkError::Refused(_)) => self.refuse(dead_letter, refusal.to_string()).await,
-            Err(unavailable) => Err(SendError::Unavailable(unavailable)),
+            Err(SendError::Refused(reason)) => self.refuse(dead_letter, reason).await,
+            Err(unavailable) => Err(unavailable),
         }
+    }
+
+    /// Stores the payload and publishes once what follows. What rules have to look at is a row, which the next tick tells of too.
+    async fn store(
+        &self,
+        persist: &Persist,
+        event: Event,
+        trace: Option<TraceContext>,
+    ) -> Result<(), SendError> {
+        let now = self.clock.now();
+        let (carried, arrival) = (Carried::new(event), Arrival { delivered_at: now, now, trace });
+        let written = tokio::time::timeout(STORED_WITHIN, persist.one(&carried, arrival)).await;
+        for Publication { event, trace } in written.map_err(|_| SendError::Late)?? {
+            if let Err(error) = self.sink.send(&event, trace.as_ref()).await {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::error!(error, event_type = event.ty(), "an event was not published");
+            }
+        }
+        Ok(())
     }
 
     async fn refuse(&self, dead_letter: &StoredDeadLetter, reason: String) -> Result<Timestamp, SendError> {
@@ -111,14 +141,31 @@ impl Sender {
     }
 }
 
+impl From<SinkError> for SendError {
+    fn from(error: SinkError) -> Self {
+        match error {
+            SinkError::Refused(_) => Self::Refused(error.to_string()),
+            SinkError::Unavailable(..) => Self::Sink(error),
+        }
+    }
+}
+
+impl From<PersistError> for SendError {
+    fn from(error: PersistError) -> Self {
+        if error.is_final() { Self::Refused(error.to_string()) } else { Self::Payload(error) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use stage::Settings;
 
-    use super::ROUND;
+    use super::{ROUND, STORED_WITHIN};
 
     #[test]
     fn after_half_of_the_time_for_the_topic_there_is_time_for_rounds() {
         assert!(ROUND * 2 < Settings::default().delivery_budget() / 2);
+        // A hint, and what is for third parties.
+        assert!(STORED_WITHIN + sink::DEFAULT_TIMEOUT * 2 <= ROUND);
     }
 }

@@ -9,17 +9,20 @@ use actix_web::{App, test};
 use cloudevents::{AttributesWriter as _, Event};
 use dead_letter::{DeadLetters, Sender, api};
 use event_model::cloudevent;
-use event_model::event_types::{DEAD_LETTERS_DUE, PAYLOAD_RECEIVED, TICK};
-use runtime::{ClientOptions, Clock};
+use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, PAYLOAD_RECEIVED, TICK};
+use persist::{Persist, PersistParts};
+use pipeline_config::Pipeline;
+use runtime::{ClientOptions, Clock, Prewarm};
 use serde_json::Value;
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
 use store::dead_letters::{self, Filter, SentBack, State, StoredDeadLetter};
 use store::migrate::ROLES;
 use store::{Database, DatabaseSettings};
-use testkit::TestReceiver;
+use testkit::{TestDatabase, TestReceiver};
 
 struct World {
+    place: TestDatabase,
     broker: TestReceiver,
     database: Database,
     sender: Arc<Sender>,
@@ -38,8 +41,8 @@ impl World {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let role = place.as_role(ROLES, "freshet_dead_letter").await;
         let role = DatabaseSettings::from_url(role.url()).unwrap();
-        let sender = Arc::new(Sender { database: Database::new(&role), sink, payloads: None, clock });
-        Some(Self { broker, database, stage: DeadLetters::new(Arc::clone(&sender), None), sender })
+        let sender = Arc::new(Sender { database: Database::new(&role), sink, persist: None, clock });
+        Some(Self { place, broker, database, stage: DeadLetters::new(Arc::clone(&sender), None), sender })
     }
 
     async fn deliver(&self, event: Event) -> Outcome {
@@ -154,25 +157,87 @@ async fn what_a_broker_forgets_is_sent_again_after_an_hour() {
     assert_eq!(again.count(), 2);
 }
 
+/// The same stage where the Broker keeps nothing, as the role that stores payloads in direct mode.
+async fn persisting(world: World, pipeline: &str) -> World {
+    let role = world.place.as_role(ROLES, "freshet_ingest").await;
+    let database = Database::new(&DatabaseSettings::from_url(role.url()).unwrap());
+    let persist = Persist::new(PersistParts {
+        pipeline: Pipeline::parse(pipeline, "freshet.yaml").unwrap(),
+        database: database.clone(),
+        prewarm: Prewarm::default(),
+        stage: "dead-letter",
+    });
+    let (sink, clock) = (world.sender.sink.clone(), world.sender.clock.clone());
+    let sender = Arc::new(Sender { database, sink, persist: Some(persist), clock });
+    World { stage: DeadLetters::new(Arc::clone(&sender), None), sender, ..world }
+}
+
 #[tokio::test]
-async fn where_the_broker_keeps_nothing_a_payload_goes_to_who_stores_it() {
+async fn where_the_broker_keeps_nothing_a_payload_is_stored_and_not_sent_back() {
     let Some(world) = World::start().await else { return };
-    let transform = TestReceiver::start().await;
-    let url = transform.url("/").parse().unwrap();
-    let payloads = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).ok();
-    let (database, sink, clock) =
-        (world.database.clone(), world.sender.sink.clone(), world.sender.clock.clone());
-    let sender = Arc::new(Sender { database, sink, payloads, clock });
-    let world = World { stage: DeadLetters::new(Arc::clone(&sender), None), sender, ..world };
-    world.deliver(dead(Some("503"))).await;
+    let world = persisting(
+        world,
+        "
+sources: {greenhouse: {format: json}}
+rules: {TooHot: {metric: temperature, above: 30}}
+receivers: {ops: {webhook: {url: 'https://hooks.example.com/x'}}}
+",
+    )
+    .await;
+    let mut payload = dead(Some("503"));
+    let request = br#"POST /hooks/greenhouse HTTP/1.1
+content-type: application/json
+
+{"device":"gh-1","temperature":31.5}"#;
+    payload.set_data("application/http", request.to_vec());
+    world.deliver(payload).await;
     let mut failed = cloudevent::new("dev.freshet.notification.failed.v1", "/stages/notify", "n");
     failed.set_extension("knativeerrordest", "http://pager.example.com/");
     world.deliver(failed).await;
+
     assert_eq!(world.take_due().await, Outcome::Done);
-    let ids = |of: &TestReceiver| -> Vec<_> {
-        of.received().iter().map(|event| event.header("ce-id").unwrap().to_owned()).collect()
+    let mut types: Vec<_> = world.broker.received();
+    types.sort_by(|one, other| one.header("ce-type").cmp(&other.header("ce-type")));
+    let types: Vec<_> = types.iter().map(|event| event.header("ce-type").unwrap()).collect();
+    assert_eq!(types, [EVALUATION_REQUESTED, "dev.freshet.notification.failed.v1"]);
+    let client = world.place.connect().await;
+    let count = |of: &'static str| {
+        let client = &client;
+        async move { client.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get::<_, i64>(0) }
     };
-    assert_eq!((ids(&transform), ids(&world.broker)), (vec!["up-1-abc".to_owned()], vec!["n".to_owned()]));
+    assert_eq!((count("moment").await, count("evaluation_request").await), (1, 1));
+    assert!(world.kept(false).await.is_empty());
+
+    // A second sending, as after a death before the first was recorded, changes nothing.
+    client.execute("update dead_letter set resolved_at = null, replayed_at = null", &[]).await.unwrap();
+    assert_eq!(world.take_due().await, Outcome::Done);
+    assert_eq!((count("moment").await, count("receipt").await), (1, 1));
+}
+
+#[tokio::test]
+async fn where_the_broker_keeps_nothing_a_payload_that_leads_nowhere_waits_for_a_person() {
+    let Some(world) = World::start().await else { return };
+    let world = persisting(world, "sources: {barn: {format: json}}").await;
+    world.deliver(dead(Some("503"))).await;
+    assert_eq!(world.take_due().await, Outcome::Done);
+    let kept = world.kept(false).await.remove(0);
+    assert_eq!((kept.state(), kept.dead_letter.cause), (State::Open, dead_letters::Cause::Rejected));
+    assert!(kept.dead_letter.reason.contains("greenhouse"), "{}", kept.dead_letter.reason);
+}
+
+#[tokio::test]
+async fn a_payload_that_is_not_stored_for_now_leaves_everything_as_it_was() {
+    let Some(world) = World::start().await else { return };
+    let world = persisting(world, "sources: {greenhouse: {format: json}}").await;
+    world.deliver(dead(Some("503"))).await;
+    let client = world.place.connect().await;
+    client.batch_execute("revoke insert on receipt from freshet_ingest").await.unwrap();
+    assert!(matches!(world.take_due().await, Outcome::Unavailable(_)));
+    client.batch_execute("grant insert on receipt to freshet_ingest").await.unwrap();
+    let kept = world.kept(false).await.remove(0);
+    assert_eq!((kept.state(), kept.replays), (State::Open, 0));
+    assert_eq!(world.take_due().await, Outcome::Done);
+    assert_eq!(world.kept(false).await.len(), 0);
 }
 
 #[tokio::test]

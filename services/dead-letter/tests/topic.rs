@@ -44,7 +44,7 @@ impl World {
         let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
         let clock = Clock::system();
         let database = Database::new(&settings.acquire_timeout(Duration::from_secs(1)));
-        let sender = Arc::new(Sender { database, sink, payloads: None, clock: clock.clone() });
+        let sender = Arc::new(Sender { database, sink, persist: None, clock: clock.clone() });
         let drained = DeadLetterTopic::from_env(&mut Env::from_pairs(&[
             ("KAFKA_DEAD_LETTER_TOPIC", &topic),
             ("KAFKA_DEAD_LETTER_GROUP", &topic),

@@ -106,7 +106,7 @@ impl Stages {
             waiters: Waiters::default(),
         };
         let sender =
-            Sender { database: database.clone(), sink: sink(), payloads: None, clock: clock.clone() };
+            Sender { database: database.clone(), sink: sink(), persist: None, clock: clock.clone() };
         Self {
             transform: Transform::new(transform),
             worker: Persist::new(parts("worker")),

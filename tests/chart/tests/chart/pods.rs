@@ -71,7 +71,7 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
 fn what_stores_payloads_has_what_it_needs_in_each_mode_and_nothing_else_has() {
     let Some(tools) = Tools::of_this_test() else { return };
     let ci = |values: &str, mode: &str| Chart::new(tools).ci(values).set(&format!("mode={mode}")).objects();
-    for (values, mode, fallback, passes_broker) in [
+    for (values, mode, fallback, persists) in [
         ("kafka", "", None, false),
         ("kafka", "direct", Some("broker"), false),
         ("broker-in-memory", "broker", None, false),
@@ -87,7 +87,8 @@ fn what_stores_payloads_has_what_it_needs_in_each_mode_and_nothing_else_has() {
         assert_eq!(variable("ingest", "MODE").is_some(), is_direct, "{place}");
         assert_eq!(variable("ingest", "DATABASE_URL").is_some(), is_direct, "{place}");
         assert_eq!(variable("ingest", "PREWARM_URLS").is_some(), !is_direct, "{place}");
-        assert_eq!(variable("dead-letter", "PAYLOADS_SINK").is_some(), passes_broker, "{place}");
+        assert_eq!(variable("dead-letter", "PERSIST_PAYLOADS").is_some(), persists, "{place}");
+        assert_eq!(variable("dead-letter", "FRESHET_PIPELINE").is_some(), persists, "{place}");
     }
 }
 
