@@ -13,6 +13,7 @@ use crate::reference;
 use crate::route::{self, AlertFacts, Route, RouteSelector};
 use crate::rule;
 use crate::source::{self, Source};
+use crate::topic::SourceTopics;
 
 /// The lateness window where no file names one: 15 minutes.
 pub const DEFAULT_LATENESS: SignedDuration = SignedDuration::from_mins(15);
@@ -110,6 +111,14 @@ impl Pipeline {
     /// The sources that read topics of others.
     pub fn topic_sources(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter(|(_, source)| source.kafka.is_some()).map(|(name, _)| name.as_str())
+    }
+
+    /// The topics of others that sources name, each with its source.
+    pub fn source_topics(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources.iter().flat_map(|(name, source)| {
+            let topics = source.kafka.iter().flat_map(SourceTopics::names);
+            topics.map(move |topic| (name.as_str(), topic))
+        })
     }
 
     /// The receivers of what `receiver` does not deliver.

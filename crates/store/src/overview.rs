@@ -160,6 +160,17 @@ pub async fn partitions_behind(
     client.query(&sql, &[&topics, &sources, &since, &most]).await?.iter().map(standing).collect()
 }
 
+/// Those of `topics`, each `SOURCE/TOPIC`, of which the worker was never given a partition.
+///
+/// # Errors
+/// Those of the database.
+pub async fn never_read(client: &impl GenericClient, topics: &[String]) -> Result<Vec<String>, Error> {
+    let sql = "
+        select called from unnest($1::text[]) called
+        where not exists (select from topic_offset where source <> '' and source || '/' || topic = called)";
+    client.query(sql, &[&topics]).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
 /// Since when the oldest evaluation request waits that is not put off.
 ///
 /// # Errors

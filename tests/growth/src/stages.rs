@@ -105,8 +105,7 @@ impl Stages {
             lease: SignedDuration::from_secs(60),
             waiters: Waiters::default(),
         };
-        let sender =
-            Sender { database: database.clone(), sink: sink(), persist: None, clock: clock.clone() };
+        let sender = Sender { database: database.clone(), sink: sink(), persist: None, clock: clock.clone() };
         Self {
             transform: Transform::new(transform),
             worker: Persist::new(parts("worker")),

@@ -203,6 +203,11 @@ codes! {
         "worker-behind",
         "read the log of worker: whether it fails, or needs more replicas; each partition is read by one of them"
     );
+    /// The worker was never given a partition of a topic that a source names.
+    TOPIC_NEVER_READ = warning(
+        "topic-never-read",
+        "see whether the topic is there under this name, and may be read by these credentials; the log of worker says which"
+    );
     /// The worker found other records in its topic than it had to go on with.
     RECORDS_GONE = warning(
         "records-gone",

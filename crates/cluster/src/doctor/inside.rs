@@ -50,6 +50,19 @@ pub struct DatabaseReport {
     pub late_since: Option<Timestamp>,
     /// Partitions of the topics that the worker reads, with which it has not caught up for long.
     pub behind: Vec<PartitionStanding>,
+    /// Topics that sources name, each `SOURCE/TOPIC`, of which the worker has never read.
+    pub never_read: Vec<String>,
+}
+
+/// The topics that a release reads.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadTopics<'a> {
+    /// Its own.
+    pub own: &'a [String],
+    /// The sources that read topics of others.
+    pub sources: &'a [String],
+    /// Those of others that sources name, each `SOURCE/TOPIC`.
+    pub of_sources: &'a [String],
 }
 
 /// What Kafka says.
@@ -71,18 +84,17 @@ const REFUSED_SINCE: Duration = Duration::from_secs(3600);
 const LATE: Duration = Duration::from_secs(3 * TICK_TIMER.every.as_secs());
 
 impl Report {
-    /// Looks at `database`, and at Kafka where the process knows one: whether it has `topics`. `sources` are those that read topics
-    /// of others.
+    /// Looks at `database`, and at Kafka where the process knows one: whether it has the release's own topics.
     pub async fn now(
         database: &Database,
         kafka: Option<Result<KafkaSettings, Failure>>,
-        (topics, sources): (&[String], &[String]),
+        read: ReadTopics<'_>,
     ) -> Self {
-        let database = DatabaseReport::now(database, (topics, sources))
+        let database = DatabaseReport::now(database, read)
             .await
             .map_err(|error| Failure::of(&error).message().to_owned());
         let kafka = match kafka {
-            Some(settings) => Some(KafkaReport::now(settings, topics).await),
+            Some(settings) => Some(KafkaReport::now(settings, read.own).await),
             None => None,
         };
         Self { database, kafka }
@@ -90,7 +102,7 @@ impl Report {
 }
 
 impl DatabaseReport {
-    async fn now(database: &Database, read: (&[String], &[String])) -> Result<Self, StoreError> {
+    async fn now(database: &Database, read: ReadTopics<'_>) -> Result<Self, StoreError> {
         let client = match database.client().await {
             Ok(client) => client,
             Err(StoreError::SchemaTooOld { found, needed }) => {
@@ -120,7 +132,8 @@ impl DatabaseReport {
             refused_at: refused_at.filter(|at| *at > now - REFUSED_SINCE),
             fallbacks: fallbacks::since(&client, now - REFUSED_SINCE).await?,
             late_since: oldest.filter(|at| *at < now - LATE),
-            behind: overview::partitions_behind(&client, read, bounds).await?,
+            behind: overview::partitions_behind(&client, (read.own, read.sources), bounds).await?,
+            never_read: overview::never_read(&client, read.of_sources).await?,
         })
     }
 }
@@ -220,6 +233,11 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         );
         found.push(Finding::new(code::WORKER_BEHIND, "worker", what));
     }
+    let never_read = database.never_read.iter();
+    found.extend(never_read.map(|topic| {
+        let what = "the worker has found no partition of it yet";
+        Finding::new(code::TOPIC_NEVER_READ, format!("topic/{topic}"), what)
+    }));
     found
 }
 
@@ -273,6 +291,10 @@ mod tests {
         let behind =
             vec![PartitionStanding { topic, partition: 1, next: 5, epoch: 2, caught_up_at, lag: None }];
         assert_eq!(codes(DatabaseReport { behind, ..well() }), ["worker-behind"]);
+        assert_eq!(
+            codes(DatabaseReport { never_read: vec!["floor/readings".into()], ..well() }),
+            ["topic-never-read"]
+        );
     }
 
     #[test]

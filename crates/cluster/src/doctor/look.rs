@@ -158,6 +158,9 @@ async fn from_inside(
     for source in pipeline.iter().flat_map(Pipeline::topic_sources) {
         arguments.extend(["--topic-source".to_owned(), source.to_owned()]);
     }
+    for (source, topic) in pipeline.iter().flat_map(Pipeline::source_topics) {
+        arguments.extend(["--source-topic".to_owned(), format!("{source}/{topic}")]);
+    }
     let answer = match inside::run(cluster, release, &arguments, options).await {
         Ok(answer) => answer,
         Err(Unanswered::CannotBegin(reason)) => {

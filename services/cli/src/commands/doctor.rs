@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster::doctor::inside::Report;
+use cluster::doctor::inside::{ReadTopics, Report};
 use cluster::doctor::{self, Finding, Level};
 use runtime::Failure;
 use store::Database;
@@ -37,6 +37,9 @@ pub struct Args {
     /// With --inside: a source that reads topics of others
     #[arg(long, hide = true, requires = "inside", value_name = "NAME")]
     topic_source: Vec<String>,
+    /// With --inside: a topic that a source names
+    #[arg(long, hide = true, requires = "inside", value_name = "SOURCE/NAME")]
+    source_topic: Vec<String>,
 }
 
 /// Prints what was found, the worst first.
@@ -45,7 +48,8 @@ pub struct Args {
 /// Where no cluster can be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if args.inside {
-        return report((&args.topic, &args.topic_source)).await;
+        let Args { topic: own, topic_source: sources, source_topic: of_sources, .. } = args;
+        return report(ReadTopics { own, sources, of_sources }).await;
     }
     let cluster = args.cluster.connect().await?;
     let pod = (!args.no_pod).then(|| super::pod(args.timeout));
@@ -60,7 +64,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 }
 
 /// What the pod does.
-async fn report(read: (&[String], &[String])) -> Result<Done, Failure> {
+async fn report(read: ReadTopics<'_>) -> Result<Done, Failure> {
     let database = Database::new(&database::settings(&StateDirectory::default())?);
     let has_kafka = std::env::var_os("KAFKA_BOOTSTRAP_SERVERS").is_some_and(|servers| !servers.is_empty());
     let kafka = has_kafka.then(kafka_settings::settings);

@@ -470,7 +470,7 @@ async fn a_receipt_of_records_of_others_shows_each_with_the_device_of_its_key() 
 }
 
 #[tokio::test]
-async fn a_source_whose_topic_waits_for_long_is_found_and_one_whose_topic_is_gone_is_not() {
+async fn a_topic_of_a_source_that_waits_for_long_or_was_never_read_is_found() {
     let Some(world) = World::build().await else { return };
     world.freshet(&["migrate", "-o", "json"]);
     let client = world.database.connect().await;
@@ -482,7 +482,9 @@ async fn a_source_whose_topic_waits_for_long_is_found_and_one_whose_topic_is_gon
                ('floor', 'gone', 0, 5, now() - interval '1 day', now(), now() - interval '1 day'),
                ('shed', 'readings', 0, 5, now() - interval '1 day', null, now() - interval '1 day')";
     client.execute(sql, &[]).await.unwrap();
-    let report = world.freshet(&["doctor", "--inside", "--topic-source", "floor"]).1;
+    let named = ["--source-topic", "floor/readings", "--source-topic", "floor/missing"];
+    let report = world.freshet(&[&["doctor", "--inside", "--topic-source", "floor"][..], &named].concat()).1;
+    assert_eq!(report["database"]["Ok"]["never_read"], json!(["floor/missing"]), "{report}");
     let behind = report["database"]["Ok"]["behind"].as_array().unwrap();
     let topics: Vec<_> = behind.iter().map(|partition| &partition["topic"]).collect();
     assert_eq!(topics, ["floor/readings", "floor/never"], "{report}");

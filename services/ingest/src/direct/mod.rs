@@ -272,9 +272,10 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                 Ok(())
             }
             Ok(Err(not_written)) => {
-                tracing::error!(error = not_written.error(), "a payload was not persisted");
+                let error = not_written.error();
+                tracing::error!(error, "a payload was not persisted");
                 if not_written.is_of_database() {
-                    self.failed();
+                    self.failed(&error.to_string());
                 }
                 Err(NotCommitted::Away)
             }
@@ -283,7 +284,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                     limit_ms = self.shared.parts.commit_timeout.as_millis(),
                     "a payload was not persisted in time"
                 );
-                self.failed();
+                self.failed("it did not commit a payload in time");
                 Err(NotCommitted::Away)
             }
         }
@@ -316,15 +317,15 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         kept.map(|()| Vec::new()).map_err(NotWritten::DeadLetter)
     }
 
-    /// The database did not take a payload.
-    fn failed(&self) {
+    /// The database did not take a payload, for this reason. Said where it took the one before.
+    fn failed(&self, reason: &str) {
         if self.shared.breaker.failed() {
             let to = if self.shared.parts.falls_back {
                 "payloads go to the Broker"
             } else {
                 "payloads are refused"
             };
-            tracing::error!("the database takes no payloads: {to}");
+            tracing::error!(reason, "the database takes no payloads: {to}");
         }
     }
 
