@@ -12,8 +12,10 @@ use crate::sources::Sources;
 /// Below the 1 MiB of a Kafka record, with room for the head of the request and the event's attributes.
 const DEFAULT_MAX_BODY_BYTES: usize = 768 * 1024;
 
-/// Of the 5 s that the less patient senders wait, half is the Broker's.
+/// Of the 5 s that the less patient senders wait, half is the Broker's,
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
+/// or the database's too, where it is the only place.
+const COMMIT_TIMEOUT_ALONE: Duration = Duration::from_secs(4);
 
 /// What `ingest` is started with.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub struct DirectConfig {
     pub database: DatabaseSettings,
     /// `FALLBACK`: `broker` where the Broker keeps what it takes, `none` where it does not; `broker`.
     pub falls_back: bool,
-    /// `COMMIT_TIMEOUT_MS`: for a payload to be committed, before it goes to the Broker or is refused; 2 s.
+    /// `COMMIT_TIMEOUT_MS`: for a payload to be committed, before it goes to the Broker, 2 s, or is refused, 4 s.
     pub commit_timeout: Duration,
 }
 
@@ -75,7 +77,8 @@ impl DirectConfig {
                 false
             }
         };
-        let commit_timeout = env.millis_or("COMMIT_TIMEOUT_MS", COMMIT_TIMEOUT);
+        let commit_timeout = if falls_back { COMMIT_TIMEOUT } else { COMMIT_TIMEOUT_ALONE };
+        let commit_timeout = env.millis_or("COMMIT_TIMEOUT_MS", commit_timeout);
         Some(Self { pipeline: pipeline?, database, falls_back, commit_timeout })
     }
 }

@@ -17,7 +17,7 @@ mod places;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use cloudevents::AttributesReader as _;
@@ -42,6 +42,9 @@ use fallbacks::Unrecorded;
 use hints::Hints;
 use places::Places;
 pub(crate) use places::Taken;
+
+/// What a sender waits for the database, and for what is published then, together.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(4500);
 
 /// What direct mode is made of.
 #[derive(Debug)]
@@ -261,6 +264,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         if !self.shared.breaker.admits() {
             return Err(NotCommitted::Away);
         }
+        let begun = Instant::now();
         let written = self.write(carried, accepted, received_at, trace);
         match tokio::time::timeout(self.shared.parts.commit_timeout, written).await {
             Ok(Ok(publications)) => {
@@ -268,7 +272,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
                     tracing::info!("the database takes payloads again");
                 }
                 self.record_fallbacks();
-                self.publish(publications).await;
+                self.publish(publications, begun).await;
                 Ok(())
             }
             Ok(Err(not_written)) => {
@@ -331,14 +335,15 @@ impl<S: Sink + Clone + 'static> Direct<S> {
 
     /// Hints are sent soon. What is for third parties is sent once, before the sender has its answer; the sink may have longer for a
     /// hint than a sender waits.
-    async fn publish(&self, publications: Vec<Publication>) {
+    async fn publish(&self, publications: Vec<Publication>, begun: Instant) {
         let is_hint = |publication: &Publication| is_hint(publication.event.ty());
         let (hints, others): (Vec<_>, Vec<_>) = publications.into_iter().partition(is_hint);
         for hint in hints {
             self.shared.hints.send_soon(hint);
         }
         if !others.is_empty() {
-            publish_within(sink::DEFAULT_TIMEOUT, &self.shared.parts.sink, &others).await;
+            let limit = sink::DEFAULT_TIMEOUT.min(ANSWERED_WITHIN.saturating_sub(begun.elapsed()));
+            publish_within(limit, &self.shared.parts.sink, &others).await;
         }
     }
 }
