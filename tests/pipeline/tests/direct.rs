@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use event_model::event_types::{DEAD_LETTERS_DUE, PAYLOAD_RECEIVED};
+use event_model::events::APPLICATION_HTTP;
 use jiff::{Timestamp, ToSpan as _};
 use pipeline_tests::stand::{KEY, PATIENCE, Plan, Stand, binaries};
 use testkit::{Process, eventually};
@@ -49,6 +51,7 @@ async fn stand(fallback: &str) -> Option<Stand> {
         ("FALLBACK".to_owned(), fallback.to_owned()),
         ("COMMIT_TIMEOUT_MS".to_owned(), commit.to_owned()),
         ("DATABASE_ACQUIRE_TIMEOUT_MS".to_owned(), acquire.to_owned()),
+        ("PERSIST_PAYLOADS".to_owned(), (fallback == "none").to_string()),
     ];
     Stand::up(plan).await
 }
@@ -150,6 +153,36 @@ async fn where_the_broker_keeps_nothing_who_is_refused_comes_again_and_nobody_is
     stand.set_clock(start + 15.minutes());
     stand.tick().await;
     assert_eq!(count(&database, "heartbeat").await, 2);
+    stand.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_broker_keeps_nothing_a_dead_letter_becomes_rows_without_it() {
+    let Some(stand) = stand("none").await else { return };
+    let database = stand.database().await;
+    let dead_letter = stand.running.service_url("dead-letter").unwrap();
+    let client = runtime::http_client(&runtime::ClientOptions::default()).unwrap();
+    let event = |event_type, source| {
+        let event =
+            client.post(format!("{dead_letter}/")).header("ce-specversion", "1.0").header("ce-id", "1");
+        event.header("ce-type", event_type).header("ce-source", source)
+    };
+    let failed = event(PAYLOAD_RECEIVED, "/sources/field")
+        .header("ce-time", START)
+        .header("ce-knativeerrordest", "http://transform.freshet.svc.cluster.local/")
+        .header("ce-knativeerrorcode", "503")
+        .header("content-type", APPLICATION_HTTP)
+        .body("POST /hooks/field HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{\"device\":\"d\",\"temperature\":35}");
+    assert!(failed.send().await.unwrap().status().is_success());
+    let due =
+        event(DEAD_LETTERS_DUE, "/stages/scheduler").header("content-type", "application/json").body("{}");
+    assert!(due.send().await.unwrap().status().is_success());
+    assert_eq!(count(&database, "moment").await, 1);
+    assert_eq!(count(&database, "dead_letter where resolved_at is not null").await, 1);
+    // What its rules make of it follows at once.
+    eventually(PATIENCE, || async { count(&database, "alert_transition").await == 1 }).await;
+    assert_eq!(stand.running.stats().services["transform"].starts, 0);
+    stand.rest().await;
     stand.down().await;
 }
 
