@@ -13,8 +13,8 @@ use store::Topic;
 const DEFAULT_SESSION: Duration = Duration::from_secs(10);
 /// The group where none is named.
 const DEFAULT_GROUP: &str = "freshet-worker";
-/// Records in one batch.
-const DEFAULT_BATCH: usize = 1000;
+/// Records in one batch: a fifth faster than with a thousand, and no slower than with more (docs/performance.md).
+const DEFAULT_BATCH: usize = 4000;
 /// More transactions of one topic under way fill nothing but memory.
 const MAX_LANES: usize = 4;
 
@@ -25,7 +25,7 @@ pub struct Config {
     pub pipeline: Pipeline,
     /// `KAFKA_TOPIC`: the pipeline's own topic, where it has one. `KAFKA_GROUP`: the consumer group, `freshet-worker`, and what those
     /// of sources begin with; `KAFKA_SESSION_TIMEOUT_MS`: how soon a dead worker's partitions go to others, 10 s;
-    /// `WORKER_BATCH_RECORDS`: records in one batch, 1000.
+    /// `WORKER_BATCH_RECORDS`: records in one batch, 4000.
     pub own: Option<FeedConfig>,
     /// Whose topics are read too.
     pub sources: Vec<SourceConfig>,
