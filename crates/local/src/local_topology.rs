@@ -75,7 +75,7 @@ pub fn foreign_events(pipeline: &Pipeline) -> BTreeMap<String, String> {
 
 /// Whether a source of `pipeline` reads a topic.
 pub fn reads_topics(pipeline: &Pipeline) -> bool {
-    pipeline.topic_sources().next().is_some()
+    pipeline.sources_with_topics().next().is_some()
 }
 
 impl LocalTopology {

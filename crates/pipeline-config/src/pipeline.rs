@@ -109,12 +109,12 @@ impl Pipeline {
     }
 
     /// The sources that read topics of others.
-    pub fn topic_sources(&self) -> impl Iterator<Item = &str> {
+    pub fn sources_with_topics(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter(|(_, source)| source.kafka.is_some()).map(|(name, _)| name.as_str())
     }
 
     /// The topics of others that sources name, each with its source.
-    pub fn source_topics(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn topics_of_sources(&self) -> impl Iterator<Item = (&str, &str)> {
         self.sources.iter().flat_map(|(name, source)| {
             let topics = source.kafka.iter().flat_map(SourceTopics::names);
             topics.map(move |topic| (name.as_str(), topic))

@@ -2,6 +2,7 @@
 
 mod http;
 mod overrides;
+mod publish;
 
 use std::error::Error;
 use std::future::Future;
@@ -13,6 +14,7 @@ use thiserror::Error as ThisError;
 
 pub use http::HttpSink;
 pub use overrides::{Overrides, OverridesError};
+pub use publish::publish_within;
 
 /// The time that a sender outside is left waiting, at most.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(2500);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use cloudevents::{AttributesReader as _, Event};
+use cloudevents::Event;
 use event_model::cloudevent;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use payload::Carried;
 use persist::{Arrival, Persist, PersistError, Publication};
 use runtime::trace::TraceContext;
 use runtime::{Clock, Deadline, crash};
-use sink::{HttpSink, Sink as _, SinkError};
+use sink::{HttpSink, Sink as _, SinkError, publish_within};
 use store::dead_letters::{self, StoredDeadLetter};
 use store::{Database, StoreError};
 use thiserror::Error;
@@ -20,8 +20,9 @@ use thiserror::Error;
 const AT_ONCE: u16 = 16;
 /// The longest that sending one round back and recording it may take.
 const ROUND: Duration = Duration::from_secs(10);
-/// For a payload to be stored: with the time for what is published then, less than a round.
+/// For a payload to be stored, and then for what is published: together no more than a round.
 const STORED_WITHIN: Duration = Duration::from_secs(5);
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends dead letters back.
 pub struct Sender {
@@ -124,12 +125,9 @@ impl Sender {
         let now = self.clock.now();
         let (carried, arrival) = (Carried::new(event), Arrival { delivered_at: now, now, trace });
         let written = tokio::time::timeout(STORED_WITHIN, persist.one(&carried, arrival)).await;
-        for Publication { event, trace } in written.map_err(|_| SendError::Late)?? {
-            if let Err(error) = self.sink.send(&event, trace.as_ref()).await {
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::error!(error, event_type = event.ty(), "an event was not published");
-            }
-        }
+        let publications = written.map_err(|_| SendError::Late)??;
+        let events = publications.iter().map(|Publication { event, trace }| (event, trace.as_ref()));
+        publish_within(PUBLISHED_WITHIN, &self.sink, events).await;
         Ok(())
     }
 
@@ -160,12 +158,11 @@ impl From<PersistError> for SendError {
 mod tests {
     use stage::Settings;
 
-    use super::{ROUND, STORED_WITHIN};
+    use super::{PUBLISHED_WITHIN, ROUND, STORED_WITHIN};
 
     #[test]
     fn after_half_of_the_time_for_the_topic_there_is_time_for_rounds() {
         assert!(ROUND * 2 < Settings::default().delivery_budget() / 2);
-        // A hint, and what is for third parties.
-        assert!(STORED_WITHIN + sink::DEFAULT_TIMEOUT * 2 <= ROUND);
+        assert!(STORED_WITHIN + PUBLISHED_WITHIN <= ROUND);
     }
 }

@@ -27,7 +27,7 @@ impl Config {
     /// A configuration for the rules of `pipeline`.
     pub fn new(pipeline: &Pipeline, queues: Queues, sink: HttpSink) -> Self {
         let rules = pipeline.rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
-        let read = pipeline.topic_sources().map(str::to_owned).collect();
+        let read = pipeline.sources_with_topics().map(str::to_owned).collect();
         Self { pipeline: pipeline.hash.clone(), rules, read, tick: pipeline.tick, queues, sink }
     }
 

@@ -155,11 +155,11 @@ async fn from_inside(
         arguments.extend(["--topic".to_owned(), topic]);
     }
     let pipeline = release.pipeline(cluster).await.ok();
-    for source in pipeline.iter().flat_map(Pipeline::topic_sources) {
-        arguments.extend(["--topic-source".to_owned(), source.to_owned()]);
+    for source in pipeline.iter().flat_map(Pipeline::sources_with_topics) {
+        arguments.extend(["--source".to_owned(), source.to_owned()]);
     }
-    for (source, topic) in pipeline.iter().flat_map(Pipeline::source_topics) {
-        arguments.extend(["--source-topic".to_owned(), format!("{source}/{topic}")]);
+    for (source, topic) in pipeline.iter().flat_map(Pipeline::topics_of_sources) {
+        arguments.extend(["--topic-of".to_owned(), format!("{source}/{topic}")]);
     }
     let answer = match inside::run(cluster, release, &arguments, options).await {
         Ok(answer) => answer,

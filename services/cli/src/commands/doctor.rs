@@ -36,10 +36,10 @@ pub struct Args {
     topic: Vec<String>,
     /// With --inside: a source that reads topics of others
     #[arg(long, hide = true, requires = "inside", value_name = "NAME")]
-    topic_source: Vec<String>,
+    source: Vec<String>,
     /// With --inside: a topic that a source names
     #[arg(long, hide = true, requires = "inside", value_name = "SOURCE/NAME")]
-    source_topic: Vec<String>,
+    topic_of: Vec<String>,
 }
 
 /// Prints what was found, the worst first.
@@ -48,7 +48,7 @@ pub struct Args {
 /// Where no cluster can be asked.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if args.inside {
-        let Args { topic: own, topic_source: sources, source_topic: of_sources, .. } = args;
+        let Args { topic: own, source: sources, topic_of: of_sources, .. } = args;
         return report(ReadTopics { own, sources, of_sources }).await;
     }
     let cluster = args.cluster.connect().await?;

@@ -482,8 +482,8 @@ async fn a_topic_of_a_source_that_waits_for_long_or_was_never_read_is_found() {
                ('floor', 'gone', 0, 5, now() - interval '1 day', now(), now() - interval '1 day'),
                ('shed', 'readings', 0, 5, now() - interval '1 day', null, now() - interval '1 day')";
     client.execute(sql, &[]).await.unwrap();
-    let named = ["--source-topic", "floor/readings", "--source-topic", "floor/missing"];
-    let report = world.freshet(&[&["doctor", "--inside", "--topic-source", "floor"][..], &named].concat()).1;
+    let named = ["--topic-of", "floor/readings", "--topic-of", "floor/missing"];
+    let report = world.freshet(&[&["doctor", "--inside", "--source", "floor"][..], &named].concat()).1;
     assert_eq!(report["database"]["Ok"]["never_read"], json!(["floor/missing"]), "{report}");
     let behind = report["database"]["Ok"]["behind"].as_array().unwrap();
     let topics: Vec<_> = behind.iter().map(|partition| &partition["topic"]).collect();

@@ -29,7 +29,7 @@ use persist::{Arrival, Persist, PersistError, PersistParts, Publication};
 use pipeline_config::Pipeline;
 use runtime::trace::TraceContext;
 use runtime::{Clock, FailedEvent, KeepFailed as _, NotKept, Prewarm};
-use sink::Sink;
+use sink::{Sink, publish_within};
 use stage::telemetry::PersistMetrics;
 use store::dead_letters::DeadLetterKeeper;
 use store::fallbacks::Fallbacks;
@@ -343,23 +343,9 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         }
         if !others.is_empty() {
             let limit = sink::DEFAULT_TIMEOUT.min(ANSWERED_WITHIN.saturating_sub(begun.elapsed()));
-            publish_within(limit, &self.shared.parts.sink, &others).await;
+            let others = others.iter().map(|one| (&one.event, one.trace.as_ref()));
+            publish_within(limit, &self.shared.parts.sink, others).await;
         }
-    }
-}
-
-/// Sends each once, all within `limit`; what is not sent by then is given up.
-async fn publish_within<S: Sink>(limit: Duration, sink: &S, publications: &[Publication]) {
-    let published = async {
-        for Publication { event, trace } in publications {
-            if let Err(error) = sink.send(event, trace.as_ref()).await {
-                let error: &(dyn Error + 'static) = &error;
-                tracing::error!(error, event_type = event.ty(), "an event was not published");
-            }
-        }
-    };
-    if tokio::time::timeout(limit, published).await.is_err() {
-        tracing::error!(limit_ms = limit.as_millis(), "events were not published in time");
     }
 }
 
@@ -374,42 +360,12 @@ async fn record(persist: &Persist, unrecorded: &Unrecorded, fallbacks: Fallbacks
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
-    use cloudevents::Event;
-    use event_model::cloudevent;
-    use event_model::event_types::READINGS_RECORDED;
-    use persist::{PersistError, Publication};
+    use persist::PersistError;
     use runtime::NotKept;
-    use runtime::trace::TraceContext;
-    use sink::{Sink, SinkError};
     use store::{StoreError, WriteError};
 
-    use super::{NotWritten, publish_within};
-
-    /// Never answers.
-    #[derive(Default)]
-    struct Silent {
-        asked: AtomicUsize,
-    }
-
-    impl Sink for Silent {
-        async fn send(&self, _: &Event, _: Option<&TraceContext>) -> Result<(), SinkError> {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            std::future::pending().await
-        }
-    }
-
-    #[tokio::test]
-    async fn all_that_is_for_third_parties_has_one_limit() {
-        let event = cloudevent::new(READINGS_RECORDED, "/ingest", "1");
-        let publications = [(); 3].map(|()| Publication { event: event.clone(), trace: None });
-        let (sink, limit) = (Silent::default(), Duration::from_millis(50));
-        let published = publish_within(limit, &sink, &publications);
-        assert!(tokio::time::timeout(limit * 50, published).await.is_ok());
-        assert_eq!(sink.asked.load(Ordering::Relaxed), 1);
-    }
+    use super::NotWritten;
 
     #[test]
     fn what_one_payload_fails_for_does_not_keep_others_from_the_database() {
