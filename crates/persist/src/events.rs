@@ -31,6 +31,13 @@ pub struct Publication {
     pub trace: Option<TraceContext>,
 }
 
+impl Publication {
+    /// What a sink is given.
+    pub const fn to_send(&self) -> (&Event, Option<&TraceContext>) {
+        (&self.event, self.trace.as_ref())
+    }
+}
+
 /// What events follow from: a payload, or a batch by one of its records that has something to say.
 #[derive(Debug)]
 pub(crate) struct Origin {

@@ -126,7 +126,7 @@ impl Sender {
         let (carried, arrival) = (Carried::new(event), Arrival { delivered_at: now, now, trace });
         let written = tokio::time::timeout(STORED_WITHIN, persist.one(&carried, arrival)).await;
         let publications = written.map_err(|_| SendError::Late)??;
-        let events = publications.iter().map(|Publication { event, trace }| (event, trace.as_ref()));
+        let events = publications.iter().map(Publication::to_send);
         publish_within(PUBLISHED_WITHIN, &self.sink, events).await;
         Ok(())
     }

@@ -343,7 +343,7 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         }
         if !others.is_empty() {
             let limit = sink::DEFAULT_TIMEOUT.min(ANSWERED_WITHIN.saturating_sub(begun.elapsed()));
-            let others = others.iter().map(|one| (&one.event, one.trace.as_ref()));
+            let others = others.iter().map(Publication::to_send);
             publish_within(limit, &self.shared.parts.sink, others).await;
         }
     }
