@@ -8,8 +8,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use foldhash::quality::RandomState;
+use hifijson::num::LexWrite as _;
+use hifijson::str::LexAlloc as _;
+use hifijson::token::Lex as _;
+use hifijson::{Error, Expect, SliceLexer};
 use indexmap::IndexMap;
-use json_event_parser::{JsonEvent, SliceJsonParser};
 use smol_str::SmolStr;
 use thiserror::Error;
 
@@ -48,16 +51,9 @@ pub struct Member {
     pub repeated: bool,
 }
 
-/// A number as it is written, with what a double makes of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Number {
-    /// The spelling in the payload.
-    pub text: SmolStr,
-    /// The nearest double; infinite where the number is beyond a double's range.
-    pub value: f64,
-    /// It is an integer that lost digits: it has no exact double.
-    pub lost_digits: bool,
-}
+/// A number as it is written: most of a payload's are looked at by nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Number(SmolStr);
 
 /// Why a body is no JSON document.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,9 +68,9 @@ pub enum JsonError {
     #[error("not JSON: line {line}, column {column}: {reason}")]
     Syntax {
         /// From 1.
-        line: u64,
+        line: usize,
         /// From 1, in characters.
-        column: u64,
+        column: usize,
         /// What was found.
         reason: String,
     },
@@ -83,14 +79,38 @@ pub enum JsonError {
     TooDeep,
 }
 
+impl JsonError {
+    /// The text is broken behind `read`.
+    fn syntax(read: &[u8], reason: String) -> Self {
+        let line = read.iter().filter(|byte| **byte == b'\n').count();
+        let begun = read.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        // Each character has one byte that continues none.
+        let column = begun.iter().filter(|byte| !matches!(byte, 0x80..0xC0)).count();
+        Self::Syntax { line: line + 1, column: column + 1, reason }
+    }
+}
+
 impl Number {
     /// `text` is in RFC 8259's grammar of numbers, which is a part of Rust's, or is taken for what is no number.
     pub(crate) fn new(text: &str) -> Self {
-        let value: f64 = text.parse().unwrap_or(f64::NAN);
-        // An integer beyond 128 bits has more digits than any sender means; its double is never taken as exact.
-        let is_exact = || text.parse::<i128>().is_ok_and(|exact| value as i128 == exact);
-        let lost_digits = !text.contains(['.', 'e', 'E']) && !is_exact();
-        Self { text: text.into(), value, lost_digits }
+        Self(text.into())
+    }
+
+    /// The spelling in the payload.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The nearest double; infinite where the number is beyond a double's range.
+    pub fn value(&self) -> f64 {
+        self.0.parse().unwrap_or(f64::NAN)
+    }
+
+    /// Whether it is an integer that has no exact double. One beyond 128 bits has more digits than any sender means; its double is
+    /// never taken as exact.
+    pub fn lost_digits(&self) -> bool {
+        let is_exact = || self.0.parse::<i128>().is_ok_and(|exact| self.value() as i128 == exact);
+        self.0.len() > f64::DIGITS as usize && !self.0.contains(['.', 'e', 'E']) && !is_exact()
     }
 }
 
@@ -106,20 +126,12 @@ impl Node {
             return Err(JsonError::Empty);
         }
         let text = paired(text.as_bytes());
-        let mut parser = SliceJsonParser::new(&text);
-        let mut builder = Builder::default();
-        loop {
-            match parser.parse_next() {
-                Ok(JsonEvent::Eof) => break,
-                Ok(event) => builder.take(event)?,
-                Err(error) => {
-                    let start = error.location().start;
-                    let reason = error.message().to_owned();
-                    return Err(JsonError::Syntax { line: start.line + 1, column: start.column + 1, reason });
-                }
-            }
-        }
-        builder.root.ok_or(JsonError::Empty)
+        let mut lexer = SliceLexer::new(&text);
+        let read = lexer.exactly_one(SliceLexer::ws_peek, |next, lexer| value(next, lexer, MAX_DEPTH));
+        read.map_err(|error| match error {
+            Error::Depth => JsonError::TooDeep,
+            other => JsonError::syntax(&text[..text.len() - lexer.as_slice().len()], other.to_string()),
+        })
     }
 
     /// What JSON calls this kind of value, with its article, for messages.
@@ -186,7 +198,7 @@ impl Node {
     pub fn as_name(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Number(number) => Some(&number.text),
+            Self::Number(number) => Some(number.text()),
             _ => None,
         }
     }
@@ -198,7 +210,7 @@ impl fmt::Display for Node {
         match self {
             Self::Null => out.write_str("null"),
             Self::Flag(flag) => write!(out, "{flag}"),
-            Self::Number(number) => out.write_str(&number.text),
+            Self::Number(number) => out.write_str(number.text()),
             Self::Text(text) => write!(out, "{}", serde_json::Value::from(text.as_str())),
             Self::List(items) => {
                 for (index, item) in items.iter().enumerate() {
@@ -226,7 +238,7 @@ pub(crate) fn unescaped(token: &str) -> Cow<'_, str> {
 fn paired(text: &[u8]) -> Cow<'_, [u8]> {
     let mut paired = Cow::Borrowed(text);
     let mut at = 0;
-    while let Some(found) = text[at..].iter().position(|byte| *byte == b'\\') {
+    while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
         at += found;
         at += match surrogate(&text[at..]) {
             Some(0xD800..0xDC00) if matches!(surrogate(&text[at + 6..]), Some(0xDC00..0xE000)) => 12,
@@ -246,75 +258,47 @@ fn surrogate(text: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// Builds the tree without recursion: the open arrays and objects lie on a stack.
-#[derive(Default)]
-struct Builder {
-    open: Vec<Open>,
-    root: Option<Node>,
+/// The value that begins with `next`, in which arrays and objects nest at most `depth` deep.
+fn value(next: u8, lexer: &mut SliceLexer<'_>, depth: usize) -> Result<Node, Error> {
+    let within = || depth.checked_sub(1).ok_or(Error::Depth);
+    match next {
+        b'"' => Ok(Node::Text(lexer.discarded().str_string()?.into())),
+        b'-' | b'0'..=b'9' => Ok(Node::Number(Number::new(lexer.num_string().validated()?.0))),
+        b'{' => Ok(Node::Object(Box::new(object(lexer, within()?)?))),
+        b'[' => {
+            let (mut items, depth) = (Vec::new(), within()?);
+            lexer.discarded().seq(b']', SliceLexer::ws_peek, |next, lexer| {
+                items.push(value(next, lexer, depth)?);
+                Ok::<_, Error>(())
+            })?;
+            items.shrink_to_fit();
+            Ok(Node::List(items))
+        }
+        _ => match lexer.null_or_bool() {
+            Some(flag) => Ok(flag.map_or(Node::Null, Node::Flag)),
+            None => Err(Expect::Value.into()),
+        },
+    }
 }
 
-enum Open {
-    List(Vec<Node>),
-    Object { members: Box<Object>, key: Option<SmolStr> },
-}
-
-impl Builder {
-    fn take(&mut self, event: JsonEvent<'_>) -> Result<(), JsonError> {
-        match event {
-            JsonEvent::StartArray => self.begin(Open::List(Vec::new()))?,
-            JsonEvent::StartObject => {
-                // Within it there may be as many objects as the body has bytes: those begin empty.
-                let members = if self.open.is_empty() { FIRST_MEMBERS } else { 0 };
-                let members = Object::with_capacity_and_hasher(members, RandomState::default());
-                self.begin(Open::Object { members: Box::new(members), key: None })?;
-            }
-            JsonEvent::ObjectKey(name) => {
-                if let Some(Open::Object { key, .. }) = self.open.last_mut() {
-                    *key = Some(name.into());
-                }
-            }
-            JsonEvent::EndArray | JsonEvent::EndObject => match self.open.pop() {
-                Some(Open::List(mut items)) => {
-                    items.shrink_to_fit();
-                    self.place(Node::List(items));
-                }
-                Some(Open::Object { mut members, .. }) => {
-                    if !self.open.is_empty() {
-                        members.shrink_to_fit();
-                    }
-                    self.place(Node::Object(members));
-                }
-                None => {}
-            },
-            JsonEvent::Null => self.place(Node::Null),
-            JsonEvent::Boolean(flag) => self.place(Node::Flag(flag)),
-            JsonEvent::Number(text) => self.place(Node::Number(Number::new(&text))),
-            JsonEvent::String(text) => self.place(Node::Text(text.into())),
-            JsonEvent::Eof => {}
-        }
-        Ok(())
+fn object(lexer: &mut SliceLexer<'_>, depth: usize) -> Result<Object, Error> {
+    let is_outermost = depth + 1 == MAX_DEPTH;
+    // Within it there may be as many objects as the body has bytes: those begin empty.
+    let room = if is_outermost { FIRST_MEMBERS } else { 0 };
+    let mut members = Object::with_capacity_and_hasher(room, RandomState::default());
+    lexer.discarded().seq(b'}', SliceLexer::ws_peek, |next, lexer| {
+        lexer.expect(|_| Some(next), b'"').ok_or(Expect::String)?;
+        let key = lexer.str_string()?.into();
+        lexer.expect(SliceLexer::ws_peek, b':').ok_or(Expect::Colon)?;
+        let node = value(lexer.ws_peek().ok_or(Expect::Value)?, lexer, depth)?;
+        let (at, before) = members.insert_full(key, Member { node, repeated: false });
+        members[at].repeated = before.is_some();
+        Ok::<_, Error>(())
+    })?;
+    if !is_outermost {
+        members.shrink_to_fit();
     }
-
-    fn begin(&mut self, open: Open) -> Result<(), JsonError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(JsonError::TooDeep);
-        }
-        self.open.push(open);
-        Ok(())
-    }
-
-    fn place(&mut self, node: Node) {
-        match self.open.last_mut() {
-            None => self.root = Some(node),
-            Some(Open::List(items)) => items.push(node),
-            Some(Open::Object { members, key }) => {
-                if let Some(key) = key.take() {
-                    let (at, before) = members.insert_full(key, Member { node, repeated: false });
-                    members[at].repeated = before.is_some();
-                }
-            }
-        }
-    }
+    Ok(members)
 }
 
 #[cfg(test)]
@@ -335,11 +319,11 @@ mod tests {
             Node::Number(number) => number,
             other => panic!("{other:?}"),
         };
-        assert!(number("1e999").value.is_infinite());
-        assert!(number("12345678901234567890").lost_digits);
-        assert!(number("9007199254740993").lost_digits);
-        assert!(!number("9007199254740992").lost_digits && !number("1e20").lost_digits);
-        assert!(number(&"9".repeat(60)).lost_digits);
+        assert!(number("1e999").value().is_infinite());
+        assert!(number("12345678901234567890").lost_digits());
+        assert!(number("9007199254740993").lost_digits());
+        assert!(!number("9007199254740992").lost_digits() && !number("1e20").lost_digits());
+        assert!(number(&"9".repeat(60)).lost_digits());
     }
 
     #[test]

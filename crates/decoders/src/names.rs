@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use event_model::{Name, units};
+use foldhash::fast::FixedState;
 
 /// The text, or as much of it as `bytes` hold.
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
@@ -74,14 +75,16 @@ const METRICS: &[Metric] = &[
     metric_of("wind_speed", ("m/s", 0.0, 150.0), &["windspeed"]),
 ];
 
-/// Each field of each payload is looked up several times.
-static BY_SPELLING: LazyLock<HashMap<&str, &Metric>> = LazyLock::new(|| {
+/// Metrics by a text of the program's own. Each field of each payload is looked up several times.
+type Table = HashMap<&'static str, &'static Metric, FixedState>;
+
+static BY_SPELLING: LazyLock<Table> = LazyLock::new(|| {
     METRICS
         .iter()
         .flat_map(|metric| metric.spellings.iter().map(move |spelling| (*spelling, metric)))
         .collect()
 });
-static BY_NAME: LazyLock<HashMap<&str, &Metric>> =
+static BY_NAME: LazyLock<Table> =
     LazyLock::new(|| METRICS.iter().map(|metric| (metric.name, metric)).collect());
 
 /// The metric of a canonical name. A name that is longer than any is not hashed: it may be long, and there may be many.

@@ -122,7 +122,7 @@ impl Clock {
             None | Some(Node::Null) => self.received(),
             Some(Node::Text(text)) if text.trim().is_empty() => self.received(),
             Some(Node::Text(text)) => self.of_text(text),
-            Some(Node::Number(number)) => self.moment(epoch(&number.text)),
+            Some(Node::Number(number)) => self.moment(epoch(number.text())),
             Some(_) => self.moment(None),
         }
     }

@@ -31,9 +31,9 @@ impl Scalar {
     /// A number as it was written, and the unit behind it.
     fn measured(number: &Number, unit: Option<&str>) -> Self {
         Self::Number {
-            value: without_negative_zero(number.value),
+            value: without_negative_zero(number.value()),
             unit: unit.map(str::to_owned),
-            lost_digits: number.lost_digits,
+            lost_digits: number.lost_digits(),
         }
     }
 
@@ -60,8 +60,8 @@ pub fn of_text(text: &str, missing: &[String]) -> Scalar {
     let is_number = !digits.is_empty() && !has_leading_zero(digits);
     // What no double holds is no quantity either: `58e212345678` is an address in hexadecimal.
     let number = Number::new(digits);
-    if is_number && number.value.is_finite() && (unit.is_empty() || is_unit_of(digits, rest)) {
-        if missing.iter().any(|spelling| spelling.parse() == Ok(number.value)) {
+    if is_number && number.value().is_finite() && (unit.is_empty() || is_unit_of(digits, rest)) {
+        if missing.iter().any(|spelling| spelling.parse() == Ok(number.value())) {
             return Scalar::Missing;
         }
         return Scalar::measured(&number, Some(unit).filter(|unit| !unit.is_empty()));
@@ -78,11 +78,11 @@ pub fn of_node(node: &Node, missing: &[String]) -> Result<Scalar, String> {
         Node::Null => Ok(Scalar::Missing),
         Node::Flag(flag) => Ok(Scalar::Flag(*flag)),
         Node::Text(text) => Ok(of_text(text, missing)),
-        Node::Number(number) if !number.value.is_finite() => Err(beyond_a_double(&number.text)),
-        Node::Number(number) if missing.iter().any(|spelling| spelling.parse() == Ok(number.value)) => {
-            Ok(Scalar::Missing)
-        }
-        Node::Number(number) => Ok(Scalar::measured(number, None)),
+        Node::Number(number) => match number.value() {
+            value if !value.is_finite() => Err(beyond_a_double(number.text())),
+            value if missing.iter().any(|spelling| spelling.parse() == Ok(value)) => Ok(Scalar::Missing),
+            _ => Ok(Scalar::measured(number, None)),
+        },
         Node::List(_) | Node::Object(_) => Err(format!("expected one value, found {}", node.kind())),
     }
 }
@@ -93,7 +93,7 @@ pub fn of_quantity(text: &str) -> Option<Scalar> {
     let unit = rest.trim();
     let is_unit = rest.len() == 1 && event_model::units::canonical(0.0, unit, "").is_some();
     let number = Number::new(digits);
-    (is_unit && number.value.is_finite() && !has_leading_zero(digits))
+    (is_unit && number.value().is_finite() && !has_leading_zero(digits))
         .then(|| Scalar::measured(&number, Some(unit)))
 }
 

@@ -409,7 +409,7 @@ fn is_raw_bytes(key: &str, items: &[Node]) -> bool {
     items.len() >= 8
         && key.len() <= MAX_NAME_BYTES
         && ["bytes", "raw", "payload"].iter().any(|name| names::squeezes_to(key, name))
-        && items.iter().all(|item| matches!(item, Node::Number(number) if number.value.fract() == 0.0))
+        && items.iter().all(|item| matches!(item, Node::Number(number) if number.value().fract() == 0.0))
 }
 
 #[cfg(test)]

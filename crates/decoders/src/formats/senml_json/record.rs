@@ -54,7 +54,7 @@ pub(super) fn mandatory_unknown(record: &Object) -> Option<&str> {
 /// The version that `record` states; NaN where it is no number.
 pub(super) fn version(record: &Object) -> Option<f64> {
     field(record, "bver")
-        .map(|stated| if let Node::Number(number) = stated { number.value } else { f64::NAN })
+        .map(|stated| if let Node::Number(number) = stated { number.value() } else { f64::NAN })
 }
 
 /// Reads the base fields.
@@ -112,7 +112,7 @@ fn unit<'a>(record: &'a Object, label: &'static str) -> Result<Option<&'a str>, 
 fn number(record: &Object, label: &'static str) -> Result<Option<f64>, WrongField> {
     match field(record, label) {
         None => Ok(None),
-        Some(Node::Number(number)) if number.value.is_finite() => Ok(Some(number.value)),
+        Some(Node::Number(number)) if number.value().is_finite() => Ok(Some(number.value())),
         Some(Node::Number(_)) => Err(WrongField { label, reason: "the number is out of range".to_owned() }),
         Some(other) => Err(wrong(label, "a number", other)),
     }
