@@ -36,3 +36,5 @@ grant select on evaluation_request, alert_state, notification, topic_offset to f
 grant update (left_at) on topic_offset to freshet_scheduler;
 grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_scheduler;
 grant select, delete on refusal, fallback to freshet_scheduler;
+grant select, insert, update on job to freshet_scheduler;
+grant select, insert on job_slot to freshet_scheduler;

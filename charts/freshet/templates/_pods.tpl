@@ -58,7 +58,7 @@ seccompProfile:
     secretKeyRef: {name: {{ $database.existingSecret }}, key: {{ $database.directKey }}}
 {{- end }}
 - name: DATABASE_POOL_SIZE
-  value: {{ $database.poolSize | quote }}
+  value: {{ ternary 1 $database.poolSize (hasKey $root.Values.jobs (index . 2)) | quote }}
 {{- if $database.rootCertificate.existingSecret }}
 - name: PGSSLROOTCERT
   value: /etc/freshet-database/{{ $database.rootCertificate.key }}

@@ -145,13 +145,19 @@
 {{- $mistakes := list -}}
 {{- $database := .Values.database -}}
 {{- $pods := 0 -}}
+{{- /* A job has one connection. */}}
+{{- $jobs := 0 -}}
 {{- range $stage, $_ := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
-{{- if (include "freshet.stage.traits" (list $ $stage) | fromJson).database -}}{{- $pods = add $pods (int (index $.Values.stages $stage).maxScale) -}}{{- end -}}
+{{- $traits := include "freshet.stage.traits" (list $ $stage) | fromJson -}}
+{{- if $traits.job -}}
+{{- if include "freshet.stage.enabled" (list $ $stage) -}}{{- $jobs = add $jobs (int (index $.Values.stages $stage).maxScale) -}}{{- end -}}
+{{- else if $traits.database -}}{{- $pods = add $pods (int (index $.Values.stages $stage).maxScale) -}}
+{{- end -}}
 {{- end -}}
 {{- if include "freshet.hasWorker" . -}}{{- $pods = add $pods (int .Values.worker.replicas) -}}{{- end -}}
-{{- $wanted := add (mul $pods (int $database.poolSize)) (int $database.reservedConnections) -}}
+{{- $wanted := add (mul $pods (int $database.poolSize)) $jobs (int $database.reservedConnections) -}}
 {{- if gt (int $wanted) (int $database.maxConnections) -}}
-{{- $mistakes = append $mistakes (printf "database: at most %d pods x poolSize %d + reservedConnections %d = %d connections, but maxConnections is %d: lower stages.*.maxScale or database.poolSize, or put a pooler in front of the server" $pods (int $database.poolSize) (int $database.reservedConnections) $wanted (int $database.maxConnections)) -}}
+{{- $mistakes = append $mistakes (printf "database: at most %d pods x poolSize %d + %d for jobs + reservedConnections %d = %d connections, but maxConnections is %d: lower stages.*.maxScale or database.poolSize, or put a pooler in front of the server" $pods (int $database.poolSize) $jobs (int $database.reservedConnections) $wanted (int $database.maxConnections)) -}}
 {{- end -}}
 {{- $limits := .Values.limits -}}
 {{- $room := 65536 -}}
@@ -163,7 +169,7 @@
 
 {{- define "freshet.refusals.stages" -}}
 {{- $mistakes := list -}}
-{{- $own := list "PORT" "DELIVERY_TIMEOUT_MS" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "MODE" "FALLBACK" "PERSIST_PAYLOADS" "SCRATCH_DIR" "PREWARM_URLS" "PREWARM_WATCHED_URLS" "PREWARM_FIRING_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_PAYLOAD_GROUPS" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" -}}
+{{- $own := list "PORT" "DELIVERY_TIMEOUT_MS" "RUST_LOG" "OTEL_EXPORTER_OTLP_ENDPOINT" "FRESHET_PIPELINE" "DATABASE_URL" "DATABASE_POOL_SIZE" "PGSSLROOTCERT" "K_CA_CERTS" "MAX_BODY_BYTES" "MODE" "FALLBACK" "PERSIST_PAYLOADS" "SCRATCH_DIR" "PREWARM_URLS" "PREWARM_WATCHED_URLS" "PREWARM_FIRING_URLS" "FRESHET_TEST_TOKEN" "KAFKA_BOOTSTRAP_SERVERS" "KAFKA_SECURITY_PROTOCOL" "KAFKA_SASL_MECHANISM" "KAFKA_SASL_USERNAME" "KAFKA_SASL_PASSWORD" "KAFKA_CA_FILE" "KAFKA_CERTIFICATE_FILE" "KAFKA_KEY_FILE" "KAFKA_GROUP" "KAFKA_PAYLOAD_GROUPS" "KAFKA_DEAD_LETTER_TOPIC" "KAFKA_DEAD_LETTER_GROUP" "JOBS" -}}
 {{- $processes := dict "worker" .Values.worker -}}
 {{- range $stage, $settings := .Values.stages -}}
 {{- $_ := set $processes (printf "stages.%s" $stage) $settings -}}

@@ -3,6 +3,21 @@
 {{- .Values.mode | default (ternary "broker" "direct" (eq .Values.broker.class "Kafka")) -}}
 {{- end -}}
 
+{{/* Whether a stage is installed: (list $ "stage"). One that does a job may be left out. Empty if not. */}}
+{{- define "freshet.stage.enabled" -}}
+{{- $traits := get ((index . 0).Files.Get "files/topology.yaml" | fromYaml).stages (index . 1) -}}
+{{- if or (not $traits.job) (get (index . 0).Values.jobs (index . 1)).enabled -}}yes{{- end -}}
+{{- end -}}
+
+{{/* The jobs that are done, with commas between them. */}}
+{{- define "freshet.jobs" -}}
+{{- $jobs := list -}}
+{{- range $stage, $traits := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
+{{- if and $traits.job (include "freshet.stage.enabled" (list $ $stage)) -}}{{- $jobs = append $jobs $stage -}}{{- end -}}
+{{- end -}}
+{{- join "," $jobs -}}
+{{- end -}}
+
 {{/* Whether the worker reads the topic of payloads: in topic mode, and until what that has left is read. Empty if not. */}}
 {{- define "freshet.readsOwnTopic" -}}
 {{- if or (eq (include "freshet.mode" .) "topic") .Values.topic.draining -}}yes{{- end -}}

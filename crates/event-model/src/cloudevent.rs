@@ -96,6 +96,15 @@ pub fn effect(cause: &Event, event_type: &str, source: &str) -> Event {
     event
 }
 
+/// The same about `subject`: of one cause there may be several.
+pub fn effect_on(cause: &Event, (event_type, subject): (&str, &str), source: &str) -> Event {
+    let id = ids::derive(event_type, &[cause.source(), cause.id(), subject]).to_string();
+    let mut event = effect(cause, event_type, source);
+    event.set_id(id);
+    event.set_subject(Some(subject));
+    event
+}
+
 /// Gives `event` the JSON text of `data` as data.
 ///
 /// # Errors

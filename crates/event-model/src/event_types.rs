@@ -14,23 +14,28 @@ pub const ALERTS_CHANGED: &str = "dev.freshet.alerts.changed.v1";
 pub const NOTIFICATIONS_DUE: &str = "dev.freshet.notifications.due.v1";
 /// Dead letters wait to be kept or to be sent back: wakes `dead-letter`.
 pub const DEAD_LETTERS_DUE: &str = "dev.freshet.dead-letters.due.v1";
+/// A job has a slot to be worked on; its `subject` is the job: wakes the service of that name.
+pub const JOBS_DUE: &str = "dev.freshet.jobs.due.v1";
 /// A notification was given up after its last attempt.
 pub const NOTIFICATION_FAILED: &str = "dev.freshet.notification.failed.v1";
 /// The tick: what a Knative PingSource emits.
 pub const TICK: &str = "dev.knative.sources.ping";
 
 /// Every type that a Freshet stage emits.
-pub const EMITTED: [&str; 7] = [
+pub const EMITTED: [&str; 8] = [
     PAYLOAD_RECEIVED,
     READINGS_RECORDED,
     EVALUATION_REQUESTED,
     ALERTS_CHANGED,
     NOTIFICATIONS_DUE,
     DEAD_LETTERS_DUE,
+    JOBS_DUE,
     NOTIFICATION_FAILED,
 ];
 
 /// Whether an event of this type only wakes a stage: what it is to do is in rows, and the next tick says so again.
 pub fn is_hint(event_type: &str) -> bool {
-    matches!(event_type, TICK | EVALUATION_REQUESTED | ALERTS_CHANGED | NOTIFICATIONS_DUE | DEAD_LETTERS_DUE)
+    const HINTS: [&str; 6] =
+        [TICK, EVALUATION_REQUESTED, ALERTS_CHANGED, NOTIFICATIONS_DUE, DEAD_LETTERS_DUE, JOBS_DUE];
+    HINTS.contains(&event_type)
 }

@@ -78,6 +78,13 @@ pub struct DeadLettersDue {
     pub in_topic: Option<u64>,
 }
 
+/// `jobs.due`: a job has a slot to be worked on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobsDue {
+    /// The job's name in `freshet.yaml`, which is the event's `subject` too.
+    pub job: String,
+}
+
 /// `notification.failed`: a notification was given up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotificationFailed {

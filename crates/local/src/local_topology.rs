@@ -183,9 +183,11 @@ impl LocalTopology {
 fn trigger(subscription: &Subscription) -> TriggerSpec {
     let source = subscription.timer.map(|timer| topology::timer_source(NAMESPACE, timer));
     let source = source.map(|source| ("source".to_owned(), source));
+    let subject = subscription.subject.map(|subject| ("subject".to_owned(), subject.to_owned()));
+    let event_type = ("type".to_owned(), subscription.event_type.to_owned());
     let delivery = subscription.delivery();
     TriggerSpec {
-        filter: source.into_iter().chain([("type".to_owned(), subscription.event_type.to_owned())]).collect(),
+        filter: source.into_iter().chain(subject).chain([event_type]).collect(),
         delivery: DeliverySpec {
             timeout: delivery.timeout,
             retry: delivery.retry,

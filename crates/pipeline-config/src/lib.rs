@@ -3,6 +3,7 @@
 pub mod credential;
 mod files;
 mod hash;
+pub mod jobs;
 mod load;
 pub mod network;
 pub mod pipeline;
@@ -16,6 +17,7 @@ pub mod topic;
 
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use files::{Files, VARIABLE};
+pub use jobs::Jobs;
 pub use load::{LoadError, schema};
 pub use network::Network;
 pub use pipeline::{Emit, FallbackAfter, Pipeline};

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use event_model::Severity;
 use jiff::SignedDuration;
+use retention::Retention;
 use rules::Rule;
 use settings::{ByName, Choice, DurationWithin, Fields, List, Mistake, Named, Object, Shape};
 
+use crate::jobs::{self, Jobs};
 use crate::network::{self, Network};
 use crate::receiver::{self, Receiver};
 use crate::reference;
@@ -49,6 +51,10 @@ pub struct Pipeline {
     pub tick: SignedDuration,
     /// Whether `readings.recorded` is published.
     pub emit: Emit,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Timed work.
+    pub jobs: Jobs,
     /// SHA-256, in hex, of what the files say together: comments, order of keys, spacing and which file says what do
     /// not change it.
     pub hash: String,
@@ -208,6 +214,8 @@ fn read(fields: &Fields<'_>) -> Pipeline {
             Choice(&[("always", Emit::Always), ("never", Emit::Never)]),
             Emit::default(),
         ),
+        retention: jobs::retention(fields),
+        jobs: jobs::jobs(fields),
         hash: String::new(),
         warnings: Vec::new(),
         advice: Vec::new(),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use event_model::Severity;
+use jiff::SignedDuration;
 use pipeline_config::{AlertFacts, Emit, Pipeline, SecretError, SecretRef};
+use retention::Retention;
 use rules::Condition;
 
 fn pipeline(rest: &str) -> Pipeline {
@@ -77,4 +79,18 @@ fn a_secret_file_is_read_anew_and_its_value_never_shown() {
     assert_eq!(format!("{value:?}"), "Secret([redacted])");
     assert!(matches!(SecretRef::Env("A".into()).resolve(&none), Err(SecretError::Unset(_))));
     assert_eq!(SecretRef::Env("A".into()).resolve(&|name| Some(name.repeat(2))).unwrap().expose(), "AA");
+}
+
+#[test]
+fn what_is_not_named_is_kept_and_cleanup_runs_at_night() {
+    let day = SignedDuration::from_hours(24);
+    let plain = pipeline("");
+    assert_eq!(plain.retention, Retention::default());
+    assert_eq!((plain.jobs.cleanup.pattern(), plain.jobs.cleanup.zone()), ("10 3 * * *", "UTC"));
+    let said =
+        pipeline("retention: {receipts: 2y, dead_letters: 36h}\njobs: {cleanup: {zone: Asia/Kolkata}}\n");
+    let expected =
+        Retention { receipts: Some(day * 730), dead_letters: Some(day + day / 2), ..Retention::default() };
+    assert_eq!(said.retention, expected);
+    assert_eq!((said.jobs.cleanup.pattern(), said.jobs.cleanup.zone()), ("10 3 * * *", "Asia/Kolkata"));
 }

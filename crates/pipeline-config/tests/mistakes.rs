@@ -371,3 +371,20 @@ fn a_mail_server_without_tls_gets_no_password() {
     assert_one(&receiver("none"), "6:52", "a password is never sent without TLS");
     assert!(receiver("starttls").is_empty());
 }
+
+#[test]
+fn a_job_whose_time_never_comes_and_a_retention_that_is_too_short_are_mistakes() {
+    let with = |more: &str| mistakes(&format!("{SOURCES}{more}\n"));
+    for (written, place, part) in [
+        ("jobs: {cleanup: {at: '61 * * * *'}}", "5:22", "expected a cron pattern of five fields"),
+        ("jobs: {cleanup: {at: '0 0 30 2 *'}}", "5:22", "no time fits the pattern `0 0 30 2 *`"),
+        ("jobs: {cleanup: {zone: Berlin}}", "5:24", "no time zone is called `Berlin`"),
+        ("jobs: {cleanup: {at: '10 3 * * *', every: 1d}}", "5:36", "every"),
+        ("retention: {receipts: 30d}", "5:23", "at least `92d`"),
+        ("retention: {receipts: for ever}", "5:23", "such as `90d` or `2y`"),
+        ("retention: {dead_letters: 5m}", "5:27", "at least `1d`"),
+        ("retention: {transitions: 99999y}", "5:26", "at least `30d`"),
+    ] {
+        assert_one(&with(written), place, part);
+    }
+}

@@ -21,6 +21,8 @@ pub struct StageSpec {
     pub pipeline: bool,
     /// Whether it uses the database.
     pub database: bool,
+    /// Whether it does a job of its name, and may be left out.
+    pub job: bool,
     /// Whether it publishes events by itself, beside the one that is its answer.
     pub publishes: bool,
     /// The part of the pipeline whose credentials it is given.
@@ -115,13 +117,14 @@ const STAGE: StageSpec = StageSpec {
     public: false,
     pipeline: true,
     database: true,
+    job: false,
     publishes: false,
     secrets: None,
     kafka: &[],
 };
 
 /// Every stage.
-pub const STAGES: [StageSpec; 6] = [
+pub const STAGES: [StageSpec; 7] = [
     StageSpec {
         name: "ingest",
         container_concurrency: 250,
@@ -155,6 +158,7 @@ pub const STAGES: [StageSpec; 6] = [
         kafka: &[KafkaUse::Payloads, KafkaUse::DeadLetters, KafkaUse::Triggers],
         ..STAGE
     },
+    StageSpec { name: "cleanup", container_concurrency: 1, job: true, publishes: true, ..STAGE },
 ];
 
 /// The stage of this name.

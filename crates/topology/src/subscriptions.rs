@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use event_model::event_types::{
-    ALERTS_CHANGED, DEAD_LETTERS_DUE, EVALUATION_REQUESTED, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED, TICK,
-    is_hint,
+    ALERTS_CHANGED, DEAD_LETTERS_DUE, EVALUATION_REQUESTED, JOBS_DUE, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED,
+    TICK, is_hint,
 };
 
 /// One Knative Trigger.
@@ -16,6 +16,8 @@ pub struct Subscription {
     pub stage: &'static str,
     /// The `type` of its events.
     pub event_type: &'static str,
+    /// The `subject` of its events, where it is for those of one alone.
+    pub subject: Option<&'static str>,
     /// The timer that its events come from, where they do: their `source` is that timer's.
     pub timer: Option<&'static str>,
 }
@@ -86,13 +88,14 @@ pub const TICK_TIMER: Timer =
 pub const PAYLOADS: Subscription = subscription("transform-payloads", "transform", PAYLOAD_RECEIVED);
 
 /// Every subscription.
-pub const SUBSCRIPTIONS: [Subscription; 6] = [
+pub const SUBSCRIPTIONS: [Subscription; 7] = [
     PAYLOADS,
     Subscription { timer: Some(TICK_TIMER.name), ..subscription("scheduler-tick", "scheduler", TICK) },
     subscription("alert-requests", "alert", EVALUATION_REQUESTED),
     subscription("notify-alerts", "notify", ALERTS_CHANGED),
     subscription("notify-due", "notify", NOTIFICATIONS_DUE),
     subscription("dead-letter-due", "dead-letter", DEAD_LETTERS_DUE),
+    Subscription { subject: Some("cleanup"), ..subscription("cleanup-due", "cleanup", JOBS_DUE) },
 ];
 
 /// The `source` of a timer's events: that of a PingSource of this name in this namespace.
@@ -101,5 +104,5 @@ pub fn timer_source(namespace: &str, timer: &str) -> String {
 }
 
 const fn subscription(name: &'static str, stage: &'static str, event_type: &'static str) -> Subscription {
-    Subscription { name, stage, event_type, timer: None }
+    Subscription { name, stage, event_type, subject: None, timer: None }
 }

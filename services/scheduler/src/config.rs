@@ -1,7 +1,7 @@
 //! The settings of `scheduler`, beside those of the shell and of the database.
 
 use jiff::SignedDuration;
-use pipeline_config::Pipeline;
+use pipeline_config::{Jobs, Pipeline};
 use runtime::Env;
 use sink::HttpSink;
 
@@ -15,6 +15,10 @@ pub struct Config {
     pub(crate) rules: (Vec<String>, Vec<String>),
     /// The sources whose topics `worker` reads.
     pub(crate) read: Vec<String>,
+    /// Its jobs.
+    pub(crate) jobs: Jobs,
+    /// The names of those that a service here does.
+    pub(crate) run: Vec<String>,
     /// The time between two ticks.
     pub(crate) tick: SignedDuration,
     /// Where payloads wait.
@@ -28,7 +32,9 @@ impl Config {
     pub fn new(pipeline: &Pipeline, queues: Queues, sink: HttpSink) -> Self {
         let rules = pipeline.rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
         let read = pipeline.sources_with_topics().map(str::to_owned).collect();
-        Self { pipeline: pipeline.hash.clone(), rules, read, tick: pipeline.tick, queues, sink }
+        let jobs = pipeline.jobs.clone();
+        let run = jobs.all().map(|job| job.name.to_owned()).collect();
+        Self { pipeline: pipeline.hash.clone(), rules, read, jobs, run, tick: pipeline.tick, queues, sink }
     }
 
     /// Reads it; mistakes are noted in `env`, and then there is none.
@@ -36,7 +42,10 @@ impl Config {
         let files = env.text(pipeline_config::VARIABLE);
         let queues = Queues::from_env(env);
         let sink = HttpSink::from_env(env);
+        let run = env.text("JOBS");
         let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))?;
-        Some(Self::new(&pipeline, queues?, sink?))
+        let config = Self::new(&pipeline, queues?, sink?);
+        let named = |run: String| run.split(',').map(|name| name.trim().to_owned()).collect();
+        Some(Self { run: run.map_or_else(|| config.run.clone(), named), ..config })
     }
 }

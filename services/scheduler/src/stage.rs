@@ -2,8 +2,8 @@
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, NOTIFICATIONS_DUE, TICK};
-use event_model::events::{DeadLettersDue, EvaluationRequested, NotificationsDue};
+use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, JOBS_DUE, NOTIFICATIONS_DUE, TICK};
+use event_model::events::{DeadLettersDue, EvaluationRequested, JobsDue, NotificationsDue};
 use jiff::Timestamp;
 use runtime::{Clock, crash};
 use serde::Serialize;
@@ -61,10 +61,14 @@ impl Scheduler {
         let rules = Rules { pipeline: &self.config.pipeline, names, hashes };
         let client = self.database.client().await?;
         let due = due::due(&client, now, rules).await.map_err(StoreError::from)?;
+        let Config { jobs, run, pipeline, .. } = &self.config;
+        let jobs: Vec<_> = jobs.all().filter(|job| run.iter().any(|name| name == job.name)).collect();
+        let jobs = jobs::make_due(&client, &jobs, (pipeline, now)).await?;
         self.leave_topics(&client, now).await;
         drop(client);
-        tracing::info!(?due, "the tick came");
-        for event in events(cause, now, due, look.map_or(0, |look| look.to_drain))? {
+        tracing::info!(?due, ?jobs, "the tick came");
+        let to_drain = look.map_or(0, |look| look.to_drain);
+        for event in events(cause, now, (due, to_drain), &jobs)? {
             self.config.sink.send(&event, delivery.trace.as_ref()).await?;
         }
         Ok(())
@@ -106,7 +110,12 @@ impl Scheduler {
 }
 
 /// One event for each stage that has something to do.
-fn events(cause: &Event, now: Timestamp, due: Due, in_topic: u64) -> Result<Vec<Event>, EventError> {
+fn events(
+    cause: &Event,
+    now: Timestamp,
+    (due, in_topic): (Due, u64),
+    jobs: &[String],
+) -> Result<Vec<Event>, EventError> {
     let mut events = Vec::new();
     if due.evaluation {
         events.push(event(cause, EVALUATION_REQUESTED, now, &EvaluationRequested { streams: Vec::new() })?);
@@ -117,6 +126,12 @@ fn events(cause: &Event, now: Timestamp, due: Due, in_topic: u64) -> Result<Vec<
     if due.dead_letters > 0 || in_topic > 0 {
         let data = DeadLettersDue { due: Some(due.dead_letters), in_topic: Some(in_topic) };
         events.push(event(cause, DEAD_LETTERS_DUE, now, &data)?);
+    }
+    for job in jobs {
+        let mut event = cloudevent::effect_on(cause, (JOBS_DUE, job), SOURCE);
+        cloudevent::set_time(&mut event, now);
+        cloudevent::set_json(&mut event, &JobsDue { job: job.clone() })?;
+        events.push(event);
     }
     Ok(events)
 }

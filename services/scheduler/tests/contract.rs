@@ -117,6 +117,27 @@ async fn each_stage_is_woken_by_what_it_has_to_do() {
 }
 
 #[tokio::test]
+async fn a_job_whose_time_has_come_wakes_its_service_until_it_is_done() {
+    let Some(world) = World::start().await else { return };
+    let pipeline = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();
+    let client = Database::new(&world.settings).client().await.unwrap();
+    active_pipeline::activate(&client, &pipeline.hash, world.clock.now()).await.unwrap();
+    assert_eq!(
+        world.tick().await,
+        Vec::<String>::new(),
+        "what was before the schedule was known is not made up for"
+    );
+    world.clock.advance(Duration::from_secs(15 * 3600));
+    for _ in 0..2 {
+        assert_eq!(world.tick().await, ["dev.freshet.jobs.due.v1"]);
+        let event = world.broker.received().pop().unwrap();
+        assert_eq!(event.header("ce-subject"), Some("cleanup"));
+    }
+    world.execute("update job_slot set state = 'done'").await;
+    assert_eq!(world.tick().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_state_of_a_rule_that_is_not_in_the_active_file_asks_for_an_evaluation() {
     let Some(world) = World::start().await else { return };
     let pipeline = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();

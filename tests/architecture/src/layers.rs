@@ -16,10 +16,19 @@ pub enum Layer {
 }
 
 /// The crates that stay pure.
-pub const PURE: [&str; 7] =
-    ["decoders", "event-model", "payload", "pipeline-config", "rules", "settings", "topology"];
+pub const PURE: [&str; 9] = [
+    "decoders",
+    "event-model",
+    "payload",
+    "pipeline-config",
+    "retention",
+    "rules",
+    "schedule",
+    "settings",
+    "topology",
+];
 const GROUND: [&str; 2] = ["runtime", "store"];
-const ACTS: [&str; 3] = ["evaluate", "persist", "receivers"];
+const ACTS: [&str; 4] = ["evaluate", "jobs", "persist", "receivers"];
 const SHELLS: [&str; 3] = ["kafka", "sink", "stage"];
 const MACHINES: [&str; 5] = ["cluster", "knative-local", "local", "postgres-local", "testkit"];
 

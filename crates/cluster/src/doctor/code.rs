@@ -208,6 +208,11 @@ codes! {
         "topic-never-read",
         "see whether the topic is there under this name, and may be read by these credentials; the log of worker says which"
     );
+    /// A job was tried as often as it may.
+    JOB_FAILED = warning(
+        "job-failed",
+        "look at `freshet jobs list` and at the log of its service; `freshet jobs run` has it tried again before its next time"
+    );
     /// The worker found other records in its topic than it had to go on with.
     RECORDS_GONE = warning(
         "records-gone",

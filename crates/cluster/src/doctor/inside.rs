@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use store::dead_letters::{self, Cause, Filter, State};
 use store::fallbacks::{self, Fallbacks};
 use store::overview::PartitionStanding;
-use store::{Database, StoreError, active_pipeline, alerts, migrate, overview, refusals, topic_offsets};
+use store::{
+    Database, StoreError, active_pipeline, alerts, jobs, migrate, overview, refusals, topic_offsets,
+};
 use topology::TICK_TIMER;
 
 use super::{Finding, code};
@@ -52,6 +54,8 @@ pub struct DatabaseReport {
     pub behind: Vec<PartitionStanding>,
     /// Topics that sources name, each `SOURCE/TOPIC`, of which the worker has never read.
     pub never_read: Vec<String>,
+    /// Jobs whose last slot was given up, each with the reason.
+    pub failed_jobs: Vec<(String, String)>,
 }
 
 /// The topics that a release reads.
@@ -134,6 +138,7 @@ impl DatabaseReport {
             late_since: oldest.filter(|at| *at < now - LATE),
             behind: overview::partitions_behind(&client, (read.own, read.sources), bounds).await?,
             never_read: overview::never_read(&client, read.of_sources).await?,
+            failed_jobs: jobs::failed(&client).await?,
         })
     }
 }
@@ -238,6 +243,11 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         let what = "the worker has found no partition of it yet";
         Finding::new(code::TOPIC_NEVER_READ, format!("topic/{topic}"), what)
     }));
+    let failed = database.failed_jobs.iter();
+    found.extend(failed.map(|(job, reason)| {
+        let what = format!("its last slot was given up: {reason}");
+        Finding::new(code::JOB_FAILED, format!("job/{job}"), what)
+    }));
     found
 }
 
@@ -294,6 +304,10 @@ mod tests {
         assert_eq!(
             codes(DatabaseReport { never_read: vec!["floor/readings".into()], ..well() }),
             ["topic-never-read"]
+        );
+        assert_eq!(
+            codes(DatabaseReport { failed_jobs: vec![("cleanup".into(), "no".into())], ..well() }),
+            ["job-failed"]
         );
     }
 

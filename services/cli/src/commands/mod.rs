@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod devices;
 pub mod doctor;
 pub mod drain;
+pub mod jobs;
 pub mod man;
 pub mod migrate;
 pub mod readings;
@@ -66,6 +67,9 @@ enum Command {
     Doctor(Box<doctor::Args>),
     Status(Box<status::Args>),
     Drain(Box<drain::Args>),
+    /// Look at timed work, and have it done now, later or not
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     Devices(devices::Args),
     Readings(readings::Args),
     /// Look at what a reading came with
@@ -113,6 +117,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(&args, self.output).await,
             Command::Status(args) => status::run(&args, self.output).await,
             Command::Drain(args) => drain::run(&args, self.output).await,
+            Command::Jobs(command) => jobs::run(&command, self.output).await,
             Command::Devices(args) => devices::run(&args, self.output).await,
             Command::Readings(args) => readings::run(&args, self.output).await,
             Command::Receipts(command) => receipts::run(&command, self.output).await,

@@ -6,6 +6,7 @@ mod cluster;
 mod completions;
 mod dead_letters;
 mod documented;
+mod jobs;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod migrate;

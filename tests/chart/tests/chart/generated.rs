@@ -59,6 +59,7 @@ fn traits(stage: &StageSpec) -> Value {
     let traits = [
         ("pipeline", stage.pipeline.then_some(json!(true))),
         ("database", stage.database.then_some(json!(true))),
+        ("job", stage.job.then_some(json!(true))),
         ("publishes", stage.publishes.then_some(json!(true))),
         ("secrets", secrets),
         ("kafka", (!kafka.is_empty()).then_some(json!(kafka))),
@@ -69,6 +70,9 @@ fn traits(stage: &StageSpec) -> Value {
 fn subscription(one: &Subscription) -> Value {
     let mut value =
         json!({"stage": one.stage, "filter": {"type": one.event_type}, "delivery": one.delivery().name});
+    if let Some(subject) = one.subject {
+        value["filter"]["subject"] = json!(subject);
+    }
     if let Some(timer) = one.timer {
         value["timer"] = json!(timer);
     }

@@ -59,7 +59,7 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
     let has = |stage: &str, variable: &str| {
         object(&objects, "Service", &format!("farm-{stage}")).variable(variable).is_some()
     };
-    for stage in ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler"] {
+    for stage in ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler", "cleanup"] {
         assert_eq!(has(stage, "GREENHOUSE_KEY"), stage == "ingest", "{stage}");
         assert_eq!(has(stage, "FRESHET_TEST_TOKEN"), stage == "ingest", "{stage}");
         assert_eq!(has(stage, "OPS_SECRET_NEXT"), stage == "notify", "{stage}");
@@ -151,8 +151,18 @@ fn ingest_reaches_public_addresses_only_where_a_platform_is_called_back() {
         rules.iter().filter(public).cloned().collect()
     };
     let (without, with) = (with("json"), with("aws_iot_http"));
-    let components =
-        ["ingest", "transform", "alert", "dead-letter", "scheduler", "worker", "migrate", "activate", "test"];
+    let components = [
+        "ingest",
+        "transform",
+        "alert",
+        "dead-letter",
+        "scheduler",
+        "cleanup",
+        "worker",
+        "migrate",
+        "activate",
+        "test",
+    ];
     for component in components {
         assert_eq!(to_public(&without, component), Vec::<Value>::new(), "{component}");
         let expected = usize::from(component == "ingest");

@@ -7,10 +7,13 @@ const REFUSED: [(&str, &str); 49] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
-        "at most 19 pods x poolSize 5 + reservedConnections 10 = 105 connections, but maxConnections is 100",
+        "at most 19 pods x poolSize 5 + 1 for jobs + reservedConnections 9 = 105 connections, but maxConnections is 100",
     ),
-    ("stages.transform.maxScale=22", "31 pods x poolSize 3 + reservedConnections 10 = 103"),
-    ("mode=direct,stages.ingest.maxScale=12", "31 pods x poolSize 3 + reservedConnections 10 = 103"),
+    ("stages.transform.maxScale=22", "31 pods x poolSize 3 + 1 for jobs + reservedConnections 9 = 103"),
+    (
+        "mode=direct,stages.ingest.maxScale=12",
+        "31 pods x poolSize 3 + 1 for jobs + reservedConnections 9 = 103",
+    ),
     ("stages.alert.minScale=6", "stages.alert: minScale 6 is more than maxScale 5"),
     (
         "limits.maxRecordBytes=800000",
@@ -81,7 +84,7 @@ const REFUSED: [(&str, &str); 49] = [
         "the pipeline names {file: /run/secrets/chat/url}, which no stage would have: add secretFiles.NAME={secret: ..., mountPath: /run/secrets/chat}",
     ),
     ("stages.alert.window=a while", "/stages/alert/window"),
-    ("stages.cleanup.minScale=0", "cleanup"),
+    ("stages.persist.minScale=0", "persist"),
     ("stages.transform.public=true", "public"),
     ("pipelineFile=sources: {},pipeline.tick=1m", "pipeline and pipelineFile are both set"),
     ("pipelineFile=[", "pipelineFile is no YAML"),

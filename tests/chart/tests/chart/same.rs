@@ -64,6 +64,7 @@ fn only_what_reads_the_pipeline_is_rolled_by_it() {
         rolled,
         [
             "Service farm-alert",
+            "Service farm-cleanup",
             "Service farm-ingest",
             "Service farm-notify",
             "Service farm-scheduler",

@@ -127,6 +127,9 @@ fn each_subscription_is_one_trigger_with_its_whole_delivery() {
 
 fn filter(subscription: &Subscription, fullname: &str) -> Value {
     let mut attributes = json!({"type": subscription.event_type});
+    if let Some(subject) = subscription.subject {
+        attributes["subject"] = json!(subject);
+    }
     if let Some(timer) = subscription.timer {
         attributes["source"] = json!(timer_source("fields", &format!("{fullname}-{timer}")));
     }

@@ -12,18 +12,27 @@ use crate::{Failure, burst, pods};
 
 /// Payloads between two kills.
 const BETWEEN: u64 = 20;
-/// Starts `dead-letter`, for which there is nothing to do while nothing fails.
-const WAKE_DEAD_LETTER: &str = "wake-dead-letter";
+/// Stages for which there is nothing to do while nothing fails, or no job is due.
+const IDLE: [&str; 2] = ["dead-letter", "cleanup"];
 
 pub(super) async fn run(stand: &Stand, mode: Mode) -> Result<Came, Failure> {
     stand.install(&Stand::in_mode(stand.values_with_quick_tick(), mode)).await?;
-    stand.cluster.put(PING_SOURCE, WAKE_DEAD_LETTER, ping(&stand.service("dead-letter"))).await?;
+    for stage in IDLE {
+        stand.cluster.put(PING_SOURCE, &waker(stage), ping(&stand.service(stage))).await?;
+    }
     let traffic = Steady::start(stand, &format!("killed-{}", mode.word())).await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     let killed = kill_each(stand, &traffic, &STAGES.map(|stage| stage.name)).await?;
-    stand.cluster.remove(PING_SOURCE, WAKE_DEAD_LETTER).await?;
+    for stage in IDLE {
+        stand.cluster.remove(PING_SOURCE, &waker(stage)).await?;
+    }
     let taken = traffic.settle(stand).await?;
     Ok(Came::Held(format!("{taken} payloads, each stored once, fired once, notified once; killed: {killed}")))
+}
+
+/// The timer that starts a stage.
+fn waker(stage: &str) -> String {
+    format!("wake-{stage}")
 }
 
 /// A timer that sends straight to a Knative Service, which so has a pod each minute.

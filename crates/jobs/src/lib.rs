@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod cleanup;
+mod run;
+mod slots;
+
+pub use cleanup::Cleanup;
+pub use run::{Job, Progress, Ran, Runner, SliceError};
+pub use slots::make_due;

@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jobs::{Cleanup, Runner, make_due};
+use pipeline_config::jobs::Job as Planned;
+use retention::{Retention, Step};
+use runtime::{Clock, Deadline};
+use schedule::{CatchUp, Schedule};
+use store::Transaction;
+
+use crate::world::{PIPELINE, World, at};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const NOW: &str = "2026-11-30T03:10:00Z";
+
+/// Three months of receipts, keys, dead letters and slots of every age; transitions of an alert that came twice, the second time for good.
+const ROWS: &str = "
+    select make_month('receipt', date '2026-06-01'), make_month('receipt', date '2026-07-01'), make_month('receipt', date '2026-11-01');
+    insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems)
+    select at, gen_random_uuid(), 's', '', 'json', 'stored', 0, 0
+    from generate_series(timestamptz '2026-06-15', '2026-11-20', interval '1 day') at;
+    insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
+    select 's', n::text, now(), timestamptz '2026-11-30 03:10Z' - n * interval '1 day', gen_random_uuid(), 'stored'
+    from generate_series(1, 40) n;
+    insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, first_at, last_at, deliveries, resolved_at)
+    select gen_random_uuid(), 's', n::text, 't', 'transform', 'rejected', 'no', '{}', at, at, 1, at
+    from (select n, timestamptz '2026-11-30 03:10Z' - n * interval '1 day' from generate_series(1, 40) n) d (n, at);";
+
+fn all() -> Retention {
+    Retention { receipts: Some(DAY * 92), dead_letters: Some(DAY * 30), transitions: Some(DAY * 365) }
+}
+
+/// Carries a slot at [`NOW`] out.
+async fn clean(world: &World, retention: Retention) -> serde_json::Value {
+    let clock = Clock::manual(at(NOW) - SignedDuration::from_mins(5));
+    let schedule = Schedule::new("10 3 * * *", "UTC").unwrap();
+    let jobs = [Planned { name: "cleanup", schedule: &schedule, catch_up: CatchUp::Latest }];
+    let client = world.client().await;
+    make_due(&client, &jobs, (PIPELINE, clock.now())).await.unwrap();
+    // The run is late; its times are those of the slot.
+    clock.set(at(NOW) + SignedDuration::from_hours(5));
+    assert_eq!(make_due(&client, &jobs, (PIPELINE, clock.now())).await.unwrap(), ["cleanup"]);
+    let runner =
+        Runner { name: "cleanup", job: Cleanup { retention }, database: world.database.clone(), clock };
+    let ran = runner.run(Deadline::within(Duration::from_secs(60))).await.unwrap();
+    assert_eq!((ran.done, ran.more), (1, false));
+    store::jobs::newest_slots(&client, "cleanup", 1).await.unwrap().remove(0).result.unwrap()
+}
+
+/// The plan of a slot at [`NOW`], and how many rows each step would take.
+async fn plan(world: &World, retention: Retention) -> Vec<(Step, i64)> {
+    let mut client = world.client().await;
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    let mut counted = Vec::new();
+    for step in (Cleanup { retention }).plan(&transaction, at(NOW)).await.unwrap() {
+        counted.push((step, store::retention::count(&transaction, step).await.unwrap().0));
+    }
+    counted
+}
+
+#[tokio::test]
+async fn what_a_dry_run_plans_is_what_goes() {
+    let Some(world) = World::build().await else { return };
+    world.execute(ROWS).await;
+    let (planned, before) = (plan(&world, all()).await, world.count("receipt").await);
+    let rows = |wanted: fn(&Step) -> bool| {
+        planned.iter().filter(|(step, _)| wanted(step)).map(|(_, rows)| rows).sum::<i64>()
+    };
+    assert_eq!(
+        rows(|step| matches!(step, Step::Keys { .. })),
+        26,
+        "40 keys, of which 14 expired in the last 14 days"
+    );
+    assert_eq!(rows(|step| matches!(step, Step::DeadLetters { .. })), 10);
+    assert_eq!(rows(|step| matches!(step, Step::Receipts { .. })), 16 + 31);
+    let result = clean(&world, all()).await;
+    let done: Vec<Step> =
+        result.as_array().unwrap().iter().map(|step| serde_json::from_value(step.clone()).unwrap()).collect();
+    assert_eq!(done, planned.iter().map(|(step, _)| *step).collect::<Vec<_>>());
+    assert_eq!(world.count("receipt_key").await, 14);
+    assert_eq!(world.count("dead_letter").await, 30);
+    assert_eq!(world.count("receipt").await, before - 47);
+    assert_eq!(world.count("pg_class where relname in ('receipt_2026_06', 'receipt_2026_07')").await, 0);
+    assert!(plan(&world, all()).await.iter().all(|(_, rows)| *rows == 0), "nothing is left of the plan");
+}
+
+#[tokio::test]
+async fn by_default_keys_go_and_nothing_else_and_an_open_dead_letter_keeps_those_of_its_time() {
+    let Some(world) = World::build().await else { return };
+    world.execute(ROWS).await;
+    world.execute("update dead_letter set resolved_at = null where event_id = '10'").await;
+    clean(&world, Retention::default()).await;
+    // It is 10 days old: of the keys, those stay that expired in the 14 days before it, too.
+    assert_eq!(world.count("receipt_key").await, 24);
+    assert_eq!((world.count("dead_letter").await, world.count("receipt").await), (40, 159));
+}

@@ -1,0 +1,6 @@
+//! Jobs over a real database.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cleanup;
+mod slots;
+mod world;

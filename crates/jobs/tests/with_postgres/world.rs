@@ -1,0 +1,42 @@
+//! A migrated database whose pipeline is active.
+
+use jiff::Timestamp;
+use store::{Database, DatabaseSettings};
+
+/// The hash of the pipeline in force.
+pub(crate) const PIPELINE: &str = "in force";
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) client: tokio_postgres::Client,
+}
+
+impl World {
+    /// `None` where PostgreSQL is not installed.
+    pub(crate) async fn build() -> Option<Self> {
+        let database = testkit::postgres().await?;
+        let settings = DatabaseSettings::from_url(database.url()).unwrap();
+        store::migrate(&settings).await.unwrap();
+        let world = Self { database: Database::new(&settings), client: database.connect().await };
+        store::active_pipeline::activate(&world.client().await, PIPELINE, at("2026-01-01T00:00:00Z"))
+            .await
+            .unwrap();
+        Some(world)
+    }
+
+    pub(crate) async fn client(&self) -> store::Client {
+        self.database.client().await.unwrap()
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.client.batch_execute(sql).await.unwrap();
+    }
+
+    pub(crate) async fn count(&self, what: &str) -> i64 {
+        self.client.query_one(&format!("select count(*) from {what}"), &[]).await.unwrap().get(0)
+    }
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}

@@ -1,0 +1,63 @@
+//! The stage: works on the open slots of its job until its time is up.
+
+use cloudevents::{AttributesReader as _, Event};
+use event_model::cloudevent::{self, EventError};
+use event_model::event_types::JOBS_DUE;
+use event_model::events::JobsDue;
+use jobs::{Cleanup, Runner};
+use sink::{HttpSink, Sink as _};
+use stage::{Delivery, Outcome, Stage};
+
+use crate::NAME;
+
+const SOURCE: &str = "/stages/cleanup";
+
+/// Does the job.
+#[derive(Debug)]
+pub struct CleanupStage {
+    runner: Runner<Cleanup>,
+    sink: HttpSink,
+}
+
+impl CleanupStage {
+    /// A stage around `runner`, which asks at `sink` for another event where more is to be done.
+    pub const fn new(runner: Runner<Cleanup>, sink: HttpSink) -> Self {
+        Self { runner, sink }
+    }
+
+    /// Asks for an event that goes on. Where it is not taken, the next tick asks.
+    async fn go_on(&self, cause: &Event, delivery: &Delivery) {
+        let sent = match self.continuation(cause) {
+            Ok(event) => self.sink.send(&event, delivery.trace.as_ref()).await,
+            Err(error) => return tracing::error!(%error, "the next slice cannot be asked for"),
+        };
+        if let Err(error) = sent {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the next slice waits for the tick");
+        }
+    }
+
+    fn continuation(&self, cause: &Event) -> Result<Event, EventError> {
+        let mut event = cloudevent::effect_on(cause, (JOBS_DUE, NAME), SOURCE);
+        cloudevent::set_time(&mut event, self.runner.clock.now());
+        cloudevent::set_json(&mut event, &JobsDue { job: NAME.to_owned() })?;
+        Ok(event)
+    }
+}
+
+impl Stage for CleanupStage {
+    async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
+        if event.ty() != JOBS_DUE || event.subject() != Some(NAME) {
+            return Outcome::Skip;
+        }
+        match self.runner.run(delivery.deadline()).await {
+            // A run that got no further would ask for ever.
+            Ok(ran) if ran.more && ran.slices > 0 => {
+                self.go_on(&event, &delivery).await;
+                Outcome::Done
+            }
+            Ok(_) => Outcome::Done,
+            Err(error) => Outcome::Unavailable(error.to_string()),
+        }
+    }
+}
