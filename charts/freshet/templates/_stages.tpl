@@ -9,13 +9,13 @@
 {{- if or (not $traits.job) (get (index . 0).Values.jobs (index . 1)).enabled -}}yes{{- end -}}
 {{- end -}}
 
-{{/* The jobs that are done, with commas between them. */}}
+{{/* The jobs that are done, with commas between them; `none` where there is none. */}}
 {{- define "freshet.jobs" -}}
 {{- $jobs := list -}}
 {{- range $stage, $traits := (.Files.Get "files/topology.yaml" | fromYaml).stages -}}
 {{- if and $traits.job (include "freshet.stage.enabled" (list $ $stage)) -}}{{- $jobs = append $jobs $stage -}}{{- end -}}
 {{- end -}}
-{{- join "," $jobs -}}
+{{- join "," $jobs | default "none" -}}
 {{- end -}}
 
 {{/* Whether the worker reads the topic of payloads: in topic mode, and until what that has left is read. Empty if not. */}}

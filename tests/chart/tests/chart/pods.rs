@@ -68,6 +68,18 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
 }
 
 #[test]
+fn a_job_that_is_not_done_has_no_service_and_no_slots() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let chart = Chart::new(tools).ci("everything");
+    let of_cleanup = |objects: &[Object]| objects.iter().filter(|one| one.name().contains("cleanup")).count();
+    let jobs = |objects: &[Object]| object(objects, "Service", "farm-scheduler").variable("JOBS");
+    let (with, without) = (chart.objects(), chart.clone().set("jobs.cleanup.enabled=false").objects());
+    // Its Service, its Trigger and its NetworkPolicy.
+    assert_eq!((of_cleanup(&with), jobs(&with)), (3, Some(json!("cleanup"))));
+    assert_eq!((of_cleanup(&without), jobs(&without)), (0, Some(json!("none"))));
+}
+
+#[test]
 fn what_stores_payloads_has_what_it_needs_in_each_mode_and_nothing_else_has() {
     let Some(tools) = Tools::of_this_test() else { return };
     let ci = |values: &str, mode: &str| Chart::new(tools).ci(values).set(&format!("mode={mode}")).objects();
