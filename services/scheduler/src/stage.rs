@@ -61,9 +61,7 @@ impl Scheduler {
         let rules = Rules { pipeline: &self.config.pipeline, names, hashes };
         let client = self.database.client().await?;
         let due = due::due(&client, now, rules).await.map_err(StoreError::from)?;
-        let Config { jobs, run, pipeline, .. } = &self.config;
-        let jobs: Vec<_> = jobs.all().filter(|job| run.iter().any(|name| name == job.name)).collect();
-        let jobs = jobs::make_due(&client, &jobs, (pipeline, now)).await?;
+        let jobs = self.due_jobs(&client, now).await;
         self.leave_topics(&client, now).await;
         drop(client);
         tracing::info!(?due, ?jobs, "the tick came");
@@ -72,6 +70,17 @@ impl Scheduler {
             self.config.sink.send(&event, delivery.trace.as_ref()).await?;
         }
         Ok(())
+    }
+
+    /// The jobs with a slot to work on. Where none can be made, what else is due is done all the same.
+    async fn due_jobs(&self, client: &Client, now: Timestamp) -> Vec<String> {
+        let Config { jobs, run, pipeline, .. } = &self.config;
+        let jobs: Vec<_> = jobs.all().filter(|job| run.iter().any(|name| name == job.name)).collect();
+        jobs::make_due(client, &jobs, (pipeline, now)).await.unwrap_or_else(|error| {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "no slots of jobs are made");
+            Vec::new()
+        })
     }
 
     /// Notes of the pipeline's own topics but the one that is read that they are not: topic mode was left, or its topic has another name.
