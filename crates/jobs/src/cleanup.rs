@@ -19,6 +19,8 @@ struct Carried {
     steps: Vec<Planned>,
     /// The step that is next.
     next: usize,
+    /// The key behind which it goes on.
+    after: Option<Value>,
 }
 
 /// A step, and the rows that it has taken away so far.
@@ -52,15 +54,16 @@ impl Job for Cleanup {
             None => {
                 let steps = self.plan(transaction, slot).await?;
                 let steps = steps.into_iter().map(|step| Planned { step, rows: 0 }).collect();
-                return Ok(Progress::More(serde_json::to_value(Carried { steps, next: 0 })?));
+                return Ok(Progress::More(serde_json::to_value(Carried { steps, next: 0, after: None })?));
             }
         };
         let Some(planned) = carried.steps.get_mut(carried.next) else {
             return Ok(Progress::Done(serde_json::to_value(carried.steps)?));
         };
-        let (rows, more) = store::retention::take_away(transaction, planned.step).await?;
-        planned.rows += rows;
-        carried.next += usize::from(!more);
+        let taken = store::retention::take_away(transaction, planned.step, carried.after.as_ref()).await?;
+        planned.rows += taken.rows;
+        carried.next += usize::from(taken.after.is_none());
+        carried.after = taken.after;
         Ok(Progress::More(serde_json::to_value(carried)?))
     }
 }

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use retention::{Facts, Step};
+use serde_json::Value;
 
 use crate::{StoreError, Transaction};
 
-/// Rows that go at once.
-pub const BATCH: i64 = 5000;
+/// Rows that are looked at at once, in the order of their keys, whether they go or stay: what a transaction takes does not depend on the
+/// size of its table.
+const SPAN: i64 = 10_000;
 /// The longest wait for a table that is to be dropped. Above `deadlock_timeout`, so that autovacuum gives way; everybody else who
 /// asks for the table waits behind it.
 const LOCK_TIMEOUT_MS: u32 = 2000;
@@ -48,40 +50,58 @@ pub async fn count(transaction: &Transaction<'_>, step: Step) -> Result<(i64, i6
     }
 }
 
-/// Takes away up to [`BATCH`] rows of a step, or its month; how many, and whether more are left.
+/// What one call has taken away.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// Rows.
+    pub rows: u64,
+    /// The key behind which the next call goes on; none where nothing is left.
+    pub after: Option<Value>,
+}
+
+/// Takes away what goes of a step among the rows behind the key `after`, or its month.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn take_away(transaction: &Transaction<'_>, step: Step) -> Result<(u64, bool), StoreError> {
-    match target(step) {
-        Target::Rows { table, condition, before } => {
-            let key = table.key();
-            // What another process holds goes with a later batch or run.
-            let sql = format!(
-                "with gone as materialized (
-                     select {key} from {table} t where {condition} order by {key} limit {BATCH} for update skip locked)
-                 {} delete from {table} t using gone where ({}) = ({})",
-                table.with_it(),
-                of("t", key),
-                of("gone", key)
-            );
-            let gone = transaction.execute(&sql, &[&before]).await?;
-            Ok((gone, i64::try_from(gone).is_ok_and(|gone| gone >= BATCH)))
-        }
-        Target::Month(name) => {
-            let client = &transaction.0;
-            client.batch_execute(&format!("set local lock_timeout = {LOCK_TIMEOUT_MS}")).await?;
-            let rows: i64 = client
-                .query_one(
-                    "select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass($1)",
-                    &[&name],
-                )
-                .await
-                .and_then(|row| row.try_get(0))?;
-            client.batch_execute(&format!("drop table {name}")).await?;
-            Ok((rows.unsigned_abs(), false))
-        }
-    }
+pub async fn take_away(
+    transaction: &Transaction<'_>,
+    step: Step,
+    after: Option<&Value>,
+) -> Result<Taken, StoreError> {
+    let (table, condition, before) = match target(step) {
+        Target::Rows { table, condition, before } => (table, condition, before),
+        Target::Month(name) => return drop_month(transaction, &name).await,
+    };
+    let key = table.key();
+    let behind =
+        after.map_or_else(|| "$2::jsonb is null".to_owned(), |_| format!("({key}) > {}", table.bound()));
+    // What another process holds goes with a later run.
+    let sql = format!(
+        "with span as materialized (select {key} from {table} where {behind} order by {key} limit {SPAN}),
+         gone as materialized (
+             select {of_t} from {table} t join span using ({key}) where {condition} for update of t skip locked)
+         {with_it},
+         deleted as (delete from {table} t using gone where ({of_t}) = ({of_gone}) returning 1)
+         select (select count(*) from deleted), (select count(*) from span),
+                (select to_jsonb(s) from span s order by {key} desc limit 1)",
+        of_t = of("t", key),
+        of_gone = of("gone", key),
+        with_it = table.with_it(),
+    );
+    let rows = transaction.query(&sql, &[&before, &after]).await?;
+    let Some(row) = rows.first() else { return Ok(Taken { rows: 0, after: None }) };
+    let (gone, seen): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let last: Option<Value> = row.try_get(2)?;
+    Ok(Taken { rows: gone.unsigned_abs(), after: last.filter(|_| seen >= SPAN) })
+}
+
+async fn drop_month(transaction: &Transaction<'_>, name: &str) -> Result<Taken, StoreError> {
+    let client = &transaction.0;
+    client.batch_execute(&format!("set local lock_timeout = {LOCK_TIMEOUT_MS}")).await?;
+    let rows = "select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass($1)";
+    let rows: i64 = client.query_one(rows, &[&name]).await?.try_get(0)?;
+    client.batch_execute(&format!("drop table {name}")).await?;
+    Ok(Taken { rows: rows.unsigned_abs(), after: None })
 }
 
 /// A table whose rows go one by one.
@@ -104,6 +124,16 @@ impl Table {
             Self::ReceiptKey => "source, key",
             Self::DeadLetter | Self::AlertTransition => "id",
             Self::JobSlot => "job, slot",
+        }
+    }
+
+    /// The key that $2 is.
+    const fn bound(self) -> &'static str {
+        match self {
+            Self::ReceiptKey => "($2::jsonb ->> 'source', $2::jsonb ->> 'key')",
+            Self::DeadLetter => "(($2::jsonb ->> 'id')::uuid)",
+            Self::AlertTransition => "(($2::jsonb ->> 'id')::bigint)",
+            Self::JobSlot => "($2::jsonb ->> 'job', ($2::jsonb ->> 'slot')::timestamptz)",
         }
     }
 

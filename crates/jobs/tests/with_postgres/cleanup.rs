@@ -94,3 +94,33 @@ async fn by_default_keys_go_and_nothing_else_and_an_open_dead_letter_keeps_those
     assert_eq!(world.count("receipt_key").await, 24);
     assert_eq!((world.count("dead_letter").await, world.count("receipt").await), (40, 159));
 }
+
+/// More rows of each table than a transaction looks at; those of one alert, of which the newest says where it stands.
+const MANY: &str = "
+    insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
+    select 's', n::text, now(), '2026-01-01Z', gen_random_uuid(), 'stored' from generate_series(1, 10050) n;
+    insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, first_at, last_at, resolved_at)
+    select gen_random_uuid(), 's', n::text, 't', 'transform', 'rejected', 'no', '{}', '2026-01-01Z', '2026-01-01Z', '2026-01-01Z'
+    from generate_series(1, 10050) n;
+    insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, cause, severity, labels, annotations, recorded_at)
+    select 'Hot', 'h', 1, 0, case when n % 2 = 0 then 'firing' else 'resolved' end, at, 'breach', 'info', '{}', '{}', at
+    from (select n, timestamptz '2024-01-01Z' + n * interval '1 minute' from generate_series(1, 10050) n) t (n, at);
+    insert into notification (id, transition_id, receiver, alert_key, status, next_attempt_at, give_up_at, created_at)
+    select gen_random_uuid(), id, 'ops', 'k', case when id = 5 then 'pending' else 'delivered' end, at, at, at from alert_transition;
+    insert into job (name, schedule, zone, known_since) values ('old', '* * * * *', 'UTC', '2026-01-01Z');
+    insert into job_slot (job, slot, state, finished_at)
+    select 'old', timestamptz '2026-01-01Z' + n * interval '1 minute', 'done', '2026-02-01Z' from generate_series(1, 10050) n;";
+
+#[tokio::test]
+async fn what_is_more_than_a_transaction_looks_at_goes_and_an_alert_keeps_what_says_where_it_stands() {
+    let Some(world) = World::build().await else { return };
+    world.execute(MANY).await;
+    clean(&world, all()).await;
+    for table in ["receipt_key", "dead_letter", "job_slot where job = 'old'"] {
+        assert_eq!(world.count(table).await, 0, "{table}");
+    }
+    // The newest, which fires, and one whose notification is still to be delivered.
+    let left = world.client.query("select id from alert_transition order by id", &[]).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), [5, 10_050]);
+    assert_eq!(world.count("notification").await, 2);
+}
