@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline_config::Pipeline;
 use serde_json::Value;
-use topology::STAGES;
+use topology::{STAGES, StageSpec};
 
 use crate::api::{Cluster, kinds};
 use crate::object::{label, name, text};
@@ -53,6 +53,11 @@ impl Release {
     /// The labels of the release's objects.
     pub fn selector(&self) -> String {
         format!("{PART_OF},{INSTANCE}={}", self.name)
+    }
+
+    /// Whether a stage is not installed, and need not be: it does a job that is not done here.
+    pub fn leaves_out(&self, stage: &StageSpec) -> bool {
+        stage.job && !self.services.contains_key(stage.name)
     }
 
     /// The template of a stage's pods.

@@ -15,7 +15,7 @@ create table job_slot (
     -- asked for by a person, and none of the schedule
     requested   boolean     not null default false,
     state       text        not null default 'open' constraint job_slot_state_check check (state in ('open', 'done', 'failed')),
-    -- who works on it, and until when nobody else may
+    -- who works on it, and until when no other process may
     lease       uuid,
     lease_until timestamptz,
     -- how far it is; null before its first slice

@@ -116,7 +116,7 @@ async fn own_objects(
     for (kind, objects) in [("trigger", &triggers), ("pingsource", &timers), ("kafkasink", &sinks)] {
         found.extend(objects::readiness(kind, objects));
     }
-    found.extend(objects::missing_triggers(&release.fullname, &triggers));
+    found.extend(objects::missing_triggers(release, &triggers));
     if let Some(pipeline) = part(&mut found, "the pipeline", release.pipeline(cluster).await) {
         found.extend(objects::unfed_sources(&pipeline, &triggers));
     }

@@ -2,11 +2,11 @@
 
 use pipeline_config::Pipeline;
 use serde_json::Value;
-use topology::{PAYLOADS, SUBSCRIPTIONS};
+use topology::{PAYLOADS, SUBSCRIPTIONS, Subscription, stage};
 
 use super::{Finding, code};
 use crate::object::{condition, event_type, is_ready, label, name};
-use crate::release::COMPONENT;
+use crate::release::{COMPONENT, Release};
 
 /// Those of `objects` that are not ready; `kind` as in `service`.
 pub fn readiness(kind: &str, objects: &[Value]) -> Vec<Finding> {
@@ -34,9 +34,11 @@ pub fn workers(deployments: &[Value]) -> Vec<Finding> {
 }
 
 /// Subscriptions of the code that have no Trigger.
-pub fn missing_triggers(fullname: &str, triggers: &[Value]) -> Vec<Finding> {
+pub fn missing_triggers(release: &Release, triggers: &[Value]) -> Vec<Finding> {
     let has = |wanted: &str| triggers.iter().any(|trigger| name(trigger) == wanted);
-    let named = SUBSCRIPTIONS.iter().map(|one| (format!("{fullname}-{}", one.name), one.stage));
+    let is_left_out = |one: &Subscription| stage(one.stage).is_some_and(|stage| release.leaves_out(stage));
+    let wanted = SUBSCRIPTIONS.iter().filter(|one| !is_left_out(one));
+    let named = wanted.map(|one| (format!("{}-{}", release.fullname, one.name), one.stage));
     let missing = named.filter(|(wanted, _)| !has(wanted));
     missing
         .map(|(wanted, stage)| {
@@ -77,9 +79,9 @@ pub fn migrations(jobs: &[Value]) -> Vec<Finding> {
 mod tests {
     use pipeline_config::Pipeline;
     use serde_json::{Value, json};
-    use topology::SUBSCRIPTIONS;
+    use topology::{STAGES, SUBSCRIPTIONS};
 
-    use super::{migrations, missing_triggers, readiness, unfed_sources, workers};
+    use super::{Release, migrations, missing_triggers, name, readiness, unfed_sources, workers};
 
     fn named(name: &str) -> Value {
         json!({"metadata": {"name": name}})
@@ -105,13 +107,19 @@ mod tests {
     fn every_subscription_has_its_trigger() {
         let all: Vec<_> =
             SUBSCRIPTIONS.iter().map(|wanted| named(&format!("plant-{}", wanted.name))).collect();
-        assert_eq!(missing_triggers("plant", &all), []);
+        let services = STAGES.iter().map(|stage| (stage.name.to_owned(), named(stage.name))).collect();
+        let mut release = Release { name: "plant".into(), fullname: "plant".into(), services };
+        assert_eq!(missing_triggers(&release, &all), []);
         for (index, missing) in SUBSCRIPTIONS.iter().enumerate() {
             let others: Vec<_> = [&all[..index], &all[index + 1..]].concat();
-            let found = missing_triggers("plant", &others);
+            let found = missing_triggers(&release, &others);
             assert_eq!(found.len(), 1);
             assert_eq!(found[0].subject, format!("trigger/plant-{}", missing.name));
         }
+        // A job that is not done has neither.
+        release.services.remove("cleanup");
+        let others: Vec<_> = all.into_iter().filter(|one| name(one) != "plant-cleanup-due").collect();
+        assert_eq!(missing_triggers(&release, &others), []);
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub mod under_way;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use topology::{STAGES, StageSpec};
+use topology::STAGES;
 
 use crate::object::{is_ready, label, name, text};
 use crate::release::Release;
@@ -81,9 +81,7 @@ pub fn lines(
             },
         }
     };
-    // What does a job may be left out.
-    let is_there = |stage: &&StageSpec| !stage.job || release.services.contains_key(stage.name);
-    STAGES.iter().filter(is_there).map(|stage| line(stage.name)).collect()
+    STAGES.iter().filter(|stage| !release.leaves_out(stage)).map(|stage| line(stage.name)).collect()
 }
 
 /// A line for topic mode's worker, which reads in place of `transform`; its rows are counted there.

@@ -41,7 +41,7 @@ fn a_release_that_is_well_has_only_the_findings_of_its_broker() {
     found.extend(objects::readiness("service", list(&recorded, "services")));
     found.extend(objects::readiness("trigger", triggers));
     found.extend(objects::readiness("pingsource", timers));
-    found.extend(objects::missing_triggers("plant", triggers));
+    found.extend(objects::missing_triggers(&release, triggers));
     found.extend(knative::autoscaler(&recorded["config-autoscaler"], &services));
     found.extend(knative::defaults(&recorded["config-defaults"], &services));
     found.extend(knative::deployment(&recorded["config-deployment"], &services));
