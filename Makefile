@@ -79,8 +79,9 @@ test-postgres: ## What speaks to PostgreSQL, with the oldest and the newest that
 		PATH="$$bin:$$PATH" cargo test $(TEST_FLAGS) --test adapter --test with_postgres --test batch; \
 	done
 
-test-faults: ready-test build-test ## Seeds of the pipeline tests, 200 of them
+test-faults: ready-test build-test ## Seeds of the pipeline tests and of jobs, 200 of them
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
+	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test with_postgres each_slot_has_its_effect_once
 
 test-long: ready-test bench-spike ## bench-spike; what a burst costs beside a million devices, statement by statement (FRESHET_LONG is another size); what a payload leaves
 	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test growth --test sizes -- --nocapture

@@ -104,7 +104,7 @@ async fn one_seed(world: &World, name: &'static str, schedule: &Schedule, seed: 
     tick(world, &jobs, start).await;
     let (mut now, mut ticked, end) = (start, start, at("2026-10-27T00:00:00Z"));
     let open = format!("job_slot where job = '{name}' and slot <= '{end}' and state = 'open'");
-    while now < end || world.count(&open).await > 0 {
+    while ticked < end || world.count(&open).await > 0 {
         now += SignedDuration::from_mins(5 + i64::try_from(random.below(240)).unwrap());
         clock.set(now);
         // No slot is made up for that is older than a day.
