@@ -28,10 +28,10 @@ impl Scalar {
         Self::Number { value, unit: None, lost_digits: false }
     }
 
-    /// A number as it was written, and the unit behind it.
-    fn measured(number: &Number, unit: Option<&str>) -> Self {
+    /// A number as it was written with its double, and the unit behind it.
+    fn measured((number, value): (&Number, f64), unit: Option<&str>) -> Self {
         Self::Number {
-            value: without_negative_zero(number.value()),
+            value: without_negative_zero(value),
             unit: unit.map(str::to_owned),
             lost_digits: number.lost_digits(),
         }
@@ -59,12 +59,15 @@ pub fn of_text(text: &str, missing: &[String]) -> Scalar {
     let unit = rest.trim();
     let is_number = !digits.is_empty() && !has_leading_zero(digits);
     // What no double holds is no quantity either: `58e212345678` is an address in hexadecimal.
-    let number = Number::new(digits);
-    if is_number && number.value().is_finite() && (unit.is_empty() || is_unit_of(digits, rest)) {
-        if missing.iter().any(|spelling| spelling.parse() == Ok(number.value())) {
-            return Scalar::Missing;
+    if is_number {
+        let number = Number::new(digits);
+        let value = number.value();
+        if value.is_finite() && (unit.is_empty() || is_unit_of(digits, rest)) {
+            if missing.iter().any(|spelling| spelling.parse() == Ok(value)) {
+                return Scalar::Missing;
+            }
+            return Scalar::measured((&number, value), Some(unit).filter(|unit| !unit.is_empty()));
         }
-        return Scalar::measured(&number, Some(unit).filter(|unit| !unit.is_empty()));
     }
     Scalar::Text(text.replace('\0', ""))
 }
@@ -81,7 +84,7 @@ pub fn of_node(node: &Node, missing: &[String]) -> Result<Scalar, String> {
         Node::Number(number) => match number.value() {
             value if !value.is_finite() => Err(beyond_a_double(number.text())),
             value if missing.iter().any(|spelling| spelling.parse() == Ok(value)) => Ok(Scalar::Missing),
-            _ => Ok(Scalar::measured(number, None)),
+            value => Ok(Scalar::measured((number, value), None)),
         },
         Node::List(_) | Node::Object(_) => Err(format!("expected one value, found {}", node.kind())),
     }
@@ -93,8 +96,9 @@ pub fn of_quantity(text: &str) -> Option<Scalar> {
     let unit = rest.trim();
     let is_unit = rest.len() == 1 && event_model::units::canonical(0.0, unit, "").is_some();
     let number = Number::new(digits);
-    (is_unit && number.value().is_finite() && !has_leading_zero(digits))
-        .then(|| Scalar::measured(&number, Some(unit)))
+    let value = number.value();
+    (is_unit && value.is_finite() && !has_leading_zero(digits))
+        .then(|| Scalar::measured((&number, value), Some(unit)))
 }
 
 fn beyond_a_double(digits: &str) -> String {

@@ -6,4 +6,4 @@ mod slots;
 
 pub use cleanup::Cleanup;
 pub use run::{Job, Progress, Ran, Runner, SliceError};
-pub use slots::make_due;
+pub use slots::{due_event, make_due};

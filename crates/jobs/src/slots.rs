@@ -1,3 +1,7 @@
+use cloudevents::Event;
+use event_model::cloudevent::{self, EventError};
+use event_model::event_types::JOBS_DUE;
+use event_model::events::JobsDue;
 use jiff::Timestamp;
 use pipeline_config::jobs::Job;
 use schedule::Made;
@@ -31,4 +35,15 @@ pub async fn make_due(
     }
     let names: Vec<String> = found.into_iter().map(|job| job.name).collect();
     Ok(due(client, &names, now).await?)
+}
+
+/// The event of `source` that wakes the service of `job`, following from `cause`.
+///
+/// # Errors
+/// [`EventError`]
+pub fn due_event(cause: &Event, job: &str, (source, now): (&str, Timestamp)) -> Result<Event, EventError> {
+    let mut event = cloudevent::effect_on(cause, (JOBS_DUE, job), source);
+    cloudevent::set_time(&mut event, now);
+    cloudevent::set_json(&mut event, &JobsDue { job: job.to_owned() })?;
+    Ok(event)
 }

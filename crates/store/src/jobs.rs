@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::GenericClient;
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -17,6 +18,12 @@ pub const MAX_ATTEMPTS: i32 = 5;
 const RETRY: SignedDuration = SignedDuration::from_mins(1);
 /// As much of an error's text as is kept, in bytes.
 const MAX_ERROR: usize = 1000;
+
+/// What [`job`] reads.
+const JOBS: &str = "
+    select name, schedule, zone, known_since, paused_at,
+           (select max(slot) from job_slot where job = name and not requested)
+    from job";
 
 /// A job of the pipeline file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,18 +68,14 @@ pub struct Claim {
 }
 
 /// A slot as people see it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Slot {
-    /// The job.
-    pub job: String,
     /// The slot.
     pub slot: Timestamp,
     /// Whether a person asked for it.
     pub requested: bool,
     /// `open`, `done` or `failed`.
     pub state: String,
-    /// Until when a process has it.
-    pub leased_until: Option<Timestamp>,
     /// What failed of it so far.
     pub attempts: i32,
     /// Why, the last time.
@@ -107,11 +110,10 @@ pub async fn known(
     let (schedules, zones) = (column(|job| job.schedule.to_owned()), column(|job| job.zone.to_owned()));
     let statement = client.prepare_cached(sql).await?;
     client.execute(&statement, &[&names, &schedules, &zones, &now, &pipeline]).await?;
-    let sql = "
-        select name, schedule, zone, known_since, paused_at,
-               (select max(slot) from job_slot where job = name and not requested)
-        from job where name = any($1) and exists (select from active_pipeline where hash = $2) order by name";
-    let statement = client.prepare_cached(sql).await?;
+    let sql = format!(
+        "{JOBS} where name = any($1) and exists (select from active_pipeline where hash = $2) order by name"
+    );
+    let statement = client.prepare_cached(&sql).await?;
     client.query(&statement, &[&names, &pipeline]).await?.iter().map(job).collect()
 }
 
@@ -265,10 +267,8 @@ impl Claim {
 /// # Errors
 /// Those of the database.
 pub async fn list(client: &impl GenericClient) -> Result<Vec<Job>, Error> {
-    let sql = "
-        select name, schedule, zone, known_since, paused_at,
-               (select max(slot) from job_slot where job = name and not requested) from job order by name";
-    client.query(sql, &[]).await?.iter().map(job).collect()
+    let sql = format!("{JOBS} order by name");
+    client.query(&sql, &[]).await?.iter().map(job).collect()
 }
 
 /// The newest slots of a job, at most so many, the newest first.
@@ -277,7 +277,7 @@ pub async fn list(client: &impl GenericClient) -> Result<Vec<Job>, Error> {
 /// Those of the database.
 pub async fn newest_slots(client: &impl GenericClient, job: &str, most: i64) -> Result<Vec<Slot>, Error> {
     let sql = "
-        select job, slot, requested, state, lease_until, attempts, error, started_at, finished_at, result
+        select slot, requested, state, attempts, error, started_at, finished_at, result
         from job_slot where job = $1 order by slot desc limit $2";
     client.query(sql, &[&job, &most]).await?.iter().map(slot).collect()
 }
@@ -335,15 +335,13 @@ fn job(row: &Row) -> Result<Job, Error> {
 
 fn slot(row: &Row) -> Result<Slot, Error> {
     Ok(Slot {
-        job: row.try_get(0)?,
-        slot: row.try_get(1)?,
-        requested: row.try_get(2)?,
-        state: row.try_get(3)?,
-        leased_until: row.try_get(4)?,
-        attempts: row.try_get(5)?,
-        error: row.try_get(6)?,
-        started_at: row.try_get(7)?,
-        finished_at: row.try_get(8)?,
-        result: row.try_get(9)?,
+        slot: row.try_get(0)?,
+        requested: row.try_get(1)?,
+        state: row.try_get(2)?,
+        attempts: row.try_get(3)?,
+        error: row.try_get(4)?,
+        started_at: row.try_get(5)?,
+        finished_at: row.try_get(6)?,
+        result: row.try_get(7)?,
     })
 }

@@ -1,10 +1,8 @@
 //! The stage: works on the open slots of its job until its time is up.
 
 use cloudevents::{AttributesReader as _, Event};
-use event_model::cloudevent::{self, EventError};
 use event_model::event_types::JOBS_DUE;
-use event_model::events::JobsDue;
-use jobs::{Cleanup, Runner};
+use jobs::{Cleanup, Runner, due_event};
 use sink::{HttpSink, Sink as _};
 use stage::{Delivery, Outcome, Stage};
 
@@ -27,7 +25,7 @@ impl CleanupStage {
 
     /// Asks for an event that goes on. Where it is not taken, the next tick asks.
     async fn go_on(&self, cause: &Event, delivery: &Delivery) {
-        let sent = match self.continuation(cause) {
+        let sent = match due_event(cause, NAME, (SOURCE, self.runner.clock.now())) {
             Ok(event) => self.sink.send(&event, delivery.trace.as_ref()).await,
             Err(error) => return tracing::error!(%error, "the next slice cannot be asked for"),
         };
@@ -35,13 +33,6 @@ impl CleanupStage {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "the next slice waits for the tick");
         }
-    }
-
-    fn continuation(&self, cause: &Event) -> Result<Event, EventError> {
-        let mut event = cloudevent::effect_on(cause, (JOBS_DUE, NAME), SOURCE);
-        cloudevent::set_time(&mut event, self.runner.clock.now());
-        cloudevent::set_json(&mut event, &JobsDue { job: NAME.to_owned() })?;
-        Ok(event)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, JOBS_DUE, NOTIFICATIONS_DUE, TICK};
-use event_model::events::{DeadLettersDue, EvaluationRequested, JobsDue, NotificationsDue};
+use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, NOTIFICATIONS_DUE, TICK};
+use event_model::events::{DeadLettersDue, EvaluationRequested, NotificationsDue};
 use jiff::Timestamp;
 use runtime::{Clock, crash};
 use serde::Serialize;
@@ -123,7 +123,7 @@ fn events(
     cause: &Event,
     now: Timestamp,
     (due, in_topic): (Due, u64),
-    jobs: &[String],
+    due_jobs: &[String],
 ) -> Result<Vec<Event>, EventError> {
     let mut events = Vec::new();
     if due.evaluation {
@@ -136,11 +136,8 @@ fn events(
         let data = DeadLettersDue { due: Some(due.dead_letters), in_topic: Some(in_topic) };
         events.push(event(cause, DEAD_LETTERS_DUE, now, &data)?);
     }
-    for job in jobs {
-        let mut event = cloudevent::effect_on(cause, (JOBS_DUE, job), SOURCE);
-        cloudevent::set_time(&mut event, now);
-        cloudevent::set_json(&mut event, &JobsDue { job: job.clone() })?;
-        events.push(event);
+    for job in due_jobs {
+        events.push(jobs::due_event(cause, job, (SOURCE, now))?);
     }
     Ok(events)
 }

@@ -104,20 +104,7 @@ struct JobLine {
     zone: String,
     next: Option<Timestamp>,
     paused_at: Option<Timestamp>,
-    last: Option<SlotLine>,
-}
-
-/// The newest slot of a job.
-#[derive(Debug, Serialize)]
-struct SlotLine {
-    slot: Timestamp,
-    requested: bool,
-    state: String,
-    attempts: i32,
-    error: Option<String>,
-    started_at: Option<Timestamp>,
-    finished_at: Option<Timestamp>,
-    result: Option<Value>,
+    last: Option<Slot>,
 }
 
 async fn list(client: &Client, format: Format, now: Timestamp) -> Result<Done, Failure> {
@@ -137,14 +124,7 @@ impl JobLine {
         let schedule = Schedule::new(&job.schedule, &job.zone).ok();
         let next = schedule.filter(|_| job.paused_at.is_none()).and_then(|schedule| schedule.after(now));
         let Job { name, schedule, zone, paused_at, .. } = job;
-        Self { job: name, schedule, zone, next, paused_at, last: last.map(SlotLine::of) }
-    }
-}
-
-impl SlotLine {
-    fn of(slot: Slot) -> Self {
-        let Slot { slot, requested, state, attempts, error, started_at, finished_at, result, .. } = slot;
-        Self { slot, requested, state, attempts, error, started_at, finished_at, result }
+        Self { job: name, schedule, zone, next, paused_at, last }
     }
 }
 
