@@ -23,7 +23,8 @@ grant select, insert, update on device, stream, metric, moment, receipt_key, eva
 grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline), insert
     on receipt to freshet_ingest;
 grant usage on sequence evaluation_token to freshet_ingest;
-grant execute on function make_month(text, date) to freshet_ingest;
+grant insert on request to freshet_ingest;
+grant execute on function make_partition(text, date) to freshet_ingest;
 
 grant select on device, stream, metric, moment, heartbeat to freshet_alert;
 grant select, insert, update, delete on evaluation_request, alert_state to freshet_alert;

@@ -80,36 +80,42 @@ fn zone(text: &str) -> Result<String, schedule::ScheduleError> {
 /// `retention`.
 pub(crate) fn retention(fields: &Fields<'_>) -> Retention {
     let read = |fields: &Fields<'_>| {
+        let unless_said = Retention::default();
+        let kept = |name, text, least, written, unless_said| {
+            fields.optional(name, text, kept(least, written)).unwrap_or(unless_said)
+        };
         let transitions = "Alerts that are over, with their notifications, from when they were recorded.";
-        let receipts = "Receipts with their requests, from when the payload was received; whole months go.";
+        let requests =
+            "Requests as they came, from when they were received; whole days go; `30d` where absent.";
+        let receipts = "Receipts, from when the payload was received; whole months go.";
+        let dead_letters = "Dead letters, from when they were resolved.";
         Some(Retention {
-            receipts: fields.optional("receipts", receipts, kept(RECEIPTS, "92d")),
-            dead_letters: fields.optional(
-                "dead_letters",
-                "Dead letters, from when they were resolved.",
-                kept(DAY, "1d"),
-            ),
-            transitions: fields.optional("transitions", transitions, kept(DAY * 30, "30d")),
+            requests: kept("requests", requests, DAY, "1d", unless_said.requests),
+            receipts: kept("receipts", receipts, RECEIPTS, "92d", unless_said.receipts),
+            dead_letters: kept("dead_letters", dead_letters, DAY, "1d", unless_said.dead_letters),
+            transitions: kept("transitions", transitions, DAY * 30, "30d", unless_said.transitions),
         })
     };
-    let text =
-        "How long things are kept; for ever what is not named. Keys go 14 days after they have expired.";
+    let text = "How long things are kept; for ever what is not named, but for requests, and keys, which go 14 days after they have expired.";
     fields
         .optional("retention", text, Object::new("Retention", "How long things are kept.", read))
         .unwrap_or_default()
 }
 
-/// A time that is at least `least`: `90d`, `2y`.
-fn kept(least: SignedDuration, written: &'static str) -> impl Shape<Value = SignedDuration> {
-    Parsed::like(r"^([0-9]+(y|d|h|ms|m|s))+$", move |text| {
+/// A time that is at least `least`: `90d`, `2y`; none is for ever.
+fn kept(least: SignedDuration, written: &'static str) -> impl Shape<Value = Option<SignedDuration>> {
+    Parsed::like(r"^(forever|([0-9]+(y|d|h|ms|m|s))+)$", move |text| {
+        if text == "forever" {
+            return Ok(None);
+        }
         let years = text.strip_suffix('y').and_then(|years| years.parse::<u32>().ok());
         let kept = match years {
             Some(years) => i32::try_from(years).ok().and_then(|years| (DAY * 365).checked_mul(years)),
             None => parse_duration(text).and_then(|kept| SignedDuration::try_from(kept).ok()),
         };
         match kept {
-            Some(kept) if (least..=LONGEST).contains(&kept) => Ok(kept),
-            _ => Err(format!("expected a time of at least `{written}`, such as `90d` or `2y`")),
+            Some(kept) if (least..=LONGEST).contains(&kept) => Ok(Some(kept)),
+            _ => Err(format!("expected a time of at least `{written}`, such as `90d` or `2y`, or `forever`")),
         }
     })
 }

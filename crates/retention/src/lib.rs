@@ -13,10 +13,15 @@ const FIRST_DELIVERY: SignedDuration = SignedDuration::from_hours(44 * 24);
 /// How long slots are kept after they are over.
 const SLOTS: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// How long things are kept; for ever where nothing is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How long requests are kept where nothing else is said.
+pub const REQUESTS: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How long things are kept; `None` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Receipts and requests, from when the payload was received.
+    /// Requests, from when the payload was received.
+    pub requests: Option<SignedDuration>,
+    /// Receipts, from then on too.
     pub receipts: Option<SignedDuration>,
     /// Dead letters, from when they were resolved.
     pub dead_letters: Option<SignedDuration>,
@@ -24,10 +29,18 @@ pub struct Retention {
     pub transitions: Option<SignedDuration>,
 }
 
+impl Default for Retention {
+    fn default() -> Self {
+        Self { requests: Some(REQUESTS), receipts: None, dead_letters: None, transitions: None }
+    }
+}
+
 /// What there is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// The first days of the months of receipts that have a partition of their own.
+    /// The days of requests that have a partition of their own.
+    pub request_days: Vec<Date>,
+    /// The first days of the months of receipts that have one.
     pub receipt_months: Vec<Date>,
     /// Since when the oldest open dead letter is there.
     pub oldest_open_dead_letter: Option<Timestamp>,
@@ -57,10 +70,25 @@ pub enum Step {
         /// The time.
         before: Timestamp,
     },
-    /// A month of receipts, with its requests.
+    /// A day of requests.
+    Requests {
+        /// The day.
+        day: Date,
+    },
+    /// Requests that were received before this and have no day of their own.
+    StrayRequests {
+        /// The time.
+        before: Timestamp,
+    },
+    /// A month of receipts.
     Receipts {
         /// Its first day.
         month: Date,
+    },
+    /// Receipts of payloads that were received before this and have no month of their own.
+    StrayReceipts {
+        /// The time.
+        before: Timestamp,
     },
 }
 
@@ -72,21 +100,32 @@ pub fn plan(retention: Retention, facts: &Facts, at: Timestamp) -> Vec<Step> {
     steps.extend(retention.dead_letters.map(|kept| Step::DeadLetters { before: before(kept, at) }));
     steps.extend(retention.transitions.map(|kept| Step::Transitions { before: before(kept, at) }));
     steps.push(Step::Slots { before: before(SLOTS, at) });
+    if let Some(kept) = retention.requests {
+        let end = before(kept, at);
+        let days = over(&facts.request_days, Span::new().days(1), end);
+        steps.extend(days.into_iter().map(|day| Step::Requests { day }));
+        steps.push(Step::StrayRequests { before: end });
+    }
     if let Some(kept) = retention.receipts {
         let spared = oldest.map_or(Timestamp::MAX, |oldest| before(FIRST_DELIVERY, oldest));
         let end = before(kept, at).min(spared);
-        let mut months: Vec<_> = facts.receipt_months.iter().filter(|month| ends_by(**month, end)).collect();
-        months.sort();
-        steps.extend(months.into_iter().map(|month| Step::Receipts { month: *month }));
+        let months = over(&facts.receipt_months, Span::new().months(1), end);
+        steps.extend(months.into_iter().map(|month| Step::Receipts { month }));
+        steps.push(Step::StrayReceipts { before: end });
     }
     steps
 }
 
-/// Whether the month is over at `end`.
-fn ends_by(month: Date, end: Timestamp) -> bool {
-    let next = month.checked_add(Span::new().months(1)).ok();
-    let begins = next.and_then(|next| next.to_zoned(TimeZone::UTC).ok());
-    begins.is_some_and(|begins| begins.timestamp() <= end)
+/// The partitions that are over at `end`, of those that begin on these days and are so long; the oldest first.
+fn over(first_days: &[Date], length: Span, end: Timestamp) -> Vec<Date> {
+    let is_over = |first_day: &Date| {
+        let next = first_day.checked_add(length).ok();
+        let begins = next.and_then(|next| next.to_zoned(TimeZone::UTC).ok());
+        begins.is_some_and(|begins| begins.timestamp() <= end)
+    };
+    let mut over: Vec<_> = first_days.iter().copied().filter(is_over).collect();
+    over.sort();
+    over
 }
 
 #[cfg(test)]
@@ -103,7 +142,7 @@ mod tests {
     }
 
     fn facts(months: &[Date], oldest: Option<&str>) -> Facts {
-        Facts { receipt_months: months.to_vec(), oldest_open_dead_letter: oldest.map(at) }
+        Facts { receipt_months: months.to_vec(), oldest_open_dead_letter: oldest.map(at), ..Facts::default() }
     }
 
     fn months(retention: Retention, facts: &Facts, now: &str) -> Vec<Date> {
@@ -114,10 +153,21 @@ mod tests {
     }
 
     #[test]
-    fn by_default_expired_keys_and_old_slots_go_and_nothing_else() {
-        let steps = plan(Retention::default(), &facts(&[date(2020, 1, 1)], None), at("2026-11-30T03:10:00Z"));
-        let keys = Step::Keys { before: at("2026-11-16T03:10:00Z") };
-        assert_eq!(steps, [keys, Step::Slots { before: at("2026-09-01T03:10:00Z") }]);
+    fn by_default_expired_keys_old_slots_and_requests_go_and_nothing_else() {
+        let days = [date(2026, 10, 31), date(2026, 10, 30), date(2026, 1, 1)];
+        let facts = Facts { request_days: days.to_vec(), ..facts(&[date(2020, 1, 1)], None) };
+        let steps = plan(Retention::default(), &facts, at("2026-11-30T03:10:00Z"));
+        let expected = [
+            Step::Keys { before: at("2026-11-16T03:10:00Z") },
+            Step::Slots { before: at("2026-09-01T03:10:00Z") },
+            Step::Requests { day: days[2] },
+            Step::Requests { day: days[1] },
+            Step::StrayRequests { before: at("2026-10-31T03:10:00Z") },
+        ];
+        assert_eq!(steps, expected);
+        let forever =
+            plan(Retention { requests: None, ..Retention::default() }, &facts, at("2026-11-30T03:10:00Z"));
+        assert_eq!(forever, expected[..2]);
     }
 
     #[test]
@@ -142,10 +192,14 @@ mod tests {
 
     #[test]
     fn a_plan_is_read_as_it_was_written() {
-        let kept =
-            Retention { receipts: Some(DAY * 92), dead_letters: Some(DAY), transitions: Some(DAY * 365) };
+        let kept = Retention {
+            receipts: Some(DAY * 92),
+            dead_letters: Some(DAY),
+            transitions: Some(DAY * 365),
+            ..Retention::default()
+        };
         let steps = plan(kept, &facts(&[date(2026, 1, 1)], None), at("2026-11-30T03:10:00Z"));
-        assert_eq!(steps.len(), 5);
+        assert_eq!(steps.len(), 7);
         let text = serde_json::to_string(&steps).unwrap();
         assert!(text.contains(r#"{"step":"receipts","month":"2026-01-01"}"#), "{text}");
         assert_eq!(serde_json::from_str::<Vec<Step>>(&text).unwrap(), steps);

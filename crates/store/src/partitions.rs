@@ -1,4 +1,4 @@
-//! One partition a month, made before the write that needs it. Times far from the receive time stay in the default partition.
+//! Partitions by month or by day, made before the write that needs them. Times far from the receive time stay in the default partition.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -17,8 +17,12 @@ const LEAD_DAYS: i64 = 1;
 /// A partitioned table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Table {
+    /// By month.
     Moment,
+    /// By month.
     Receipt,
+    /// By day.
+    Request,
 }
 
 impl Table {
@@ -26,55 +30,73 @@ impl Table {
         match self {
             Self::Moment => "moment",
             Self::Receipt => "receipt",
+            Self::Request => "request",
         }
     }
 }
 
-/// A month of a table, by its first day in UTC.
+/// A partition of a table, by its first day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Month {
+pub(crate) struct Partition {
     table: Table,
     first_day: Date,
 }
 
-impl Month {
-    /// The month that a row at `at`, received at `received_at`, asks for; `None` where it is far from its receive time: such a row
+impl Partition {
+    /// The one that a moment at `at`, received at `received_at`, asks for; `None` where it is far from its receive time: such a moment
     /// goes to its month where that is there, else to the default partition.
-    pub(crate) fn of(table: Table, at: Timestamp, received_at: Timestamp) -> Option<Self> {
-        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+    pub(crate) fn of_moment(at: Timestamp, received_at: Timestamp) -> Option<Self> {
         let first_day = day(at).first_of_month();
         let latest = received_at.checked_add(Span::new().hours(24 * LEAD_DAYS)).ok()?;
         let earliest = day(received_at).first_of_month().checked_sub(Span::new().months(PAST_MONTHS)).ok()?;
-        (first_day >= earliest && at <= latest).then_some(Self { table, first_day })
+        (first_day >= earliest && at <= latest).then_some(Self { table: Table::Moment, first_day })
+    }
+
+    /// That of a receipt.
+    pub(crate) fn of_receipt(received_at: Timestamp) -> Self {
+        Self { table: Table::Receipt, first_day: day(received_at).first_of_month() }
+    }
+
+    /// That of a request.
+    pub(crate) fn of_request(received_at: Timestamp) -> Self {
+        Self { table: Table::Request, first_day: day(received_at) }
     }
 }
 
-/// The months that are known to be there.
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+/// The partitions that are known to be there.
 #[derive(Debug, Default)]
 pub(crate) struct Partitions {
-    known: Mutex<HashSet<Month>>,
+    known: Mutex<HashSet<Partition>>,
 }
 
 impl Partitions {
-    /// Makes what is missing of `months`, each in a transaction of its own.
-    pub(crate) async fn ensure(&self, client: &Client, months: &BTreeSet<Month>) -> Result<(), Error> {
-        for month in months {
-            if !self.known().contains(month) {
-                make(client, *month).await?;
-                self.known().insert(*month);
+    /// Makes what is missing of `partitions`, each in a transaction of its own.
+    pub(crate) async fn ensure(
+        &self,
+        client: &Client,
+        partitions: &BTreeSet<Partition>,
+    ) -> Result<(), Error> {
+        for partition in partitions {
+            if !self.known().contains(partition) {
+                make(client, *partition).await?;
+                self.known().insert(*partition);
             }
         }
         Ok(())
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<Month>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<Partition>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// In a transaction of its own, in which rows of its month leave the default partition. One that is there already stays as it is.
-async fn make(client: &Client, Month { table, first_day }: Month) -> Result<(), Error> {
-    let row = client.query_one("select make_month($1, $2)", &[&table.name(), &first_day]).await?;
+/// In a transaction of its own, in which rows of its time leave the default partition. One that is there already stays as it is.
+async fn make(client: &Client, Partition { table, first_day }: Partition) -> Result<(), Error> {
+    let row = client.query_one("select make_partition($1, $2)", &[&table.name(), &first_day]).await?;
     if row.try_get(0)? {
         tracing::info!(table = table.name(), %first_day, "made a partition");
     }
@@ -83,11 +105,11 @@ async fn make(client: &Client, Month { table, first_day }: Month) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use super::{Month, Table, Timestamp};
+    use super::{Partition, Timestamp};
 
     fn month(at: &str, received_at: &str) -> Option<String> {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
-        Month::of(Table::Moment, time(at), time(received_at)).map(|month| month.first_day.to_string())
+        Partition::of_moment(time(at), time(received_at)).map(|month| month.first_day.to_string())
     }
 
     #[test]

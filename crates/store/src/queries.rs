@@ -84,7 +84,7 @@ pub struct ReceiptRow {
     pub records: i32,
     /// Those that had problems, the first hundred.
     pub record_problems: Option<serde_json::Value>,
-    /// The request, where the receipt keeps it.
+    /// The request, where it is kept beside the receipt.
     #[serde(skip)]
     pub request: Option<Vec<u8>>,
     /// The source whose topic the records are in, where that is not the pipeline's own.
@@ -274,7 +274,8 @@ pub async fn receipt(
 ) -> Result<Option<ReceiptRow>, Error> {
     let sql = "
         select id, received_at, source, event_id, format, outcome, readings, problems, lpad(to_hex(pipeline), 16, '0'),
-               record_topic, record_partition, record_offset, record_last_offset, coalesce(records, 1), record_problems, request,
+               record_topic, record_partition, record_offset, record_last_offset, coalesce(records, 1), record_problems,
+               coalesce(request, (select body from request where receipt_id = receipt.id and received_at = receipt.received_at)),
                record_source,
                coalesce((select nullif(incarnation, 0) <> record_incarnation from topic_offset o
                          where o.source = coalesce(record_source, '') and o.topic = record_topic

@@ -19,19 +19,35 @@ const LOCK_TIMEOUT_MS: u32 = 2000;
 /// # Errors
 /// [`StoreError`]
 pub async fn facts(transaction: &Transaction<'_>) -> Result<Facts, StoreError> {
-    let sql = r"
-        select to_date(right(c.relname, 7), 'YYYY_MM') from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where i.inhparent = 'receipt'::regclass and c.relname ~ '^receipt_[0-9]{4}_[0-9]{2}$' order by 1";
-    let months = transaction.query(sql, &[]).await?;
     let oldest = "select min(first_at) from dead_letter where resolved_at is null";
     let oldest = transaction.0.query_one(oldest, &[]).await?;
     Ok(Facts {
-        receipt_months: months.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+        request_days: partitions(
+            transaction,
+            "request",
+            ("YYYY_MM_DD", "^request_[0-9]{4}_[0-9]{2}_[0-9]{2}$"),
+        )
+        .await?,
+        receipt_months: partitions(transaction, "receipt", ("YYYY_MM", "^receipt_[0-9]{4}_[0-9]{2}$"))
+            .await?,
         oldest_open_dead_letter: oldest.try_get(0)?,
     })
 }
 
-/// How many rows a step would take away now, and the bytes on disk that come back at once: those of months.
+/// The first days of the partitions of a table that are named by them.
+async fn partitions(
+    transaction: &Transaction<'_>,
+    table: &str,
+    (format, named): (&str, &str),
+) -> Result<Vec<Date>, StoreError> {
+    let sql = "
+        select to_date(right(c.relname, length($2)), $2) from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = $1::text::regclass and c.relname ~ $3 order by 1";
+    let days = transaction.query(sql, &[&table, &format, &named]).await?;
+    Ok(days.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// How many rows a step would take away now, and the bytes on disk that come back at once: those of partitions.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -42,7 +58,7 @@ pub async fn count(transaction: &Transaction<'_>, step: Step) -> Result<(i64, i6
             let sql = format!("select count(*) from {table} t where {condition}");
             Ok((client.query_one(&sql, &[&before]).await?.try_get(0)?, 0))
         }
-        Target::Month(name) => {
+        Target::Partition(name) => {
             let sql = format!("select count(*), pg_total_relation_size('{name}') from {name}");
             let row = client.query_one(&sql, &[]).await?;
             Ok((row.try_get(0)?, row.try_get(1)?))
@@ -59,7 +75,7 @@ pub struct Taken {
     pub after: Option<Value>,
 }
 
-/// Takes away what goes of a step among the rows behind the key `after`, or its month.
+/// Takes away what goes of a step among the rows behind the key `after`, or its partition.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -70,7 +86,7 @@ pub async fn take_away(
 ) -> Result<Taken, StoreError> {
     let (table, condition, before) = match target(step) {
         Target::Rows { table, condition, before } => (table, condition, before),
-        Target::Month(name) => return drop_month(transaction, &name).await,
+        Target::Partition(name) => return drop_partition(transaction, &name).await,
     };
     let key = table.key();
     let behind =
@@ -95,7 +111,7 @@ pub async fn take_away(
     Ok(Taken { rows: gone.unsigned_abs(), after: last.filter(|_| seen >= SPAN) })
 }
 
-async fn drop_month(transaction: &Transaction<'_>, name: &str) -> Result<Taken, StoreError> {
+async fn drop_partition(transaction: &Transaction<'_>, name: &str) -> Result<Taken, StoreError> {
     let client = &transaction.0;
     client.batch_execute(&format!("set local lock_timeout = {LOCK_TIMEOUT_MS}")).await?;
     let rows = "select greatest(reltuples, 0)::bigint from pg_class where oid = to_regclass($1)";
@@ -111,11 +127,13 @@ enum Table {
     DeadLetter,
     AlertTransition,
     JobSlot,
+    RequestDefault,
+    ReceiptDefault,
 }
 
 enum Target {
     Rows { table: Table, condition: &'static str, before: Timestamp },
-    Month(String),
+    Partition(String),
 }
 
 impl Table {
@@ -124,6 +142,8 @@ impl Table {
             Self::ReceiptKey => "source, key",
             Self::DeadLetter | Self::AlertTransition => "id",
             Self::JobSlot => "job, slot",
+            Self::RequestDefault => "received_at, receipt_id",
+            Self::ReceiptDefault => "received_at, id",
         }
     }
 
@@ -134,6 +154,12 @@ impl Table {
             Self::DeadLetter => "(($2::jsonb ->> 'id')::uuid)",
             Self::AlertTransition => "(($2::jsonb ->> 'id')::bigint)",
             Self::JobSlot => "($2::jsonb ->> 'job', ($2::jsonb ->> 'slot')::timestamptz)",
+            Self::RequestDefault => {
+                "(($2::jsonb ->> 'received_at')::timestamptz, ($2::jsonb ->> 'receipt_id')::uuid)"
+            }
+            Self::ReceiptDefault => {
+                "(($2::jsonb ->> 'received_at')::timestamptz, ($2::jsonb ->> 'id')::uuid)"
+            }
         }
     }
 
@@ -143,7 +169,11 @@ impl Table {
             Self::AlertTransition => {
                 ", notified as (delete from notification using gone where notification.transition_id = gone.id)"
             }
-            Self::ReceiptKey | Self::DeadLetter | Self::JobSlot => "",
+            Self::ReceiptKey
+            | Self::DeadLetter
+            | Self::JobSlot
+            | Self::RequestDefault
+            | Self::ReceiptDefault => "",
         }
     }
 }
@@ -155,6 +185,8 @@ impl std::fmt::Display for Table {
             Self::DeadLetter => "dead_letter",
             Self::AlertTransition => "alert_transition",
             Self::JobSlot => "job_slot",
+            Self::RequestDefault => "request_default",
+            Self::ReceiptDefault => "receipt_default",
         })
     }
 }
@@ -186,10 +218,9 @@ fn target(step: Step) -> Target {
         Step::DeadLetters { before } => rows(Table::DeadLetter, "t.resolved_at < $1", before),
         Step::Transitions { before } => rows(Table::AlertTransition, TRANSITIONS, before),
         Step::Slots { before } => rows(Table::JobSlot, "t.state <> 'open' and t.finished_at < $1", before),
-        Step::Receipts { month } => Target::Month(month_name(month)),
+        Step::Requests { day } => Target::Partition(day.strftime("request_%Y_%m_%d").to_string()),
+        Step::StrayRequests { before } => rows(Table::RequestDefault, "t.received_at < $1", before),
+        Step::Receipts { month } => Target::Partition(month.strftime("receipt_%Y_%m").to_string()),
+        Step::StrayReceipts { before } => rows(Table::ReceiptDefault, "t.received_at < $1", before),
     }
-}
-
-fn month_name(month: Date) -> String {
-    month.strftime("receipt_%Y_%m").to_string()
 }

@@ -254,10 +254,10 @@ impl Worker {
         part: &mut Vec<Waiting>,
         abandoned: &mut Vec<Payload>,
     ) -> Result<Vec<Written>, StoreError> {
-        let months = batch::months(&payloads_of(part));
+        let partitions = batch::partitions(&payloads_of(part));
         let connecting = async {
             let client = self.database.client().await?;
-            self.shared.partitions.ensure(&client, &months).await?;
+            self.shared.partitions.ensure(&client, &partitions).await?;
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;

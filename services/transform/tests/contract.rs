@@ -121,7 +121,9 @@ async fn readings_are_stored_and_their_evaluation_is_requested() {
     assert_eq!(world.count("readings where source = 'greenhouse' and device = 'gh-1'").await, 2);
     assert_eq!(world.count("evaluation_request").await, 1);
     assert_eq!(
-        world.count("receipt where outcome = 'stored' and readings = 2 and request is not null").await,
+        world
+            .count("receipt join request on receipt_id = id where outcome = 'stored' and readings = 2")
+            .await,
         1
     );
     assert_eq!(world.count(r#"device where tags = '{"site": "north"}'"#).await, 1);

@@ -48,9 +48,9 @@ pub enum Way {
 pub struct Sizes {
     /// Payloads.
     pub payloads: u32,
-    /// Bytes of their receipts, with the requests.
+    /// Bytes of their receipts.
     pub receipts: i64,
-    /// Of these, bytes of the requests themselves: what few rows leave in tables and indexes varies by some pages of each.
+    /// Bytes of their requests.
     pub requests: i64,
     /// Bytes of their keys.
     pub keys: i64,
@@ -61,7 +61,7 @@ pub struct Sizes {
 impl Sizes {
     /// All bytes of one payload.
     pub fn each(&self) -> f64 {
-        (self.receipts + self.keys + self.moments) as f64 / f64::from(self.payloads)
+        (self.receipts + self.requests + self.keys + self.moments) as f64 / f64::from(self.payloads)
     }
 }
 
@@ -71,8 +71,9 @@ impl fmt::Display for Sizes {
         let of = |bytes: i64| bytes as f64 / f64::from(self.payloads);
         write!(
             f,
-            "{:>10.0} {:>8.0} {:>8.0} {:>8.0}",
+            "{:>10.0} {:>8.0} {:>8.0} {:>8.0} {:>8.0}",
             of(self.receipts),
+            of(self.requests),
             of(self.keys),
             of(self.moments),
             self.each()
@@ -106,8 +107,7 @@ pub async fn after(database: &TestDatabase, way: Way, payloads: u32) -> Sizes {
     let sizes = Sizes {
         payloads,
         receipts: bytes(&client, "receipt").await,
-        requests: number(&client, "select coalesce(sum(pg_column_size(request)), 0)::bigint from receipt")
-            .await,
+        requests: bytes(&client, "request").await,
         keys: bytes(&client, "receipt_key").await,
         moments: bytes(&client, "moment").await,
     };

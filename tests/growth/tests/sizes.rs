@@ -20,7 +20,7 @@ async fn a_payload_leaves_less_where_its_request_is_not_kept() {
     ];
     let mut each: Vec<Sizes> = Vec::new();
     println!(
-        "{payloads} payloads of three metrics: megabytes of a million\n{:<42}   receipts     keys  moments      all",
+        "{payloads} payloads of three metrics: megabytes of a million\n{:<42}   receipts requests     keys  moments      all",
         ""
     );
     for (name, way) in ways {
@@ -30,9 +30,10 @@ async fn a_payload_leaves_less_where_its_request_is_not_kept() {
         each.push(sizes);
     }
     let [all, named, problems, none, topic] = each.try_into().unwrap();
-    assert!(all.requests * 4 > all.receipts, "the request is a good part of a receipt");
+    assert!(all.requests * 2 > all.receipts, "a request takes a good part of what its receipt does");
     assert!(named.keys > all.keys, "a platform's name is a key");
-    assert_eq!((problems.requests, none.requests), (0, 0), "none of them has a problem");
+    let few = |sizes: &Sizes| sizes.requests * 10 < all.requests;
+    assert!(few(&problems) && few(&none) && few(&topic), "none of them has a problem");
     assert!(topic.each() < none.each(), "one receipt is of many records");
     assert!(none.each() < 600.0, "{} bytes", none.each());
 }

@@ -13,12 +13,14 @@ use crate::world::{PIPELINE, World, at};
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const NOW: &str = "2026-11-30T03:10:00Z";
 
-/// Three months of receipts, keys, dead letters and slots of every age; transitions of an alert that came twice, the second time for good.
+/// Receipts of every day with their requests, three months and three days of them in partitions of their own; keys, dead letters and slots of every age; transitions of an alert that came twice, the second time for good.
 const ROWS: &str = "
     select make_month('receipt', date '2026-06-01'), make_month('receipt', date '2026-07-01'), make_month('receipt', date '2026-11-01');
     insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems)
     select at, gen_random_uuid(), 's', '', 'json', 'stored', 0, 0
     from generate_series(timestamptz '2026-06-15', '2026-11-20', interval '1 day') at;
+    select make_partition('request', date '2026-09-15'), make_partition('request', date '2026-10-30'), make_partition('request', date '2026-10-31');
+    insert into request select received_at, id, 'POST / HTTP/1.1' from receipt;
     insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
     select 's', n::text, now(), timestamptz '2026-11-30 03:10Z' - n * interval '1 day', gen_random_uuid(), 'stored'
     from generate_series(1, 40) n;
@@ -27,7 +29,12 @@ const ROWS: &str = "
     from (select n, timestamptz '2026-11-30 03:10Z' - n * interval '1 day' from generate_series(1, 40) n) d (n, at);";
 
 fn all() -> Retention {
-    Retention { receipts: Some(DAY * 92), dead_letters: Some(DAY * 30), transitions: Some(DAY * 365) }
+    Retention {
+        receipts: Some(DAY * 92),
+        dead_letters: Some(DAY * 30),
+        transitions: Some(DAY * 365),
+        ..Retention::default()
+    }
 }
 
 /// Carries a slot at [`NOW`] out.
@@ -73,19 +80,23 @@ async fn what_a_dry_run_plans_is_what_goes() {
     );
     assert_eq!(rows(|step| matches!(step, Step::DeadLetters { .. })), 10);
     assert_eq!(rows(|step| matches!(step, Step::Receipts { .. })), 16 + 31);
+    assert_eq!(rows(|step| matches!(step, Step::StrayReceipts { .. })), 30, "of August, to the 30th");
+    assert_eq!(rows(|step| matches!(step, Step::Requests { .. })), 2);
     let result = clean(&world, all()).await;
     let done: Vec<Step> =
         result.as_array().unwrap().iter().map(|step| serde_json::from_value(step.clone()).unwrap()).collect();
     assert_eq!(done, planned.iter().map(|(step, _)| *step).collect::<Vec<_>>());
     assert_eq!(world.count("receipt_key").await, 14);
     assert_eq!(world.count("dead_letter").await, 30);
-    assert_eq!(world.count("receipt").await, before - 47);
-    assert_eq!(world.count("pg_class where relname in ('receipt_2026_06', 'receipt_2026_07')").await, 0);
+    assert_eq!(world.count("receipt").await, before - 47 - 30);
+    assert_eq!(world.count("request").await, 21, "30 days are kept, and the last 10 brought none");
+    let dropped = "pg_class where relname in ('receipt_2026_06', 'receipt_2026_07', 'request_2026_09_15', 'request_2026_10_30')";
+    assert_eq!(world.count(dropped).await, 0);
     assert!(plan(&world, all()).await.iter().all(|(_, rows)| *rows == 0), "nothing is left of the plan");
 }
 
 #[tokio::test]
-async fn by_default_keys_go_and_nothing_else_and_an_open_dead_letter_keeps_those_of_its_time() {
+async fn by_default_keys_and_requests_go_and_nothing_else_and_an_open_dead_letter_keeps_those_of_its_time() {
     let Some(world) = World::build().await else { return };
     world.execute(ROWS).await;
     world.execute("update dead_letter set resolved_at = null where event_id = '10'").await;
@@ -93,6 +104,7 @@ async fn by_default_keys_go_and_nothing_else_and_an_open_dead_letter_keeps_those
     // It is 10 days old: of the keys, those stay that expired in the 14 days before it, too.
     assert_eq!(world.count("receipt_key").await, 24);
     assert_eq!((world.count("dead_letter").await, world.count("receipt").await), (40, 159));
+    assert_eq!(world.count("request").await, 21);
 }
 
 /// More rows of each table than a transaction looks at; those of one alert, of which the newest says where it stands.

@@ -9,19 +9,26 @@ use uuid::Uuid;
 use super::payload::Payload;
 use crate::MomentRow;
 use crate::dead_letters::DeadLetter;
-use crate::partitions::{Month, Table};
+use crate::partitions::Partition;
 
-/// The months whose partitions the payloads need.
-pub(super) fn months(payloads: &[&Payload]) -> BTreeSet<Month> {
-    let mut months = BTreeSet::new();
+/// The partitions that the payloads need.
+pub(super) fn partitions(payloads: &[&Payload]) -> BTreeSet<Partition> {
+    let mut partitions = BTreeSet::new();
     for payload in payloads {
         let received_at = payload.receipt.received_at;
-        months.extend(Month::of(Table::Receipt, received_at, received_at));
-        months.extend(
-            payload.rows.iter().filter_map(|row| Month::of(Table::Moment, row.observed_at, received_at)),
-        );
+        partitions.insert(Partition::of_receipt(received_at));
+        if payload.receipt.request.is_here() {
+            partitions.insert(Partition::of_request(received_at));
+        }
+        let of_row = |row: &MomentRow| Partition::of_moment(row.observed_at, received_at);
+        partitions.extend(payload.rows.iter().filter_map(of_row));
     }
-    months
+    partitions
+}
+
+/// Whether a request of them is kept beside its receipt.
+pub(super) fn keep_requests(payloads: &[&Payload]) -> bool {
+    payloads.iter().any(|payload| payload.receipt.request.is_here())
 }
 
 /// The rows in the order of their keys, one for each moment of a stream.

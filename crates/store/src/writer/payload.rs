@@ -89,7 +89,7 @@ pub struct Receipt {
 /// Where the request of a payload is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeptRequest {
-    /// In the receipt, as `application/http`.
+    /// Beside the receipt, as `application/http`.
     Here(Bytes),
     /// In the Kafka record that it came with.
     Record(RecordPlace),
@@ -98,7 +98,11 @@ pub enum KeptRequest {
 }
 
 impl KeptRequest {
-    /// How many bytes of it the receipt holds.
+    pub(super) const fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
+    /// How many bytes of it are kept here.
     pub(super) fn len(&self) -> usize {
         self.bytes().map_or(0, <[u8]>::len)
     }

@@ -6,14 +6,23 @@ macro_rules! insert_receipts {
     ($rows:literal) => {
         concat!(
             "
-    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request,
+    insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems,
                          record_topic, record_partition, record_offset, pipeline)
-    select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, request, record_topic,
+    select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, record_topic,
            record_partition, record_offset, pipeline
     from unnest(",
             $rows,
             "::receipt_row[])"
         )
+    };
+}
+
+/// The requests that those receipts bring.
+macro_rules! insert_requests {
+    () => {
+        "
+    insert into request (received_at, receipt_id, body)
+    select received_at, id, request from unnest($1::receipt_row[]) where request is not null"
     };
 }
 
@@ -39,7 +48,22 @@ pub(super) const FRESH_KEYS: &str = "
 
 /// As [`RECEIPTS`] and then [`NEW_ROWS`], whose rows are $2, but all are new. PostgreSQL carries out the statement itself first, and
 /// what it does not refer to behind it (`ExecPostprocessPlan`): the receipts are written before any moment.
-pub(super) const FRESH: &str = concat!("with moments as (", insert_rows!("$2"), ")", insert_receipts!("$1"));
+const FRESH: &str = concat!("with moments as (", insert_rows!("$2"), ")", insert_receipts!("$1"));
+
+/// The same with the requests that are kept beside the receipts.
+const FRESH_WITH_REQUESTS: &str = concat!(
+    "with moments as (",
+    insert_rows!("$2"),
+    "), requests as (",
+    insert_requests!(),
+    ")",
+    insert_receipts!("$1")
+);
+
+/// The one that writes what there is.
+pub(super) const fn fresh(with_requests: bool) -> &'static str {
+    if with_requests { FRESH_WITH_REQUESTS } else { FRESH }
+}
 
 /// As [`NEW_ROWS`], but every row is new, and its receipt is written already.
 pub(super) const FRESH_ROWS: &str = insert_rows!("$1");
@@ -69,6 +93,9 @@ pub(super) const RECEIPTS: &str = concat!(
     where receipt.outcome <> 'stored'
     returning id"
 );
+
+/// $1 receipts as [`RECEIPTS`] has them, which is sent before: two writers of one request wait for each other there.
+pub(super) const REQUESTS: &str = concat!(insert_requests!(), " on conflict do nothing");
 
 /// $1 rows in key order. Returns the keys of those that were not there.
 pub(super) const NEW_ROWS: &str = concat!(

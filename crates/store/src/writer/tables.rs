@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use deadpool_postgres::Client;
+use futures_util::try_join;
 use jiff::Timestamp;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
-use super::batch::RequestRow;
+use super::batch::{self, RequestRow};
 use super::payload::{Payload, Receipt, ReceiptKey};
 use super::receipt_row::SentReceipt;
 use super::statements;
@@ -42,14 +43,28 @@ pub(super) async fn keys(
     Ok(taken)
 }
 
-/// The receipts that were not there, or not stored whole, and are written now.
+/// The receipts that were not there, or not stored whole, and are written now, with their requests.
 pub(super) async fn receipts(
     client: &Client,
-    statement: &Statement,
+    [receipts, requests]: &[Statement; 2],
     payloads: &[&Payload],
 ) -> Result<HashSet<Uuid>, Error> {
-    let rows = client.query(statement, &[&sent_receipts(payloads)]).await?;
+    let sent = sent_receipts(payloads);
+    let keep = async {
+        if batch::keep_requests(payloads) {
+            client.execute(requests, &[&sent]).await?;
+        }
+        Ok(())
+    };
+    let (rows, ()) = try_join!(async { client.query(receipts, &[&sent]).await }, keep)?;
     rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// The statements of [`receipts`].
+pub(super) async fn prepare_receipts(client: &Client) -> Result<[Statement; 2], Error> {
+    let prepared =
+        try_join!(client.prepare_cached(statements::RECEIPTS), client.prepare_cached(statements::REQUESTS))?;
+    Ok(prepared.into())
 }
 
 /// Inserts receipts and rows of which none is there yet.

@@ -277,7 +277,7 @@ impl Worker {
         }
         let connecting = async {
             let client = self.database.client().await?;
-            self.shared.partitions.ensure(&client, &batch::months(&distinct.first)).await?;
+            self.shared.partitions.ensure(&client, &batch::partitions(&distinct.first)).await?;
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
@@ -370,10 +370,10 @@ impl Part<'_> {
         let (advance, ranges, prepared) = try_join!(prepare(ADVANCE), prepare(RANGES), rest.prepare(client))?;
         let of_ranges = (self.topic, self.ranges);
         if !upserts {
-            let rows_alone = keyed.is_empty();
+            let (rows_alone, fresh) = (keyed.is_empty(), statements::fresh(batch::keep_requests(&keyed)));
             let (keys, fresh) = try_join!(
                 prepare(statements::FRESH_KEYS),
-                prepare(if rows_alone { statements::FRESH_ROWS } else { statements::FRESH }),
+                prepare(if rows_alone { statements::FRESH_ROWS } else { fresh }),
             )?;
             let fresh = async {
                 if rows_alone {
@@ -396,7 +396,7 @@ impl Part<'_> {
         }
         let (keys, receipts, moments) = try_join!(
             prepare(statements::KEYS),
-            prepare(statements::RECEIPTS),
+            tables::prepare_receipts(client),
             prepare(statements::NEW_ROWS),
         )?;
         let (_, mut taken, written, .., moved) = try_join!(

@@ -77,11 +77,12 @@ async fn optimistic(client: &Client, payloads: &[&Payload], refused: Option<Time
     let rows = batch::rows(payloads);
     let (rest, keyed) = (Rest::of(payloads, refused), payloads.iter().any(|payload| payload.key.is_some()));
     let prepare = async |sql| client.prepare_cached(sql).await;
+    let fresh = statements::fresh(batch::keep_requests(payloads));
     if !keyed && rest.is_empty() {
-        return tables::fresh(client, &prepare(statements::FRESH).await?, (payloads, &rows)).await;
+        return tables::fresh(client, &prepare(fresh).await?, (payloads, &rows)).await;
     }
     let (keys, fresh, prepared) =
-        try_join!(prepare(statements::FRESH_KEYS), prepare(statements::FRESH), rest.prepare(client))?;
+        try_join!(prepare(statements::FRESH_KEYS), prepare(fresh), rest.prepare(client))?;
     // Sent in this order, which is that of the locks.
     try_join!(
         client.batch_execute("begin"),
@@ -136,7 +137,7 @@ async fn attempt(
     let prepare = async |sql| client.prepare_cached(sql).await;
     let (keys, receipts, moments, prepared) = try_join!(
         prepare(statements::KEYS),
-        prepare(statements::RECEIPTS),
+        tables::prepare_receipts(client),
         prepare(statements::NEW_ROWS),
         rest.prepare(client),
     )?;

@@ -97,6 +97,7 @@ async fn a_stage_with_a_role_of_its_own_needs_no_more() {
             "delete from moment",
             "insert into active_pipeline values (default)",
             "select * from receipt",
+            "select * from request",
             "delete from dead_letter",
             "delete from notification",
             "create role mine",
@@ -112,11 +113,15 @@ async fn a_stage_with_a_role_of_its_own_needs_no_more() {
         }
         let of_notify = client.batch_execute("select * from receiver_budget").await;
         assert_eq!(of_notify.is_ok(), role == "freshet_notify", "{role}");
-        // What stores payloads makes the months that it needs, and nothing else.
-        let of_ingest = client.batch_execute("select make_month('moment', '2031-01-01')").await;
-        assert_eq!(of_ingest.is_ok(), role == "freshet_ingest", "{role}");
-        for other in ["'device', '2031-01-01'", "'moment', '2031-01-02'", "null, '2031-01-01'"] {
-            client.batch_execute(&format!("select make_month({other})")).await.expect_err(other);
+        // What stores payloads makes the partitions that it needs, and nothing else.
+        for partition in ["'moment', '2031-01-01'", "'receipt', '2031-01-01'", "'request', '2031-01-02'"] {
+            let of_ingest = client.batch_execute(&format!("select make_partition({partition})")).await;
+            assert_eq!(of_ingest.is_ok(), role == "freshet_ingest", "{role}: {partition}");
+        }
+        for other in
+            ["'device', '2031-01-01'", "'moment', '2031-01-02'", "null, '2031-01-01'", "'request', null"]
+        {
+            client.batch_execute(&format!("select make_partition({other})")).await.expect_err(other);
         }
         // How far the worker is, in topic mode.
         let of_scheduler = client.batch_execute("select * from topic_offset").await;

@@ -12,6 +12,7 @@ async fn a_month_is_made_when_a_payload_needs_it() {
     assert_eq!(world.count("moment_2024_05").await, 1);
     assert_eq!(world.count("moment_2024_06").await, 1);
     assert_eq!(world.count("receipt_2024_06").await, 1);
+    assert_eq!((world.count("request_2024_06_02").await, world.count("request_default").await), (1, 0));
     assert_eq!(world.count("moment_default").await, 0);
 }
 

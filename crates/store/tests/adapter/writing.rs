@@ -47,6 +47,9 @@ async fn a_payload_without_a_key_is_known_by_its_receipt() {
     assert_eq!(write("3", whole).await, Written::Stored);
     assert_eq!(write("3", whole).await, Written::Duplicate);
     assert_eq!((world.count("receipt").await, world.count("receipt_key").await), (3, 0));
+    let with_request =
+        "receipt join request on receipt_id = id and request.received_at = receipt.received_at";
+    assert_eq!((world.count("request").await, world.count(with_request).await), (3, 3));
 }
 
 #[tokio::test]
@@ -62,8 +65,9 @@ async fn a_batch_is_written_as_one_and_says_where_its_requests_are() {
     }
     let written = write_topic(&world, batch).await;
     assert_eq!(written, [Written::Stored, Written::Stored, Written::Duplicate]);
-    let places = "receipt where request is null and record_topic = 'payloads' and record_partition = 3 and record_offset < 2";
+    let places = "receipt where record_topic = 'payloads' and record_partition = 3 and record_offset < 2";
     assert_eq!((world.count(places).await, world.count("moment").await), (2, 1));
+    assert_eq!(world.count("request").await, 0);
 }
 
 #[tokio::test]
