@@ -6,7 +6,7 @@ declare
     stage text;
 begin
     foreach stage in array array['freshet_ingest', 'freshet_alert', 'freshet_notify', 'freshet_dead_letter',
-                                'freshet_scheduler'] loop
+                                'freshet_scheduler', 'freshet_cleanup'] loop
         if not exists (select from pg_roles where rolname = stage) then
             execute format('create role %I login', stage);
         end if;
@@ -20,7 +20,8 @@ end $$;
 -- in direct mode
 grant select, insert, update on device, stream, metric, moment, receipt_key, evaluation_request, refusal, fallback
     to freshet_ingest;
-grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline), insert
+grant select on retention_floor to freshet_ingest;
+grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline, expired), insert
     on receipt to freshet_ingest;
 grant usage on sequence evaluation_token to freshet_ingest;
 grant insert on request to freshet_ingest;
@@ -39,3 +40,23 @@ grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_
 grant select, delete on refusal, fallback to freshet_scheduler;
 grant select, insert, update on job to freshet_scheduler;
 grant select, insert on job_slot to freshet_scheduler;
+
+grant select on device, stream, alert_state, job to freshet_cleanup;
+grant select, insert, update on retention_floor to freshet_cleanup;
+grant select, update, delete on job_slot to freshet_cleanup;
+grant select, delete on moment, moment_default, receipt_default, request_default, receipt_key, alert_transition, notification
+    to freshet_cleanup;
+grant delete on dead_letter to freshet_cleanup;
+-- a row that goes is locked first
+grant update (observed_at) on moment_default to freshet_cleanup;
+grant update (received_at) on receipt_default, request_default, receipt_key to freshet_cleanup;
+grant update (recorded_at) on alert_transition to freshet_cleanup;
+grant update (created_at) on notification to freshet_cleanup;
+grant execute on function drop_partition(text, date) to freshet_cleanup;
+-- nothing goes below a floor before every transaction that may write there has ended
+do $$
+begin
+    grant pg_read_all_stats to freshet_cleanup;
+exception when insufficient_privilege then
+    raise notice 'only an administrator may let freshet_cleanup see the transactions of others: grant pg_read_all_stats to freshet_cleanup';
+end $$;

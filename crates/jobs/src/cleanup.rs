@@ -1,16 +1,24 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use retention::{Retention, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::floors::{self, Settled};
 use store::{StoreError, Transaction};
 
 use crate::run::{Job, Progress, SliceError};
 
+/// After so long it is looked again whether the floors are settled.
+const UNSETTLED: SignedDuration = SignedDuration::from_secs(60);
+/// A transaction that began so long ago is worth a word.
+const LONG: SignedDuration = SignedDuration::from_hours(1);
+
 /// Takes away what need not be kept any more.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Cleanup {
     /// How long things are kept.
     pub retention: Retention,
+    /// For how long writers rely on the floors that they have read.
+    pub floor_age: SignedDuration,
 }
 
 /// The plan, and how far it is carried out.
@@ -21,6 +29,8 @@ struct Carried {
     next: usize,
     /// The key behind which it goes on.
     after: Option<Value>,
+    /// From when on the floors may be settled.
+    settled_from: Option<Timestamp>,
 }
 
 /// A step, and the rows that it has taken away so far.
@@ -32,13 +42,41 @@ struct Planned {
 }
 
 impl Cleanup {
-    /// What a run for the slot at `at` would take away.
+    /// One that goes by `retention`.
+    pub const fn new(retention: Retention) -> Self {
+        Self { retention, floor_age: floors::MAX_AGE }
+    }
+
+    /// What a run for the slot at `at` would do.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn plan(&self, transaction: &Transaction<'_>, at: Timestamp) -> Result<Vec<Step>, StoreError> {
         let facts = store::retention::facts(transaction).await?;
-        Ok(retention::plan(self.retention, &facts, at))
+        Ok(retention::plan(&self.retention, &facts, at))
+    }
+
+    /// Whether nobody writes below the floors any more, which a transaction before this one has moved.
+    async fn is_settled(
+        &self,
+        transaction: &Transaction<'_>,
+        from: &mut Option<Timestamp>,
+    ) -> Result<bool, SliceError> {
+        let from = match from {
+            Some(from) => *from,
+            None => *from.insert(floors::settle_from(transaction, self.floor_age).await?),
+        };
+        match floors::settled(transaction, from).await? {
+            Settled::Yes => Ok(true),
+            Settled::NotYet => Ok(false),
+            Settled::WaitsFor(oldest) => {
+                if oldest.checked_add(LONG).is_ok_and(|long| long < from) {
+                    tracing::warn!(since = %oldest, "nothing goes before a transaction ends that is under way for long");
+                }
+                Ok(false)
+            }
+            Settled::Unseen => Err(SliceError::Unseen),
+        }
     }
 }
 
@@ -54,16 +92,28 @@ impl Job for Cleanup {
             None => {
                 let steps = self.plan(transaction, slot).await?;
                 let steps = steps.into_iter().map(|step| Planned { step, rows: 0 }).collect();
-                return Ok(Progress::More(serde_json::to_value(Carried { steps, next: 0, after: None })?));
+                let carried = Carried { steps, next: 0, after: None, settled_from: None };
+                return Ok(Progress::More(serde_json::to_value(carried)?));
             }
         };
-        let Some(planned) = carried.steps.get_mut(carried.next) else {
+        let Carried { steps, next, after, settled_from } = &mut carried;
+        let Some(planned) = steps.get_mut(*next) else {
             return Ok(Progress::Done(serde_json::to_value(carried.steps)?));
         };
-        let taken = store::retention::take_away(transaction, planned.step, carried.after.as_ref()).await?;
+        match &planned.step {
+            Step::Floor { source, to } => floors::move_to(transaction, source, *to).await?,
+            Step::Settle if !self.is_settled(transaction, settled_from).await? => {
+                return Ok(Progress::Later(serde_json::to_value(carried)?, UNSETTLED));
+            }
+            _ => {}
+        }
+        let taken = store::retention::take_away(transaction, &planned.step, after.as_ref()).await?;
         planned.rows += taken.rows;
-        carried.next += usize::from(taken.after.is_none());
-        carried.after = taken.after;
+        if let (Step::ReadingsOf { source, before, .. }, None) = (&planned.step, &taken.after) {
+            floors::clear(transaction, source, *before).await?;
+        }
+        *next += usize::from(taken.after.is_none());
+        *after = taken.after;
         Ok(Progress::More(serde_json::to_value(carried)?))
     }
 }

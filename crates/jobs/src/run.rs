@@ -23,6 +23,9 @@ pub enum SliceError {
     /// The cursor is none of this release.
     #[error("how far the slot is cannot be read")]
     Cursor(#[from] serde_json::Error),
+    /// What it waits for cannot be seen.
+    #[error("the role may not see the transactions of others: it needs pg_read_all_stats")]
+    Unseen,
     /// It ended as often as it may.
     #[error("its process ended {0} times without a word")]
     Ended(i32),
@@ -47,6 +50,8 @@ pub trait Job: Send + Sync {
 pub enum Progress {
     /// There is more to do, from here on.
     More(Value),
+    /// There is, but not yet: so long the slot waits, whoever works on it then.
+    Later(Value, SignedDuration),
     /// It is done, and came to this.
     Done(Value),
 }
@@ -79,6 +84,7 @@ pub struct Runner<J> {
 enum Slice {
     More,
     Done,
+    Later,
     /// Another process has it.
     Lost,
 }
@@ -101,6 +107,10 @@ impl<J: Job> Runner<J> {
                     Ok(Slice::More) => ran.slices += 1,
                     Ok(Slice::Done) => {
                         (ran.slices, ran.done) = (ran.slices + 1, ran.done + 1);
+                        break;
+                    }
+                    Ok(Slice::Later) => {
+                        ran.slices += 1;
                         break;
                     }
                     Ok(Slice::Lost) => {
@@ -155,6 +165,11 @@ impl<J: Job> Runner<J> {
             Progress::More(cursor) => {
                 claim.advance(&transaction, (cursor, until)).await?;
                 Slice::More
+            }
+            Progress::Later(cursor, wait) => {
+                let not_before = now.checked_add(wait).unwrap_or(now);
+                claim.put_off(&transaction, (cursor, not_before)).await?;
+                Slice::Later
             }
             Progress::Done(result) => {
                 claim.finish(&transaction, (&result, now)).await?;

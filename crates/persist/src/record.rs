@@ -149,6 +149,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
             readings: decoded.readings().count() - left_out,
+            expired: 0,
             problems: decoded.problems.count(),
             request: place.map_or_else(kept_here, KeptRequest::Record),
         },

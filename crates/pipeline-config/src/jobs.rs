@@ -3,7 +3,10 @@
 use jiff::SignedDuration;
 use retention::Retention;
 use schedule::{CatchUp, Schedule};
-use settings::{Fields, Object, Parsed, Shape, parse_duration};
+use settings::yaml::Entry;
+use settings::{Entries, Fields, Object, Parsed, Report, Shape, parse_duration, refuse_unnamed};
+
+use crate::reference;
 
 /// Where nothing else is said.
 const CLEANUP_AT: &str = "10 3 * * *";
@@ -11,6 +14,14 @@ const UTC: &str = "UTC";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Kept at least: what `freshet status` and `drain` look at, and what may still come a second time.
 const RECEIPTS: SignedDuration = SignedDuration::from_hours(92 * 24);
+/// Readings are kept at least for so long: rules look back at them.
+const READINGS: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Keys are kept at least for so long after they expired.
+const KEYS: SignedDuration = DAY;
+/// How a size is written, and within which bounds.
+const SIZE: &str = "^[0-9]+(MiB|GiB|TiB)$";
+const LEAST_SIZE: u64 = 64 << 20;
+const MOST_SIZE: u64 = 1 << 50;
 /// The longest that is written.
 const LONGEST: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 
@@ -79,27 +90,64 @@ fn zone(text: &str) -> Result<String, schedule::ScheduleError> {
 
 /// `retention`.
 pub(crate) fn retention(fields: &Fields<'_>) -> Retention {
+    let declared = fields.names_in("sources");
     let read = |fields: &Fields<'_>| {
         let unless_said = Retention::default();
-        let kept = |name, text, least, written, unless_said| {
+        let time = |name, text, least, written, unless_said| {
             fields.optional(name, text, kept(least, written)).unwrap_or(unless_said)
         };
-        let transitions = "Alerts that are over, with their notifications, from when they were recorded.";
+        let readings = "Readings, from when they were observed; whole months go where all sources keep them for no longer.";
+        let size = "Bytes on disk that the readings of all sources may take: `40GiB`. Beyond, the oldest months go, but none of the last 30 days.";
+        let sources = "What is kept for another time of single sources, by name.";
         let requests =
             "Requests as they came, from when they were received; whole days go; `30d` where absent.";
         let receipts = "Receipts, from when the payload was received; whole months go.";
+        let keys = "Keys, from when they expired; `14d` where absent.";
         let dead_letters = "Dead letters, from when they were resolved.";
+        let transitions = "Alerts that are over, with their notifications, from when they were recorded.";
+        let notifications = "Notifications of alerts that are over, from when they were made.";
+        let check = |entry: &Entry, report: &Report| {
+            refuse_unnamed(entry, report);
+            // One that is not in the file any more may have readings still.
+            if let Err(reason) = reference::find("source", &entry.key, &declared) {
+                report.warn(entry.place, reason);
+            }
+        };
+        let of_source = Entries::new(check, |_: &str| {
+            Object::new("SourceRetention", "How long things of a source are kept.", |fields: &Fields<'_>| {
+                let text = "Its readings, from when they were observed.";
+                Some(fields.optional("readings", text, kept(READINGS, "7d")))
+            })
+        });
+        let of_sources = fields.optional("sources", sources, of_source).unwrap_or_default();
         Some(Retention {
-            requests: kept("requests", requests, DAY, "1d", unless_said.requests),
-            receipts: kept("receipts", receipts, RECEIPTS, "92d", unless_said.receipts),
-            dead_letters: kept("dead_letters", dead_letters, DAY, "1d", unless_said.dead_letters),
-            transitions: kept("transitions", transitions, DAY * 30, "30d", unless_said.transitions),
+            readings: time("readings", readings, READINGS, "7d", unless_said.readings),
+            readings_of: of_sources.into_iter().filter_map(|(source, kept)| Some((source, kept?))).collect(),
+            readings_size: fields.optional("size", size, Parsed::like(SIZE, size_of)),
+            requests: time("requests", requests, DAY, "1d", unless_said.requests),
+            receipts: time("receipts", receipts, RECEIPTS, "92d", unless_said.receipts),
+            // A key that is kept for ever makes no second delivery of a new payload: it has expired.
+            keys: time("keys", keys, KEYS, "1d", Some(unless_said.keys)).unwrap_or(LONGEST),
+            dead_letters: time("dead_letters", dead_letters, DAY, "1d", unless_said.dead_letters),
+            transitions: time("transitions", transitions, DAY * 30, "30d", unless_said.transitions),
+            notifications: time("notifications", notifications, DAY * 30, "30d", unless_said.notifications),
         })
     };
-    let text = "How long things are kept; for ever what is not named, but for requests, and keys, which go 14 days after they have expired.";
+    let text = "How long things are kept; for ever what is not named, but for requests and keys.";
     fields
         .optional("retention", text, Object::new("Retention", "How long things are kept.", read))
         .unwrap_or_default()
+}
+
+/// `40GiB` in bytes.
+fn size_of(text: &str) -> Result<u64, String> {
+    let units = [("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let read = |(unit, power): (&str, u32)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(1 << power)
+    };
+    let size = units.into_iter().find_map(read).filter(|size| (LEAST_SIZE..=MOST_SIZE).contains(size));
+    size.ok_or_else(|| "expected a size of at least `64MiB`, such as `40GiB`".to_owned())
 }
 
 /// A time that is at least `least`: `90d`, `2y`; none is for ever.

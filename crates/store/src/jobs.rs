@@ -212,6 +212,22 @@ impl Claim {
         Ok(())
     }
 
+    /// Notes how far the slot is, within the transaction that [holds](Self::hold) it, and gives it back; nobody claims it before `not_before`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn put_off(
+        &self,
+        transaction: &Transaction<'_>,
+        (cursor, not_before): (Value, Timestamp),
+    ) -> Result<(), StoreError> {
+        let sql = "
+            update job_slot set cursor = $4, not_before = $5, lease = null, lease_until = null
+            where job = $1 and slot = $2 and lease = $3";
+        transaction.execute(sql, &[&self.job, &self.slot, &self.lease, &cursor, &not_before]).await?;
+        Ok(())
+    }
+
     /// Notes that the slot is done and what it came to, within the transaction that [holds](Self::hold) it.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ pub mod dead_letters;
 pub mod due;
 mod error;
 pub mod fallbacks;
+pub mod floors;
 pub mod heartbeats;
 pub mod jobs;
 pub mod migrate;

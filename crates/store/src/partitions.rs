@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use tokio_postgres::Error;
 
+use crate::{StoreError, Transaction};
+
 /// How many months before its receive time a moment may be to get a month of its own: what a payload can make is bounded by it.
 const PAST_MONTHS: i64 = 24;
 /// How many days ahead of its receive time.
@@ -26,11 +28,19 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Moment => "moment",
             Self::Receipt => "receipt",
             Self::Request => "request",
+        }
+    }
+
+    /// How the first day of a partition is written in its name.
+    const fn format(self) -> &'static str {
+        match self {
+            Self::Moment | Self::Receipt => "%Y_%m",
+            Self::Request => "%Y_%m_%d",
         }
     }
 }
@@ -38,8 +48,8 @@ impl Table {
 /// A partition of a table, by its first day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Partition {
-    table: Table,
-    first_day: Date,
+    pub(crate) table: Table,
+    pub(crate) first_day: Date,
 }
 
 impl Partition {
@@ -61,6 +71,38 @@ impl Partition {
     pub(crate) fn of_request(received_at: Timestamp) -> Self {
         Self { table: Table::Request, first_day: day(received_at) }
     }
+}
+
+impl std::fmt::Display for Partition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_{}", self.table.name(), self.first_day.strftime(self.table.format()))
+    }
+}
+
+/// The partitions of a table that are named by their first days, with the bytes that each takes on disk.
+pub(crate) async fn existing(
+    transaction: &Transaction<'_>,
+    table: Table,
+) -> Result<Vec<(Partition, u64)>, StoreError> {
+    let sql = "
+        select c.relname, pg_total_relation_size(c.oid) from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = $1::text::regclass order by 1";
+    let mut partitions = Vec::new();
+    for row in transaction.query(sql, &[&table.name()]).await? {
+        let (name, bytes): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let first_day = name.strip_prefix(table.name()).and_then(|rest| rest.strip_prefix('_'));
+        let first_day = first_day.and_then(|rest| first_day_of(rest, table.format()));
+        let partition = first_day.map(|first_day| Partition { table, first_day });
+        partitions.extend(partition.map(|partition| (partition, bytes.unsigned_abs())));
+    }
+    Ok(partitions)
+}
+
+/// The day that `text` names; a month names its first.
+fn first_day_of(text: &str, format: &str) -> Option<Date> {
+    let mut read = jiff::fmt::strtime::parse(format, text).ok()?;
+    read.set_day(read.day().or(Some(1))).ok()?;
+    read.to_date().ok()
 }
 
 fn day(at: Timestamp) -> Date {
@@ -105,11 +147,22 @@ async fn make(client: &Client, Partition { table, first_day }: Partition) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::{Partition, Timestamp};
+    use super::{Partition, Table, Timestamp, first_day_of};
 
     fn month(at: &str, received_at: &str) -> Option<String> {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
         Partition::of_moment(time(at), time(received_at)).map(|month| month.first_day.to_string())
+    }
+
+    #[test]
+    fn a_partition_is_known_by_its_name() {
+        for (table, name) in [(Table::Moment, "2024_02"), (Table::Request, "2024_02_29")] {
+            let first_day = first_day_of(name, table.format()).unwrap();
+            assert_eq!(Partition { table, first_day }.to_string(), format!("{}_{name}", table.name()));
+        }
+        for other in ["default", "2024_13", "2024_02_29", "mine"] {
+            assert_eq!(first_day_of(other, Table::Moment.format()), None, "{other}");
+        }
     }
 
     #[test]

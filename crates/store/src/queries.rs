@@ -68,6 +68,8 @@ pub struct ReceiptRow {
     pub outcome: String,
     /// How many readings.
     pub readings: i32,
+    /// How many more were not stored, since they lay below the floor of their source.
+    pub expired: i32,
     /// How many items could not be taken.
     pub problems: i32,
     /// The short hash of the pipeline that decoded it; `None` where an early release did.
@@ -279,7 +281,8 @@ pub async fn receipt(
                record_source,
                coalesce((select nullif(incarnation, 0) <> record_incarnation from topic_offset o
                          where o.source = coalesce(record_source, '') and o.topic = record_topic
-                           and o.\"partition\" = record_partition), false)
+                           and o.\"partition\" = record_partition), false),
+               coalesce(expired, 0)
         from receipt where id = $1 and received_at <= coalesce($2::timestamptz, 'infinity')
         order by received_at desc limit 1";
     let Some(row) = client.query_opt(sql, &[&id, &at]).await? else { return Ok(None) };
@@ -291,6 +294,7 @@ pub async fn receipt(
         format: row.try_get(4)?,
         outcome: row.try_get(5)?,
         readings: row.try_get(6)?,
+        expired: row.try_get(18)?,
         problems: row.try_get(7)?,
         pipeline: row.try_get(8)?,
         topic: row.try_get(9)?,

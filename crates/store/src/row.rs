@@ -126,6 +126,11 @@ impl MomentRow {
         })
     }
 
+    /// How many values it has.
+    pub(crate) fn readings(&self) -> usize {
+        (0..self.width()).filter(|position| self.cell(*position).is_some()).count()
+    }
+
     fn width(&self) -> usize {
         self.values.len().max(self.texts.as_ref().map_or(0, Vec::len))
     }

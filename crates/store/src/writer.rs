@@ -24,11 +24,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use deadpool_postgres::Client;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::error::SqlState;
 
 use self::transaction::InsertStrategy;
+use crate::floors::Floors;
 use crate::partitions::Partitions;
 use crate::refusals::{self, Refusals};
 use crate::{Database, StoreError};
@@ -87,6 +89,7 @@ pub struct Writer {
 #[derive(Debug, Default)]
 struct Shared {
     partitions: Partitions,
+    floors: Floors,
     strategy: InsertStrategy,
     refusals: Refusals,
     observer: OnceLock<Observer>,
@@ -111,6 +114,12 @@ impl Writer {
     /// Starts the workers on the current Tokio runtime. Nothing is connected before the first payload.
     pub fn start(database: &Database) -> Self {
         Self::with(database.clone(), Arc::default(), WORKERS)
+    }
+
+    /// The same, which relies on floors for so long at most ([`crate::floors`]).
+    pub fn with_floor_age(database: &Database, max_age: SignedDuration) -> Self {
+        let shared = Shared { floors: Floors::new(max_age), ..Shared::default() };
+        Self::with(database.clone(), Arc::new(shared), WORKERS)
     }
 
     /// Another one, whose one worker is on the current Tokio runtime: a thread that serves requests writes what it takes by
@@ -241,6 +250,14 @@ impl Worker {
         undecided
     }
 
+    /// Why something was not written. Where the floors did not hold any more, the next attempt reads them anew.
+    fn failed(&self, error: tokio_postgres::Error) -> StoreError {
+        if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) {
+            self.shared.floors.forget();
+        }
+        error.into()
+    }
+
     fn committed(&self, payloads: usize) {
         if let Some(Observer(observer)) = self.shared.observer.get() {
             observer(payloads);
@@ -254,13 +271,15 @@ impl Worker {
         part: &mut Vec<Waiting>,
         abandoned: &mut Vec<Payload>,
     ) -> Result<Vec<Written>, StoreError> {
-        let partitions = batch::partitions(&payloads_of(part));
         let connecting = async {
             let client = self.database.client().await?;
-            self.shared.partitions.ensure(&client, &partitions).await?;
-            Ok::<_, StoreError>(client)
+            let floors = self.shared.floors.current(&client).await?;
+            part.iter_mut().for_each(|waiting| waiting.payload.keep_above(&floors));
+            self.shared.partitions.ensure(&client, &batch::partitions(&payloads_of(part))).await?;
+            Ok::<_, StoreError>((client, floors.until))
         };
-        let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
+        let (client, until) =
+            tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
         let closed = part.extract_if(.., |waiting| waiting.answer.is_closed());
         abandoned.extend(closed.map(|waiting| waiting.payload));
         if part.is_empty() {
@@ -268,17 +287,17 @@ impl Worker {
         }
         let payloads = payloads_of(part);
         let refused = self.shared.refusals.due();
-        let write = transaction::write(&client, &self.shared.strategy, (&payloads, refused));
+        let write = transaction::write(&client, &self.shared.strategy, (&payloads, refused, until));
         let written = tokio::time::timeout(LIMIT, write).await;
         if let (Some(at), Err(_) | Ok(Err(_))) = (refused, &written) {
             self.shared.refusals.give_back(at);
         }
         match written {
-            Ok(written) => {
-                let written = written?;
+            Ok(Ok(written)) => {
                 self.committed(part.len());
                 Ok(written)
             }
+            Ok(Err(error)) => Err(self.failed(error)),
             Err(_) => {
                 // The connection is in the midst of something: it is closed.
                 drop(Client::take(client));

@@ -12,6 +12,7 @@ use retention::Retention;
 use runtime::{ClientOptions, Clock};
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
+use store::migrate::ROLES;
 use store::{Database, DatabaseSettings};
 use testkit::TestReceiver;
 
@@ -33,8 +34,10 @@ impl World {
         let url = broker.url("/freshet/default").parse().unwrap();
         let sink = HttpSink::new(&url, &ClientOptions::default(), Overrides::default()).unwrap();
         // As on a cluster.
-        let database = Database::new(&settings.clone().pool_size(1));
-        let job = Cleanup { retention: Retention::default() };
+        let role = place.as_role(ROLES, "freshet_cleanup").await;
+        let of_role = DatabaseSettings::from_url(role.url()).unwrap();
+        let database = Database::new(&of_role.pool_size(1));
+        let job = Cleanup::new(Retention::default());
         let runner = Runner { name: NAME, job, database, clock: clock.clone() };
         let client = place.connect().await;
         let rows = "
@@ -76,7 +79,7 @@ async fn an_open_slot_is_worked_on_to_its_end_and_the_event_may_come_again() {
 async fn what_is_not_done_in_time_asks_for_another_event() {
     let Some(world) = World::start().await else { return };
     // Each event has time for one slice: the plan, a slice a step, and the end.
-    for asked in 1..=3 {
+    for asked in 1..=4 {
         assert_eq!(world.handle(due(NAME), Duration::ZERO).await, Outcome::Done);
         let received = world.broker.received();
         assert_eq!(received.len(), asked);
@@ -84,7 +87,7 @@ async fn what_is_not_done_in_time_asks_for_another_event() {
         assert_eq!((event.header("ce-type"), event.header("ce-subject")), (Some(JOBS_DUE), Some(NAME)));
     }
     assert_eq!(world.handle(due(NAME), Duration::from_secs(55)).await, Outcome::Done);
-    assert_eq!((world.broker.received().len(), world.keys().await), (3, 1));
+    assert_eq!((world.broker.received().len(), world.keys().await), (4, 1));
 }
 
 #[tokio::test]

@@ -213,6 +213,11 @@ codes! {
         "job-failed",
         "look at `freshet jobs list` and at the log of its service; `freshet jobs run` has it tried again before its next time"
     );
+    /// Readings that are too old wait for a transaction to end.
+    TRANSACTION_LONG = warning(
+        "transaction-long",
+        "end it: until then no reading goes that is kept no longer, and vacuum leaves what was deleted since"
+    );
     /// The worker found other records in its topic than it had to go on with.
     RECORDS_GONE = warning(
         "records-gone",

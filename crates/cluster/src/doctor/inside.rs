@@ -10,7 +10,7 @@ use store::dead_letters::{self, Cause, Filter, State};
 use store::fallbacks::{self, Fallbacks};
 use store::overview::PartitionStanding;
 use store::{
-    Database, StoreError, active_pipeline, alerts, jobs, migrate, overview, refusals, topic_offsets,
+    Database, StoreError, active_pipeline, alerts, floors, jobs, migrate, overview, refusals, topic_offsets,
 };
 use topology::TICK_TIMER;
 
@@ -56,6 +56,8 @@ pub struct DatabaseReport {
     pub never_read: Vec<String>,
     /// Jobs whose last slot was given up, each with the reason.
     pub failed_jobs: Vec<(String, String)>,
+    /// When the oldest transaction began that may store readings, where that is long ago.
+    pub transaction_since: Option<Timestamp>,
 }
 
 /// The topics that a release reads.
@@ -84,6 +86,8 @@ const MOST: u16 = 1000;
 const GAPS_SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// For so long a refusal is, and a fallback.
 const REFUSED_SINCE: Duration = Duration::from_secs(3600);
+/// A transaction that is under way for so long is told.
+const LONG: Duration = Duration::from_secs(3600);
 /// What waits for longer than three ticks is late.
 const LATE: Duration = Duration::from_secs(3 * TICK_TIMER.every.as_secs());
 
@@ -139,6 +143,7 @@ impl DatabaseReport {
             behind: overview::partitions_behind(&client, (read.own, read.sources), bounds).await?,
             never_read: overview::never_read(&client, read.of_sources).await?,
             failed_jobs: jobs::failed(&client).await?,
+            transaction_since: floors::oldest_transaction(&client).await?.filter(|at| *at < now - LONG),
         })
     }
 }
@@ -248,6 +253,10 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         let what = format!("its last slot was given up: {reason}");
         Finding::new(code::JOB_FAILED, format!("job/{job}"), what)
     }));
+    if let Some(since) = database.transaction_since {
+        let what = format!("a transaction of a role that may store readings is under way since {since:.0}");
+        found.push(Finding::new(code::TRANSACTION_LONG, "database", what));
+    }
     found
 }
 
@@ -309,6 +318,7 @@ mod tests {
             codes(DatabaseReport { failed_jobs: vec![("cleanup".into(), "no".into())], ..well() }),
             ["job-failed"]
         );
+        assert_eq!(codes(DatabaseReport { transaction_since: refused_at, ..well() }), ["transaction-long"]);
     }
 
     #[test]

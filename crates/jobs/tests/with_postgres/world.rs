@@ -8,6 +8,8 @@ pub(crate) const PIPELINE: &str = "in force";
 
 pub(crate) struct World {
     pub(crate) database: Database,
+    /// The same as the role of the service `cleanup`.
+    pub(crate) as_cleanup: Database,
     pub(crate) client: tokio_postgres::Client,
 }
 
@@ -17,7 +19,12 @@ impl World {
         let database = testkit::postgres().await?;
         let settings = DatabaseSettings::from_url(database.url()).unwrap();
         store::migrate(&settings).await.unwrap();
-        let world = Self { database: Database::new(&settings), client: database.connect().await };
+        let role = database.as_role(store::migrate::ROLES, "freshet_cleanup").await;
+        let world = Self {
+            database: Database::new(&settings),
+            as_cleanup: Database::new(&DatabaseSettings::from_url(role.url()).unwrap()),
+            client: database.connect().await,
+        };
         store::active_pipeline::activate(&world.client().await, PIPELINE, at("2026-01-01T00:00:00Z"))
             .await
             .unwrap();

@@ -71,6 +71,28 @@ pub(super) fn evaluation_requests<'a>(payloads: &[&'a Payload]) -> Vec<RequestRo
     requests.into_values().collect()
 }
 
+/// Readings of a payload that were not stored.
+#[derive(Debug, PartialEq)]
+pub(super) struct ExpiredRow {
+    pub(super) received_at: Timestamp,
+    pub(super) receipt_id: Uuid,
+    pub(super) readings: i32,
+}
+
+/// What payloads with receipts of their own have not stored, in the order of these.
+pub(super) fn expired(payloads: &[&Payload]) -> Vec<ExpiredRow> {
+    let expired = payloads.iter().map(|payload| &payload.receipt).filter(|receipt| receipt.expired > 0);
+    let mut rows: Vec<ExpiredRow> = expired
+        .map(|receipt| ExpiredRow {
+            received_at: receipt.received_at,
+            receipt_id: receipt.id,
+            readings: i32::try_from(receipt.expired).unwrap_or(i32::MAX),
+        })
+        .collect();
+    rows.sort_unstable_by_key(|row| (row.received_at, row.receipt_id));
+    rows
+}
+
 /// The dead letters in the order of their ids.
 pub(super) fn dead_letters<'a>(payloads: &[&'a Payload]) -> BTreeMap<Uuid, &'a DeadLetter> {
     payloads

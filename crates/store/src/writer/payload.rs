@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::MomentRow;
 use crate::RecordPlace;
 use crate::dead_letters::DeadLetter;
+use crate::floors::Known;
 
 /// All that one accepted payload leaves in the database.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,27 @@ impl Payload {
             Some(ReceiptKey { key, .. }) => Identity::Key(&self.receipt.source, key),
             None => Identity::Receipt(self.receipt.received_at, self.receipt.id),
         }
+    }
+
+    /// Leaves out what lies below the floor of its source.
+    pub(super) fn keep_above(&mut self, floors: &Known) {
+        let Some(floor) = floors.of(&self.receipt.source) else { return };
+        let expired: usize =
+            self.rows.extract_if(.., |row| row.observed_at < floor).map(|row| row.readings()).sum();
+        if expired == 0 {
+            return;
+        }
+        let Receipt { readings, expired: of_receipt, .. } = &mut self.receipt;
+        // A reading that the payload gives twice is one row's value.
+        let expired = if self.rows.is_empty() { *readings } else { expired.min(*readings) };
+        (*readings, *of_receipt) = (*readings - expired, *of_receipt + expired);
+        let rows = &self.rows;
+        self.evaluation_requests.retain_mut(|request| {
+            let of_stream = rows.iter().filter(|row| row.stream_id == request.stream_id);
+            let first = of_stream.map(|row| row.observed_at).min();
+            request.from_at = first.unwrap_or(request.from_at);
+            first.is_some()
+        });
     }
 
     /// Whether this, of the same identity as `other`, is the same payload: neither came after the other's key had expired. The
@@ -80,6 +102,8 @@ pub struct Receipt {
     pub outcome: ReceiptOutcome,
     /// How many readings.
     pub readings: usize,
+    /// How many more were not stored, since they lie below the floor of their source.
+    pub expired: usize,
     /// How many items could not be taken.
     pub problems: usize,
     /// Where its request is kept.

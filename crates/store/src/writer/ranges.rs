@@ -21,22 +21,24 @@ const MAX_PROBLEMS: usize = 100;
 const MAX_REASON: usize = 200;
 
 /// $1 receive times, $2 ids, $3 sources, $4 event ids, $5 formats, $6 traces, $7 outcomes, $8 readings, $9 problems, $10 topic,
-/// $11 incarnations, $12 partitions, $13 first offsets, $14 last offsets, $15 records, $16 outcomes, $17 problems, $18 pipelines, $19 the topic's source.
+/// $11 incarnations, $12 partitions, $13 first offsets, $14 last offsets, $15 records, $16 outcomes, $17 problems, $18 pipelines, $19 the topic's source,
+/// $20 expired.
 pub(super) const RANGES: &str = "
     insert into receipt (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, record_topic,
                          record_incarnation, record_partition, record_offset, record_last_offset, records, record_outcomes,
-                         record_problems, pipeline, record_source)
+                         record_problems, pipeline, record_source, expired)
     select received_at, id, source, event_id, format, traceparent, outcome, readings, problems, $10, incarnation, p, first,
-           last, records, outcomes, record_problems, pipeline, $19
+           last, records, outcomes, record_problems, pipeline, $19, expired
     from unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[],
                 $9::integer[], $11::integer[], $12::integer[], $13::bigint[], $14::bigint[], $15::integer[], $16::jsonb[],
-                $17::jsonb[], $18::bigint[])
+                $17::jsonb[], $18::bigint[], $20::integer[])
          as range (received_at, id, source, event_id, format, traceparent, outcome, readings, problems, incarnation, p, first,
-                   last, records, outcomes, record_problems, pipeline)
+                   last, records, outcomes, record_problems, pipeline, expired)
     on conflict (received_at, id) do update
     set outcome = excluded.outcome, readings = excluded.readings, problems = excluded.problems,
         record_last_offset = excluded.record_last_offset, records = excluded.records,
-        record_outcomes = excluded.record_outcomes, record_problems = excluded.record_problems, pipeline = excluded.pipeline";
+        record_outcomes = excluded.record_outcomes, record_problems = excluded.record_problems, pipeline = excluded.pipeline,
+        expired = excluded.expired";
 
 /// The receipt of the records of one source in one partition that have no receipts of their own.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ pub(super) struct RangeReceipt {
     last: i64,
     records: i32,
     readings: i32,
+    expired: i32,
     problems: i32,
     outcomes: BTreeMap<&'static str, i32>,
     record_problems: Vec<RecordProblem>,
@@ -122,6 +125,7 @@ impl RangeReceipt {
             last: first,
             records: 0,
             readings: 0,
+            expired: 0,
             problems: 0,
             outcomes: BTreeMap::new(),
             record_problems: Vec::new(),
@@ -129,12 +133,13 @@ impl RangeReceipt {
     }
 
     fn add(&mut self, offset: i64, payload: &Payload) {
-        let Receipt { outcome, readings, problems, traceparent, received_at, .. } = &payload.receipt;
+        let Receipt { outcome, readings, expired, problems, traceparent, received_at, .. } = &payload.receipt;
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         self.last = offset;
         self.received_at = self.received_at.min(*received_at);
         self.records = self.records.saturating_add(1);
         self.readings = self.readings.saturating_add(count(*readings));
+        self.expired = self.expired.saturating_add(count(*expired));
         self.problems = self.problems.saturating_add(count(*problems));
         *self.outcomes.entry(outcome.as_str()).or_default() += 1;
         if self.traceparent.is_none() {
@@ -198,6 +203,7 @@ pub(super) async fn write(
                 }),
                 &column(ranges, |range| range.pipeline),
                 &topic.source.as_deref(),
+                &column(ranges, |range| (range.expired > 0).then_some(range.expired)),
             ],
         )
         .await?;

@@ -26,9 +26,9 @@ macro_rules! insert_requests {
     };
 }
 
-/// Rows of the array of `moment_row` that a parameter is.
+/// Rows of the array of `moment_row` that a parameter is; the last moment at which the transaction may begin is another ([`crate::floors`]).
 macro_rules! insert_rows {
-    ($rows:literal) => {
+    ($rows:literal, $until:literal) => {
         concat!(
             r#"
     insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
@@ -36,7 +36,9 @@ macro_rules! insert_rows {
     select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
     from unnest("#,
             $rows,
-            "::moment_row[])"
+            "::moment_row[]) where floors_hold(",
+            $until,
+            ")"
         )
     };
 }
@@ -46,14 +48,14 @@ pub(super) const FRESH_KEYS: &str = "
     insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])";
 
-/// As [`RECEIPTS`] and then [`NEW_ROWS`], whose rows are $2, but all are new. PostgreSQL carries out the statement itself first, and
+/// As [`RECEIPTS`] and then [`NEW_ROWS`], whose parameters are $2 and $3, but all are new. PostgreSQL carries out the statement itself first, and
 /// what it does not refer to behind it (`ExecPostprocessPlan`): the receipts are written before any moment.
-const FRESH: &str = concat!("with moments as (", insert_rows!("$2"), ")", insert_receipts!("$1"));
+const FRESH: &str = concat!("with moments as (", insert_rows!("$2", "$3"), ")", insert_receipts!("$1"));
 
 /// The same with the requests that are kept beside the receipts.
 const FRESH_WITH_REQUESTS: &str = concat!(
     "with moments as (",
-    insert_rows!("$2"),
+    insert_rows!("$2", "$3"),
     "), requests as (",
     insert_requests!(),
     ")",
@@ -66,7 +68,7 @@ pub(super) const fn fresh(with_requests: bool) -> &'static str {
 }
 
 /// As [`NEW_ROWS`], but every row is new, and its receipt is written already.
-pub(super) const FRESH_ROWS: &str = insert_rows!("$1");
+pub(super) const FRESH_ROWS: &str = insert_rows!("$1", "$2");
 
 /// $1 sources, $2 keys, $3 receive times, $4 expiries, $5 receipts, $6 outcomes. Returns the receipts whose keys were free.
 ///
@@ -97,9 +99,9 @@ pub(super) const RECEIPTS: &str = concat!(
 /// $1 receipts as [`RECEIPTS`] has them, which is sent before: two writers of one request wait for each other there.
 pub(super) const REQUESTS: &str = concat!(insert_requests!(), " on conflict do nothing");
 
-/// $1 rows in key order. Returns the keys of those that were not there.
+/// $1 rows in key order, $2 until when the floors hold. Returns the keys of those that were not there.
 pub(super) const NEW_ROWS: &str = concat!(
-    insert_rows!("$1"),
+    insert_rows!("$1", "$2"),
     "
     on conflict (stream_id, observed_at) do nothing
     returning stream_id, observed_at"
@@ -122,6 +124,12 @@ pub(super) const REVISE_ROWS: &str = r#"
         received_ats = new.received_ats, receipt_ids = new.receipt_ids
     from unnest($1::moment_row[]) as new
     where r.stream_id = new.stream_id and r.observed_at = new.observed_at"#;
+
+/// $1 receive times, $2 receipts, $3 how many of their readings were not stored.
+pub(super) const EXPIRED: &str = "
+    update receipt r set expired = e.readings
+    from unnest($1::timestamptz[], $2::uuid[], $3::integer[]) as e (received_at, id, readings)
+    where r.received_at = e.received_at and r.id = e.id";
 
 /// $1 streams in order, $2 from when, $3 traces. The fresh token tells `alert` that there is more to see.
 pub(super) const EVALUATION_REQUESTS: &str = "

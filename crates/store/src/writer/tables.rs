@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
-use super::batch::{self, RequestRow};
+use super::batch::{self, ExpiredRow, RequestRow};
 use super::payload::{Payload, Receipt, ReceiptKey};
 use super::receipt_row::SentReceipt;
 use super::statements;
@@ -71,9 +71,9 @@ pub(super) async fn prepare_receipts(client: &Client) -> Result<[Statement; 2], 
 pub(super) async fn fresh(
     client: &Client,
     statement: &Statement,
-    (payloads, rows): (&[&Payload], &[Cow<'_, MomentRow>]),
+    (payloads, rows, until): (&[&Payload], &[Cow<'_, MomentRow>], Timestamp),
 ) -> Result<(), Error> {
-    client.execute(statement, &[&sent_receipts(payloads), &sent(rows)]).await?;
+    client.execute(statement, &[&sent_receipts(payloads), &sent(rows), &Instant(until)]).await?;
     Ok(())
 }
 
@@ -81,10 +81,10 @@ pub(super) async fn fresh(
 pub(super) async fn fresh_moments(
     client: &Client,
     statement: &Statement,
-    rows: &[Cow<'_, MomentRow>],
+    (rows, until): (&[Cow<'_, MomentRow>], Timestamp),
 ) -> Result<(), Error> {
     if !rows.is_empty() {
-        client.execute(statement, &[&sent(rows)]).await?;
+        client.execute(statement, &[&sent(rows), &Instant(until)]).await?;
     }
     Ok(())
 }
@@ -93,12 +93,12 @@ pub(super) async fn fresh_moments(
 pub(super) async fn moments(
     client: &Client,
     statement: &Statement,
-    rows: &[Cow<'_, MomentRow>],
+    (rows, until): (&[Cow<'_, MomentRow>], Timestamp),
 ) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }
-    let inserted = client.query(statement, &[&sent(rows)]).await?;
+    let inserted = client.query(statement, &[&sent(rows), &Instant(until)]).await?;
     if inserted.len() == rows.len() {
         return Ok(());
     }
@@ -153,6 +153,22 @@ pub(super) async fn evaluation_requests(
     let from: Vec<Timestamp> = requests.iter().map(|request| request.from_at).collect();
     let traces: Vec<Option<&str>> = requests.iter().map(|request| request.traceparent).collect();
     client.execute(statement, &[&streams, &from, &traces]).await?;
+    Ok(())
+}
+
+/// Notes with their receipts how many readings of payloads were not stored.
+pub(super) async fn expired(
+    client: &Client,
+    statement: &Statement,
+    expired: &[ExpiredRow],
+) -> Result<(), Error> {
+    if expired.is_empty() {
+        return Ok(());
+    }
+    let received: Vec<Instant> = expired.iter().map(|row| Instant(row.received_at)).collect();
+    let ids: Vec<Uuid> = expired.iter().map(|row| row.receipt_id).collect();
+    let readings: Vec<i32> = expired.iter().map(|row| row.readings).collect();
+    client.execute(statement, &[&received, &ids, &readings]).await?;
     Ok(())
 }
 

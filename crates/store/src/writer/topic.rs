@@ -166,8 +166,10 @@ impl Writer {
         while !batch.is_done() {
             let records = fitting(batch, most);
             let spans = batch.spans_of(records);
+            let until = worker.keep_above_floors(batch.entries.iter_mut().take(records)).await;
+            let until = until.map_err(TopicWriteError::Unavailable)?;
             let ranges = ranges::stamp(&batch.topic, &spans, batch.entries.iter_mut().take(records));
-            match worker.attempt_topic(batch, records, (&spans, &ranges)).await {
+            match worker.attempt_topic(batch, records, (&spans, &ranges, until)).await {
                 Ok(Attempted::Committed(written)) => {
                     worker.committed(written.len());
                     batch.written.extend(written);
@@ -244,6 +246,24 @@ impl<'a> Distinct<'a> {
 }
 
 impl Worker {
+    /// Leaves out what lies below the floors; until when these hold.
+    async fn keep_above_floors(
+        &self,
+        entries: impl Iterator<Item = &mut TopicEntry>,
+    ) -> Result<Timestamp, StoreError> {
+        let reading = async {
+            let client = self.database.client().await?;
+            Ok::<_, StoreError>(self.shared.floors.current(&client).await?)
+        };
+        let floors = tokio::time::timeout(LIMIT, reading).await.map_err(|_| StoreError::Timeout)??;
+        for entry in entries {
+            if let TopicContent::Payload(payload) = &mut entry.content {
+                payload.keep_above(&floors);
+            }
+        }
+        Ok(floors.until)
+    }
+
     /// Leaves out of `batch` what is committed of `partitions` already: an answer was lost on its way.
     async fn catch_up(&self, batch: &mut TopicBatch, partitions: &[i32]) -> Result<(), TopicWriteError> {
         let standing = async {
@@ -268,7 +288,7 @@ impl Worker {
         &self,
         batch: &TopicBatch,
         records: usize,
-        (spans, ranges): (&[PartitionSpan], &[RangeReceipt]),
+        (spans, ranges, until): (&[PartitionSpan], &[RangeReceipt], Timestamp),
     ) -> Result<Attempted, StoreError> {
         let entries = || batch.entries.iter().take(records);
         let distinct = Distinct::of(entries());
@@ -281,10 +301,17 @@ impl Worker {
             Ok::<_, StoreError>(client)
         };
         let client = tokio::time::timeout(LIMIT, connecting).await.map_err(|_| StoreError::Timeout)??;
-        let part =
-            Part { topic: &batch.topic, at: batch.at, entries: entries().collect(), spans, ranges, distinct };
+        let part = Part {
+            topic: &batch.topic,
+            at: batch.at,
+            entries: entries().collect(),
+            spans,
+            ranges,
+            until,
+            distinct,
+        };
         match tokio::time::timeout(LIMIT, self.write_part(&client, &part)).await {
-            Ok(attempted) => Ok(attempted?),
+            Ok(attempted) => attempted.map_err(|error| self.failed(error)),
             Err(_) => {
                 // The connection is in the midst of something: it is closed.
                 drop(Client::take(client));
@@ -338,6 +365,8 @@ struct Part<'a> {
     entries: Vec<&'a TopicEntry>,
     spans: &'a [PartitionSpan],
     ranges: &'a [RangeReceipt],
+    /// When the transaction is to begin at the latest.
+    until: Timestamp,
     distinct: Distinct<'a>,
 }
 
@@ -367,6 +396,8 @@ impl Part<'_> {
             TopicContent::Payload(_) => None,
         }));
         let keyed: Vec<&Payload> = payloads.iter().copied().filter(|payload| payload.key.is_some()).collect();
+        // The receipts of the others are ranges, which count it themselves.
+        rest.expired = batch::expired(&keyed);
         let (advance, ranges, prepared) = try_join!(prepare(ADVANCE), prepare(RANGES), rest.prepare(client))?;
         let of_ranges = (self.topic, self.ranges);
         if !upserts {
@@ -377,9 +408,9 @@ impl Part<'_> {
             )?;
             let fresh = async {
                 if rows_alone {
-                    tables::fresh_moments(client, &fresh, &rows).await
+                    tables::fresh_moments(client, &fresh, (&rows, self.until)).await
                 } else {
-                    tables::fresh(client, &fresh, (&keyed, &rows)).await
+                    tables::fresh(client, &fresh, (&keyed, &rows, self.until)).await
                 }
             };
             // Sent in this order, which is that of the locks.
@@ -404,7 +435,7 @@ impl Part<'_> {
             tables::keys(client, &keys, &keyed),
             tables::receipts(client, &receipts, &keyed),
             ranges::write(client, &ranges, of_ranges),
-            tables::moments(client, &moments, &rows),
+            tables::moments(client, &moments, (&rows, self.until)),
             rest.write(client, &prepared),
             self.resolve(client),
             self.move_on(client, &advance),

@@ -23,7 +23,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, Statement};
 use uuid::Uuid;
 
-use super::batch::RequestRow;
+use super::batch::{ExpiredRow, RequestRow};
 use super::payload::Payload;
 use super::{Written, batch, statements, tables};
 use crate::dead_letters::{self, DeadLetter};
@@ -51,14 +51,15 @@ impl InsertStrategy {
     }
 }
 
-/// Writes the payloads, whose identities differ, and that one was refused; what became of each, in their order.
+/// Writes the payloads, whose identities differ, and that one was refused, in a transaction that begins by `until`; what became of each, in
+/// their order.
 pub(super) async fn write(
     client: &Client,
     strategy: &InsertStrategy,
-    (payloads, refused): (&[&Payload], Option<Timestamp>),
+    (payloads, refused, until): (&[&Payload], Option<Timestamp>, Timestamp),
 ) -> Result<Vec<Written>, Error> {
     if strategy.next_is_optimistic() {
-        match optimistic(client, payloads, refused).await {
+        match optimistic(client, payloads, (refused, until)).await {
             Ok(()) => return Ok(vec![Written::Stored; payloads.len()]),
             Err(error) => {
                 roll_back(client).await;
@@ -69,17 +70,21 @@ pub(super) async fn write(
             }
         }
     }
-    upsert(client, payloads, refused).await
+    upsert(client, payloads, (refused, until)).await
 }
 
 /// Everything, the commit included, as if nothing of it were there; a unique violation, and nothing written, where something is.
-async fn optimistic(client: &Client, payloads: &[&Payload], refused: Option<Timestamp>) -> Result<(), Error> {
+async fn optimistic(
+    client: &Client,
+    payloads: &[&Payload],
+    (refused, until): (Option<Timestamp>, Timestamp),
+) -> Result<(), Error> {
     let rows = batch::rows(payloads);
     let (rest, keyed) = (Rest::of(payloads, refused), payloads.iter().any(|payload| payload.key.is_some()));
     let prepare = async |sql| client.prepare_cached(sql).await;
     let fresh = statements::fresh(batch::keep_requests(payloads));
     if !keyed && rest.is_empty() {
-        return tables::fresh(client, &prepare(fresh).await?, (payloads, &rows)).await;
+        return tables::fresh(client, &prepare(fresh).await?, (payloads, &rows, until)).await;
     }
     let (keys, fresh, prepared) =
         try_join!(prepare(statements::FRESH_KEYS), prepare(fresh), rest.prepare(client))?;
@@ -87,7 +92,7 @@ async fn optimistic(client: &Client, payloads: &[&Payload], refused: Option<Time
     try_join!(
         client.batch_execute("begin"),
         tables::keys(client, &keys, payloads),
-        tables::fresh(client, &fresh, (payloads, &rows)),
+        tables::fresh(client, &fresh, (payloads, &rows, until)),
         rest.write(client, &prepared),
         client.batch_execute("commit"),
     )?;
@@ -97,7 +102,7 @@ async fn optimistic(client: &Client, payloads: &[&Payload], refused: Option<Time
 async fn upsert(
     client: &Client,
     payloads: &[&Payload],
-    refused: Option<Timestamp>,
+    also: (Option<Timestamp>, Timestamp),
 ) -> Result<Vec<Written>, Error> {
     let mut duplicates: HashSet<Uuid> = HashSet::new();
     loop {
@@ -106,7 +111,7 @@ async fn upsert(
         if open.is_empty() {
             break;
         }
-        let taken = match attempt(client, &open, refused).await {
+        let taken = match attempt(client, &open, also).await {
             Ok(taken) => taken,
             Err(error) => {
                 roll_back(client).await;
@@ -131,7 +136,7 @@ async fn upsert(
 async fn attempt(
     client: &Client,
     payloads: &[&Payload],
-    refused: Option<Timestamp>,
+    (refused, until): (Option<Timestamp>, Timestamp),
 ) -> Result<HashSet<Uuid>, Error> {
     let (rows, rest) = (batch::rows(payloads), Rest::of(payloads, refused));
     let prepare = async |sql| client.prepare_cached(sql).await;
@@ -146,7 +151,7 @@ async fn attempt(
         client.batch_execute("begin"),
         tables::keys(client, &keys, payloads),
         tables::receipts(client, &receipts, payloads),
-        tables::moments(client, &moments, &rows),
+        tables::moments(client, &moments, (&rows, until)),
         rest.write(client, &prepared),
     )?;
     taken.extend(payloads.iter().map(|payload| payload.receipt.id).filter(|id| !written.contains(id)));
@@ -165,6 +170,7 @@ pub(super) async fn roll_back(client: &Client) {
 pub(super) struct Rest<'a> {
     evaluation_requests: Vec<RequestRow<'a>>,
     pub(super) dead_letters: BTreeMap<Uuid, &'a DeadLetter>,
+    pub(super) expired: Vec<ExpiredRow>,
     seen: BTreeMap<i32, Timestamp>,
     /// When a payload was refused.
     refused: Option<Timestamp>,
@@ -175,6 +181,7 @@ impl<'a> Rest<'a> {
         Self {
             evaluation_requests: batch::evaluation_requests(payloads),
             dead_letters: batch::dead_letters(payloads),
+            expired: batch::expired(payloads),
             seen: batch::seen(payloads),
             refused,
         }
@@ -183,15 +190,17 @@ impl<'a> Rest<'a> {
     fn is_empty(&self) -> bool {
         self.evaluation_requests.is_empty()
             && self.dead_letters.is_empty()
+            && self.expired.is_empty()
             && self.seen.is_empty()
             && self.refused.is_none()
     }
 
     /// Its statements, prepared once a connection.
-    pub(super) async fn prepare(&self, client: &Client) -> Result<[Statement; 4], Error> {
+    pub(super) async fn prepare(&self, client: &Client) -> Result<[Statement; 5], Error> {
         let prepared = try_join!(
             client.prepare_cached(statements::EVALUATION_REQUESTS),
             client.prepare_cached(dead_letters::KEEP),
+            client.prepare_cached(statements::EXPIRED),
             client.prepare_cached(statements::SEEN),
             client.prepare_cached(refusals::RECORD),
         );
@@ -201,7 +210,7 @@ impl<'a> Rest<'a> {
     pub(super) async fn write(
         &self,
         client: &Client,
-        [requests, keep, seen, refuse]: &[Statement; 4],
+        [requests, keep, expired, seen, refuse]: &[Statement; 5],
     ) -> Result<(), Error> {
         let record_refusal = async {
             match &self.refused {
@@ -212,6 +221,7 @@ impl<'a> Rest<'a> {
         try_join!(
             tables::evaluation_requests(client, requests, &self.evaluation_requests),
             dead_letters::keep_all(client, keep, &self.dead_letters),
+            tables::expired(client, expired, &self.expired),
             tables::seen(client, seen, &self.seen),
             record_refusal,
         )?;

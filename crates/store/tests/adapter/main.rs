@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod faults;
+mod floors;
 mod migrations;
 mod partitions;
 mod streams;

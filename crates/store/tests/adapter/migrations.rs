@@ -111,6 +111,12 @@ async fn a_stage_with_a_role_of_its_own_needs_no_more() {
                 "{role}: {forbidden}"
             );
         }
+        for of_cleanup in [
+            "select drop_partition('receipt', '2031-01-01')",
+            "insert into retention_floor values ('', now(), now())",
+        ] {
+            client.batch_execute(of_cleanup).await.expect_err(of_cleanup);
+        }
         let of_notify = client.batch_execute("select * from receiver_budget").await;
         assert_eq!(of_notify.is_ok(), role == "freshet_notify", "{role}");
         // What stores payloads makes the partitions that it needs, and nothing else.
@@ -126,6 +132,36 @@ async fn a_stage_with_a_role_of_its_own_needs_no_more() {
         // How far the worker is, in topic mode.
         let of_scheduler = client.batch_execute("select * from topic_offset").await;
         assert_eq!(of_scheduler.is_ok(), role == "freshet_scheduler", "{role}");
+    }
+}
+
+#[tokio::test]
+async fn who_cleans_up_drops_months_below_the_floor_and_nothing_else() {
+    let Some(database) = testkit::postgres().await else { return };
+    migrate(&DatabaseSettings::from_url(database.url()).unwrap()).await.unwrap();
+    let owner = database.connect().await;
+    for first in ["2031-01-01", "2031-02-01"] {
+        owner.batch_execute(&format!("select make_partition('moment', '{first}')")).await.unwrap();
+    }
+    let client = database.as_role(ROLES, "freshet_cleanup").await.connect().await;
+    client.batch_execute("insert into retention_floor values ('', '2031-02-01Z', now())").await.unwrap();
+    client.batch_execute("select drop_partition('moment', '2031-01-01')").await.unwrap();
+    for forbidden in [
+        "select drop_partition('moment', '2031-02-01')",
+        "select drop_partition('moment', '2031-01-01')",
+        "select drop_partition('device', '2031-01-01')",
+        "select drop_partition(null, null)",
+        "select make_partition('moment', '2031-03-01')",
+        "drop table moment_2031_02",
+        "truncate moment",
+        "update moment set values = '{}'",
+        "insert into moment_default values (1, now(), now(), gen_random_uuid(), null, '{}')",
+        "select * from request",
+        "insert into active_pipeline values (default)",
+        "delete from device",
+        "create role mine",
+    ] {
+        client.batch_execute(forbidden).await.expect_err(forbidden);
     }
 }
 

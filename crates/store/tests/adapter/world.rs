@@ -67,6 +67,7 @@ impl World {
                 traceparent: None,
                 outcome: ReceiptOutcome::Stored,
                 readings: samples.samples.iter().map(|sample| sample.readings.len()).sum(),
+                expired: 0,
                 problems: 0,
                 request: KeptRequest::Here("POST / HTTP/1.1\r\n\r\n".into()),
             },

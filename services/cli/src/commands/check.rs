@@ -44,6 +44,7 @@ pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let files: Files = args.files.iter().cloned().collect();
     let is_standard_input = files.to_string() == "-";
     let loaded = if is_standard_input { from_standard_input()? } else { Pipeline::load(&files) };
+    let kept = loaded.as_ref().ok().map(|pipeline| pipeline.retention.to_string());
     let Findings { mistakes, mut warnings, advice } = match loaded {
         Ok(Pipeline { warnings, advice, .. }) => Findings { mistakes: Vec::new(), warnings, advice },
         Err(LoadError::Mistakes(found)) => found,
@@ -62,6 +63,9 @@ pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     }
     let name = if is_standard_input { STANDARD_INPUT.to_owned() } else { files.to_string() };
     eprintln!("{name}: {}", summary(mistakes.len(), warnings.len()));
+    if let Some(kept) = kept {
+        eprintln!("kept: {kept}");
+    }
     Ok(if mistakes.is_empty() { Done::Well } else { Done::Badly })
 }
 

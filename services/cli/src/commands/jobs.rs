@@ -5,7 +5,6 @@ use jobs::Cleanup;
 use runtime::{Clock, Failure};
 use schedule::Schedule;
 use serde::Serialize;
-use serde_json::Value;
 use store::jobs::{self as rows, Job, Slot};
 use store::{Client, StoreError, Transaction};
 
@@ -156,7 +155,8 @@ impl Row for JobLine {
 struct StepLine {
     #[serde(flatten)]
     step: retention::Step,
-    rows: i64,
+    /// `None` where they are too many to be counted within 5 s.
+    rows: Option<i64>,
     /// What the disk has back at once; deleted rows leave room for others.
     bytes: i64,
 }
@@ -170,7 +170,7 @@ async fn dry_run(
     if job != "cleanup" {
         return Err(Failure::new(format!("{job} has no dry run")).hint("cleanup has"));
     }
-    let cleanup = Cleanup { retention: pipeline.load()?.retention };
+    let cleanup = Cleanup::new(pipeline.load()?.retention);
     let mut client = database::client(state).await?;
     let lines = planned(&mut client, cleanup, now).await.map_err(|error| database::failed(&error))?;
     output::rows(format, &lines)?;
@@ -178,24 +178,30 @@ async fn dry_run(
 }
 
 async fn planned(client: &mut Client, cleanup: Cleanup, now: Timestamp) -> Result<Vec<StepLine>, StoreError> {
-    let transaction = Transaction::begin(client).await?;
+    let steps = cleanup.plan(&Transaction::begin(client).await?, now).await?;
     let mut lines = Vec::new();
-    for step in cleanup.plan(&transaction, now).await? {
-        let (rows, bytes) = store::retention::count(&transaction, step).await?;
+    for step in steps {
+        let counted = store::retention::count(&Transaction::begin(client).await?, &step).await;
+        let (rows, bytes) = match counted {
+            Ok((rows, bytes)) => (Some(rows), bytes),
+            Err(error) if error.is_too_large() => (None, 0),
+            Err(error) => return Err(error),
+        };
         lines.push(StepLine { step, rows, bytes });
     }
     Ok(lines)
 }
 
 impl Row for StepLine {
-    const HEADINGS: &'static [&'static str] = &["STEP", "BEFORE", "ROWS", "BYTES"];
+    const HEADINGS: &'static [&'static str] = &["STEP", "SOURCE", "TIME", "ROWS", "BYTES"];
 
     fn cells(&self) -> Vec<String> {
-        let Value::Object(step) = serde_json::to_value(self.step).unwrap_or_default() else {
-            return Vec::new();
+        let step = serde_json::to_value(&self.step).unwrap_or_default();
+        let first = |keys: &[&str]| {
+            keys.iter().find_map(|key| step.get(key)?.as_str()).unwrap_or_default().to_owned()
         };
-        let text = |key: &str| step.get(key).and_then(Value::as_str).map(str::to_owned);
-        let before = text("before").or_else(|| text("month")).unwrap_or_default();
-        vec![text("step").unwrap_or_default(), before, self.rows.to_string(), self.bytes.to_string()]
+        let rows = self.rows.map_or_else(|| "many".to_owned(), |rows| rows.to_string());
+        let time = first(&["to", "before", "month", "day"]);
+        vec![first(&["step"]), first(&["source"]), time, rows, self.bytes.to_string()]
     }
 }

@@ -191,6 +191,9 @@ fn print(shown: &Shown) -> Result<(), Failure> {
     eprintln!(
         "{source} ({format}), received at {received_at}: {outcome}; payloads: {records}, readings: {readings}, problems: {problems}"
     );
+    if receipt.expired > 0 {
+        eprintln!("readings that were too old to be stored: {}", receipt.expired);
+    }
     if let (Some(topic), Some(partition), Some(first)) = (&receipt.topic, receipt.partition, receipt.offset) {
         let last = receipt.last_offset.unwrap_or(first);
         eprintln!("records of Kafka: topic {topic}, partition {partition}, offsets {first} to {last}");
