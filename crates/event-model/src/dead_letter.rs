@@ -30,10 +30,13 @@ pub enum DeadLetterState {
     SentBack,
     /// Its payload is stored; or it holds none, and was sent.
     Resolved,
+    /// A person has decided to lose it.
+    Discarded,
 }
 
 words!(DeadLetterState, "state of a dead letter", {
     Open = "open",
     SentBack = "sent_back",
-    Resolved = "resolved"
+    Resolved = "resolved",
+    Discarded = "discarded"
 });

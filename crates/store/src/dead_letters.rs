@@ -6,7 +6,8 @@
 //!                   ^ └─ mark_refused:      │ └─ after an hour: due again        │
 //!                   │    `rejected`, waits  │                                    │
 //!                   │    for a person       │                                    │
-//!                   └───────────────── keep: it failed again ───────────────────┘
+//!                   ├───────────────── keep: it failed again ───────────────────┘
+//!                   └─ discard ─> discarded
 //! ```
 //!
 //! What holds no payload is resolved when it is sent: nobody stores it.
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 use event_model::event_types::PAYLOAD_RECEIVED;
+use event_model::storable;
 use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Statement};
@@ -43,7 +45,7 @@ pub(crate) const KEEP: &str = "
     on conflict (id) do update
     set cause = excluded.cause, reason = excluded.reason, problems = excluded.problems,
         deliveries = dead_letter.deliveries + 1, last_at = greatest(dead_letter.last_at, excluded.last_at),
-        sent_back = false, resolved_at = null";
+        sent_back = false, resolved_at = null, discarded = null";
 
 /// The stages that store payloads and nothing else.
 const OF_PAYLOADS: [&str; 2] = [PAYLOADS.stage, WORKER];
@@ -110,18 +112,28 @@ pub(crate) async fn keep_all(
 /// Those of the database.
 pub async fn list(
     client: &impl GenericClient,
-    filter: Filter,
+    filter: &Filter,
     limit: u16,
 ) -> Result<Vec<StoredDeadLetter>, Error> {
     let sql = "
         select id, source, event_id, event_type, stage, cause, reason,
                case when jsonb_array_length(problems) > 1 then jsonb_build_array(problems -> 0) else problems end as problems,
-               attributes, null::bytea as data, deliveries, first_at, last_at, replays, replayed_at, sent_back, resolved_at
+               attributes, null::bytea as data, deliveries, first_at, last_at, replays, replayed_at, sent_back, resolved_at, discarded
         from dead_letter
         where ($1 or resolved_at is null) and ($2::text is null or cause = $2)
-        order by last_at desc, id limit $3";
-    let cause = filter.cause.map(Cause::as_str);
-    let rows = client.query(sql, &[&filter.resolved_too, &cause, &i64::from(limit)]).await?;
+          and ($3::text is null or source in ($3, '/sources/' || $3))
+          and ($4::text is null or attributes ->> 'partitionkey' = $4
+               or exists (select from jsonb_array_elements(problems) p
+                          where p ->> 'place' = $4 or starts_with(p ->> 'place', $4 || '/')))
+          and ($5::text is null or strpos(lower(reason), lower($5)) > 0
+               or exists (select from jsonb_array_elements(problems) p where strpos(lower(p ->> 'reason'), lower($5)) > 0))
+          and ($6::timestamptz is null or last_at >= $6) and ($7::timestamptz is null or last_at < $7)
+        order by last_at desc, id limit $8";
+    let Filter { resolved_too, cause, source, device, reason, from, until } = filter;
+    let cause = cause.map(Cause::as_str);
+    let limit = i64::from(limit);
+    let rows =
+        client.query(sql, &[resolved_too, &cause, source, device, reason, from, until, &limit]).await?;
     rows.iter().map(StoredDeadLetter::read).collect()
 }
 
@@ -193,6 +205,20 @@ pub async fn resolve(client: &impl GenericClient, sent_back: &SentBack, at: Time
         where id = $1 and source = $2 and event_id = $3 and resolved_at is null";
     client.execute(sql, &[id, source, event_id, &at]).await?;
     Ok(())
+}
+
+/// Records that a person has decided to lose an open dead letter, and why; whether it was open.
+///
+/// # Errors
+/// Those of the database.
+pub async fn discard(
+    client: &impl GenericClient,
+    id: Uuid,
+    (reason, at): (&str, Timestamp),
+) -> Result<bool, Error> {
+    let sql = "
+        update dead_letter set discarded = $2, resolved_at = $3, sent_back = false where id = $1 and resolved_at is null";
+    Ok(client.execute(sql, &[&id, &storable(reason), &at]).await? > 0)
 }
 
 /// Records that a dead letter cannot be sent back: from now on it waits for a person.

@@ -1,5 +1,7 @@
 //! What the `freshet` command shows.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -190,6 +192,86 @@ pub async fn values(
     let ValueFilter { source, device, metric, from, until } = filter;
     let rows = client.query(sql, &[device, source, metric, from, until, &limit]).await?;
     rows.iter().map(value).collect()
+}
+
+/// Where a value stands of which a source speaks.
+#[derive(Debug, Clone, Copy)]
+pub struct ValueKey<'a> {
+    /// The device's name.
+    pub device: &'a str,
+    /// The channel.
+    pub channel: &'a str,
+    /// The metric.
+    pub metric: &'a str,
+    /// When it was measured.
+    pub observed_at: Timestamp,
+}
+
+/// What stands there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredValue {
+    /// The number, or a flag's 0 or 1.
+    pub value: Option<f64>,
+    /// The text, or bytes in hexadecimal.
+    pub text: Option<String>,
+    /// The unit.
+    pub unit: Option<String>,
+    /// `good`, `uncertain` or `bad`.
+    pub quality: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// What stands at each of `keys`, by their numbers: one value for each unit and kind.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stored_values(
+    client: &impl GenericClient,
+    source: &str,
+    keys: &[ValueKey<'_>],
+) -> Result<BTreeMap<usize, Vec<StoredValue>>, Error> {
+    let sql = "
+        select key.number, r.value, r.text, r.unit, r.quality, r.received_at
+        from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[]) with ordinality
+             as key (device, channel, metric, observed_at, number)
+        cross join lateral (
+            select * from readings
+            where source = $1 and device = key.device and channel = key.channel and metric = key.metric
+              and observed_at = key.observed_at offset 0) as r
+        order by key.number, r.unit";
+    let texts = |of: for<'k> fn(&ValueKey<'k>) -> &'k str| keys.iter().map(of).collect::<Vec<&str>>();
+    let (devices, channels, metrics) =
+        (texts(|key| key.device), texts(|key| key.channel), texts(|key| key.metric));
+    let times: Vec<Timestamp> = keys.iter().map(|key| key.observed_at).collect();
+    let mut values: BTreeMap<usize, Vec<StoredValue>> = BTreeMap::new();
+    for row in client.query(sql, &[&source, &devices, &channels, &metrics, &times]).await? {
+        let number: i64 = row.try_get(0)?;
+        let value = StoredValue {
+            value: row.try_get(1)?,
+            text: row.try_get(2)?,
+            unit: row.try_get(3)?,
+            quality: row.try_get(4)?,
+            received_at: row.try_get(5)?,
+        };
+        values.entry(usize::try_from(number - 1).unwrap_or_default()).or_default().push(value);
+    }
+    Ok(values)
+}
+
+/// The devices of `keys` that the source has.
+///
+/// # Errors
+/// Those of the database.
+pub async fn devices_of(
+    client: &impl GenericClient,
+    source: &str,
+    keys: &[ValueKey<'_>],
+) -> Result<BTreeSet<String>, Error> {
+    let names: BTreeSet<&str> = keys.iter().map(|key| key.device).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let sql = "select name from device where source = $1 and name = any($2)";
+    client.query(sql, &[&source, &names]).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// The alerts that are pending or firing, or all that rules know of; the newest first.

@@ -4,6 +4,7 @@ pub mod broker;
 pub mod cluster_args;
 pub mod commands;
 pub mod database;
+pub mod difference;
 pub mod kafka_settings;
 pub mod output;
 pub mod pipeline_file;

@@ -81,7 +81,7 @@ impl Probe {
         if !queries::values(client, &filter, 1).await?.is_empty() {
             return Ok(Fate::Stored);
         }
-        for listed in dead_letters::list(client, Filter::default(), 20).await? {
+        for listed in dead_letters::list(client, &Filter::default(), 20).await? {
             let Some(stored) = dead_letters::get(client, listed.id).await? else { continue };
             let data = stored.dead_letter.event.data.as_deref().unwrap_or_default();
             if data.windows(self.mark.len()).any(|window| window == self.mark.as_bytes()) {

@@ -1,10 +1,11 @@
-//! The cluster-local HTTP interface: list, show, send back.
+//! The cluster-local HTTP interface: list, show, send back, discard.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /dead-letters?state=open&cause=rejected&limit=100` | `{"dead_letters": [...]}`, the one that failed last first |
+//! | `GET /dead-letters?state=open&cause=rejected&limit=100`, and the other members of [`Filter`] | `{"dead_letters": [...]}`, the one that failed last first |
 //! | `GET /dead-letters/{id}` | the same with the event's attributes and data |
 //! | `POST /dead-letters/{id}/replay` | 202 when the sink has taken the event back |
+//! | `POST /dead-letters/{id}/discard` with `{"reason": "..."}` | 200 when it is resolved by that; 409 where it is not open |
 //!
 //! Errors are problem+json (RFC 9457).
 
@@ -19,7 +20,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stage::problem;
 use store::StoreError;
-use store::dead_letters::{self, Cause, Filter, StoredDeadLetter};
+use store::dead_letters::{self, Filter, StoredDeadLetter};
 use uuid::Uuid;
 
 use crate::send_back::{SendError, Sender};
@@ -27,12 +28,20 @@ use crate::send_back::{SendError, Sender};
 const DEFAULT_LIMIT: u16 = 100;
 const MAX_LIMIT: u16 = 1000;
 
+/// Characters of the reason why one is discarded.
+const MAX_REASON: usize = 1000;
+
+/// All but [`Filter`].
 #[derive(Debug, Deserialize)]
 struct Query {
     #[serde(default)]
     state: State,
-    cause: Option<String>,
     limit: Option<u16>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Discard {
+    reason: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,24 +59,24 @@ pub fn routes(sender: Arc<Sender>) -> impl Fn(&mut web::ServiceConfig) + Send + 
             .app_data(web::Data::from(Arc::clone(&sender)))
             .route("/dead-letters", web::get().to(list))
             .route("/dead-letters/{id}", web::get().to(show))
-            .route("/dead-letters/{id}/replay", web::post().to(replay));
+            .route("/dead-letters/{id}/replay", web::post().to(replay))
+            .route("/dead-letters/{id}/discard", web::post().to(discard));
     }
 }
 
-async fn list(sender: web::Data<Sender>, query: Result<web::Query<Query>, actix_web::Error>) -> HttpResponse {
-    let Ok(web::Query(query)) = query else {
-        return problem(StatusCode::BAD_REQUEST, "the query takes state=open|all, cause and limit");
+async fn list(
+    sender: web::Data<Sender>,
+    query: Result<web::Query<Query>, actix_web::Error>,
+    filter: Result<web::Query<Filter>, actix_web::Error>,
+) -> HttpResponse {
+    let (Ok(web::Query(query)), Ok(web::Query(filter))) = (query, filter) else {
+        let takes = "the query takes state=open|all, limit, cause=rejected|unavailable|malformed, source, device, reason, and \
+                     the times from and until";
+        return problem(StatusCode::BAD_REQUEST, takes);
     };
-    let cause = match query.cause.as_deref().map(str::parse::<Cause>) {
-        Some(Err(_)) => {
-            return problem(StatusCode::BAD_REQUEST, "the cause is rejected, unavailable or malformed");
-        }
-        Some(Ok(cause)) => Some(cause),
-        None => None,
-    };
-    let filter = Filter { resolved_too: matches!(query.state, State::All), cause };
+    let filter = Filter { resolved_too: matches!(query.state, State::All), ..filter };
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
-    match load(&sender, filter, limit).await {
+    match load(&sender, &filter, limit).await {
         Ok(dead_letters) => {
             let dead_letters: Vec<_> = dead_letters.iter().map(summary).collect();
             HttpResponse::Ok().json(json!({ "dead_letters": dead_letters }))
@@ -97,7 +106,37 @@ async fn replay(sender: web::Data<Sender>, id: web::Path<String>) -> HttpRespons
     }
 }
 
-async fn load(sender: &Sender, filter: Filter, limit: u16) -> Result<Vec<StoredDeadLetter>, StoreError> {
+async fn discard(
+    sender: web::Data<Sender>,
+    id: web::Path<String>,
+    discard: Result<web::Json<Discard>, actix_web::Error>,
+) -> HttpResponse {
+    let reason = discard.map(|web::Json(discard)| discard.reason).unwrap_or_default();
+    if !(1..=MAX_REASON).contains(&reason.chars().count()) {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "the body is {\"reason\": \"...\"}, of up to 1000 characters",
+        );
+    }
+    let dead_letter = match find(&sender, &id).await {
+        Ok(Some(dead_letter)) => dead_letter,
+        Ok(None) => return not_found(),
+        Err(error) => return unavailable(&error.to_string()),
+    };
+    let discarded = async {
+        let client = sender.database.client().await?;
+        Ok::<_, StoreError>(
+            dead_letters::discard(&client, dead_letter.id, (&reason, sender.clock.now())).await?,
+        )
+    };
+    match discarded.await {
+        Ok(true) => HttpResponse::Ok().json(json!({ "id": dead_letter.id })),
+        Ok(false) => problem(StatusCode::CONFLICT, "the dead letter is not open"),
+        Err(error) => unavailable(&error.to_string()),
+    }
+}
+
+async fn load(sender: &Sender, filter: &Filter, limit: u16) -> Result<Vec<StoredDeadLetter>, StoreError> {
     let client = sender.database.client().await?;
     Ok(dead_letters::list(&client, filter, limit).await?)
 }
@@ -127,6 +166,7 @@ fn summary(stored: &StoredDeadLetter) -> Value {
         "replays": stored.replays,
         "replayed_at": stored.replayed_at,
         "resolved_at": stored.resolved_at,
+        "discarded": stored.discarded,
     })
 }
 

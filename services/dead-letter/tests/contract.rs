@@ -55,7 +55,7 @@ impl World {
 
     async fn kept(&self, resolved_too: bool) -> Vec<StoredDeadLetter> {
         let client = self.database.client().await.unwrap();
-        dead_letters::list(&client, Filter { resolved_too, cause: None }, 100).await.unwrap()
+        dead_letters::list(&client, &Filter { resolved_too, ..Filter::default() }, 100).await.unwrap()
     }
 
     async fn request(&self, request: test::TestRequest) -> (StatusCode, Value) {
@@ -349,11 +349,50 @@ async fn a_person_lists_shows_and_sends_back() {
 }
 
 #[actix_web::test]
+async fn a_person_looks_for_some_and_discards_one_with_a_reason() {
+    let Some(world) = World::start().await else { return };
+    world.deliver(dead(Some("422"))).await;
+    let found = async |query: &str| {
+        let uri = format!("/dead-letters?{query}");
+        let (status, listed) = world.request(test::TestRequest::get().uri(&uri)).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {listed}");
+        listed["dead_letters"].as_array().unwrap().clone()
+    };
+    for (query, expected) in [
+        ("source=greenhouse&device=gh%2D1&from=2026-03-01T00:00:00Z&limit=5", 1),
+        ("source=yard", 0),
+        ("device=gh-2", 0),
+        ("until=2026-03-01T00:00:00Z", 0),
+    ] {
+        assert_eq!(found(query).await.len(), expected, "{query}");
+    }
+    let id = found("").await[0]["id"].as_str().unwrap().to_owned();
+    let discard = |body: Value| {
+        let uri = format!("/dead-letters/{id}/discard");
+        world.request(test::TestRequest::post().uri(&uri).set_json(body))
+    };
+    assert_eq!(discard(serde_json::json!({})).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(discard(serde_json::json!({"reason": ""})).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(discard(serde_json::json!({"reason": "a test device"})).await.0, StatusCode::OK);
+    assert_eq!(discard(serde_json::json!({"reason": "twice"})).await.0, StatusCode::CONFLICT);
+    let discarded = &found("state=all").await[0];
+    assert_eq!(
+        (&discarded["state"], &discarded["discarded"]),
+        (&"discarded".into(), &"a test device".into())
+    );
+    // What fails once more is open again.
+    world.deliver(dead(Some("422"))).await;
+    let again = &found("").await[0];
+    assert_eq!((&again["state"], &again["discarded"]), (&"open".into(), &Value::Null));
+}
+
+#[actix_web::test]
 async fn what_is_asked_wrongly_gets_a_problem() {
     let Some(world) = World::start().await else { return };
     for (path, expected) in [
         ("/dead-letters?limit=many", StatusCode::BAD_REQUEST),
         ("/dead-letters?cause=bad", StatusCode::BAD_REQUEST),
+        ("/dead-letters?from=yesterday", StatusCode::BAD_REQUEST),
         ("/dead-letters/7", StatusCode::NOT_FOUND),
         ("/dead-letters/00000000-0000-0000-0000-000000000000", StatusCode::NOT_FOUND),
     ] {

@@ -189,7 +189,9 @@ impl World {
     /// The event of the only dead letter, as `dead-letter` sends it back.
     async fn sent_back(&self) -> Event {
         let client = self.database.client().await.unwrap();
-        let all = dead_letters::list(&client, Filter { resolved_too: true, cause: None }, 10).await.unwrap();
+        let all = dead_letters::list(&client, &Filter { resolved_too: true, ..Filter::default() }, 10)
+            .await
+            .unwrap();
         let [listed] = all.as_slice() else { panic!("not one dead letter but {all:?}") };
         let dead_letter = dead_letters::get(&client, listed.id).await.unwrap().unwrap();
         dead_letters::mark_sent(&client, &dead_letter, now()).await.unwrap();

@@ -187,7 +187,7 @@ async fn questions(stages: &Stages, size: u32) {
         let sql = "select metric, value from last_readings where source = 'fleet' and device = $1";
         assert!(client.query(sql, &[&device]).await.unwrap().len() >= 2);
     }
-    dead_letters::list(&client, Filter::default(), 100).await.unwrap();
+    dead_letters::list(&client, &Filter::default(), 100).await.unwrap();
     let transaction = Transaction::begin(&mut client).await.unwrap();
     heartbeats::settle(&transaction, &[now], &[]).await.unwrap();
     alerts::newest_heartbeat(&transaction).await.unwrap();

@@ -15,9 +15,9 @@ const MANY: i64 = 100_000_000;
 /// $1 moments of a thousand streams within June.
 const FILL: &str = "
     insert into moment (stream_id, observed_at, received_at, receipt_id, \"values\")
-    select n % 1000 + 1, '2026-06-01Z'::timestamptz + (n / 1000) * interval '200 ms', '2026-06-01Z', '00000000-0000-0000-0000-000000000000',
+    select n::integer % 1000 + 1, '2026-06-01Z'::timestamptz + (n / 1000) * interval '200 ms', '2026-06-01Z', '00000000-0000-0000-0000-000000000000',
            '{1,2,3,4,5,6,7,8,9,10}'
-    from generate_series(0, $1 - 1) n";
+    from generate_series(0, $1::bigint - 1) n";
 
 #[tokio::test]
 async fn a_month_is_dropped_whatever_it_holds() {
@@ -28,7 +28,10 @@ async fn a_month_is_dropped_whatever_it_holds() {
     let client = database.connect().await;
     client.batch_execute("select make_partition('moment', '2026-06-01')").await.unwrap();
     let statement = client.prepare(FILL).await.unwrap();
-    assert_eq!(client.execute(&statement, &[&(readings / 10)]).await.unwrap(), (readings / 10).unsigned_abs());
+    assert_eq!(
+        client.execute(&statement, &[&(readings / 10)]).await.unwrap(),
+        (readings / 10).unsigned_abs()
+    );
     client.batch_execute("analyze moment").await.unwrap();
     let step = Step::Readings { month: date(2026, 6, 1) };
     let mut pooled = Database::new(&settings).client().await.unwrap();

@@ -118,10 +118,10 @@ impl DatabaseReport {
             }
             Err(error) => return Err(error),
         };
-        let filter = |cause| Filter { resolved_too: false, cause: Some(cause) };
+        let filter = |cause| Filter { cause: Some(cause), ..Filter::default() };
         let mut waiting = 0;
         for cause in [Cause::Rejected, Cause::Malformed] {
-            let listed = dead_letters::list(&client, filter(cause), MOST).await?;
+            let listed = dead_letters::list(&client, &filter(cause), MOST).await?;
             waiting += listed.iter().filter(|one| one.state() == State::Open).count();
         }
         let now = Clock::system().now();

@@ -53,13 +53,30 @@ pub struct DeadProblem {
     pub reason: String,
 }
 
-/// Which dead letters.
-#[derive(Debug, Clone, Copy, Default)]
+/// Which dead letters; what is absent selects all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Filter {
     /// Those too that are resolved.
+    #[serde(default, skip_serializing)]
     pub resolved_too: bool,
     /// Only those of this cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// Of the events of this source: its name, or what its events call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Of this device, as far as the payload is of one, or a problem is at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Whose reason, or that of a problem, contains this, in whatever case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Which failed last at or after this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Which failed last before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// A dead letter with its history.
@@ -79,8 +96,10 @@ pub struct StoredDeadLetter {
     pub replayed_at: Option<Timestamp>,
     /// Whether it is on its way since then: neither stored nor failed again.
     pub sent_back: bool,
-    /// When it came to what it was kept for.
+    /// When it came to what it was kept for, or was discarded.
     pub resolved_at: Option<Timestamp>,
+    /// Why a person discarded it.
+    pub discarded: Option<String>,
 }
 
 /// An event that was sent back, as the dead letter that it was.
@@ -220,6 +239,7 @@ impl StoredDeadLetter {
     /// Where it stands.
     pub const fn state(&self) -> State {
         match (self.resolved_at, self.sent_back) {
+            (Some(_), _) if self.discarded.is_some() => State::Discarded,
             (Some(_), _) => State::Resolved,
             (None, true) => State::SentBack,
             (None, false) => State::Open,
@@ -258,6 +278,7 @@ impl StoredDeadLetter {
             replayed_at: row.try_get("replayed_at")?,
             sent_back: row.try_get("sent_back")?,
             resolved_at: row.try_get("resolved_at")?,
+            discarded: row.try_get("discarded")?,
         })
     }
 }

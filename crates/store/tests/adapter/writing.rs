@@ -256,7 +256,7 @@ async fn a_list_of_dead_letters_shows_the_first_problem_and_one_of_them_all() {
     payload.dead_letter = Some(dead_letter.clone());
     world.writer.write(payload).await.unwrap();
     let client = world.database.client().await.unwrap();
-    let listed = dead_letters::list(&client, Filter::default(), 10).await.unwrap();
+    let listed = dead_letters::list(&client, &Filter::default(), 10).await.unwrap();
     let [shown] = &listed[..] else { panic!("{listed:?}") };
     assert_eq!((&shown.dead_letter.problems[..], &shown.dead_letter.event.data), (&[problem(1)][..], &None));
     let whole = dead_letters::get(&client, shown.id).await.unwrap().unwrap();

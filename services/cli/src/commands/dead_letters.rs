@@ -1,6 +1,8 @@
 //! `freshet dead-letters`.
 
 mod dead_letter;
+mod discard;
+mod filter;
 mod list;
 mod remote;
 mod replay;
@@ -35,17 +37,21 @@ pub enum Command {
     /// `freshet dead-letters replay`.
     #[command(about = "Send the original event back to the Broker")]
     Replay(replay::Args),
+    /// `freshet dead-letters discard`.
+    #[command(about = "Resolve a dead letter by losing what it holds, and say why")]
+    Discard(discard::Args),
 }
 
 /// Does what the command line says.
 ///
 /// # Errors
 /// Where the database or the Broker cannot be asked.
-pub async fn run(command: Command, format: Format) -> Result<Done, Failure> {
+pub async fn run(command: &Command, format: Format) -> Result<Done, Failure> {
     match command {
-        Command::List(args) => list::run(&args, format).await,
-        Command::Show(args) => show::run(&args, format).await,
-        Command::Replay(args) => replay::run(&args, format).await,
+        Command::List(args) => list::run(args, format).await,
+        Command::Show(args) => show::run(args, format).await,
+        Command::Replay(args) => replay::run(args, format).await,
+        Command::Discard(args) => discard::run(args, format).await,
     }
 }
 
@@ -67,6 +73,8 @@ struct Line {
     replays: i32,
     replayed_at: Option<Timestamp>,
     resolved_at: Option<Timestamp>,
+    #[serde(default)]
+    discarded: Option<String>,
 }
 
 impl Line {
@@ -88,6 +96,7 @@ impl Line {
             replays: stored.replays,
             replayed_at: stored.replayed_at,
             resolved_at: stored.resolved_at,
+            discarded: stored.discarded.clone(),
         }
     }
 }
@@ -126,10 +135,14 @@ impl DeadLetterStore {
     }
 
     /// Up to `limit` of them, the one that failed last first.
-    async fn list(&self, filter: Filter, limit: u16) -> Result<Vec<Line>, Failure> {
+    async fn list(&self, filter: &Filter, limit: u16) -> Result<Vec<Line>, Failure> {
         match self {
             Self::Stage(remote) => remote.list(filter, limit).await,
-            Self::Database(client) => Ok(listed(client, filter, limit).await?.iter().map(Line::of).collect()),
+            Self::Database(client) => {
+                let listed = dead_letters::list(&**client, filter, limit).await;
+                let listed = listed.map_err(|error| database::failed(&error.into()))?;
+                Ok(listed.iter().map(Line::of).collect())
+            }
         }
     }
 
@@ -149,11 +162,6 @@ async fn stored(client: &Client, id: Uuid) -> Result<StoredDeadLetter, Failure> 
         Failure::new(format!("there is no dead letter {id}"))
             .hint("`freshet dead-letters list --all` lists them")
     })
-}
-
-/// Up to `limit` dead letters.
-async fn listed(client: &Client, filter: Filter, limit: u16) -> Result<Vec<StoredDeadLetter>, Failure> {
-    dead_letters::list(client, filter, limit).await.map_err(|error| database::failed(&error.into()))
 }
 
 /// The cause that `--cause` names.

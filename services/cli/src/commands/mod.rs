@@ -78,7 +78,7 @@ enum Command {
     Alerts(alerts::Args),
     /// Look at what could not be taken, and send it back
     #[command(subcommand)]
-    DeadLetters(dead_letters::Command),
+    DeadLetters(Box<dead_letters::Command>),
     /// Try out a source of the pipeline file
     #[command(subcommand)]
     Source(source::Command),
@@ -122,7 +122,7 @@ impl Cli {
             Command::Readings(args) => readings::run(&args, self.output).await,
             Command::Receipts(command) => receipts::run(&command, self.output).await,
             Command::Alerts(args) => alerts::run(&args, self.output).await,
-            Command::DeadLetters(command) => dead_letters::run(command, self.output).await,
+            Command::DeadLetters(command) => dead_letters::run(&command, self.output).await,
             Command::Source(command) => source::run(&command, self.output).await,
             Command::Topic(command) => topic::run(&command, self.output).await,
             Command::Receiver(command) => receiver::run(command, self.output).await,

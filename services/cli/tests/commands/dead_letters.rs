@@ -77,3 +77,99 @@ async fn an_unknown_id_says_where_to_look() {
     assert_eq!(run.status, 1);
     assert!(run.stderr.contains("`freshet dead-letters list --all`"), "{}", run.stderr);
 }
+
+/// Dead letters of two devices beside the one of [`database`]: of one its value is stored already, of the other another one.
+const OTHERS: &str = r#"
+    insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, data, first_at, last_at)
+    select gen_random_uuid(), '/sources/yard', name, 'dev.freshet.payload.received.v1', 'transform', 'unavailable', 'the Database is away',
+           jsonb_build_object('specversion', '1.0', 'id', name, 'source', '/sources/yard', 'type', 'dev.freshet.payload.received.v1',
+                              'time', '2026-03-01T12:00:00Z', 'partitionkey', name, 'datacontenttype', 'application/http'),
+           convert_to(e'POST /hooks/yard HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{"device": "' || name
+                      || '", "time": "2026-03-01T11:00:00Z", "temperature": 21.5, "humidity": 40}', 'UTF8'),
+           '2026-03-02T12:00Z', '2026-03-02T12:00Z'
+    from unnest('{a,b,c}'::text[]) name;
+    insert into device (source, name, first_seen_at, last_seen_at)
+    select 'yard', name, '2026-03-01Z', '2026-03-01Z' from unnest('{a,b}'::text[]) name;
+    with added as (insert into stream (device_id, channel) select id, '' from device where source = 'yard' returning id),
+         measured as (insert into metric select id, 0, 'temperature', case when id = min(id) over () then 'Cel' else 'K' end, 'number' from added)
+    insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
+    select id, '2026-03-01T11:00Z', '2026-03-01T11:00Z', gen_random_uuid(), '{20}' from added;
+"#;
+
+const PIPELINE: &str =
+    "sources: {yard: {format: json, units: {temperature: Cel}}, greenhouse: {format: json}}";
+
+#[tokio::test]
+async fn a_dry_run_shows_what_a_replay_would_change_and_sends_nothing() {
+    let Some(database) = database().await else { return };
+    database.connect().await.batch_execute(OTHERS).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    std::fs::write(&file, PIPELINE).unwrap();
+    let variables = [("DATABASE_URL", database.url()), ("FRESHET_PIPELINE", file.to_str().unwrap())];
+    let args = ["dead-letters", "replay", "--all", "--source", "yard", "--dry-run", "-o", "json"];
+    let run = freshet_with(&args, &variables);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let lines: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let mut found: Vec<_> = lines
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            let text = |member: &str| line[member].as_str().unwrap_or("-").to_owned();
+            [text("device"), text("metric"), text("change"), text("before")].join(" ")
+        })
+        .collect();
+    found.sort();
+    let humidity = if found[0].contains("relative_humidity") { "relative_humidity" } else { "humidity" };
+    let expected = [
+        format!("a {humidity} new -"),
+        "a temperature changed 20 Cel".to_owned(),
+        format!("b {humidity} new -"),
+        "b temperature unit 20 K".to_owned(),
+        format!("c {humidity} new_device -"),
+        "c temperature new_device -".to_owned(),
+    ];
+    assert_eq!(found, expected);
+    assert!(run.stderr.contains("new device 2, new 2, other unit 1, changed 1"), "{}", run.stderr);
+    let bad = freshet_with(&["dead-letters", "replay", ID, "--dry-run"], &variables);
+    assert_eq!(bad.status, 1, "what makes no sense still makes none: {}", bad.stdout);
+    let replays = "select count(*) from dead_letter where replays > 0";
+    assert_eq!(database.connect().await.query_one(replays, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+#[tokio::test]
+async fn what_is_chosen_is_discarded_with_a_reason_and_nothing_else() {
+    let Some(database) = database().await else { return };
+    database.connect().await.batch_execute(OTHERS).await.unwrap();
+    let variables = [("DATABASE_URL", database.url())];
+    let listed = |more: &[&str]| {
+        let run = freshet_with(&[&["dead-letters", "list", "-o", "json"], more].concat(), &variables);
+        let list: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        list.as_array().unwrap().clone()
+    };
+    for (filter, expected) in [
+        (&["--source", "yard"][..], 3),
+        (&["--source", "/sources/yard"], 3),
+        (&["--device", "b"], 1),
+        (&["--device", "temperature"], 1),
+        (&["--reason", "database is"], 3),
+        (&["--reason", "found a text"], 1),
+        (&["--from", "2026-03-02"], 3),
+        (&["--until", "2026-03-02"], 1),
+        (&["--cause", "rejected", "--source", "yard"], 0),
+    ] {
+        assert_eq!(listed(filter).len(), expected, "{filter:?}");
+    }
+    let discard = |more: &[&str]| freshet_with(&[&["dead-letters", "discard"], more].concat(), &variables);
+    assert_eq!(discard(&["--all", "--device", "b"]).status, 2, "it says why");
+    assert_eq!(discard(&[ID, "--device", "b", "--because", "no"]).status, 1);
+    let run = discard(&["--all", "--device", "b", "--because", "a test device"]);
+    assert_eq!((run.status, listed(&[]).len()), (0, 3), "{}", run.stderr);
+    let all = listed(&["--all", "--device", "b"]);
+    assert_eq!((&all[0]["state"], &all[0]["discarded"]), (&"discarded".into(), &"a test device".into()));
+    let id = all[0]["id"].as_str().unwrap().to_owned();
+    let again = discard(&[&id, "--because", "twice"]);
+    assert_eq!(again.status, 1);
+    assert!(again.stdout.contains("no open dead letter"), "{}", again.stdout);
+}

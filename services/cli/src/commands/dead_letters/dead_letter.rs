@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use cloudevents::Event;
+use event_model::cloudevent::EventError;
 use serde_json::{Map, Value};
-use store::dead_letters::StoredDeadLetter;
+use store::dead_letters::{DeadEvent, StoredDeadLetter};
 
 use super::Line;
 
@@ -24,6 +26,21 @@ impl WholeDeadLetter {
         let line = Line::of(&stored);
         let event = stored.dead_letter.event;
         Self { line, attributes: event.attributes, data: event.data.unwrap_or_default() }
+    }
+
+    /// The event.
+    ///
+    /// # Errors
+    /// [`EventError`] where its attributes are those of no valid event.
+    pub(super) fn to_event(&self) -> Result<Event, EventError> {
+        let event = DeadEvent {
+            source: self.line.source.clone(),
+            id: self.line.event_id.clone(),
+            event_type: self.line.event_type.clone(),
+            attributes: self.attributes.clone(),
+            data: Some(self.data.clone()),
+        };
+        event.to_event()
     }
 
     /// As the stage answers `GET /dead-letters/{id}`; `None` where that is not what it should be.

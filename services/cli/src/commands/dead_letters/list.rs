@@ -1,7 +1,5 @@
 //! `freshet dead-letters list`.
 
-use store::dead_letters::{Cause, Filter};
-
 use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::output::{self, Format};
@@ -10,6 +8,7 @@ use crate::words;
 use runtime::Failure;
 
 use super::DeadLetterStore;
+use super::filter::FilterArgs;
 
 /// What `freshet dead-letters list` is given.
 #[derive(Debug, clap::Args)]
@@ -18,12 +17,11 @@ pub struct Args {
     cluster: ClusterArgs,
     #[command(flatten)]
     state: StateDirectory,
-    /// Also those that are resolved
+    /// Also those that are resolved or discarded
     #[arg(long)]
     all: bool,
-    /// Only of this cause: rejected, unavailable or malformed
-    #[arg(long, value_parser = super::cause)]
-    cause: Option<Cause>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// How many at most, up to 1000
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
@@ -31,8 +29,8 @@ pub struct Args {
 
 /// Prints the list.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let filter = Filter { resolved_too: args.all, cause: args.cause };
-    let lines = DeadLetterStore::open(&args.cluster, &args.state).await?.list(filter, args.limit).await?;
+    let filter = args.filter.filter(args.all);
+    let lines = DeadLetterStore::open(&args.cluster, &args.state).await?.list(&filter, args.limit).await?;
     output::rows(format, &lines)?;
     words::say_if_cut(lines.len(), u32::from(args.limit));
     Ok(Done::Well)

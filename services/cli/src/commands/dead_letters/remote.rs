@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::CONTENT_TYPE;
 use runtime::ClientOptions;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::dead_letters::Filter;
 use uuid::Uuid;
 
@@ -41,31 +43,53 @@ impl Remote {
     }
 
     /// What it has.
-    pub(super) async fn list(&self, filter: Filter, limit: u16) -> Result<Vec<Line>, Failure> {
+    pub(super) async fn list(&self, filter: &Filter, limit: u16) -> Result<Vec<Line>, Failure> {
         let state = if filter.resolved_too { "all" } else { "open" };
-        let cause = filter.cause.map(|cause| format!("&cause={}", cause.as_str())).unwrap_or_default();
-        let answer = self.ask(reqwest::Method::GET, &format!("?state={state}&limit={limit}{cause}")).await?;
+        let mut query = format!("?state={state}&limit={limit}");
+        if let Ok(Value::Object(members)) = serde_json::to_value(filter) {
+            for (name, value) in &members {
+                let value = utf8_percent_encode(value.as_str().unwrap_or_default(), NON_ALPHANUMERIC);
+                query = format!("{query}&{name}={value}");
+            }
+        }
+        let answer = self.ask((reqwest::Method::GET, &query), None).await?;
         let listed: Listed = serde_json::from_value(answer).map_err(|_| strange())?;
         Ok(listed.dead_letters)
     }
 
     /// One of them.
     pub(super) async fn get(&self, id: Uuid) -> Result<WholeDeadLetter, Failure> {
-        let answer = self.ask(reqwest::Method::GET, &format!("/{id}")).await?;
+        let answer = self.ask((reqwest::Method::GET, &format!("/{id}")), None).await?;
         WholeDeadLetter::from_json(&answer).ok_or_else(strange)
     }
 
     /// Lets it send one back; the reason where it did not.
     pub(super) async fn replay(&self, id: Uuid) -> Result<(), String> {
-        match self.ask(reqwest::Method::POST, &format!("/{id}/replay")).await {
+        match self.ask((reqwest::Method::POST, &format!("/{id}/replay")), None).await {
             Ok(_) => Ok(()),
             Err(failure) => Err(failure.message().to_owned()),
         }
     }
 
-    async fn ask(&self, method: reqwest::Method, rest: &str) -> Result<Value, Failure> {
+    /// Lets it discard one; the reason where it did not.
+    pub(super) async fn discard(&self, id: Uuid, because: &str) -> Result<(), String> {
+        let (rest, body) = (format!("/{id}/discard"), json!({ "reason": because }));
+        match self.ask((reqwest::Method::POST, &rest), Some(&body)).await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.message().to_owned()),
+        }
+    }
+
+    async fn ask(
+        &self,
+        (method, rest): (reqwest::Method, &str),
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let url = format!("{}dead-letters{rest}", self.route.url());
         let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
         for (name, value) in &self.route.headers {
             request = request.header(name, value);
         }

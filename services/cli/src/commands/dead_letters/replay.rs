@@ -1,18 +1,24 @@
 //! `freshet dead-letters replay`.
 
+use std::time::Duration;
+
 use event_model::cloudevent;
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
 use store::Client;
-use store::dead_letters::{self, Cause, Filter, State, StoredDeadLetter};
+use store::dead_letters::{self, StoredDeadLetter};
+use tokio::time::{Interval, interval};
 use uuid::Uuid;
 
-use super::remote::Remote;
+use super::DeadLetterStore;
+use super::filter::Chosen;
 use crate::broker::Broker;
 use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::database;
+use crate::difference::{self, Given, Line};
 use crate::output::{self, Format, Row};
+use crate::pipeline_file::PipelineFile;
 use crate::send::run::reason_of;
 use crate::state_directory::StateDirectory;
 use crate::words;
@@ -21,26 +27,24 @@ use runtime::Failure;
 /// What `freshet dead-letters replay` is given.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The ids, as `freshet dead-letters list` prints them
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
-    ids: Vec<Uuid>,
-    /// All that are open
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Only print what would be stored, beside what is where a database is at hand
     #[arg(long)]
-    all: bool,
-    /// With --all: only of this cause: rejected, unavailable or malformed
-    #[arg(long, requires = "all", value_parser = super::cause)]
-    cause: Option<Cause>,
+    dry_run: bool,
+    /// How many a second at most
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: Option<u32>,
     /// The Broker's ingress; that of a running `freshet up` if not given
     #[arg(long, value_name = "URL", env = "FRESHET_BROKER")]
     broker: Option<Broker>,
+    #[command(flatten)]
+    pipeline: PipelineFile,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
     state: StateDirectory,
 }
-
-/// How many `--all` sends at most; what is left is sent by the next run.
-const BATCH: u16 = 1000;
 
 /// What became of one replay.
 #[derive(Debug, Serialize)]
@@ -52,65 +56,97 @@ struct Answer {
 
 /// Sends them one after another; one that is not taken stays as it is.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let answers = if args.cluster.is_given() { by_stage(args).await? } else { by_hand(args).await? };
+    let store = DeadLetterStore::open(&args.cluster, &args.state).await?;
+    let ids = args.chosen.ids(&store).await?;
+    if args.dry_run {
+        return dry_run(args, &store, &ids, format).await;
+    }
+    let by_hand = match &store {
+        DeadLetterStore::Stage(_) => None,
+        DeadLetterStore::Database(_) => Some(ByHand::new(args)?),
+    };
+    let mut pace = Pace::of(args.rate);
+    let mut answers = Vec::with_capacity(ids.len());
+    for id in ids {
+        pace.next().await;
+        let refused = match (&store, &by_hand) {
+            // The stage on the cluster sends, and records what it sent.
+            (DeadLetterStore::Stage(stage), _) => stage.replay(id).await.err(),
+            (DeadLetterStore::Database(client), Some(by_hand)) => by_hand.replay(client, id).await?,
+            (DeadLetterStore::Database(_), None) => continue,
+        };
+        answers.push(Answer { id, sent: refused.is_none(), reason: refused.unwrap_or_default() });
+    }
     output::rows(format, &answers)?;
     let sent = answers.iter().filter(|answer| answer.sent).count();
     eprintln!("{sent} of {} sent back", answers.len());
     Ok(if sent == answers.len() { Done::Well } else { Done::Badly })
 }
 
-/// The stage on the cluster sends, and records what it sent.
-async fn by_stage(args: &Args) -> Result<Vec<Answer>, Failure> {
-    let stage = Remote::open(&args.cluster).await?;
-    let mut ids = args.ids.clone();
-    if args.all {
-        let filter = Filter { resolved_too: false, cause: args.cause };
-        // The oldest first: the order in which they came.
-        let lines = stage.list(filter, BATCH).await?;
-        ids = lines.iter().rev().filter(|line| line.state == State::Open).map(|line| line.id).collect();
-    }
-    let mut answers = Vec::with_capacity(ids.len());
+/// What the replays would change, a line a reading.
+async fn dry_run(
+    args: &Args,
+    store: &DeadLetterStore,
+    ids: &[Uuid],
+    format: Format,
+) -> Result<Done, Failure> {
+    let pipeline = args.pipeline.load()?;
+    let mut lines = Vec::new();
     for id in ids {
-        let refused = stage.replay(id).await.err();
-        answers.push(Answer { id, sent: refused.is_none(), reason: refused.unwrap_or_default() });
+        let dead_letter = store.get(*id).await?;
+        let event =
+            dead_letter.to_event().map_err(|error| Failure::because("it is no valid event", &error))?;
+        let client = match store {
+            DeadLetterStore::Database(client) => Some(&**client),
+            DeadLetterStore::Stage(_) => None,
+        };
+        let given = Given::of_event(event, &pipeline, Clock::system().now());
+        lines.extend(difference::of(client, &given, &id.to_string()).await?);
     }
-    Ok(answers)
+    output::rows(format, &lines)?;
+    eprintln!("{}", difference::summary(&lines));
+    Ok(if lines.iter().any(Line::is_problem) { Done::Badly } else { Done::Well })
+}
+
+/// No more than so many a second.
+struct Pace(Option<Interval>);
+
+impl Pace {
+    fn of(rate: Option<u32>) -> Self {
+        Self(rate.map(|rate| interval(Duration::from_secs(1) / rate)))
+    }
+
+    async fn next(&mut self) {
+        if let Some(interval) = &mut self.0 {
+            interval.tick().await;
+        }
+    }
 }
 
 /// This command sends to the Broker, and records what it sent.
-async fn by_hand(args: &Args) -> Result<Vec<Answer>, Failure> {
-    let broker = args.broker.clone().unwrap_or_default().url(&args.state)?;
-    let client = database::client(&args.state).await?;
-    let http = runtime::http_client(&ClientOptions::default())
-        .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
-    let mut answers = Vec::new();
-    for id in chosen(args, &client).await? {
-        let stored = super::stored(&client, id).await?;
-        let refused = send(&http, &broker, &stored).await.err();
-        if refused.is_none() {
-            dead_letters::mark_sent(&client, &stored, Clock::system().now())
-                .await
-                .map_err(|error| database::failed(&error.into()))?;
-        }
-        answers.push(Answer { id: stored.id, sent: refused.is_none(), reason: refused.unwrap_or_default() });
-    }
-    Ok(answers)
+struct ByHand {
+    http: reqwest::Client,
+    broker: reqwest::Url,
 }
 
-/// The dead letters to send, all of them known before the first is sent.
-async fn chosen(args: &Args, client: &Client) -> Result<Vec<Uuid>, Failure> {
-    if !args.all {
-        return Ok(args.ids.clone());
+impl ByHand {
+    fn new(args: &Args) -> Result<Self, Failure> {
+        let broker = args.broker.clone().unwrap_or_default().url(&args.state)?;
+        let http = runtime::http_client(&ClientOptions::default())
+            .map_err(|error| Failure::because("no HTTP client can be built", &error))?;
+        Ok(Self { http, broker })
     }
-    let filter = Filter { resolved_too: false, cause: args.cause };
-    let dead_letters = super::listed(client, filter, BATCH).await?;
-    // The oldest first: the order in which they came.
-    Ok(dead_letters
-        .iter()
-        .rev()
-        .filter(|stored| stored.state() == State::Open)
-        .map(|stored| stored.id)
-        .collect())
+
+    /// The reason where it is not taken.
+    async fn replay(&self, client: &Client, id: Uuid) -> Result<Option<String>, Failure> {
+        let stored = super::stored(client, id).await?;
+        let refused = send(&self.http, &self.broker, &stored).await.err();
+        if refused.is_none() {
+            let marked = dead_letters::mark_sent(client, &stored, Clock::system().now()).await;
+            marked.map_err(|error| database::failed(&error.into()))?;
+        }
+        Ok(refused)
+    }
 }
 
 /// Posts the event as it was, in binary mode; the reason where the Broker did not take it.

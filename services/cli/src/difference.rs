@@ -1,0 +1,269 @@
+//! What a payload would change if it were stored now, by the pipeline of now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cloudevents::Event;
+use event_model::{Name, Quality, Reading, Sample, Value};
+use jiff::Timestamp;
+use payload::{Accepted, Carried};
+use pipeline_config::Pipeline;
+use serde::Serialize;
+use store::queries::{self, StoredValue, ValueKey};
+use store::{Client, StoreError, floors};
+
+use crate::database;
+use crate::output::Row;
+use runtime::Failure;
+
+/// What a payload comes to.
+#[derive(Debug)]
+pub struct Given {
+    source: String,
+    received_at: Timestamp,
+    samples: Vec<Sample>,
+    /// Each a place and a reason.
+    problems: Vec<(String, String)>,
+}
+
+impl Given {
+    /// What an event comes to that is delivered at `now`.
+    pub fn of_event(event: Event, pipeline: &Pipeline, now: Timestamp) -> Self {
+        let carried = Carried::new(event);
+        match Accepted::of_event(&carried, pipeline, now) {
+            Ok(accepted) => Self {
+                source: accepted.origin.name.to_owned(),
+                received_at: accepted.received_at,
+                problems: accepted
+                    .decoded
+                    .problems
+                    .iter()
+                    .map(|problem| (problem.place.clone(), problem.reason.clone()))
+                    .collect(),
+                samples: accepted.decoded.samples,
+            },
+            Err(refusal) => Self {
+                source: String::new(),
+                received_at: now,
+                samples: Vec::new(),
+                problems: vec![(String::new(), refusal.to_string())],
+            },
+        }
+    }
+
+    fn readings(&self) -> impl Iterator<Item = (&Sample, &Reading)> {
+        self.samples.iter().flat_map(|sample| sample.readings.iter().map(move |reading| (sample, reading)))
+    }
+}
+
+/// What becomes of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It makes no sense, and is not stored.
+    Problem,
+    /// It lies below the floor of its source, and is not stored.
+    Expired,
+    /// It is stored, and begins a device.
+    NewDevice,
+    /// It is stored.
+    New,
+    /// It is stored beside what was said of the moment in another unit.
+    Unit,
+    /// It takes the place of another value.
+    Changed,
+    /// It is stored already.
+    Same,
+    /// What came later says something else, and stays.
+    Superseded,
+    /// It is stored; nobody has looked at what is there.
+    Unseen,
+}
+
+impl Change {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Expired => "expired",
+            Self::NewDevice => "new device",
+            Self::New => "new",
+            Self::Unit => "other unit",
+            Self::Changed => "changed",
+            Self::Same => "same",
+            Self::Superseded => "superseded",
+            Self::Unseen => "stored",
+        }
+    }
+}
+
+/// A reading, or a problem.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// What it is of.
+    id: String,
+    change: Change,
+    device: Name,
+    channel: Name,
+    /// The metric, or where the problem is.
+    metric: String,
+    observed_at: Option<Timestamp>,
+    before: Option<String>,
+    /// The value, or the problem.
+    after: String,
+}
+
+impl Line {
+    /// Whether it is not stored because it makes no sense.
+    pub fn is_problem(&self) -> bool {
+        self.change == Change::Problem
+    }
+}
+
+/// What `given`, which is of `id`, would change of what the database holds.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn of(client: Option<&Client>, given: &Given, id: &str) -> Result<Vec<Line>, Failure> {
+    let problem = |(place, reason): &(String, String)| Line {
+        id: id.to_owned(),
+        change: Change::Problem,
+        device: Name::default(),
+        channel: Name::default(),
+        metric: place.clone(),
+        observed_at: None,
+        before: None,
+        after: reason.clone(),
+    };
+    let mut lines: Vec<Line> = given.problems.iter().map(problem).collect();
+    let stored = match client {
+        Some(client) => Some(Stored::of(client, given).await.map_err(|error| database::failed(&error))?),
+        None => None,
+    };
+    for (number, (sample, reading)) in given.readings().enumerate() {
+        let (change, before) = match &stored {
+            Some(stored) => stored.change(given, number, (sample, reading)),
+            None => (Change::Unseen, None),
+        };
+        lines.push(Line {
+            id: id.to_owned(),
+            change,
+            device: sample.device.clone(),
+            channel: sample.channel.clone(),
+            metric: reading.metric.to_string(),
+            observed_at: Some(sample.observed_at),
+            before: before.map(|value| {
+                shown(value.value, value.text.as_deref(), value.unit.as_deref(), &value.quality)
+            }),
+            after: after(reading),
+        });
+    }
+    Ok(lines)
+}
+
+/// What is there of a payload's readings.
+struct Stored {
+    devices: BTreeSet<String>,
+    floor: Option<Timestamp>,
+    /// By the reading's number.
+    values: BTreeMap<usize, Vec<StoredValue>>,
+}
+
+impl Stored {
+    async fn of(client: &Client, given: &Given) -> Result<Self, StoreError> {
+        let keys: Vec<ValueKey<'_>> = given
+            .readings()
+            .map(|(sample, reading)| ValueKey {
+                device: &sample.device,
+                channel: &sample.channel,
+                metric: &reading.metric,
+                observed_at: sample.observed_at,
+            })
+            .collect();
+        let floors = floors::all(client).await?;
+        let floor = |source: &str| floors.get(source).map(|(at, _)| *at);
+        Ok(Self {
+            devices: queries::devices_of(client, &given.source, &keys).await?,
+            floor: floor(&given.source).max(floor("")),
+            values: queries::stored_values(client, &given.source, &keys).await?,
+        })
+    }
+
+    fn change(
+        &self,
+        given: &Given,
+        number: usize,
+        (sample, reading): (&Sample, &Reading),
+    ) -> (Change, Option<&StoredValue>) {
+        let values = self.values.get(&number).map_or(&[][..], Vec::as_slice);
+        let unit = reading.unit.as_deref();
+        let of_unit = values.iter().find(|value| value.unit.as_deref() == unit);
+        let change = match of_unit {
+            _ if self.floor.is_some_and(|floor| sample.observed_at < floor) => Change::Expired,
+            Some(value) if says_the_same(value, reading) => Change::Same,
+            Some(value) if value.received_at > given.received_at => Change::Superseded,
+            Some(_) => Change::Changed,
+            None if !self.devices.contains(sample.device.as_str()) => Change::NewDevice,
+            None if values.is_empty() => Change::New,
+            None => Change::Unit,
+        };
+        (change, of_unit.or_else(|| values.first()))
+    }
+}
+
+fn says_the_same(stored: &StoredValue, reading: &Reading) -> bool {
+    let value = &reading.value;
+    stored.value == value.as_number()
+        && stored.text == value.as_text()
+        && stored.quality == word(reading.quality)
+}
+
+const fn word(quality: Quality) -> &'static str {
+    match quality {
+        Quality::Good => "good",
+        Quality::Uncertain => "uncertain",
+        Quality::Bad => "bad",
+    }
+}
+
+fn after(reading: &Reading) -> String {
+    let Reading { value, unit, quality, .. } = reading;
+    let text = match value {
+        Value::Number(_) | Value::Flag(_) => None,
+        Value::Text(_) | Value::Bytes(_) => value.as_text(),
+    };
+    shown(value.as_number(), text.as_deref(), unit.as_deref(), word(*quality))
+}
+
+/// `21.5 Cel`, with its quality where that is not good.
+fn shown(number: Option<f64>, text: Option<&str>, unit: Option<&str>, quality: &str) -> String {
+    let value = number.map_or_else(|| text.unwrap_or_default().to_owned(), |number| number.to_string());
+    let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    let quality = if quality == "good" { String::new() } else { format!(" ({quality})") };
+    format!("{value}{unit}{quality}")
+}
+
+/// How many readings come to what.
+pub fn summary(lines: &[Line]) -> String {
+    let mut counts: BTreeMap<Change, usize> = BTreeMap::new();
+    lines.iter().for_each(|line| *counts.entry(line.change).or_default() += 1);
+    let counts: Vec<_> =
+        counts.iter().map(|(change, count)| format!("{} {count}", change.as_str())).collect();
+    if counts.is_empty() { "nothing would be stored".to_owned() } else { counts.join(", ") }
+}
+
+impl Row for Line {
+    const HEADINGS: &'static [&'static str] =
+        &["OF", "CHANGE", "DEVICE", "CHANNEL", "METRIC", "OBSERVED", "BEFORE", "AFTER"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.change.as_str().to_owned(),
+            self.device.to_string(),
+            self.channel.to_string(),
+            self.metric.clone(),
+            self.observed_at.map(|at| at.to_string()).unwrap_or_default(),
+            self.before.clone().unwrap_or_default(),
+            self.after.clone(),
+        ]
+    }
+}
