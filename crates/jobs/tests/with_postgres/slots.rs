@@ -90,19 +90,27 @@ async fn each_slot_has_its_effect_once() {
     let seeds = std::env::var("FRESHET_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20u64);
     for seed in 0..seeds {
         let name: &'static str = Box::leak(format!("seed-{seed}").into_boxed_str());
-        let zone = ["Europe/Berlin", "Europe/London", "Asia/Kolkata", "Australia/Lord_Howe"]
-            [usize::try_from(seed % 4).unwrap()];
-        one_seed(&world, name, &Schedule::new("30 2,14 * * *", zone).unwrap(), seed).await;
+        // Each over the days in which its clocks change, if they do.
+        let (zone, start) = [
+            ("Europe/Berlin", "2026-10-23T00:00:00Z"),
+            ("Europe/London", "2026-03-27T00:00:00Z"),
+            ("America/New_York", "2026-10-30T00:00:00Z"),
+            ("Australia/Lord_Howe", "2026-10-02T00:00:00Z"),
+            ("America/Santiago", "2026-09-04T00:00:00Z"),
+            ("Pacific/Auckland", "2026-09-25T00:00:00Z"),
+            ("Asia/Kolkata", "2026-10-23T00:00:00Z"),
+        ][usize::try_from(seed % 7).unwrap()];
+        let schedule = Schedule::new("30 0,2,14 * * *", zone).unwrap();
+        one_seed(&world, (name, &schedule), at(start), seed).await;
     }
 }
 
-async fn one_seed(world: &World, name: &'static str, schedule: &Schedule, seed: u64) {
+async fn one_seed(world: &World, (name, schedule): (&'static str, &Schedule), start: Timestamp, seed: u64) {
     let random = Arc::new(Random(AtomicU64::new(seed)));
     let jobs = planned(name, schedule, CatchUp::All);
-    let start = at("2026-10-23T00:00:00Z");
     let clock = Clock::manual(start);
     tick(world, &jobs, start).await;
-    let (mut now, mut ticked, end) = (start, start, at("2026-10-27T00:00:00Z"));
+    let (mut now, mut ticked, end) = (start, start, start + SignedDuration::from_hours(96));
     let open = format!("job_slot where job = '{name}' and slot <= '{end}' and state = 'open'");
     while ticked < end || world.count(&open).await > 0 {
         now += SignedDuration::from_mins(5 + i64::try_from(random.below(240)).unwrap());
