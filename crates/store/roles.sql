@@ -20,7 +20,7 @@ end $$;
 -- in direct mode
 grant select, insert, update on device, stream, metric, moment, receipt_key, evaluation_request, refusal, fallback
     to freshet_ingest;
-grant select on retention_floor to freshet_ingest;
+grant select on retention_floor, pipeline_generation to freshet_ingest;
 grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline, expired), insert
     on receipt to freshet_ingest;
 grant usage on sequence evaluation_token to freshet_ingest;

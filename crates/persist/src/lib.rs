@@ -5,10 +5,12 @@ mod error;
 mod events;
 mod persist;
 mod record;
+mod reread;
 mod topic_record;
 
 pub use batch::Prepared;
 pub use error::PersistError;
 pub use events::Publication;
 pub use persist::{Arrival, Persist, PersistParts};
+pub use reread::read;
 pub use topic_record::{RecordContent, TopicRecord, Unreadable};

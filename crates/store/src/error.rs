@@ -44,6 +44,12 @@ impl StoreError {
         }
     }
 
+    /// Whether it may come to pass when it is tried once more at once (SQLSTATE class 40).
+    pub fn is_rolled_back(&self) -> bool {
+        let class = |code: &SqlState| code.code().starts_with("40");
+        matches!(self, Self::Database(error) if error.code().is_some_and(class))
+    }
+
     /// Whether it is too large to be done at once: a statement took longer than it was given (SQLSTATE 57014), or there are too many
     /// moments.
     pub fn is_too_large(&self) -> bool {

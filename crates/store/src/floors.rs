@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use deadpool_postgres::{Client, GenericClient};
+use futures_util::try_join;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Error;
 
-use crate::{StoreError, Transaction};
+use crate::{StoreError, Transaction, active_pipeline};
 
 /// For how long a writer may rely on the floors that it has read.
 pub const MAX_AGE: SignedDuration = SignedDuration::from_mins(1);
@@ -31,10 +32,11 @@ pub(crate) struct Floors {
     known: Mutex<Option<(Instant, Arc<Known>)>>,
 }
 
-/// The floors as they were read.
+/// The floors as they were read, and beside them the generations of pipelines.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Known {
     by_source: HashMap<String, Timestamp>,
+    generations: HashMap<i64, i32>,
     /// The last moment at which a transaction may begin that relies on them.
     pub(crate) until: Timestamp,
 }
@@ -66,8 +68,9 @@ impl Floors {
     async fn read(&self, client: &Client) -> Result<Known, Error> {
         let sql = "select now(), source, at from (select) one left join retention_floor on true";
         let statement = client.prepare_cached(sql).await?;
-        let rows = client.query(&statement, &[]).await?;
-        let mut known = Known { by_source: HashMap::new(), until: Timestamp::MIN };
+        let (rows, generations) =
+            try_join!(client.query(&statement, &[]), active_pipeline::generations(client))?;
+        let mut known = Known { by_source: HashMap::new(), generations, until: Timestamp::MIN };
         for row in rows {
             let now: Timestamp = row.try_get(0)?;
             known.until = now.saturating_add(self.max_age).unwrap_or(now);
@@ -90,6 +93,11 @@ impl Default for Floors {
 }
 
 impl Known {
+    /// The generation of a pipeline by the first eight bytes of its hash; 0 where it was never put in force.
+    pub(crate) fn generation(&self, pipeline: i64) -> i32 {
+        self.generations.get(&pipeline).copied().unwrap_or_default()
+    }
+
     /// The floor of a source, where it has one.
     pub(crate) fn of(&self, source: &str) -> Option<Timestamp> {
         let floor = |source| self.by_source.get(source).copied();

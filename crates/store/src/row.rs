@@ -26,8 +26,12 @@ pub struct MomentRow {
     pub quality: Option<Vec<Option<i16>>>,
     /// When each value was received; `None` where all came with `receipt_id`.
     pub received_ats: Option<Vec<Option<Timestamp>>>,
-    /// The receipt of each value; `None` where all came with `receipt_id`.
+    /// The receipt of each value; `None` where all came with `receipt_id`. One without a value has emptied the position.
     pub receipt_ids: Option<Vec<Option<Uuid>>>,
+    /// The generation of the mapping that gave the values that came with `receipt_id`; 0 where it is not known.
+    pub generation: i32,
+    /// The generation of each value; `None` where all are of `generation`.
+    pub generations: Option<Vec<Option<i32>>>,
 }
 
 /// What stands at one position.
@@ -36,11 +40,22 @@ struct Cell {
     number: Option<f64>,
     text: Option<String>,
     quality: i16,
-    /// When it was received, and with which payload: what decides between two.
-    origin: (Timestamp, Uuid),
+    origin: Origin,
 }
 
+/// When it was received, by which mapping it was read, and with which payload it came: what decides between two, in this order.
+type Origin = (Timestamp, i32, Uuid);
+
 impl Cell {
+    /// One that says that there is no value.
+    const fn emptied(origin: Origin) -> Self {
+        Self { number: None, text: None, quality: 0, origin }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.number.is_none() && self.text.is_none()
+    }
+
     fn has_the_value_of(&self, other: &Self) -> bool {
         (self.number, &self.text) == (other.number, &other.text)
     }
@@ -64,6 +79,8 @@ impl MomentRow {
             quality: None,
             received_ats: None,
             receipt_ids: None,
+            generation: 0,
+            generations: None,
         }
     }
 
@@ -75,12 +92,16 @@ impl MomentRow {
     /// Puts a reading at its metric's position; what was there before is forgotten.
     pub fn set(&mut self, position: usize, reading: &Reading) {
         let (number, text) = (reading.value.as_number(), reading.value.as_text());
-        let origin = (self.received_at, self.receipt_id);
+        let origin = self.origin();
         self.put(position, Cell { number, text, quality: reading.quality.code(), origin });
     }
 
-    /// Two accounts of the same moment as one. Position by position the one that was received later wins (the
-    /// larger receipt id where they came at once), in whichever order they are merged.
+    const fn origin(&self) -> Origin {
+        (self.received_at, self.generation, self.receipt_id)
+    }
+
+    /// Two accounts of the same moment as one. Position by position the one that was received later wins (that of the later mapping where
+    /// they came at once, and then the larger receipt id), in whichever order they are merged.
     #[must_use]
     pub fn merged_with(&self, other: &Self) -> Self {
         let mut revised_at = self.revised_at.max(other.revised_at);
@@ -123,51 +144,88 @@ impl MomentRow {
             quality: row.try_get(7)?,
             received_ats: row.try_get(8)?,
             receipt_ids: row.try_get(9)?,
+            generation: row.try_get::<_, Option<i32>>(10)?.unwrap_or_default(),
+            generations: row.try_get(11)?,
         })
     }
 
     /// How many values it has.
     pub(crate) fn readings(&self) -> usize {
-        (0..self.width()).filter(|position| self.cell(*position).is_some()).count()
+        (0..self.width()).filter(|position| self.cell(*position).is_some_and(|cell| !cell.is_empty())).count()
     }
 
     fn width(&self) -> usize {
-        self.values.len().max(self.texts.as_ref().map_or(0, Vec::len))
+        let of_texts = self.texts.as_ref().map_or(0, Vec::len);
+        let of_receipts = self.receipt_ids.as_ref().map_or(0, Vec::len);
+        self.values.len().max(of_texts).max(of_receipts)
     }
 
     fn cell(&self, position: usize) -> Option<Cell> {
         let number = self.values.get(position).copied().flatten();
         let text = self.texts.as_ref().and_then(|texts| texts.get(position).cloned().flatten());
-        if number.is_none() && text.is_none() {
+        let receipt_id = self.receipt_ids.as_ref().and_then(|ids| ids.get(position).copied().flatten());
+        // Only what has a receipt of its own was emptied.
+        if number.is_none() && text.is_none() && receipt_id.is_none() {
             return None;
         }
         let quality = self.quality.as_ref().and_then(|codes| codes.get(position).copied().flatten());
         let received_at = self.received_ats.as_ref().and_then(|times| times.get(position).copied().flatten());
-        let receipt_id = self.receipt_ids.as_ref().and_then(|ids| ids.get(position).copied().flatten());
+        let generation = self.generations.as_ref().and_then(|all| all.get(position).copied().flatten());
+        let generation = match (generation, &self.generations) {
+            (None, Some(_)) => 0,
+            (generation, _) => generation.unwrap_or(self.generation),
+        };
         Some(Cell {
             number,
             text,
             quality: quality.unwrap_or(Quality::Good.code()),
-            origin: (received_at.unwrap_or(self.received_at), receipt_id.unwrap_or(self.receipt_id)),
+            origin: (
+                received_at.unwrap_or(self.received_at),
+                generation,
+                receipt_id.unwrap_or(self.receipt_id),
+            ),
         })
     }
 
     /// The row of the same moment with these cells.
     fn of_cells(&self, cells: Vec<Option<Cell>>) -> Self {
         let origins: Vec<_> = cells.iter().map(|cell| cell.as_ref().map(|cell| cell.origin)).collect();
-        let own = (self.received_at, self.receipt_id);
-        let newest = origins.iter().copied().flatten().max().unwrap_or(own);
-        let mut row = Self::new(self.stream_id, self.observed_at, newest.0, newest.1);
-        if origins.iter().flatten().any(|origin| *origin != newest) {
-            row.received_ats = Some(origins.iter().map(|origin| origin.map(|(at, _)| at)).collect());
-            row.receipt_ids = Some(origins.iter().map(|origin| origin.map(|(_, id)| id)).collect());
+        let newest = origins.iter().copied().flatten().max().unwrap_or(self.origin());
+        let mut row = Self::new(self.stream_id, self.observed_at, newest.0, newest.2);
+        row.generation = newest.1;
+        let is_emptied = |cell: &Cell| cell.is_empty();
+        if origins.iter().flatten().any(|origin| *origin != newest) || cells.iter().flatten().any(is_emptied)
+        {
+            row.received_ats = Some(origins.iter().map(|origin| origin.map(|(at, ..)| at)).collect());
+            row.receipt_ids = Some(origins.iter().map(|origin| origin.map(|(.., id)| id)).collect());
+        }
+        if origins.iter().flatten().any(|origin| origin.1 != newest.1) {
+            row.generations =
+                Some(origins.iter().map(|origin| origin.map(|(_, generation, _)| generation)).collect());
         }
         for (position, cell) in cells.into_iter().enumerate() {
-            if let Some(cell) = cell {
+            if let Some(cell) = cell.filter(|cell| !cell.is_empty()) {
                 row.put(position, cell);
             }
         }
         row
+    }
+
+    /// The row without the values that came with a receipt of `receipts` and are not in `kept`, which stay emptied by the account of `origin`;
+    /// whether there was one.
+    pub(crate) fn emptied(&self, receipts: &[Uuid], kept: Option<&Self>, origin: Origin) -> Option<Self> {
+        let mut is_changed = false;
+        let cells = (0..self.width()).map(|position| {
+            let cell = self.cell(position)?;
+            let is_kept = kept.is_some_and(|kept| kept.cell(position).is_some());
+            if cell.is_empty() || is_kept || !receipts.contains(&cell.origin.2) || cell.origin > origin {
+                return Some(cell);
+            }
+            is_changed = true;
+            Some(Cell::emptied(origin))
+        });
+        let cells: Vec<Option<Cell>> = cells.collect();
+        is_changed.then(|| Self { revised_at: self.revised_at.max(Some(origin.0)), ..self.of_cells(cells) })
     }
 
     fn put(&mut self, position: usize, cell: Cell) {
@@ -204,6 +262,10 @@ mod tests {
         let mut row = MomentRow::new(1, at(0), at(received_at), Uuid::from_u128(receipt));
         row.values = values.to_vec();
         row
+    }
+
+    fn by(generation: i32, row: MomentRow) -> MomentRow {
+        MomentRow { generation, ..row }
     }
 
     fn merged_both_ways(a: &MomentRow, b: &MomentRow) -> MomentRow {
@@ -244,6 +306,36 @@ mod tests {
     fn of_two_received_at_once_the_larger_receipt_id_wins() {
         let merged = merged_both_ways(&row(1, 2, &[Some(2.0)]), &row(1, 1, &[Some(1.0)]));
         assert_eq!(merged.values, [Some(2.0)]);
+    }
+
+    #[test]
+    fn of_two_received_at_once_the_later_mapping_wins_and_a_later_receipt_wins_over_both() {
+        let (old, new) = (by(4, row(1, 9, &[Some(1.0), Some(3.0)])), by(5, row(1, 1, &[Some(2.0)])));
+        let merged = merged_both_ways(&old, &new);
+        assert_eq!(merged.values, [Some(2.0), Some(3.0)]);
+        assert_eq!((merged.generation, &merged.generations), (5, &Some(vec![Some(5), Some(4)])));
+        let corrected = merged_both_ways(&merged, &by(4, row(2, 2, &[Some(7.0)])));
+        assert_eq!(corrected.values, [Some(7.0), Some(3.0)]);
+        assert_eq!(merged_both_ways(&corrected, &by(6, row(1, 3, &[Some(8.0)]))).values, corrected.values);
+    }
+
+    #[test]
+    fn what_is_emptied_is_not_filled_again_by_an_older_mapping() {
+        let old = by(4, row(1, 9, &[Some(1.0), Some(3.0)]));
+        let new = by(5, row(1, 1, &[Some(2.0)]));
+        let emptied = old.emptied(&[old.receipt_id], Some(&new), new.origin()).unwrap().merged_with(&new);
+        assert_eq!((&emptied.values[..], emptied.readings()), (&[Some(2.0)][..], 1));
+        assert_eq!(
+            emptied.emptied(&[old.receipt_id], Some(&new), new.origin()),
+            None,
+            "there is nothing left"
+        );
+        let again = merged_both_ways(&emptied, &old);
+        assert!(again.says_the_same_as(&emptied), "{again:?}");
+        let sent_later = merged_both_ways(&emptied, &by(4, row(3, 3, &[None, Some(4.0)])));
+        assert_eq!(sent_later.values, [Some(2.0), Some(4.0)]);
+        // What another payload has said stays.
+        assert_eq!(by(4, row(1, 8, &[Some(1.0)])).emptied(&[old.receipt_id], None, new.origin()), None);
     }
 
     #[test]

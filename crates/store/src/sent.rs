@@ -29,7 +29,7 @@ impl ToSql for Instant {
 
 /// A row of `moment` as it is sent.
 #[derive(Debug, ToSql)]
-#[postgres(name = "moment_row")]
+#[postgres(name = "moment_account")]
 pub(crate) struct SentRow<'a> {
     stream_id: i32,
     observed_at: Instant,
@@ -41,6 +41,8 @@ pub(crate) struct SentRow<'a> {
     quality: Option<&'a [Option<i16>]>,
     received_ats: Option<Vec<Option<Instant>>>,
     receipt_ids: Option<&'a [Option<Uuid>]>,
+    generation: Option<i32>,
+    generations: Option<&'a [Option<i32>]>,
 }
 
 impl<'a> From<&'a MomentRow> for SentRow<'a> {
@@ -57,6 +59,8 @@ impl<'a> From<&'a MomentRow> for SentRow<'a> {
             quality: row.quality.as_deref(),
             received_ats: row.received_ats.as_ref().map(instants),
             receipt_ids: row.receipt_ids.as_deref(),
+            generation: (row.generation != 0).then_some(row.generation),
+            generations: row.generations.as_deref(),
         }
     }
 }

@@ -13,7 +13,7 @@ mod batch;
 mod payload;
 mod ranges;
 mod receipt_row;
-mod statements;
+pub(crate) mod statements;
 mod tables;
 mod topic;
 mod transaction;
@@ -274,7 +274,7 @@ impl Worker {
         let connecting = async {
             let client = self.database.client().await?;
             let floors = self.shared.floors.current(&client).await?;
-            part.iter_mut().for_each(|waiting| waiting.payload.keep_above(&floors));
+            part.iter_mut().for_each(|waiting| waiting.payload.settle(&floors));
             self.shared.partitions.ensure(&client, &batch::partitions(&payloads_of(part))).await?;
             Ok::<_, StoreError>((client, floors.until))
         };

@@ -9,6 +9,7 @@ use payload::{Accepted, Carried};
 use pipeline_config::Pipeline;
 use serde::Serialize;
 use store::queries::{self, StoredValue, ValueKey};
+use store::reprocess::GivenBefore;
 use store::{Client, StoreError, floors};
 
 use crate::database;
@@ -30,23 +31,36 @@ impl Given {
     pub fn of_event(event: Event, pipeline: &Pipeline, now: Timestamp) -> Self {
         let carried = Carried::new(event);
         match Accepted::of_event(&carried, pipeline, now) {
-            Ok(accepted) => Self {
-                source: accepted.origin.name.to_owned(),
-                received_at: accepted.received_at,
-                problems: accepted
-                    .decoded
-                    .problems
-                    .iter()
-                    .map(|problem| (problem.place.clone(), problem.reason.clone()))
-                    .collect(),
-                samples: accepted.decoded.samples,
-            },
+            Ok(accepted) => Self::of_accepted(accepted),
             Err(refusal) => Self {
                 source: String::new(),
                 received_at: now,
                 samples: Vec::new(),
                 problems: vec![(String::new(), refusal.to_string())],
             },
+        }
+    }
+
+    /// What a request of a source comes to; none where its form makes no sense.
+    pub fn of_request(source: &str, received_at: Timestamp, accepted: Option<Accepted<'_>>) -> Self {
+        match accepted {
+            Some(accepted) => Self::of_accepted(accepted),
+            None => Self {
+                source: source.to_owned(),
+                received_at,
+                samples: Vec::new(),
+                problems: vec![(String::new(), "the request cannot be read".to_owned())],
+            },
+        }
+    }
+
+    fn of_accepted(accepted: Accepted<'_>) -> Self {
+        let problems = accepted.decoded.problems.iter();
+        Self {
+            source: accepted.origin.name.to_owned(),
+            received_at: accepted.received_at,
+            problems: problems.map(|problem| (problem.place.clone(), problem.reason.clone())).collect(),
+            samples: accepted.decoded.samples,
         }
     }
 
@@ -71,6 +85,8 @@ pub enum Change {
     Unit,
     /// It takes the place of another value.
     Changed,
+    /// It is not made any more, and there is no value in its place.
+    Emptied,
     /// It is stored already.
     Same,
     /// What came later says something else, and stays.
@@ -88,6 +104,7 @@ impl Change {
             Self::New => "new",
             Self::Unit => "other unit",
             Self::Changed => "changed",
+            Self::Emptied => "emptied",
             Self::Same => "same",
             Self::Superseded => "superseded",
             Self::Unseen => "stored",
@@ -112,6 +129,16 @@ pub struct Line {
 }
 
 impl Line {
+    /// What becomes of it.
+    pub const fn change(&self) -> Change {
+        self.change
+    }
+
+    /// Whether anything changes by it.
+    pub const fn changes(&self) -> bool {
+        !matches!(self.change, Change::Same | Change::Superseded | Change::Expired)
+    }
+
     /// Whether it is not stored because it makes no sense.
     pub fn is_problem(&self) -> bool {
         self.change == Change::Problem
@@ -241,10 +268,40 @@ fn shown(number: Option<f64>, text: Option<&str>, unit: Option<&str>, quality: &
     format!("{value}{unit}{quality}")
 }
 
+/// What a payload has given before, and does not give now.
+pub fn emptied(given: &Given, id: &str, before: Vec<GivenBefore>) -> Vec<Line> {
+    let made: BTreeSet<_> = given
+        .readings()
+        .map(|(sample, reading)| {
+            (&*sample.device, &*sample.channel, &*reading.metric, reading.unit.as_deref(), sample.observed_at)
+        })
+        .collect();
+    let is_gone = |one: &GivenBefore| {
+        let unit = one.value.unit.as_deref();
+        !made.contains(&(&*one.device, &*one.channel, &*one.metric, unit, one.observed_at))
+    };
+    let line = |GivenBefore { device, channel, metric, observed_at, value }| Line {
+        id: id.to_owned(),
+        change: Change::Emptied,
+        device: Name::from(&*device),
+        channel: Name::from(&*channel),
+        metric,
+        observed_at: Some(observed_at),
+        before: Some(shown(value.value, value.text.as_deref(), value.unit.as_deref(), &value.quality)),
+        after: String::new(),
+    };
+    before.into_iter().filter(is_gone).map(line).collect()
+}
+
 /// How many readings come to what.
 pub fn summary(lines: &[Line]) -> String {
+    summary_of(lines.iter().map(Line::change))
+}
+
+/// The same of changes alone.
+pub fn summary_of(changes: impl Iterator<Item = Change>) -> String {
     let mut counts: BTreeMap<Change, usize> = BTreeMap::new();
-    lines.iter().for_each(|line| *counts.entry(line.change).or_default() += 1);
+    changes.for_each(|change| *counts.entry(change).or_default() += 1);
     let counts: Vec<_> =
         counts.iter().map(|(change, count)| format!("{} {count}", change.as_str())).collect();
     if counts.is_empty() { "nothing would be stored".to_owned() } else { counts.join(", ") }

@@ -7,6 +7,7 @@ pub mod database;
 pub mod difference;
 pub mod kafka_settings;
 pub mod output;
+pub mod pace;
 pub mod pipeline_file;
 pub mod preview;
 pub mod round_trip;

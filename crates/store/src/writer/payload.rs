@@ -34,9 +34,11 @@ impl Payload {
         }
     }
 
-    /// Leaves out what lies below the floor of its source.
-    pub(super) fn keep_above(&mut self, floors: &Known) {
-        let Some(floor) = floors.of(&self.receipt.source) else { return };
+    /// Gives its rows the generation of its mapping, and leaves out those that lie below the floor of its source.
+    pub(super) fn settle(&mut self, known: &Known) {
+        let generation = known.generation(self.receipt.pipeline);
+        self.rows.iter_mut().for_each(|row| row.generation = generation);
+        let Some(floor) = known.of(&self.receipt.source) else { return };
         let expired: usize =
             self.rows.extract_if(.., |row| row.observed_at < floor).map(|row| row.readings()).sum();
         if expired == 0 {

@@ -26,17 +26,18 @@ macro_rules! insert_requests {
     };
 }
 
-/// Rows of the array of `moment_row` that a parameter is; the last moment at which the transaction may begin is another ([`crate::floors`]).
+/// Rows of the array of `moment_account` that a parameter is; the last moment at which the transaction may begin is another ([`crate::floors`]).
 macro_rules! insert_rows {
     ($rows:literal, $until:literal) => {
         concat!(
             r#"
     insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
-                        received_ats, receipt_ids)
-    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids
+                        received_ats, receipt_ids, generation, generations)
+    select stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality, received_ats, receipt_ids,
+           generation, generations
     from unnest("#,
             $rows,
-            "::moment_row[]) where floors_hold(",
+            "::moment_account[]) where floors_hold(",
             $until,
             ")"
         )
@@ -100,7 +101,7 @@ pub(super) const RECEIPTS: &str = concat!(
 pub(super) const REQUESTS: &str = concat!(insert_requests!(), " on conflict do nothing");
 
 /// $1 rows in key order, $2 until when the floors hold. Returns the keys of those that were not there.
-pub(super) const NEW_ROWS: &str = concat!(
+pub(crate) const NEW_ROWS: &str = concat!(
     insert_rows!("$1", "$2"),
     "
     on conflict (stream_id, observed_at) do nothing
@@ -108,21 +109,22 @@ pub(super) const NEW_ROWS: &str = concat!(
 );
 
 /// $1 streams, $2 moments, in key order.
-pub(super) const EXISTING_ROWS: &str = r#"
+pub(crate) const EXISTING_ROWS: &str = r#"
     select r.stream_id, r.observed_at, r.received_at, r.receipt_id, r.revised_at, r."values", r.texts, r.quality,
-           r.received_ats, r.receipt_ids
+           r.received_ats, r.receipt_ids, r.generation, r.generations
     from unnest($1::integer[], $2::timestamptz[]) as key (stream_id, observed_at)
     join moment r on r.stream_id = key.stream_id and r.observed_at = key.observed_at
     order by r.stream_id, r.observed_at
     for update of r"#;
 
 /// $1 rows, which are locked already.
-pub(super) const REVISE_ROWS: &str = r#"
+pub(crate) const REVISE_ROWS: &str = r#"
     update moment r
     set received_at = new.received_at, receipt_id = new.receipt_id, revised_at = new.revised_at,
         "values" = new."values", texts = new.texts, quality = new.quality,
-        received_ats = new.received_ats, receipt_ids = new.receipt_ids
-    from unnest($1::moment_row[]) as new
+        received_ats = new.received_ats, receipt_ids = new.receipt_ids, generation = new.generation,
+        generations = new.generations
+    from unnest($1::moment_account[]) as new
     where r.stream_id = new.stream_id and r.observed_at = new.observed_at"#;
 
 /// $1 receive times, $2 receipts, $3 how many of their readings were not stored.
@@ -132,7 +134,7 @@ pub(super) const EXPIRED: &str = "
     where r.received_at = e.received_at and r.id = e.id";
 
 /// $1 streams in order, $2 from when, $3 traces. The fresh token tells `alert` that there is more to see.
-pub(super) const EVALUATION_REQUESTS: &str = "
+pub(crate) const EVALUATION_REQUESTS: &str = "
     insert into evaluation_request (stream_id, from_at, token, traceparent)
     select stream_id, from_at, nextval('evaluation_token'), traceparent
     from unnest($1::integer[], $2::timestamptz[], $3::text[]) as request (stream_id, from_at, traceparent)

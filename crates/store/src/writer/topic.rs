@@ -166,7 +166,7 @@ impl Writer {
         while !batch.is_done() {
             let records = fitting(batch, most);
             let spans = batch.spans_of(records);
-            let until = worker.keep_above_floors(batch.entries.iter_mut().take(records)).await;
+            let until = worker.settle(batch.entries.iter_mut().take(records)).await;
             let until = until.map_err(TopicWriteError::Unavailable)?;
             let ranges = ranges::stamp(&batch.topic, &spans, batch.entries.iter_mut().take(records));
             match worker.attempt_topic(batch, records, (&spans, &ranges, until)).await {
@@ -246,11 +246,8 @@ impl<'a> Distinct<'a> {
 }
 
 impl Worker {
-    /// Leaves out what lies below the floors; until when these hold.
-    async fn keep_above_floors(
-        &self,
-        entries: impl Iterator<Item = &mut TopicEntry>,
-    ) -> Result<Timestamp, StoreError> {
+    /// Settles what is to be written; until when the floors hold.
+    async fn settle(&self, entries: impl Iterator<Item = &mut TopicEntry>) -> Result<Timestamp, StoreError> {
         let reading = async {
             let client = self.database.client().await?;
             Ok::<_, StoreError>(self.shared.floors.current(&client).await?)
@@ -258,7 +255,7 @@ impl Worker {
         let floors = tokio::time::timeout(LIMIT, reading).await.map_err(|_| StoreError::Timeout)??;
         for entry in entries {
             if let TopicContent::Payload(payload) = &mut entry.content {
-                payload.keep_above(&floors);
+                payload.settle(&floors);
             }
         }
         Ok(floors.until)

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use cluster::doctor::broker::KAFKA_CLASS;
+use pipeline_config::source::KeepRequests;
 use pipeline_config::{Files, Findings, LoadError, Mistake, Pipeline, VARIABLE};
 use serde::Serialize;
 
@@ -44,7 +45,7 @@ pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let files: Files = args.files.iter().cloned().collect();
     let is_standard_input = files.to_string() == "-";
     let loaded = if is_standard_input { from_standard_input()? } else { Pipeline::load(&files) };
-    let kept = loaded.as_ref().ok().map(|pipeline| pipeline.retention.to_string());
+    let kept = loaded.as_ref().ok().map(|pipeline| (pipeline.retention.to_string(), read_again(pipeline)));
     let Findings { mistakes, mut warnings, advice } = match loaded {
         Ok(Pipeline { warnings, advice, .. }) => Findings { mistakes: Vec::new(), warnings, advice },
         Err(LoadError::Mistakes(found)) => found,
@@ -63,10 +64,33 @@ pub fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     }
     let name = if is_standard_input { STANDARD_INPUT.to_owned() } else { files.to_string() };
     eprintln!("{name}: {}", summary(mistakes.len(), warnings.len()));
-    if let Some(kept) = kept {
+    if let Some((kept, read_again)) = kept {
         eprintln!("kept: {kept}");
+        eprintln!("can be read again: {read_again}");
     }
     Ok(if mistakes.is_empty() { Done::Well } else { Done::Badly })
+}
+
+/// How far back `freshet reprocess` can mend each source.
+fn read_again(pipeline: &Pipeline) -> String {
+    let kept = match pipeline.retention.requests {
+        Some(kept) => format!("requests of the last {} days", kept.as_hours() / 24),
+        None => "all requests".to_owned(),
+    };
+    let of = |wanted: KeepRequests| {
+        let sources = pipeline.sources.iter().filter(move |(_, source)| source.keep_requests == wanted);
+        let names: Vec<_> = sources.map(|(name, _)| name.as_str()).collect();
+        names.join(", ")
+    };
+    let (problems, none) = (of(KeepRequests::Problems), of(KeepRequests::None));
+    let mut text = kept;
+    if !problems.is_empty() {
+        text = format!("{text}; of {problems} only those that could not be taken whole");
+    }
+    if !none.is_empty() {
+        text = format!("{text}; of {none} none");
+    }
+    text
 }
 
 fn from_standard_input() -> Result<Result<Pipeline, LoadError>, Failure> {

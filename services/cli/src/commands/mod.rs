@@ -14,6 +14,7 @@ pub mod migrate;
 pub mod readings;
 pub mod receipts;
 pub mod receiver;
+pub mod reprocess;
 pub mod round_trip;
 pub mod schema;
 pub mod send;
@@ -70,6 +71,7 @@ enum Command {
     /// Look at timed work, and have it done now, later or not
     #[command(subcommand)]
     Jobs(jobs::Command),
+    Reprocess(Box<reprocess::Args>),
     Devices(devices::Args),
     Readings(readings::Args),
     /// Look at what a reading came with
@@ -118,6 +120,7 @@ impl Cli {
             Command::Status(args) => status::run(&args, self.output).await,
             Command::Drain(args) => drain::run(&args, self.output).await,
             Command::Jobs(command) => jobs::run(&command, self.output).await,
+            Command::Reprocess(args) => reprocess::run(&args, self.output).await,
             Command::Devices(args) => devices::run(&args, self.output).await,
             Command::Readings(args) => readings::run(&args, self.output).await,
             Command::Receipts(command) => receipts::run(&command, self.output).await,

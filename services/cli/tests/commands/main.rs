@@ -13,6 +13,7 @@ mod migrate;
 mod one_answer;
 mod process;
 mod receiver;
+mod reprocess;
 mod rows;
 mod send;
 mod source;

@@ -1,13 +1,10 @@
 //! `freshet dead-letters replay`.
 
-use std::time::Duration;
-
 use event_model::cloudevent;
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
 use store::Client;
 use store::dead_letters::{self, StoredDeadLetter};
-use tokio::time::{Interval, interval};
 use uuid::Uuid;
 
 use super::DeadLetterStore;
@@ -18,6 +15,7 @@ use crate::commands::Done;
 use crate::database;
 use crate::difference::{self, Given, Line};
 use crate::output::{self, Format, Row};
+use crate::pace::Pace;
 use crate::pipeline_file::PipelineFile;
 use crate::send::run::reason_of;
 use crate::state_directory::StateDirectory;
@@ -68,7 +66,7 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let mut pace = Pace::of(args.rate);
     let mut answers = Vec::with_capacity(ids.len());
     for id in ids {
-        pace.next().await;
+        pace.wait_for(1).await;
         let refused = match (&store, &by_hand) {
             // The stage on the cluster sends, and records what it sent.
             (DeadLetterStore::Stage(stage), _) => stage.replay(id).await.err(),
@@ -106,21 +104,6 @@ async fn dry_run(
     output::rows(format, &lines)?;
     eprintln!("{}", difference::summary(&lines));
     Ok(if lines.iter().any(Line::is_problem) { Done::Badly } else { Done::Well })
-}
-
-/// No more than so many a second.
-struct Pace(Option<Interval>);
-
-impl Pace {
-    fn of(rate: Option<u32>) -> Self {
-        Self(rate.map(|rate| interval(Duration::from_secs(1) / rate)))
-    }
-
-    async fn next(&mut self) {
-        if let Some(interval) = &mut self.0 {
-            interval.tick().await;
-        }
-    }
 }
 
 /// This command sends to the Broker, and records what it sent.

@@ -1,0 +1,506 @@
+//! Requests that are read again.
+//!
+//! ```text
+//! find: which moments have values of which receipts, stream by stream ──> reprocess_row
+//! write, a transaction for some requests:
+//!     what a request makes now  ──> merged into its moments, as received when the request was
+//!     what it made before and does not make now ──> emptied
+//!     it has changed something  ──> a receipt of its own, which names the one that it re-reads
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use deadpool_postgres::GenericClient;
+use event_model::{Name, ReceiptOutcome};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tokio_postgres::Error;
+use uuid::Uuid;
+
+use crate::floors::Floors;
+use crate::queries::StoredValue;
+use crate::sent::{Instant, SentRow};
+use crate::writer::statements;
+use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction};
+
+/// Moments of a stream that are looked at in one transaction: none reads moments for long.
+const PAGE: i64 = 50_000;
+/// After so long what a run has left behind is no run's any more.
+const LEFT: SignedDuration = SignedDuration::from_hours(48);
+
+/// Which requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Span<'a> {
+    /// Of this source.
+    pub source: &'a str,
+    /// Received at or after this.
+    pub from: Timestamp,
+    /// Received before this.
+    pub to: Timestamp,
+}
+
+/// A request as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRequest {
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Its receipt.
+    pub receipt_id: Uuid,
+    /// As `application/http`.
+    pub body: Vec<u8>,
+}
+
+/// What of a span can be read again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// Receipts whose request is kept beside them.
+    pub kept: i64,
+    /// Receipts whose request is not, but for those that a topic keeps.
+    pub gone: i64,
+    /// When the first of these was received, and the last.
+    pub gone_between: Option<(Timestamp, Timestamp)>,
+    /// Receipts whose requests a topic keeps.
+    pub in_topic: i64,
+}
+
+/// Up to `limit` of the requests behind `after`, in the order in which they were received.
+///
+/// # Errors
+/// Those of the database.
+pub async fn requests(
+    client: &impl GenericClient,
+    span: Span<'_>,
+    after: Option<(Timestamp, Uuid)>,
+    limit: i64,
+) -> Result<Vec<StoredRequest>, Error> {
+    let sql = "
+        select r.received_at, r.id, coalesce(q.body, r.request)
+        from receipt r left join request q on q.received_at = r.received_at and q.receipt_id = r.id
+        where r.source = $1 and r.received_at >= $2 and r.received_at < $3 and r.rereads is null
+          and (r.received_at, r.id) > ($4, $5) and coalesce(q.body, r.request) is not null
+        order by r.received_at, r.id limit $6";
+    let (at, id) = after.unwrap_or((Timestamp::UNIX_EPOCH, Uuid::nil()));
+    let statement = client.prepare_cached(sql).await?;
+    let Span { source, from, to } = span;
+    let rows = client.query(&statement, &[&source, &from, &to, &at, &id, &limit]).await?;
+    let request = |row: &tokio_postgres::Row| {
+        Ok(StoredRequest { received_at: row.try_get(0)?, receipt_id: row.try_get(1)?, body: row.try_get(2)? })
+    };
+    rows.iter().map(request).collect()
+}
+
+/// What of the span can be read again. A receipt of a payload that held nothing has nothing to be mended.
+///
+/// # Errors
+/// Those of the database.
+pub async fn coverage(client: &impl GenericClient, span: Span<'_>) -> Result<Coverage, Error> {
+    let sql = "
+        select count(*) filter (where is_kept), count(*) filter (where not is_kept and not in_topic),
+               min(received_at) filter (where not is_kept and not in_topic),
+               max(received_at) filter (where not is_kept and not in_topic), count(*) filter (where in_topic)
+        from (select r.received_at, coalesce(q.body, r.request) is not null as is_kept, r.record_topic is not null as in_topic
+              from receipt r left join request q on q.received_at = r.received_at and q.receipt_id = r.id
+              where r.source = $1 and r.received_at >= $2 and r.received_at < $3 and r.rereads is null
+                and r.outcome <> 'no_data') as receipts";
+    let Span { source, from, to } = span;
+    let row = client.query_one(sql, &[&source, &from, &to]).await?;
+    let (first, last): (Option<Timestamp>, Option<Timestamp>) = (row.try_get(2)?, row.try_get(3)?);
+    Ok(Coverage {
+        kept: row.try_get(0)?,
+        gone: row.try_get(1)?,
+        gone_between: first.zip(last),
+        in_topic: row.try_get(4)?,
+    })
+}
+
+/// What a request makes when it is read again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reread {
+    /// The receipt whose request was read.
+    pub original: Uuid,
+    /// When that was received.
+    pub received_at: Timestamp,
+    /// The receipt of what it makes now, which its rows name.
+    pub receipt: Uuid,
+    /// The format that read it.
+    pub format: Name,
+    /// What came of it.
+    pub outcome: ReceiptOutcome,
+    /// Its moments.
+    pub rows: Vec<MomentRow>,
+    /// Items that make no sense.
+    pub problems: usize,
+    /// Its streams that rules watch.
+    pub evaluation_requests: Vec<EvaluationRequest>,
+}
+
+/// A value that a request has given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenBefore {
+    /// The device's name.
+    pub device: String,
+    /// The channel.
+    pub channel: String,
+    /// The metric.
+    pub metric: String,
+    /// When it was measured.
+    pub observed_at: Timestamp,
+    /// The value.
+    pub value: StoredValue,
+}
+
+/// How requests are read again.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What a request made before and does not make now stays.
+    pub keep_old: bool,
+    /// Rules look at what has changed.
+    pub evaluate: bool,
+}
+
+/// What was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Changes {
+    /// Requests that were read.
+    pub requests: u64,
+    /// Of these, those that changed something.
+    pub changing: u64,
+    /// Moments that are new.
+    pub new: u64,
+    /// Moments that say something else than before, or no longer say something.
+    pub revised: u64,
+    /// Readings that lie below the floor of their source.
+    pub expired: u64,
+}
+
+impl std::ops::AddAssign for Changes {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.changing += other.changing;
+        self.new += other.new;
+        self.revised += other.revised;
+        self.expired += other.expired;
+    }
+}
+
+/// A run over the requests of one source, by one pipeline.
+#[derive(Debug)]
+pub struct Run<'a> {
+    database: Database,
+    floors: Floors,
+    id: Uuid,
+    span: Span<'a>,
+    /// The first eight bytes of the pipeline's hash.
+    pipeline: i64,
+    begun_at: Timestamp,
+}
+
+impl<'a> Run<'a> {
+    /// One that begins now.
+    pub fn new(database: Database, span: Span<'a>, (pipeline, begun_at): (i64, Timestamp)) -> Self {
+        Self { database, floors: Floors::default(), id: Uuid::now_v7(), span, pipeline, begun_at }
+    }
+
+    /// Finds the moments that have values of the span's receipts.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn find(&self) -> Result<(), StoreError> {
+        let client = self.database.client().await?;
+        let left = self.begun_at.checked_sub(LEFT).unwrap_or(Timestamp::MIN);
+        client.execute("delete from reprocess_row where begun_at < $1", &[&left]).await?;
+        let streams = "
+            select s.id from device d join stream s on s.device_id = d.id
+            where d.source = $1 and s.id > $2 order by s.id limit 1000";
+        let page = "
+            with page as materialized (
+                select stream_id, observed_at, received_at, receipt_id, receipt_ids from moment
+                where stream_id = $2 and observed_at > coalesce($3::timestamptz, '-infinity') order by observed_at limit $4),
+            found as (
+                insert into reprocess_row (run, receipt_id, stream_id, observed_at, begun_at)
+                select $1, receipt, stream_id, observed_at, $7
+                from page cross join lateral (
+                    select receipt_id union select unnest(receipt_ids)) as of (receipt)
+                where receipt is not null and (receipt_ids is not null or received_at >= $5 and received_at < $6))
+            select count(*), max(observed_at) from page";
+        let page = client.prepare_cached(page).await?;
+        let mut after = 0;
+        loop {
+            let rows = client.query(streams, &[&self.span.source, &after]).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.try_get(0)?;
+            for row in &rows {
+                let stream: i32 = row.try_get(0)?;
+                let mut behind = None;
+                loop {
+                    let Span { from, to, .. } = self.span;
+                    let found = client
+                        .query_one(
+                            &page,
+                            &[&self.id, &stream, &behind.map(Instant), &PAGE, &from, &to, &self.begun_at],
+                        )
+                        .await?;
+                    let (seen, newest): (i64, Option<Timestamp>) = (found.try_get(0)?, found.try_get(1)?);
+                    behind = newest;
+                    if seen < PAGE {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The values that came with a receipt, or with what has re-read it.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn before_of(&self, receipt: Uuid) -> Result<Vec<GivenBefore>, StoreError> {
+        let sql = "
+            with receipts as materialized (select $2::uuid as id union select id from receipt where rereads = $2),
+                 moments as materialized (
+                     select distinct stream_id, observed_at from reprocess_row
+                     where run = $1 and receipt_id in (select id from receipts))
+            select r.device, r.channel, r.metric, r.observed_at, r.value, r.text, r.unit, r.quality, r.received_at
+            from moments m
+            join stream s on s.id = m.stream_id
+            join device d on d.id = s.device_id
+            cross join lateral (
+                select * from readings
+                where source = d.source and device = d.name and channel = s.channel and observed_at = m.observed_at offset 0) as r
+            where r.receipt_id in (select id from receipts)";
+        let client = self.database.client().await?;
+        let statement = client.prepare_cached(sql).await?;
+        let rows = client.query(&statement, &[&self.id, &receipt]).await?;
+        let before = |row: &tokio_postgres::Row| {
+            Ok::<_, Error>(GivenBefore {
+                device: row.try_get(0)?,
+                channel: row.try_get(1)?,
+                metric: row.try_get(2)?,
+                observed_at: row.try_get(3)?,
+                value: StoredValue {
+                    value: row.try_get(4)?,
+                    text: row.try_get(5)?,
+                    unit: row.try_get(6)?,
+                    quality: row.try_get(7)?,
+                    received_at: row.try_get(8)?,
+                },
+            })
+        };
+        Ok(rows.iter().map(before).collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets what was found.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn end(&self) -> Result<(), StoreError> {
+        let client = self.database.client().await?;
+        client.execute("delete from reprocess_row where run = $1", &[&self.id]).await?;
+        Ok(())
+    }
+
+    /// Writes what requests make now, in one transaction; what that has changed. `now` is when their receipts are written.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is written.
+    pub async fn write(
+        &self,
+        mut rereads: Vec<Reread>,
+        options: Options,
+        now: Timestamp,
+    ) -> Result<Changes, StoreError> {
+        let mut client = self.database.client().await?;
+        let known = self.floors.current(&client).await?;
+        let floor = known.of(self.span.source);
+        let mut changes = Changes { requests: rereads.len() as u64, ..Changes::default() };
+        for reread in &mut rereads {
+            for row in &mut reread.rows {
+                row.generation = known.generation(self.pipeline);
+            }
+            let expired =
+                reread.rows.extract_if(.., |row| floor.is_some_and(|floor| row.observed_at < floor));
+            changes.expired += expired.map(|row| row.readings() as u64).sum::<u64>();
+        }
+        let transaction = Transaction::begin(&mut client).await?;
+        let before = self.before(&transaction, &rereads).await?;
+        let written = Writing {
+            rereads: &rereads,
+            before,
+            floor,
+            options,
+            generation: known.generation(self.pipeline),
+        };
+        let touched = written.write(&transaction, known.until, &mut changes).await?;
+        self.receipts(&transaction, &rereads, &touched, now).await?;
+        changes.changing = touched.len() as u64;
+        if options.evaluate {
+            request_evaluation(&transaction, &rereads, &touched).await?;
+        }
+        transaction.commit().await?;
+        Ok(changes)
+    }
+
+    /// The receipts whose values each request's new ones take the place of, and the moments that have such.
+    async fn before(&self, transaction: &Transaction<'_>, rereads: &[Reread]) -> Result<Before, StoreError> {
+        let originals: Vec<Uuid> = rereads.iter().map(|reread| reread.original).collect();
+        let sql = "select rereads, id from receipt where rereads = any($1)";
+        let mut receipts: HashMap<Uuid, Vec<Uuid>> = originals.iter().map(|id| (*id, vec![*id])).collect();
+        for row in transaction.query(sql, &[&originals]).await? {
+            receipts.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);
+        }
+        let all: Vec<Uuid> = receipts.values().flatten().copied().collect();
+        let sql = "select distinct stream_id, observed_at from reprocess_row where run = $1 and receipt_id = any($2)";
+        let rows = transaction.query(sql, &[&self.id, &all]).await?;
+        let moments =
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?;
+        Ok(Before { receipts, moments })
+    }
+
+    /// A receipt for each request that has changed something, once.
+    async fn receipts(
+        &self,
+        transaction: &Transaction<'_>,
+        rereads: &[Reread],
+        touched: &BTreeSet<usize>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "
+            insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, pipeline, rereads)
+            select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+            where not exists (select from receipt where rereads = $10 and id = $2)";
+        for number in touched {
+            let reread = &rereads[*number];
+            let readings: usize = reread.rows.iter().map(MomentRow::readings).sum();
+            let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+            let event_id = reread.original.to_string();
+            transaction
+                .execute(
+                    sql,
+                    &[
+                        &now,
+                        &reread.receipt,
+                        &self.span.source,
+                        &event_id,
+                        &&*reread.format,
+                        &reread.outcome.as_str(),
+                        &count(readings),
+                        &count(reread.problems),
+                        &self.pipeline,
+                        &reread.original,
+                    ],
+                )
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is there of requests.
+struct Before {
+    /// By the receipt that is re-read: itself, and those of what has re-read it.
+    receipts: HashMap<Uuid, Vec<Uuid>>,
+    /// Moments that have values of them.
+    moments: BTreeSet<(i32, Timestamp)>,
+}
+
+struct Writing<'a> {
+    rereads: &'a [Reread],
+    before: Before,
+    floor: Option<Timestamp>,
+    options: Options,
+    generation: i32,
+}
+
+impl Writing<'_> {
+    /// Writes the moments; the numbers of the requests that have changed something.
+    async fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        until: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<BTreeSet<usize>, StoreError> {
+        let rows = self.rows();
+        let sent: Vec<SentRow<'_>> = rows.values().map(SentRow::from).collect();
+        let inserted = transaction.query(statements::NEW_ROWS, &[&sent, &Instant(until)]).await?;
+        let inserted: HashSet<(i32, Timestamp)> = inserted
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect::<Result<_, Error>>()?;
+        let mut keys: BTreeSet<(i32, Timestamp)> =
+            rows.keys().filter(|key| !inserted.contains(key)).copied().collect();
+        if !self.options.keep_old {
+            let is_above = |key: &&(i32, Timestamp)| self.floor.is_none_or(|floor| key.1 >= floor);
+            keys.extend(self.before.moments.iter().filter(is_above).filter(|key| !inserted.contains(key)));
+        }
+        let mut touched: BTreeSet<usize> = inserted.iter().flat_map(|key| self.of_moment(*key)).collect();
+        changes.new = inserted.len() as u64;
+        let (streams, moments): (Vec<i32>, Vec<Instant>) =
+            keys.iter().map(|(stream, at)| (*stream, Instant(*at))).unzip();
+        let mut revised = Vec::new();
+        for row in transaction.query(statements::EXISTING_ROWS, &[&streams, &moments]).await? {
+            let existing = MomentRow::read(&row)?;
+            let (mended, by) = self.mended(&existing);
+            if !mended.says_the_same_as(&existing) {
+                touched.extend(by);
+                revised.push(mended);
+            }
+        }
+        changes.revised = revised.len() as u64;
+        let revised: Vec<SentRow<'_>> = revised.iter().map(SentRow::from).collect();
+        transaction.execute(statements::REVISE_ROWS, &[&revised]).await?;
+        Ok(touched)
+    }
+
+    /// What the requests make now, a row for each moment.
+    fn rows(&self) -> BTreeMap<(i32, Timestamp), MomentRow> {
+        let mut rows: BTreeMap<(i32, Timestamp), MomentRow> = BTreeMap::new();
+        for row in self.rereads.iter().flat_map(|reread| &reread.rows) {
+            rows.entry(row.key())
+                .and_modify(|one| *one = one.merged_with(row))
+                .or_insert_with(|| row.clone());
+        }
+        rows
+    }
+
+    /// The numbers of the requests that make something of a moment.
+    fn of_moment(&self, key: (i32, Timestamp)) -> impl Iterator<Item = usize> {
+        let makes = move |(_, reread): &(usize, &Reread)| reread.rows.iter().any(|row| row.key() == key);
+        self.rereads.iter().enumerate().filter(makes).map(|(number, _)| number)
+    }
+
+    /// The moment with what the requests say of it now, and the numbers of those that have a part in that.
+    fn mended(&self, existing: &MomentRow) -> (MomentRow, Vec<usize>) {
+        let (mut mended, mut by) = (existing.clone(), Vec::new());
+        for (number, reread) in self.rereads.iter().enumerate() {
+            let new = reread.rows.iter().find(|row| row.key() == existing.key());
+            let origin = (reread.received_at, self.generation, reread.receipt);
+            let receipts = self.before.receipts.get(&reread.original).filter(|_| !self.options.keep_old);
+            let emptied = receipts.and_then(|receipts| mended.emptied(receipts, new, origin));
+            if new.is_some() || emptied.is_some() {
+                by.push(number);
+            }
+            mended = emptied.unwrap_or(mended);
+            mended = new.map_or_else(|| mended.clone(), |new| mended.merged_with(new));
+        }
+        (mended, by)
+    }
+}
+
+async fn request_evaluation(
+    transaction: &Transaction<'_>,
+    rereads: &[Reread],
+    touched: &BTreeSet<usize>,
+) -> Result<(), StoreError> {
+    let mut requests: BTreeMap<i32, Timestamp> = BTreeMap::new();
+    for request in touched.iter().flat_map(|number| &rereads[*number].evaluation_requests) {
+        let from = requests.entry(request.stream_id).or_insert(request.from_at);
+        *from = request.from_at.min(*from);
+    }
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let (streams, from): (Vec<i32>, Vec<Timestamp>) = requests.into_iter().unzip();
+    let traces: Vec<Option<&str>> = vec![None; streams.len()];
+    transaction.execute(statements::EVALUATION_REQUESTS, &[&streams, &from, &traces]).await?;
+    Ok(())
+}

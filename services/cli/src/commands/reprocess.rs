@@ -1,0 +1,261 @@
+//! `freshet reprocess`.
+
+use jiff::Timestamp;
+use payload::Origin;
+use persist::{Persist, PersistError, PersistParts};
+use pipeline_config::Pipeline;
+use runtime::{Clock, Failure, Prewarm};
+use serde::Serialize;
+use store::reprocess::{self, Changes, Coverage, Options, Reread, Run, Span, StoredRequest};
+use store::{Client, Database, StoreError, active_pipeline};
+
+use super::Done;
+use crate::database;
+use crate::difference::{self, Given, Line};
+use crate::output::{self, Format, Row};
+use crate::pace::Pace;
+use crate::pipeline_file::{self, PipelineFile};
+use crate::state_directory::StateDirectory;
+use crate::words;
+
+/// Read the stored requests of a source again, by the pipeline in force: mends what a wrong mapping has stored
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = LONG)]
+pub struct Args {
+    /// The source
+    #[arg(long)]
+    source: String,
+    /// Requests that were received at or after this, such as 30d or 2026-11-01
+    #[arg(long, value_name = "TIME", value_parser = words::time)]
+    from: Timestamp,
+    /// Requests that were received before this, written like --from; now if not given
+    #[arg(long, visible_alias = "until", value_name = "TIME", value_parser = words::time)]
+    to: Option<Timestamp>,
+    /// Only print what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: how many lines at most
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: u32,
+    /// How many requests a second at most
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
+    /// What a request made before and does not make now stays
+    #[arg(long)]
+    keep_old: bool,
+    /// Have rules look at what changes; alerts may begin, end or be retracted by that
+    #[arg(long)]
+    evaluate: bool,
+    /// Go on where requests of the span are not kept any more
+    #[arg(long)]
+    partial: bool,
+    #[command(flatten)]
+    pipeline: PipelineFile,
+    #[command(flatten)]
+    state: StateDirectory,
+}
+
+const LONG: &str = "\
+A reading that is read again counts as received when its request was: what a sender has corrected since stays. Nobody is notified \
+without --evaluate. Live payloads, and a second run, may go on beside it. Requests that a topic keeps are not read.";
+
+/// Requests in one transaction.
+const CHUNK: i64 = 16;
+/// How often a transaction is tried that another one is in the way of.
+const ATTEMPTS: u32 = 5;
+
+/// Reads them again.
+///
+/// # Errors
+/// Where the database or the pipeline cannot be asked, the pipeline is not the one in force, or requests are gone.
+pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+    let pipeline = args.pipeline.load()?;
+    // One to read, one to write, one to make devices.
+    let settings = database::settings(&args.state)?.pool_size(3);
+    let (database, now) = (Database::new(&settings), Clock::system().now());
+    let client = database.client().await.map_err(|error| database::failed(&error))?;
+    in_force(&client, &pipeline).await?;
+    let span = Span { source: &args.source, from: args.from, to: args.to.unwrap_or(now) };
+    pipeline_file::source(&pipeline, span.source)?;
+    let coverage =
+        reprocess::coverage(&client, span).await.map_err(|error| database::failed(&error.into()))?;
+    tell(&coverage, args.partial)?;
+    let run = Run::new(database.clone(), span, (pipeline.hash_number(), now));
+    let parts = PersistParts { pipeline, database, prewarm: Prewarm::default(), stage: "reprocess" };
+    let again = Again { args, span, client, run, persist: Persist::new(parts) };
+    again.run.find().await.map_err(|error| database::failed(&error))?;
+    let done = if args.dry_run { again.dry(format).await } else { again.write(format).await };
+    again.run.end().await.map_err(|error| database::failed(&error))?;
+    done
+}
+
+/// What is read again must be what every process reads from now on.
+async fn in_force(client: &Client, pipeline: &Pipeline) -> Result<(), Failure> {
+    let hash = active_pipeline::hash(client).await.map_err(|error| database::failed(&error.into()))?;
+    if hash.as_ref() == Some(&pipeline.hash) {
+        return Ok(());
+    }
+    Err(Failure::new("the pipeline is not the one in force")
+        .hint("`freshet activate` puts it in force, as an upgrade of the release does"))
+}
+
+/// Says which part of the span has no requests.
+fn tell(coverage: &Coverage, partial: bool) -> Result<(), Failure> {
+    let Coverage { kept, gone, gone_between, in_topic } = *coverage;
+    eprintln!("{kept} requests are kept");
+    if let Some((first, last)) = gone_between {
+        eprintln!("{gone} are not, of those received from {first} to {last}");
+    }
+    if in_topic > 0 {
+        eprintln!("those of {in_topic} receipts are in a topic, and are not read");
+    }
+    if gone + in_topic > 0 && !partial {
+        return Err(
+            Failure::new("a part of the span cannot be read again").hint("--partial goes on without it")
+        );
+    }
+    Ok(())
+}
+
+/// A run over a span.
+struct Again<'a> {
+    args: &'a Args,
+    span: Span<'a>,
+    client: Client,
+    run: Run<'a>,
+    persist: Persist,
+}
+
+impl Again<'_> {
+    fn origin(&self) -> Result<Origin<'_>, Failure> {
+        Origin::named(self.persist.pipeline(), self.span.source)
+            .map_err(|error| Failure::because("the source cannot be read", &error))
+    }
+
+    /// The next requests.
+    async fn next(&self, last: Option<&StoredRequest>) -> Result<Vec<StoredRequest>, Failure> {
+        let after = last.map(|last| (last.received_at, last.receipt_id));
+        let requests = reprocess::requests(&self.client, self.span, after, CHUNK).await;
+        requests.map_err(|error| database::failed(&error.into()))
+    }
+
+    async fn write(&self, format: Format) -> Result<Done, Failure> {
+        let options = Options { keep_old: self.args.keep_old, evaluate: self.args.evaluate };
+        let (mut summary, mut pace) = (Summary::default(), Pace::of(self.args.rate));
+        let mut requests = self.next(None).await?;
+        while let Some(last) = requests.last() {
+            pace.wait_for(requests.len()).await;
+            let following = self.next(Some(last)).await?;
+            for rereads in self.reread(&requests).await? {
+                summary.problems += rereads.iter().map(|reread| reread.problems as u64).sum::<u64>();
+                summary.changes +=
+                    self.written(&rereads, options).await.map_err(|error| database::failed(&error))?;
+            }
+            requests = following;
+        }
+        output::rows(format, &[summary])?;
+        Ok(Done::Well)
+    }
+
+    /// Writes them; again where another transaction was in the way.
+    async fn written(&self, rereads: &[Reread], options: Options) -> Result<Changes, StoreError> {
+        let mut attempts = 1..=ATTEMPTS;
+        loop {
+            attempts.next();
+            match self.run.write(rereads.to_vec(), options, Clock::system().now()).await {
+                Err(error) if error.is_rolled_back() && !attempts.is_empty() => {}
+                written => return written,
+            }
+        }
+    }
+
+    /// What requests make now, together, or one by one where the database refuses a name of one of them.
+    async fn reread(&self, requests: &[StoredRequest]) -> Result<Vec<Vec<Reread>>, Failure> {
+        let failed = |error: PersistError| Failure::because("the requests cannot be read again", &error);
+        let origin = self.origin()?;
+        match self.persist.reread(origin, requests).await {
+            Ok(rereads) => return Ok(vec![rereads]),
+            Err(error) if !error.is_final() => return Err(failed(error)),
+            Err(_) => {}
+        }
+        let mut parts = Vec::new();
+        for request in requests {
+            match self.persist.reread(origin, std::slice::from_ref(request)).await {
+                Ok(rereads) => parts.push(rereads),
+                Err(error) if !error.is_final() => return Err(failed(error)),
+                Err(error) => {
+                    eprintln!("the request of receipt {} is left as it is: {error}", request.receipt_id);
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    async fn dry(&self, format: Format) -> Result<Done, Failure> {
+        let origin = self.origin()?;
+        let mut tally = Tally::default();
+        let mut requests = self.next(None).await?;
+        while let Some(last) = requests.last() {
+            let following = self.next(Some(last)).await?;
+            for request in &requests {
+                let given =
+                    Given::of_request(self.span.source, request.received_at, persist::read(origin, request));
+                let id = request.receipt_id.to_string();
+                let mut lines = difference::of(Some(&self.client), &given, &id).await?;
+                if !self.args.keep_old {
+                    let before = self.run.before_of(request.receipt_id).await;
+                    let before = before.map_err(|error| database::failed(&error))?;
+                    lines.extend(difference::emptied(&given, &id, before));
+                }
+                tally.add(lines, self.args.limit as usize);
+            }
+            requests = following;
+        }
+        output::rows(format, &tally.lines)?;
+        words::say_if_cut(tally.lines.len(), self.args.limit);
+        eprintln!("{}", difference::summary_of(tally.all.iter().copied()));
+        Ok(Done::Well)
+    }
+}
+
+/// What a dry run found.
+#[derive(Default)]
+struct Tally {
+    /// The first that change something.
+    lines: Vec<Line>,
+    all: Vec<difference::Change>,
+}
+
+impl Tally {
+    fn add(&mut self, lines: Vec<Line>, most: usize) {
+        self.all.extend(lines.iter().map(Line::change));
+        let changing = lines.into_iter().filter(Line::changes);
+        self.lines.extend(changing);
+        self.lines.truncate(most);
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    #[serde(flatten)]
+    changes: Changes,
+    /// Items that make no sense by the pipeline of now.
+    problems: u64,
+}
+
+impl Row for Summary {
+    const HEADINGS: &'static [&'static str] = &[
+        "REQUESTS",
+        "THAT CHANGED SOMETHING",
+        "NEW MOMENTS",
+        "REVISED MOMENTS",
+        "EXPIRED READINGS",
+        "PROBLEMS",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let Changes { requests, changing, new, revised, expired } = self.changes;
+        [requests, changing, new, revised, expired, self.problems].map(|count| count.to_string()).to_vec()
+    }
+}

@@ -1,0 +1,317 @@
+//! `freshet reprocess`: what a wrong mapping has stored is mended, and nothing else happens.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use event_model::cloudevent;
+use event_model::event_types::PAYLOAD_RECEIVED;
+use event_model::events::APPLICATION_HTTP;
+use jiff::{SignedDuration, Timestamp};
+use payload::Carried;
+use persist::{Arrival, Persist, PersistParts};
+use pipeline_config::Pipeline;
+use runtime::Prewarm;
+use store::{Database, DatabaseSettings};
+use testkit::TestDatabase;
+
+use crate::process::{Run, freshet_with};
+
+/// Degrees Fahrenheit that are taken for Celsius, and a level in meters that is one in millimeters; another source.
+const WRONG: &str = "
+sources:
+  yard: {format: json, units: {temperature: Cel, level: V}}
+  other: {format: json, units: {temperature: Cel}}
+rules:
+  TooHot: {metric: temperature, above: 30}
+";
+
+struct World {
+    database: TestDatabase,
+    folder: tempfile::TempDir,
+    start: Timestamp,
+}
+
+impl World {
+    /// A month of payloads, one a day, which the wrong mapping has stored. `None` where PostgreSQL is not installed.
+    async fn build() -> Option<Self> {
+        let database = testkit::postgres().await?;
+        let folder = tempfile::tempdir().unwrap();
+        let start = "2026-10-01T12:00:00Z".parse().unwrap();
+        let world = Self { database, folder, start };
+        world.file(WRONG);
+        store::migrate(&world.settings()).await.unwrap();
+        world.activate();
+        let persist = world.persist(WRONG);
+        for day in 0..30 {
+            world.send(&persist, ("yard", day, day), "68").await;
+        }
+        // A correction that came an hour later.
+        let at = world.day(3) + SignedDuration::from_hours(1);
+        world.send_at(&persist, ("yard", "correction", at), (world.day(3), "86")).await;
+        world.send(&persist, ("other", 100, 3), "20").await;
+        world.database.connect().await.batch_execute("delete from evaluation_request").await.unwrap();
+        Some(world)
+    }
+
+    fn settings(&self) -> DatabaseSettings {
+        DatabaseSettings::from_url(self.database.url()).unwrap()
+    }
+
+    fn day(&self, day: i64) -> Timestamp {
+        self.start + SignedDuration::from_hours(24 * day)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("freshet.yaml")
+    }
+
+    fn file(&self, text: &str) {
+        std::fs::write(self.path(), text).unwrap();
+    }
+
+    /// A process that has this pipeline.
+    fn persist(&self, text: &str) -> Persist {
+        std::fs::write(self.folder.path().join("process.yaml"), text).unwrap();
+        Persist::new(PersistParts {
+            pipeline: Pipeline::parse(text, "freshet.yaml").unwrap(),
+            database: Database::new(&self.settings()),
+            prewarm: Prewarm::default(),
+            stage: "transform",
+        })
+    }
+
+    async fn send(&self, persist: &Persist, (source, id, day): (&str, i64, i64), temperature: &str) {
+        let at = self.day(day);
+        self.send_at(persist, (source, &id.to_string(), at), (at, temperature)).await;
+    }
+
+    /// A payload received at `received_at` of what was measured at `observed_at`.
+    async fn send_at(
+        &self,
+        persist: &Persist,
+        (source, id, received_at): (&str, &str, Timestamp),
+        (observed_at, temperature): (Timestamp, &str),
+    ) {
+        let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), id);
+        cloudevent::set_time(&mut event, received_at);
+        let body =
+            format!(r#"{{"device":"d","time":"{observed_at}","temperature":{temperature},"level":250}}"#);
+        let request =
+            format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
+        event.set_data(APPLICATION_HTTP, request.into_bytes());
+        let arrival = Arrival { delivered_at: received_at, now: received_at, trace: None };
+        persist.one(&Carried::new(event), arrival).await.unwrap();
+    }
+
+    fn freshet(&self, args: &[&str]) -> Run {
+        let path = self.path();
+        freshet_with(
+            args,
+            &[("DATABASE_URL", self.database.url()), ("FRESHET_PIPELINE", path.to_str().unwrap())],
+        )
+    }
+
+    fn activate(&self) {
+        let run = self.freshet(&["activate"]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+    }
+
+    /// What the file should have said, in force.
+    fn mend(&self) -> String {
+        let right = WRONG.replacen("{temperature: Cel, level: V}", "{temperature: '[degF]', level: mm}", 1);
+        self.file(&right);
+        self.activate();
+        right
+    }
+
+    fn reprocess(&self, more: &[&str]) -> Run {
+        let args =
+            ["reprocess", "--source", "yard", "--from", "2026-10-01", "--to", "2026-11-05", "-o", "json"];
+        self.freshet(&[&args[..], more].concat())
+    }
+
+    /// The counts that a run prints: requests, those that changed something, moments that are new or revised.
+    fn counts(run: &Run) -> [u64; 4] {
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let printed: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        ["requests", "changing", "new", "revised"].map(|count| printed[0][count].as_u64().unwrap())
+    }
+
+    async fn count(&self, of: &str) -> i64 {
+        let client = self.database.connect().await;
+        client.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get(0)
+    }
+
+    /// All that the view says, without where it comes from.
+    async fn readings(&self) -> Vec<String> {
+        let sql = "
+            select concat_ws(' ', source, metric, round(value::numeric, 2), unit, received_at, observed_at)
+            from readings order by source, metric, unit, observed_at";
+        self.database.connect().await.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_unit_of_a_month_is_mended_with_one_command_and_nobody_is_notified() {
+    let Some(world) = World::build().await else { return };
+    let right = world.mend();
+    let run = world.reprocess(&[]);
+    assert_eq!(World::counts(&run), [31, 31, 0, 30]);
+    assert!(run.stderr.contains("31 requests are kept"), "{}", run.stderr);
+    assert_eq!(world.count("readings where source = 'yard' and metric = 'temperature'").await, 30);
+    let is_mended = "readings where source = 'yard' and metric = 'temperature' and round(value::numeric, 1) = 20.0 and unit = 'Cel'";
+    assert_eq!(world.count(is_mended).await, 29);
+    // The correction still wins; it is 30 degrees.
+    let corrected =
+        "readings where source = 'yard' and metric = 'temperature' and round(value::numeric, 1) = 30.0
+                     and observed_at = '2026-10-04 12:00Z' and received_at = '2026-10-04 13:00Z'";
+    assert_eq!(world.count(corrected).await, 1);
+    // Nothing of the wrong unit is left, and the other source is as it was.
+    assert_eq!(world.count("readings where source = 'yard' and metric = 'level' and unit = 'V'").await, 0);
+    assert_eq!(world.count("readings where source = 'yard' and metric = 'level' and unit <> 'V'").await, 30);
+    assert_eq!(world.count("readings where source = 'other' and value = 20").await, 1);
+    assert_eq!(
+        world.count("receipt where rereads is not null and received_at > now() - interval '1 hour'").await,
+        31
+    );
+    for of in ["evaluation_request", "alert_transition", "notification", "dead_letter", "reprocess_row"] {
+        assert_eq!(world.count(of).await, 0, "{of}");
+    }
+
+    // A second run changes nothing, nor does the mapping of before, once more.
+    let (readings, receipts) = (world.readings().await, world.count("receipt").await);
+    assert_eq!(World::counts(&world.reprocess(&[])), [31, 0, 0, 0]);
+    let old = world.persist(WRONG);
+    world.send(&old, ("yard", 7, 7), "68").await;
+    assert_eq!((world.readings().await, world.count("receipt").await), (readings, receipts));
+    // What comes now is stored as ever.
+    let live = world.persist(&right);
+    world.send(&live, ("yard", 40, 40), "50").await;
+    assert_eq!(world.count("readings where source = 'yard' and round(value::numeric, 1) = 10.0").await, 1);
+    // A receipt of what was read again says of which it is.
+    let id: uuid::Uuid = world
+        .database
+        .connect()
+        .await
+        .query_one("select id from receipt where rereads is not null limit 1", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let shown = world.freshet(&["receipts", "show", &id.to_string()]);
+    assert_eq!(shown.status, 0, "{}", shown.stderr);
+}
+
+#[tokio::test]
+async fn rules_look_at_what_changes_only_where_they_are_asked_to() {
+    let Some(world) = World::build().await else { return };
+    world.mend();
+    assert_eq!(World::counts(&world.reprocess(&["--evaluate", "--rate", "100000"])), [31, 31, 0, 30]);
+    assert_eq!(world.count("evaluation_request where from_at = '2026-10-01 12:00Z'").await, 1);
+}
+
+#[tokio::test]
+async fn what_a_request_made_before_stays_where_that_is_wanted() {
+    let Some(world) = World::build().await else { return };
+    world.mend();
+    assert_eq!(World::counts(&world.reprocess(&["--keep-old"])), [31, 31, 0, 30]);
+    assert_eq!(world.count("readings where source = 'yard' and metric = 'level'").await, 60);
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
+    let Some(world) = World::build().await else { return };
+    world.mend();
+    let (readings, receipts) = (world.readings().await, world.count("receipt").await);
+    let run = world.reprocess(&["--dry-run"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    // Of the corrected moment the first account would not count, and is not what is emptied.
+    assert!(run.stderr.contains("other unit 31, changed 30, emptied 30, superseded 1"), "{}", run.stderr);
+    let lines: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let first = &lines[0];
+    assert_eq!(
+        (&first["change"], &first["before"], &first["after"]),
+        (&"changed".into(), &"68 Cel".into(), &"20 Cel".into())
+    );
+    assert_eq!((world.readings().await, world.count("receipt").await), (readings, receipts));
+    assert_eq!(world.count("reprocess_row").await, 0);
+}
+
+#[tokio::test]
+async fn a_span_whose_requests_are_gone_and_a_file_that_is_not_in_force_are_refused() {
+    let Some(world) = World::build().await else { return };
+    let right = WRONG.replacen("temperature: Cel, level: V", "temperature: '[degF]'", 1);
+    world.file(&right);
+    let run = world.reprocess(&[]);
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("not the one in force"), "{}", run.stderr);
+    world.mend();
+    let gone = "delete from request where received_at < '2026-10-11Z'";
+    world.database.connect().await.batch_execute(gone).await.unwrap();
+    let run = world.reprocess(&[]);
+    assert_eq!(run.status, 1);
+    assert!(
+        run.stderr
+            .contains("11 are not, of those received from 2026-10-01T12:00:00Z to 2026-10-10T12:00:00Z"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(World::counts(&world.reprocess(&["--partial"])), [20, 20, 0, 20]);
+}
+
+#[tokio::test]
+async fn live_payloads_and_a_second_run_go_on_beside_it() {
+    let Some(world) = World::build().await else { return };
+    let right = world.mend();
+    let (live, old) = (world.persist(&right), world.persist(WRONG));
+    let runs = async {
+        let run = |_| {
+            let (url, path) = (world.database.url().to_owned(), world.path());
+            tokio::task::spawn_blocking(move || {
+                let args = [
+                    "reprocess",
+                    "--source",
+                    "yard",
+                    "--from",
+                    "2026-10-01",
+                    "--to",
+                    "2026-11-05",
+                    "-o",
+                    "json",
+                ];
+                freshet_with(&args, &[("DATABASE_URL", &url), ("FRESHET_PIPELINE", path.to_str().unwrap())])
+            })
+        };
+        let (one, another) = tokio::join!(run(1), run(2));
+        [one.unwrap(), another.unwrap()]
+    };
+    let beside = async {
+        for n in 0..30 {
+            // The same once more, by an old process; and what is new.
+            world.send(&old, ("yard", n, n), "68").await;
+            world.send(&live, ("yard", 1000 + n, 200 + n), "50").await;
+        }
+    };
+    let (runs, ()) =
+        tokio::time::timeout(Duration::from_secs(120), async { tokio::join!(runs, beside) }).await.unwrap();
+    for run in runs {
+        assert_eq!(run.status, 0, "{}", run.stderr);
+    }
+    let of = |degrees: &str| {
+        format!(
+            "readings where source = 'yard' and metric = 'temperature' and round(value::numeric, 1) = {degrees}"
+        )
+    };
+    assert_eq!(
+        (world.count(&of("20.0")).await, world.count(&of("30.0")).await, world.count(&of("10.0")).await),
+        (29, 1, 30)
+    );
+    assert_eq!(world.count("readings where source = 'yard' and metric = 'level' and unit = 'V'").await, 0);
+    assert_eq!(
+        world
+            .count("(select rereads from receipt where rereads is not null group by 1 having count(*) > 1) r")
+            .await,
+        0
+    );
+}
