@@ -18,6 +18,7 @@ use tokio_postgres::Error;
 use uuid::Uuid;
 
 use crate::floors::Floors;
+use crate::partitions::{Partition, Partitions};
 use crate::queries::StoredValue;
 use crate::sent::{Instant, SentRow};
 use crate::writer::statements;
@@ -188,6 +189,7 @@ impl std::ops::AddAssign for Changes {
 pub struct Run<'a> {
     database: Database,
     floors: Floors,
+    partitions: Partitions,
     id: Uuid,
     span: Span<'a>,
     /// The first eight bytes of the pipeline's hash.
@@ -198,7 +200,15 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// One that begins now.
     pub fn new(database: Database, span: Span<'a>, (pipeline, begun_at): (i64, Timestamp)) -> Self {
-        Self { database, floors: Floors::default(), id: Uuid::now_v7(), span, pipeline, begun_at }
+        Self {
+            database,
+            floors: Floors::default(),
+            partitions: Partitions::default(),
+            id: Uuid::now_v7(),
+            span,
+            pipeline,
+            begun_at,
+        }
     }
 
     /// Finds the moments that have values of the span's receipts.
@@ -321,6 +331,13 @@ impl<'a> Run<'a> {
                 reread.rows.extract_if(.., |row| floor.is_some_and(|floor| row.observed_at < floor));
             changes.expired += expired.map(|row| row.readings() as u64).sum::<u64>();
         }
+        let of_rows = |reread: &Reread| {
+            let of_row = |row: &MomentRow| Partition::of_moment(row.observed_at, reread.received_at);
+            reread.rows.iter().filter_map(of_row).collect::<Vec<_>>()
+        };
+        let mut partitions: BTreeSet<Partition> = rereads.iter().flat_map(of_rows).collect();
+        partitions.insert(Partition::of_receipt(now));
+        self.partitions.ensure(&client, &partitions).await?;
         let transaction = Transaction::begin(&mut client).await?;
         let before = self.before(&transaction, &rereads).await?;
         let written = Writing {

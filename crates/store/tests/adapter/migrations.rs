@@ -66,6 +66,11 @@ async fn the_pipeline_in_force_is_the_last_one_activated() {
             .unwrap();
     }
     assert_eq!(store::active_pipeline::hash(&client).await.unwrap().as_deref(), Some("b"));
+    let generations = async || store::active_pipeline::generations(&client).await.unwrap();
+    assert_eq!(generations().await, [(0xa, 1), (0xb, 2)].into());
+    // The one of before, once more, is the newest.
+    store::active_pipeline::activate(&client, "a", crate::world::at("2024-05-02T00:00:00Z")).await.unwrap();
+    assert_eq!(generations().await, [(0xa, 3), (0xb, 2)].into());
 }
 
 #[tokio::test]
