@@ -1,6 +1,7 @@
 //! What a payload would change if it were stored now, by the pipeline of now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use cloudevents::Event;
 use event_model::{Name, Quality, Reading, Sample, Value};
@@ -129,11 +130,6 @@ pub struct Line {
 }
 
 impl Line {
-    /// What becomes of it.
-    pub const fn change(&self) -> Change {
-        self.change
-    }
-
     /// Whether anything changes by it.
     pub const fn changes(&self) -> bool {
         !matches!(self.change, Change::Same | Change::Superseded | Change::Expired)
@@ -294,17 +290,27 @@ pub fn emptied(given: &Given, id: &str, before: Vec<GivenBefore>) -> Vec<Line> {
 }
 
 /// How many readings come to what.
-pub fn summary(lines: &[Line]) -> String {
-    summary_of(lines.iter().map(Line::change))
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts(BTreeMap<Change, u64>);
+
+impl Counts {
+    /// Counts these too.
+    pub fn add(&mut self, lines: &[Line]) {
+        for line in lines {
+            *self.0.entry(line.change).or_default() += 1;
+        }
+    }
 }
 
-/// The same of changes alone.
-pub fn summary_of(changes: impl Iterator<Item = Change>) -> String {
-    let mut counts: BTreeMap<Change, usize> = BTreeMap::new();
-    changes.for_each(|change| *counts.entry(change).or_default() += 1);
-    let counts: Vec<_> =
-        counts.iter().map(|(change, count)| format!("{} {count}", change.as_str())).collect();
-    if counts.is_empty() { "nothing would be stored".to_owned() } else { counts.join(", ") }
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("nothing would be stored");
+        }
+        let counts: Vec<_> =
+            self.0.iter().map(|(change, count)| format!("{} {count}", change.as_str())).collect();
+        f.write_str(&counts.join(", "))
+    }
 }
 
 impl Row for Line {

@@ -11,7 +11,7 @@ use store::{Client, Database, StoreError, active_pipeline};
 
 use super::Done;
 use crate::database;
-use crate::difference::{self, Given, Line};
+use crate::difference::{self, Counts, Given, Line};
 use crate::output::{self, Format, Row};
 use crate::pace::Pace;
 use crate::pipeline_file::{self, PipelineFile};
@@ -213,7 +213,7 @@ impl Again<'_> {
         }
         output::rows(format, &tally.lines)?;
         words::say_if_cut(tally.lines.len(), self.args.limit);
-        eprintln!("{}", difference::summary_of(tally.all.iter().copied()));
+        eprintln!("{}", tally.counts);
         Ok(Done::Well)
     }
 }
@@ -223,15 +223,14 @@ impl Again<'_> {
 struct Tally {
     /// The first that change something.
     lines: Vec<Line>,
-    all: Vec<difference::Change>,
+    counts: Counts,
 }
 
 impl Tally {
     fn add(&mut self, lines: Vec<Line>, most: usize) {
-        self.all.extend(lines.iter().map(Line::change));
-        let changing = lines.into_iter().filter(Line::changes);
-        self.lines.extend(changing);
-        self.lines.truncate(most);
+        self.counts.add(&lines);
+        let room = most - self.lines.len();
+        self.lines.extend(lines.into_iter().filter(Line::changes).take(room));
     }
 }
 

@@ -204,6 +204,32 @@ async fn a_wrong_unit_of_a_month_is_mended_with_one_command_and_nobody_is_notifi
 }
 
 #[tokio::test]
+async fn the_file_that_was_put_in_force_last_counts_also_where_it_is_the_one_of_before() {
+    let Some(world) = World::build().await else { return };
+    let right = world.mend();
+    let level = async |meters: &str| {
+        let is = format!(
+            "readings where source = 'yard' and metric = 'level' and unit = 'm' and round(value::numeric, 2) = {meters}"
+        );
+        (world.count(&is).await, world.count("readings where source = 'yard' and metric = 'level'").await)
+    };
+    for (file, meters) in [
+        (right.clone(), "0.25"),
+        (right.replacen("level: mm", "level: cm", 1), "2.50"),
+        (right.clone(), "0.25"),
+    ] {
+        world.file(&file);
+        world.activate();
+        assert_eq!(World::counts(&world.reprocess(&[])), [31, 31, 0, 30]);
+        assert_eq!(level(meters).await, (30, 30));
+    }
+    world.file(WRONG);
+    world.activate();
+    assert_eq!(World::counts(&world.reprocess(&[])), [31, 31, 0, 30]);
+    assert_eq!(level("0.25").await, (0, 30));
+}
+
+#[tokio::test]
 async fn rules_look_at_what_changes_only_where_they_are_asked_to() {
     let Some(world) = World::build().await else { return };
     world.mend();

@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
 use crate::database;
-use crate::difference::{self, Given, Line};
+use crate::difference::{self, Counts, Given, Line};
 use crate::output::{self, Format, Row};
 use crate::pace::Pace;
 use crate::pipeline_file::PipelineFile;
@@ -102,7 +102,9 @@ async fn dry_run(
         lines.extend(difference::of(client, &given, &id.to_string()).await?);
     }
     output::rows(format, &lines)?;
-    eprintln!("{}", difference::summary(&lines));
+    let mut counts = Counts::default();
+    counts.add(&lines);
+    eprintln!("{counts}");
     Ok(if lines.iter().any(Line::is_problem) { Done::Badly } else { Done::Well })
 }
 
