@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jobs::Cleanup;
+use retention::Step;
 use runtime::{Clock, Failure};
 use schedule::Schedule;
 use serde::Serialize;
@@ -154,7 +155,7 @@ impl Row for JobLine {
 #[derive(Debug, Serialize)]
 struct StepLine {
     #[serde(flatten)]
-    step: retention::Step,
+    step: Step,
     /// `None` where they are too many to be counted within 5 s.
     rows: Option<i64>,
     /// What the disk has back at once; deleted rows leave room for others.
@@ -202,6 +203,10 @@ impl Row for StepLine {
         };
         let rows = self.rows.map_or_else(|| "many".to_owned(), |rows| rows.to_string());
         let time = first(&["to", "before", "month", "day"]);
-        vec![first(&["step"]), first(&["source"]), time, rows, self.bytes.to_string()]
+        let source = match &self.step {
+            Step::Floor { source, .. } if source.is_empty() => "(all)".to_owned(),
+            _ => first(&["source"]),
+        };
+        vec![first(&["step"]), source, time, rows, self.bytes.to_string()]
     }
 }
