@@ -9,8 +9,6 @@ use crate::run::{Job, Progress, SliceError};
 
 /// After so long it is looked again whether the floors are settled.
 const UNSETTLED: SignedDuration = SignedDuration::from_secs(60);
-/// A transaction that began so long ago is worth a word.
-const LONG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Takes away what need not be kept any more.
 #[derive(Debug, Clone)]
@@ -70,7 +68,7 @@ impl Cleanup {
             Settled::Yes => Ok(true),
             Settled::NotYet => Ok(false),
             Settled::WaitsFor(oldest) => {
-                if oldest.checked_add(LONG).is_ok_and(|long| long < from) {
+                if oldest.checked_add(floors::LONG_TRANSACTION).is_ok_and(|long| long < from) {
                     tracing::warn!(since = %oldest, "nothing goes before a transaction ends that is under way for long");
                 }
                 Ok(false)

@@ -118,7 +118,7 @@ impl Persist {
         let mut open = Vec::new();
         for (at, record) in records.iter().enumerate() {
             let Some(one) = batch.accept(record) else { continue };
-            match self.streams.resolve_met(&record::samples(one.carrier, &one.accepted)) {
+            match self.streams.resolve_met(&record::samples(one.carrier.receipt_id(), &one.accepted)) {
                 Some(resolved) => batch.entries[at] = Some(batch.taken(one, resolved)),
                 None => open.push((at, one)),
             }
@@ -127,7 +127,7 @@ impl Persist {
             self.decides_on(&batch.unknown, now).await?;
         }
         let samples: Vec<_> =
-            open.iter().map(|(_, one)| record::samples(one.carrier, &one.accepted)).collect();
+            open.iter().map(|(_, one)| record::samples(one.carrier.receipt_id(), &one.accepted)).collect();
         let resolved = match self.streams.resolve_all(&samples).await {
             Err(error) if error.is_data_error() => self.each_alone(&samples).await,
             all => all.map(|all| all.into_iter().map(Ok).collect()),

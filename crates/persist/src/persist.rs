@@ -180,7 +180,7 @@ impl Persist {
     ) -> Result<Vec<Publication>, PersistError> {
         let now = *now;
         let carrier = Carrier::Event(carried);
-        let resolved = self.streams.resolve(&record::samples(carrier, &accepted)).await;
+        let resolved = self.streams.resolve(&record::samples(carrier.receipt_id(), &accepted)).await;
         let resolved = resolved.map_err(PersistError::Streams)?;
         record::leave_out(&mut accepted, &resolved);
         let requests = self.requests(&accepted, &resolved.streams);

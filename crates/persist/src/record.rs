@@ -25,7 +25,7 @@ pub(crate) enum Carrier<'a> {
 
 impl<'a> Carrier<'a> {
     /// That of the payload alone; a range of records has its own.
-    fn receipt_id(self) -> Uuid {
+    pub(crate) fn receipt_id(self) -> Uuid {
         match self {
             Self::Event(carried) => ids::of_receipt(carried.event().source(), carried.event().id()),
             Self::Record { .. } => Uuid::nil(),
@@ -90,15 +90,15 @@ pub(crate) struct Parts<'a> {
     pub(crate) failed: (&'a str, Timestamp),
 }
 
-/// What the streams of a payload are found by.
-pub(crate) fn samples<'a>(carrier: Carrier<'_>, accepted: &'a Accepted<'_>) -> PayloadSamples<'a> {
+/// What the streams of a payload are found by, whose rows name this receipt.
+pub(crate) fn samples<'a>(receipt_id: Uuid, accepted: &'a Accepted<'_>) -> PayloadSamples<'a> {
     let source = accepted.origin.source;
     PayloadSamples {
         source: accepted.origin.name,
         source_tags: &source.tags,
         device_tags: &accepted.decoded.tags,
         received_at: accepted.received_at,
-        receipt_id: carrier.receipt_id(),
+        receipt_id,
         samples: &accepted.decoded.samples,
         new_devices: NewDevices {
             per_payload: source.max_new_devices as usize,

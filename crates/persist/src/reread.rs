@@ -2,8 +2,8 @@
 
 use event_model::{Name, RecordedRequest, ids};
 use payload::{Accepted, Origin, Refusal};
+use store::PayloadSamples;
 use store::reprocess::{Reread, StoredRequest};
-use store::{NewDevices, PayloadSamples};
 
 use crate::error::PersistError;
 use crate::persist::Persist;
@@ -23,28 +23,18 @@ impl Persist {
         let hash = self.pipeline().short_hash();
         let accepted: Vec<Option<Accepted<'_>>> = requests.iter().map(|one| read(origin, one)).collect();
         let receipt = |one: &StoredRequest| ids::derive("reread", &[&one.receipt_id.to_string(), hash]);
-        let samples: Vec<PayloadSamples<'_>> = requests
-            .iter()
-            .zip(&accepted)
-            .map(|(one, accepted)| PayloadSamples {
-                source: origin.name,
-                source_tags: &origin.source.tags,
-                device_tags: accepted.as_ref().map_or(&[], |accepted| &accepted.decoded.tags),
-                received_at: one.received_at,
-                receipt_id: receipt(one),
-                samples: accepted.as_ref().map_or(&[], |accepted| &accepted.decoded.samples),
-                new_devices: NewDevices {
-                    per_payload: origin.source.max_new_devices as usize,
-                    per_hour: origin.source.max_new_devices_per_hour.map(|most| most as usize),
-                },
-            })
-            .collect();
+        let samples = requests.iter().zip(&accepted).filter_map(|(one, accepted)| {
+            accepted.as_ref().map(|accepted| record::samples(receipt(one), accepted))
+        });
+        let samples: Vec<PayloadSamples<'_>> = samples.collect();
         let resolved = self.streams.resolve_all(&samples).await.map_err(PersistError::Streams)?;
         drop(samples);
+        let mut resolved = resolved.into_iter();
         let format = Name::known(origin.decoder.name());
         let mut rereads = Vec::with_capacity(requests.len());
-        for ((one, accepted), resolved) in requests.iter().zip(accepted).zip(resolved) {
-            let Some(mut accepted) = accepted else {
+        for (one, accepted) in requests.iter().zip(accepted) {
+            let Some((mut accepted, resolved)) = accepted.and_then(|one| Some((one, resolved.next()?)))
+            else {
                 rereads.push(unreadable(one, receipt(one), format.clone()));
                 continue;
             };

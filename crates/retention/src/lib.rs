@@ -22,7 +22,7 @@ pub const REQUESTS: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Readings are kept for so long at least, however much room they take.
 pub const READINGS_AT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The name under which the floor of all sources stands.
-const ALL: &str = "";
+pub const ALL: &str = "";
 
 /// How long things are kept; `None` is for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,14 +16,15 @@ use std::time::Instant;
 use deadpool_postgres::{Client, GenericClient};
 use futures_util::try_join;
 use jiff::{SignedDuration, Timestamp};
+use retention::ALL;
 use tokio_postgres::Error;
 
 use crate::{StoreError, Transaction, active_pipeline};
 
 /// For how long a writer may rely on the floors that it has read.
 pub const MAX_AGE: SignedDuration = SignedDuration::from_mins(1);
-/// The name under which the floor of all sources stands.
-const ALL: &str = "";
+/// A transaction that is under way for so long is worth a word.
+pub const LONG_TRANSACTION: SignedDuration = SignedDuration::from_hours(1);
 
 /// The floors as the writers of a process know them.
 #[derive(Debug)]
@@ -114,6 +115,15 @@ pub async fn all(
 ) -> Result<BTreeMap<String, (Timestamp, Option<Timestamp>)>, Error> {
     let rows = client.query("select source, at, cleared_at from retention_floor", &[]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)))).collect()
+}
+
+/// The floor of a source, where it has one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of(client: &impl GenericClient, source: &str) -> Result<Option<Timestamp>, Error> {
+    let sql = "select max(at) from retention_floor where source in ($1, $2)";
+    client.query_one(sql, &[&source, &ALL]).await?.try_get(0)
 }
 
 /// Moves the floor of a source, the empty one of all; it never goes back.

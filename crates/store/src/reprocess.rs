@@ -21,7 +21,7 @@ use crate::floors::Floors;
 use crate::partitions::{Partition, Partitions};
 use crate::queries::StoredValue;
 use crate::sent::{Instant, SentRow};
-use crate::writer::statements;
+use crate::writer::{batch, statements, tables};
 use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction};
 
 /// Moments of a stream that are looked at in one transaction: none reads moments for long.
@@ -368,9 +368,7 @@ impl<'a> Run<'a> {
         let all: Vec<Uuid> = receipts.values().flatten().copied().collect();
         let sql = "select distinct stream_id, observed_at from reprocess_row where run = $1 and receipt_id = any($2)";
         let rows = transaction.query(sql, &[&self.id, &all]).await?;
-        let moments =
-            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?;
-        Ok(Before { receipts, moments })
+        Ok(Before { receipts, moments: tables::keys_of(&rows)? })
     }
 
     /// A receipt for each request that has changed something, once.
@@ -417,7 +415,7 @@ struct Before {
     /// By the receipt that is re-read: itself, and those of what has re-read it.
     receipts: HashMap<Uuid, Vec<Uuid>>,
     /// Moments that have values of them.
-    moments: BTreeSet<(i32, Timestamp)>,
+    moments: HashSet<(i32, Timestamp)>,
 }
 
 struct Writing<'a> {
@@ -439,10 +437,7 @@ impl Writing<'_> {
         let rows = self.rows();
         let sent: Vec<SentRow<'_>> = rows.values().map(SentRow::from).collect();
         let inserted = transaction.query(statements::NEW_ROWS, &[&sent, &Instant(until)]).await?;
-        let inserted: HashSet<(i32, Timestamp)> = inserted
-            .iter()
-            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-            .collect::<Result<_, Error>>()?;
+        let inserted = tables::keys_of(&inserted)?;
         let mut keys: BTreeSet<(i32, Timestamp)> =
             rows.keys().filter(|key| !inserted.contains(key)).copied().collect();
         if !self.options.keep_old {
@@ -497,7 +492,9 @@ impl Writing<'_> {
                 by.push(number);
             }
             mended = emptied.unwrap_or(mended);
-            mended = new.map_or_else(|| mended.clone(), |new| mended.merged_with(new));
+            if let Some(new) = new {
+                mended = mended.merged_with(new);
+            }
         }
         (mended, by)
     }
@@ -508,16 +505,8 @@ async fn request_evaluation(
     rereads: &[Reread],
     touched: &BTreeSet<usize>,
 ) -> Result<(), StoreError> {
-    let mut requests: BTreeMap<i32, Timestamp> = BTreeMap::new();
-    for request in touched.iter().flat_map(|number| &rereads[*number].evaluation_requests) {
-        let from = requests.entry(request.stream_id).or_insert(request.from_at);
-        *from = request.from_at.min(*from);
-    }
-    if requests.is_empty() {
-        return Ok(());
-    }
-    let (streams, from): (Vec<i32>, Vec<Timestamp>) = requests.into_iter().unzip();
-    let traces: Vec<Option<&str>> = vec![None; streams.len()];
-    transaction.execute(statements::EVALUATION_REQUESTS, &[&streams, &from, &traces]).await?;
-    Ok(())
+    let asked = touched.iter().map(|number| (None, &*rereads[*number].evaluation_requests));
+    let requests = batch::evaluation_requests(asked);
+    let statement = transaction.0.prepare_cached(statements::EVALUATION_REQUESTS).await?;
+    Ok(tables::evaluation_requests(&transaction.0, &statement, &requests).await?)
 }

@@ -9,12 +9,12 @@
 //! the previous ones commit. A batch that fails for its data is tried again in halves, so that one bad row harms its
 //! own payload only; any other failure, an unknown commit included, is the answer to all.
 
-mod batch;
+pub(crate) mod batch;
 mod payload;
 mod ranges;
 mod receipt_row;
 pub(crate) mod statements;
-mod tables;
+pub(crate) mod tables;
 mod topic;
 mod transaction;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cloudevents::Event;
-use event_model::{Name, Quality, Reading, Sample, Value};
+use event_model::{Name, Quality, Reading, Sample};
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
 use pipeline_config::Pipeline;
@@ -201,11 +201,9 @@ impl Stored {
                 observed_at: sample.observed_at,
             })
             .collect();
-        let floors = floors::all(client).await?;
-        let floor = |source: &str| floors.get(source).map(|(at, _)| *at);
         Ok(Self {
             devices: queries::devices_of(client, &given.source, &keys).await?,
-            floor: floor(&given.source).max(floor("")),
+            floor: floors::of(client, &given.source).await?,
             values: queries::stored_values(client, &given.source, &keys).await?,
         })
     }
@@ -249,11 +247,7 @@ const fn word(quality: Quality) -> &'static str {
 
 fn after(reading: &Reading) -> String {
     let Reading { value, unit, quality, .. } = reading;
-    let text = match value {
-        Value::Number(_) | Value::Flag(_) => None,
-        Value::Text(_) | Value::Bytes(_) => value.as_text(),
-    };
-    shown(value.as_number(), text.as_deref(), unit.as_deref(), word(*quality))
+    shown(value.as_number(), value.as_text().as_deref(), unit.as_deref(), word(*quality))
 }
 
 /// `21.5 Cel`, with its quality where that is not good.

@@ -87,17 +87,15 @@ async fn list(
 
 async fn show(sender: web::Data<Sender>, id: web::Path<String>) -> HttpResponse {
     match find(&sender, &id).await {
-        Ok(Some(dead_letter)) => HttpResponse::Ok().json(whole(&dead_letter)),
-        Ok(None) => not_found(),
-        Err(error) => unavailable(&error.to_string()),
+        Ok(dead_letter) => HttpResponse::Ok().json(whole(&dead_letter)),
+        Err(answer) => answer,
     }
 }
 
 async fn replay(sender: web::Data<Sender>, id: web::Path<String>) -> HttpResponse {
     let dead_letter = match find(&sender, &id).await {
-        Ok(Some(dead_letter)) => dead_letter,
-        Ok(None) => return not_found(),
-        Err(error) => return unavailable(&error.to_string()),
+        Ok(dead_letter) => dead_letter,
+        Err(answer) => return answer,
     };
     match sender.send(&dead_letter).await {
         Ok(at) => HttpResponse::Accepted().json(json!({ "id": dead_letter.id, "replayed_at": at })),
@@ -119,9 +117,8 @@ async fn discard(
         );
     }
     let dead_letter = match find(&sender, &id).await {
-        Ok(Some(dead_letter)) => dead_letter,
-        Ok(None) => return not_found(),
-        Err(error) => return unavailable(&error.to_string()),
+        Ok(dead_letter) => dead_letter,
+        Err(answer) => return answer,
     };
     let discarded = async {
         let client = sender.database.client().await?;
@@ -141,11 +138,14 @@ async fn load(sender: &Sender, filter: &Filter, limit: u16) -> Result<Vec<Stored
     Ok(dead_letters::list(&client, filter, limit).await?)
 }
 
-/// What is no id names no dead letter.
-async fn find(sender: &Sender, id: &str) -> Result<Option<StoredDeadLetter>, StoreError> {
-    let Ok(id) = id.parse::<Uuid>() else { return Ok(None) };
-    let client = sender.database.client().await?;
-    Ok(dead_letters::get(&client, id).await?)
+/// The dead letter, or the answer where it cannot be had. What is no id names none.
+async fn find(sender: &Sender, id: &str) -> Result<StoredDeadLetter, HttpResponse> {
+    let Ok(id) = id.parse::<Uuid>() else { return Err(not_found()) };
+    let found = async {
+        let client = sender.database.client().await?;
+        Ok::<_, StoreError>(dead_letters::get(&client, id).await?)
+    };
+    found.await.map_err(|error| unavailable(&error.to_string()))?.ok_or_else(not_found)
 }
 
 fn summary(stored: &StoredDeadLetter) -> Value {

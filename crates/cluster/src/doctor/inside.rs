@@ -86,8 +86,6 @@ const MOST: u16 = 1000;
 const GAPS_SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// For so long a refusal is, and a fallback.
 const REFUSED_SINCE: Duration = Duration::from_secs(3600);
-/// A transaction that is under way for so long is told.
-const LONG: Duration = Duration::from_secs(3600);
 /// What waits for longer than three ticks is late.
 const LATE: Duration = Duration::from_secs(3 * TICK_TIMER.every.as_secs());
 
@@ -143,7 +141,9 @@ impl DatabaseReport {
             behind: overview::partitions_behind(&client, (read.own, read.sources), bounds).await?,
             never_read: overview::never_read(&client, read.of_sources).await?,
             failed_jobs: jobs::failed(&client).await?,
-            transaction_since: floors::oldest_transaction(&client).await?.filter(|at| *at < now - LONG),
+            transaction_since: floors::oldest_transaction(&client)
+                .await?
+                .filter(|at| *at < now - floors::LONG_TRANSACTION),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::payload::Payload;
+use super::payload::{EvaluationRequest, Payload};
 use crate::MomentRow;
 use crate::dead_letters::DeadLetter;
 use crate::partitions::Partition;
@@ -47,18 +47,20 @@ pub(super) fn rows<'a>(payloads: &[&'a Payload]) -> Vec<Cow<'a, MomentRow>> {
 
 /// An evaluation request as the table keeps it.
 #[derive(Debug, PartialEq)]
-pub(super) struct RequestRow<'a> {
+pub(crate) struct RequestRow<'a> {
     pub(super) stream_id: i32,
     pub(super) from_at: Timestamp,
     pub(super) traceparent: Option<&'a str>,
 }
 
-/// The evaluation requests in the order of their streams, one for each, from the earliest moment that any payload names.
-pub(super) fn evaluation_requests<'a>(payloads: &[&'a Payload]) -> Vec<RequestRow<'a>> {
+/// The evaluation requests of payloads, each with its trace, in the order of their streams: one for each, from the earliest moment that
+/// any payload names.
+pub(crate) fn evaluation_requests<'a>(
+    asked: impl Iterator<Item = (Option<&'a str>, &'a [EvaluationRequest])>,
+) -> Vec<RequestRow<'a>> {
     let mut requests: BTreeMap<i32, RequestRow<'a>> = BTreeMap::new();
-    for payload in payloads {
-        let traceparent = payload.receipt.traceparent.as_deref();
-        for request in &payload.evaluation_requests {
+    for (traceparent, of_payload) in asked {
+        for request in of_payload {
             let row = requests.entry(request.stream_id).or_insert(RequestRow {
                 stream_id: request.stream_id,
                 from_at: request.from_at,

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use deadpool_postgres::Client;
+use deadpool_postgres::{Client, GenericClient};
 use futures_util::try_join;
 use jiff::Timestamp;
-use tokio_postgres::{Error, Statement};
+use tokio_postgres::{Error, Row, Statement};
 use uuid::Uuid;
 
 use super::batch::{self, ExpiredRow, RequestRow};
@@ -102,11 +102,15 @@ pub(super) async fn moments(
     if inserted.len() == rows.len() {
         return Ok(());
     }
-    let inserted: HashSet<(i32, Timestamp)> =
-        inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?;
+    let inserted = keys_of(&inserted)?;
     let known: Vec<&MomentRow> =
         rows.iter().map(AsRef::as_ref).filter(|row: &&MomentRow| !inserted.contains(&row.key())).collect();
     revise(client, &known).await
+}
+
+/// The streams and times that rows begin with.
+pub(crate) fn keys_of(rows: &[Row]) -> Result<HashSet<(i32, Timestamp)>, Error> {
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 fn sent_receipts<'a>(payloads: &[&'a Payload]) -> Vec<SentReceipt<'a>> {
@@ -141,8 +145,8 @@ async fn revise(client: &Client, rows: &[&MomentRow]) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) async fn evaluation_requests(
-    client: &Client,
+pub(crate) async fn evaluation_requests(
+    client: &impl GenericClient,
     statement: &Statement,
     requests: &[RequestRow<'_>],
 ) -> Result<(), Error> {

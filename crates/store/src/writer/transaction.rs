@@ -179,7 +179,11 @@ pub(super) struct Rest<'a> {
 impl<'a> Rest<'a> {
     pub(super) fn of(payloads: &[&'a Payload], refused: Option<Timestamp>) -> Self {
         Self {
-            evaluation_requests: batch::evaluation_requests(payloads),
+            evaluation_requests: batch::evaluation_requests(
+                payloads
+                    .iter()
+                    .map(|payload| (payload.receipt.traceparent.as_deref(), &*payload.evaluation_requests)),
+            ),
             dead_letters: batch::dead_letters(payloads),
             expired: batch::expired(payloads),
             seen: batch::seen(payloads),

@@ -204,7 +204,7 @@ impl Row for StepLine {
         let rows = self.rows.map_or_else(|| "many".to_owned(), |rows| rows.to_string());
         let time = first(&["to", "before", "month", "day"]);
         let source = match &self.step {
-            Step::Floor { source, .. } if source.is_empty() => "(all)".to_owned(),
+            Step::Floor { source, .. } if source == retention::ALL => "(all)".to_owned(),
             _ => first(&["source"]),
         };
         vec![first(&["step"]), source, time, rows, self.bytes.to_string()]
