@@ -20,12 +20,12 @@ end $$;
 -- in direct mode
 grant select, insert, update on device, stream, metric, moment, receipt_key, evaluation_request, refusal, fallback
     to freshet_ingest;
-grant select on retention_floor, pipeline_generation to freshet_ingest;
+grant select on retention_floor, pipeline_generation, registry, device_alias, erasure to freshet_ingest;
 grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline, expired), insert
     on receipt to freshet_ingest;
 grant usage on sequence evaluation_token to freshet_ingest;
 grant insert on request to freshet_ingest;
-grant execute on function make_partition(text, date) to freshet_ingest;
+grant execute on function make_partition(text, date), erasure_hash(text, text) to freshet_ingest;
 
 grant select on device, stream, metric, moment, heartbeat to freshet_alert;
 grant select, insert, update, delete on evaluation_request, alert_state to freshet_alert;

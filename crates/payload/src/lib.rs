@@ -10,6 +10,7 @@ mod record_device;
 mod refusal;
 mod repetition;
 mod watch;
+mod without_device;
 
 pub use accepted::Accepted;
 pub use event::{Carried, Received, payload_received, plausible};
@@ -20,3 +21,4 @@ pub use record::{CredentialTraces, RequestHead, record};
 pub use refusal::Refusal;
 pub use repetition::Repetition;
 pub use watch::{holds_firing, holds_watched, is_watched, may_be_watched};
+pub use without_device::{Without, without_device};

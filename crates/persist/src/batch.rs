@@ -179,7 +179,7 @@ impl Persist {
             match self.writer.write_topic(&mut prepared.batch).await {
                 Ok(()) => break,
                 Err(TopicWriteError::Data(error)) => self.refuse_first(prepared, records, error)?,
-                Err(error) => return Err(PersistError::Topic(error)),
+                Err(error) => return Err(self.noting_registry(PersistError::Topic(error))),
             }
         }
         crash::point("after-commit");

@@ -45,6 +45,15 @@ impl PersistError {
         }
     }
 
+    /// Whether names of devices lead elsewhere than they did when its streams were found: decoded and found anew, it may be written.
+    pub fn is_of_registry(&self) -> bool {
+        match self {
+            Self::Write(WriteError::Unavailable(error)) => error.is_of_registry(),
+            Self::Topic(TopicWriteError::Unavailable(error)) => error.is_of_registry(),
+            _ => false,
+        }
+    }
+
     /// Whether the database was not there, or too slow: another payload would have fared no better.
     pub fn is_of_database(&self) -> bool {
         match self {

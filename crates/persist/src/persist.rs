@@ -23,6 +23,9 @@ use crate::record::{self, Carrier, Parts};
 /// How long `ingest` may have a pipeline file before it is put in force.
 const ROLLOUT: Duration = Duration::from_secs(300);
 
+/// How often a payload is tried whose streams are to be found anew.
+const ATTEMPTS: u32 = 3;
+
 /// What payloads are persisted with.
 #[derive(Debug)]
 pub struct PersistParts {
@@ -112,9 +115,37 @@ impl Persist {
     /// # Errors
     /// [`PersistError`].
     pub async fn one(&self, carried: &Carried, arrival: Arrival) -> Result<Vec<Publication>, PersistError> {
-        self.after_outage(self.write_one(carried, &arrival).await, || {
+        self.after_outage(self.write_anew(carried, &arrival).await, || {
             Some(Origin::of(carried, arrival.now, arrival.trace.as_ref()))
         })
+    }
+
+    /// [`Self::write_one`]; again where names of devices lead elsewhere meanwhile.
+    async fn write_anew(
+        &self,
+        carried: &Carried,
+        arrival: &Arrival,
+    ) -> Result<Vec<Publication>, PersistError> {
+        for _ in 1..ATTEMPTS {
+            match self.write_one(carried, arrival).await {
+                Err(error) if error.is_of_registry() => {}
+                written => return written,
+            }
+        }
+        self.write_one(carried, arrival).await
+    }
+
+    /// `error`; where streams are to be found anew, those that were met are forgotten.
+    pub(crate) fn noting_registry(&self, error: PersistError) -> PersistError {
+        if error.is_of_registry() {
+            self.forget_streams();
+        }
+        error
+    }
+
+    /// Finds all streams anew.
+    pub fn forget_streams(&self) {
+        self.streams.forget();
     }
 
     /// `written`; after an outage, also that dead letters are due: what could not be written meanwhile is among them.
@@ -154,9 +185,11 @@ impl Persist {
         accepted: Accepted<'_>,
         arrival: Arrival,
     ) -> Result<Vec<Publication>, PersistError> {
-        self.after_outage(self.write_accepted(carried, accepted, &arrival).await, || {
-            Some(Origin::of(carried, arrival.now, arrival.trace.as_ref()))
-        })
+        let written = match self.write_accepted(carried, accepted, &arrival).await {
+            Err(error) if error.is_of_registry() => self.write_anew(carried, &arrival).await,
+            written => written,
+        };
+        self.after_outage(written, || Some(Origin::of(carried, arrival.now, arrival.trace.as_ref())))
     }
 
     async fn write_one(
@@ -198,7 +231,8 @@ impl Persist {
         let payload = record::payload(parts, resolved);
         crash::point("before-write");
         let sent_back = resolved_by(&payload, carrier);
-        let written = self.writer.write(payload).await?;
+        let written = self.writer.write(payload).await;
+        let written = written.map_err(|error| self.noting_registry(error.into()))?;
         crash::point("after-commit");
         self.resolve(sent_back.as_slice(), now).await.map_err(PersistError::DeadLetters)?;
         let (source, outcome) = (accepted.origin.name, accepted.outcome.as_str());

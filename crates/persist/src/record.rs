@@ -107,14 +107,14 @@ pub(crate) fn samples<'a>(receipt_id: Uuid, accepted: &'a Accepted<'_>) -> Paylo
     }
 }
 
-/// Makes problems of what the store has no room for.
+/// Makes problems of what the store has no room for. What was erased is none.
 pub(crate) fn leave_out(accepted: &mut Accepted<'_>, resolved: &ResolvedStreams) {
     let problem = |left: &LeftOut| {
         let separator = if left.channel.is_empty() { "" } else { "/" };
         let place = format!("{}{separator}{}", left.device, left.channel);
         (place, left.reason.to_string())
     };
-    if !resolved.left_out.is_empty() {
+    if !resolved.left_out.is_empty() || resolved.erased > 0 {
         accepted.leave_out(resolved.left_out.iter().map(problem), resolved.streams.is_empty());
     }
 }
@@ -126,6 +126,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let key = carrier.repetition(accepted);
     let key = key.map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
+    let has_erased = resolved.erased > 0;
     let is_kept = match accepted.origin.source.keep_requests {
         KeepRequests::All => true,
         KeepRequests::Problems => {
@@ -134,7 +135,9 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
         KeepRequests::None => false,
     };
     let kept_here = || match carrier {
-        Carrier::Event(carried) if is_kept => KeptRequest::Here(carried.request_text(&accepted.request)),
+        Carrier::Event(carried) if is_kept && !has_erased => {
+            KeptRequest::Here(carried.request_text(&accepted.request))
+        }
         Carrier::Event(_) | Carrier::Record { .. } => KeptRequest::No,
     };
     Payload {
@@ -148,15 +151,19 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             pipeline,
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
-            readings: decoded.readings().count() - left_out,
+            readings: decoded.readings().count() - left_out - resolved.erased,
             expired: 0,
             problems: decoded.problems.count(),
             request: place.map_or_else(kept_here, KeptRequest::Record),
         },
         rows: rows(resolved.streams),
         evaluation_requests: requests,
-        dead_letter: (!decoded.problems.is_empty()).then(|| of_problems(carrier, accepted, failed)),
+        dead_letter: (!decoded.problems.is_empty()).then(|| {
+            let letter = of_problems(carrier, accepted, failed);
+            if has_erased { letter.without_payload() } else { letter }
+        }),
         seen: resolved.seen,
+        registry: resolved.registry,
     }
 }
 

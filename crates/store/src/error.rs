@@ -31,6 +31,9 @@ pub enum StoreError {
         /// How many may be held.
         most: usize,
     },
+    /// The name is a device's own.
+    #[error("there is a device of this name")]
+    NameTaken,
 }
 
 impl StoreError {
@@ -38,6 +41,7 @@ impl StoreError {
     pub fn is_data_error(&self) -> bool {
         match self {
             Self::Database(error) => is_data_error(error),
+            Self::NameTaken => true,
             Self::Connect(_) | Self::SchemaTooOld { .. } | Self::Timeout | Self::TooManyMoments { .. } => {
                 false
             }
@@ -48,6 +52,16 @@ impl StoreError {
     pub fn is_rolled_back(&self) -> bool {
         let class = |code: &SqlState| code.code().starts_with("40");
         matches!(self, Self::Database(error) if error.code().is_some_and(class))
+    }
+
+    /// Whether names of devices lead elsewhere than they did when the streams of a payload were found (SQLSTATE FR001).
+    pub fn is_of_registry(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code().is_some_and(|code| code.code() == "FR001"))
+    }
+
+    /// Whether another transaction held for too long what this one needs (SQLSTATE 55P03).
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
     }
 
     /// Whether it is too large to be done at once: a statement took longer than it was given (SQLSTATE 57014), or there are too many

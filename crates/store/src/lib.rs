@@ -17,6 +17,7 @@ mod partitions;
 pub mod queries;
 mod record_place;
 pub mod refusals;
+pub mod registry;
 pub mod reprocess;
 pub mod retention;
 mod row;

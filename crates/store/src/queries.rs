@@ -12,16 +12,22 @@ use tokio_postgres::{Error, Row};
 pub struct DeviceRow {
     /// The source's name.
     pub source: String,
-    /// The device's name.
+    /// The name that its platform gives it.
     pub device: String,
-    /// When its first payload came.
-    pub first_seen_at: Timestamp,
+    /// When its first payload came; `None` where it has not sent.
+    pub first_seen_at: Option<Timestamp>,
     /// When its last payload came: a whole minute, which may lie up to a minute before it.
-    pub last_seen_at: Timestamp,
+    pub last_seen_at: Option<Timestamp>,
     /// Tags of source and device.
     pub tags: serde_json::Value,
     /// How many series it has.
     pub series: i64,
+    /// What people say of it: `name`, `labels`, `site`, `model`, `expected`, `retired_at`.
+    pub entry: serde_json::Value,
+    /// Other names that lead to it.
+    pub aliases: Vec<String>,
+    /// Whether it has sent after it was retired.
+    pub sends_retired: bool,
 }
 
 /// A value as `freshet readings` shows it.
@@ -149,10 +155,11 @@ pub async fn devices(
     limit: i64,
 ) -> Result<Vec<DeviceRow>, Error> {
     let sql = "
-        select d.source, d.name, d.first_seen_at, date_trunc('minute', d.last_seen_at), d.tags,
-               (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = d.id)
-        from device d where $1::timestamptz is null or d.last_seen_at < $1
-        order by d.last_seen_at, d.source, d.name limit $2";
+        select source, device, first_seen_at, date_trunc('minute', last_seen_at), tags,
+               (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = devices.id), entry,
+               array(select alias from device_alias a where a.device_id = devices.id order by alias), sends_retired
+        from devices where $1::timestamptz is null or last_seen_at < $1 and not is_retired
+        order by last_seen_at nulls first, source, device limit $2";
     let rows = client.query(sql, &[&silent_since, &limit]).await?;
     rows.iter().map(device).collect()
 }
@@ -311,6 +318,9 @@ fn device(row: &Row) -> Result<DeviceRow, Error> {
         last_seen_at: row.try_get(3)?,
         tags: row.try_get(4)?,
         series: row.try_get(5)?,
+        entry: row.try_get(6)?,
+        aliases: row.try_get(7)?,
+        sends_retired: row.try_get(8)?,
     })
 }
 

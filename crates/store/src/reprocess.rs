@@ -21,7 +21,7 @@ use crate::floors::Floors;
 use crate::partitions::{Partition, Partitions};
 use crate::queries::StoredValue;
 use crate::sent::{Instant, SentRow};
-use crate::writer::{batch, statements, tables};
+use crate::writer::{Premises, batch, statements, tables};
 use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction};
 
 /// Moments of a stream that are looked at in one transaction: none reads moments for long.
@@ -133,6 +133,8 @@ pub struct Reread {
     pub problems: usize,
     /// Its streams that rules watch.
     pub evaluation_requests: Vec<EvaluationRequest>,
+    /// The generation of the registry by which its streams were found.
+    pub registry: i64,
 }
 
 /// A value that a request has given.
@@ -347,7 +349,10 @@ impl<'a> Run<'a> {
             options,
             generation: known.generation(self.pipeline),
         };
-        let touched = written.write(&transaction, known.until, &mut changes).await?;
+        let registry =
+            rereads.iter().filter(|reread| !reread.rows.is_empty()).map(|reread| reread.registry).min();
+        let premises = Premises { until: known.until, registry };
+        let touched = written.write(&transaction, premises, &mut changes).await?;
         self.receipts(&transaction, &rereads, &touched, now).await?;
         changes.changing = touched.len() as u64;
         if options.evaluate {
@@ -431,12 +436,12 @@ impl Writing<'_> {
     async fn write(
         &self,
         transaction: &Transaction<'_>,
-        until: Timestamp,
+        Premises { until, registry }: Premises,
         changes: &mut Changes,
     ) -> Result<BTreeSet<usize>, StoreError> {
         let rows = self.rows();
         let sent: Vec<SentRow<'_>> = rows.values().map(SentRow::from).collect();
-        let inserted = transaction.query(statements::NEW_ROWS, &[&sent, &Instant(until)]).await?;
+        let inserted = transaction.query(statements::NEW_ROWS, &[&sent, &Instant(until), &registry]).await?;
         let inserted = tables::keys_of(&inserted)?;
         let mut keys: BTreeSet<(i32, Timestamp)> =
             rows.keys().filter(|key| !inserted.contains(key)).copied().collect();

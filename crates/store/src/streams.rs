@@ -42,6 +42,8 @@ struct Met {
     devices: HashMap<String, HashMap<String, Arc<Device>>>,
     /// What they weigh: one each, and one for each of their metrics.
     weight: usize,
+    /// The generation of the registry for which they were found.
+    registry: i64,
 }
 
 impl Met {
@@ -54,7 +56,7 @@ impl Met {
             Some((first, device)) if first == name => Some(device),
             _ => of_source.get(name),
         };
-        samples.needs_nothing_of(device).then(|| samples.resolved(device))
+        samples.needs_nothing_of(device).then(|| samples.resolved(device, self.registry))
     }
 }
 
@@ -94,57 +96,80 @@ impl Streams {
         };
         let open = payloads.iter().zip(&resolved).filter(|(_, resolved)| resolved.is_none());
         let open: Vec<PayloadSamples<'_>> = open.map(|(samples, _)| *samples).collect();
-        let devices = self.devices(&open).await?;
+        let (registry, devices) = self.devices(&open).await?;
         let of = |samples: &PayloadSamples<'_>, resolved: &mut Option<ResolvedStreams>| {
-            resolved.take().unwrap_or_else(|| samples.resolved(|name| devices.get(&(samples.source, name))))
+            let device = |name| devices.get(&(samples.source, name));
+            resolved.take().unwrap_or_else(|| samples.resolved(device, registry))
         };
         Ok(payloads.iter().zip(&mut resolved).map(|(samples, resolved)| of(samples, resolved)).collect())
     }
 
+    /// The devices of payloads, and the generation of the registry for which they were found.
     async fn devices<'a>(
         &self,
         payloads: &[PayloadSamples<'a>],
-    ) -> Result<BTreeMap<DeviceKey<'a>, Arc<Device>>, StoreError> {
-        if payloads.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut wanted = wanted_devices(payloads);
-        let mut devices = self.remembered(&wanted);
-        wanted.retain(|key, _| !devices.contains_key(key));
-        if !wanted.is_empty() {
+    ) -> Result<(i64, BTreeMap<DeviceKey<'a>, Arc<Device>>), StoreError> {
+        loop {
+            let mut wanted = wanted_devices(payloads);
+            let (met_for, mut devices) = self.remembered(&wanted);
+            wanted.retain(|key, _| !devices.contains_key(key));
+            if wanted.is_empty() {
+                return Ok((met_for, devices));
+            }
             let mut client = self.database.client().await?;
-            for (key, device) in register::register(&mut client, payloads, &wanted).await? {
+            let (registry, registered) = register::register(&mut client, payloads, &wanted).await?;
+            self.forget_before(registry);
+            if registry != met_for && !devices.is_empty() {
+                continue;
+            }
+            for (key, device) in registered {
                 let device = Arc::new(device);
-                self.remember(key, Arc::clone(&device));
+                self.remember(registry, key, Arc::clone(&device));
                 devices.insert(key, device);
             }
+            return Ok((registry, devices));
         }
-        Ok(devices)
     }
 
     /// Those of `wanted` that need no look into the database.
     fn remembered<'a>(
         &self,
         wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
-    ) -> BTreeMap<DeviceKey<'a>, Arc<Device>> {
-        let Met { devices, .. } = &*self.met();
+    ) -> (i64, BTreeMap<DeviceKey<'a>, Arc<Device>>) {
+        let Met { devices, registry, .. } = &*self.met();
         let known = |(key, want): (&DeviceKey<'a>, &Wanted<'a>)| {
             let device = devices.get(key.0)?.get(key.1)?;
             device.has_all(want).then(|| (*key, Arc::clone(device)))
         };
-        wanted.iter().filter_map(known).collect()
+        (*registry, wanted.iter().filter_map(known).collect())
+    }
+
+    /// Forgets all that was met: names lead elsewhere.
+    pub fn forget(&self) {
+        *self.met.write().unwrap_or_else(PoisonError::into_inner) = Met::default();
+    }
+
+    /// Forgets what was met for an earlier generation of the registry.
+    fn forget_before(&self, registry: i64) {
+        let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        if met.registry < registry {
+            *met = Met { registry, ..Met::default() };
+        }
     }
 
     fn met(&self) -> RwLockReadGuard<'_, Met> {
         self.met.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, (source, name): DeviceKey<'_>, device: Arc<Device>) {
+    fn remember(&self, registry: i64, (source, name): DeviceKey<'_>, device: Arc<Device>) {
         let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        if met.registry != registry {
+            return;
+        }
         let weight = |device: &Device| 1 + device.metrics();
         met.weight += weight(&device);
         if met.weight > REMEMBERED {
-            *met = Met { weight: weight(&device), ..Met::default() };
+            *met = Met { weight: weight(&device), registry, ..Met::default() };
         }
         let before = met.devices.entry(source.to_owned()).or_default().insert(name.to_owned(), device);
         met.weight -= before.map_or(0, |before| weight(&before));

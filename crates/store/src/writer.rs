@@ -77,6 +77,29 @@ pub enum WriteError {
     Closed,
 }
 
+/// What a transaction relies on, and fails where it does not hold any more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Premises {
+    /// When it begins at the latest ([`crate::floors`]).
+    pub(crate) until: Timestamp,
+    /// The generation of the registry by which the streams of its rows were found ([`crate::registry`]): the first one, where they
+    /// differ; none without rows.
+    pub(crate) registry: Option<i64>,
+}
+
+impl Premises {
+    const fn new(until: Timestamp) -> Self {
+        Self { until, registry: None }
+    }
+
+    fn add(&mut self, payload: &Payload) {
+        if !payload.rows.is_empty() {
+            let first = self.registry.unwrap_or(payload.registry);
+            self.registry = Some(first.min(payload.registry));
+        }
+    }
+}
+
 /// Writes payloads. Clones share the queue; the workers end when the last clone is gone and the queue is empty.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -286,8 +309,10 @@ impl Worker {
             return Ok(Vec::new());
         }
         let payloads = payloads_of(part);
+        let mut premises = Premises::new(until);
+        payloads.iter().for_each(|payload| premises.add(payload));
         let refused = self.shared.refusals.due();
-        let write = transaction::write(&client, &self.shared.strategy, (&payloads, refused, until));
+        let write = transaction::write(&client, &self.shared.strategy, (&payloads, refused, premises));
         let written = tokio::time::timeout(LIMIT, write).await;
         if let (Some(at), Err(_) | Ok(Err(_))) = (refused, &written) {
             self.shared.refusals.give_back(at);

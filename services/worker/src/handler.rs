@@ -138,9 +138,9 @@ impl Handler {
         topic: &Topic,
         (records, spans): (&[TopicRecord], &[PartitionSpan]),
         deaths: Option<i32>,
-        prepared: &mut Option<Prepared>,
+        slot: &mut Option<Prepared>,
     ) -> Result<Settled, Trouble> {
-        let prepared = match prepared {
+        let prepared = match slot {
             Some(prepared) => prepared,
             None => {
                 let fenced =
@@ -148,13 +148,19 @@ impl Handler {
                 if !fenced.is_empty() {
                     return Ok(Settled::Fenced(fenced));
                 }
-                prepared.insert(self.prepare((topic, records), spans, deaths).await.map_err(Trouble::Write)?)
+                slot.insert(self.prepare((topic, records), spans, deaths).await.map_err(Trouble::Write)?)
             }
         };
         match self.parts.persist.commit(prepared, records).await {
             Ok(publications) => Ok(Settled::Written(publications)),
             Err(PersistError::Topic(TopicWriteError::Fenced(partitions))) => Ok(Settled::Fenced(partitions)),
-            Err(error) => Err(Trouble::Write(error)),
+            Err(error) => {
+                // What is committed of it is found so.
+                if error.is_of_registry() {
+                    *slot = None;
+                }
+                Err(Trouble::Write(error))
+            }
         }
     }
 

@@ -137,6 +137,7 @@ fn payload(id: u128, now: Timestamp, rows: Vec<store::MomentRow>) -> Payload {
         evaluation_requests: Vec::new(),
         dead_letter: None,
         seen: Vec::new(),
+        registry: 1,
     }
 }
 

@@ -128,6 +128,14 @@ impl DeadLetter {
         ids::derive("dead-letter", &[&self.stage, &self.event.source, &self.event.id])
     }
 
+    /// The letter without what was sent, and without the device that it was of.
+    #[must_use]
+    pub fn without_payload(mut self) -> Self {
+        self.event.data = None;
+        self.event.attributes.remove(event_model::events::EXT_PARTITION_KEY);
+        self
+    }
+
     /// The letter as the table takes it: PostgreSQL's texts and JSON hold no NUL.
     pub(super) fn storable(&self) -> Cow<'_, Self> {
         let Self { event: DeadEvent { source, id, event_type, attributes, .. }, reason, problems, .. } = self;

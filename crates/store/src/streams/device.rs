@@ -14,6 +14,9 @@ use super::{MAX_DEVICE_METRICS, MAX_METRICS, Tags};
 /// How long a device's `last_seen_at` stands before it is moved on, in microseconds.
 const SEEN_INTERVAL: i64 = 60_000_000;
 
+/// In place of the id of one that was erased; ids count from 1.
+const NONE: i32 = 0;
+
 /// What a metric is told apart by within its stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MetricKey<'a> {
@@ -39,7 +42,7 @@ pub(super) type DeviceKey<'a> = (&'a str, &'a str);
 /// A device as payloads need it.
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
-    /// When the first of them was received.
+    /// When the last of them was received.
     pub(super) received_at: Timestamp,
     pub(super) tags: Tags,
     pub(super) channels: BTreeMap<&'a str, BTreeSet<MetricKey<'a>>>,
@@ -88,6 +91,8 @@ pub(super) struct Device {
     pub(super) id: i32,
     pub(super) tags: Arc<Tags>,
     pub(super) channels: BTreeMap<String, Channel>,
+    /// What was received before is not stored.
+    begins_at: Timestamp,
     /// Microseconds since the epoch.
     last_seen: AtomicI64,
 }
@@ -97,9 +102,26 @@ impl Device {
         id: i32,
         tags: Tags,
         channels: BTreeMap<String, Channel>,
-        last_seen: Timestamp,
+        (begins_at, last_seen): (Option<Timestamp>, Timestamp),
     ) -> Self {
-        Self { id, tags: Arc::new(tags), channels, last_seen: AtomicI64::new(last_seen.as_microsecond()) }
+        let last_seen = AtomicI64::new(last_seen.as_microsecond());
+        let begins_at = begins_at.unwrap_or(Timestamp::MIN);
+        Self { id, tags: Arc::new(tags), channels, begins_at, last_seen }
+    }
+
+    /// One that was erased, and is made again by what is received from `begins_at` on.
+    pub(super) fn erased(begins_at: Timestamp) -> Self {
+        Self::new(NONE, Tags::new(), BTreeMap::new(), (Some(begins_at), Timestamp::MAX))
+    }
+
+    /// Whether it is none any more.
+    pub(super) const fn was_erased(&self) -> bool {
+        self.id == NONE
+    }
+
+    /// Whether what was received at this time belongs to a device of its name that was erased.
+    pub(super) fn bars(&self, received_at: Timestamp) -> bool {
+        received_at < self.begins_at
     }
 
     pub(super) fn metrics(&self) -> usize {
@@ -112,8 +134,9 @@ impl Device {
 
     /// Whether nothing of `wanted` is to be added: it is there, or there is no room for it.
     pub(super) fn has_all(&self, wanted: &Wanted<'_>) -> bool {
-        wanted.tags.iter().all(|(tag, value)| self.has_tag(tag, value))
-            && wanted.channels.iter().all(|(name, keys)| self.has_metrics(name, keys.iter()))
+        self.bars(wanted.received_at)
+            || wanted.tags.iter().all(|(tag, value)| self.has_tag(tag, value))
+                && wanted.channels.iter().all(|(name, keys)| self.has_metrics(name, keys.iter()))
     }
 
     pub(super) fn has_tag(&self, tag: &str, value: &str) -> bool {

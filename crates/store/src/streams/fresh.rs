@@ -17,16 +17,19 @@ const MOST: usize = MAX_METRICS;
 
 /// $1 sources, $2 names, $3 receive times, $4 tags of devices; $5 the number of its device, $6 the channel of each stream; $7 the number of
 /// its stream, $8 position, $9 name, $10 unit, $11 kind of each metric. Numbers count from 1. A device that another has made meanwhile
-/// is left out, with its streams.
+/// is left out, with its streams; so is one whose name leads to another, and one that was erased after its receive time.
 const MAKE: &str = "
     with made as (
-        insert into device (source, name, first_seen_at, last_seen_at, tags)
-        select source, name, at, at, tags
+        insert into device (source, name, first_seen_at, last_seen_at, tags, begins_at)
+        select source, name, at, at, tags, erased_at
         from unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[]) as w (source, name, at, tags)
+        left join erasure e on e.hash = erasure_hash(w.source, w.name)
+        where (erased_at is null or erased_at <= at and not is_retired)
+          and not exists (select from device_alias a where a.source = w.source and a.alias = w.name)
         on conflict (source, name) do nothing
-        returning id, source, name),
+        returning id, source, name, begins_at),
     devices as (
-        select w.number, made.id
+        select w.number, made.id, made.begins_at
         from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number) join made using (source, name)),
     made_streams as (
         insert into stream (device_id, channel)
@@ -43,7 +46,7 @@ const MAKE: &str = "
         select s.id, w.position, w.name, w.unit, w.kind
         from unnest($7::integer[], $8::smallint[], $9::text[], $10::text[], $11::text[]) as w (stream, position, name, unit, kind)
         join streams s on s.number = w.stream)
-    select d.number, d.id, s.number, s.id from devices d join streams s on s.device = d.number";
+    select d.number, d.id, s.number, s.id, d.begins_at from devices d join streams s on s.device = d.number";
 
 /// Those of `wanted`, of which none was there a moment ago, that are made now: as many of the first ones as fit into a statement, but
 /// for those that another has made meanwhile.
@@ -94,18 +97,18 @@ pub(super) async fn make<'a>(
         units,
         kinds,
     ];
-    let mut made: BTreeMap<usize, (i32, BTreeMap<String, Channel>)> = BTreeMap::new();
+    let mut made: BTreeMap<DeviceKey<'a>, Device> = BTreeMap::new();
     for row in client.query(&statement, &parameters).await? {
         let (device, stream) = (place(row.try_get(0)?), place(row.try_get(2)?));
+        let (id, begins_at) = (row.try_get(1)?, row.try_get(4)?);
         let channel = Channel { stream: row.try_get(3)?, ..std::mem::take(&mut channels[stream]) };
-        let (_, channels_of) = made.entry(device).or_insert((row.try_get(1)?, BTreeMap::new()));
-        channels_of.insert(names_of_streams[stream].to_owned(), channel);
+        let (key, want) = wanted[device];
+        let device = made.entry(key).or_insert_with(|| {
+            Device::new(id, want.tags.clone(), BTreeMap::new(), (begins_at, want.received_at))
+        });
+        device.channels.insert(names_of_streams[stream].to_owned(), channel);
     }
-    let device = |(at, (id, channels)): (usize, (i32, _))| {
-        let (key, want): (DeviceKey<'a>, _) = wanted[at];
-        (key, Device::new(id, want.tags.clone(), channels, want.received_at))
-    };
-    Ok(made.into_iter().map(device).collect())
+    Ok(made)
 }
 
 /// A number of the statement as a place in its columns.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::{Client, GenericClient, Transaction};
+use futures_util::try_join;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
@@ -10,9 +11,12 @@ use tokio_postgres::{Error, Row};
 use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
 use super::resolved::PayloadSamples;
 use super::{MAX_DEVICE_METRICS, MAX_METRICS, fresh};
-use crate::StoreError;
+use crate::{StoreError, registry};
 
-/// The devices of `wanted` that are there or may be made, by source and name.
+/// How often it is begun anew where names are led elsewhere meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// The devices of `wanted` that are there or may be made, by source and name, and the generation of the registry for which that holds.
 ///
 /// What is there already is only read, and what nobody has met is made in one statement. Else the devices' rows are locked. Both take
 /// them in the order of their keys, so that two processes which meet the same new devices wait for each other and never in a circle.
@@ -20,42 +24,122 @@ pub(super) async fn register<'a>(
     client: &mut Client,
     payloads: &[PayloadSamples<'a>],
     wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
-) -> Result<BTreeMap<DeviceKey<'a>, Device>, StoreError> {
-    let mut devices = known(client, wanted).await?;
-    let new =
-        admitted(client, payloads, |key| wanted.contains_key(key) && !devices.contains_key(key)).await?;
+) -> Result<(i64, BTreeMap<DeviceKey<'a>, Device>), StoreError> {
+    let mut attempts = 1..=ATTEMPTS;
+    loop {
+        attempts.next();
+        // In this order: what is found may be newer than the generation, never older.
+        let (registry, Known { mut devices, aliases }, erased) =
+            try_join!(registry::generation(client), known(client, wanted), erased(client, wanted))?;
+        for (key, device) in erased {
+            devices.entry(key).or_insert(device);
+        }
+        let is_complete = complete(client, payloads, wanted, (&mut devices, &aliases)).await?;
+        if is_complete || registry::generation(client).await? == registry || attempts.is_empty() {
+            return Ok((registry, devices));
+        }
+    }
+}
+
+/// Makes what is wanted and lacks; whether all of it that may be made was.
+async fn complete<'a>(
+    client: &mut Client,
+    payloads: &[PayloadSamples<'a>],
+    wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
+    (devices, aliases): (&mut BTreeMap<DeviceKey<'a>, Device>, &BTreeMap<DeviceKey<'a>, String>),
+) -> Result<bool, StoreError> {
+    let is_unmet = |key: &DeviceKey<'a>, devices: &BTreeMap<DeviceKey<'a>, Device>| {
+        wanted.get(key).is_some_and(|want| match devices.get(key) {
+            None => true,
+            Some(device) => device.was_erased() && !device.bars(want.received_at),
+        })
+    };
+    let new = admitted(client, payloads, |key| is_unmet(key, devices)).await?;
     let unmet: BTreeMap<_, _> =
         wanted.iter().filter(|(key, _)| new.contains(*key)).map(|(key, want)| (*key, want)).collect();
     devices.extend(fresh::make(client, &unmet).await?);
+    devices.retain(|key, device| !device.was_erased() || device.bars(wanted[key].received_at));
     let lacks_something = |(key, want): &(&DeviceKey<'a>, &Wanted<'a>)| match devices.get(*key) {
         Some(device) => !device.has_all(want),
         None => new.contains(*key),
     };
     let lacking: BTreeMap<_, _> =
         wanted.iter().filter(lacks_something).map(|(key, want)| (*key, want)).collect();
-    if !lacking.is_empty() {
+    let (aliased, own): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        lacking.into_iter().partition(|(key, _)| aliases.contains_key(key));
+    if !own.is_empty() {
         let transaction = client.transaction().await?;
-        let made = make(&transaction, &lacking).await?;
+        let made = make(&transaction, &own).await?;
         transaction.commit().await?;
         devices.extend(made);
     }
-    Ok(devices)
+    // By the device's own name; two that lead to one device, one after the other.
+    for (key, want) in &aliased {
+        let transaction = client.transaction().await?;
+        let made = make(&transaction, &BTreeMap::from([((key.0, &*aliases[key]), *want)])).await?;
+        transaction.commit().await?;
+        devices.extend(made.into_values().map(|device| (*key, device)));
+    }
+    Ok(new.iter().all(|key| devices.contains_key(key)))
 }
 
-/// Those that are there, as they are.
+/// Devices that are there, as they are.
+struct Known<'a> {
+    devices: BTreeMap<DeviceKey<'a>, Device>,
+    /// The device's own name, of those that were found by another.
+    aliases: BTreeMap<DeviceKey<'a>, String>,
+}
+
 async fn known<'a>(
+    client: &Client,
+    wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
+) -> Result<Known<'a>, Error> {
+    let sql = "
+        select w.number - 1, d.id, d.tags, d.last_seen_at, d.begins_at, d.alias_of
+        from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number)
+        cross join lateral (
+            select id, tags, last_seen_at, begins_at, null as alias_of from device where source = w.source and name = w.name
+            union all
+            select d.id, d.tags, d.last_seen_at, d.begins_at, d.name
+            from device_alias a join device d on d.id = a.device_id where a.source = w.source and a.alias = w.name
+            offset 0) as d";
+    let statement = client.prepare_cached(sql).await?;
+    let (sources, names): (Vec<&str>, Vec<&str>) = wanted.keys().copied().unzip();
+    let rows = client.query(&statement, &[&sources, &names]).await?;
+    let keys = keys_of(wanted);
+    let mut aliases = BTreeMap::new();
+    for row in &rows {
+        if let Some(name) = row.try_get(5)? {
+            aliases.insert(keys[place(row)?], name);
+        }
+    }
+    Ok(Known { devices: with_channels(client, &keys, &rows).await?, aliases })
+}
+
+/// Those that were erased, and bar what was received before.
+async fn erased<'a>(
     client: &Client,
     wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
 ) -> Result<BTreeMap<DeviceKey<'a>, Device>, Error> {
     let sql = "
-        select w.number - 1, d.id, d.tags, d.last_seen_at
+        select w.number - 1, e.erased_at, e.is_retired
         from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number)
-        cross join lateral (
-            select id, tags, last_seen_at from device where source = w.source and name = w.name offset 0) as d";
+        join erasure e on e.hash = erasure_hash(w.source, w.name)
+        where exists (select from erasure)";
     let statement = client.prepare_cached(sql).await?;
     let (sources, names): (Vec<&str>, Vec<&str>) = wanted.keys().copied().unzip();
-    let rows = client.query(&statement, &[&sources, &names]).await?;
-    with_channels(client, &keys_of(wanted), &rows).await
+    let keys = keys_of(wanted);
+    let erased = |row: &Row| {
+        let begins_at = if row.try_get(2)? { Timestamp::MAX } else { row.try_get(1)? };
+        Ok((keys[place(row)?], Device::erased(begins_at)))
+    };
+    client.query(&statement, &[&sources, &names]).await?.iter().map(erased).collect()
+}
+
+/// The place in its columns that a row begins with.
+fn place(row: &Row) -> Result<usize, Error> {
+    let number: i64 = row.try_get(0)?;
+    Ok(usize::try_from(number).expect("ordinality counts from 1"))
 }
 
 /// New devices that may be made: of each payload, and of each source within an hour, no more than it says.
@@ -119,12 +203,15 @@ async fn lock<'a>(
 ) -> Result<BTreeMap<DeviceKey<'a>, Device>, Error> {
     let sql = "
         with locked as (
-            insert into device (source, name, first_seen_at, last_seen_at, tags)
-            select source, name, at, at, tags
+            insert into device (source, name, first_seen_at, last_seen_at, tags, begins_at)
+            select source, name, at, at, tags, erased_at
             from unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[]) as w (source, name, at, tags)
+            left join erasure e on e.hash = erasure_hash(w.source, w.name)
+            where (erased_at is null or erased_at <= at and not is_retired)
+              and not exists (select from device_alias a where a.source = w.source and a.alias = w.name)
             on conflict (source, name) do update set tags = device.tags || excluded.tags
-            returning source, name, id, tags, last_seen_at)
-        select w.number - 1, id, tags, last_seen_at
+            returning source, name, id, tags, last_seen_at, begins_at)
+        select w.number - 1, id, tags, last_seen_at, begins_at
         from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number) join locked using (source, name)";
     let statement = transaction.prepare_cached(sql).await?;
     let (sources, names): (Vec<&str>, Vec<&str>) = wanted.keys().copied().unzip();
@@ -163,10 +250,10 @@ async fn with_channels<'a>(
         }
     }
     let read = |row: &Row| {
-        let (number, id): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
-        let key = keys[usize::try_from(number).expect("ordinality counts from 1")];
-        let Json(tags) = row.try_get(2)?;
-        Ok((key, Device::new(id, tags, channels.remove(&id).unwrap_or_default(), row.try_get(3)?)))
+        let (id, Json(tags)) = (row.try_get(1)?, row.try_get(2)?);
+        // Several names may lead to one device.
+        let channels = channels.get(&id).cloned().unwrap_or_default();
+        Ok((keys[place(row)?], Device::new(id, tags, channels, (row.try_get(4)?, row.try_get(3)?))))
     };
     rows.iter().map(read).collect()
 }

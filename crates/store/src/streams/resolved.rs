@@ -49,6 +49,10 @@ pub struct ResolvedStreams {
     pub seen: Vec<i32>,
     /// What there is no room for: new devices together, new metrics by stream.
     pub left_out: Vec<LeftOut>,
+    /// Readings of devices that were erased after the payload was received. Nothing of them is kept.
+    pub erased: usize,
+    /// The generation of the registry by which they were found.
+    pub registry: i64,
 }
 
 /// Readings that are not stored, since there is no room for what they measure.
@@ -133,6 +137,7 @@ pub(super) fn wanted_devices<'a>(payloads: &[PayloadSamples<'a>]) -> BTreeMap<De
                 tags: payload.source_tags.clone(),
                 channels: BTreeMap::new(),
             });
+            want.received_at = want.received_at.max(received_at);
             want.tags.extend(own.remove(sample.device.as_str()).into_iter().flatten());
             let metrics = want.channels.entry(&sample.channel).or_default();
             metrics.extend(sample.readings.iter().map(MetricKey::of));
@@ -164,24 +169,27 @@ impl<'a> PayloadSamples<'a> {
     pub(super) fn needs_nothing_of<'d>(&self, device: impl Fn(&'a str) -> Option<&'d Arc<Device>>) -> bool {
         self.samples.iter().all(|sample| {
             let Some(known) = device(&sample.device) else { return false };
+            if known.bars(self.received_at) {
+                return true;
+            }
             let has_tag = |(tag, value): (&String, &String)| {
                 known.has_tag(tag, value) || self.gives_tag(&sample.device, tag)
             };
             self.source_tags.iter().all(has_tag)
                 && known.has_metrics(&sample.channel, sample.readings.iter().map(MetricKey::of))
-        }) && self
-            .device_tags
-            .iter()
-            .all(|(name, tag, value)| device(name).is_some_and(|known| known.has_tag(tag, value)))
+        }) && self.device_tags.iter().all(|(name, tag, value)| {
+            device(name).is_some_and(|known| known.bars(self.received_at) || known.has_tag(tag, value))
+        })
     }
 
     /// Every value at its place; what has none in `devices` is left out.
     pub(super) fn resolved<'d>(
         &self,
         device: impl Fn(&'a str) -> Option<&'d Arc<Device>>,
+        registry: i64,
     ) -> ResolvedStreams {
         let mut left_out = Gathered::default();
-        let (mut streams, mut seen) = (Vec::<ResolvedStream>::new(), Vec::new());
+        let (mut streams, mut seen, mut erased) = (Vec::<ResolvedStream>::new(), Vec::new(), 0);
         // Of a metric and moment the later sample counts: the order of equals stays.
         let mut samples: Vec<&Sample> = self.samples.iter().collect();
         samples.sort_by(|a, b| {
@@ -192,6 +200,10 @@ impl<'a> PayloadSamples<'a> {
                 of_device.iter().for_each(|sample| left_out.device(sample));
                 continue;
             };
+            if known.bars(self.received_at) {
+                erased += of_device.iter().map(|sample| sample.readings.len()).sum::<usize>();
+                continue;
+            }
             if known.is_news(self.received_at) {
                 seen.push(known.id);
             }
@@ -215,7 +227,8 @@ impl<'a> PayloadSamples<'a> {
                 }
             }
         }
-        ResolvedStreams { receipt_id: self.receipt_id, streams, seen, left_out: left_out.into_list() }
+        let left_out = left_out.into_list();
+        ResolvedStreams { receipt_id: self.receipt_id, streams, seen, left_out, erased, registry }
     }
 
     /// The row of what is said of one moment of a stream, if there is room for anything of it.

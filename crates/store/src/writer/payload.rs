@@ -24,6 +24,8 @@ pub struct Payload {
     pub dead_letter: Option<DeadLetter>,
     /// Devices whose `last_seen_at` is moved on to the receive time.
     pub seen: Vec<i32>,
+    /// The generation of the registry by which its streams were found.
+    pub registry: i64,
 }
 
 impl Payload {

@@ -26,9 +26,17 @@ macro_rules! insert_requests {
     };
 }
 
-/// Rows of the array of `moment_account` that a parameter is; the last moment at which the transaction may begin is another ([`crate::floors`]).
+/// Whether what the rows were made with holds still: the last moment at which the transaction may begin ([`crate::floors`]) and the
+/// generation of the registry ([`crate::registry`]) are parameters. It is asked once a statement.
+macro_rules! guard {
+    ($until:literal, $generation:literal) => {
+        concat!("guard as materialized (select writes_hold(", $until, ", ", $generation, ") as holds)")
+    };
+}
+
+/// Rows of the array of `moment_account` that a parameter is, behind a [`guard`].
 macro_rules! insert_rows {
-    ($rows:literal, $until:literal) => {
+    ($rows:literal) => {
         concat!(
             r#"
     insert into moment (stream_id, observed_at, received_at, receipt_id, revised_at, "values", texts, quality,
@@ -37,9 +45,7 @@ macro_rules! insert_rows {
            generation, generations
     from unnest("#,
             $rows,
-            "::moment_account[]) where floors_hold(",
-            $until,
-            ")"
+            "::moment_account[]) where (select holds from guard)"
         )
     };
 }
@@ -49,14 +55,17 @@ pub(super) const FRESH_KEYS: &str = "
     insert into receipt_key (source, key, received_at, expires_at, receipt_id, outcome)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::uuid[], $6::text[])";
 
-/// As [`RECEIPTS`] and then [`NEW_ROWS`], whose parameters are $2 and $3, but all are new. PostgreSQL carries out the statement itself first, and
+/// As [`RECEIPTS`] and then [`NEW_ROWS`], whose parameters are $2, $3 and $4, but all are new. PostgreSQL carries out the statement itself first, and
 /// what it does not refer to behind it (`ExecPostprocessPlan`): the receipts are written before any moment.
-const FRESH: &str = concat!("with moments as (", insert_rows!("$2", "$3"), ")", insert_receipts!("$1"));
+const FRESH: &str =
+    concat!("with ", guard!("$3", "$4"), ", moments as (", insert_rows!("$2"), ")", insert_receipts!("$1"));
 
 /// The same with the requests that are kept beside the receipts.
 const FRESH_WITH_REQUESTS: &str = concat!(
-    "with moments as (",
-    insert_rows!("$2", "$3"),
+    "with ",
+    guard!("$3", "$4"),
+    ", moments as (",
+    insert_rows!("$2"),
     "), requests as (",
     insert_requests!(),
     ")",
@@ -69,7 +78,7 @@ pub(super) const fn fresh(with_requests: bool) -> &'static str {
 }
 
 /// As [`NEW_ROWS`], but every row is new, and its receipt is written already.
-pub(super) const FRESH_ROWS: &str = insert_rows!("$1", "$2");
+pub(super) const FRESH_ROWS: &str = concat!("with ", guard!("$2", "$3"), insert_rows!("$1"));
 
 /// $1 sources, $2 keys, $3 receive times, $4 expiries, $5 receipts, $6 outcomes. Returns the receipts whose keys were free.
 ///
@@ -100,9 +109,11 @@ pub(super) const RECEIPTS: &str = concat!(
 /// $1 receipts as [`RECEIPTS`] has them, which is sent before: two writers of one request wait for each other there.
 pub(super) const REQUESTS: &str = concat!(insert_requests!(), " on conflict do nothing");
 
-/// $1 rows in key order, $2 until when the floors hold. Returns the keys of those that were not there.
+/// $1 rows in key order, $2 until when the floors hold, $3 the generation of the registry. Returns the keys of those that were not there.
 pub(crate) const NEW_ROWS: &str = concat!(
-    insert_rows!("$1", "$2"),
+    "with ",
+    guard!("$2", "$3"),
+    insert_rows!("$1"),
     "
     on conflict (stream_id, observed_at) do nothing
     returning stream_id, observed_at"

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::batch::{self, ExpiredRow, RequestRow};
 use super::payload::{Payload, Receipt, ReceiptKey};
 use super::receipt_row::SentReceipt;
-use super::statements;
+use super::{Premises, statements};
 use crate::MomentRow;
 use crate::sent::{Instant, SentRow};
 
@@ -71,9 +71,10 @@ pub(super) async fn prepare_receipts(client: &Client) -> Result<[Statement; 2], 
 pub(super) async fn fresh(
     client: &Client,
     statement: &Statement,
-    (payloads, rows, until): (&[&Payload], &[Cow<'_, MomentRow>], Timestamp),
+    (payloads, rows, premises): (&[&Payload], &[Cow<'_, MomentRow>], Premises),
 ) -> Result<(), Error> {
-    client.execute(statement, &[&sent_receipts(payloads), &sent(rows), &Instant(until)]).await?;
+    let Premises { until, registry } = premises;
+    client.execute(statement, &[&sent_receipts(payloads), &sent(rows), &Instant(until), &registry]).await?;
     Ok(())
 }
 
@@ -81,10 +82,10 @@ pub(super) async fn fresh(
 pub(super) async fn fresh_moments(
     client: &Client,
     statement: &Statement,
-    (rows, until): (&[Cow<'_, MomentRow>], Timestamp),
+    (rows, Premises { until, registry }): (&[Cow<'_, MomentRow>], Premises),
 ) -> Result<(), Error> {
     if !rows.is_empty() {
-        client.execute(statement, &[&sent(rows), &Instant(until)]).await?;
+        client.execute(statement, &[&sent(rows), &Instant(until), &registry]).await?;
     }
     Ok(())
 }
@@ -93,12 +94,12 @@ pub(super) async fn fresh_moments(
 pub(super) async fn moments(
     client: &Client,
     statement: &Statement,
-    (rows, until): (&[Cow<'_, MomentRow>], Timestamp),
+    (rows, Premises { until, registry }): (&[Cow<'_, MomentRow>], Premises),
 ) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }
-    let inserted = client.query(statement, &[&sent(rows), &Instant(until)]).await?;
+    let inserted = client.query(statement, &[&sent(rows), &Instant(until), &registry]).await?;
     if inserted.len() == rows.len() {
         return Ok(());
     }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::payload::Payload;
 use super::ranges::{self, RANGES, RangeReceipt};
 use super::transaction::{Rest, roll_back};
-use super::{BATCH_ROWS, LIMIT, Worker, Writer, Written, batch, statements, tables};
+use super::{BATCH_ROWS, LIMIT, Premises, Worker, Writer, Written, batch, statements, tables};
 use crate::dead_letters::{self, DeadLetter, SentBack};
 use crate::topic_offsets::{self, ADVANCE, PartitionSpan, Standing};
 use crate::{StoreError, Topic};
@@ -166,10 +166,10 @@ impl Writer {
         while !batch.is_done() {
             let records = fitting(batch, most);
             let spans = batch.spans_of(records);
-            let until = worker.settle(batch.entries.iter_mut().take(records)).await;
-            let until = until.map_err(TopicWriteError::Unavailable)?;
+            let premises = worker.settle(batch.entries.iter_mut().take(records)).await;
+            let premises = premises.map_err(TopicWriteError::Unavailable)?;
             let ranges = ranges::stamp(&batch.topic, &spans, batch.entries.iter_mut().take(records));
-            match worker.attempt_topic(batch, records, (&spans, &ranges, until)).await {
+            match worker.attempt_topic(batch, records, (&spans, &ranges, premises)).await {
                 Ok(Attempted::Committed(written)) => {
                     worker.committed(written.len());
                     batch.written.extend(written);
@@ -246,19 +246,21 @@ impl<'a> Distinct<'a> {
 }
 
 impl Worker {
-    /// Settles what is to be written; until when the floors hold.
-    async fn settle(&self, entries: impl Iterator<Item = &mut TopicEntry>) -> Result<Timestamp, StoreError> {
+    /// Settles what is to be written; while what it can be.
+    async fn settle(&self, entries: impl Iterator<Item = &mut TopicEntry>) -> Result<Premises, StoreError> {
         let reading = async {
             let client = self.database.client().await?;
             Ok::<_, StoreError>(self.shared.floors.current(&client).await?)
         };
         let floors = tokio::time::timeout(LIMIT, reading).await.map_err(|_| StoreError::Timeout)??;
+        let mut premises = Premises::new(floors.until);
         for entry in entries {
             if let TopicContent::Payload(payload) = &mut entry.content {
                 payload.settle(&floors);
+                premises.add(payload);
             }
         }
-        Ok(floors.until)
+        Ok(premises)
     }
 
     /// Leaves out of `batch` what is committed of `partitions` already: an answer was lost on its way.
@@ -285,7 +287,7 @@ impl Worker {
         &self,
         batch: &TopicBatch,
         records: usize,
-        (spans, ranges, until): (&[PartitionSpan], &[RangeReceipt], Timestamp),
+        (spans, ranges, premises): (&[PartitionSpan], &[RangeReceipt], Premises),
     ) -> Result<Attempted, StoreError> {
         let entries = || batch.entries.iter().take(records);
         let distinct = Distinct::of(entries());
@@ -304,7 +306,7 @@ impl Worker {
             entries: entries().collect(),
             spans,
             ranges,
-            until,
+            premises,
             distinct,
         };
         match tokio::time::timeout(LIMIT, self.write_part(&client, &part)).await {
@@ -362,8 +364,7 @@ struct Part<'a> {
     entries: Vec<&'a TopicEntry>,
     spans: &'a [PartitionSpan],
     ranges: &'a [RangeReceipt],
-    /// When the transaction is to begin at the latest.
-    until: Timestamp,
+    premises: Premises,
     distinct: Distinct<'a>,
 }
 
@@ -405,9 +406,9 @@ impl Part<'_> {
             )?;
             let fresh = async {
                 if rows_alone {
-                    tables::fresh_moments(client, &fresh, (&rows, self.until)).await
+                    tables::fresh_moments(client, &fresh, (&rows, self.premises)).await
                 } else {
-                    tables::fresh(client, &fresh, (&keyed, &rows, self.until)).await
+                    tables::fresh(client, &fresh, (&keyed, &rows, self.premises)).await
                 }
             };
             // Sent in this order, which is that of the locks.
@@ -432,7 +433,7 @@ impl Part<'_> {
             tables::keys(client, &keys, &keyed),
             tables::receipts(client, &receipts, &keyed),
             ranges::write(client, &ranges, of_ranges),
-            tables::moments(client, &moments, (&rows, self.until)),
+            tables::moments(client, &moments, (&rows, self.premises)),
             rest.write(client, &prepared),
             self.resolve(client),
             self.move_on(client, &advance),

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::batch::{ExpiredRow, RequestRow};
 use super::payload::Payload;
-use super::{Written, batch, statements, tables};
+use super::{Premises, Written, batch, statements, tables};
 use crate::dead_letters::{self, DeadLetter};
 use crate::refusals;
 
@@ -51,15 +51,14 @@ impl InsertStrategy {
     }
 }
 
-/// Writes the payloads, whose identities differ, and that one was refused, in a transaction that begins by `until`; what became of each, in
-/// their order.
+/// Writes the payloads, whose identities differ, and that one was refused, while the premises hold; what became of each, in their order.
 pub(super) async fn write(
     client: &Client,
     strategy: &InsertStrategy,
-    (payloads, refused, until): (&[&Payload], Option<Timestamp>, Timestamp),
+    (payloads, refused, premises): (&[&Payload], Option<Timestamp>, Premises),
 ) -> Result<Vec<Written>, Error> {
     if strategy.next_is_optimistic() {
-        match optimistic(client, payloads, (refused, until)).await {
+        match optimistic(client, payloads, (refused, premises)).await {
             Ok(()) => return Ok(vec![Written::Stored; payloads.len()]),
             Err(error) => {
                 roll_back(client).await;
@@ -70,21 +69,21 @@ pub(super) async fn write(
             }
         }
     }
-    upsert(client, payloads, (refused, until)).await
+    upsert(client, payloads, (refused, premises)).await
 }
 
 /// Everything, the commit included, as if nothing of it were there; a unique violation, and nothing written, where something is.
 async fn optimistic(
     client: &Client,
     payloads: &[&Payload],
-    (refused, until): (Option<Timestamp>, Timestamp),
+    (refused, premises): (Option<Timestamp>, Premises),
 ) -> Result<(), Error> {
     let rows = batch::rows(payloads);
     let (rest, keyed) = (Rest::of(payloads, refused), payloads.iter().any(|payload| payload.key.is_some()));
     let prepare = async |sql| client.prepare_cached(sql).await;
     let fresh = statements::fresh(batch::keep_requests(payloads));
     if !keyed && rest.is_empty() {
-        return tables::fresh(client, &prepare(fresh).await?, (payloads, &rows, until)).await;
+        return tables::fresh(client, &prepare(fresh).await?, (payloads, &rows, premises)).await;
     }
     let (keys, fresh, prepared) =
         try_join!(prepare(statements::FRESH_KEYS), prepare(fresh), rest.prepare(client))?;
@@ -92,7 +91,7 @@ async fn optimistic(
     try_join!(
         client.batch_execute("begin"),
         tables::keys(client, &keys, payloads),
-        tables::fresh(client, &fresh, (payloads, &rows, until)),
+        tables::fresh(client, &fresh, (payloads, &rows, premises)),
         rest.write(client, &prepared),
         client.batch_execute("commit"),
     )?;
@@ -102,7 +101,7 @@ async fn optimistic(
 async fn upsert(
     client: &Client,
     payloads: &[&Payload],
-    also: (Option<Timestamp>, Timestamp),
+    also: (Option<Timestamp>, Premises),
 ) -> Result<Vec<Written>, Error> {
     let mut duplicates: HashSet<Uuid> = HashSet::new();
     loop {
@@ -136,7 +135,7 @@ async fn upsert(
 async fn attempt(
     client: &Client,
     payloads: &[&Payload],
-    (refused, until): (Option<Timestamp>, Timestamp),
+    (refused, premises): (Option<Timestamp>, Premises),
 ) -> Result<HashSet<Uuid>, Error> {
     let (rows, rest) = (batch::rows(payloads), Rest::of(payloads, refused));
     let prepare = async |sql| client.prepare_cached(sql).await;
@@ -151,7 +150,7 @@ async fn attempt(
         client.batch_execute("begin"),
         tables::keys(client, &keys, payloads),
         tables::receipts(client, &receipts, payloads),
-        tables::moments(client, &moments, (&rows, until)),
+        tables::moments(client, &moments, (&rows, premises)),
         rest.write(client, &prepared),
     )?;
     taken.extend(payloads.iter().map(|payload| payload.receipt.id).filter(|id| !written.contains(id)));

@@ -6,6 +6,7 @@ mod faults;
 mod floors;
 mod migrations;
 mod partitions;
+mod registry;
 mod streams;
 mod tls;
 mod topic;

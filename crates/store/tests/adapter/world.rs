@@ -41,45 +41,7 @@ impl World {
 
     /// The payload `id` of the source `test`, received at `received_at`.
     pub(crate) async fn payload(&self, id: &str, received_at: Timestamp, samples: &[Sample]) -> Payload {
-        let receipt_id = ids::of_receipt("/sources/test", id);
-        let samples = PayloadSamples {
-            source: "test",
-            source_tags: &Tags::new(),
-            device_tags: &[],
-            received_at,
-            receipt_id,
-            samples,
-            new_devices: ANY,
-        };
-        let resolved = self.streams.resolve(&samples).await.unwrap();
-        Payload {
-            key: Some(ReceiptKey {
-                key: format!("id:{id}"),
-                expires_at: received_at + Duration::from_secs(30 * 24 * 3600),
-            }),
-            receipt: Receipt {
-                id: receipt_id,
-                received_at,
-                source: "test".into(),
-                event_id: id.to_owned(),
-                format: "json".into(),
-                pipeline: -1,
-                traceparent: None,
-                outcome: ReceiptOutcome::Stored,
-                readings: samples.samples.iter().map(|sample| sample.readings.len()).sum(),
-                expired: 0,
-                problems: 0,
-                request: KeptRequest::Here("POST / HTTP/1.1\r\n\r\n".into()),
-            },
-            evaluation_requests: resolved
-                .streams
-                .iter()
-                .map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 })
-                .collect(),
-            rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
-            dead_letter: None,
-            seen: resolved.seen,
-        }
+        payload_of(&self.streams, (id, received_at), samples).await
     }
 
     pub(crate) async fn count(&self, of: &str) -> i64 {
@@ -108,4 +70,52 @@ pub(crate) fn reading(device: &str, metric: &str, value: f64, observed_at: Times
         raw_metric: None,
     };
     Sample::of(device.into(), Name::default(), observed_at, reading)
+}
+
+/// The same with these streams.
+pub(crate) async fn payload_of(
+    streams: &Streams,
+    (id, received_at): (&str, Timestamp),
+    samples: &[Sample],
+) -> Payload {
+    let receipt_id = ids::of_receipt("/sources/test", id);
+    let samples = PayloadSamples {
+        source: "test",
+        source_tags: &Tags::new(),
+        device_tags: &[],
+        received_at,
+        receipt_id,
+        samples,
+        new_devices: ANY,
+    };
+    let resolved = streams.resolve(&samples).await.unwrap();
+    Payload {
+        key: Some(ReceiptKey {
+            key: format!("id:{id}"),
+            expires_at: received_at + Duration::from_secs(30 * 24 * 3600),
+        }),
+        receipt: Receipt {
+            id: receipt_id,
+            received_at,
+            source: "test".into(),
+            event_id: id.to_owned(),
+            format: "json".into(),
+            pipeline: -1,
+            traceparent: None,
+            outcome: ReceiptOutcome::Stored,
+            readings: samples.samples.iter().map(|sample| sample.readings.len()).sum(),
+            expired: 0,
+            problems: 0,
+            request: KeptRequest::Here("POST / HTTP/1.1\r\n\r\n".into()),
+        },
+        evaluation_requests: resolved
+            .streams
+            .iter()
+            .map(|stream| EvaluationRequest { stream_id: stream.id, from_at: stream.span().0 })
+            .collect(),
+        rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
+        dead_letter: None,
+        seen: resolved.seen,
+        registry: resolved.registry,
+    }
 }

@@ -8,6 +8,7 @@ use runtime::{Clock, Failure, Prewarm};
 use serde::Serialize;
 use store::reprocess::{self, Changes, Coverage, Options, Reread, Run, Span, StoredRequest};
 use store::{Client, Database, StoreError, active_pipeline};
+use uuid::Uuid;
 
 use super::Done;
 use crate::database;
@@ -146,15 +147,32 @@ impl Again<'_> {
         while let Some(last) = requests.last() {
             pace.wait_for(requests.len()).await;
             let following = self.next(Some(last)).await?;
-            for rereads in self.reread(&requests).await? {
-                summary.problems += rereads.iter().map(|reread| reread.problems as u64).sum::<u64>();
-                summary.changes +=
-                    self.written(&rereads, options).await.map_err(|error| database::failed(&error))?;
-            }
+            summary += self.mend(&requests, options).await?;
             requests = following;
         }
         output::rows(format, &[summary])?;
         Ok(Done::Well)
+    }
+
+    /// Reads requests again and writes what they make; anew where names of devices lead elsewhere meanwhile.
+    async fn mend(&self, requests: &[StoredRequest], options: Options) -> Result<Summary, Failure> {
+        let mut attempts = 1..=ATTEMPTS;
+        'anew: loop {
+            attempts.next();
+            let mut summary = Summary::default();
+            for rereads in self.reread(requests).await? {
+                summary.problems += rereads.iter().map(|reread| reread.problems as u64).sum::<u64>();
+                match self.written(&rereads, options).await {
+                    Ok(changes) => summary.changes += changes,
+                    Err(error) if error.is_of_registry() && !attempts.is_empty() => {
+                        self.persist.forget_streams();
+                        continue 'anew;
+                    }
+                    Err(error) => return Err(database::failed(&error)),
+                }
+            }
+            return Ok(summary);
+        }
     }
 
     /// Writes them; again where another transaction was in the way.
@@ -173,19 +191,24 @@ impl Again<'_> {
     async fn reread(&self, requests: &[StoredRequest]) -> Result<Vec<Vec<Reread>>, Failure> {
         let failed = |error: PersistError| Failure::because("the requests cannot be read again", &error);
         let origin = self.origin()?;
+        let tell = |receipt: Uuid, why: &dyn std::fmt::Display| {
+            eprintln!("the request of receipt {receipt} is left as it is: {why}");
+        };
+        let kept = |(rereads, panicked): (Vec<Reread>, Vec<Uuid>)| {
+            panicked.iter().for_each(|receipt| tell(*receipt, &"its format failed on it"));
+            rereads
+        };
         match self.persist.reread(origin, requests).await {
-            Ok(rereads) => return Ok(vec![rereads]),
+            Ok(rereads) => return Ok(vec![kept(rereads)]),
             Err(error) if !error.is_final() => return Err(failed(error)),
             Err(_) => {}
         }
         let mut parts = Vec::new();
         for request in requests {
             match self.persist.reread(origin, std::slice::from_ref(request)).await {
-                Ok(rereads) => parts.push(rereads),
+                Ok(rereads) => parts.push(kept(rereads)),
                 Err(error) if !error.is_final() => return Err(failed(error)),
-                Err(error) => {
-                    eprintln!("the request of receipt {} is left as it is: {error}", request.receipt_id);
-                }
+                Err(error) => tell(request.receipt_id, &error),
             }
         }
         Ok(parts)
@@ -198,8 +221,8 @@ impl Again<'_> {
         while let Some(last) = requests.last() {
             let following = self.next(Some(last)).await?;
             for request in &requests {
-                let given =
-                    Given::of_request(self.span.source, request.received_at, persist::read(origin, request));
+                let Ok(read) = persist::read(origin, request) else { continue };
+                let given = Given::of_request(self.span.source, request.received_at, read);
                 let id = request.receipt_id.to_string();
                 let mut lines = difference::of(Some(&self.client), &given, &id).await?;
                 if !self.args.keep_old {
@@ -241,6 +264,13 @@ struct Summary {
     changes: Changes,
     /// Items that make no sense by the pipeline of now.
     problems: u64,
+}
+
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.changes += other.changes;
+        self.problems += other.problems;
+    }
 }
 
 impl Row for Summary {

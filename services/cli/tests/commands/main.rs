@@ -5,6 +5,7 @@ mod check;
 mod cluster;
 mod completions;
 mod dead_letters;
+mod devices;
 mod documented;
 mod jobs;
 #[cfg(feature = "kafka")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use serde_json::Value;
 use store::queries::{self, DeviceRow};
 
 use crate::database;
@@ -12,13 +13,13 @@ use crate::state_directory::StateDirectory;
 use crate::words;
 use runtime::Failure;
 
-use super::Done;
+use super::super::Done;
 
 /// List devices, when each was last seen, and which are silent
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct ListArgs {
     /// Only devices that were not seen for this long, such as 30m or 6h
-    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::super::duration)]
     silent: Option<Duration>,
     /// How many at most
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -40,7 +41,7 @@ struct DeviceLine {
 ///
 /// # Errors
 /// Where the database cannot be asked.
-pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
+pub(super) async fn run(args: &ListArgs, format: Format) -> Result<Done, Failure> {
     let now = runtime::Clock::system().now();
     // What was silent since before there were clocks is no device.
     let before = |silent| now.checked_sub(SignedDuration::try_from(silent).ok()?).ok();
@@ -56,17 +57,40 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
 }
 
 impl Row for DeviceLine {
-    const HEADINGS: &'static [&'static str] = &["SOURCE", "DEVICE", "LAST SEEN", "AGO", "SERIES", "TAGS"];
+    const HEADINGS: &'static [&'static str] =
+        &["SOURCE", "DEVICE", "NAME", "LAST SEEN", "AGO", "SERIES", "STATE", "LABELS"];
 
     fn cells(&self) -> Vec<String> {
-        let device = &self.device;
+        let DeviceRow { source, device, last_seen_at, series, entry, .. } = &self.device;
+        let seen = last_seen_at.map(|at| (at.to_string(), words::ago(self.now.duration_since(at))));
+        let (last_seen, ago) = seen.unwrap_or_default();
         vec![
-            device.source.clone(),
-            device.device.clone(),
-            device.last_seen_at.to_string(),
-            words::ago(self.now.duration_since(device.last_seen_at)),
-            device.series.to_string(),
-            words::tags(&device.tags),
+            source.clone(),
+            device.clone(),
+            entry["name"].as_str().unwrap_or_default().to_owned(),
+            last_seen,
+            ago,
+            series.to_string(),
+            self.state().to_owned(),
+            words::tags(&self.labels()),
         ]
+    }
+}
+
+impl DeviceLine {
+    fn state(&self) -> &'static str {
+        match &self.device {
+            DeviceRow { sends_retired: true, .. } => "retired, sends",
+            device if device.entry["retired_at"].is_string() => "retired",
+            DeviceRow { last_seen_at: None, .. } => "has not sent",
+            _ => "",
+        }
+    }
+
+    /// Tags that came with its payloads, and what people say; that wins.
+    fn labels(&self) -> Value {
+        let mut labels = self.device.tags.as_object().cloned().unwrap_or_default();
+        labels.extend(self.device.entry["labels"].as_object().cloned().unwrap_or_default());
+        Value::Object(labels)
     }
 }

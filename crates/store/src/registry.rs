@@ -1,0 +1,176 @@
+//! What people say of devices: entries, second names, erasures.
+//!
+//! A writer remembers which streams a name leads to. Whoever leads a name elsewhere begins a new generation, in a transaction that holds
+//! alone what every writer's transaction shares: what was under way is committed before, and what comes later fails where it was found for
+//! an earlier generation, and is found anew.
+
+pub mod erasure;
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio_postgres::Error;
+use tokio_postgres::types::Json;
+
+use crate::{StoreError, Transaction};
+
+/// The longest wait for the writers' transactions, in which the next ones wait behind it.
+const LOCK_TIMEOUT_MS: u32 = 2000;
+
+/// The generation for which names of devices lead where they do.
+///
+/// # Errors
+/// Those of the database.
+pub async fn generation(client: &impl GenericClient) -> Result<i64, Error> {
+    let statement = client.prepare_cached("select generation from registry").await?;
+    client.query_one(&statement, &[]).await?.try_get(0)
+}
+
+/// Begins a new generation: until the end of this transaction nobody stores readings or makes devices.
+///
+/// # Errors
+/// [`StoreError`]; where another's transaction takes too long ([`StoreError::is_locked`]) the whole may be tried again.
+async fn begin_generation(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    // The table is locked against devices that are made by what was under way.
+    let sql = format!(
+        "set local lock_timeout = {LOCK_TIMEOUT_MS};
+         select pg_advisory_xact_lock(1179779077, 0);
+         lock table device in share row exclusive mode;
+         update registry set generation = generation + 1"
+    );
+    Ok(transaction.0.batch_execute(&sql).await?)
+}
+
+/// A device by one of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its id, where it has sent.
+    pub id: Option<i32>,
+    /// Its source.
+    pub source: String,
+    /// The name that its platform gives it.
+    pub name: String,
+}
+
+/// The devices with this name, or second name, or an entry of it: of one source, or of each that has one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(
+    client: &impl GenericClient,
+    source: Option<&str>,
+    name: &str,
+) -> Result<Vec<Found>, Error> {
+    let sql = "
+        select max(id), source, name from (
+            select id, source, name from device where name = $2
+            union all
+            select d.id, d.source, d.name from device_alias a join device d on d.id = a.device_id where a.alias = $2
+            union all
+            select null, source, name from device_entry e where name = $2
+              and not exists (select from device_alias a where a.source = e.source and a.alias = e.name)) as named
+        where $1::text is null or source = $1
+        group by source, name order by source, name";
+    let found = |row: &tokio_postgres::Row| {
+        Ok(Found { id: row.try_get(0)?, source: row.try_get(1)?, name: row.try_get(2)? })
+    };
+    client.query(sql, &[&source, &name]).await?.iter().map(found).collect()
+}
+
+/// What people say of a device.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Entry {
+    /// What the command line says: `name`, `labels`, `site`, `model`, `expected`, `retired_at`.
+    pub registered: Map<String, Value>,
+    /// What the pipeline in force says; it wins.
+    pub configured: Map<String, Value>,
+}
+
+/// What people say of this device.
+///
+/// # Errors
+/// Those of the database.
+pub async fn entry(client: &impl GenericClient, source: &str, name: &str) -> Result<Entry, Error> {
+    let sql = "select registered, configured from device_entry where source = $1 and name = $2";
+    let Some(row) = client.query_opt(sql, &[&source, &name]).await? else { return Ok(Entry::default()) };
+    let object = |at| Ok(row.try_get::<_, Json<Map<String, Value>>>(at)?.0);
+    Ok(Entry { registered: object(0)?, configured: object(1)? })
+}
+
+/// Registers facts of devices, by source and name: what is given takes the place of what was registered before, `null` takes it away, and
+/// `labels` are taken one by one.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn register(
+    transaction: &Transaction<'_>,
+    facts: &BTreeMap<(String, String), Map<String, Value>>,
+) -> Result<(), StoreError> {
+    let make = "
+        insert into device_entry (source, name) select * from unnest($1::text[], $2::text[]) on conflict do nothing";
+    let set = "
+        update device_entry e
+        set registered = jsonb_strip_nulls(e.registered || f.facts || case when f.facts ? 'labels' then jsonb_build_object(
+            'labels', coalesce(e.registered -> 'labels', '{}') || (f.facts -> 'labels')) else '{}' end)
+        from unnest($1::text[], $2::text[], $3::jsonb[]) as f (source, name, facts)
+        where e.source = f.source and e.name = f.name";
+    let sources: Vec<&str> = facts.keys().map(|(source, _)| source.as_str()).collect();
+    let names: Vec<&str> = facts.keys().map(|(_, name)| name.as_str()).collect();
+    let facts: Vec<Json<&Map<String, Value>>> = facts.values().map(Json).collect();
+    transaction.execute(make, &[&sources, &names]).await?;
+    transaction.execute(set, &[&sources, &names, &facts]).await?;
+    Ok(())
+}
+
+/// Puts in force what the pipeline says of devices, by source and name; of all others it says nothing any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn configure(
+    transaction: &Transaction<'_>,
+    facts: &BTreeMap<(&str, &str), Map<String, Value>>,
+) -> Result<(), StoreError> {
+    let sources: Vec<&str> = facts.keys().map(|(source, _)| *source).collect();
+    let names: Vec<&str> = facts.keys().map(|(_, name)| *name).collect();
+    let facts: Vec<Json<&Map<String, Value>>> = facts.values().map(Json).collect();
+    let clear = "
+        update device_entry e set configured = '{}'
+        where configured <> '{}'
+          and not exists (select from unnest($1::text[], $2::text[]) as f (source, name) where f.source = e.source and f.name = e.name)";
+    transaction.execute(clear, &[&sources, &names]).await?;
+    let set = "
+        insert into device_entry as e (source, name, configured)
+        select * from unnest($1::text[], $2::text[], $3::jsonb[])
+        on conflict (source, name) do update set configured = excluded.configured where e.configured <> excluded.configured";
+    transaction.execute(set, &[&sources, &names, &facts]).await?;
+    transaction
+        .execute("delete from device_entry where configured = '{}' and registered = '{}'", &[])
+        .await?;
+    Ok(())
+}
+
+/// Has a second name lead to a device: whatever comes by that name is the device's from now on.
+///
+/// # Errors
+/// [`StoreError`]; of a name that is a device's own, or leads to another, a data error.
+pub async fn alias(
+    transaction: &Transaction<'_>,
+    device: i32,
+    (source, alias): (&str, &str),
+) -> Result<(), StoreError> {
+    begin_generation(transaction).await?;
+    let sql = "
+        insert into device_alias (source, alias, device_id)
+        select $1, $2, $3 where not exists (select from device where source = $1 and name = $2)";
+    let added = transaction.0.execute(sql, &[&source, &alias, &device]).await?;
+    if added == 0 { Err(StoreError::NameTaken) } else { Ok(()) }
+}
+
+/// When an entry says that its device was retired.
+pub fn retired_at(entry: &Entry) -> Option<Timestamp> {
+    let at = entry.configured.get("retired_at").or_else(|| entry.registered.get("retired_at"))?;
+    at.as_str()?.parse().ok()
+}

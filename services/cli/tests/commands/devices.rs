@@ -1,0 +1,238 @@
+//! `freshet devices`: what is said of devices, and that an erased one is named by no row.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use event_model::cloudevent;
+use event_model::event_types::PAYLOAD_RECEIVED;
+use event_model::events::APPLICATION_HTTP;
+use jiff::Timestamp;
+use payload::Carried;
+use persist::{Arrival, Persist, PersistParts};
+use pipeline_config::Pipeline;
+use runtime::{Clock, Prewarm};
+use serde_json::Value;
+use store::{Database, DatabaseSettings};
+use testkit::TestDatabase;
+
+use crate::process::{Run, freshet_with};
+
+const PIPELINE: &str = "
+sources:
+  yard: {format: json}
+  other: {format: json}
+rules:
+  TooHot: {metric: temperature, above: 30}
+";
+
+struct World {
+    database: TestDatabase,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// `None` where PostgreSQL is not installed.
+    async fn build() -> Option<Self> {
+        let database = testkit::postgres().await?;
+        let world = Self { database, folder: tempfile::tempdir().unwrap() };
+        std::fs::write(world.path("freshet.yaml"), PIPELINE).unwrap();
+        store::migrate(&world.settings()).await.unwrap();
+        world.well(&["activate"]);
+        Some(world)
+    }
+
+    fn settings(&self) -> DatabaseSettings {
+        DatabaseSettings::from_url(self.database.url()).unwrap()
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.folder.path().join(file).to_str().unwrap().to_owned()
+    }
+
+    fn process(&self) -> Persist {
+        Persist::new(PersistParts {
+            pipeline: Pipeline::parse(PIPELINE, "freshet.yaml").unwrap(),
+            database: Database::new(&self.settings()),
+            prewarm: Prewarm::default(),
+            stage: "transform",
+        })
+    }
+
+    fn freshet(&self, args: &[&str]) -> Run {
+        let path = self.path("freshet.yaml");
+        freshet_with(args, &[("DATABASE_URL", self.database.url()), ("FRESHET_PIPELINE", &path)])
+    }
+
+    fn well(&self, args: &[&str]) -> Run {
+        let run = self.freshet(args);
+        assert_eq!(run.status, 0, "{args:?}: {}", run.stderr);
+        run
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let run = self.freshet(&[args, &["-o", "json"]].concat());
+        serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{args:?}: {}", run.stderr))
+    }
+
+    async fn count(&self, of: &str) -> i64 {
+        let client = self.database.connect().await;
+        client.query_one(&format!("select count(*) from {of}"), &[]).await.unwrap().get(0)
+    }
+
+    /// The tables with a row that holds this text, or its bytes.
+    async fn tables_with(&self, text: &str) -> Vec<String> {
+        let client = self.database.connect().await;
+        let tables = "select relname::text from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamespace";
+        let mut found = Vec::new();
+        for row in client.query(tables, &[]).await.unwrap() {
+            let table: String = row.get(0);
+            let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let sql = format!(
+                "select count(*) from {table} t where strpos(lower(t::text), '{text}') > 0 or strpos(t::text, '{hex}') > 0"
+            );
+            if client.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+                found.push(table);
+            }
+        }
+        found
+    }
+}
+
+fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+/// An event that waits to be stored.
+fn event(id: &str, received_at: Timestamp, body: &str) -> cloudevents::Event {
+    let mut event = cloudevent::new(PAYLOAD_RECEIVED, "/sources/yard", id);
+    cloudevent::set_time(&mut event, received_at);
+    let request = format!("POST /hooks/yard HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
+    event.set_data(APPLICATION_HTTP, request.into_bytes());
+    event
+}
+
+async fn store(persist: &Persist, event: &cloudevents::Event) {
+    let at = now();
+    let arrival = Arrival { delivered_at: at, now: at, trace: None };
+    persist.one(&Carried::new(event.clone()), arrival).await.unwrap();
+}
+
+const OF_ATTIC: &str = r#"{"device":"attic-7","time":"2026-11-01T12:00:00Z","temperature":35}"#;
+const OF_BOTH: &str = r#"[{"device":"attic-7","time":"2026-11-01T13:00:00Z","temperature":36},
+    {"device":"roof","time":"2026-11-01T13:00:00Z","temperature":10}]"#;
+const OF_BOTH_LATER: &str = r#"[{"device":"attic-7","time":"2026-11-01T14:00:00Z","temperature":36},
+    {"device":"roof","time":"2026-11-01T14:00:00Z","temperature":10}]"#;
+
+#[tokio::test]
+async fn an_erased_device_is_named_by_no_row_and_what_was_queued_does_not_bring_it_back() {
+    let Some(world) = World::build().await else { return };
+    let (process, other) = (world.process(), world.process());
+    let received = now();
+    store(&process, &event("1", received, OF_ATTIC)).await;
+    store(&process, &event("attic-7-2", received, OF_BOTH)).await;
+    store(&process, &event("3", received, OF_BOTH_LATER)).await;
+    store(&process, &event("4", received, r#"{"device":"ATTIC-7","#)).await;
+    // A process that knows the device, and does not hear of it.
+    store(&other, &event("5", received, OF_ATTIC)).await;
+    world.well(&["devices", "set", "attic-7", "--site", "north", "--label", "row=3"]);
+    world.well(&["devices", "rename", "attic-7", "attic-north"]);
+    let queued = [("6", OF_ATTIC), ("7", OF_BOTH)].map(|(id, body)| event(id, received, body));
+
+    // It says what goes, and nothing goes.
+    let erase = ["devices", "erase", "attic-north", "--source", "yard"];
+    let looked = world.freshet(&[&erase[..], &["-o", "json"]].concat());
+    assert_eq!(looked.status, 1, "{}", looked.stderr);
+    assert!(looked.stderr.contains("nothing was erased"), "{}", looked.stderr);
+    let plan: Value = serde_json::from_str(&looked.stdout).unwrap();
+    assert_eq!(
+        ["moments", "requests_deleted", "requests_rewritten", "dead_letters"]
+            .map(|of| plan[0][of].as_i64().unwrap()),
+        [3, 3, 2, 1],
+        "{plan}"
+    );
+    assert_eq!(world.count("readings where device = 'attic-7'").await, 3);
+
+    world.well(&[&erase[..], &["--yes"]].concat());
+    assert_eq!(world.tables_with("attic").await, [""; 0]);
+    assert_eq!(
+        (world.count("readings").await, world.count("device").await, world.count("erasure").await),
+        (2, 1, 2)
+    );
+    let left = "request where strpos(encode(body, 'escape'), 'roof') > 0";
+    assert_eq!((world.count(left).await, world.count("request").await), (2, 2));
+    assert_eq!(world.count("evaluation_request").await, 1);
+
+    // What was queued, by both.
+    store(&other, &queued[0]).await;
+    store(&process, &queued[0]).await;
+    store(&other, &queued[1]).await;
+    assert_eq!(world.tables_with("attic").await, [""; 0]);
+    // What it sends now is of a new device.
+    store(&process, &event("8", now(), OF_ATTIC)).await;
+    store(&other, &event("9", received, OF_BOTH)).await;
+    let device = world.json(&["devices"]);
+    let devices: Vec<_> =
+        device.as_array().unwrap().iter().map(|row| row["device"].as_str().unwrap()).collect();
+    assert_eq!(devices, ["roof", "attic-7"]);
+    assert_eq!(world.count("readings where device = 'attic-7'").await, 1);
+    assert!(world.json(&["devices"])[1]["entry"].as_object().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn facts_of_a_device_are_set_shown_and_taken_away() {
+    let Some(world) = World::build().await else { return };
+    store(&world.process(), &event("1", now(), OF_BOTH)).await;
+    world.well(&[
+        "devices",
+        "set",
+        "roof",
+        "--site",
+        "north",
+        "--label",
+        "row=3",
+        "--label",
+        "bed=1",
+        "--expected",
+        "1h",
+    ]);
+    world.well(&["devices", "set", "roof", "--label", "bed=", "--model", "WS301"]);
+    world.well(&["devices", "retire", "roof"]);
+    let roof = |world: &World| {
+        let all = world.json(&["devices", "list"]);
+        all.as_array().unwrap().iter().find(|row| row["device"] == "roof").unwrap().clone()
+    };
+    let shown = roof(&world);
+    assert_eq!(shown["entry"]["labels"], serde_json::json!({"row": "3"}));
+    assert_eq!((&shown["entry"]["expected"], &shown["entry"]["model"]), (&"3600s".into(), &"WS301".into()));
+    assert!(shown["entry"]["retired_at"].is_string());
+    assert!(!shown["sends_retired"].as_bool().unwrap());
+    assert!(world.well(&["devices"]).stdout.contains("retired"));
+    // It is stored, and seen.
+    let later = now() + jiff::SignedDuration::from_mins(2);
+    let body = r#"{"device":"roof","temperature":3}"#;
+    store(&world.process(), &event("2", later, body)).await;
+    assert!(roof(&world)["sends_retired"].as_bool().unwrap());
+    world.well(&["devices", "retire", "roof", "--undo"]);
+    assert!(!roof(&world)["sends_retired"].as_bool().unwrap());
+    let unknown = world.freshet(&["devices", "retire", "shed"]);
+    assert_eq!(unknown.status, 1);
+    assert!(unknown.stderr.contains("no device is called shed"), "{}", unknown.stderr);
+}
+
+#[tokio::test]
+async fn a_table_says_what_is_known_of_devices_before_they_send() {
+    let Some(world) = World::build().await else { return };
+    let table = world.path("devices.csv");
+    std::fs::write(
+        &table,
+        "dev_eui;name;model_id;app_key\nA84041;Tomatoes;lht65;00FF\nA84042;Roses;lht65;00FF\n",
+    )
+    .unwrap();
+    world.well(&["devices", "import", &table, "--source", "yard"]);
+    world.well(&["devices", "import", &table, "--source", "yard"]);
+    let all = world.json(&["devices"]);
+    let row = |n: usize| (all[n]["device"].as_str().unwrap().to_owned(), all[n]["entry"].clone());
+    assert_eq!(row(0), ("a84041".to_owned(), serde_json::json!({"name": "Tomatoes", "model": "lht65"})));
+    assert_eq!(row(1).0, "a84042");
+    assert!(world.well(&["devices"]).stdout.contains("has not sent"));
+    assert_eq!(world.tables_with("00ff").await, [""; 0]);
+}
