@@ -14,6 +14,8 @@ pub const ALERTS_CHANGED: &str = "dev.freshet.alerts.changed.v1";
 pub const NOTIFICATIONS_DUE: &str = "dev.freshet.notifications.due.v1";
 /// Dead letters wait to be kept or to be sent back: wakes `dead-letter`.
 pub const DEAD_LETTERS_DUE: &str = "dev.freshet.dead-letters.due.v1";
+/// Payloads are held of devices that are known by now, or for too long: wakes `transform`.
+pub const HELD_PAYLOADS_DUE: &str = "dev.freshet.held-payloads.due.v1";
 /// A job has a slot to be worked on; its `subject` is the job: wakes the service of that name.
 pub const JOBS_DUE: &str = "dev.freshet.jobs.due.v1";
 /// A notification was given up after its last attempt.
@@ -22,20 +24,28 @@ pub const NOTIFICATION_FAILED: &str = "dev.freshet.notification.failed.v1";
 pub const TICK: &str = "dev.knative.sources.ping";
 
 /// Every type that a Freshet stage emits.
-pub const EMITTED: [&str; 8] = [
+pub const EMITTED: [&str; 9] = [
     PAYLOAD_RECEIVED,
     READINGS_RECORDED,
     EVALUATION_REQUESTED,
     ALERTS_CHANGED,
     NOTIFICATIONS_DUE,
     DEAD_LETTERS_DUE,
+    HELD_PAYLOADS_DUE,
     JOBS_DUE,
     NOTIFICATION_FAILED,
 ];
 
 /// Whether an event of this type only wakes a stage: what it is to do is in rows, and the next tick says so again.
 pub fn is_hint(event_type: &str) -> bool {
-    const HINTS: [&str; 6] =
-        [TICK, EVALUATION_REQUESTED, ALERTS_CHANGED, NOTIFICATIONS_DUE, DEAD_LETTERS_DUE, JOBS_DUE];
+    const HINTS: [&str; 7] = [
+        TICK,
+        EVALUATION_REQUESTED,
+        ALERTS_CHANGED,
+        NOTIFICATIONS_DUE,
+        DEAD_LETTERS_DUE,
+        HELD_PAYLOADS_DUE,
+        JOBS_DUE,
+    ];
     HINTS.contains(&event_type)
 }

@@ -148,7 +148,10 @@ impl Carried {
     }
 
     /// The request that it carries; an event of others is the request that would have delivered it in binary mode.
-    pub(crate) fn request(&self) -> Result<RecordedRequest, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal::Request`]
+    pub fn request(&self) -> Result<RecordedRequest, Refusal> {
         let data = self.data.clone().unwrap_or_default();
         if self.is_payload_received() {
             return Ok(RecordedRequest::from_bytes(&data)?);

@@ -29,6 +29,9 @@ pub enum PersistError {
     /// Its source is one that our pipeline file does not know, and which file is in force could not be seen.
     #[error(transparent)]
     Pipeline(StoreError),
+    /// What was held is not stored.
+    #[error(transparent)]
+    Held(StoreError),
     /// The events that follow cannot be written.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -40,7 +43,9 @@ impl PersistError {
         match self {
             Self::Refused(_) | Self::Event(_) => true,
             Self::Streams(error) => error.is_data_error(),
-            Self::Topic(_) | Self::DeadLetters(_) | Self::Pipeline(_) | Self::NotInForce => false,
+            Self::Topic(_) | Self::DeadLetters(_) | Self::Pipeline(_) | Self::Held(_) | Self::NotInForce => {
+                false
+            }
             Self::Write(error) => matches!(error, WriteError::Data(_)),
         }
     }
@@ -49,7 +54,7 @@ impl PersistError {
     pub fn is_of_registry(&self) -> bool {
         match self {
             Self::Write(WriteError::Unavailable(error)) => error.is_of_registry(),
-            Self::Topic(TopicWriteError::Unavailable(error)) => error.is_of_registry(),
+            Self::Topic(TopicWriteError::Unavailable(error)) | Self::Held(error) => error.is_of_registry(),
             _ => false,
         }
     }

@@ -3,6 +3,7 @@
 mod batch;
 mod error;
 mod events;
+mod held;
 mod persist;
 mod record;
 mod reread;
@@ -11,6 +12,7 @@ mod topic_record;
 pub use batch::Prepared;
 pub use error::PersistError;
 pub use events::Publication;
+pub use held::Swept;
 pub use persist::{Arrival, Persist, PersistParts};
 pub use reread::read;
 pub use topic_record::{RecordContent, TopicRecord, Unreadable};

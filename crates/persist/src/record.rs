@@ -5,9 +5,10 @@ use event_model::{Name, ReceiptOutcome, ids, storable};
 use jiff::Timestamp;
 use payload::{Accepted, Carried, PlainPayload, Repetition};
 use pipeline_config::Pipeline;
-use pipeline_config::source::KeepRequests;
+use pipeline_config::source::{KeepRequests, Unknown};
 use runtime::trace::TraceContext;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter, DeadProblem, SentBack};
+use store::held::Held;
 use store::{
     EvaluationRequest, KeptRequest, LeftOut, MomentRow, NewDevices, Payload, PayloadSamples, Receipt,
     ReceiptKey, RecordPlace, ResolvedStream, ResolvedStreams,
@@ -103,6 +104,7 @@ pub(crate) fn samples<'a>(receipt_id: Uuid, accepted: &'a Accepted<'_>) -> Paylo
         new_devices: NewDevices {
             per_payload: source.max_new_devices as usize,
             per_hour: source.max_new_devices_per_hour.map(|most| most as usize),
+            known_only: source.unknown == Unknown::Hold,
         },
     }
 }
@@ -127,6 +129,12 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let key = key.map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
     let has_erased = resolved.erased > 0;
+    let held_readings: usize = resolved.held.values().sum();
+    let held = (held_readings > 0).then(|| {
+        let letter = dead_letter(carrier.dead_event(accepted), (Cause::Rejected, String::new()), failed);
+        let letter = if has_erased { letter.without_payload() } else { letter };
+        Held { devices: resolved.held.into_keys().collect(), letter }
+    });
     let is_kept = match accepted.origin.source.keep_requests {
         KeepRequests::All => true,
         KeepRequests::Problems => {
@@ -151,7 +159,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             pipeline,
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
-            readings: decoded.readings().count() - left_out - resolved.erased,
+            readings: decoded.readings().count() - left_out - held_readings - resolved.erased,
             expired: 0,
             problems: decoded.problems.count(),
             request: place.map_or_else(kept_here, KeptRequest::Record),
@@ -164,6 +172,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
         }),
         seen: resolved.seen,
         registry: resolved.registry,
+        held,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Source {
     pub max_new_devices: u32,
     /// The most that may be new within an hour; `None`: no bound.
     pub max_new_devices_per_hour: Option<u32>,
+    /// What becomes of readings of devices that are not known.
+    pub unknown: Unknown,
     /// Whose requests are kept with their receipts.
     pub keep_requests: KeepRequests,
     /// Set where the source is events in the Broker instead of requests from outside.
@@ -57,6 +59,16 @@ pub enum KeepRequests {
     Problems,
     /// None but in dead letters.
     None,
+}
+
+/// What becomes of readings of a device that has not sent before, and of which nobody says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unknown {
+    /// It is a device from now on.
+    #[default]
+    Accept,
+    /// They are held until somebody adopts it.
+    Hold,
 }
 
 /// Events that others put into the Broker and that `transform` takes unwrapped.
@@ -137,6 +149,12 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         "The most devices that may be new within an hour; no bound where absent.",
         Whole(0, 1_000_000),
     );
+    let unknown = fields.or(
+        "unknown",
+        "What becomes of readings of devices that are not known: accepted, or held until somebody adopts the device.",
+        Choice(&[("accept", Unknown::Accept), ("hold", Unknown::Hold)]),
+        Unknown::default(),
+    );
     let keep_requests = fields.or(
         "keep_requests",
         "Whose requests are kept with their receipts: of all payloads, of those with problems, of none.",
@@ -175,6 +193,7 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         rate,
         max_new_devices,
         max_new_devices_per_hour,
+        unknown,
         keep_requests,
         events,
         kafka,

@@ -9,6 +9,7 @@ mod error;
 pub mod fallbacks;
 pub mod floors;
 pub mod heartbeats;
+pub mod held;
 pub mod jobs;
 pub mod migrate;
 pub mod notifications;

@@ -55,7 +55,7 @@ pub struct Found {
     pub name: String,
 }
 
-/// The devices with this name, or second name, or an entry of it: of one source, or of each that has one.
+/// The devices with this name, or second name, an entry of it, or held payloads: of one source, or of each that has one.
 ///
 /// # Errors
 /// Those of the database.
@@ -71,7 +71,10 @@ pub async fn find(
             select d.id, d.source, d.name from device_alias a join device d on d.id = a.device_id where a.alias = $2
             union all
             select null, source, name from device_entry e where name = $2
-              and not exists (select from device_alias a where a.source = e.source and a.alias = e.name)) as named
+              and not exists (select from device_alias a where a.source = e.source and a.alias = e.name)
+            union all
+            select null, source, device from held_device h where device = $2
+              and not exists (select from device_alias a where a.source = h.source and a.alias = h.device)) as named
         where $1::text is null or source = $1
         group by source, name order by source, name";
     let found = |row: &tokio_postgres::Row| {

@@ -18,6 +18,7 @@ use tokio_postgres::Error;
 use uuid::Uuid;
 
 use crate::floors::Floors;
+use crate::held::{self, HeldPayload};
 use crate::partitions::{Partition, Partitions};
 use crate::queries::StoredValue;
 use crate::sent::{Instant, SentRow};
@@ -311,7 +312,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes what requests make now, in one transaction; what that has changed. `now` is when their receipts are written.
+    /// Writes what requests make now, in one transaction; what that has changed. `now` is when their receipts are written. Those that were
+    /// held are held no more as far as their known devices go.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing is written.
@@ -319,7 +321,7 @@ impl<'a> Run<'a> {
         &self,
         mut rereads: Vec<Reread>,
         options: Options,
-        now: Timestamp,
+        (held, now): (&[HeldPayload], Timestamp),
     ) -> Result<Changes, StoreError> {
         let mut client = self.database.client().await?;
         let known = self.floors.current(&client).await?;
@@ -358,6 +360,7 @@ impl<'a> Run<'a> {
         if options.evaluate {
             request_evaluation(&transaction, &rereads, &touched).await?;
         }
+        held::settle(&transaction, held).await?;
         transaction.commit().await?;
         Ok(changes)
     }

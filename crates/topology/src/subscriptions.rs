@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use event_model::event_types::{
-    ALERTS_CHANGED, DEAD_LETTERS_DUE, EVALUATION_REQUESTED, JOBS_DUE, NOTIFICATIONS_DUE, PAYLOAD_RECEIVED,
-    TICK, is_hint,
+    ALERTS_CHANGED, DEAD_LETTERS_DUE, EVALUATION_REQUESTED, HELD_PAYLOADS_DUE, JOBS_DUE, NOTIFICATIONS_DUE,
+    PAYLOAD_RECEIVED, TICK, is_hint,
 };
 
 /// One Knative Trigger.
@@ -88,8 +88,9 @@ pub const TICK_TIMER: Timer =
 pub const PAYLOADS: Subscription = subscription("transform-payloads", "transform", PAYLOAD_RECEIVED);
 
 /// Every subscription.
-pub const SUBSCRIPTIONS: [Subscription; 7] = [
+pub const SUBSCRIPTIONS: [Subscription; 8] = [
     PAYLOADS,
+    subscription("transform-held", "transform", HELD_PAYLOADS_DUE),
     Subscription { timer: Some(TICK_TIMER.name), ..subscription("scheduler-tick", "scheduler", TICK) },
     subscription("alert-requests", "alert", EVALUATION_REQUESTED),
     subscription("notify-alerts", "notify", ALERTS_CHANGED),

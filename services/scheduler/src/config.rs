@@ -1,7 +1,8 @@
 //! The settings of `scheduler`, beside those of the shell and of the database.
 
 use jiff::SignedDuration;
-use pipeline_config::{Jobs, Pipeline};
+use pipeline_config::source::Unknown;
+use pipeline_config::{Jobs, Pipeline, Source};
 use runtime::Env;
 use sink::HttpSink;
 
@@ -13,6 +14,8 @@ pub struct Config {
     pub(crate) pipeline: String,
     /// The names of its rules, and their hashes in the same order.
     pub(crate) rules: (Vec<String>, Vec<String>),
+    /// The sources that hold payloads of devices that are not known.
+    pub(crate) holding: Vec<String>,
     /// The sources whose topics `worker` reads.
     pub(crate) read: Vec<String>,
     /// Its jobs.
@@ -32,9 +35,13 @@ impl Config {
     pub fn new(pipeline: &Pipeline, queues: Queues, sink: HttpSink) -> Self {
         let rules = pipeline.rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
         let read = pipeline.sources_with_topics().map(str::to_owned).collect();
+        let hold =
+            |(name, source): (&String, &Source)| (source.unknown == Unknown::Hold).then(|| name.clone());
+        let holding = pipeline.sources.iter().filter_map(hold).collect();
         let jobs = pipeline.jobs.clone();
         let run = jobs.all().map(|job| job.name.to_owned()).collect();
-        Self { pipeline: pipeline.hash.clone(), rules, read, jobs, run, tick: pipeline.tick, queues, sink }
+        let (pipeline, tick) = (pipeline.hash.clone(), pipeline.tick);
+        Self { pipeline, rules, holding, read, jobs, run, tick, queues, sink }
     }
 
     /// Reads it; mistakes are noted in `env`, and then there is none.

@@ -2,11 +2,14 @@
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent::{self, EventError};
-use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, NOTIFICATIONS_DUE, TICK};
+use event_model::event_types::{
+    DEAD_LETTERS_DUE, EVALUATION_REQUESTED, HELD_PAYLOADS_DUE, NOTIFICATIONS_DUE, TICK,
+};
 use event_model::events::{DeadLettersDue, EvaluationRequested, NotificationsDue};
 use jiff::Timestamp;
 use runtime::{Clock, crash};
 use serde::Serialize;
+use serde_json::json;
 use sink::{Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::due::{self, Due, Rules};
@@ -58,7 +61,8 @@ impl Scheduler {
         self.heartbeat(now, look.as_ref()).await?;
         crash::point("after-commit");
         let (names, hashes) = &self.config.rules;
-        let rules = Rules { pipeline: &self.config.pipeline, names, hashes };
+        let holding = &self.config.holding;
+        let rules = Rules { pipeline: &self.config.pipeline, names, hashes, holding };
         let client = self.database.client().await?;
         let due = due::due(&client, now, rules).await.map_err(StoreError::from)?;
         let jobs = self.due_jobs(&client, now).await;
@@ -135,6 +139,9 @@ fn events(
     if due.dead_letters > 0 || in_topic > 0 {
         let data = DeadLettersDue { due: Some(due.dead_letters), in_topic: Some(in_topic) };
         events.push(event(cause, DEAD_LETTERS_DUE, now, &data)?);
+    }
+    if due.held {
+        events.push(event(cause, HELD_PAYLOADS_DUE, now, &json!({}))?);
     }
     for job in due_jobs {
         events.push(jobs::due_event(cause, job, (SOURCE, now))?);

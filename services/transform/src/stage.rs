@@ -2,11 +2,12 @@
 
 use std::error::Error;
 
-use cloudevents::Event;
+use cloudevents::{AttributesReader as _, Event};
+use event_model::event_types::HELD_PAYLOADS_DUE;
 use payload::Carried;
-use persist::{Arrival, Persist, PersistError, PersistParts};
+use persist::{Arrival, Persist, PersistError, PersistParts, Swept};
 use pipeline_config::Pipeline;
-use runtime::{Clock, Prewarm};
+use runtime::{Clock, Deadline, Prewarm};
 use sink::{HttpSink, Sink as _, SinkError};
 use stage::telemetry::PersistMetrics;
 use stage::{Delivery, Outcome, Stage};
@@ -53,6 +54,16 @@ impl Transform {
         self
     }
 
+    async fn sweep_held(&self, deadline: Deadline) -> Outcome {
+        match self.persist.sweep_held(self.clock.now(), deadline).await {
+            Ok(Swept { stored, given_up }) => {
+                tracing::info!(stored, given_up, "looked at payloads that are held");
+                Outcome::Done
+            }
+            Err(error) => Failure::Persist(error).outcome(),
+        }
+    }
+
     /// The first event is the answer; what there is beside it goes to the sink before.
     async fn take(&self, event: Event, delivery: Delivery) -> Result<Option<Event>, Failure> {
         let Delivery { received_at: delivered_at, trace, .. } = delivery;
@@ -68,6 +79,9 @@ impl Transform {
 
 impl Stage for Transform {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
+        if event.ty() == HELD_PAYLOADS_DUE {
+            return self.sweep_held(delivery.deadline()).await;
+        }
         match self.take(event, delivery).await {
             Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
             Ok(None) => Outcome::Done,

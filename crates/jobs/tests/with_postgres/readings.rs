@@ -138,6 +138,7 @@ fn payload(id: u128, now: Timestamp, rows: Vec<store::MomentRow>) -> Payload {
         dead_letter: None,
         seen: Vec::new(),
         registry: 1,
+        held: None,
     }
 }
 
@@ -166,7 +167,7 @@ async fn nothing_arrives_behind_what_went() {
             received_at: now,
             receipt_id: Uuid::nil(),
             samples: &samples,
-            new_devices: NewDevices { per_payload: 10, per_hour: None },
+            new_devices: NewDevices { per_payload: 10, per_hour: None, known_only: false },
         })
         .await
         .unwrap();

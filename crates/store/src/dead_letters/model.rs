@@ -137,7 +137,7 @@ impl DeadLetter {
     }
 
     /// The letter as the table takes it: PostgreSQL's texts and JSON hold no NUL.
-    pub(super) fn storable(&self) -> Cow<'_, Self> {
+    pub(crate) fn storable(&self) -> Cow<'_, Self> {
         let Self { event: DeadEvent { source, id, event_type, attributes, .. }, reason, problems, .. } = self;
         let has_nul = [source, id, event_type, reason].into_iter().any(|text| text.contains('\0'))
             || problems.iter().any(|problem| problem.place.contains('\0') || problem.reason.contains('\0'))

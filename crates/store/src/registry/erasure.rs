@@ -254,6 +254,59 @@ impl Erasure {
         Ok((requests, last.transpose()?))
     }
 
+    /// The payloads that are held and may name it: of the source, received before it was erased.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn held(&self, client: &impl GenericClient) -> Result<Vec<StoredRequest>, Error> {
+        let sql = format!(
+            "select received_at, id, coalesce(data, '') from held h
+             where source = $1 and received_at < $3
+               and (exists (select from held_device d where d.source = h.source and d.received_at = h.received_at and d.id = h.id
+                            and d.device = any($4))
+                    or {} or {})
+             order by received_at, id",
+            names_it("encode(convert_to(attributes::text, 'UTF8'), 'escape')"),
+            names_it("encode(coalesce(data, ''), 'escape')"),
+        );
+        let rows = client.query(&sql, &[&self.source, &self.sought(), &self.at, &self.names]).await?;
+        rows.iter().map(stored).collect()
+    }
+
+    /// Takes away what names it in payloads that are held.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn rewrite_held(
+        &self,
+        transaction: &Transaction<'_>,
+        held: &[Rewritten<'_>],
+    ) -> Result<(), StoreError> {
+        for Rewritten { request, body } in held {
+            let sql = "
+                update held set data = $4, attributes = attributes - 'partitionkey'
+                where source = $1 and received_at = $2 and id = $3 and $4::bytea is not null";
+            transaction
+                .execute(sql, &[&self.source, &request.received_at, &request.receipt_id, body])
+                .await?;
+            let sql = "
+                delete from held_device where source = $1 and received_at = $2 and id = $3 and device = any($4)";
+            transaction
+                .execute(sql, &[&self.source, &request.received_at, &request.receipt_id, &self.names])
+                .await?;
+            let sql = "
+                delete from held h
+                where source = $1 and received_at = $2 and id = $3
+                  and ($4 or not exists (
+                      select from held_device d where d.source = h.source and d.received_at = h.received_at and d.id = h.id))";
+            let goes = body.is_none();
+            transaction
+                .execute(sql, &[&self.source, &request.received_at, &request.receipt_id, &goes])
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Its names as they are looked for in bytes: in lower case, what is not ASCII in octal (`encode`, format `escape`).
     fn sought(&self) -> Vec<String> {
         let long = self.names.iter().filter(|name| name.len() >= SHORTEST);

@@ -54,7 +54,8 @@ async fn complete<'a>(
             Some(device) => device.was_erased() && !device.bars(want.received_at),
         })
     };
-    let new = admitted(client, payloads, |key| is_unmet(key, devices)).await?;
+    let unknown = without_entry(client, payloads, |key| is_unmet(key, devices)).await?;
+    let new = admitted(client, payloads, |key| is_unmet(key, devices) && !unknown.contains(key)).await?;
     let unmet: BTreeMap<_, _> =
         wanted.iter().filter(|(key, _)| new.contains(*key)).map(|(key, want)| (*key, want)).collect();
     devices.extend(fresh::make(client, &unmet).await?);
@@ -168,6 +169,30 @@ async fn admitted<'a>(
         admitted.extend(keys.into_iter().take(most));
     }
     Ok(admitted)
+}
+
+/// Devices of sources that take only known ones of which nobody says anything.
+async fn without_entry<'a>(
+    client: &Client,
+    payloads: &[PayloadSamples<'a>],
+    is_new: impl Fn(&DeviceKey<'a>) -> bool,
+) -> Result<BTreeSet<DeviceKey<'a>>, StoreError> {
+    let of_known = payloads.iter().filter(|payload| payload.new_devices.known_only);
+    let mut keys: BTreeSet<DeviceKey<'a>> =
+        of_known.flat_map(PayloadSamples::device_keys).filter(|key| is_new(key)).collect();
+    if keys.is_empty() {
+        return Ok(keys);
+    }
+    let sql = "
+        select source, name from unnest($1::text[], $2::text[]) as w (source, name)
+        where exists (select from device_entry e where e.source = w.source and e.name = w.name)";
+    let statement = client.prepare_cached(sql).await?;
+    let (sources, names): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
+    for row in client.query(&statement, &[&sources, &names]).await? {
+        let (source, name): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+        keys.retain(|key| *key != (source, name));
+    }
+    Ok(keys)
 }
 
 /// How many devices the source has made within the hour before the payload; counted up to `limit`.

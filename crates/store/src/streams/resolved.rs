@@ -36,6 +36,8 @@ pub struct NewDevices {
     pub per_payload: usize,
     /// Of the source within an hour; `None` is any number.
     pub per_hour: Option<usize>,
+    /// Only those of which somebody says something ([`crate::registry`]); what comes of others is held ([`crate::held`]).
+    pub known_only: bool,
 }
 
 /// Where a payload's readings go.
@@ -49,6 +51,8 @@ pub struct ResolvedStreams {
     pub seen: Vec<i32>,
     /// What there is no room for: new devices together, new metrics by stream.
     pub left_out: Vec<LeftOut>,
+    /// Devices that are not known, of a source that holds what comes of them, and how many readings.
+    pub held: BTreeMap<String, usize>,
     /// Readings of devices that were erased after the payload was received. Nothing of them is kept.
     pub erased: usize,
     /// The generation of the registry by which they were found.
@@ -189,7 +193,8 @@ impl<'a> PayloadSamples<'a> {
         registry: i64,
     ) -> ResolvedStreams {
         let mut left_out = Gathered::default();
-        let (mut streams, mut seen, mut erased) = (Vec::<ResolvedStream>::new(), Vec::new(), 0);
+        let (mut streams, mut seen) = (Vec::<ResolvedStream>::new(), Vec::new());
+        let (mut held, mut erased) = (BTreeMap::new(), 0);
         // Of a metric and moment the later sample counts: the order of equals stays.
         let mut samples: Vec<&Sample> = self.samples.iter().collect();
         samples.sort_by(|a, b| {
@@ -197,7 +202,12 @@ impl<'a> PayloadSamples<'a> {
         });
         for of_device in samples.chunk_by(|a, b| a.device == b.device) {
             let Some(known) = device(&of_device[0].device) else {
-                of_device.iter().for_each(|sample| left_out.device(sample));
+                if self.new_devices.known_only {
+                    let readings = of_device.iter().map(|sample| sample.readings.len()).sum();
+                    held.insert(of_device[0].device.to_string(), readings);
+                } else {
+                    of_device.iter().for_each(|sample| left_out.device(sample));
+                }
                 continue;
             };
             if known.bars(self.received_at) {
@@ -228,7 +238,7 @@ impl<'a> PayloadSamples<'a> {
             }
         }
         let left_out = left_out.into_list();
-        ResolvedStreams { receipt_id: self.receipt_id, streams, seen, left_out, erased, registry }
+        ResolvedStreams { receipt_id: self.receipt_id, streams, seen, left_out, held, erased, registry }
     }
 
     /// The row of what is said of one moment of a stream, if there is room for anything of it.

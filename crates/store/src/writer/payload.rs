@@ -7,6 +7,7 @@ use crate::MomentRow;
 use crate::RecordPlace;
 use crate::dead_letters::DeadLetter;
 use crate::floors::Known;
+use crate::held::Held;
 
 /// All that one accepted payload leaves in the database.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Payload {
     pub seen: Vec<i32>,
     /// The generation of the registry by which its streams were found.
     pub registry: i64,
+    /// What it says of devices that are not known, where its source holds that.
+    pub held: Option<Held>,
 }
 
 impl Payload {

@@ -27,6 +27,7 @@ use super::batch::{ExpiredRow, RequestRow};
 use super::payload::Payload;
 use super::{Premises, Written, batch, statements, tables};
 use crate::dead_letters::{self, DeadLetter};
+use crate::held::{self, Held};
 use crate::refusals;
 
 /// Batches that are upserted after one in which something was there before: repetitions come in flocks.
@@ -173,6 +174,14 @@ pub(super) struct Rest<'a> {
     seen: BTreeMap<i32, Timestamp>,
     /// When a payload was refused.
     refused: Option<Timestamp>,
+    held: Vec<(&'a Payload, &'a Held)>,
+}
+
+/// The statements of [`Rest`].
+pub(super) struct RestStatements {
+    of_most: [Statement; 5],
+    /// Where something is held.
+    hold: Option<Statement>,
 }
 
 impl<'a> Rest<'a> {
@@ -187,6 +196,7 @@ impl<'a> Rest<'a> {
             expired: batch::expired(payloads),
             seen: batch::seen(payloads),
             refused,
+            held: payloads.iter().filter_map(|payload| Some((*payload, payload.held.as_ref()?))).collect(),
         }
     }
 
@@ -196,24 +206,26 @@ impl<'a> Rest<'a> {
             && self.expired.is_empty()
             && self.seen.is_empty()
             && self.refused.is_none()
+            && self.held.is_empty()
     }
 
     /// Its statements, prepared once a connection.
-    pub(super) async fn prepare(&self, client: &Client) -> Result<[Statement; 5], Error> {
-        let prepared = try_join!(
+    pub(super) async fn prepare(&self, client: &Client) -> Result<RestStatements, Error> {
+        let hold = if self.held.is_empty() { None } else { Some(held::prepare(client).await?) };
+        let of_most = try_join!(
             client.prepare_cached(statements::EVALUATION_REQUESTS),
             client.prepare_cached(dead_letters::KEEP),
             client.prepare_cached(statements::EXPIRED),
             client.prepare_cached(statements::SEEN),
             client.prepare_cached(refusals::RECORD),
         );
-        prepared.map(Into::into)
+        Ok(RestStatements { of_most: of_most?.into(), hold })
     }
 
     pub(super) async fn write(
         &self,
         client: &Client,
-        [requests, keep, expired, seen, refuse]: &[Statement; 5],
+        RestStatements { of_most: [requests, keep, expired, seen, refuse], hold }: &RestStatements,
     ) -> Result<(), Error> {
         let record_refusal = async {
             match &self.refused {
@@ -227,6 +239,12 @@ impl<'a> Rest<'a> {
             tables::expired(client, expired, &self.expired),
             tables::seen(client, seen, &self.seen),
             record_refusal,
+            async {
+                match hold {
+                    Some(hold) => held::hold_all(client, hold, &self.held).await,
+                    None => Ok(()),
+                }
+            },
         )?;
         Ok(())
     }

@@ -247,3 +247,55 @@ async fn where_a_writer_does_not_end_an_erasure_gives_way() {
     erase(&world, "attic", false).await;
     assert_eq!(world.count("device").await, 0);
 }
+
+#[tokio::test]
+async fn of_too_many_held_payloads_the_oldest_become_dead_letters_and_let_go_of_their_claims() {
+    let Some(world) = World::build().await else { return };
+    let held = |id: &str| {
+        let event = store::dead_letters::DeadEvent {
+            source: "/sources/test".to_owned(),
+            id: id.to_owned(),
+            event_type: "t".to_owned(),
+            attributes: Map::new(),
+            data: Some(b"body".to_vec()),
+        };
+        let letter = store::dead_letters::DeadLetter {
+            event,
+            stage: "transform".to_owned(),
+            cause: event_model::DeadLetterCause::Rejected,
+            reason: String::new(),
+            problems: Vec::new(),
+            at: at(NOON),
+        };
+        Some(store::held::Held { devices: vec!["new".to_owned()], letter })
+    };
+    let write = async |id: &str, minute: i64| {
+        let received = at(NOON) + SignedDuration::from_mins(minute);
+        let payload = store::Payload { held: held(id), ..world.payload(id, received, &[]).await };
+        world.writer.write(payload).await.unwrap()
+    };
+    assert_eq!(write("oldest", -1).await, store::Written::Stored);
+    assert_eq!(write("oldest", -1).await, store::Written::Duplicate);
+    // As many as may be, with it.
+    let fill = format!(
+        "insert into held (source, received_at, id, receipt_id, event_source, event_id, event_type, stage, attributes, data, held_at)
+         select 'test', timestamptz '{NOON}' + n * interval '1 microsecond', gen_random_uuid(), gen_random_uuid(), 's', 'e', 't', 'transform',
+                '{{}}', 'body', timestamptz '{NOON}'
+         from generate_series(1, {} - 2) as n",
+        store::held::MOST_PAYLOADS
+    );
+    world.client.batch_execute(&fill).await.unwrap();
+    write("last that fits", 1).await;
+    assert_eq!(
+        (world.count("held").await, world.count("dead_letter").await),
+        (store::held::MOST_PAYLOADS, 0)
+    );
+    write("one more", 2).await;
+    assert_eq!(
+        (world.count("held").await, world.count("dead_letter").await),
+        (store::held::MOST_PAYLOADS, 1)
+    );
+    assert_eq!(world.count("dead_letter where event_id = 'oldest' and cause = 'rejected'").await, 1);
+    assert_eq!(write("oldest", -1).await, store::Written::Stored);
+    assert_eq!(world.count("held where event_id = 'oldest'").await, 1);
+}

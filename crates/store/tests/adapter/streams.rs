@@ -139,7 +139,7 @@ async fn no_more_new_devices_are_taken_than_the_source_says() {
             .map(|n| reading(&format!("d{n:05}"), "t", 1.0, at("2024-05-01T00:00:00Z")))
             .collect::<Vec<_>>()
     };
-    let bound = NewDevices { per_payload: 1000, per_hour: Some(1500) };
+    let bound = NewDevices { per_payload: 1000, per_hour: Some(1500), known_only: false };
     let readings = devices(0, 12_000);
     let resolved = world.streams.resolve(&samples(&readings, bound)).await.unwrap();
     assert_eq!((resolved.streams.len(), resolved.left_out[0].readings), (1000, 11_000));
@@ -151,10 +151,10 @@ async fn no_more_new_devices_are_taken_than_the_source_says() {
     assert_eq!((resolved.streams.len(), world.count("device").await), (1500, 1500));
     // Payloads that come together share the hour.
     let (a, b) = (devices(20_000, 400), devices(30_000, 400));
-    let bound = NewDevices { per_payload: 1000, per_hour: Some(2000) };
+    let bound = NewDevices { per_payload: 1000, per_hour: Some(2000), known_only: false };
     let resolved = world.streams.resolve_all(&[samples(&a, bound), samples(&b, bound)]).await.unwrap();
     assert_eq!(resolved.iter().map(|one| one.streams.len()).collect::<Vec<_>>(), [400, 100]);
-    let nobody = NewDevices { per_payload: 0, per_hour: None };
+    let nobody = NewDevices { per_payload: 0, per_hour: None, known_only: false };
     let readings = devices(40_000, 1);
     assert!(world.streams.resolve(&samples(&readings, nobody)).await.unwrap().streams.is_empty());
 }

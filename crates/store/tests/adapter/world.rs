@@ -11,7 +11,7 @@ use store::{
 use testkit::TestDatabase;
 
 /// No bound on new devices.
-pub(crate) const ANY: NewDevices = NewDevices { per_payload: usize::MAX, per_hour: None };
+pub(crate) const ANY: NewDevices = NewDevices { per_payload: usize::MAX, per_hour: None, known_only: false };
 
 /// One process's view of a database.
 pub(crate) struct World {
@@ -117,5 +117,6 @@ pub(crate) async fn payload_of(
         dead_letter: None,
         seen: resolved.seen,
         registry: resolved.registry,
+        held: None,
     }
 }

@@ -180,7 +180,7 @@ impl Again<'_> {
         let mut attempts = 1..=ATTEMPTS;
         loop {
             attempts.next();
-            match self.run.write(rereads.to_vec(), options, Clock::system().now()).await {
+            match self.run.write(rereads.to_vec(), options, (&[], Clock::system().now())).await {
                 Err(error) if error.is_rolled_back() && !attempts.is_empty() => {}
                 written => return written,
             }

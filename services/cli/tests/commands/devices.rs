@@ -20,6 +20,7 @@ const PIPELINE: &str = "
 sources:
   yard: {format: json}
   other: {format: json}
+  gate: {format: json, unknown: hold}
 rules:
   TooHot: {metric: temperature, above: 30}
 ";
@@ -103,9 +104,13 @@ fn now() -> Timestamp {
 
 /// An event that waits to be stored.
 fn event(id: &str, received_at: Timestamp, body: &str) -> cloudevents::Event {
-    let mut event = cloudevent::new(PAYLOAD_RECEIVED, "/sources/yard", id);
+    event_of("yard", id, received_at, body)
+}
+
+fn event_of(source: &str, id: &str, received_at: Timestamp, body: &str) -> cloudevents::Event {
+    let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), id);
     cloudevent::set_time(&mut event, received_at);
-    let request = format!("POST /hooks/yard HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
+    let request = format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
     event.set_data(APPLICATION_HTTP, request.into_bytes());
     event
 }
@@ -235,4 +240,86 @@ async fn a_table_says_what_is_known_of_devices_before_they_send() {
     assert_eq!(row(1).0, "a84042");
     assert!(world.well(&["devices"]).stdout.contains("has not sent"));
     assert_eq!(world.tables_with("00ff").await, [""; 0]);
+}
+
+/// One with a time of its own, one without.
+const HELD: &str = r#"[{"device":"roof","time":"2026-11-01T12:00:00Z","temperature":35},
+    {"device":"shed","temperature":3}, {"device":"attic-7","time":"2026-11-01T12:00:00Z","temperature":1}]"#;
+
+#[tokio::test]
+async fn what_is_held_is_stored_once_when_its_device_is_adopted() {
+    let Some(world) = World::build().await else { return };
+    let table = world.path("devices.csv");
+    std::fs::write(&table, "device\nattic-7\n").unwrap();
+    world.well(&["devices", "import", &table, "--source", "gate"]);
+    let (process, other) = (world.process(), world.process());
+    let received: Timestamp = "2026-11-01T12:05:00Z".parse().unwrap();
+    let held = event_of("gate", "1", received, HELD);
+    store(&process, &held).await;
+    // It comes again, to the same and to another.
+    store(&process, &held).await;
+    store(&other, &held).await;
+    assert_eq!(world.count("readings where device = 'attic-7'").await, 1);
+    assert_eq!(
+        (world.count("readings").await, world.count("held").await, world.count("held_device").await),
+        (1, 1, 2)
+    );
+    assert_eq!(world.count("dead_letter").await, 0);
+    let shown = world.json(&["devices", "list", "--held"]);
+    assert_eq!((&shown[0]["device"], &shown[1]["payloads"]), (&"roof".into(), &1.into()));
+    let unheard = world.freshet(&["devices", "adopt", "barn"]);
+    assert!(unheard.stderr.contains("0 sources hold payloads of barn"), "{}", unheard.stderr);
+
+    world.database.connect().await.batch_execute("delete from evaluation_request").await.unwrap();
+    let run = world.well(&["devices", "adopt", "shed"]);
+    assert!(run.stderr.contains("1 held payloads are stored"), "{}", run.stderr);
+    assert_eq!((world.count("readings").await, world.count("held").await), (2, 1));
+    assert_eq!(
+        world
+            .count(&format!(
+                "readings where device = 'shed' and observed_at = '{received}' and received_at = '{received}'"
+            ))
+            .await,
+        1
+    );
+    let again = world.well(&["devices", "adopt", "shed", "--source", "gate"]);
+    assert!(again.stderr.contains("0 held payloads"), "{}", again.stderr);
+    world.well(&["devices", "adopt", "roof"]);
+    assert_eq!(
+        (world.count("readings").await, world.count("held").await, world.count("held_device").await),
+        (3, 0, 0)
+    );
+    // Rules heard nothing of it, and its claim stands.
+    assert_eq!(world.count("evaluation_request").await, 0);
+    store(&other, &held).await;
+    assert_eq!((world.count("readings").await, world.count("held").await), (3, 0));
+    assert_eq!(world.count("readings where revised_at is not null").await, 0);
+    // What it sends from now on is stored at once.
+    store(&process, &event_of("gate", "2", received, r#"{"device":"roof","temperature":5}"#)).await;
+    assert_eq!((world.count("readings").await, world.count("held").await), (4, 0));
+}
+
+#[tokio::test]
+async fn what_nobody_adopts_becomes_a_dead_letter_that_can_be_sent_back() {
+    let Some(world) = World::build().await else { return };
+    let process = world.process();
+    let held = event_of("gate", "1", now(), HELD);
+    store(&process, &held).await;
+    let soon = now() + jiff::SignedDuration::from_hours(24);
+    let deadline = || runtime::Deadline::within(std::time::Duration::from_secs(60));
+    assert_eq!(process.sweep_held(soon, deadline()).await.unwrap().given_up, 0);
+    let late = now() + jiff::SignedDuration::from_hours(24 * 8);
+    assert_eq!(process.sweep_held(late, deadline()).await.unwrap().given_up, 1);
+    assert_eq!((world.count("held").await, world.count("held_device").await), (0, 0));
+    let letters = world.json(&["dead-letters", "list"]);
+    assert_eq!(letters[0]["reason"], "nobody has adopted its devices within 7 days");
+    // Sent back, it is held again: its claim was given back.
+    store(&process, &held).await;
+    assert_eq!(world.count("held").await, 1);
+    // An erased device is held no more, and of a payload with others these are held on.
+    world.well(&["devices", "erase", "shed", "--source", "gate", "--yes"]);
+    assert_eq!(world.tables_with("shed").await, [""; 0]);
+    world.well(&["devices", "adopt", "roof"]);
+    world.well(&["devices", "adopt", "attic-7"]);
+    assert_eq!((world.count("readings").await, world.count("held").await), (2, 0));
 }

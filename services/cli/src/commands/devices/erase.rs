@@ -132,6 +132,7 @@ impl Requests<'_> {
             count(&page.requests);
             after = Some(page.last);
         }
+        count(&erasure.held(client).await?);
         let mut after = None;
         loop {
             let (requests, last) = erasure.requests(client, after).await?;
@@ -162,7 +163,9 @@ impl Requests<'_> {
                 break;
             }
         }
+        let held = erasure.held(&*client).await?;
         let transaction = Transaction::begin(client).await?;
+        erasure.rewrite_held(&transaction, &self.rewritten(erasure, &held)).await?;
         erasure.records(&transaction).await?;
         erasure.end(&transaction).await?;
         transaction.commit().await

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use store::held::{self, HeldDevice};
 use store::queries::{self, DeviceRow};
 
 use crate::database;
@@ -21,6 +22,9 @@ pub(super) struct ListArgs {
     /// Only devices that were not seen for this long, such as 30m or 6h
     #[arg(long, value_name = "DURATION", value_parser = super::super::duration)]
     silent: Option<Duration>,
+    /// Those that are not known, of which payloads are held
+    #[arg(long, conflicts_with = "silent")]
+    held: bool,
     /// How many at most
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -47,6 +51,14 @@ pub(super) async fn run(args: &ListArgs, format: Format) -> Result<Done, Failure
     let before = |silent| now.checked_sub(SignedDuration::try_from(silent).ok()?).ok();
     let silent_since = args.silent.map(|silent| before(silent).unwrap_or(Timestamp::MIN));
     let client = database::client(&args.state).await?;
+    if args.held {
+        let held = held::devices(&client, i64::from(args.limit)).await;
+        let lines: Vec<_> =
+            held.map_err(|error| database::failed(&error.into()))?.into_iter().map(HeldLine).collect();
+        output::rows(format, &lines)?;
+        words::say_if_cut(lines.len(), args.limit);
+        return Ok(Done::Well);
+    }
     let devices = queries::devices(&client, silent_since, i64::from(args.limit))
         .await
         .map_err(|error| database::failed(&error.into()))?;
@@ -73,6 +85,26 @@ impl Row for DeviceLine {
             series.to_string(),
             self.state().to_owned(),
             words::tags(&self.labels()),
+        ]
+    }
+}
+
+/// A device that is not known, on the screen.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct HeldLine(HeldDevice);
+
+impl Row for HeldLine {
+    const HEADINGS: &'static [&'static str] = &["SOURCE", "DEVICE", "HELD PAYLOADS", "FIRST", "LAST"];
+
+    fn cells(&self) -> Vec<String> {
+        let HeldDevice { source, device, payloads, first_at, last_at } = &self.0;
+        vec![
+            source.clone(),
+            device.clone(),
+            payloads.to_string(),
+            words::seconds(*first_at),
+            words::seconds(*last_at),
         ]
     }
 }

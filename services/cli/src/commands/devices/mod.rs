@@ -1,5 +1,6 @@
 //! `freshet devices`.
 
+mod adopt;
 mod entries;
 mod erase;
 mod import;
@@ -29,6 +30,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     List(list::ListArgs),
+    Adopt(adopt::Args),
     Set(entries::SetArgs),
     Rename(entries::RenameArgs),
     Retire(entries::RetireArgs),
@@ -54,6 +56,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     match &args.command {
         None => list::run(&args.list, format).await,
         Some(Command::List(args)) => list::run(args, format).await,
+        Some(Command::Adopt(args)) => adopt::run(args).await,
         Some(Command::Set(args)) => entries::set(args).await,
         Some(Command::Rename(args)) => entries::rename(args).await,
         Some(Command::Retire(args)) => entries::retire(args).await,
