@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod cloudevent;
 mod dead_letter;
+pub mod decimal;
 pub mod event_types;
 pub mod events;
 pub mod form;

@@ -1,4 +1,6 @@
-//! Linear functions of decimals: what a sender wrote as 82.4 is 82.4, and not the double beside it.
+//! Linear functions of decimals, whose factor is a fraction.
+
+use crate::decimal;
 
 /// (x + `hundredths` / 100) * `numerator` / `denominator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,24 +26,15 @@ impl Line {
 
     /// `None` where the digits are too many: of what is no number, and of quantities that nothing has.
     fn exact(self, x: f64) -> Option<f64> {
-        // `8.24e1`, with as few digits as tell the double from its neighbours.
-        let text = format!("{x:e}");
-        let (digits, exponent) = text.split_once('e')?;
-        let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-        let mut sum: i128 = digits.replacen('.', "", 1).parse().ok()?;
-        let mut exponent = exponent.parse::<i32>().ok()? - i32::try_from(decimals).ok()?;
-        if self.hundredths != 0 {
-            let common = exponent.min(-2);
-            let at_common = |number: i128, exponent: i32| {
-                number.checked_mul(10_i128.checked_pow(exponent.abs_diff(common))?)
-            };
-            sum = at_common(sum, exponent)?.checked_add(at_common(self.hundredths.into(), -2)?)?;
-            exponent = common;
-        }
-        let product = sum.checked_mul(self.numerator.into())?;
+        let written = decimal::shortest(x)?;
+        let (digits, exponent) = match self.hundredths {
+            0 => written,
+            hundredths => decimal::sum(written, (hundredths.into(), -2))?,
+        };
+        let product = digits.checked_mul(self.numerator.into())?;
         let room = DIGITS.checked_sub(product.unsigned_abs().checked_ilog10().unwrap_or(0))?;
         let quotient = product.checked_mul(10_i128.checked_pow(room)?)? / i128::from(self.denominator);
-        format!("{quotient}e{}", exponent - i32::try_from(room).ok()?).parse().ok()
+        decimal::nearest((quotient, exponent - i32::try_from(room).ok()?))
     }
 }
 
