@@ -20,6 +20,7 @@ pub use evaluate::{Evaluation, Horizon, Transition, evaluate};
 pub use heartbeat::{HeartbeatRun, Heartbeats};
 pub use reconcile::{Change, Recorded, reconcile};
 pub use rule::{Condition, Direction, Glob, Rule, Selector};
+pub use selector::compared;
 pub use series::{Point, Series, StreamNames};
 pub use state::{Checkpoint, State, Status};
 pub use template::{Template, TemplateError};

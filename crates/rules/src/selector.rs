@@ -1,5 +1,7 @@
 //! Which series a rule watches.
 
+use std::borrow::Cow;
+
 use crate::rule::{Glob, Rule, Selector};
 use crate::series::StreamNames;
 
@@ -24,16 +26,31 @@ impl Glob {
     /// Whether the whole of `text` fits; upper and lower case differ. An EUI-64 or a MAC address is the same in any case and
     /// with any separators: consoles show `2C-F7-F1-C0-AB-12-00-01` where messages have `2cf7f1c0ab120001`.
     pub fn matches(&self, text: &str) -> bool {
-        // With its separators an address has no more than 23 characters.
-        let address = if text.len() <= 23 { digits(text) } else { String::new() };
-        if matches!(address.len(), 12 | 16) && address.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return fits(&digits(&self.0), &address);
+        match address(text) {
+            Some(address) => fits(&digits(&self.0), &address),
+            None => fits(&self.0, text),
         }
-        fits(&self.0, text)
     }
 }
 
-/// An address in lower case and without its separators.
+/// The name of a device as it is compared: an EUI-64 or a MAC address in lower case and without its separators, every other name
+/// as it is.
+pub fn compared(device: &str) -> Cow<'_, str> {
+    address(device).map_or(Cow::Borrowed(device), Cow::Owned)
+}
+
+/// The digits of an EUI-64 or a MAC address.
+fn address(text: &str) -> Option<String> {
+    let is_separator = |byte: &u8| matches!(byte, b'-' | b':');
+    // With its separators an address has no more than 23 characters.
+    if text.len() > 23 || !text.bytes().all(|byte| byte.is_ascii_hexdigit() || is_separator(&byte)) {
+        return None;
+    }
+    let address = digits(text);
+    matches!(address.len(), 12 | 16).then_some(address)
+}
+
+/// In lower case and without the separators of an address.
 fn digits(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '-' | ':')).map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -73,7 +90,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Glob, Selector};
+    use super::{Glob, Selector, compared};
     use crate::series::Series;
 
     #[test]
@@ -102,6 +119,17 @@ mod tests {
             ("2CF7F1C0AB12000X", "2cf7f1c0ab12000x", false),
         ] {
             assert_eq!(Glob(pattern.into()).matches(text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_compared_without_its_case_and_separators() {
+        for spelling in ["2CF7F1C0AB120001", "2c-f7-f1-c0-ab-12-00-01", "2cf7f1c0ab120001"] {
+            assert_eq!(compared(spelling), "2cf7f1c0ab120001");
+        }
+        assert_eq!(compared("A4:C1:38:7F:C1:E1"), "a4c1387fc1e1");
+        for name in ["GH-7", "", "2CF7F1C0AB12000X", "2CF7F1C0AB", "--------------------------"] {
+            assert_eq!(compared(name), name);
         }
     }
 
