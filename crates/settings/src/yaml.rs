@@ -15,6 +15,8 @@ pub use crate::node::{Entry, Node, Value};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
+/// Up to so many keys of a map are compared one by one; a file of devices has thousands of small maps.
+const FEW_KEYS: usize = 16;
 /// How deep lists and maps may nest.
 const MAX_DEPTH: usize = 32;
 
@@ -70,7 +72,12 @@ struct Open {
 
 enum Collection {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: BTreeSet<String>, key: Option<Key> },
+    /// `seen` has the keys where they are more than a few.
+    Map {
+        entries: Vec<Entry>,
+        seen: BTreeSet<String>,
+        key: Option<Key>,
+    },
 }
 
 /// A key whose value comes next; without a name where the key itself was refused.
@@ -140,7 +147,7 @@ impl Loader<'_> {
         match &mut open.collection {
             Collection::List(items) => items.push(node),
             Collection::Map { entries, seen, key } => match key.take() {
-                None => *key = Some(name_of(node, seen, self.report)),
+                None => *key = Some(name_of(node, (entries, seen), self.report)),
                 Some(Key { place, name: Some(key) }) => entries.push(Entry { key, place, node }),
                 Some(Key { name: None, .. }) => {}
             },
@@ -148,8 +155,8 @@ impl Loader<'_> {
     }
 }
 
-/// The name of a key, unless it is no scalar or there already.
-fn name_of(node: Node, seen: &mut BTreeSet<String>, report: &Report) -> Key {
+/// The name of a key, unless it is no scalar or among the `entries` already.
+fn name_of(node: Node, (entries, seen): (&[Entry], &mut BTreeSet<String>), report: &Report) -> Key {
     let place = node.place;
     let name = match node.value {
         Value::Text(text) | Value::Number(_, text) | Value::Flag(_, text) => text,
@@ -159,7 +166,15 @@ fn name_of(node: Node, seen: &mut BTreeSet<String>, report: &Report) -> Key {
             return Key { place, name: None };
         }
     };
-    if !seen.insert(name.clone()) {
+    let is_twice = if entries.len() < FEW_KEYS {
+        entries.iter().any(|entry| entry.key == name)
+    } else {
+        if seen.is_empty() {
+            seen.extend(entries.iter().map(|entry| entry.key.clone()));
+        }
+        !seen.insert(name.clone())
+    };
+    if is_twice {
         report.mistake(place, format!("`{name}` is here twice"));
         return Key { place, name: None };
     }
@@ -178,6 +193,15 @@ mod tests {
         let places: Vec<_> =
             report.finish().mistakes.iter().map(|mistake| (mistake.line, mistake.column)).collect();
         assert_eq!(places, [(3, 1), (4, 1), (4, 11)]);
+    }
+
+    #[test]
+    fn a_key_of_a_large_map_is_found_wherever_it_was_before() {
+        let keys = (0..40).map(|key| format!("k{key}: 1\n")).collect::<String>();
+        let report = Report::of(["f"]);
+        load(&format!("{keys}k0: 1\nk15: 1\nk16: 1\nk39: 1\nk40: 1\nk40: 1\n"), 0, &report);
+        let lines: Vec<_> = report.finish().mistakes.iter().map(|mistake| mistake.line).collect();
+        assert_eq!(lines, [41, 42, 43, 44, 46]);
     }
 
     #[test]
