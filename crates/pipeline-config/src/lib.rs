@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod credential;
+pub mod device;
 mod files;
 mod hash;
 pub mod jobs;
@@ -12,10 +13,12 @@ mod reference;
 pub mod route;
 mod rule;
 pub mod secret;
+pub mod site;
 pub mod source;
 pub mod topic;
 
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
+pub use device::{DeviceEntry, Devices};
 pub use files::{Files, VARIABLE};
 pub use jobs::Jobs;
 pub use load::{LoadError, schema};
@@ -24,6 +27,7 @@ pub use pipeline::{Emit, FallbackAfter, Pipeline};
 pub use receiver::Receiver;
 pub use route::{AlertFacts, Route};
 pub use secret::{Secret, SecretError, SecretRef};
-pub use settings::{Findings, Mistake, parse_duration};
+pub use settings::{Findings, Mistake, Place, parse_duration};
+pub use site::Site;
 pub use source::Source;
 pub use topic::SourceTopics;

@@ -59,7 +59,8 @@ impl Pipeline {
         match (pipeline, root) {
             (Some(pipeline), Some(root)) if findings.mistakes.is_empty() => {
                 let Findings { warnings, advice, .. } = findings;
-                Ok(Self { hash: hash::of(&root), warnings, advice, ..pipeline })
+                let files = files.iter().map(|(name, _)| name.clone()).collect();
+                Ok(Self { hash: hash::of(&root), files, warnings, advice, ..pipeline })
             }
             _ => Err(findings),
         }

@@ -1,19 +1,22 @@
 //! A pipeline: all of its files, checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event_model::Severity;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use retention::Retention;
 use rules::Rule;
-use settings::{ByName, Choice, DurationWithin, Fields, List, Mistake, Named, Object, Shape};
+use settings::{ByName, Choice, DurationWithin, Fields, List, Mistake, Named, Object, Place, Shape};
 
+use crate::device::{self, DeviceEntry, Devices};
 use crate::jobs::{self, Jobs};
 use crate::network::{self, Network};
 use crate::receiver::{self, Receiver};
 use crate::reference;
 use crate::route::{self, AlertFacts, Route, RouteSelector};
 use crate::rule;
+use crate::site::{self, Site};
 use crate::source::{self, Source};
 use crate::topic::SourceTopics;
 
@@ -23,14 +26,19 @@ pub const DEFAULT_LATENESS: SignedDuration = SignedDuration::from_mins(15);
 pub const DEFAULT_TICK: SignedDuration = SignedDuration::from_mins(5);
 /// How old the end of an alert may be for its notification where no file says it: a day.
 pub const DEFAULT_NOTIFY_WITHIN: SignedDuration = SignedDuration::from_hours(24);
-/// The maps whose entries may stand in several files.
-pub(crate) const SECTIONS: [&str; 3] = ["sources", "rules", "receivers"];
+/// The maps whose entries may stand in several files, and of how many levels: the devices of one source may, too.
+pub(crate) const SECTIONS: [(&str, usize); 5] =
+    [("sources", 1), ("sites", 1), ("devices", 2), ("rules", 1), ("receivers", 1)];
 
 /// A checked pipeline: names that it uses exist, thresholds are in canonical units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pipeline {
     /// The sources by name.
     pub sources: BTreeMap<String, Source>,
+    /// The sites by name.
+    pub sites: BTreeMap<String, Site>,
+    /// The devices that the files name, by source.
+    pub devices: BTreeMap<String, Devices>,
     /// The rules, by name in the order of the alphabet.
     pub rules: Vec<Rule>,
     /// The receivers by name.
@@ -58,6 +66,8 @@ pub struct Pipeline {
     /// SHA-256, in hex, of what the files say together: comments, order of keys, spacing and which file says what do
     /// not change it.
     pub hash: String,
+    /// The names of the files, for people.
+    pub files: Vec<String>,
     /// What will hurt, though it is no mistake.
     pub warnings: Vec<Mistake>,
     /// What hurts where the Broker keeps nothing over a restart.
@@ -114,6 +124,35 @@ impl Pipeline {
         u64::from_str_radix(self.short_hash(), 16).unwrap_or_default().cast_signed()
     }
 
+    /// What the files say of a device, whose name is compared as rules do.
+    pub fn device(&self, source: &str, device: &str) -> Option<&DeviceEntry> {
+        self.devices.get(source)?.get(device)
+    }
+
+    /// The site that the files give a device.
+    pub fn site_of(&self, source: &str, device: &str) -> Option<&Site> {
+        self.sites.get(self.device(source, device)?.site.as_deref()?)
+    }
+
+    /// The time zone of a device's days: its site's, else its source's, else UTC.
+    pub fn zone_of(&self, source: &str, device: &str) -> TimeZone {
+        self.zone_at(source, self.site_of(source, device))
+    }
+
+    /// The time zone of the days of a device of this source that is at `site`: the site's, else the source's, else UTC.
+    pub fn zone_at(&self, source: &str, site: Option<&Site>) -> TimeZone {
+        let of_source = || {
+            let name = self.sources.get(source)?.profile.time_zone.as_deref()?;
+            TimeZone::get(name).ok()
+        };
+        site.and_then(|site| site.zone.clone()).or_else(of_source).unwrap_or(TimeZone::UTC)
+    }
+
+    /// A place of the files in words: `freshet.yaml:41`.
+    pub fn line_of(&self, place: Place) -> String {
+        format!("{}:{}", self.files.get(place.file).map_or("", String::as_str), place.line)
+    }
+
     /// The sources that read topics of others.
     pub fn sources_with_topics(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter(|(_, source)| source.kafka.is_some()).map(|(name, _)| name.as_str())
@@ -157,7 +196,13 @@ fn read(fields: &Fields<'_>) -> Pipeline {
     let network =
         fields.optional("network", "Private addresses that notifications may go to.", network::shape());
     let network = network.unwrap_or_default();
-    let sources = sources(fields);
+    let mut sources = sources(fields);
+    let sites = fields.optional(
+        "sites",
+        "Places where devices are, by name.",
+        ByName("site", site::shape(&fields.names_in("receivers"))),
+    );
+    let devices = devices(fields, &mut sources);
     let rules = rules(fields, &sources);
     let receivers = fields
         .optional(
@@ -178,6 +223,8 @@ fn read(fields: &Fields<'_>) -> Pipeline {
     let window = DurationWithin(SignedDuration::from_secs(1), SignedDuration::from_hours(24));
     Pipeline {
         sources: by_name(sources),
+        sites: by_name(sites.unwrap_or_default()),
+        devices,
         rules,
         receivers: by_name(receivers),
         routes,
@@ -217,6 +264,7 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         retention: jobs::retention(fields),
         jobs: jobs::jobs(fields),
         hash: String::new(),
+        files: Vec::new(),
         warnings: Vec::new(),
         advice: Vec::new(),
     }
@@ -249,6 +297,26 @@ fn sources(fields: &Fields<'_>) -> Vec<Named<Source>> {
     }
     source::check(&sources, fields.report);
     sources
+}
+
+/// `devices`. Each source takes what is needed of its own.
+fn devices(fields: &Fields<'_>, sources: &mut [Named<Source>]) -> BTreeMap<String, Devices> {
+    let (names, sites) = (fields.names_in("sources"), fields.names_in("sites"));
+    let own_metrics = |name: &str| {
+        let source = sources.iter().find(|source| source.name == name);
+        source.map(|source| source.value.own_metrics()).into_iter().flatten().collect::<BTreeSet<_>>()
+    };
+    let devices = fields.optional(
+        "devices",
+        "What is known of devices beside their payloads, by source and by the platform's name of the device.",
+        device::shape(&names, &sites, own_metrics),
+    );
+    let devices = devices.unwrap_or_default();
+    for source in sources {
+        let own = devices.get(&source.name).filter(|own| own.have_metrics());
+        source.value.calibrated = own.cloned();
+    }
+    devices
 }
 
 fn rules(fields: &Fields<'_>, sources: &[Named<Source>]) -> Vec<Rule> {

@@ -81,11 +81,9 @@ fn warn(fields: &Fields<'_>, metric: &str, condition: &Condition, own_metrics: &
     if own_metrics.contains(metric) {
         return;
     }
-    let stored = names::metric(metric);
-    let is_alias = stored != metric && stored != names::snake_case(metric);
     let needs_unit = !matches!(condition, Condition::Absent { .. }) && !fields.has("unit");
-    let text = if is_alias {
-        format!("what platforms call `{metric}` is stored as `{stored}`")
+    let text = if let Some(text) = stored_name(metric) {
+        text
     } else if needs_unit && names::default_unit(metric).is_none() {
         format!(
             "no unit is known for `{metric}`: its thresholds are compared with the values as they are stored"
@@ -94,6 +92,13 @@ fn warn(fields: &Fields<'_>, metric: &str, condition: &Condition, own_metrics: &
         return;
     };
     fields.report.warn(fields.place_of("metric"), text);
+}
+
+/// What to say of a metric that is a platform's name of another one.
+pub(crate) fn stored_name(metric: &str) -> Option<String> {
+    let stored = names::metric(metric);
+    let is_alias = stored != metric && stored != names::snake_case(metric);
+    is_alias.then(|| format!("what platforms call `{metric}` is stored as `{stored}`"))
 }
 
 fn selector(sources: &BTreeSet<&str>) -> impl Shape<Value = Selector> {

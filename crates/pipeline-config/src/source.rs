@@ -15,6 +15,8 @@ use settings::{
 };
 
 use crate::credential::{self, Credential};
+use crate::device::Devices;
+use crate::site;
 use crate::topic::{self, RecordDevice, SourceTopics};
 
 /// The new devices of one payload where the source does not say.
@@ -47,6 +49,8 @@ pub struct Source {
     pub events: Option<ForeignEvents>,
     /// Set where it is topics that `worker` reads.
     pub kafka: Option<SourceTopics>,
+    /// Its devices, where one of them has calibrations or ranges.
+    pub calibrated: Option<Devices>,
 }
 
 /// Whose requests are kept in the database, to be read again. In topic mode the topic keeps them.
@@ -197,6 +201,7 @@ fn read(fields: &Fields<'_>) -> Option<Source> {
         keep_requests,
         events,
         kafka,
+        calibrated: None,
     })
 }
 
@@ -283,7 +288,7 @@ fn profile(fields: &Fields<'_>, format: Option<&dyn Decoder>) -> Profile {
     let time_zone = fields.optional(
         "time_zone",
         "The IANA time zone of times that carry none; UTC where absent.",
-        Parsed::new(time_zone),
+        Parsed::new(|name| site::zone(name).map(|_| name.to_owned())),
     );
     let unit = |metric: &str| {
         let metric = metric.to_owned();
@@ -328,13 +333,6 @@ fn options(fields: &Fields<'_>, format: Option<&dyn Decoder>) -> Options {
     let others: Vec<_> = takers.into_keys().filter(|key| !own.contains(key)).collect();
     fields.refuse(&others, |key| Some(format!("format {} has no use for `{key}`", format?.name())));
     format.map(|format| format.options(fields)).unwrap_or_default()
-}
-
-fn time_zone(name: &str) -> Result<String, String> {
-    match jiff::tz::TimeZone::get(name) {
-        Ok(_) => Ok(name.to_owned()),
-        Err(_) => Err(format!("no time zone is named `{name}`: expected a name like `Europe/Berlin`")),
-    }
 }
 
 /// A whole number above 0, `/`, and `s`, `m` or `h`.

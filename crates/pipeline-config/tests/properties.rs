@@ -4,7 +4,7 @@ use pipeline_config::Pipeline;
 use proptest::prelude::*;
 
 /// Words and signs of which a pipeline is made, so that random files get further than the first line.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 45] = [
     "sources:\n",
     "rules:\n",
     "receivers:\n",
@@ -12,6 +12,11 @@ const PIECES: [&str; 40] = [
     "fallback: ",
     "network: ",
     "lateness: ",
+    "devices:\n",
+    "sites:\n",
+    "    calibration: ",
+    "    ranges: ",
+    "    d: ",
     "  a:\n",
     "    format: ",
     "json\n",

@@ -1,6 +1,7 @@
 //! Lists, and maps whose keys the file chooses.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Value as Json, json};
 
@@ -22,7 +23,7 @@ pub struct OneOrMany<S>(pub S);
 #[derive(Debug, Clone, Copy)]
 pub struct ByName<S>(pub &'static str, pub S);
 
-/// An entry of [`ByName`].
+/// An entry of [`ByName`] or of [`Keyed`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named<T> {
     /// Its name.
@@ -37,6 +38,20 @@ pub struct Named<T> {
 pub struct Entries<C, V> {
     check: C,
     value: V,
+}
+
+/// A map from free names to values, each with its place, in the order of the file; a function reads a name, another gives the
+/// shape of its value.
+pub struct Keyed<K, V> {
+    key: K,
+    value: V,
+}
+
+impl<E: fmt::Display, K: Fn(&str) -> Result<String, E>, S: Shape, V: Fn(&str) -> S> Keyed<K, V> {
+    /// `key` gives a name as it counts, or what is wrong with it.
+    pub fn new(key: K, value: V) -> Self {
+        Self { key, value }
+    }
 }
 
 impl<C: Fn(&Entry, &Report), S: Shape, V: Fn(&str) -> S> Entries<C, V> {
@@ -148,6 +163,23 @@ impl<C: Fn(&Entry, &Report), S: Shape, V: Fn(&str) -> S> Shape for Entries<C, V>
             map.extend(value.map(|value| (entry.key.clone(), value)));
         }
         Some(map)
+    }
+
+    fn schema(&self, schema: &Schema) -> Json {
+        json!({"type": "object", "additionalProperties": (self.value)("").schema(schema)})
+    }
+}
+
+impl<E: fmt::Display, K: Fn(&str) -> Result<String, E>, S: Shape, V: Fn(&str) -> S> Shape for Keyed<K, V> {
+    type Value = Vec<Named<S::Value>>;
+
+    fn read(&self, node: &Node, report: &Report) -> Option<Self::Value> {
+        let named = |entry: &Entry| {
+            let name = (self.key)(&entry.key).map_err(|error| report.mistake(entry.place, error.to_string()));
+            let value = (self.value)(&entry.key).read(&entry.node, report);
+            Some(Named { name: name.ok()?, place: entry.place, value: value? })
+        };
+        Some(entries(node, report).iter().filter_map(named).collect())
     }
 
     fn schema(&self, schema: &Schema) -> Json {

@@ -12,7 +12,7 @@ mod shape;
 pub mod suggest;
 pub mod yaml;
 
-pub use collection::{ByName, Entries, List, Named, OneOrMany, refuse_unnamed, text_map};
+pub use collection::{ByName, Entries, Keyed, List, Named, OneOrMany, refuse_unnamed, text_map};
 pub use duration::parse as parse_duration;
 pub use merge::merge;
 pub use mistake::{Mistake, Place};
