@@ -129,8 +129,8 @@ fn settle_battery(metric: &mut Name, unit: &str) {
 /// DS18B20 (-127), the top of the range of common probes (125), and 16 bits of ones in tenths and hundredths.
 const SENTINELS: [f64; 6] = [125.0, -127.0, 327.67, -327.68, 3276.7, -3276.8];
 
-/// The flag of a value that cannot be, or that can hardly be what its unit was assumed to be.
-const OUT_OF_RANGE: &str = "out_of_range";
+/// The flag of a value that cannot be, that can hardly be what its unit was assumed to be, or that is outside of its device's range.
+pub const OUT_OF_RANGE: &str = "out_of_range";
 
 /// Doubts a number that cannot be in its unit, whoever states that. An assumed unit has a range for each metric beside that
 /// ([`names::is_plausible`]).

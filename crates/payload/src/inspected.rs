@@ -4,6 +4,7 @@ use decoders::{Context, Decoded, Document, Inspection};
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 
+use crate::calibration;
 use crate::origin::Origin;
 use crate::record_device::record_device;
 use crate::refusal::Refusal;
@@ -77,6 +78,11 @@ impl<'p, 'r> Inspected<'p, 'r> {
     fn decode(&self, received_at: Timestamp, raw_names: bool) -> Result<Decoded, Refusal> {
         let (profile, device) = (&self.origin.source.profile, self.device.as_deref());
         let context = Context { profile, received_at, raw_names, device };
-        self.origin.guarded(|| self.document.decode(context).unwrap_or_else(|error| error.0.into()))
+        let decode = || self.document.decode(context).unwrap_or_else(|error| error.0.into());
+        let mut decoded = self.origin.guarded(decode)?;
+        if let Some(devices) = &self.origin.source.calibrated {
+            calibration::apply(devices, &mut decoded);
+        }
+        Ok(decoded)
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accepted;
+mod calibration;
 mod event;
 mod inspected;
 mod origin;

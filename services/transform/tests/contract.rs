@@ -32,6 +32,11 @@ sources:
   factory:
     format: json
     events: {type: com.example.reading}
+devices:
+  greenhouse:
+    A84041000181C061:
+      calibration: {temperature: {offset: -0.4, factor: 1.02, from: 2026-03-01T08:00:00Z}}
+      ranges: {temperature: {max: 30}}
 rules:
   TooHot: {metric: temperature, above: 30, select: {device: 'gh-*'}}
 receivers:
@@ -137,6 +142,33 @@ async fn a_second_delivery_stores_nothing_and_is_answered_with_the_same_event() 
     let second = reply(world.handle(event()).await);
     assert_eq!(first, second);
     assert_eq!((world.count("receipt").await, world.count("moment").await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_calibrated_device_is_stored_calibrated_from_then_on_and_what_is_outside_of_its_range_is_uncertain()
+{
+    let Some(world) = World::build().await else { return };
+    for (id, time, temperature) in
+        [("1", "07:59:59", 21.5), ("2", "08:00:00", 21.5), ("3", "08:01:00", 29.9), ("4", "07:00:00", 30.5)]
+    {
+        let body = format!(
+            r#"{{"device":"a84041000181c061","time":"2026-03-01T{time}Z","temperature":{temperature},"humidity":40}}"#
+        );
+        assert_eq!(world.handle(payload("greenhouse", id, &body)).await, Outcome::Done);
+    }
+    let sql = "select to_char(observed_at at time zone 'UTC', 'HH24:MI:SS'), value, quality::text
+               from readings where metric = 'temperature' order by observed_at";
+    let rows = world.client.query(sql, &[]).await.unwrap();
+    let stored: Vec<(String, f64, String)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let expected = [
+        ("07:00:00", 30.5, "uncertain"),
+        ("07:59:59", 21.5, "good"),
+        ("08:00:00", 21.53, "good"),
+        ("08:01:00", 30.098, "uncertain"),
+    ];
+    assert_eq!(stored, expected.map(|(time, value, quality)| (time.to_owned(), value, quality.to_owned())));
+    assert_eq!(world.count("readings where metric = 'relative_humidity' and value = 40").await, 4);
 }
 
 #[tokio::test]

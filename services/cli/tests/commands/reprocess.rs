@@ -204,6 +204,40 @@ async fn a_wrong_unit_of_a_month_is_mended_with_one_command_and_nobody_is_notifi
 }
 
 #[tokio::test]
+async fn a_changed_calibration_mends_what_is_stored() {
+    let Some(world) = World::build().await else { return };
+    let temperature = async |is: &str| {
+        let of = format!("readings where source = 'yard' and metric = 'temperature' and {is}");
+        world.count(&of).await
+    };
+    let device = |said: &str| format!("{WRONG}devices: {{yard: {{d: {{{said}}}}}}}\n");
+    let calibrated = device("calibration: {temperature: {offset: -0.4, from: 2026-10-11T00:00:00Z}}");
+    world.file(&calibrated);
+    world.activate();
+    // The days from the 10th on: the 20 of 30 that were measured since.
+    assert_eq!(World::counts(&world.reprocess(&[])), [31, 20, 0, 20]);
+    let since = "observed_at >= '2026-10-11Z'";
+    assert_eq!(temperature(&format!("value = 67.6 and quality = 'good' and {since}")).await, 20);
+    assert_eq!(temperature(&format!("value in (68, 86) and not {since}")).await, 10);
+    let readings = world.readings().await;
+    assert_eq!(World::counts(&world.reprocess(&[])), [31, 0, 0, 0]);
+    assert_eq!(world.readings().await, readings);
+
+    // Another calibration corrects what was sent, not what is stored; a range alone changes the quality.
+    world.file(&calibrated.replace("-0.4", "0.5"));
+    world.activate();
+    assert_eq!(World::counts(&world.reprocess(&[])), [31, 20, 0, 20]);
+    assert_eq!(temperature("value = 68.5").await, 20);
+    world.file(&device("ranges: {temperature: {max: 80}}"));
+    world.activate();
+    // The moment that was corrected is written by both of its requests.
+    assert_eq!(World::counts(&world.reprocess(&[])), [31, 22, 0, 21]);
+    assert_eq!(temperature("value = 68 and quality = 'good'").await, 29);
+    assert_eq!(temperature("value = 86 and quality = 'uncertain'").await, 1);
+    assert_eq!(World::counts(&world.reprocess(&[])), [31, 0, 0, 0]);
+}
+
+#[tokio::test]
 async fn the_file_that_was_put_in_force_last_counts_also_where_it_is_the_one_of_before() {
     let Some(world) = World::build().await else { return };
     let right = world.mend();
