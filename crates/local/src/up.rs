@@ -237,8 +237,8 @@ impl Run {
 pub async fn prepare(database_url: &str, pipeline: &Pipeline) -> Result<(), Failure> {
     let settings = settings(database_url)?;
     store::migrate(&settings).await.map_err(|error| Failure::because("the migration failed", &error))?;
-    let client = connect(&settings).await?;
-    store::active_pipeline::activate(&client, &pipeline.hash, Clock::system().now())
+    let mut client = connect(&settings).await?;
+    persist::activate(&mut client, pipeline, Clock::system().now())
         .await
         .map_err(|error| Failure::because("the pipeline cannot be put in force", &error))
 }

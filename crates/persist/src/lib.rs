@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod activate;
 mod batch;
 mod error;
 mod events;
@@ -9,6 +10,7 @@ mod record;
 mod reread;
 mod topic_record;
 
+pub use activate::activate;
 pub use batch::Prepared;
 pub use error::PersistError;
 pub use events::Publication;

@@ -6,6 +6,7 @@
 
 pub mod erasure;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
@@ -15,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
-use crate::{StoreError, Transaction};
+use crate::{StoreError, Transaction, active_pipeline};
 
 /// The longest wait for the writers' transactions, in which the next ones wait behind it.
 const LOCK_TIMEOUT_MS: u32 = 2000;
@@ -128,31 +129,63 @@ pub async fn register(
     Ok(())
 }
 
-/// Puts in force what the pipeline says of devices, by source and name; of all others it says nothing any more.
+/// What the pipeline says of a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configured<'a> {
+    /// Its source.
+    pub source: &'a str,
+    /// Its name as it is compared: an address in lower case and without separators.
+    pub name: Cow<'a, str>,
+    /// What is said, and where: `place` has a line by fact.
+    pub facts: Map<String, Value>,
+}
+
+/// Puts in force what the pipeline says of devices; of all others it says nothing any more.
 ///
 /// # Errors
-/// Those of the database.
+/// [`StoreError`]
 pub async fn configure(
     transaction: &Transaction<'_>,
-    facts: &BTreeMap<(&str, &str), Map<String, Value>>,
+    configured: &[Configured<'_>],
 ) -> Result<(), StoreError> {
-    let sources: Vec<&str> = facts.keys().map(|(source, _)| *source).collect();
-    let names: Vec<&str> = facts.keys().map(|(_, name)| *name).collect();
-    let facts: Vec<Json<&Map<String, Value>>> = facts.values().map(Json).collect();
-    let clear = "
-        update device_entry e set configured = '{}'
-        where configured <> '{}'
-          and not exists (select from unnest($1::text[], $2::text[]) as f (source, name) where f.source = e.source and f.name = e.name)";
-    transaction.execute(clear, &[&sources, &names]).await?;
-    let set = "
-        insert into device_entry as e (source, name, configured)
-        select * from unnest($1::text[], $2::text[], $3::jsonb[])
-        on conflict (source, name) do update set configured = excluded.configured where e.configured <> excluded.configured";
-    transaction.execute(set, &[&sources, &names, &facts]).await?;
+    let sources: Vec<&str> = configured.iter().map(|one| one.source).collect();
+    let names: Vec<&str> = configured.iter().map(|one| &*one.name).collect();
+    let facts: Vec<Json<&Map<String, Value>>> = configured.iter().map(|one| Json(&one.facts)).collect();
+    // A platform may spell an address in another way.
+    let spelled = "
+        select f.source, coalesce(d.name, f.name), f.facts
+        from unnest($1::text[], $2::text[], $3::jsonb[]) as f (source, name, facts)
+        left join lateral (
+            select name from device d
+            where d.source = f.source and d.name <> f.name and f.name ~ '^([0-9a-f]{12}|[0-9a-f]{16})$'
+              and lower(translate(d.name, ':-', '')) = f.name and d.erased_at is null
+            order by d.id limit 1) as d on true";
+    let sql = format!(
+        "with said (source, name, facts) as materialized ({spelled}),
+        cleared as (
+            update device_entry e set configured = '{{}}'
+            where configured <> '{{}}' and not exists (select from said s where s.source = e.source and s.name = e.name))
+        insert into device_entry as e (source, name, configured) select source, name, facts from said
+        on conflict (source, name) do update set configured = excluded.configured where e.configured <> excluded.configured"
+    );
+    transaction.execute(&sql, &[&sources, &names, &facts]).await?;
     transaction
         .execute("delete from device_entry where configured = '{}' and registered = '{}'", &[])
         .await?;
     Ok(())
+}
+
+/// Puts a pipeline in force with what it says of devices ([`active_pipeline::activate`]).
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn activate(
+    transaction: &Transaction<'_>,
+    (hash, at): (&str, Timestamp),
+    configured: &[Configured<'_>],
+) -> Result<(), StoreError> {
+    active_pipeline::activate(&transaction.0, hash, at).await?;
+    configure(transaction, configured).await
 }
 
 /// Has a second name lead to a device: whatever comes by that name is the device's from now on.

@@ -10,6 +10,7 @@
 //! own payload only; any other failure, an unknown commit included, is the answer to all.
 
 pub(crate) mod batch;
+mod hold;
 mod payload;
 mod ranges;
 mod receipt_row;

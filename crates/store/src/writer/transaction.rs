@@ -25,9 +25,9 @@ use uuid::Uuid;
 
 use super::batch::{ExpiredRow, RequestRow};
 use super::payload::Payload;
-use super::{Premises, Written, batch, statements, tables};
+use super::{Premises, Written, batch, hold, statements, tables};
 use crate::dead_letters::{self, DeadLetter};
-use crate::held::{self, Held};
+use crate::held::Held;
 use crate::refusals;
 
 /// Batches that are upserted after one in which something was there before: repetitions come in flocks.
@@ -211,7 +211,7 @@ impl<'a> Rest<'a> {
 
     /// Its statements, prepared once a connection.
     pub(super) async fn prepare(&self, client: &Client) -> Result<RestStatements, Error> {
-        let hold = if self.held.is_empty() { None } else { Some(held::prepare(client).await?) };
+        let hold = if self.held.is_empty() { None } else { Some(hold::prepare(client).await?) };
         let of_most = try_join!(
             client.prepare_cached(statements::EVALUATION_REQUESTS),
             client.prepare_cached(dead_letters::KEEP),
@@ -241,7 +241,7 @@ impl<'a> Rest<'a> {
             record_refusal,
             async {
                 match hold {
-                    Some(hold) => held::hold_all(client, hold, &self.held).await,
+                    Some(statement) => hold::hold_all(client, statement, &self.held).await,
                     None => Ok(()),
                 }
             },

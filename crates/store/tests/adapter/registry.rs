@@ -212,9 +212,13 @@ async fn what_is_registered_is_changed_fact_by_fact_and_the_pipeline_wins() {
     register(&mut client, json!({"model": null, "labels": {"row": null, "bed": "1"}})).await;
     let entry = registry::entry(&client, "test", "d").await.unwrap();
     assert_eq!(json!(entry.registered), json!({"site": "north", "labels": {"hall": "B", "bed": "1"}}));
-    let configure = async |client: &mut store::Client, facts: &[(&str, serde_json::Value)]| {
-        let facts: BTreeMap<_, Map<_, _>> =
-            facts.iter().map(|(name, facts)| (("test", *name), object(facts.clone()))).collect();
+    let configure = async |client: &mut store::Client, facts: &[(&'static str, serde_json::Value)]| {
+        let configured = |(name, facts): &(&'static str, serde_json::Value)| registry::Configured {
+            source: "test",
+            name: (*name).into(),
+            facts: object(facts.clone()),
+        };
+        let facts: Vec<_> = facts.iter().map(configured).collect();
         let transaction = Transaction::begin(client).await.unwrap();
         registry::configure(&transaction, &facts).await.unwrap();
         transaction.commit().await.unwrap();
@@ -224,6 +228,16 @@ async fn what_is_registered_is_changed_fact_by_fact_and_the_pipeline_wins() {
     let shown: serde_json::Value =
         client.query_one("select entry from devices where device = 'd'", &[]).await.unwrap().get(0);
     assert_eq!(shown, json!({"site": "south", "labels": {"hall": "B", "bed": "2"}}));
+    // Of a device whose platform spells its address in another way.
+    world
+        .writer
+        .write(world.payload("1", at(NOON), &[reading("A8:40-41", "t", 1.0, at(NOON))]).await)
+        .await
+        .unwrap();
+    let spelled = [reading("A8:40:41:00:01:81", "t", 1.0, at(NOON))];
+    world.writer.write(world.payload("2", at(NOON), &spelled).await).await.unwrap();
+    configure(&mut client, &[("a84041000181", json!({"site": "x"}))]).await;
+    assert_eq!(world.count("devices where site = 'x' and device = 'A8:40:41:00:01:81'").await, 1);
     configure(&mut client, &[]).await;
     assert_eq!(world.count("device_entry").await, 1);
     assert_eq!(world.count("devices where site = 'north' and device = 'd'").await, 1);

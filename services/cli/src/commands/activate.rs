@@ -47,10 +47,11 @@ struct Answer {
 /// Where a file has mistakes, or the database or its schema is not there in time.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let pipeline = pipeline_file::load(&args.files.iter().cloned().collect())?;
-    let client = ready(&Database::new(&database::settings(&args.state)?), args.timeout).await?;
+    let mut client = ready(&Database::new(&database::settings(&args.state)?), args.timeout).await?;
     let failed = |error| database::failed(&store::StoreError::from(error));
     let before = active_pipeline::hash(&client).await.map_err(failed)?;
-    active_pipeline::activate(&client, &pipeline.hash, Clock::system().now()).await.map_err(failed)?;
+    let activated = persist::activate(&mut client, &pipeline, Clock::system().now()).await;
+    activated.map_err(|error| database::failed(&error))?;
     let answer = Answer { was_in_force: before.as_ref() == Some(&pipeline.hash), hash: pipeline.hash };
     match format {
         Format::Json => output::json(&answer)?,

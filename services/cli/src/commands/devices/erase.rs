@@ -12,7 +12,7 @@ use store::reprocess::StoredRequest;
 use store::{Client, StoreError, Transaction};
 
 use super::super::Done;
-use super::{DeviceArgs, change, find};
+use super::{DeviceArgs, change, find, line};
 use crate::database;
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::PipelineFile;
@@ -59,8 +59,10 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let mut client = database::client(&args.state).await?;
     let (found, entry) = find(&client, &args.device).await?;
     if !entry.configured.is_empty() {
-        let all: Vec<&str> = entry.configured.keys().map(String::as_str).collect();
-        super::refuse_configured(&found, &entry, &all)?;
+        let line = line(&entry, "device");
+        let name = output::printable(&found.name);
+        return Err(Failure::new(format!("{line} names {name}"))
+            .hint("take it out there, and activate the pipeline, first"));
     }
     let failed = |error: StoreError| database::failed(&error);
     let now = Clock::system().now();

@@ -87,6 +87,12 @@ async fn find(client: &Client, args: &DeviceArgs) -> Result<(Found, Entry), Fail
     Ok((found.clone(), entry.map_err(|error| database::failed(&error.into()))?))
 }
 
+/// Where the pipeline in force says a fact of a device, `device` is the device itself.
+fn line<'e>(entry: &'e Entry, fact: &str) -> &'e str {
+    let line = entry.configured.get("place").and_then(|place| place.get(fact));
+    line.and_then(|line| line.as_str()).unwrap_or("the pipeline in force")
+}
+
 /// The pipeline's file wins: what it says of a device is changed there.
 fn refuse_configured(found: &Found, entry: &Entry, facts: &[&str]) -> Result<(), Failure> {
     let says = |fact: &&&str| entry.configured.contains_key(**fact);
@@ -94,8 +100,7 @@ fn refuse_configured(found: &Found, entry: &Entry, facts: &[&str]) -> Result<(),
     if all.is_empty() {
         return Ok(());
     }
-    let place =
-        entry.configured.get("place").and_then(|place| place.as_str()).unwrap_or("the pipeline in force");
+    let place = line(entry, all[0]);
     Err(Failure::new(format!("{place} says {} of {}", all.join(" and "), output::printable(&found.name)))
         .hint("change it there, and activate the pipeline"))
 }
