@@ -7,6 +7,7 @@ use settings::Fields;
 
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::options::Options;
+use crate::overwritten::Series;
 
 /// The answer of a server of this platform to a request for its health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +113,11 @@ pub trait Document: Send + Sync {
     /// [`DecodeError`] where nothing can be taken from it.
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError>;
 
+    /// Whether a metric may have several values at one time, each in its own unit or of its own kind.
+    fn tells_units_apart(&self) -> bool {
+        false
+    }
+
     /// Reads the content, and sees to what holds for every format: no value takes the place of another without a problem,
     /// and tags are printable.
     ///
@@ -119,7 +125,11 @@ pub trait Document: Send + Sync {
     /// As [`Document::read`].
     fn decode(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = self.read(context)?;
-        decoded.report_overwritten();
+        decoded.report_overwritten(if self.tells_units_apart() {
+            Series::NameUnitAndKind
+        } else {
+            Series::Name
+        });
         decoded.make_tags_printable();
         Ok(decoded)
     }

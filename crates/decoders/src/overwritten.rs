@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use event_model::reading::ValueKind;
 use event_model::{Reading, Sample, Value};
 
 use crate::decode::{Decoded, Problem, Problems};
@@ -16,6 +17,22 @@ const SHOWN: usize = 40;
 
 /// Readings that are compared each with each.
 const FEW: usize = 8;
+
+/// What makes two readings of one stream and moment values of one series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Series {
+    /// The metric's name.
+    Name,
+    /// Its name, unit and kind, as the database tells series apart.
+    NameUnitAndKind,
+}
+
+impl Series {
+    /// What tells a reading from another one of the same name.
+    fn beside_name(self, reading: &Reading) -> Option<(Option<&str>, ValueKind)> {
+        (self == Self::NameUnitAndKind).then(|| (reading.unit.as_deref(), reading.value.kind()))
+    }
+}
 
 /// Several values of one series at one time that differ.
 struct Conflict {
@@ -36,12 +53,12 @@ impl Decoded {
         Some((sample, self.samples[sample].readings.len().checked_sub(1)?))
     }
 
-    /// Keeps the last value of each device, channel, metric and time. Where an earlier one differs from it, that is a problem.
-    pub(crate) fn report_overwritten(&mut self) {
+    /// Keeps the last value of each device, channel, series and time. Where an earlier one differs from it, that is a problem.
+    pub(crate) fn report_overwritten(&mut self, series: Series) {
         if self.is_one_moment_of_few() {
             return;
         }
-        let (overwritten, conflicts) = self.overwritten();
+        let (overwritten, conflicts) = self.overwritten(series);
         let mut problems = Problems::default();
         conflicts.iter().for_each(|conflict| problems.note(|| self.problem_of(conflict)));
         self.problems.append(problems);
@@ -71,7 +88,7 @@ impl Decoded {
         (1..readings.len()).all(is_other)
     }
 
-    fn overwritten(&self) -> (HashSet<Position>, Vec<Conflict>) {
+    fn overwritten(&self, series: Series) -> (HashSet<Position>, Vec<Conflict>) {
         let (mut overwritten, mut conflicts) = (HashSet::new(), Vec::<Conflict>::new());
         let mut moments = HashMap::with_capacity(self.samples.len());
         // The last position of each series at each time, and its conflict.
@@ -82,8 +99,9 @@ impl Decoded {
             let moment = *moments.entry((&*of.device, &*of.channel, of.observed_at)).or_insert(sample);
             for (index, reading) in of.readings.iter().enumerate() {
                 let position = (sample, index);
-                let Some((earlier, conflict)) = last.get_mut(&(moment, &*reading.metric)) else {
-                    last.insert((moment, &*reading.metric), (position, None));
+                let key = (moment, &*reading.metric, series.beside_name(reading));
+                let Some((earlier, conflict)) = last.get_mut(&key) else {
+                    last.insert(key, (position, None));
                     continue;
                 };
                 let before = self.at(*earlier);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 35] = [
     "device",
     "time",
     "temperature",
@@ -44,6 +44,7 @@ const KEYS: [&str; 34] = [
     "TempUnit",
     "topic",
     "payload",
+    "quality",
 ];
 
 const TEXTS: [&str; 16] = [
@@ -139,7 +140,8 @@ fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
             let names: [&str; 4] = [&sample.device, &sample.channel, &reading.metric, unit];
             let are_printable = names.iter().all(|name| name.chars().all(is_printable));
             prop_assert!(are_printable && !raw.contains('\0'), "{}: {sample:?} {reading:?}", format.name());
-            let series = (&sample.device, &sample.channel, sample.observed_at, &reading.metric);
+            let kind = (format.name() == "freshet_readings").then(|| (unit, reading.value.kind()));
+            let series = (&sample.device, &sample.channel, sample.observed_at, &reading.metric, kind);
             prop_assert!(series_so_far.insert(series), "{}: {series:?} twice", format.name());
             prop_assert!(!matches!(reading.value, Value::Number(number) if !number.is_finite()));
         }
@@ -160,6 +162,18 @@ proptest! {
     #[test]
     fn any_mapping_of_any_json_is_taken_or_refused(body in any_json(), mapping in any_mapping()) {
         check(&body, Some(mapping))?;
+    }
+
+    #[test]
+    fn any_values_in_the_columns_of_readings_are_taken_or_refused(
+        kind in prop::sample::select(["number", "flag", "text", "bytes"].as_slice()),
+        lines in prop::collection::vec((any_json(), any_json(), any_json()), 1..6),
+    ) {
+        let line = |(value, text, name): (Json, Json, Json)| {
+            json!({"device": "d", "metric": "m", "observed_at": "2026-01-15T11:00:00Z", "kind": kind,
+                   "value": value, "text": text, "unit": name})
+        };
+        check(&lines.into_iter().map(line).collect(), None)?;
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Sample {
     pub channel: Name,
     /// When it was measured, truncated to microseconds as PostgreSQL keeps it.
     pub observed_at: Timestamp,
-    /// The values; at least one, and no two of one metric.
+    /// The values; at least one, and no two of one metric in one unit and of one kind.
     pub readings: Vec<Reading>,
 }
 

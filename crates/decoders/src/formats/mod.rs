@@ -6,6 +6,7 @@ pub mod azure_event_grid;
 pub mod chirpstack_v4;
 pub mod cloudevents;
 pub mod ecowitt;
+pub mod freshet_readings;
 pub mod influx_line_protocol;
 pub mod json;
 mod lorawan;
@@ -41,6 +42,7 @@ static ALL: &[&dyn Decoder] = &[
     &chirpstack_v4::ChirpstackV4,
     &cloudevents::CloudEvents,
     &ecowitt::Ecowitt,
+    &freshet_readings::FreshetReadings,
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,
     &senml_json::SenmlJson,

@@ -310,5 +310,18 @@ fn envelopes(size: usize) -> Bodies {
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());
     bodies.add("lines", "json", "application/x-ndjson", body);
+    let line = |of: &str| {
+        format!(r#"{{"metric":"m","observed_at":"2026-01-15T12:00:00Z","kind":"flag","value":1,{of}}}"#)
+    };
+    for (case, line) in [
+        ("many devices", &(|n| line(&format!(r#""device":"{n}""#))) as &dyn Fn(usize) -> String),
+        ("many units of one moment", &|n| line(&format!(r#""unit":"{n}""#))),
+        ("lines that make no sense", &|_| "{}".into()),
+        ("no lines", &|_| "1".into()),
+        ("long devices", &|n| line(&format!(r#""device":"{}""#, key(500, n)))),
+    ] {
+        let body = bodies.filled("[{},", ",", "]", line);
+        bodies.add(case, "freshet_readings", "application/json", body);
+    }
     bodies
 }

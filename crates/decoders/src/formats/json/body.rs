@@ -15,24 +15,24 @@ const LINES: [&str; 4] =
     ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 
 /// A body that was read.
-pub(super) struct Body {
+pub(in crate::formats) struct Body {
     /// The document; of lines, the array of those that could be read.
-    pub(super) root: Node,
+    pub(in crate::formats) root: Node,
     /// The lines that could not be read.
-    pub(super) problems: Problems,
+    pub(in crate::formats) problems: Problems,
     /// The numbers of the lines that could; empty for one document.
     lines: Vec<usize>,
 }
 
 /// One item: an object, if the payload makes sense.
-pub(super) struct Found<'b> {
-    pub(super) node: &'b Node,
-    pub(super) place: Place,
+pub(in crate::formats) struct Found<'b> {
+    pub(in crate::formats) node: &'b Node,
+    pub(in crate::formats) place: Place,
 }
 
 /// Where an item stands; as a text, what stands before a path within it in a problem's place.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(in crate::formats) enum Place {
     Whole,
     Line(usize),
     Element(usize),
@@ -51,7 +51,7 @@ impl fmt::Display for Place {
 }
 
 impl Body {
-    pub(super) fn read(request: &RecordedRequest) -> Result<Self, FormError> {
+    pub(in crate::formats) fn read(request: &RecordedRequest) -> Result<Self, FormError> {
         if !is_json_under_another_name(request) {
             form::expect_json(request, &LINES)?;
         }
@@ -87,7 +87,7 @@ impl Body {
     }
 
     /// The items: the elements of the mapping's array, else those of the body where it is an array, else the body.
-    pub(super) fn items(&self, mapping: Option<&Mapping>) -> Result<Vec<Found<'_>>, Problem> {
+    pub(in crate::formats) fn items(&self, mapping: Option<&Mapping>) -> Result<Vec<Found<'_>>, Problem> {
         items(&self.root, &self.lines, mapping)
     }
 }

@@ -8,10 +8,10 @@ mod mapped;
 use event_model::RecordedRequest;
 use settings::Fields;
 
+pub(super) use body::Body;
 pub(super) use embedded::{Envelope, read};
 pub(super) use item::Usual;
 
-use self::body::Body;
 use self::item::{Item, Shared};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Profile};
 use crate::form;
