@@ -6,6 +6,7 @@ mod database;
 pub mod dead_letters;
 pub mod due;
 mod error;
+pub mod export;
 pub mod fallbacks;
 pub mod floors;
 pub mod heartbeats;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod export;
 mod faults;
 mod floors;
 mod migrations;
