@@ -9,12 +9,55 @@ use serde::Serialize;
 
 /// How data are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// Columns for people.
     #[default]
     Table,
     /// JSON for programs.
     Json,
+    /// A CSV table, of `freshet readings`.
+    Csv,
+    /// JSON objects, one a line, of `freshet readings`.
+    Ndjson,
+}
+
+/// How every command prints data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Columns for people.
+    Table,
+    /// JSON for programs.
+    Json,
+}
+
+/// How any number of lines is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineFormat {
+    /// A CSV table with a header.
+    Csv,
+    /// JSON objects, one a line.
+    Ndjson,
+}
+
+/// Whether data are gathered before they are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Printing {
+    /// All at once.
+    Whole(Format),
+    /// Line by line.
+    Lines(LineFormat),
+}
+
+impl OutputFormat {
+    /// How it is printed.
+    pub const fn printing(self) -> Printing {
+        match self {
+            Self::Table => Printing::Whole(Format::Table),
+            Self::Json => Printing::Whole(Format::Json),
+            Self::Csv => Printing::Lines(LineFormat::Csv),
+            Self::Ndjson => Printing::Lines(LineFormat::Ndjson),
+        }
+    }
 }
 
 /// A line of a table.
@@ -73,7 +116,7 @@ pub fn write_line(line: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn written(result: io::Result<()>) -> Result<(), Failure> {
+pub fn written<T>(result: io::Result<T>) -> Result<T, Failure> {
     result.map_err(|error| Failure::output(&error))
 }
 

@@ -27,9 +27,10 @@ pub mod version;
 
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::output::{self, Format};
+use crate::output::{self, OutputFormat, Printing};
 use cluster::inside::PodOptions;
 use runtime::Failure;
 
@@ -39,7 +40,7 @@ use runtime::Failure;
 pub struct Cli {
     /// How data are printed
     #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORMAT")]
-    output: Format,
+    output: OutputFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -95,6 +96,10 @@ enum Command {
     Version(version::Args),
 }
 
+/// What is wrong with a command line that asks another command for lines.
+const NO_LINES: &str =
+    "csv and ndjson are what `freshet readings` prints; every other command prints table or json";
+
 const AFTER_HELP: &str = "\
 Data go to standard output, everything else to standard error. Exit status: 0 where all is well, 1 where it \
 is not, 2 where the command line is wrong, 130 after Ctrl-C.
@@ -102,36 +107,63 @@ is not, 2 where the command line is wrong, 130 after Ctrl-C.
 Begin with `freshet up --demo`.";
 
 impl Cli {
+    /// Reads the command line of the process; ends it with status 2 where that is wrong.
+    pub fn read() -> Self {
+        let cli = Self::parse();
+        match cli.check() {
+            Ok(()) => cli,
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// Whether the options go together.
+    ///
+    /// # Errors
+    /// What is wrong, as clap says it.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        let checked = match (&self.command, self.output.printing()) {
+            (Command::Readings(args), Printing::Whole(_)) => args.check_table(),
+            (Command::Readings(_), Printing::Lines(_)) | (_, Printing::Whole(_)) => Ok(()),
+            (_, Printing::Lines(_)) => Err(NO_LINES),
+        };
+        checked.map_err(|reason| Self::command().error(ErrorKind::ArgumentConflict, reason))
+    }
+
     /// Does what the command line says.
     ///
     /// # Errors
     /// [`Failure`], for standard error.
     pub async fn run(self) -> Result<Done, Failure> {
+        let output = match (self.output.printing(), &self.command) {
+            (Printing::Whole(output), _) => output,
+            (lines, Command::Readings(args)) => return readings::run(args, lines).await,
+            (Printing::Lines(_), _) => return Err(Failure::new(NO_LINES)),
+        };
         match self.command {
             #[cfg(feature = "local")]
             Command::Up(args) => up::run(*args).await,
-            Command::Check(args) => check::run(&args, self.output),
+            Command::Check(args) => check::run(&args, output),
             Command::Schema(args) => schema::run(&args),
-            Command::Send(args) => send::run(&args, self.output).await,
-            Command::Migrate(args) => migrate::run(&args, self.output).await,
-            Command::Activate(args) => activate::run(&args, self.output).await,
-            Command::RoundTrip(args) => round_trip::run(&args, self.output).await,
-            Command::Doctor(args) => doctor::run(&args, self.output).await,
-            Command::Status(args) => status::run(&args, self.output).await,
-            Command::Drain(args) => drain::run(&args, self.output).await,
-            Command::Jobs(command) => jobs::run(&command, self.output).await,
-            Command::Reprocess(args) => reprocess::run(&args, self.output).await,
-            Command::Devices(args) => devices::run(&args, self.output).await,
-            Command::Readings(args) => readings::run(&args, self.output).await,
-            Command::Receipts(command) => receipts::run(&command, self.output).await,
-            Command::Alerts(args) => alerts::run(&args, self.output).await,
-            Command::DeadLetters(command) => dead_letters::run(&command, self.output).await,
-            Command::Source(command) => source::run(&command, self.output).await,
-            Command::Topic(command) => topic::run(&command, self.output).await,
-            Command::Receiver(command) => receiver::run(command, self.output).await,
+            Command::Send(args) => send::run(&args, output).await,
+            Command::Migrate(args) => migrate::run(&args, output).await,
+            Command::Activate(args) => activate::run(&args, output).await,
+            Command::RoundTrip(args) => round_trip::run(&args, output).await,
+            Command::Doctor(args) => doctor::run(&args, output).await,
+            Command::Status(args) => status::run(&args, output).await,
+            Command::Drain(args) => drain::run(&args, output).await,
+            Command::Jobs(command) => jobs::run(&command, output).await,
+            Command::Reprocess(args) => reprocess::run(&args, output).await,
+            Command::Devices(args) => devices::run(&args, output).await,
+            Command::Readings(args) => readings::run(&args, Printing::Whole(output)).await,
+            Command::Receipts(command) => receipts::run(&command, output).await,
+            Command::Alerts(args) => alerts::run(&args, output).await,
+            Command::DeadLetters(command) => dead_letters::run(&command, output).await,
+            Command::Source(command) => source::run(&command, output).await,
+            Command::Topic(command) => topic::run(&command, output).await,
+            Command::Receiver(command) => receiver::run(command, output).await,
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
-            Command::Version(args) => version::run(&args, self.output),
+            Command::Version(args) => version::run(&args, output),
         }
     }
 }

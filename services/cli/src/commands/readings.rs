@@ -1,28 +1,34 @@
 //! `freshet readings`.
 
+mod export;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use store::Client;
+use store::export::Selection;
 use store::queries::{self, ValueFilter, ValueRow};
 
 use crate::database;
-use crate::output::{self, Format, Row};
+use crate::output::{self, Format, Printing, Row};
 use crate::state_directory::StateDirectory;
 use crate::words;
 use runtime::Failure;
 
 use super::Done;
 
-/// Print a device's readings, the newest first
+/// Print a device's newest readings, or export those of many devices
+///
+/// A table, and JSON, are of one DEVICE, the newest first.
+///
+/// -o csv and -o ndjson print a line a value of all devices that are chosen, by source, device, channel and time, the oldest
+/// first, and all of them unless --limit is given. `freshet send` sends such a file to a source of the format `freshet_readings`,
+/// which stores the same rows. What is stored meanwhile may be in it, or not.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The device's name, as `freshet devices` prints it
-    device: String,
-    /// Only of this source
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Only of this metric
     #[arg(long, value_name = "NAME")]
     metric: Option<String>,
@@ -32,12 +38,32 @@ pub struct Args {
     /// Only measured before this, written like --from
     #[arg(long, value_name = "TIME", value_parser = words::time)]
     until: Option<Timestamp>,
-    /// How many at most
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
+    /// How many at most; if not given 50, and all with -o csv and -o ndjson
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
     #[command(flatten)]
     state: StateDirectory,
 }
+
+/// Whose readings; several of these narrow it down.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Chosen {
+    /// The device's name, as `freshet devices` prints it
+    device: Option<String>,
+    /// Only of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only of devices with this tag; repeatable (-o csv, -o ndjson)
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// Of all devices (-o csv, -o ndjson)
+    #[arg(long, conflicts_with_all = ["device", "source", "labels"])]
+    all: bool,
+}
+
+/// How many there are of in a table where nothing is said.
+const SHOWN: u32 = 50;
 
 /// As many of the newest readings say which metrics a device has.
 const LOOKED_AT: i64 = 1000;
@@ -47,51 +73,103 @@ const LOOKED_AT: i64 = 1000;
 #[serde(transparent)]
 struct ValueLine(ValueRow);
 
-/// Prints the readings. That none fits is no failure; a device or metric that nobody knows is.
+impl Args {
+    /// Whether a table, or JSON, can be printed of it.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) const fn check_table(&self) -> Result<(), &'static str> {
+        match self.chosen {
+            Chosen { device: None, .. } => {
+                Err("a table is of one DEVICE: name it, or export readings of many with -o csv or -o ndjson")
+            }
+            Chosen { device: Some(_), ref labels, .. } if !labels.is_empty() => {
+                Err("--label chooses what -o csv and -o ndjson print; a table is of one DEVICE")
+            }
+            Chosen { .. } => Ok(()),
+        }
+    }
+
+    /// The readings that are exported.
+    fn selection(&self) -> Selection {
+        Selection {
+            source: self.chosen.source.clone(),
+            device: self.chosen.device.clone(),
+            tags: self.chosen.labels.iter().cloned().collect(),
+            metric: self.metric.clone(),
+            from: self.from,
+            until: self.until,
+        }
+    }
+}
+
+/// Prints the readings. That none fits is no failure; a device or metric that is not known is.
 ///
 /// # Errors
 /// Where the database cannot be asked, or knows no such device or metric.
-pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let client = database::client(&args.state).await?;
+pub async fn run(args: &Args, printing: Printing) -> Result<Done, Failure> {
+    let mut client = database::client(&args.state).await?;
+    match printing {
+        Printing::Whole(format) => {
+            args.check_table().map_err(Failure::new)?;
+            newest(&client, (args, args.chosen.device.as_deref().unwrap_or_default()), format).await?;
+        }
+        Printing::Lines(format) => {
+            let printed = export::run(&mut client, args.selection(), (args.limit, format)).await?;
+            match &args.chosen.device {
+                Some(device) if printed == 0 => {
+                    is_known(&client, args, device).await?;
+                    say_that_none_fits(device);
+                }
+                None if printed == 0 => eprintln!("no readings fit"),
+                _ => {}
+            }
+        }
+    }
+    Ok(Done::Well)
+}
+
+/// Prints the newest readings of a device.
+async fn newest(client: &Client, (args, device): (&Args, &str), format: Format) -> Result<(), Failure> {
     let filter = ValueFilter {
-        source: args.source.as_deref(),
-        device: &args.device,
+        source: args.chosen.source.as_deref(),
+        device,
         metric: args.metric.as_deref(),
         from: args.from,
         until: args.until,
     };
-    let values = queries::values(&client, &filter, i64::from(args.limit))
+    let limit = args.limit.unwrap_or(SHOWN);
+    let values = queries::values(client, &filter, i64::from(limit))
         .await
         .map_err(|error| database::failed(&error.into()))?;
     if values.is_empty() {
-        is_known(&client, args).await?;
+        is_known(client, args, device).await?;
     }
     let lines: Vec<_> = values.into_iter().map(ValueLine).collect();
     output::rows(format, &lines)?;
     if lines.is_empty() {
-        eprintln!("no readings of {} fit", args.device);
+        say_that_none_fits(device);
     }
-    words::say_if_cut(lines.len(), args.limit);
-    Ok(Done::Well)
+    words::say_if_cut(lines.len(), limit);
+    Ok(())
+}
+
+fn say_that_none_fits(device: &str) {
+    eprintln!("no readings of {} fit", output::printable(device));
 }
 
 /// Whether there is a device of this name, with this metric.
 ///
 /// # Errors
 /// Where there is none, with the names that there are.
-async fn is_known(client: &Client, args: &Args) -> Result<(), Failure> {
-    let all = ValueFilter {
-        source: args.source.as_deref(),
-        device: &args.device,
-        metric: None,
-        from: None,
-        until: None,
-    };
+async fn is_known(client: &Client, args: &Args, device: &str) -> Result<(), Failure> {
+    let source = args.chosen.source.as_deref();
+    let all = ValueFilter { source, device, metric: None, from: None, until: None };
     let newest =
         queries::values(client, &all, LOOKED_AT).await.map_err(|error| database::failed(&error.into()))?;
-    let device = output::printable(&args.device);
+    let device = output::printable(device);
     if newest.is_empty() {
-        let of = args.source.as_ref().map(|source| format!(" of source {source}")).unwrap_or_default();
+        let of = source.map(|source| format!(" of source {source}")).unwrap_or_default();
         return Err(Failure::new(format!("no device{of} with readings is called {device}"))
             .hint("`freshet devices` lists the devices"));
     }
@@ -104,6 +182,13 @@ async fn is_known(client: &Client, args: &Args) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// A tag and its value.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl Row for ValueLine {

@@ -13,6 +13,7 @@ mod kafka;
 mod migrate;
 mod one_answer;
 mod process;
+mod readings;
 mod receiver;
 mod reprocess;
 mod rows;
