@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use testkit::OwnPostgres;
 use tokio_postgres::Client;
 
 use crate::burst::Phase;
@@ -16,6 +17,30 @@ struct Bound {
     factor: f64,
     beside: f64,
     each_row: f64,
+}
+
+/// A server that counts what each statement costs; `None` where there is none, or it lacks the extension.
+pub async fn counting_server() -> Option<OwnPostgres> {
+    let mut server = testkit::own_postgres().await?;
+    let client = server.database().connect().await;
+    let there = "select count(*) from pg_available_extensions where name = 'pg_stat_statements'";
+    if client.query_one(there, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        testkit::report_skipped(
+            "the growth of statements",
+            "PostgreSQL's extension pg_stat_statements was not found",
+        );
+        return None;
+    }
+    for setting in
+        ["shared_preload_libraries = 'pg_stat_statements'", "autovacuum = off", "max_wal_size = '8GB'"]
+    {
+        client.batch_execute(&format!("alter system set {setting}")).await.unwrap();
+    }
+    tokio::task::block_in_place(|| server.instance.restart().unwrap());
+    // Each new database has it.
+    let client = server.named("template1").connect().await;
+    client.batch_execute("create extension pg_stat_statements").await.unwrap();
+    Some(server)
 }
 
 /// What a statement came to.

@@ -18,7 +18,7 @@ const LARGE: u32 = 100_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_statement_costs_more_in_a_full_database_than_in_a_small_one() {
-    let Some(server) = counting_server().await else { return };
+    let Some(server) = cost::counting_server().await else { return };
     let large = std::env::var("FRESHET_LONG").map_or(LARGE, |size| size.parse().unwrap());
     let (before, after) = (costs(&server, "small", SMALL).await, costs(&server, "large", large).await);
     assert!(after.len() > 40, "{} statements were seen", after.len());
@@ -49,28 +49,4 @@ async fn costs(server: &OwnPostgres, name: &str, size: u32) -> Costs {
         seconds(begun.elapsed() - filled)
     );
     costs
-}
-
-/// A server that counts what each statement costs; `None` where there is none, or it lacks the extension.
-async fn counting_server() -> Option<OwnPostgres> {
-    let mut server = testkit::own_postgres().await?;
-    let client = server.database().connect().await;
-    let there = "select count(*) from pg_available_extensions where name = 'pg_stat_statements'";
-    if client.query_one(there, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        testkit::report_skipped(
-            "the growth of statements",
-            "PostgreSQL's extension pg_stat_statements was not found",
-        );
-        return None;
-    }
-    for setting in
-        ["shared_preload_libraries = 'pg_stat_statements'", "autovacuum = off", "max_wal_size = '8GB'"]
-    {
-        client.batch_execute(&format!("alter system set {setting}")).await.unwrap();
-    }
-    tokio::task::block_in_place(|| server.instance.restart().unwrap());
-    // Each new database has it.
-    let client = server.named("template1").connect().await;
-    client.batch_execute("create extension pg_stat_statements").await.unwrap();
-    Some(server)
 }
