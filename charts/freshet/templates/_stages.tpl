@@ -95,7 +95,7 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- $root := . -}}
 {{- $triggers := list -}}
 {{- range $name, $subscription := (.Files.Get "files/topology.yaml" | fromYaml).subscriptions -}}
-{{- if eq $subscription.stage "transform" -}}{{- $triggers = append $triggers (printf "%s-%s" (include "freshet.fullname" $root) $name) -}}{{- end -}}
+{{- if and (eq $subscription.stage "transform") (eq $subscription.delivery "payloads") -}}{{- $triggers = append $triggers (printf "%s-%s" (include "freshet.fullname" $root) $name) -}}{{- end -}}
 {{- end -}}
 {{- range $name, $source := (include "freshet.pipeline" . | fromJson).sources -}}
 {{- if $source.events -}}{{- $triggers = append $triggers (include "freshet.eventsName" (list $root $name)) -}}{{- end -}}
