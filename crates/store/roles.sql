@@ -20,7 +20,8 @@ end $$;
 -- in direct mode
 grant select, insert, update on device, stream, metric, moment, receipt_key, evaluation_request, refusal, fallback
     to freshet_ingest;
-grant select on retention_floor, pipeline_generation, registry, device_alias, erasure to freshet_ingest;
+grant select on retention_floor, pipeline_generation, registry, device_alias, device_entry, erasure to freshet_ingest;
+grant select, insert, delete on held, held_device to freshet_ingest;
 grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline, expired), insert
     on receipt to freshet_ingest;
 grant usage on sequence evaluation_token to freshet_ingest;
@@ -34,14 +35,15 @@ grant select, insert, update on alert_transition, notification to freshet_alert;
 grant select on device, stream, metric, alert_transition to freshet_notify;
 grant select, insert, update on notification, receiver_budget to freshet_notify;
 
-grant select on evaluation_request, alert_state, notification, topic_offset to freshet_scheduler;
+grant select on evaluation_request, alert_state, notification, topic_offset, held, held_device, device, device_alias, device_entry
+    to freshet_scheduler;
 grant update (left_at) on topic_offset to freshet_scheduler;
 grant select, insert, update, delete on heartbeat, pending_heartbeat to freshet_scheduler;
 grant select, delete on refusal, fallback to freshet_scheduler;
 grant select, insert, update on job to freshet_scheduler;
 grant select, insert on job_slot to freshet_scheduler;
 
-grant select on device, stream, alert_state, job to freshet_cleanup;
+grant select on device, stream, alert_state, job, held to freshet_cleanup;
 grant select, insert, update on retention_floor to freshet_cleanup;
 grant select, update, delete on job_slot to freshet_cleanup;
 grant select, delete on moment, moment_default, receipt_default, request_default, receipt_key, alert_transition, notification

@@ -71,6 +71,11 @@ pub trait Decoder: Send + Sync {
         false
     }
 
+    /// Whether its values were calibrated before they were written, so that they stay as they are.
+    fn writes_calibrated(&self) -> bool {
+        false
+    }
+
     /// Replaces what is a credential within the format's own fields (Ecowitt's PASSKEY) by an alias.
     ///
     /// Called once, by `ingest`, after authentication and before anything else reads the request.

@@ -78,6 +78,14 @@ pub struct DeadLettersDue {
     pub in_topic: Option<u64>,
 }
 
+/// `held-payloads.due`: payloads are held of devices that are known by now, or for too long.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HeldPayloadsDue {
+    /// How many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u32>,
+}
+
 /// `jobs.due`: a job has a slot to be worked on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobsDue {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use event_model::event_types::{EMITTED, PAYLOAD_RECEIVED};
 use event_model::events::{
-    AlertsChanged, DeadLettersDue, EvaluationRequested, JobsDue, NotificationFailed, NotificationsDue,
-    ReadingsRecorded,
+    AlertsChanged, DeadLettersDue, EvaluationRequested, HeldPayloadsDue, JobsDue, NotificationFailed,
+    NotificationsDue, ReadingsRecorded,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,6 +36,7 @@ fn typed(event_type: &str, data: &Value) -> Option<Value> {
         "dev.freshet.readings.recorded.v1" => round_trip::<ReadingsRecorded>(data),
         "dev.freshet.evaluation.requested.v1" => round_trip::<EvaluationRequested>(data),
         "dev.freshet.dead-letters.due.v1" => round_trip::<DeadLettersDue>(data),
+        "dev.freshet.held-payloads.due.v1" => round_trip::<HeldPayloadsDue>(data),
         "dev.freshet.jobs.due.v1" => round_trip::<JobsDue>(data),
         "dev.freshet.alerts.changed.v1" => round_trip::<AlertsChanged>(data),
         "dev.freshet.notifications.due.v1" => round_trip::<NotificationsDue>(data),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use decoders::Decoder;
 use event_model::Severity;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -314,6 +315,17 @@ fn devices(fields: &Fields<'_>, sources: &mut [Named<Source>]) -> BTreeMap<Strin
     let devices = devices.unwrap_or_default();
     for source in sources {
         let own = devices.get(&source.name).filter(|own| own.have_metrics());
+        if decoders::by_name(&source.value.format).is_some_and(Decoder::writes_calibrated) {
+            let is_calibrated =
+                |device: &&DeviceEntry| device.metrics.iter().any(|metric| !metric.calibrations.is_empty());
+            for device in own.into_iter().flat_map(Devices::iter).filter(is_calibrated) {
+                let text = format!(
+                    "`{}` is calibrated where its readings come from: the format `{}` takes them as they stand",
+                    device.device, source.value.format
+                );
+                fields.report.mistake(device.place, text);
+            }
+        }
         source.value.calibrated = own.cloned();
     }
     devices

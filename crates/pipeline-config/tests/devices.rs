@@ -282,3 +282,23 @@ fn a_metric_that_no_reading_will_have_is_warned_of_once() {
     let said = "devices: {yard: {a: {ranges: {temprature: {min: 1}}}}}\n";
     assert_eq!(Pipeline::parse(&format!("{own}{said}"), "f").unwrap().warnings, []);
 }
+
+#[test]
+fn what_was_calibrated_before_it_was_exported_is_not_calibrated_again() {
+    let text = "\
+sources:
+  copy: {format: freshet_readings, credentials: [{bearer: {env: T}}]}
+devices:
+  copy:
+    attic: {ranges: {temperature: {max: 85}}}
+    roof: {calibration: {temperature: {offset: 1}}}
+";
+    let found = Pipeline::parse(text, "freshet.yaml").unwrap_err().mistakes;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .to_string()
+            .starts_with("freshet.yaml:6:5: `roof` is calibrated where its readings come from"),
+        "{found:?}"
+    );
+}

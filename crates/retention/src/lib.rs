@@ -125,8 +125,8 @@ pub struct Facts {
     pub request_days: Vec<Date>,
     /// The first days of the months of receipts that have one.
     pub receipt_months: Vec<Date>,
-    /// Since when the oldest open dead letter is there.
-    pub oldest_open_dead_letter: Option<Timestamp>,
+    /// Since when the oldest open dead letter, or held payload, is there.
+    pub oldest_open_event: Option<Timestamp>,
 }
 
 /// A floor as it stands.
@@ -219,7 +219,7 @@ pub enum Step {
 
 /// What is done at `at`, in this order.
 pub fn plan(retention: &Retention, facts: &Facts, at: Timestamp) -> Vec<Step> {
-    let oldest = facts.oldest_open_dead_letter;
+    let oldest = facts.oldest_open_event;
     let floors = floors(retention, facts, at);
     let is_moved =
         |(source, to): &(&String, &Timestamp)| facts.floors.get(*source).is_none_or(|known| known.at < **to);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     fn facts(months: &[Date], oldest: Option<&str>) -> Facts {
-        Facts { receipt_months: months.to_vec(), oldest_open_dead_letter: oldest.map(at), ..Facts::default() }
+        Facts { receipt_months: months.to_vec(), oldest_open_event: oldest.map(at), ..Facts::default() }
     }
 
     fn months(retention: &Retention, facts: &Facts, now: &str) -> Vec<Date> {

@@ -18,8 +18,8 @@ pub struct Due {
     pub notifications: u32,
     /// Dead letters that are to be sent back.
     pub dead_letters: u32,
-    /// A payload is held of a device that is known by now, or for too long.
-    pub held: bool,
+    /// Payloads that are held of devices that are known by now, or for too long.
+    pub held: u32,
 }
 
 /// The pipeline file that says which rules there are, and which sources hold payloads.
@@ -50,7 +50,7 @@ fn statement() -> String {
             where status in ('pending', 'repeating') and least(next_attempt_at, fallback_at) <= $1),
            (select count(*) from dead_letter where {DEAD_LETTERS_DUE}),
            {}",
-        held::is_due("$1", "$6")
+        held::count_due("$1", "$6")
     )
 }
 
@@ -68,6 +68,6 @@ pub async fn due(client: &impl GenericClient, now: Timestamp, rules: Rules<'_>) 
         evaluation: row.try_get(0)?,
         notifications: count(1)?,
         dead_letters: count(2)?,
-        held: row.try_get(3)?,
+        held: count(3)?,
     })
 }

@@ -28,7 +28,7 @@ pub struct Selection {
     pub source: Option<String>,
     /// Of the devices of this name; `None` is any.
     pub device: Option<String>,
-    /// Of devices that have all these tags.
+    /// Of devices that have all these labels: tags that came with payloads, or what people say.
     pub tags: Tags,
     /// Of this metric; `None` is any.
     pub metric: Option<String>,
@@ -302,9 +302,12 @@ impl Export {
         (after_source, after_name): (&str, &str),
     ) -> Result<(), Error> {
         let sql = "
-            select id, source, name from device
-            where (source, name) > ($1, $2)
-              and ($3::text is null or source = $3) and ($4::text is null or name = $4) and tags @> $5
+            select id, source, name from device d
+            where (source, name) > ($1, $2) and erased_at is null
+              and ($3::text is null or source = $3) and ($4::text is null or name = $4)
+              and tags || coalesce((
+                      select coalesce(registered -> 'labels', '{}') || coalesce(configured -> 'labels', '{}')
+                      from device_entry e where e.source = d.source and e.name = d.name), '{}') @> $5
             order by source, name limit $6";
         let Selection { source, device, tags, .. } = &self.selection;
         let tags = serde_json::json!(tags);

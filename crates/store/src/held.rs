@@ -37,7 +37,7 @@ pub struct Held {
     pub letter: DeadLetter,
 }
 
-/// Whether a source holds payloads of a device: its source is `s`, its name `n` in SQL.
+/// Whether a device is known: its source and its name are expressions in SQL.
 fn known(source: &str, name: &str) -> String {
     format!(
         "(exists (select from device k where k.source = {source} and k.name = {name})
@@ -123,11 +123,14 @@ pub async fn due(
     client.query(&sql, &[&sources, &holding, &limit]).await?.iter().map(held).collect()
 }
 
-/// Whether something is to be done with held payloads at `now`, $1, where the sources $2 hold: in SQL.
-pub(crate) fn is_due(now: &str, holding: &str) -> String {
+/// How many held payloads something is to be done with at a time, where some sources hold: both are expressions in SQL.
+pub(crate) fn count_due(now: &str, holding: &str) -> String {
     format!(
-        "exists (select from held where held_at < {now} - interval '{} seconds')
-         or exists (select from held_device d where d.source <> all({holding}::text[]) or {})",
+        "(select count(*) from held h
+          where held_at < {now} - interval '{} seconds'
+             or exists (select from held_device d
+                        where d.source = h.source and d.received_at = h.received_at and d.id = h.id
+                          and (d.source <> all({holding}::text[]) or {})))",
         LONGEST.as_secs(),
         known("d.source", "d.device")
     )

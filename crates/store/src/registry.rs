@@ -5,6 +5,7 @@
 //! an earlier generation, and is found anew.
 
 pub mod erasure;
+pub mod merge;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -26,7 +26,8 @@ const COUNT: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`StoreError`]
 pub async fn facts(transaction: &Transaction<'_>) -> Result<Facts, StoreError> {
-    let oldest = "select min(first_at) from dead_letter where resolved_at is null";
+    let oldest = "
+        select least((select min(first_at) from dead_letter where resolved_at is null), (select min(held_at) from held))";
     let oldest = transaction.0.query_one(oldest, &[]).await?;
     // One look into the index for each.
     let sources = "
@@ -48,7 +49,7 @@ pub async fn facts(transaction: &Transaction<'_>) -> Result<Facts, StoreError> {
         floors: known.into_iter().map(|(source, (at, cleared))| (source, Floor { at, cleared })).collect(),
         request_days: days(Partitioned::Request).await?,
         receipt_months: days(Partitioned::Receipt).await?,
-        oldest_open_dead_letter: oldest.try_get(0)?,
+        oldest_open_event: oldest.try_get(0)?,
     })
 }
 

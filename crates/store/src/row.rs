@@ -211,6 +211,16 @@ impl MomentRow {
         row
     }
 
+    /// The same of another stream, where what stands at a position of this one has that of `positions`.
+    pub(crate) fn moved(&self, stream_id: i32, positions: &[usize]) -> Self {
+        let width = positions.iter().map(|position| position + 1).max().unwrap_or_default();
+        let mut cells = vec![None; width];
+        for (position, to) in positions.iter().enumerate() {
+            cells[*to] = self.cell(position);
+        }
+        Self { stream_id, revised_at: self.revised_at, ..self.of_cells(cells) }
+    }
+
     /// The row without the values that came with a receipt of `receipts` and are not in `kept`, which stay emptied by the account of `origin`;
     /// whether there was one.
     pub(crate) fn emptied(&self, receipts: &[Uuid], kept: Option<&Self>, origin: Origin) -> Option<Self> {
@@ -336,6 +346,23 @@ mod tests {
         assert_eq!(sent_later.values, [Some(2.0), Some(4.0)]);
         // What another payload has said stays.
         assert_eq!(by(4, row(1, 8, &[Some(1.0)])).emptied(&[old.receipt_id], None, new.origin()), None);
+    }
+
+    #[test]
+    fn a_row_that_moves_keeps_what_is_known_of_each_value() {
+        let (old, new) = (by(4, row(1, 9, &[Some(1.0), Some(3.0)])), by(5, row(2, 1, &[Some(2.0)])));
+        let merged = old.merged_with(&new);
+        let moved = merged.moved(7, &[2, 0]);
+        assert_eq!((moved.key().0, &moved.values[..]), (7, &[Some(3.0), None, Some(2.0)][..]));
+        assert_eq!((moved.revised_at, moved.generation), (merged.revised_at, 5));
+        assert_eq!(moved.receipt_ids, Some(vec![Some(Uuid::from_u128(9)), None, Some(Uuid::from_u128(1))]));
+        // Back again it is what it was.
+        let back = moved.moved(1, &[1, 3, 0]);
+        assert_eq!((&back.values, &back.receipt_ids), (&merged.values, &merged.receipt_ids));
+        // What was emptied stays so.
+        let emptied = old.emptied(&[old.receipt_id], None, new.origin()).unwrap().moved(7, &[1, 0]);
+        assert_eq!(emptied.readings(), 0);
+        assert!(emptied.says_the_same_as(&emptied.merged_with(&old.moved(7, &[1, 0]))));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub use subscriptions::{Delivery, PAYLOADS, SUBSCRIPTIONS, Subscription, TICK_TI
 mod tests {
     use std::time::Duration;
 
+    use event_model::event_types::PAYLOAD_RECEIVED;
+
     use super::{Delivery, PREWARMS, SUBSCRIPTIONS, TICK_TIMER, WORKER, stage};
 
     #[test]
@@ -42,7 +44,12 @@ mod tests {
     fn a_hint_is_given_up_before_the_next_tick_and_is_no_dead_letter() {
         for subscription in SUBSCRIPTIONS {
             let delivery = subscription.delivery();
-            assert_eq!(delivery.dead_letters, subscription.stage == "transform", "{}", subscription.name);
+            assert_eq!(
+                delivery.dead_letters,
+                subscription.event_type == PAYLOAD_RECEIVED,
+                "{}",
+                subscription.name
+            );
             let attempts = delivery.timeout * (delivery.retry + 1);
             let longest = attempts + waits(delivery).sum::<Duration>();
             assert!(delivery.dead_letters || longest <= TICK_TIMER.every, "{}", subscription.name);

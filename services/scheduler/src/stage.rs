@@ -5,11 +5,10 @@ use event_model::cloudevent::{self, EventError};
 use event_model::event_types::{
     DEAD_LETTERS_DUE, EVALUATION_REQUESTED, HELD_PAYLOADS_DUE, NOTIFICATIONS_DUE, TICK,
 };
-use event_model::events::{DeadLettersDue, EvaluationRequested, NotificationsDue};
+use event_model::events::{DeadLettersDue, EvaluationRequested, HeldPayloadsDue, NotificationsDue};
 use jiff::Timestamp;
 use runtime::{Clock, crash};
 use serde::Serialize;
-use serde_json::json;
 use sink::{Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::due::{self, Due, Rules};
@@ -140,8 +139,8 @@ fn events(
         let data = DeadLettersDue { due: Some(due.dead_letters), in_topic: Some(in_topic) };
         events.push(event(cause, DEAD_LETTERS_DUE, now, &data)?);
     }
-    if due.held {
-        events.push(event(cause, HELD_PAYLOADS_DUE, now, &json!({}))?);
+    if due.held > 0 {
+        events.push(event(cause, HELD_PAYLOADS_DUE, now, &HeldPayloadsDue { due: Some(due.held) })?);
     }
     for job in due_jobs {
         events.push(jobs::due_event(cause, job, (SOURCE, now))?);

@@ -18,6 +18,7 @@ use testkit::TestReceiver;
 const PIPELINE: &str = "
 sources:
   greenhouse: {format: json, credentials: [{bearer: {env: TOKEN}}]}
+  gate: {format: json, credentials: [{bearer: {env: TOKEN}}], unknown: hold}
 rules:
   Hot: {metric: temperature, above: 30}
 ";
@@ -100,7 +101,19 @@ async fn each_stage_is_woken_by_what_it_has_to_do() {
     let dead_letter = "insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, first_at,
                                            last_at)
                   values (gen_random_uuid(), '/s', 'e', 'com.example.other', 'transform', 'unavailable', '', '{}', NOW, NOW)";
+    // The device is known, or nobody has adopted it for long.
+    let held = |device: &str, at: &str| {
+        let id = "00000000-0000-0000-0000-000000000001";
+        format!(
+            "insert into device_entry (source, name) values ('gate', 'known') on conflict do nothing;
+             insert into held (source, received_at, id, receipt_id, event_source, event_id, event_type, stage, attributes, held_at)
+             values ('gate', NOW, '{id}', '{id}', '/sources/gate', 'e', 't', 'transform', '{{}}', {at});
+             insert into held_device values ('gate', '{device}', NOW, '{id}')"
+        )
+    };
     let rows = [
+        (held("known", "NOW"), "held-payloads.due"),
+        (held("unknown", "NOW::timestamptz - interval '8 days'"), "held-payloads.due"),
         ("insert into evaluation_request values (1, NOW, 1)".to_owned(), "evaluation.requested"),
         (format!("{state} values ('Hot', 1, 0, 'h', NOW, '{{}}', 'ok', NOW, NOW)"), "evaluation.requested"),
         (format!("{transition}; {notification}"), "notifications.due"),
@@ -110,10 +123,12 @@ async fn each_stage_is_woken_by_what_it_has_to_do() {
         world.execute(&row).await;
         assert_eq!(world.tick().await, [format!("dev.freshet.{event}.v1")], "{row}");
         world
-            .execute("truncate evaluation_request, alert_state, notification, alert_transition, dead_letter")
+            .execute("truncate evaluation_request, alert_state, notification, alert_transition, dead_letter, held, held_device")
             .await;
         assert_eq!(world.tick().await, Vec::<String>::new(), "after {row}");
     }
+    world.execute(&held("unknown", "NOW")).await;
+    assert_eq!(world.tick().await, Vec::<String>::new(), "it is held");
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::cloudevent;
-use event_model::event_types::{DEAD_LETTERS_DUE, EVALUATION_REQUESTED, PAYLOAD_RECEIVED, READINGS_RECORDED};
+use event_model::event_types::{
+    DEAD_LETTERS_DUE, EVALUATION_REQUESTED, HELD_PAYLOADS_DUE, PAYLOAD_RECEIVED, READINGS_RECORDED,
+};
 use event_model::events::{APPLICATION_HTTP, EXT_DEAD_LETTER, EvaluationRequested, ReadingsRecorded};
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
@@ -32,6 +34,10 @@ sources:
   factory:
     format: json
     events: {type: com.example.reading}
+  gate:
+    format: json
+    credentials: [{bearer: {env: TOKEN}}]
+    unknown: hold
 devices:
   greenhouse:
     A84041000181C061:
@@ -169,6 +175,30 @@ async fn a_calibrated_device_is_stored_calibrated_from_then_on_and_what_is_outsi
     ];
     assert_eq!(stored, expected.map(|(time, value, quality)| (time.to_owned(), value, quality.to_owned())));
     assert_eq!(world.count("readings where metric = 'relative_humidity' and value = 40").await, 4);
+}
+
+#[tokio::test]
+async fn what_is_held_is_stored_once_its_device_is_known() {
+    let Some(world) = World::build().await else { return };
+    let held = payload("gate", "1", r#"{"device":"gh-9","temperature":31}"#);
+    assert_eq!(world.handle(held.clone()).await, Outcome::Done);
+    let due = || cloudevent::new(HELD_PAYLOADS_DUE, "/stages/scheduler", "due");
+    assert_eq!(world.handle(due()).await, Outcome::Done);
+    assert_eq!((world.count("held").await, world.count("readings").await), (1, 0));
+    world
+        .client
+        .batch_execute("insert into device_entry (source, name) values ('gate', 'gh-9')")
+        .await
+        .unwrap();
+    assert_eq!(world.handle(due()).await, Outcome::Done);
+    assert_eq!(world.handle(due()).await, Outcome::Done);
+    assert_eq!((world.count("held").await, world.count("readings where value = 31").await), (0, 1));
+    assert_eq!(world.count("evaluation_request").await, 0);
+    // A later one is stored at once, and watched.
+    assert_eq!(
+        reply(world.handle(payload("gate", "2", r#"{"device":"gh-9","temperature":32}"#)).await).ty(),
+        EVALUATION_REQUESTED
+    );
 }
 
 #[tokio::test]

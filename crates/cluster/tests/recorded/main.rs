@@ -1,6 +1,6 @@
 //! The looks of `doctor` and `status` over objects that a real cluster gave: Kubernetes 1.35, Knative 1.23, one release
-//! with the in-memory Broker, a minute after its install. The stage `scheduler` and its Trigger came later: they were added to the
-//! recording after the model of `dead-letter`.
+//! with the in-memory Broker, a minute after its install. The stage `scheduler`, its Trigger and that of held payloads came later: they were
+//! added to the recording after the model of `dead-letter`.
 
 use cluster::Release;
 use cluster::doctor::{broker, capacity, knative, objects, versions};

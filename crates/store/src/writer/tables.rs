@@ -91,8 +91,8 @@ pub(super) async fn fresh_moments(
 }
 
 /// Inserts what is new. What is there is locked, merged, and written again only where that changes it.
-pub(super) async fn moments(
-    client: &Client,
+pub(crate) async fn moments(
+    client: &impl GenericClient,
     statement: &Statement,
     (rows, Premises { until, registry }): (&[Cow<'_, MomentRow>], Premises),
 ) -> Result<(), Error> {
@@ -123,7 +123,7 @@ fn sent<'a>(rows: &'a [Cow<'_, MomentRow>]) -> Vec<SentRow<'a>> {
 }
 
 /// Its statements are planned afresh each time: a plan that is kept from when the tables were small would read them whole.
-async fn revise(client: &Client, rows: &[&MomentRow]) -> Result<(), Error> {
+async fn revise(client: &impl GenericClient, rows: &[&MomentRow]) -> Result<(), Error> {
     let (streams, moments): (Vec<i32>, Vec<Instant>) =
         rows.iter().map(|row| (row.stream_id, Instant(row.observed_at))).unzip();
     let existing = client.query(statements::EXISTING_ROWS, &[&streams, &moments]).await?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use store::Client;
 use store::export::Selection;
 use store::queries::{self, ValueFilter, ValueRow};
+use store::registry;
 
 use crate::database;
 use crate::output::{self, Format, Printing, Row};
@@ -90,11 +91,11 @@ impl Args {
         }
     }
 
-    /// The readings that are exported.
+    /// The readings that are exported, of whatever device.
     fn selection(&self) -> Selection {
         Selection {
             source: self.chosen.source.clone(),
-            device: self.chosen.device.clone(),
+            device: None,
             tags: self.chosen.labels.iter().cloned().collect(),
             metric: self.metric.clone(),
             from: self.from,
@@ -109,14 +110,19 @@ impl Args {
 /// Where the database cannot be asked, or knows no such device or metric.
 pub async fn run(args: &Args, printing: Printing) -> Result<Done, Failure> {
     let mut client = database::client(&args.state).await?;
+    let device = match &args.chosen.device {
+        Some(device) => Some(own_name(&client, args.chosen.source.as_deref(), device).await?),
+        None => None,
+    };
     match printing {
         Printing::Whole(format) => {
             args.check_table().map_err(Failure::new)?;
-            newest(&client, (args, args.chosen.device.as_deref().unwrap_or_default()), format).await?;
+            newest(&client, (args, device.as_deref().unwrap_or_default()), format).await?;
         }
         Printing::Lines(format) => {
-            let printed = export::run(&mut client, args.selection(), (args.limit, format)).await?;
-            match &args.chosen.device {
+            let selection = Selection { device: device.clone(), ..args.selection() };
+            let printed = export::run(&mut client, selection, (args.limit, format)).await?;
+            match &device {
                 Some(device) if printed == 0 => {
                     is_known(&client, args, device).await?;
                     say_that_none_fits(device);
@@ -127,6 +133,15 @@ pub async fn run(args: &Args, printing: Printing) -> Result<Done, Failure> {
         }
     }
     Ok(Done::Well)
+}
+
+/// The name that a device's platform gives it, where it is called by another.
+async fn own_name(client: &Client, source: Option<&str>, device: &str) -> Result<String, Failure> {
+    let found = registry::find(client, source, device).await;
+    match found.map_err(|error| database::failed(&error.into()))?.as_slice() {
+        [only] => Ok(only.name.clone()),
+        _ => Ok(device.to_owned()),
+    }
 }
 
 /// Prints the newest readings of a device.

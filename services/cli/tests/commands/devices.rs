@@ -323,3 +323,75 @@ async fn what_nobody_adopts_becomes_a_dead_letter_that_can_be_sent_back() {
     world.well(&["devices", "adopt", "attic-7"]);
     assert_eq!((world.count("readings").await, world.count("held").await), (2, 0));
 }
+
+#[tokio::test]
+async fn of_two_devices_that_become_one_the_later_value_of_each_moment_stays() {
+    let Some(world) = World::build().await else { return };
+    let (process, other) = (world.process(), world.process());
+    let start: Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
+    let minute = jiff::SignedDuration::from_mins;
+    let send =
+        async |persist: &Persist, id: &str, received: i64, device: &str, observed: i64, values: &str| {
+            let body = format!(r#"{{"device":"{device}","time":"{}",{values}}}"#, start + minute(observed));
+            store(persist, &event(id, start + minute(received), &body)).await;
+        };
+    // The replaced sensor, and the one that took its place: another order of metrics, another channel, and a moment that both have.
+    send(&process, "1", 0, "old", 0, r#""temperature":1,"humidity":50"#).await;
+    send(&process, "2", 2, "old", 1, r#""temperature":2,"note":"moved""#).await;
+    send(&process, "3", 1, "new", 1, r#""humidity":60,"temperature":3"#).await;
+    send(&process, "4", 5, "new", 5, r#""humidity":61"#).await;
+    send(&other, "5", 6, "old", 6, r#""temperature":6"#).await;
+    world.well(&["devices", "set", "old", "--site", "north", "--label", "row=3"]);
+    world.well(&["devices", "set", "new", "--site", "south"]);
+    world.database.connect().await.batch_execute("delete from evaluation_request").await.unwrap();
+
+    world.well(&["devices", "merge", "old", "new"]);
+    world.well(&["devices", "merge", "old", "new"]);
+    let client = world.database.connect().await;
+    let sql = "select metric, observed_at, value, text from readings where device = 'new' order by metric, observed_at";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let all: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let after = row.get::<_, Timestamp>(1).duration_since(start).as_mins();
+            let value = row.get::<_, Option<f64>>(2).map(|value| value.to_string());
+            format!("{} {after} {}", row.get::<_, &str>(0), value.or_else(|| row.get(3)).unwrap())
+        })
+        .collect();
+    assert_eq!(
+        all,
+        [
+            "note 1 moved",
+            "relative_humidity 0 50",
+            "relative_humidity 1 60",
+            "relative_humidity 5 61",
+            "temperature 0 1",
+            "temperature 1 2",
+            "temperature 6 6",
+        ]
+    );
+    assert_eq!(
+        (world.count("readings").await, world.count("device").await, world.count("stream").await),
+        (7, 1, 1)
+    );
+    assert_eq!(world.count("moment").await, 4);
+    assert_eq!(world.count("evaluation_request").await, 0);
+    let shown = world.json(&["devices"]);
+    assert_eq!(
+        (&shown[0]["aliases"], &shown[0]["entry"]["site"]),
+        (&serde_json::json!(["old"]), &"south".into())
+    );
+    assert_eq!(shown[0]["entry"]["labels"]["row"], "3");
+    // What comes by the old name is the new one's, from a process that knows only that too.
+    send(&other, "6", 7, "old", 7, r#""temperature":7"#).await;
+    send(&process, "1", 0, "old", 0, r#""temperature":1,"humidity":50"#).await;
+    assert_eq!((world.count("readings where device = 'new'").await, world.count("device").await), (8, 1));
+    // Every command takes either name, and exports choose by what people say.
+    let by_old = world.json(&["readings", "old", "--source", "yard"]);
+    assert_eq!(by_old.as_array().unwrap().len(), 8);
+    let lines =
+        |args: &[&str]| world.well(&[&["readings", "-o", "csv"][..], args].concat()).stdout.lines().count();
+    assert_eq!((lines(&["old"]), lines(&["--label", "row=3"]), lines(&["--label", "row=4"])), (9, 9, 1));
+    let gone = world.freshet(&["devices", "merge", "new", "shed"]);
+    assert!(gone.stderr.contains("no device is called shed"), "{}", gone.stderr);
+}

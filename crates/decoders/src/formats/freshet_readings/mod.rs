@@ -20,6 +20,10 @@ impl Decoder for FreshetReadings {
         "freshet_readings"
     }
 
+    fn writes_calibrated(&self) -> bool {
+        true
+    }
+
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
         Ok(Box::new(Table(Body::read(request)?)))

@@ -5,10 +5,12 @@ mod entries;
 mod erase;
 mod import;
 mod list;
+mod merge;
 
 use std::time::Duration;
 
 use runtime::Failure;
+use store::registry::merge::MergeError;
 use store::registry::{self, Entry, Found};
 use store::{Client, StoreError, Transaction};
 
@@ -35,6 +37,7 @@ enum Command {
     Rename(entries::RenameArgs),
     Retire(entries::RetireArgs),
     Import(import::Args),
+    Merge(merge::Args),
     Erase(erase::Args),
 }
 
@@ -61,6 +64,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         Some(Command::Rename(args)) => entries::rename(args).await,
         Some(Command::Retire(args)) => entries::retire(args).await,
         Some(Command::Import(args)) => import::run(args).await,
+        Some(Command::Merge(args)) => merge::run(args).await,
         Some(Command::Erase(args)) => erase::run(args, format).await,
     }
 }
@@ -108,11 +112,29 @@ fn refuse_configured(found: &Found, entry: &Entry, facts: &[&str]) -> Result<(),
 /// How often something is tried that others' transactions are in the way of, with pauses that grow.
 const ATTEMPTS: u32 = 5;
 
+/// Why something was not done in a transaction.
+trait Undone: From<StoreError> {
+    /// Whether others' transactions were in the way.
+    fn is_locked(&self) -> bool;
+}
+
+impl Undone for StoreError {
+    fn is_locked(&self) -> bool {
+        Self::is_locked(self)
+    }
+}
+
+impl Undone for MergeError {
+    fn is_locked(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_locked())
+    }
+}
+
 /// Does something in a transaction of its own; again where others' transactions do not end in time.
-async fn change<T>(
+async fn change<T, E: Undone>(
     client: &mut Client,
-    work: impl AsyncFn(&Transaction<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+    work: impl AsyncFn(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
     let mut attempt = 1;
     loop {
         let transaction = Transaction::begin(client).await?;
