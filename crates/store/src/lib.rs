@@ -13,6 +13,7 @@ pub mod heartbeats;
 pub mod held;
 pub mod jobs;
 pub mod migrate;
+mod name_generation;
 pub mod notifications;
 pub mod overview;
 mod partitions;

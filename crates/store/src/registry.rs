@@ -1,8 +1,4 @@
-//! What people say of devices: entries, second names, erasures.
-//!
-//! A writer remembers which streams a name leads to. Whoever leads a name elsewhere begins a new generation, in a transaction that holds
-//! alone what every writer's transaction shares: what was under way is committed before, and what comes later fails where it was found for
-//! an earlier generation, and is found anew.
+//! What people say of devices: entries, second names, erasures, and that two are one.
 
 pub mod erasure;
 pub mod merge;
@@ -17,34 +13,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
-use crate::{StoreError, Transaction, active_pipeline};
-
-/// The longest wait for the writers' transactions, in which the next ones wait behind it.
-const LOCK_TIMEOUT_MS: u32 = 2000;
-
-/// The generation for which names of devices lead where they do.
-///
-/// # Errors
-/// Those of the database.
-pub async fn generation(client: &impl GenericClient) -> Result<i64, Error> {
-    let statement = client.prepare_cached("select generation from registry").await?;
-    client.query_one(&statement, &[]).await?.try_get(0)
-}
-
-/// Begins a new generation: until the end of this transaction nobody stores readings or makes devices.
-///
-/// # Errors
-/// [`StoreError`]; where another's transaction takes too long ([`StoreError::is_locked`]) the whole may be tried again.
-async fn begin_generation(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    // The table is locked against devices that are made by what was under way.
-    let sql = format!(
-        "set local lock_timeout = {LOCK_TIMEOUT_MS};
-         select pg_advisory_xact_lock(1179779077, 0);
-         lock table device in share row exclusive mode;
-         update registry set generation = generation + 1"
-    );
-    Ok(transaction.0.batch_execute(&sql).await?)
-}
+use crate::{StoreError, Transaction, active_pipeline, name_generation};
 
 /// A device by one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +167,7 @@ pub async fn alias(
     device: i32,
     (source, alias): (&str, &str),
 ) -> Result<(), StoreError> {
-    begin_generation(transaction).await?;
+    name_generation::begin(transaction).await?;
     let sql = "
         insert into device_alias (source, alias, device_id)
         select $1, $2, $3 where not exists (select from device where source = $1 and name = $2)";

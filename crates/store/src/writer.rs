@@ -83,7 +83,7 @@ pub enum WriteError {
 pub(crate) struct Premises {
     /// When it begins at the latest ([`crate::floors`]).
     pub(crate) until: Timestamp,
-    /// The generation of the registry by which the streams of its rows were found ([`crate::registry`]): the first one, where they
+    /// The generation of the registry by which the streams of its rows were found ([`crate::name_generation`]): the first one, where they
     /// differ; none without rows.
     pub(crate) registry: Option<i64>,
 }

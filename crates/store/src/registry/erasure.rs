@@ -14,10 +14,9 @@ use jiff::Timestamp;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
-use super::begin_generation;
 use crate::alerts::{SHARD_LOCK, SHARDS};
 use crate::reprocess::StoredRequest;
-use crate::{StoreError, Transaction};
+use crate::{StoreError, Transaction, name_generation};
 
 /// Moments that go in one transaction.
 const MOMENTS: i64 = 1000;
@@ -90,7 +89,7 @@ pub async fn begin(
     name: &str,
     retires: bool,
 ) -> Result<Erasure, StoreError> {
-    begin_generation(transaction).await?;
+    name_generation::begin(transaction).await?;
     let Erasure { names, devices, .. } = preview(&transaction.0, source, name, Timestamp::MIN).await?;
     let sql = "
         with erased as (

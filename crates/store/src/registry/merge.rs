@@ -15,12 +15,11 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Error;
 
-use super::begin_generation;
 use crate::alerts::{SHARD_LOCK, SHARDS};
 use crate::sent::Instant;
 use crate::streams::MAX_METRICS;
 use crate::writer::{Premises, statements, tables};
-use crate::{MomentRow, StoreError, Transaction};
+use crate::{MomentRow, StoreError, Transaction, name_generation};
 
 /// Moments that move in one transaction.
 const MOMENTS: i64 = 1000;
@@ -69,7 +68,7 @@ pub async fn begin(
     source: &str,
     (one, other): (i32, i32),
 ) -> Result<Merge, MergeError> {
-    begin_generation(transaction).await?;
+    name_generation::begin(transaction).await?;
     let firing = "
         select count(*) from stream s join alert_state a on a.stream_id = s.id where s.device_id = $1 and a.status = 'firing'";
     let firing: i64 = transaction.0.query_one(firing, &[&one]).await?.try_get(0)?;

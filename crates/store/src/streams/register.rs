@@ -11,7 +11,7 @@ use tokio_postgres::{Error, Row};
 use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
 use super::resolved::PayloadSamples;
 use super::{MAX_DEVICE_METRICS, MAX_METRICS, fresh};
-use crate::{StoreError, registry};
+use crate::{StoreError, name_generation};
 
 /// How often it is begun anew where names are led elsewhere meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -30,12 +30,12 @@ pub(super) async fn register<'a>(
         attempts.next();
         // In this order: what is found may be newer than the generation, never older.
         let (registry, Known { mut devices, aliases }, erased) =
-            try_join!(registry::generation(client), known(client, wanted), erased(client, wanted))?;
+            try_join!(name_generation::current(client), known(client, wanted), erased(client, wanted))?;
         for (key, device) in erased {
             devices.entry(key).or_insert(device);
         }
         let is_complete = complete(client, payloads, wanted, (&mut devices, &aliases)).await?;
-        if is_complete || registry::generation(client).await? == registry || attempts.is_empty() {
+        if is_complete || name_generation::current(client).await? == registry || attempts.is_empty() {
             return Ok((registry, devices));
         }
     }

@@ -27,7 +27,7 @@ macro_rules! insert_requests {
 }
 
 /// Whether what the rows were made with holds still: the last moment at which the transaction may begin ([`crate::floors`]) and the
-/// generation of the registry ([`crate::registry`]) are parameters. It is asked once a statement.
+/// generation of the registry ([`crate::name_generation`]) are parameters. It is asked once a statement.
 macro_rules! guard {
     ($until:literal, $generation:literal) => {
         concat!("guard as materialized (select writes_hold(", $until, ", ", $generation, ") as holds)")
