@@ -73,7 +73,7 @@ fn begin(settings: &KafkaSettings, TopicGroup { topic, group }: &TopicGroup) -> 
     consumer.commit(&starts, CommitMode::Sync).map(|()| true)
 }
 
-/// Kafka does not know the topic, or its leaders, yet.
+/// Kafka does not know the topic, its leaders, or the coordinator of the group, yet.
 fn is_absent(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
@@ -83,6 +83,9 @@ fn is_absent(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::LeaderNotAvailable
                 | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
         )
     )
 }
