@@ -7,7 +7,7 @@
 //!   └─ end: alerts, series, streams, the device
 //! ```
 //!
-//! What is begun is found again by its record: the same command goes on with it.
+//! What was begun is found again by the device's name ([`begun`]).
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
@@ -107,12 +107,28 @@ pub async fn begin(
     transaction
         .execute("delete from device_entry where source = $1 and name = any($2)", &[&source, &names])
         .await?;
-    // Those of an erasure that was begun and did not end are finished with this one.
-    let left = transaction
-        .query("select id from device where source = $1 and erased_at is not null", &[&source])
-        .await?;
-    let devices = left.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     Ok(Erasure { source: source.to_owned(), names, at, devices })
+}
+
+/// The erasures of a device of this name, of one source or of any, that were begun and did not end.
+///
+/// # Errors
+/// Those of the database.
+pub async fn begun(
+    client: &impl GenericClient,
+    source: Option<&str>,
+    name: &str,
+) -> Result<Vec<Erasure>, Error> {
+    let sql = "
+        select d.source, d.id, d.erased_at from device d
+        where d.erased_at is not null and ($1::text is null or d.source = $1)
+          and exists (select from erasure e where e.hash = erasure_hash(d.source, $2) and e.erased_at = d.erased_at)
+        order by d.source, d.id";
+    let erasure = |row: &tokio_postgres::Row| {
+        let (source, names) = (row.try_get(0)?, vec![name.to_owned()]);
+        Ok(Erasure { source, names, at: row.try_get(2)?, devices: vec![row.try_get(1)?] })
+    };
+    client.query(sql, &[&source, &name]).await?.iter().map(erasure).collect()
 }
 
 /// Moments that go together, and the requests with which they may have come.

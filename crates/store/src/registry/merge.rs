@@ -6,7 +6,7 @@
 //!   └─ end: its alert states, series, streams, and itself
 //! ```
 //!
-//! What is begun is found again by its record: the same command goes on with it.
+//! What was begun is found again by the device that it becomes ([`resume`]).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -63,11 +63,7 @@ pub struct Merge {
 ///
 /// # Errors
 /// [`MergeError`]; where another's transaction takes too long ([`StoreError::is_locked`]) the whole may be tried again.
-pub async fn begin(
-    transaction: &Transaction<'_>,
-    source: &str,
-    (one, other): (i32, i32),
-) -> Result<Merge, MergeError> {
+pub async fn begin(transaction: &Transaction<'_>, (one, other): (i32, i32)) -> Result<Merge, MergeError> {
     name_generation::begin(transaction).await?;
     let firing = "
         select count(*) from stream s join alert_state a on a.stream_id = s.id where s.device_id = $1 and a.status = 'firing'";
@@ -89,15 +85,24 @@ pub async fn begin(
             last_seen_at = greatest(d.last_seen_at, gone.last_seen_at)
         from gone where d.id = $2";
     transaction.execute(names, &[&one, &other]).await?;
+    // What was on its way to the one goes on to the other.
+    transaction.execute("update device set merged_into = $2 where merged_into = $1", &[&one, &other]).await?;
     let gone = "update device set name = 'merged ' || gen_random_uuid(), tags = '{}', merged_into = $2 where id = $1";
     transaction.execute(gone, &[&one, &other]).await?;
     let channels = "
         update stream s set device_id = $2
         where device_id = $1 and not exists (select from stream t where t.device_id = $2 and t.channel = s.channel)";
     transaction.execute(channels, &[&one, &other]).await?;
-    // Those of a merge that was begun and did not end are finished with this one.
-    let left = "select id from device where source = $1 and merged_into is not null order by id";
-    let left = transaction.query(left, &[&source]).await?;
+    resume(transaction, other).await
+}
+
+/// What is left to move to the device `other`.
+///
+/// # Errors
+/// [`MergeError`]
+pub async fn resume(transaction: &Transaction<'_>, other: i32) -> Result<Merge, MergeError> {
+    let left = "select id from device where merged_into = $1 order by id";
+    let left = transaction.query(left, &[&other]).await?;
     let devices: Vec<i32> = left.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let moves = moves(transaction, &devices).await?;
     Ok(Merge { devices, moves })

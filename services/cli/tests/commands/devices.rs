@@ -11,7 +11,8 @@ use persist::{Arrival, Persist, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
 use serde_json::Value;
-use store::{Database, DatabaseSettings};
+use store::registry::{self, erasure, merge};
+use store::{Database, DatabaseSettings, Transaction};
 use testkit::TestDatabase;
 
 use crate::process::{Run, freshet_with};
@@ -180,6 +181,39 @@ async fn an_erased_device_is_named_by_no_row_and_what_was_queued_does_not_bring_
     assert_eq!(devices, ["roof", "attic-7"]);
     assert_eq!(world.count("readings where device = 'attic-7'").await, 1);
     assert!(world.json(&["devices"])[1]["entry"].as_object().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_interrupted_is_finished_by_the_same_command() {
+    let Some(world) = World::build().await else { return };
+    let process = world.process();
+    let received = now();
+    store(&process, &event("1", received, OF_ATTIC)).await;
+    store(&process, &event("2", received, OF_BOTH)).await;
+    let mut client = Database::new(&world.settings()).client().await.unwrap();
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    erasure::begin(&transaction, "yard", "attic-7", false).await.unwrap();
+    transaction.commit().await.unwrap();
+    // A new device of its name is not touched by what is finished.
+    store(&process, &event("3", now(), OF_ATTIC)).await;
+    world.well(&["devices", "erase", "attic-7", "--yes"]);
+    assert_eq!((world.count("device").await, world.count("readings where device = 'attic-7'").await), (2, 1));
+    assert_eq!(world.count("request where strpos(encode(body, 'escape'), 'attic-7') > 0").await, 1);
+    assert_eq!((world.count("readings").await, world.count("moment").await), (2, 2));
+    // Erased again, it is that one.
+    world.well(&["devices", "erase", "attic-7", "--yes"]);
+    assert_eq!(world.tables_with("attic").await, [""; 0]);
+
+    store(&process, &event("4", now(), r#"{"device":"new","time":"2026-11-01T12:00:00Z","temperature":1}"#))
+        .await;
+    let find = registry::find(&client, None, "roof").await.unwrap()[0].id.unwrap();
+    let into = registry::find(&client, None, "new").await.unwrap()[0].id.unwrap();
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    merge::begin(&transaction, (find, into)).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(world.count("device").await, 2);
+    world.well(&["devices", "merge", "roof", "new"]);
+    assert_eq!((world.count("device").await, world.count("readings where device = 'new'").await), (1, 2));
 }
 
 #[tokio::test]

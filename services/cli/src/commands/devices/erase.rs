@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use event_model::RecordedRequest;
+use jiff::Timestamp;
 use payload::{Origin, Without, without_device};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Failure};
@@ -57,19 +58,11 @@ struct Plan {
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
     let mut client = database::client(&args.state).await?;
-    let (found, entry) = find(&client, &args.device).await?;
-    if !entry.configured.is_empty() {
-        let line = line(&entry, "device");
-        let name = output::printable(&found.name);
-        return Err(Failure::new(format!("{line} names {name}"))
-            .hint("take it out there, and activate the pipeline, first"));
-    }
     let failed = |error: StoreError| database::failed(&error);
     let now = Clock::system().now();
-    let preview = erasure::preview(&client, &found.source, &found.name, now).await;
-    let preview = preview.map_err(|error| failed(error.into()))?;
+    let chosen = chosen(&client, args, now).await?;
     let requests = Requests { pipeline: &pipeline };
-    let plan = requests.plan(&client, &preview).await.map_err(failed)?;
+    let plan = requests.plan(&client, chosen.erasure()).await.map_err(failed)?;
     output::rows(format, std::slice::from_ref(&plan))?;
     if plan.extent.firing > 0 {
         eprintln!("{} alerts of it are firing: their receivers are not told of the end", plan.extent.firing);
@@ -77,10 +70,16 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     if !args.yes {
         return Err(Failure::new("nothing was erased").hint("--yes erases it, which cannot be undone"));
     }
-    let begun = change(&mut client, async |transaction| {
-        erasure::begin(transaction, &found.source, &found.name, args.retire).await
-    });
-    let erasure = begun.await.map_err(failed)?;
+    let erasure = match chosen {
+        Chosen::Begun(erasure) => erasure,
+        Chosen::New(preview) => {
+            let (source, name) = (preview.source.as_str(), preview.names[0].as_str());
+            let begun = change(&mut client, async |transaction| {
+                erasure::begin(transaction, source, name, args.retire).await
+            });
+            begun.await.map_err(failed)?
+        }
+    };
     requests.erase(&mut client, &erasure).await.map_err(failed)?;
     eprintln!(
         "erased. Copies in topics go with the topics' retention, and those in backups with theirs: after a restore of one from before {} \
@@ -88,6 +87,45 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
         erasure.at
     );
     Ok(Done::Well)
+}
+
+/// What is erased.
+enum Chosen {
+    /// What was begun and did not end.
+    Begun(Erasure),
+    /// A device, or what is on its way to be one.
+    New(Erasure),
+}
+
+impl Chosen {
+    const fn erasure(&self) -> &Erasure {
+        match self {
+            Self::Begun(erasure) | Self::New(erasure) => erasure,
+        }
+    }
+}
+
+async fn chosen(client: &Client, args: &Args, now: Timestamp) -> Result<Chosen, Failure> {
+    let failed = |error: tokio_postgres::Error| database::failed(&error.into());
+    let DeviceArgs { device, source } = &args.device;
+    let begun = erasure::begun(client, source.as_deref(), device).await.map_err(failed)?;
+    if let Some(begun) = begun.into_iter().next() {
+        return Ok(Chosen::Begun(begun));
+    }
+    let (source, name) = match (find(client, &args.device).await, source) {
+        (Ok((found, entry)), _) => {
+            if !entry.configured.is_empty() {
+                let (line, name) = (line(&entry, "device"), output::printable(&found.name));
+                return Err(Failure::new(format!("{line} names {name}"))
+                    .hint("take it out there, and activate the pipeline, first"));
+            }
+            (found.source, found.name)
+        }
+        // Its payloads may wait in a queue.
+        (Err(_), Some(source)) => (source.clone(), device.clone()),
+        (Err(failure), None) => return Err(failure),
+    };
+    Ok(Chosen::New(erasure::preview(client, &source, &name, now).await.map_err(failed)?))
 }
 
 /// What becomes of requests.

@@ -40,19 +40,21 @@ pub(super) async fn run(args: &Args) -> Result<Done, Failure> {
         return Err(Failure::new(format!("one of {} and {} has not sent", shown[0], shown[1]))
             .hint("`freshet devices rename` gives a device a second name"));
     };
-    if from != to {
-        let begun =
-            change(&mut client, async |transaction| merge::begin(transaction, &one.source, (from, to)).await);
-        let merge = begun.await.map_err(|error| match error {
-            MergeError::Store(error) => database::failed(&error),
-            MergeError::Firing(_) => Failure::because(format!("{} is not merged", shown[0]), &error)
-                .hint("`freshet devices retire` ends its alerts; then merge it"),
-            error @ MergeError::TooManyMetrics => {
-                Failure::because(format!("{} is not merged", shown[0]), &error)
-            }
-        })?;
-        finish(&mut client, &merge).await.map_err(|error| database::failed(&error))?;
-    }
+    // The name leads there already where a merge was interrupted.
+    let begun = change(&mut client, async |transaction| {
+        if from == to {
+            merge::resume(transaction, to).await
+        } else {
+            merge::begin(transaction, (from, to)).await
+        }
+    });
+    let merge = begun.await.map_err(|error| match error {
+        MergeError::Store(error) => database::failed(&error),
+        MergeError::Firing(_) => Failure::because(format!("{} is not merged", shown[0]), &error)
+            .hint("`freshet devices retire` ends its alerts; then merge it"),
+        error @ MergeError::TooManyMetrics => Failure::because(format!("{} is not merged", shown[0]), &error),
+    })?;
+    finish(&mut client, &merge).await.map_err(|error| database::failed(&error))?;
     Ok(Done::Well)
 }
 
