@@ -349,16 +349,16 @@ impl Erasure {
         let letters = format!("delete from dead_letter where {}", dead_letters());
         let dead_letters = transaction.execute(&letters, &[&self.at, &names, &self.names]).await?;
         let keys = format!(
-            "delete from receipt_key where source = $1 and {}",
+            "delete from receipt_key where source = $1 and received_at < $3 and {}",
             names_it("encode(convert_to(key, 'UTF8'), 'escape')")
         );
-        transaction.execute(&keys, &[source, &names]).await?;
+        transaction.execute(&keys, &[source, &names, &self.at]).await?;
         let receipts = format!(
-            "update receipt set event_id = '', record_problems = null where source = $1 and ({} or {})",
+            "update receipt set event_id = '', record_problems = null where source = $1 and received_at < $3 and ({} or {})",
             names_it("encode(convert_to(event_id, 'UTF8'), 'escape')"),
             names_it("coalesce(encode(convert_to(record_problems::text, 'UTF8'), 'escape'), '')"),
         );
-        transaction.execute(&receipts, &[source, &names]).await?;
+        transaction.execute(&receipts, &[source, &names, &self.at]).await?;
         Ok(dead_letters)
     }
 

@@ -106,9 +106,9 @@ impl Chosen {
 }
 
 async fn chosen(client: &Client, args: &Args, now: Timestamp) -> Result<Chosen, Failure> {
-    let failed = |error: tokio_postgres::Error| database::failed(&error.into());
     let DeviceArgs { device, source } = &args.device;
-    let begun = erasure::begun(client, source.as_deref(), device).await.map_err(failed)?;
+    let begun = erasure::begun(client, source.as_deref(), device).await;
+    let begun = begun.map_err(|error| database::failed(&error.into()))?;
     if let Some(begun) = begun.into_iter().next() {
         return Ok(Chosen::Begun(begun));
     }
@@ -125,7 +125,8 @@ async fn chosen(client: &Client, args: &Args, now: Timestamp) -> Result<Chosen, 
         (Err(_), Some(source)) => (source.clone(), device.clone()),
         (Err(failure), None) => return Err(failure),
     };
-    Ok(Chosen::New(erasure::preview(client, &source, &name, now).await.map_err(failed)?))
+    let preview = erasure::preview(client, &source, &name, now).await;
+    Ok(Chosen::New(preview.map_err(|error| database::failed(&error.into()))?))
 }
 
 /// What becomes of requests.
