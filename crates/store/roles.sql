@@ -28,7 +28,7 @@ grant usage on sequence evaluation_token to freshet_ingest;
 grant insert on request to freshet_ingest;
 grant execute on function make_partition(text, date), erasure_hash(text, text) to freshet_ingest;
 
-grant select on device, stream, metric, moment, heartbeat to freshet_alert;
+grant select on device, device_entry, stream, metric, moment, heartbeat to freshet_alert;
 grant select, insert, update, delete on evaluation_request, alert_state to freshet_alert;
 grant select, insert, update on alert_transition, notification to freshet_alert;
 

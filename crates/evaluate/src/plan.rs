@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::alert::AlertId;
+use event_model::alert::{AlertId, TransitionCause};
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rules::{Checkpoint, Condition, Point, Series, Status, leaves_unmoved};
@@ -28,9 +28,11 @@ pub(crate) struct Known<'a> {
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) tasks: Vec<Task<'a>>,
-    /// States whose rule is gone, or no longer selects the series.
+    /// States whose rule is gone, or no longer selects the series; all of a device that is retired.
     pub(crate) gone: Vec<StateRow>,
-    /// The series of any position, for the ends of alerts whose rule is gone.
+    /// Why their alerts end.
+    pub(crate) ends_by: TransitionCause,
+    /// The series of any position, for the ends of alerts that no rule stands for any more.
     pub(crate) series: BTreeMap<i16, Series>,
     /// The earliest moment that no rule has seen.
     unseen: Option<Timestamp>,
@@ -101,7 +103,9 @@ impl<'a> Plan<'a> {
         for metric in &stream.metrics {
             let series = series(pipeline, stream, metric);
             let is_alone = stream.metrics.iter().filter(|other| other.name == metric.name).count() == 1;
-            for watched in rules.iter().filter(|watched| watches_series(watched, &series, metric)) {
+            let watches =
+                |watched: &&WatchedRule| !stream.is_retired && watches_series(watched, &series, metric);
+            for watched in rules.iter().filter(watches) {
                 let state = states.remove(&(watched.rule.name.clone(), metric.position));
                 let unseen = Unseen::of(watched, metric.position, request);
                 let (start, seen) = match (state, request) {
@@ -117,7 +121,9 @@ impl<'a> Plan<'a> {
             all.insert(metric.position, series);
         }
         let unseen = request.map(|request| request.from);
-        Self { tasks, gone: states.into_values().collect(), series: all, unseen }
+        let ends_by =
+            if stream.is_retired { TransitionCause::DeviceRetired } else { TransitionCause::RuleRemoved };
+        Self { tasks, gone: states.into_values().collect(), ends_by, series: all, unseen }
     }
 
     /// Whether nothing is to be done.
@@ -256,6 +262,7 @@ fn before(at: Timestamp, duration: SignedDuration) -> Timestamp {
 mod tests {
     use std::collections::BTreeMap;
 
+    use event_model::alert::TransitionCause;
     use jiff::{SignedDuration, Timestamp};
     use rules::{Checkpoint, State};
     use store::alerts::Span;
@@ -280,7 +287,8 @@ mod tests {
             seen: seen.map(at),
         };
         let tasks = series.iter().map(task).collect();
-        let plan = Plan { tasks, gone: Vec::new(), series: BTreeMap::new(), unseen: unseen.map(at) };
+        let ends_by = TransitionCause::RuleRemoved;
+        let plan = Plan { tasks, gone: Vec::new(), ends_by, series: BTreeMap::new(), unseen: unseen.map(at) };
         let second = |time: Timestamp| -(-time.as_microsecond()).div_euclid(1_000_000);
         let spans = plan.spans(SignedDuration::from_secs(900)).into_iter();
         spans.map(|Span { after, until }| (second(after), until.map(second))).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::alert::{AlertId, Severity, TransitionCause, TransitionKind};
+use event_model::alert::{AlertId, Severity, TransitionKind};
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rules::{Change, Transition};
@@ -37,7 +37,7 @@ struct Missing<'a> {
     alert: AlertId<'a>,
     rule_hash: &'a str,
     transition: Transition,
-    /// `None` where the rule is gone.
+    /// `None` where the rule is gone, or the device retired.
     task: Option<&'a Task<'a>>,
 }
 
@@ -105,11 +105,10 @@ impl Changes<'_> {
                 Change::Retract(_) => None,
             }));
         }
-        for state in self.plans.values().flat_map(|plan| &plan.gone).filter(|state| state.status.is_firing())
-        {
+        let gone = self.plans.values().flat_map(|plan| plan.gone.iter().map(|state| (state, plan.ends_by)));
+        for (state, cause) in gone.filter(|(state, _)| state.status.is_firing()) {
             let at = state.status.since().map_or(self.now, |since| since.max(self.now));
-            let (kind, cause) = (TransitionKind::Resolved, TransitionCause::RuleRemoved);
-            let transition = Transition { kind, at, value: None, cause };
+            let transition = Transition { kind: TransitionKind::Resolved, at, value: None, cause };
             missing.push(Missing {
                 alert: state.alert(),
                 rule_hash: &state.rule_hash,

@@ -64,6 +64,8 @@ pub enum TransitionCause {
     RuleRemoved,
     /// The device reports the metric in another unit, or as another kind of value.
     SeriesChanged,
+    /// The device was retired.
+    DeviceRetired,
     /// A reading that came late made a transition untrue.
     LateData,
 }
@@ -76,6 +78,7 @@ words!(TransitionCause, "cause of a transition", {
     RuleChanged = "rule_changed",
     RuleRemoved = "rule_removed",
     SeriesChanged = "series_changed",
+    DeviceRetired = "device_retired",
     LateData = "late_data"
 });
 

@@ -276,6 +276,7 @@ impl Alert {
             TransitionCause::SeriesChanged => {
                 Some("The device reports this metric in another unit or form now.")
             }
+            TransitionCause::DeviceRetired => Some("The device was retired."),
             _ => None,
         }
     }
@@ -343,6 +344,22 @@ pub(crate) mod tests {
             "{text}"
         );
         assert!(text.contains("\ntemperature: 27.8 °C\n"), "{text}");
+    }
+
+    #[test]
+    fn an_end_that_no_reading_has_brought_says_why() {
+        let mut message = firing();
+        message.change = AlertChange::Resolved { since: None, at: at("2026-03-01T13:00:00Z") };
+        for (cause, says) in [
+            (TransitionCause::RuleChanged, Some("\nThe rule was changed.\n")),
+            (TransitionCause::RuleRemoved, Some("\nThe rule was removed.\n")),
+            (TransitionCause::DeviceRetired, Some("\nThe device was retired.\n")),
+            (TransitionCause::Cleared, None),
+        ] {
+            message.alert.cause = Some(cause);
+            let text = message.text();
+            assert_eq!(text.contains(says.unwrap_or(" was ")), says.is_some(), "{text}");
+        }
     }
 
     #[test]

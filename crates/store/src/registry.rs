@@ -2,6 +2,7 @@
 
 pub mod erasure;
 pub mod merge;
+pub mod retirement;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

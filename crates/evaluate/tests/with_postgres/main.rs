@@ -6,6 +6,7 @@ mod alerts;
 mod arrival;
 mod changes;
 mod cost;
+mod retired;
 mod together;
 mod work;
 mod world;

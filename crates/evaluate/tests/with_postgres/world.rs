@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use pipeline_config::Pipeline;
 use runtime::{Clock, Deadline, Prewarm};
 use store::migrate::ROLES;
+use store::registry::retirement;
 use store::{Database, DatabaseSettings, Transaction, active_pipeline, heartbeats, migrate};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
@@ -73,9 +74,7 @@ impl World {
     }
 
     pub(crate) async fn activate(&self, hash: &str) {
-        let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
-        let client = Database::new(&settings).client().await.unwrap();
-        active_pipeline::activate(&client, hash, at(0)).await.unwrap();
+        active_pipeline::activate(&self.owner().await, hash, at(0)).await.unwrap();
     }
 
     /// The clock only goes forward.
@@ -146,10 +145,30 @@ impl World {
         run_whole(process, Scope { other_rules: true }).await
     }
 
+    /// The device is out of service from now on.
+    pub(crate) async fn retire(&self, device: &str) {
+        let mut client = self.owner().await;
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        retirement::retire(&transaction, ("greenhouse", device), self.clock.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// It is in service again.
+    pub(crate) async fn restore(&self, device: &str) {
+        let mut client = self.owner().await;
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        retirement::restore(&transaction, ("greenhouse", device)).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    async fn owner(&self) -> store::Client {
+        let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
+        Database::new(&settings).client().await.unwrap()
+    }
+
     pub(crate) async fn record_heartbeat(&self, second: i64) {
         self.at(second);
-        let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
-        let mut client = Database::new(&settings).client().await.unwrap();
+        let mut client = self.owner().await;
         let transaction = Transaction::begin(&mut client).await.unwrap();
         heartbeats::settle(&transaction, &[at(second)], &[]).await.unwrap();
         transaction.commit().await.unwrap();

@@ -125,7 +125,7 @@ pub async fn upsert_states(
     Ok(())
 }
 
-/// Removes the states of alerts whose rule is gone or no longer selects the series.
+/// Removes the states of alerts that no rule stands for any more.
 ///
 /// # Errors
 /// Those of the database.

@@ -17,6 +17,8 @@ pub struct StreamRow {
     pub channel: String,
     /// The device's tags.
     pub tags: BTreeMap<String, String>,
+    /// The device is out of service: no rule looks at what it sends.
+    pub is_retired: bool,
     /// Its metrics by position.
     pub metrics: Vec<MetricRow>,
 }
@@ -43,10 +45,13 @@ pub async fn streams(
     streams: &[i32],
 ) -> Result<BTreeMap<i32, StreamRow>, StoreError> {
     let sql = "
-        select s.id, d.source, d.name, s.channel, d.tags, m.position, m.name, m.unit, m.kind
+        select s.id, d.source, d.name, s.channel, d.tags, e.source is not null, m.position, m.name, m.unit, m.kind
         from unnest($1::integer[]) as w (id)
         cross join lateral (select id, device_id, channel from stream where id = w.id offset 0) as s
         cross join lateral (select source, name, tags from device where id = s.device_id offset 0) as d
+        left join lateral (
+            select source from device_entry
+            where source = d.source and name = d.name and (registered || configured) ? 'retired_at' offset 0) as e on true
         cross join lateral (
             select position, name, unit, kind from metric where stream_id = s.id order by position offset 0) as m";
     let mut found = BTreeMap::<i32, StreamRow>::new();
@@ -70,6 +75,7 @@ impl StreamRow {
             device: row.try_get(2)?,
             channel: row.try_get(3)?,
             tags: tags.collect(),
+            is_retired: row.try_get(5)?,
             metrics: Vec::new(),
         })
     }
@@ -77,11 +83,11 @@ impl StreamRow {
 
 impl MetricRow {
     fn read(row: &Row) -> Result<Self, Error> {
-        let kind: &str = row.try_get(8)?;
+        let kind: &str = row.try_get(9)?;
         Ok(Self {
-            position: row.try_get(5)?,
-            name: row.try_get(6)?,
-            unit: row.try_get(7)?,
+            position: row.try_get(6)?,
+            name: row.try_get(7)?,
+            unit: row.try_get(8)?,
             is_numeric: kind == ValueKind::Number.as_str() || kind == ValueKind::Flag.as_str(),
         })
     }

@@ -16,6 +16,7 @@ mod process;
 mod readings;
 mod receiver;
 mod reprocess;
+mod retire;
 mod rows;
 mod send;
 mod source;

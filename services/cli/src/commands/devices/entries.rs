@@ -6,7 +6,7 @@ use std::time::Duration;
 use event_model::name::is_printable;
 use runtime::{Clock, Failure};
 use serde_json::{Map, Value, json};
-use store::registry;
+use store::registry::{self, retirement};
 use store::{Client, StoreError};
 
 use super::super::Done;
@@ -140,7 +140,7 @@ fn taken(error: &StoreError, name: &str) -> Failure {
     }
 }
 
-/// Notes that a device is out of service. What it sends nevertheless is stored.
+/// Notes that a device is out of service. What it sends nevertheless is stored; its alerts end with the next tick.
 ///
 /// # Errors
 /// As [`find`].
@@ -148,9 +148,15 @@ pub(super) async fn retire(args: &RetireArgs) -> Result<Done, Failure> {
     let mut client = database::client(&args.state).await?;
     let (found, entry) = find(&client, &args.device).await?;
     refuse_configured(&found, &entry, &["retired_at"])?;
-    let at = if args.undo { Value::Null } else { json!(Clock::system().now()) };
-    register(&mut client, (&found.source, &found.name), Map::from_iter([("retired_at".to_owned(), at)]))
-        .await?;
+    let (device, now) = ((&*found.source, &*found.name), Clock::system().now());
+    let noted = change(&mut client, async |transaction| {
+        if args.undo {
+            retirement::restore(transaction, device).await
+        } else {
+            retirement::retire(transaction, device, now).await
+        }
+    });
+    noted.await.map_err(|error| database::failed(&error))?;
     Ok(Done::Well)
 }
 
