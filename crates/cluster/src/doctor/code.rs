@@ -218,6 +218,11 @@ codes! {
         "transaction-long",
         "end it: until then no reading goes that is kept no longer, and vacuum leaves what was deleted since"
     );
+    /// A device sends that is out of service.
+    DEVICE_RETIRED_SENDS = warning(
+        "device-retired-sends",
+        "switch it off and retire it again, or `freshet devices retire NAME --undo`: no rule looks at what it sends"
+    );
     /// The worker found other records in its topic than it had to go on with.
     RECORDS_GONE = warning(
         "records-gone",

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::dead_letters::{self, Cause, Filter, State};
 use store::fallbacks::{self, Fallbacks};
 use store::overview::PartitionStanding;
+use store::registry::retirement;
 use store::{
     Database, StoreError, active_pipeline, alerts, floors, jobs, migrate, overview, refusals, topic_offsets,
 };
@@ -58,6 +59,8 @@ pub struct DatabaseReport {
     pub failed_jobs: Vec<(String, String)>,
     /// When the oldest transaction began that may store readings, where that is long ago.
     pub transaction_since: Option<Timestamp>,
+    /// Devices that have sent since they were retired, each `SOURCE/DEVICE`.
+    pub retired: Vec<String>,
 }
 
 /// The topics that a release reads.
@@ -82,6 +85,8 @@ pub struct KafkaReport {
 
 /// More dead letters, or streams, are not counted.
 const MOST: u16 = 1000;
+/// Of as many devices the names are told.
+const NAMED: usize = 5;
 /// For so long a gap is told.
 const GAPS_SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// For so long a refusal is, and a fallback.
@@ -144,6 +149,7 @@ impl DatabaseReport {
             transaction_since: floors::oldest_transaction(&client)
                 .await?
                 .filter(|at| *at < now - floors::LONG_TRANSACTION),
+            retired: retirement::sending(&client, i64::from(MOST)).await?,
         })
     }
 }
@@ -257,6 +263,12 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         let what = format!("a transaction of a role that may store readings is under way since {since:.0}");
         found.push(Finding::new(code::TRANSACTION_LONG, "database", what));
     }
+    if !database.retired.is_empty() {
+        let (named, more) = database.retired.split_at(database.retired.len().min(NAMED));
+        let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
+        let what = format!("retired, and sending since: {}{more}", named.join(", "));
+        found.push(Finding::new(code::DEVICE_RETIRED_SENDS, "devices", what));
+    }
     found
 }
 
@@ -319,6 +331,22 @@ mod tests {
             ["job-failed"]
         );
         assert_eq!(codes(DatabaseReport { transaction_since: refused_at, ..well() }), ["transaction-long"]);
+    }
+
+    #[test]
+    fn of_many_retired_devices_that_send_the_first_are_named() {
+        let retired: Vec<String> = (1..=7).map(|n| format!("yard/gh-{n}")).collect();
+        let what = |retired: &[String]| {
+            let database = DatabaseReport { retired: retired.to_vec(), ..well() };
+            let found = judge(&Report { database: Ok(database), kafka: None }, Some("h"), 50);
+            assert_eq!(
+                found.iter().map(|finding| finding.code).collect::<Vec<_>>(),
+                ["device-retired-sends"]
+            );
+            found[0].what.clone()
+        };
+        assert_eq!(what(&retired[..2]), "retired, and sending since: yard/gh-1, yard/gh-2");
+        assert!(what(&retired).ends_with("yard/gh-5, and 2 more"), "{}", what(&retired));
     }
 
     #[test]

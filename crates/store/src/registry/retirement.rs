@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use deadpool_postgres::GenericClient;
 use event_model::CLOCK_SKEW;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tokio_postgres::Error;
 
 use super::{entry, register, retired_at};
 use crate::writer::{batch, statements, tables};
@@ -70,4 +72,14 @@ async fn request_evaluation(
     let requests = batch::evaluation_requests([(None, requests.as_slice())].into_iter());
     let statement = transaction.0.prepare_cached(statements::EVALUATION_REQUESTS).await?;
     Ok(tables::evaluation_requests(&transaction.0, &statement, &requests).await?)
+}
+
+/// Devices that have sent since they were retired, each `SOURCE/DEVICE`, in order; at most `most`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sending(client: &impl GenericClient, most: i64) -> Result<Vec<String>, Error> {
+    let sql = "
+        select source || '/' || device from devices where sends_retired order by source, device limit $1";
+    client.query(sql, &[&most]).await?.iter().map(|row| row.try_get(0)).collect()
 }

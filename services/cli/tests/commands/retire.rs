@@ -1,7 +1,8 @@
-//! `freshet devices retire`: what it has evaluated.
+//! `freshet devices retire`: what it has evaluated, and that `doctor` finds who sends nevertheless.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use serde_json::Value;
 use store::DatabaseSettings;
 use testkit::TestDatabase;
 
@@ -58,6 +59,12 @@ impl World {
     async fn execute(&self, sql: &str) {
         self.database.connect().await.batch_execute(sql).await.unwrap();
     }
+
+    /// The devices that `doctor` looks for.
+    fn sending(&self) -> Value {
+        let report: Value = serde_json::from_str(&self.freshet(&["doctor", "--inside"]).stdout).unwrap();
+        report["database"]["Ok"]["retired"].clone()
+    }
 }
 
 #[tokio::test]
@@ -72,4 +79,20 @@ async fn every_stream_of_a_retired_device_is_evaluated_and_of_one_that_is_back_t
     // Nothing is to be undone.
     world.freshet(&["devices", "retire", "roof", "--undo"]);
     assert_eq!(world.requested().await, ["attic/probe"]);
+}
+
+#[tokio::test]
+async fn a_retired_device_that_sends_is_found_until_it_is_retired_again_or_back() {
+    let Some(world) = World::build().await else { return };
+    world.freshet(&["devices", "retire", "attic"]);
+    world.freshet(&["devices", "retire", "roof"]);
+    assert_eq!(world.sending(), serde_json::json!([]));
+    world.send("roof", "").await;
+    world.send("attic", "").await;
+    assert_eq!(world.sending(), serde_json::json!(["yard/attic", "yard/roof"]));
+    world.freshet(&["devices", "retire", "roof", "--undo"]);
+    assert_eq!(world.sending(), serde_json::json!(["yard/attic"]));
+    world.execute("update device set last_seen_at = now() - interval '1 minute'").await;
+    world.freshet(&["devices", "retire", "attic"]);
+    assert_eq!(world.sending(), serde_json::json!([]));
 }
