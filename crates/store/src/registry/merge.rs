@@ -75,7 +75,7 @@ pub async fn begin(transaction: &Transaction<'_>, (one, other): (i32, i32)) -> R
         with gone as (select source, name, tags, first_seen_at, last_seen_at from device where id = $1 for update),
         alias as (insert into device_alias (source, alias, device_id) select source, name, $2 from gone),
         aliases as (update device_alias set device_id = $2 where device_id = $1),
-        entry as (delete from device_entry e using gone where e.source = gone.source and e.name = gone.name returning e.registered),
+        entry as (delete from device_entry e using gone where e.source = gone.source and e.name = gone.name returning e.registered - 'retired_at' - 'adopted_at' as registered),
         said as (
             insert into device_entry as e (source, name, registered)
             select d.source, d.name, entry.registered from entry, device d where d.id = $2

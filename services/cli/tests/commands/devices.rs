@@ -377,6 +377,7 @@ async fn of_two_devices_that_become_one_the_later_value_of_each_moment_stays() {
     send(&other, "5", 6, "old", 6, r#""temperature":6"#).await;
     world.well(&["devices", "set", "old", "--site", "north", "--label", "row=3"]);
     world.well(&["devices", "set", "new", "--site", "south"]);
+    world.well(&["devices", "retire", "old"]);
     world.database.connect().await.batch_execute("delete from evaluation_request").await.unwrap();
 
     world.well(&["devices", "merge", "old", "new"]);
@@ -416,6 +417,7 @@ async fn of_two_devices_that_become_one_the_later_value_of_each_moment_stays() {
         (&serde_json::json!(["old"]), &"south".into())
     );
     assert_eq!(shown[0]["entry"]["labels"]["row"], "3");
+    assert!(shown[0]["entry"]["retired_at"].is_null(), "the other is in service");
     // What comes by the old name is the new one's, from a process that knows only that too.
     send(&other, "6", 7, "old", 7, r#""temperature":7"#).await;
     send(&process, "1", 0, "old", 0, r#""temperature":1,"humidity":50"#).await;
