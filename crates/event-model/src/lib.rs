@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aggregate;
 pub mod alert;
 pub mod cloudevent;
 mod dead_letter;
@@ -17,6 +18,7 @@ pub mod request;
 pub mod units;
 mod word;
 
+pub use aggregate::Aggregate;
 pub use alert::Severity;
 pub use dead_letter::{DeadLetterCause, DeadLetterState};
 pub use hex::hex;
