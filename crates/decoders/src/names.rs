@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use event_model::{Name, units};
+use event_model::{Aggregate, Name, units};
 use foldhash::fast::FixedState;
 
 /// The text, or as much of it as `bytes` hold.
@@ -11,12 +11,14 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-/// A metric as the table knows it: canonical name, the unit where the payload states none, its spellings.
+/// A metric as the table knows it: canonical name, the unit where the payload states none, how its values are aggregated, its
+/// spellings.
 ///
 /// Spellings are as [`squeeze`] writes them.
 struct Metric {
     name: &'static str,
     unit: Option<Assumed>,
+    aggregate: Aggregate,
     spellings: &'static [&'static str],
 }
 
@@ -32,24 +34,33 @@ const fn metric_of(
     (unit, lowest, highest): (&'static str, f64, f64),
     spellings: &'static [&'static str],
 ) -> Metric {
-    Metric { name, unit: Some(Assumed { unit, lowest, highest }), spellings }
+    Metric { name, unit: Some(Assumed { unit, lowest, highest }), aggregate: Aggregate::Mean, spellings }
+}
+
+impl Metric {
+    const fn aggregated_by(self, aggregate: Aggregate) -> Self {
+        Self { aggregate, ..self }
+    }
 }
 
 // The ranges are those of the air, of the mains and of common sensors, with room to spare: they are to tell millivolts
 // from volts, pascals from hectopascals and fractions from per cent, not good weather from bad.
+//
+// Power and current follow a load, and meters send them when it changes: their mean is by time. What a meter counts within a
+// day begins anew at midnight, and is a counter too; what it counted the day before does not rise.
 #[rustfmt::skip]
 const METRICS: &[Metric] = &[
     metric_of("altitude", ("m", -1000.0, 50_000.0), &["altitude"]),
-    metric_of("apparent_power", ("VA", -1e7, 1e7), &["apparentpower"]),
-    Metric { name: "battery", unit: None, spellings: &["bat", "batt", "battery"] },
+    metric_of("apparent_power", ("VA", -1e7, 1e7), &["apparentpower"]).aggregated_by(Aggregate::TimeWeighted),
+    Metric { name: "battery", unit: None, aggregate: Aggregate::Mean, spellings: &["bat", "batt", "battery"] },
     metric_of("battery_level", ("%EL", 0.0, 101.0), &["batterylevel", "batterypercent", "batterypercentage"]),
     metric_of("battery_voltage", ("V", -1.0, 1000.0), &["batteryvoltage", "batv", "vbat"]),
     metric_of("co2", ("ppm", 0.0, 100_000.0), &["carbondioxide", "co2", "co2concentration", "co2ppm"]),
-    metric_of("current", ("A", -5000.0, 5000.0), &["current"]),
+    metric_of("current", ("A", -5000.0, 5000.0), &["current"]).aggregated_by(Aggregate::TimeWeighted),
     metric_of("dew_point", ("Cel", -150.0, 100.0), &["dewpoint"]),
     metric_of("eco2", ("ppm", 0.0, 100_000.0), &["eco2"]),
-    metric_of("energy_today", ("kWh", -1e6, 1e6), &["energytoday"]),
-    metric_of("energy_total", ("kWh", -1e9, 1e9), &["energytotal"]),
+    metric_of("energy_today", ("kWh", -1e6, 1e6), &["energytoday"]).aggregated_by(Aggregate::Counter),
+    metric_of("energy_total", ("kWh", -1e9, 1e9), &["energytotal"]).aggregated_by(Aggregate::Counter),
     metric_of("energy_yesterday", ("kWh", -1e6, 1e6), &["energyyesterday"]),
     metric_of("illuminance", ("lx", -1.0, 250_000.0), &["ambientlight", "illuminance", "light", "lightintensity", "luminosity", "lux"]),
     metric_of("noise_laeq", ("dB", -20.0, 200.0), &["laeq", "noiselaeq"]),
@@ -57,10 +68,10 @@ const METRICS: &[Metric] = &[
     metric_of("pm10", ("ug/m3", -1.0, 50_000.0), &["pm10", "pm10.0", "pm10airpollutantvalue"]),
     metric_of("pm2_5", ("ug/m3", -1.0, 50_000.0), &["pm2.5", "pm2.5airpollutantvalue", "pm25", "pm25airpollutantvalue"]),
     metric_of("pm4", ("ug/m3", -1.0, 50_000.0), &["pm4", "pm4.0"]),
-    metric_of("power", ("W", -1e7, 1e7), &["activepower", "apower", "power"]),
+    metric_of("power", ("W", -1e7, 1e7), &["activepower", "apower", "power"]).aggregated_by(Aggregate::TimeWeighted),
     metric_of("power_factor", ("/", -1.0, 1.0), &["factor", "pf", "powerfactor"]),
     metric_of("pressure", ("hPa", 300.0, 1200.0), &["airpressure", "atmosphericpressure", "barometer", "barometricpressure", "press", "pressure"]),
-    metric_of("reactive_power", ("var", -1e7, 1e7), &["reactivepower"]),
+    metric_of("reactive_power", ("var", -1e7, 1e7), &["reactivepower"]).aggregated_by(Aggregate::TimeWeighted),
     metric_of("relative_humidity", ("%RH", -5.0, 110.0), &["airhumidity", "hum", "humi", "humidity", "humidityvalue", "humsht", "hygrometry", "relativehumidity", "rh"]),
     metric_of("soil_ec", ("uS/cm", -1.0, 100_000.0), &["conductsoil", "soilec"]),
     metric_of("soil_moisture", ("%", -5.0, 110.0), &["moisture", "soilmoisture", "vwc", "watersoil"]),
@@ -70,7 +81,7 @@ const METRICS: &[Metric] = &[
     metric_of("tvoc", ("ppb", 0.0, 1_000_000.0), &["tvoc", "voc"]),
     metric_of("uv_index", ("1", -1.0, 50.0), &["uv", "uvindex"]),
     metric_of("voltage", ("V", -1500.0, 1500.0), &["voltage"]),
-    metric_of("wind_direction", ("deg", -180.0, 360.0), &["winddir", "winddirection"]),
+    metric_of("wind_direction", ("deg", -180.0, 360.0), &["winddir", "winddirection"]).aggregated_by(Aggregate::Direction),
     metric_of("wind_gust", ("m/s", 0.0, 150.0), &["windgust"]),
     metric_of("wind_speed", ("m/s", 0.0, 150.0), &["windspeed"]),
 ];
@@ -104,6 +115,28 @@ const LONGEST_NAME: usize = {
     longest
 };
 
+/// Metrics whose names formats give themselves, where their values are aggregated by something else than a mean. What counts the last
+/// hour or day (`rain_hour`, `rain_24h`) falls as it rises, and is no counter.
+#[rustfmt::skip]
+const OF_FORMATS: &[(&str, Aggregate)] = &[
+    ("energy_export_active", Aggregate::Counter),
+    ("energy_export_tariff", Aggregate::Counter),
+    ("heart_beats", Aggregate::Counter),
+    ("heater_count", Aggregate::Counter),
+    ("rain_day", Aggregate::Counter),
+    ("rain_event", Aggregate::Counter),
+    ("rain_month", Aggregate::Counter),
+    ("rain_total", Aggregate::Counter),
+    ("rain_week", Aggregate::Counter),
+    ("rain_year", Aggregate::Counter),
+    ("uptime", Aggregate::Counter),
+    ("water_total", Aggregate::Counter),
+    ("wind_direction_10min", Aggregate::Direction),
+    ("wind_direction_2min", Aggregate::Direction),
+    ("wind_gust_direction", Aggregate::Direction),
+    ("wind_gust_direction_10min", Aggregate::Direction),
+];
+
 /// How well a radio link is; about the way of a message, not about what its sensor measures.
 const LINK: [&str; 7] = ["rssi", "snr", "lsnr", "linkquality", "lqi", "channelrssi", "signalquality"];
 
@@ -126,6 +159,13 @@ pub fn metric(raw: &str) -> Name {
 /// The unit that the table gives for a canonical metric name.
 pub fn default_unit(metric: &str) -> Option<&'static str> {
     Some(by_name(metric)?.unit.as_ref()?.unit)
+}
+
+/// How the values of a metric, by its canonical name, are aggregated over a span of time. Those of a metric that is not known have a
+/// mean.
+pub fn aggregate_of(metric: &str) -> Aggregate {
+    let of_formats = || OF_FORMATS.iter().find(|(name, _)| *name == metric).map(|(_, aggregate)| *aggregate);
+    by_name(metric).map(|known| known.aggregate).or_else(of_formats).unwrap_or_default()
 }
 
 /// Whether `value` is one that the metric can have in the unit that the table gives for it.
@@ -228,7 +268,10 @@ fn is_model_digit(characters: &[char], index: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Assumed, METRICS, canonical, is_link, is_plausible, snake_case, with_unit};
+    use super::{
+        Aggregate, Assumed, METRICS, OF_FORMATS, aggregate_of, by_name, canonical, is_link, is_plausible,
+        snake_case, with_unit,
+    };
 
     #[test]
     fn spellings_lead_to_one_name() {
@@ -315,6 +358,40 @@ mod tests {
         assert!(is_plausible("pressure", 1013.25) && !is_plausible("pressure", 101_325.0));
         assert!(is_plausible("voltage", 230.0) && !is_plausible("voltage", 3649.0));
         assert!(is_plausible("counter", f64::MAX));
+    }
+
+    #[test]
+    fn counts_rise_directions_are_vectors_and_of_all_else_there_is_a_mean() {
+        for (metric, aggregate) in [
+            ("energy_total", Aggregate::Counter),
+            ("energy_today", Aggregate::Counter),
+            ("energy_yesterday", Aggregate::Mean),
+            ("energy_period", Aggregate::Mean),
+            ("rain_day", Aggregate::Counter),
+            ("rain_rate", Aggregate::Mean),
+            ("rain_24h", Aggregate::Mean),
+            ("power", Aggregate::TimeWeighted),
+            ("temperature", Aggregate::Mean),
+            ("battery", Aggregate::Mean),
+            ("made_up", Aggregate::Mean),
+            ("Energy_Total", Aggregate::Mean),
+            ("", Aggregate::Mean),
+        ] {
+            assert_eq!(aggregate_of(metric), aggregate, "{metric}");
+        }
+        for metric in METRICS {
+            let is_direction = aggregate_of(metric.name) == Aggregate::Direction;
+            assert_eq!(is_direction, metric.unit.as_ref().is_some_and(|assumed| assumed.unit == "deg"));
+        }
+    }
+
+    #[test]
+    fn what_only_formats_name_is_not_in_the_table() {
+        for (name, aggregate) in OF_FORMATS {
+            assert!(by_name(name).is_none() && snake_case(name) == *name, "{name}");
+            assert_ne!(*aggregate, Aggregate::Mean, "{name}");
+        }
+        assert!(OF_FORMATS.is_sorted_by(|(before, _), (after, _)| before < after));
     }
 
     #[test]

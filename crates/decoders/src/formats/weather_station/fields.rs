@@ -241,9 +241,10 @@ fn is_battery(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use event_model::units;
+    use event_model::{Aggregate, units};
 
-    use super::{AIR, Field, POLLUTION, RAIN_PIEZO, STATION, field, measured};
+    use super::{AIR, Field, NUMBERED, POLLUTION, RAIN_PIEZO, STATION, field, measured};
+    use crate::names;
 
     #[test]
     fn a_numbered_field_names_its_channel() {
@@ -268,6 +269,23 @@ mod tests {
         for (name, metric, _, unit) in rows {
             assert_eq!(*name, name.to_ascii_lowercase());
             assert!(units::canonical(1.0, unit, metric).is_some(), "{unit}");
+        }
+    }
+
+    #[test]
+    fn directions_are_added_as_vectors_and_rain_that_begins_anew_is_a_count() {
+        let rows = STATION.iter().chain(RAIN_PIEZO).chain(AIR).chain(POLLUTION);
+        let numbered = NUMBERED.iter().map(|(_, _, metric, unit)| (*metric, *unit));
+        for (metric, unit) in rows.map(|row| (row.1, row.3)).chain(numbered) {
+            let begins_anew =
+                ["rain_event", "rain_day", "rain_week", "rain_month", "rain_year", "rain_total"];
+            let expected = match metric {
+                _ if unit == "deg" => Aggregate::Direction,
+                "heater_count" | "uptime" => Aggregate::Counter,
+                _ if begins_anew.contains(&metric) => Aggregate::Counter,
+                _ => Aggregate::Mean,
+            };
+            assert_eq!(names::aggregate_of(metric), expected, "{metric}");
         }
     }
 
