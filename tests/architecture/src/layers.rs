@@ -16,12 +16,13 @@ pub enum Layer {
 }
 
 /// The crates that stay pure.
-pub const PURE: [&str; 9] = [
+pub const PURE: [&str; 10] = [
     "decoders",
     "event-model",
     "payload",
     "pipeline-config",
     "retention",
+    "rollups",
     "rules",
     "schedule",
     "settings",
