@@ -386,6 +386,26 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_says_which_metrics_have_which_aggregate() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+        let page = std::fs::read_to_string(page).expect("docs/configuration.md");
+        let of_table = METRICS.iter().map(|metric| (metric.name, metric.aggregate));
+        let all: Vec<_> = of_table.chain(OF_FORMATS.iter().copied()).collect();
+        for aggregate in Aggregate::ALL {
+            let begins = format!("| `{aggregate}` |");
+            let row = page.lines().find(|line| line.starts_with(&begins)).expect("each aggregate has a row");
+            let usual = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+            let stated: Vec<_> = usual.split('`').skip(1).step_by(2).collect();
+            let mut names: Vec<_> =
+                all.iter().filter(|(_, own)| own == aggregate).map(|(name, _)| *name).collect();
+            names.sort_unstable();
+            // A mean is what all others have.
+            let expected = if *aggregate == Aggregate::Mean { Vec::new() } else { names };
+            assert_eq!(stated, expected, "{aggregate}");
+        }
+    }
+
+    #[test]
     fn what_only_formats_name_is_not_in_the_table() {
         for (name, aggregate) in OF_FORMATS {
             assert!(by_name(name).is_none() && snake_case(name) == *name, "{name}");

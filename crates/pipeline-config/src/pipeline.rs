@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decoders::Decoder;
-use event_model::Severity;
+use decoders::{Decoder, names};
+use event_model::reading::ValueKind;
+use event_model::{Aggregate, Severity};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use retention::Retention;
@@ -15,6 +16,7 @@ use crate::jobs::{self, Jobs};
 use crate::network::{self, Network};
 use crate::receiver::{self, Receiver};
 use crate::reference;
+use crate::rollup::{self, MetricEntry, Rollups};
 use crate::route::{self, AlertFacts, Route, RouteSelector};
 use crate::rule;
 use crate::site::{self, Site};
@@ -28,8 +30,8 @@ pub const DEFAULT_TICK: SignedDuration = SignedDuration::from_mins(5);
 /// How old the end of an alert may be for its notification where no file says it: a day.
 pub const DEFAULT_NOTIFY_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 /// The maps whose entries may stand in several files, and of how many levels: the devices of one source may, too.
-pub(crate) const SECTIONS: [(&str, usize); 5] =
-    [("sources", 1), ("sites", 1), ("devices", 2), ("rules", 1), ("receivers", 1)];
+pub(crate) const SECTIONS: [(&str, usize); 6] =
+    [("sources", 1), ("sites", 1), ("devices", 2), ("names", 1), ("rules", 1), ("receivers", 1)];
 
 /// A checked pipeline: names that it uses exist, thresholds are in canonical units.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +42,10 @@ pub struct Pipeline {
     pub sites: BTreeMap<String, Site>,
     /// The devices that the files name, by source.
     pub devices: BTreeMap<String, Devices>,
+    /// How readings are summed up.
+    pub rollups: Rollups,
+    /// What the files say of metrics, by the names under which they are stored.
+    pub names: BTreeMap<String, MetricEntry>,
     /// The rules, by name in the order of the alphabet.
     pub rules: Vec<Rule>,
     /// The receivers by name.
@@ -149,6 +155,18 @@ impl Pipeline {
         site.and_then(|site| site.zone.clone()).or_else(of_source).unwrap_or(TimeZone::UTC)
     }
 
+    /// How the values of a metric are aggregated: as the files say, else as is usual for it, else their mean, and of flags the share
+    /// of time.
+    pub fn aggregate_of(&self, metric: &str, kind: ValueKind) -> Aggregate {
+        let of_files = self.names.get(metric).and_then(|entry| entry.aggregate);
+        of_files.unwrap_or_else(|| names::aggregate_of(metric).of_kind(kind))
+    }
+
+    /// How far apart two values of a metric may be at most without a gap between them.
+    pub fn gap_of(&self, metric: &str) -> SignedDuration {
+        self.names.get(metric).and_then(|entry| entry.gap).unwrap_or(self.rollups.gap)
+    }
+
     /// A place of the files in words: `freshet.yaml:41`.
     pub fn line_of(&self, place: Place) -> String {
         format!("{}:{}", self.files.get(place.file).map_or("", String::as_str), place.line)
@@ -204,7 +222,9 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         ByName("site", site::shape(&fields.names_in("receivers"))),
     );
     let devices = devices(fields, &mut sources);
-    let rules = rules(fields, &sources);
+    let own_metrics = sources.iter().flat_map(|source| source.value.own_metrics()).collect();
+    let names = rollup::names(fields, &own_metrics);
+    let rules = rules(fields, &own_metrics);
     let receivers = fields
         .optional(
             "receivers",
@@ -226,6 +246,8 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         sources: by_name(sources),
         sites: by_name(sites.unwrap_or_default()),
         devices,
+        rollups: rollup::rollups(fields),
+        names,
         rules,
         receivers: by_name(receivers),
         routes,
@@ -331,13 +353,12 @@ fn devices(fields: &Fields<'_>, sources: &mut [Named<Source>]) -> BTreeMap<Strin
     devices
 }
 
-fn rules(fields: &Fields<'_>, sources: &[Named<Source>]) -> Vec<Rule> {
+fn rules(fields: &Fields<'_>, own_metrics: &BTreeSet<String>) -> Vec<Rule> {
     let names = fields.names_in("sources");
-    let metrics = sources.iter().flat_map(|source| source.value.own_metrics()).collect();
     let rules = fields.optional(
         "rules",
         "When readings are an alert, by name; the name is Prometheus' `alertname`.",
-        ByName("rule", rule::shape(&names, &metrics)),
+        ByName("rule", rule::shape(&names, own_metrics)),
     );
     let mut rules: Vec<_> =
         rules.into_iter().flatten().map(|rule| Rule { name: rule.name, ..rule.value }).collect();

@@ -4,7 +4,7 @@ use pipeline_config::Pipeline;
 use proptest::prelude::*;
 
 /// Words and signs of which a pipeline is made, so that random files get further than the first line.
-const PIECES: [&str; 45] = [
+const PIECES: [&str; 48] = [
     "sources:\n",
     "rules:\n",
     "receivers:\n",
@@ -14,6 +14,9 @@ const PIECES: [&str; 45] = [
     "lateness: ",
     "devices:\n",
     "sites:\n",
+    "names: ",
+    "rollups: ",
+    "gap: ",
     "    calibration: ",
     "    ranges: ",
     "    d: ",
