@@ -1,10 +1,14 @@
 //! `freshet readings`.
 
+mod every;
 mod export;
 
 use std::collections::BTreeSet;
+use std::io;
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
+use pipeline_config::Pipeline;
 use serde::Serialize;
 use store::Client;
 use store::export::Selection;
@@ -13,10 +17,13 @@ use store::registry;
 
 use crate::database;
 use crate::output::{self, Format, Printing, Row};
+use crate::pipeline_file::PipelineFile;
 use crate::state_directory::StateDirectory;
 use crate::words;
 use runtime::Failure;
 
+use self::every::{Every, SpanLine};
+use self::export::LineWriter;
 use super::Done;
 
 /// Print a device's newest readings, or export those of many devices
@@ -39,9 +46,16 @@ pub struct Args {
     /// Only measured before this, written like --from
     #[arg(long, value_name = "TIME", value_parser = words::time)]
     until: Option<Timestamp>,
+    /// What the readings of each span come to: of 1d, a day of the device's zone, of 1h, or of what divides an hour, such as 15m
+    ///
+    /// By the aggregate of the metric (`names` of the pipeline file): a mean, the rise of a counter, the share of time of a flag.
+    #[arg(long, value_name = "SPAN", value_parser = Every::parse)]
+    every: Option<Every>,
     /// How many at most; if not given 50, and all with -o csv and -o ndjson
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    #[command(flatten)]
+    pipeline: PipelineFile,
     #[command(flatten)]
     state: StateDirectory,
 }
@@ -114,6 +128,11 @@ pub async fn run(args: &Args, printing: Printing) -> Result<Done, Failure> {
         Some(device) => Some(own_name(&client, args.chosen.source.as_deref(), device).await?),
         None => None,
     };
+    if let Some(every) = args.every {
+        let pipeline = args.pipeline.load()?;
+        let selection = Selection { device, ..args.selection() };
+        return spans(&mut client, (&pipeline, every), selection, (args, printing)).await;
+    }
     match printing {
         Printing::Whole(format) => {
             args.check_table().map_err(Failure::new)?;
@@ -130,6 +149,51 @@ pub async fn run(args: &Args, printing: Printing) -> Result<Done, Failure> {
                 None if printed == 0 => eprintln!("no readings fit"),
                 _ => {}
             }
+        }
+    }
+    Ok(Done::Well)
+}
+
+/// Prints what the readings of each span come to: a table, or JSON, of the newest ones first.
+async fn spans(
+    client: &mut Client,
+    of: (&Pipeline, Every),
+    selection: Selection,
+    (args, printing): (&Args, Printing),
+) -> Result<Done, Failure> {
+    match printing {
+        Printing::Whole(format) => {
+            args.check_table().map_err(Failure::new)?;
+            let limit = args.limit.unwrap_or(SHOWN);
+            let most = limit as usize;
+            let keep_newest = |lines: &mut Vec<SpanLine>| {
+                lines.sort_by_key(|line| std::cmp::Reverse(line.from));
+                lines.truncate(most);
+            };
+            let mut lines = Vec::new();
+            every::run(client, of, selection, |line| {
+                lines.push(line);
+                if lines.len() >= most.saturating_mul(2) {
+                    keep_newest(&mut lines);
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+            .await?;
+            keep_newest(&mut lines);
+            output::rows(format, &lines)?;
+            words::say_if_cut(lines.len(), limit);
+        }
+        Printing::Lines(format) => {
+            let columns = &SpanLine::COLUMNS;
+            let mut lines = output::written(LineWriter::new(io::stdout().lock(), (columns, format)))?;
+            let mut left = args.limit.unwrap_or(u32::MAX);
+            every::run(client, of, selection, |line| {
+                output::written(lines.write(&line))?;
+                left -= 1;
+                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })
+            .await?;
+            output::written(lines.finish())?;
         }
     }
     Ok(Done::Well)

@@ -7,6 +7,7 @@ mod completions;
 mod dead_letters;
 mod devices;
 mod documented;
+mod every;
 mod jobs;
 #[cfg(feature = "kafka")]
 mod kafka;

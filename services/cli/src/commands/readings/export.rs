@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use runtime::Failure;
+use serde::Serialize;
 use store::Client;
 use store::export::{Export, Line, PageSize, Selection};
 
@@ -22,7 +23,7 @@ pub(super) async fn run(
     (limit, format): (Option<u32>, LineFormat),
 ) -> Result<u64, Failure> {
     let mut export = Export::new(selection, PageSize::default());
-    let mut lines = output::written(LineWriter::new(io::stdout().lock(), format))?;
+    let mut lines = output::written(LineWriter::new(io::stdout().lock(), (&Line::COLUMNS, format)))?;
     let mut left = limit.map_or(u64::MAX, u64::from);
     let mut printed = 0;
     while left > 0 {
@@ -40,26 +41,26 @@ pub(super) async fn run(
 }
 
 /// Writes lines of one form.
-enum LineWriter<W: Write> {
+pub(super) enum LineWriter<W: Write> {
     Csv(Box<csv::Writer<W>>),
     Ndjson(BufWriter<W>),
 }
 
 impl<W: Write> LineWriter<W> {
     /// Begins; a table with its header.
-    fn new(out: W, format: LineFormat) -> io::Result<Self> {
+    pub(super) fn new(out: W, (columns, format): (&[&str], LineFormat)) -> io::Result<Self> {
         match format {
             LineFormat::Csv => {
                 let mut builder = csv::WriterBuilder::new();
                 let mut table = builder.has_headers(false).buffer_capacity(BUFFER).from_writer(out);
-                table.write_record(Line::COLUMNS).map_err(cause)?;
+                table.write_record(columns).map_err(cause)?;
                 Ok(Self::Csv(Box::new(table)))
             }
             LineFormat::Ndjson => Ok(Self::Ndjson(BufWriter::with_capacity(BUFFER, out))),
         }
     }
 
-    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
+    pub(super) fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
         match self {
             Self::Csv(table) => table.serialize(line).map_err(cause),
             Self::Ndjson(out) => {
@@ -69,7 +70,7 @@ impl<W: Write> LineWriter<W> {
         }
     }
 
-    fn finish(&mut self) -> io::Result<()> {
+    pub(super) fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Csv(table) => table.flush(),
             Self::Ndjson(out) => out.flush(),
@@ -113,7 +114,7 @@ mod tests {
 
     fn written(format: LineFormat, lines: &[Line<'_>]) -> String {
         let mut out = Vec::new();
-        let mut writer = LineWriter::new(&mut out, format).unwrap();
+        let mut writer = LineWriter::new(&mut out, (&Line::COLUMNS, format)).unwrap();
         lines.iter().for_each(|line| writer.write(line).unwrap());
         writer.finish().unwrap();
         drop(writer);
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_seen_as_one() {
         for format in [LineFormat::Csv, LineFormat::Ndjson] {
-            let mut writer = LineWriter::new(Closed, format).unwrap();
+            let mut writer = LineWriter::new(Closed, (&Line::COLUMNS, format)).unwrap();
             let failed = (0..10_000).find_map(|_| writer.write(&line()).err()).unwrap();
             assert_eq!(failed.kind(), io::ErrorKind::BrokenPipe, "{format:?}");
         }

@@ -1,0 +1,337 @@
+//! `freshet readings --every`: a line a span of time, from the readings themselves.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use event_model::reading::ValueKind;
+use event_model::{Aggregate, Quality};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use pipeline_config::Pipeline;
+use rollups::{Observation, Part, Point, Span};
+use runtime::Failure;
+use serde::Serialize;
+use store::Client;
+use store::export::{Export, Line, PageSize, Selection};
+use store::registry;
+
+use crate::database;
+use crate::output::Row;
+use crate::words;
+
+/// Empty spans that are printed between two readings; a clock that was wrong once would make millions.
+const MOST_EMPTY: usize = 10_000;
+
+/// How long a span is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Every {
+    /// So long, which is an hour or divides one; in UTC.
+    Fixed(SignedDuration),
+    /// A day of the device's zone.
+    Day,
+}
+
+impl Every {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is expected.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text == "1d" {
+            return Ok(Self::Day);
+        }
+        let width =
+            pipeline_config::parse_duration(text).and_then(|width| SignedDuration::try_from(width).ok());
+        let divides = |width: &SignedDuration| {
+            width.subsec_nanos() == 0 && width.as_secs() > 0 && 3600 % width.as_secs() == 0
+        };
+        let width = width.filter(divides);
+        width
+            .map(Self::Fixed)
+            .ok_or_else(|| "expected 1d, 1h, or what divides an hour, such as 15m".to_owned())
+    }
+
+    /// The span that a time lies in.
+    fn span_of(self, at: Timestamp, zone: &TimeZone) -> Option<Span> {
+        match self {
+            Self::Fixed(width) => {
+                let seconds = at.as_nanosecond().div_euclid(1_000_000_000) as i64;
+                let from = Timestamp::from_second(seconds - seconds.rem_euclid(width.as_secs())).ok()?;
+                Some(Span { from, to: from.checked_add(width).ok()? })
+            }
+            Self::Day => {
+                let behind = at.checked_add(SignedDuration::from_nanos(1)).ok()?;
+                rollups::days(zone, at, behind).next().map(|day| day.span)
+            }
+        }
+    }
+}
+
+/// What the readings of a series within a span come to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct SpanLine {
+    source: String,
+    device: String,
+    channel: String,
+    metric: String,
+    unit: Option<String>,
+    /// When it begins.
+    pub(super) from: Timestamp,
+    /// When it is over.
+    to: Timestamp,
+    aggregate: Aggregate,
+    /// `None` where there is none.
+    value: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    /// Readings that are not bad.
+    n: u64,
+    bad: u64,
+}
+
+impl SpanLine {
+    /// The names of its columns, in their order.
+    pub(super) const COLUMNS: [&'static str; 13] = [
+        "source",
+        "device",
+        "channel",
+        "metric",
+        "unit",
+        "from",
+        "to",
+        "aggregate",
+        "value",
+        "min",
+        "max",
+        "n",
+        "bad",
+    ];
+}
+
+/// The spans of one stream under way.
+struct Streams<'p> {
+    pipeline: &'p Pipeline,
+    every: Every,
+    /// Source, device and channel.
+    stream: (String, String, String),
+    zone: TimeZone,
+    series: BTreeMap<SeriesKey, Series>,
+}
+
+/// Metric, unit and kind.
+type SeriesKey = (String, Option<String>, String);
+
+struct Series {
+    aggregate: Aggregate,
+    gap: SignedDuration,
+    span: Span,
+    part: Part,
+    /// The last reading before the span.
+    before: Option<Point>,
+}
+
+/// Hands each line to `take`, by source, device and channel, each series by time, until it breaks off.
+///
+/// # Errors
+/// Where the database cannot be asked, and those of `take`.
+pub(super) async fn run(
+    client: &mut Client,
+    (pipeline, every): (&Pipeline, Every),
+    selection: Selection,
+    mut take: impl FnMut(SpanLine) -> Result<ControlFlow<()>, Failure>,
+) -> Result<(), Failure> {
+    let mut export = Export::new(selection, PageSize::default());
+    let mut spans =
+        Streams { pipeline, every, stream: Default::default(), zone: TimeZone::UTC, series: BTreeMap::new() };
+    let mut done = Vec::new();
+    loop {
+        let page = export.next_page(client).await.map_err(|error| database::failed(&error.into()))?;
+        let Some(page) = page else {
+            spans.end(&mut done);
+            break hand_over(&mut done, &mut take).map(drop);
+        };
+        for line in page.lines() {
+            if !spans.is_of(&line) {
+                spans.end(&mut done);
+                let zone = match every {
+                    Every::Day => zone(client, pipeline, &line).await?,
+                    Every::Fixed(_) => TimeZone::UTC,
+                };
+                spans.begin(&line, zone);
+            }
+            spans.add(&line, &mut done);
+            if hand_over(&mut done, &mut take)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn hand_over(
+    done: &mut Vec<SpanLine>,
+    take: &mut impl FnMut(SpanLine) -> Result<ControlFlow<()>, Failure>,
+) -> Result<ControlFlow<()>, Failure> {
+    for line in done.drain(..) {
+        if take(line)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// The zone of a device: that of its site, which the file or a row names, else its source's.
+async fn zone(client: &Client, pipeline: &Pipeline, line: &Line<'_>) -> Result<TimeZone, Failure> {
+    if let Some(site) = pipeline.site_of(line.source, line.device) {
+        return Ok(pipeline.zone_at(line.source, Some(site)));
+    }
+    let entry = registry::entry(client, line.source, line.device).await;
+    let entry = entry.map_err(|error| database::failed(&error.into()))?;
+    let site = entry.registered.get("site").and_then(|site| site.as_str());
+    Ok(pipeline.zone_at(line.source, site.and_then(|site| pipeline.sites.get(site))))
+}
+
+impl Streams<'_> {
+    fn is_of(&self, line: &Line<'_>) -> bool {
+        let (source, device, channel) = &self.stream;
+        (source.as_str(), device.as_str(), channel.as_str()) == (line.source, line.device, line.channel)
+    }
+
+    fn begin(&mut self, line: &Line<'_>, zone: TimeZone) {
+        self.stream = (line.source.to_owned(), line.device.to_owned(), line.channel.to_owned());
+        self.zone = zone;
+    }
+
+    /// Ends every series of the stream.
+    fn end(&mut self, done: &mut Vec<SpanLine>) {
+        for (key, series) in std::mem::take(&mut self.series) {
+            done.push(self.line(&key, &series));
+        }
+    }
+
+    /// Adds a reading; what is over by it is done. Texts and bytes have no value of a span.
+    fn add(&mut self, line: &Line<'_>, done: &mut Vec<SpanLine>) {
+        let (Some(value), Some(kind)) = (line.value, kind(line.kind)) else { return };
+        let quality = match line.quality {
+            "good" => Quality::Good,
+            "uncertain" => Quality::Uncertain,
+            _ => Quality::Bad,
+        };
+        let Some(span) = self.every.span_of(line.observed_at, &self.zone) else { return };
+        let key = (line.metric.to_owned(), line.unit.map(str::to_owned), line.kind.to_owned());
+        let of_gap = |pipeline: &Pipeline| pipeline.gap_of(line.metric);
+        let mut series = self.series.remove(&key).unwrap_or_else(|| Series {
+            aggregate: self.pipeline.aggregate_of(line.metric, kind),
+            gap: of_gap(self.pipeline),
+            span,
+            part: Part::default(),
+            before: None,
+        });
+        if series.span != span {
+            done.push(self.line(&key, &series));
+            series.before = series.part.values.map(|values| values.last).or(series.before);
+            series.part = Part::default();
+            let mut empty = 0;
+            while let Some(next) =
+                self.every.span_of(series.span.to, &self.zone).filter(|next| next.from < span.from)
+            {
+                series.span = next;
+                empty += 1;
+                if empty > MOST_EMPTY {
+                    eprintln!("no readings of {} from {} to {}", line.metric, next.from, span.from);
+                    break;
+                }
+                done.push(self.line(&key, &series));
+            }
+            series.span = span;
+        }
+        let reading = Part::of([Observation { at: line.observed_at, value, quality }], series.gap);
+        series.part = series.part.merge(reading, series.gap);
+        self.series.insert(key, series);
+    }
+
+    fn line(&self, (metric, unit, _): &SeriesKey, series: &Series) -> SpanLine {
+        let Series { aggregate, gap, span, part, before } = series;
+        let (source, device, channel) = self.stream.clone();
+        SpanLine {
+            source,
+            device,
+            channel,
+            metric: metric.clone(),
+            unit: unit.clone(),
+            from: span.from,
+            to: span.to,
+            aggregate: *aggregate,
+            value: part.value_after(*before, *aggregate, *gap),
+            min: part.values.map(|values| values.min),
+            max: part.values.map(|values| values.max),
+            n: part.values.map_or(0, |values| values.n),
+            bad: part.bad,
+        }
+    }
+}
+
+const fn kind(word: &str) -> Option<ValueKind> {
+    match word.as_bytes() {
+        b"number" => Some(ValueKind::Number),
+        b"flag" => Some(ValueKind::Flag),
+        _ => None,
+    }
+}
+
+impl Row for SpanLine {
+    const HEADINGS: &'static [&'static str] =
+        &["FROM", "SOURCE", "CHANNEL", "METRIC", "VALUE", "UNIT", "MIN", "MAX", "READINGS", "AGGREGATE"];
+
+    fn cells(&self) -> Vec<String> {
+        let number = |value: Option<f64>| value.map(words::number).unwrap_or_default();
+        vec![
+            self.from.to_string(),
+            self.source.clone(),
+            self.channel.clone(),
+            self.metric.clone(),
+            number(self.value),
+            self.unit.clone().unwrap_or_default(),
+            number(self.min),
+            number(self.max),
+            self.n.to_string(),
+            self.aggregate.to_string(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::Every;
+
+    #[test]
+    fn a_span_is_an_hour_what_divides_one_or_a_day() {
+        assert_eq!(Every::parse("15m"), Ok(Every::Fixed(SignedDuration::from_mins(15))));
+        assert_eq!(Every::parse("1h"), Ok(Every::Fixed(SignedDuration::from_hours(1))));
+        assert_eq!(Every::parse("1d"), Ok(Every::Day));
+        for wrong in ["7m", "2h", "2d", "0s", "", "soon"] {
+            assert!(Every::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_lies_in_one_span() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let of = |every: Every, text| {
+            let span = every.span_of(at(text), &zone).unwrap();
+            (span.from.to_string(), span.to.to_string())
+        };
+        let quarter = Every::Fixed(SignedDuration::from_mins(15));
+        let expected = ("2026-11-01T12:15:00Z".to_owned(), "2026-11-01T12:30:00Z".to_owned());
+        assert_eq!(of(quarter, "2026-11-01T12:15:00Z"), expected);
+        assert_eq!(of(quarter, "2026-11-01T12:29:59.999999Z"), expected);
+        assert_eq!(of(quarter, "1969-12-31T23:59:59.5Z").1, "1970-01-01T00:00:00Z");
+        // The day on which summer time ends has 25 hours.
+        let day = ("2026-10-24T22:00:00Z".to_owned(), "2026-10-25T23:00:00Z".to_owned());
+        assert_eq!(of(Every::Day, "2026-10-25T22:59:59Z"), day);
+        assert_eq!(of(Every::Day, "2026-10-24T22:00:00Z"), day);
+    }
+}
