@@ -42,10 +42,8 @@ impl PersistError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Event(_) => true,
-            Self::Streams(error) => error.is_data_error(),
-            Self::Topic(_) | Self::DeadLetters(_) | Self::Pipeline(_) | Self::Held(_) | Self::NotInForce => {
-                false
-            }
+            Self::Streams(error) | Self::Held(error) => error.is_data_error(),
+            Self::Topic(_) | Self::DeadLetters(_) | Self::Pipeline(_) | Self::NotInForce => false,
             Self::Write(error) => matches!(error, WriteError::Data(_)),
         }
     }

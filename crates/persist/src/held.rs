@@ -54,17 +54,47 @@ impl Persist {
             if due.is_empty() {
                 break;
             }
+            let mut step = Swept::default();
+            let mut names_moved = false;
             for of_source in due.chunk_by(|a, b| a.source == b.source) {
                 match self.store_held(of_source, now).await {
-                    Err(error) if error.is_of_registry() => self.forget_streams(),
-                    stored => swept += stored?,
+                    Err(error) if error.is_of_registry() => {
+                        self.forget_streams();
+                        names_moved = true;
+                    }
+                    Err(error) if error.is_final() => step += self.store_each(of_source, now).await?,
+                    stored => step += stored?,
                 }
+            }
+            swept += step;
+            if step == Swept::default() && !names_moved {
+                break;
             }
         }
         Ok(swept)
     }
 
-    /// Stores what payloads of one source say of their known devices.
+    /// The same one by one, where the database refuses what one of them holds.
+    async fn store_each(&self, held: &[HeldPayload], now: Timestamp) -> Result<Swept, PersistError> {
+        let mut swept = Swept::default();
+        for one in held {
+            match self.store_held(std::slice::from_ref(one), now).await {
+                Err(error) if error.is_final() => {
+                    self.give_up(one, &error.to_string()).await?;
+                    swept.given_up += 1;
+                }
+                stored => swept += stored?,
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn give_up(&self, held: &HeldPayload, reason: &str) -> Result<(), PersistError> {
+        let client = self.parts.database.client().await.map_err(PersistError::Held)?;
+        held::refuse(&client, held, reason).await.map_err(of_database)
+    }
+
+    /// Stores what payloads of one source say of their known devices. Of what cannot be stored a dead letter is made.
     async fn store_held(&self, held: &[HeldPayload], now: Timestamp) -> Result<Swept, PersistError> {
         let source = held[0].source.as_str();
         let origin = Origin::named(self.pipeline(), source)?;
@@ -74,8 +104,7 @@ impl Persist {
             match read(origin, one) {
                 Ok(read) => accepted.push((one, read)),
                 Err(reason) => {
-                    let client = self.parts.database.client().await.map_err(PersistError::Held)?;
-                    held::refuse(&client, one, &reason).await.map_err(of_database)?;
+                    self.give_up(one, &reason).await?;
                     swept.given_up += 1;
                 }
             }
@@ -86,11 +115,17 @@ impl Persist {
             accepted.iter().map(|(one, accepted)| record::samples(receipt(one), accepted)).collect();
         let resolved = self.streams.resolve_all(&samples).await.map_err(PersistError::Streams)?;
         drop(samples);
-        let (mut rereads, mut settled) = (Vec::new(), Vec::new());
+        let (mut rereads, mut settled, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for ((one, accepted), resolved) in accepted.into_iter().zip(resolved) {
-            for left in &resolved.left_out {
-                tracing::warn!(source, device = left.device, reason = %left.reason, "held readings have no room");
-            }
+            let gave =
+                |device: &String| accepted.decoded.samples.iter().any(|sample| *device == *sample.device);
+            let reason = match (resolved.left_out.first(), one.known.iter().find(|device| !gave(device))) {
+                (Some(left), _) => Some(left.reason.to_string()),
+                (None, Some(device)) => {
+                    Some(format!("the pipeline of now finds no reading of {device} in it"))
+                }
+                (None, None) => None,
+            };
             let mut done = one.clone();
             done.known.retain(|device| !resolved.held.contains_key(device));
             rereads.push(Reread {
@@ -104,9 +139,15 @@ impl Persist {
                 registry: resolved.registry,
                 rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
             });
-            settled.push(done);
+            match reason {
+                Some(reason) => lost.push((one, reason)),
+                None => settled.push(done),
+            }
         }
-        swept.stored += rereads.len();
+        swept.stored += settled.iter().filter(|done| !done.known.is_empty()).count();
+        if rereads.is_empty() {
+            return Ok(swept);
+        }
         // Of the source alone; nothing that was stored before is looked for.
         let span = Span { source, from: now, to: now };
         let run = Run::new(self.parts.database.clone(), span, (self.pipeline().hash_number(), now));
@@ -115,11 +156,16 @@ impl Persist {
         loop {
             attempts.next();
             match run.write(rereads.clone(), options, (&settled, now)).await {
-                Ok(_) => return Ok(swept),
+                Ok(_) => break,
                 Err(error) if error.is_rolled_back() && !attempts.is_empty() => {}
                 Err(error) => return Err(PersistError::Held(error)),
             }
         }
+        for (one, reason) in lost {
+            self.give_up(one, &reason).await?;
+            swept.given_up += 1;
+        }
+        Ok(swept)
     }
 }
 

@@ -1,9 +1,10 @@
 //! All that a payload leaves in the database.
 
 use cloudevents::AttributesReader as _;
+use event_model::event_types::PAYLOAD_RECEIVED;
 use event_model::{Name, ReceiptOutcome, ids, storable};
 use jiff::Timestamp;
-use payload::{Accepted, Carried, PlainPayload, Repetition};
+use payload::{Accepted, Carried, PlainPayload, Repetition, Without, without_device};
 use pipeline_config::Pipeline;
 use pipeline_config::source::{KeepRequests, Unknown};
 use runtime::trace::TraceContext;
@@ -116,7 +117,7 @@ pub(crate) fn leave_out(accepted: &mut Accepted<'_>, resolved: &ResolvedStreams)
         let place = format!("{}{separator}{}", left.device, left.channel);
         (place, left.reason.to_string())
     };
-    if !resolved.left_out.is_empty() || resolved.erased > 0 {
+    if !resolved.left_out.is_empty() || !resolved.erased.is_empty() {
         accepted.leave_out(resolved.left_out.iter().map(problem), resolved.streams.is_empty());
     }
 }
@@ -128,11 +129,24 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let key = carrier.repetition(accepted);
     let key = key.map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
-    let has_erased = resolved.erased > 0;
+    let erased: Vec<String> = resolved.erased.keys().cloned().collect();
+    let has_erased = !erased.is_empty();
+    let without_erased = |letter: DeadLetter| match without_device(
+        accepted.origin,
+        &accepted.request,
+        accepted.received_at,
+        &erased,
+    ) {
+        _ if !has_erased => letter,
+        Without::Rest(rest) if letter.event.event_type == PAYLOAD_RECEIVED => {
+            letter.with_data(rest.to_bytes())
+        }
+        _ => letter.without_payload(),
+    };
     let held_readings: usize = resolved.held.values().sum();
     let held = (held_readings > 0).then(|| {
         let letter = dead_letter(carrier.dead_event(accepted), (Cause::Rejected, String::new()), failed);
-        let letter = if has_erased { letter.without_payload() } else { letter };
+        let letter = without_erased(letter);
         Held { devices: resolved.held.into_keys().collect(), letter }
     });
     let is_kept = match accepted.origin.source.keep_requests {
@@ -159,17 +173,18 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
             pipeline,
             traceparent: trace.map(|trace| trace.traceparent),
             outcome: accepted.outcome,
-            readings: decoded.readings().count() - left_out - held_readings - resolved.erased,
+            readings: decoded.readings().count()
+                - left_out
+                - held_readings
+                - resolved.erased.values().sum::<usize>(),
             expired: 0,
             problems: decoded.problems.count(),
             request: place.map_or_else(kept_here, KeptRequest::Record),
         },
         rows: rows(resolved.streams),
         evaluation_requests: requests,
-        dead_letter: (!decoded.problems.is_empty()).then(|| {
-            let letter = of_problems(carrier, accepted, failed);
-            if has_erased { letter.without_payload() } else { letter }
-        }),
+        dead_letter: (!decoded.problems.is_empty())
+            .then(|| without_erased(of_problems(carrier, accepted, failed))),
         seen: resolved.seen,
         registry: resolved.registry,
         held,

@@ -37,12 +37,22 @@ pub struct Held {
     pub letter: DeadLetter,
 }
 
+/// A device's name as entries have it: an EUI-64 or a MAC address in lower case and without its separators. It is an expression in SQL.
+pub(crate) fn folded(name: &str) -> String {
+    format!(
+        "case when {name} ~ '^[0-9A-Fa-f:-]{{12,23}}$' and length(translate({name}, ':-', '')) in (12, 16)
+              then lower(translate({name}, ':-', '')) else {name} end"
+    )
+}
+
 /// Whether a device is known: its source and its name are expressions in SQL.
 fn known(source: &str, name: &str) -> String {
+    let folded = folded(name);
     format!(
         "(exists (select from device k where k.source = {source} and k.name = {name})
-          or exists (select from device_alias k where k.source = {source} and k.alias = {name})
-          or exists (select from device_entry k where k.source = {source} and k.name = {name}))"
+          or exists (select from device_alias k join device d on d.id = k.device_id
+                     where k.source = {source} and k.alias = {name} and d.erased_at is null)
+          or exists (select from device_entry k where k.source = {source} and k.name in ({name}, {folded})))"
     )
 }
 
@@ -51,8 +61,9 @@ pub(crate) fn give_up(reason: &str) -> String {
     format!(
         "letters as (
             insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, data, first_at, last_at)
-            select id, event_source, event_id, event_type, stage, 'rejected', {reason}, attributes, data, held_at, clock_timestamp()
-            from gone
+            select distinct on (id) id, event_source, event_id, event_type, stage, 'rejected', {reason}, attributes, data, held_at,
+                   clock_timestamp()
+            from gone order by id, received_at desc
             on conflict (id) do update
             set reason = excluded.reason, attributes = excluded.attributes, data = excluded.data, last_at = excluded.last_at,
                 sent_back = false, resolved_at = null, discarded = null),

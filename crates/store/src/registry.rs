@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
-use crate::{StoreError, Transaction, active_pipeline, name_generation};
+use crate::alerts::{SHARD_LOCK, SHARDS};
+use crate::{StoreError, Transaction, active_pipeline, held, name_generation};
 
 /// A device by one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,8 @@ pub async fn find(
         select max(id), source, name from (
             select id, source, name from device where name = $2
             union all
-            select d.id, d.source, d.name from device_alias a join device d on d.id = a.device_id where a.alias = $2
+            select d.id, d.source, d.name from device_alias a join device d on d.id = a.device_id
+            where a.alias = $2 and d.erased_at is null
             union all
             select null, source, name from device_entry e where name = $2
               and not exists (select from device_alias a where a.source = e.source and a.alias = e.name)
@@ -123,26 +125,35 @@ pub async fn configure(
     let names: Vec<&str> = configured.iter().map(|one| &*one.name).collect();
     let facts: Vec<Json<&Map<String, Value>>> = configured.iter().map(|one| Json(&one.facts)).collect();
     // A platform may spell an address in another way.
-    let spelled = "
-        select f.source, coalesce(d.name, f.name), f.facts
-        from unnest($1::text[], $2::text[], $3::jsonb[]) as f (source, name, facts)
-        left join lateral (
-            select name from device d
-            where d.source = f.source and d.name <> f.name and f.name ~ '^([0-9a-f]{12}|[0-9a-f]{16})$'
-              and lower(translate(d.name, ':-', '')) = f.name and d.erased_at is null
-            order by d.id limit 1) as d on true";
-    let sql = format!(
-        "with said (source, name, facts) as materialized ({spelled}),
-        cleared as (
-            update device_entry e set configured = '{{}}'
-            where configured <> '{{}}' and not exists (select from said s where s.source = e.source and s.name = e.name))
+    let said = format!(
+        "with spelled as materialized (
+            select distinct on (source, folded) source, folded, name
+            from (select source, name, {} as folded from device where erased_at is null and merged_into is null) as d
+            order by source, folded, name <> folded, name),
+        said as materialized (
+            select f.source, coalesce(d.name, f.name) as name, f.facts
+            from unnest($1::text[], $2::text[], $3::jsonb[]) as f (source, name, facts)
+            left join spelled d on d.source = f.source and d.folded = f.name)",
+        held::folded("name")
+    );
+    let clear = format!(
+        "{said}
+        update device_entry e set configured = '{{}}'
+        where configured <> '{{}}' and not exists (select from said s where s.source = e.source and s.name = e.name)
+        returning e.source, e.name"
+    );
+    let cleared = transaction.query(&clear, &[&sources, &names, &facts]).await?;
+    let set = format!(
+        "{said}
         insert into device_entry as e (source, name, configured) select source, name, facts from said
         on conflict (source, name) do update set configured = excluded.configured where e.configured <> excluded.configured"
     );
-    transaction.execute(&sql, &[&sources, &names, &facts]).await?;
-    transaction
-        .execute("delete from device_entry where configured = '{}' and registered = '{}'", &[])
-        .await?;
+    transaction.execute(&set, &[&sources, &names, &facts]).await?;
+    let of = |at: usize| cleared.iter().map(|row| row.try_get(at)).collect::<Result<Vec<String>, _>>();
+    let sql = "
+        delete from device_entry e using unnest($1::text[], $2::text[]) as gone (source, name)
+        where e.source = gone.source and e.name = gone.name and configured = '{}' and registered = '{}'";
+    transaction.execute(sql, &[&of(0)?, &of(1)?]).await?;
     Ok(())
 }
 
@@ -170,10 +181,32 @@ pub async fn alias(
 ) -> Result<(), StoreError> {
     name_generation::begin(transaction).await?;
     let sql = "
-        insert into device_alias (source, alias, device_id)
-        select $1, $2, $3 where not exists (select from device where source = $1 and name = $2)";
+        insert into device_alias as known (source, alias, device_id)
+        select $1, $2, $3 where not exists (select from device where source = $1 and name = $2)
+        on conflict (source, alias) do update set device_id = known.device_id where known.device_id = excluded.device_id";
     let added = transaction.0.execute(sql, &[&source, &alias, &device]).await?;
     if added == 0 { Err(StoreError::NameTaken) } else { Ok(()) }
+}
+
+/// Takes away devices with their streams, and these rows of each of them: $1 are the devices, STREAMS stands for their streams.
+async fn take_away(transaction: &Transaction<'_>, devices: &[i32], rows: &[&str]) -> Result<(), StoreError> {
+    let streams = "select id from stream where device_id = any($1)";
+    // Evaluations of these streams have ended, and none begins.
+    let lock = format!(
+        "select pg_advisory_xact_lock($2, shard) from (select distinct id % $3 as shard from ({streams}) as s order by 1) as shards"
+    );
+    transaction.query(&lock, &[&devices, &SHARD_LOCK, &SHARDS]).await?;
+    let all = [
+        "delete from alert_state where stream_id in (STREAMS)",
+        "delete from evaluation_request where stream_id in (STREAMS)",
+        "delete from metric where stream_id in (STREAMS)",
+        "delete from stream where device_id = any($1)",
+        "delete from device where id = any($1)",
+    ];
+    for sql in rows.iter().chain(&all) {
+        transaction.execute(&sql.replace("STREAMS", streams), &[&devices]).await?;
+    }
+    Ok(())
 }
 
 /// When an entry says that its device was retired.

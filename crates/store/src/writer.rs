@@ -84,7 +84,7 @@ pub(crate) struct Premises {
     /// When it begins at the latest ([`crate::floors`]).
     pub(crate) until: Timestamp,
     /// The generation of the registry by which the streams of its rows were found ([`crate::name_generation`]): the first one, where they
-    /// differ; none without rows.
+    /// differ; none where nothing of them names a device.
     pub(crate) registry: Option<i64>,
 }
 
@@ -94,7 +94,8 @@ impl Premises {
     }
 
     fn add(&mut self, payload: &Payload) {
-        if !payload.rows.is_empty() {
+        // What was found without a look at any device relies on none.
+        if payload.names_devices() && payload.registry > 0 {
             let first = self.registry.unwrap_or(payload.registry);
             self.registry = Some(first.min(payload.registry));
         }

@@ -128,6 +128,14 @@ impl DeadLetter {
         ids::derive("dead-letter", &[&self.stage, &self.event.source, &self.event.id])
     }
 
+    /// The letter with this in place of what was sent, and without the device that it was of.
+    #[must_use]
+    pub fn with_data(self, data: Vec<u8>) -> Self {
+        let mut letter = self.without_payload();
+        letter.event.data = Some(data);
+        letter
+    }
+
     /// The letter without what was sent, and without the device that it was of.
     #[must_use]
     pub fn without_payload(mut self) -> Self {

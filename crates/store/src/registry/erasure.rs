@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
-use crate::alerts::{SHARD_LOCK, SHARDS};
+use super::take_away;
 use crate::reprocess::StoredRequest;
 use crate::{StoreError, Transaction, name_generation};
 
@@ -75,7 +75,11 @@ pub async fn preview(
     let rows = client.query(NAMES, &[&source, &name]).await?;
     let names = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>()?;
     let device: Option<i32> = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
-    Ok(Erasure { source: source.to_owned(), names, at: now, devices: device.into_iter().collect() })
+    // With what has not moved to it yet.
+    let sql = "select id from device where id = $1 or merged_into = $1 order by id";
+    let devices = client.query(sql, &[&device]).await?;
+    let devices = devices.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(Erasure { source: source.to_owned(), names, at: now, devices })
 }
 
 /// Erases a device of a source by its own name: with the commit its names are gone, and what was received before is stored no more;
@@ -100,7 +104,6 @@ pub async fn begin(
         select max(erased_at) from erased";
     let row = transaction.0.query_one(sql, &[&source, &names, &retires]).await?;
     let at: Timestamp = row.try_get(0)?;
-    transaction.execute("delete from device_alias where device_id = any($1)", &[&devices]).await?;
     let sql = "
         update device set name = 'erased ' || gen_random_uuid(), tags = '{}', erased_at = $2 where id = any($1)";
     transaction.execute(sql, &[&devices, &at]).await?;
@@ -120,13 +123,20 @@ pub async fn begun(
     name: &str,
 ) -> Result<Vec<Erasure>, Error> {
     let sql = "
-        select d.source, d.id, d.erased_at from device d
+        select d.source, array_agg(d.id order by d.id), d.erased_at,
+               array(select $2 union
+                     select a.alias from device_alias a join device o on o.id = a.device_id where o.source = d.source and o.erased_at = d.erased_at)
+        from device d
         where d.erased_at is not null and ($1::text is null or d.source = $1)
           and exists (select from erasure e where e.hash = erasure_hash(d.source, $2) and e.erased_at = d.erased_at)
-        order by d.source, d.id";
+        group by d.source, d.erased_at order by d.source";
     let erasure = |row: &tokio_postgres::Row| {
-        let (source, names) = (row.try_get(0)?, vec![name.to_owned()]);
-        Ok(Erasure { source, names, at: row.try_get(2)?, devices: vec![row.try_get(1)?] })
+        Ok(Erasure {
+            source: row.try_get(0)?,
+            names: row.try_get(3)?,
+            at: row.try_get(2)?,
+            devices: row.try_get(1)?,
+        })
     };
     client.query(sql, &[&source, &name]).await?.iter().map(erasure).collect()
 }
@@ -367,25 +377,13 @@ impl Erasure {
     /// # Errors
     /// [`StoreError`]
     pub async fn end(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        let streams = "select id from stream where device_id = any($1)";
-        // Evaluations of its streams have ended, and none begins.
-        let lock = format!(
-            "select pg_advisory_xact_lock($2, shard) from (select distinct id % $3 as shard from ({streams}) as s order by 1) as shards"
-        );
-        transaction.query(&lock, &[&self.devices, &SHARD_LOCK, &SHARDS]).await?;
-        for sql in [
+        let of_alerts = [
             "delete from notification where transition_id in (
                  select id from alert_transition where stream_id in (STREAMS))",
             "delete from alert_transition where stream_id in (STREAMS)",
-            "delete from alert_state where stream_id in (STREAMS)",
-            "delete from evaluation_request where stream_id in (STREAMS)",
-            "delete from metric where stream_id in (STREAMS)",
-            "delete from stream where device_id = any($1)",
-            "delete from device where id = any($1)",
-        ] {
-            transaction.execute(&sql.replace("STREAMS", streams), &[&self.devices]).await?;
-        }
-        Ok(())
+            "delete from device_alias where device_id = any($1)",
+        ];
+        take_away(transaction, &self.devices, &of_alerts).await
     }
 }
 

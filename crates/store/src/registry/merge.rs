@@ -15,7 +15,7 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Error;
 
-use crate::alerts::{SHARD_LOCK, SHARDS};
+use super::take_away;
 use crate::sent::Instant;
 use crate::streams::MAX_METRICS;
 use crate::writer::{Premises, statements, tables};
@@ -101,7 +101,7 @@ pub async fn begin(transaction: &Transaction<'_>, (one, other): (i32, i32)) -> R
 /// # Errors
 /// [`MergeError`]
 pub async fn resume(transaction: &Transaction<'_>, other: i32) -> Result<Merge, MergeError> {
-    let left = "select id from device where merged_into = $1 order by id";
+    let left = "select id from device where merged_into = $1 and erased_at is null order by id";
     let left = transaction.query(left, &[&other]).await?;
     let devices: Vec<i32> = left.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let moves = moves(transaction, &devices).await?;
@@ -154,6 +154,11 @@ impl Merge {
     /// # Errors
     /// [`StoreError`]
     pub async fn step(&self, transaction: &Transaction<'_>) -> Result<bool, StoreError> {
+        // What is erased meanwhile moves no more.
+        let there = "select id from device where id = any($1) and erased_at is null order by id for update";
+        if transaction.query(there, &[&self.devices]).await?.len() < self.devices.len() {
+            return Ok(false);
+        }
         for stream in &self.moves {
             let moved = stream.page(transaction).await?;
             if moved > 0 {
@@ -168,22 +173,11 @@ impl Merge {
     /// # Errors
     /// [`StoreError`]
     pub async fn end(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        let streams = "select id from stream where device_id = any($1)";
-        // Evaluations of these streams have ended, and none begins.
-        let lock = format!(
-            "select pg_advisory_xact_lock($2, shard) from (select distinct id % $3 as shard from ({streams}) as s order by 1) as shards"
-        );
-        transaction.query(&lock, &[&self.devices, &SHARD_LOCK, &SHARDS]).await?;
-        for sql in [
-            "delete from alert_state where stream_id in (STREAMS)",
-            "delete from evaluation_request where stream_id in (STREAMS)",
-            "delete from metric where stream_id in (STREAMS)",
-            "delete from stream where device_id = any($1)",
-            "delete from device where id = any($1)",
-        ] {
-            transaction.execute(&sql.replace("STREAMS", streams), &[&self.devices]).await?;
+        let erased = "select id from device where id = any($1) and erased_at is not null";
+        if !transaction.query(erased, &[&self.devices]).await?.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        take_away(transaction, &self.devices, &[]).await
     }
 }
 

@@ -119,6 +119,16 @@ impl Device {
         self.id == NONE
     }
 
+    /// Has it begin no earlier than then.
+    pub(super) fn begin_at(&mut self, begins_at: Timestamp) {
+        self.begins_at = self.begins_at.max(begins_at);
+    }
+
+    /// Whether it takes, or bars, what was received at this time: one that was erased is none for what comes later.
+    pub(super) fn is_there(&self, received_at: Timestamp) -> bool {
+        !self.was_erased() || self.bars(received_at)
+    }
+
     /// Whether what was received at this time belongs to a device of its name that was erased.
     pub(super) fn bars(&self, received_at: Timestamp) -> bool {
         received_at < self.begins_at

@@ -25,7 +25,9 @@ const MAKE: &str = "
         from unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[]) as w (source, name, at, tags)
         left join erasure e on e.hash = erasure_hash(w.source, w.name)
         where (erased_at is null or erased_at <= at and not is_retired)
-          and not exists (select from device_alias a where a.source = w.source and a.alias = w.name)
+          and not exists (
+              select from device_alias a join device d on d.id = a.device_id
+              where a.source = w.source and a.alias = w.name and d.erased_at is null)
         on conflict (source, name) do nothing
         returning id, source, name, begins_at),
     devices as (

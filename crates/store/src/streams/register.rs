@@ -11,7 +11,7 @@ use tokio_postgres::{Error, Row};
 use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
 use super::resolved::PayloadSamples;
 use super::{MAX_DEVICE_METRICS, MAX_METRICS, fresh};
-use crate::{StoreError, name_generation};
+use crate::{StoreError, held, name_generation};
 
 /// How often it is begun anew where names are led elsewhere meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -31,8 +31,9 @@ pub(super) async fn register<'a>(
         // In this order: what is found may be newer than the generation, never older.
         let (registry, Known { mut devices, aliases }, erased) =
             try_join!(name_generation::current(client), known(client, wanted), erased(client, wanted))?;
-        for (key, device) in erased {
-            devices.entry(key).or_insert(device);
+        for (key, begins_at) in erased {
+            // A name that was erased and leads to another device by now bars what came by it before.
+            devices.entry(key).or_insert_with(|| Device::erased(begins_at)).begin_at(begins_at);
         }
         let is_complete = complete(client, payloads, wanted, (&mut devices, &aliases)).await?;
         if is_complete || name_generation::current(client).await? == registry || attempts.is_empty() {
@@ -59,10 +60,9 @@ async fn complete<'a>(
     let unmet: BTreeMap<_, _> =
         wanted.iter().filter(|(key, _)| new.contains(*key)).map(|(key, want)| (*key, want)).collect();
     devices.extend(fresh::make(client, &unmet).await?);
-    devices.retain(|key, device| !device.was_erased() || device.bars(wanted[key].received_at));
     let lacks_something = |(key, want): &(&DeviceKey<'a>, &Wanted<'a>)| match devices.get(*key) {
-        Some(device) => !device.has_all(want),
-        None => new.contains(*key),
+        Some(device) if device.is_there(want.received_at) => !device.has_all(want),
+        _ => new.contains(*key),
     };
     let lacking: BTreeMap<_, _> =
         wanted.iter().filter(lacks_something).map(|(key, want)| (*key, want)).collect();
@@ -81,7 +81,7 @@ async fn complete<'a>(
         transaction.commit().await?;
         devices.extend(made.into_values().map(|device| (*key, device)));
     }
-    Ok(new.iter().all(|key| devices.contains_key(key)))
+    Ok(new.iter().all(|key| devices.get(key).is_some_and(|device| !device.was_erased())))
 }
 
 /// Devices that are there, as they are.
@@ -102,7 +102,8 @@ async fn known<'a>(
             select id, tags, last_seen_at, begins_at, null as alias_of from device where source = w.source and name = w.name
             union all
             select d.id, d.tags, d.last_seen_at, d.begins_at, d.name
-            from device_alias a join device d on d.id = a.device_id where a.source = w.source and a.alias = w.name
+            from device_alias a join device d on d.id = a.device_id
+            where a.source = w.source and a.alias = w.name and d.erased_at is null
             offset 0) as d";
     let statement = client.prepare_cached(sql).await?;
     let (sources, names): (Vec<&str>, Vec<&str>) = wanted.keys().copied().unzip();
@@ -117,11 +118,11 @@ async fn known<'a>(
     Ok(Known { devices: with_channels(client, &keys, &rows).await?, aliases })
 }
 
-/// Those that were erased, and bar what was received before.
+/// Since when names count that were erased.
 async fn erased<'a>(
     client: &Client,
     wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
-) -> Result<BTreeMap<DeviceKey<'a>, Device>, Error> {
+) -> Result<BTreeMap<DeviceKey<'a>, Timestamp>, Error> {
     let sql = "
         select w.number - 1, e.erased_at, e.is_retired
         from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number)
@@ -132,7 +133,7 @@ async fn erased<'a>(
     let keys = keys_of(wanted);
     let erased = |row: &Row| {
         let begins_at = if row.try_get(2)? { Timestamp::MAX } else { row.try_get(1)? };
-        Ok((keys[place(row)?], Device::erased(begins_at)))
+        Ok((keys[place(row)?], begins_at))
     };
     client.query(&statement, &[&sources, &names]).await?.iter().map(erased).collect()
 }
@@ -154,7 +155,9 @@ async fn admitted<'a>(
     for payload in payloads {
         let keys: BTreeSet<DeviceKey<'_>> = payload.device_keys().filter(|key| is_new(key)).collect();
         let keys: Vec<_> = keys.into_iter().filter(|key| !admitted.contains(key)).collect();
-        if keys.is_empty() {
+        // Somebody has said that they are known.
+        if keys.is_empty() || payload.new_devices.known_only {
+            admitted.extend(keys);
             continue;
         }
         let mut most = payload.new_devices.per_payload;
@@ -185,8 +188,8 @@ async fn without_entry<'a>(
     }
     let sql = "
         select source, name from unnest($1::text[], $2::text[]) as w (source, name)
-        where exists (select from device_entry e where e.source = w.source and e.name = w.name)";
-    let statement = client.prepare_cached(sql).await?;
+        where exists (select from device_entry e where e.source = w.source and e.name in (w.name, FOLDED))";
+    let statement = client.prepare_cached(&sql.replace("FOLDED", &held::folded("w.name"))).await?;
     let (sources, names): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
     for row in client.query(&statement, &[&sources, &names]).await? {
         let (source, name): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
@@ -233,7 +236,9 @@ async fn lock<'a>(
             from unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[]) as w (source, name, at, tags)
             left join erasure e on e.hash = erasure_hash(w.source, w.name)
             where (erased_at is null or erased_at <= at and not is_retired)
-              and not exists (select from device_alias a where a.source = w.source and a.alias = w.name)
+              and not exists (
+                  select from device_alias a join device d on d.id = a.device_id
+                  where a.source = w.source and a.alias = w.name and d.erased_at is null)
             on conflict (source, name) do update set tags = device.tags || excluded.tags
             returning source, name, id, tags, last_seen_at, begins_at)
         select w.number - 1, id, tags, last_seen_at, begins_at

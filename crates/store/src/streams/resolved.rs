@@ -53,8 +53,8 @@ pub struct ResolvedStreams {
     pub left_out: Vec<LeftOut>,
     /// Devices that are not known, of a source that holds what comes of them, and how many readings.
     pub held: BTreeMap<String, usize>,
-    /// Readings of devices that were erased after the payload was received. Nothing of them is kept.
-    pub erased: usize,
+    /// Devices that were erased after the payload was received, and how many readings. Nothing of them is kept.
+    pub erased: BTreeMap<String, usize>,
     /// The generation of the registry by which they were found.
     pub registry: i64,
 }
@@ -172,7 +172,9 @@ impl<'a> PayloadSamples<'a> {
     /// Whether nothing is to be added for the payload, as [`Device::has_all`] says it.
     pub(super) fn needs_nothing_of<'d>(&self, device: impl Fn(&'a str) -> Option<&'d Arc<Device>>) -> bool {
         self.samples.iter().all(|sample| {
-            let Some(known) = device(&sample.device) else { return false };
+            let Some(known) = device(&sample.device).filter(|known| known.is_there(self.received_at)) else {
+                return false;
+            };
             if known.bars(self.received_at) {
                 return true;
             }
@@ -194,14 +196,15 @@ impl<'a> PayloadSamples<'a> {
     ) -> ResolvedStreams {
         let mut left_out = Gathered::default();
         let (mut streams, mut seen) = (Vec::<ResolvedStream>::new(), Vec::new());
-        let (mut held, mut erased) = (BTreeMap::new(), 0);
+        let (mut held, mut erased) = (BTreeMap::new(), BTreeMap::new());
         // Of a metric and moment the later sample counts: the order of equals stays.
         let mut samples: Vec<&Sample> = self.samples.iter().collect();
         samples.sort_by(|a, b| {
             (&*a.device, &*a.channel, a.observed_at).cmp(&(&*b.device, &*b.channel, b.observed_at))
         });
         for of_device in samples.chunk_by(|a, b| a.device == b.device) {
-            let Some(known) = device(&of_device[0].device) else {
+            let known = device(&of_device[0].device).filter(|known| known.is_there(self.received_at));
+            let Some(known) = known else {
                 if self.new_devices.known_only {
                     let readings = of_device.iter().map(|sample| sample.readings.len()).sum();
                     held.insert(of_device[0].device.to_string(), readings);
@@ -211,7 +214,8 @@ impl<'a> PayloadSamples<'a> {
                 continue;
             };
             if known.bars(self.received_at) {
-                erased += of_device.iter().map(|sample| sample.readings.len()).sum::<usize>();
+                let readings = of_device.iter().map(|sample| sample.readings.len()).sum();
+                erased.insert(of_device[0].device.to_string(), readings);
                 continue;
             }
             if known.is_news(self.received_at) {

@@ -39,6 +39,14 @@ impl Payload {
         }
     }
 
+    /// Whether something of it is written that names a device.
+    pub(super) fn names_devices(&self) -> bool {
+        !self.rows.is_empty()
+            || self.held.is_some()
+            || self.dead_letter.is_some()
+            || self.receipt.request.is_here()
+    }
+
     /// Gives its rows the generation of its mapping, and leaves out those that lie below the floor of its source.
     pub(super) fn settle(&mut self, known: &Known) {
         let generation = known.generation(self.receipt.pipeline);

@@ -84,7 +84,7 @@ pub(super) async fn fresh_moments(
     statement: &Statement,
     (rows, Premises { until, registry }): (&[Cow<'_, MomentRow>], Premises),
 ) -> Result<(), Error> {
-    if !rows.is_empty() {
+    if !rows.is_empty() || registry.is_some() {
         client.execute(statement, &[&sent(rows), &Instant(until), &registry]).await?;
     }
     Ok(())
@@ -96,7 +96,7 @@ pub(crate) async fn moments(
     statement: &Statement,
     (rows, Premises { until, registry }): (&[Cow<'_, MomentRow>], Premises),
 ) -> Result<(), Error> {
-    if rows.is_empty() {
+    if rows.is_empty() && registry.is_none() {
         return Ok(());
     }
     let inserted = client.query(statement, &[&sent(rows), &Instant(until), &registry]).await?;

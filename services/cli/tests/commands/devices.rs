@@ -431,3 +431,87 @@ async fn of_two_devices_that_become_one_the_later_value_of_each_moment_stays() {
     let gone = world.freshet(&["devices", "merge", "new", "shed"]);
     assert!(gone.stderr.contains("no device is called shed"), "{}", gone.stderr);
 }
+
+#[tokio::test]
+async fn what_is_held_is_neither_lost_nor_stuck_where_it_cannot_be_stored() {
+    let Some(world) = World::build().await else { return };
+    let pipeline = PIPELINE.replace("unknown: hold}", "unknown: hold, max_new_devices: 0}");
+    std::fs::write(world.path("freshet.yaml"), &pipeline).unwrap();
+    world.well(&["activate"]);
+    let process = Persist::new(PersistParts {
+        pipeline: Pipeline::parse(&pipeline, "freshet.yaml").unwrap(),
+        database: Database::new(&world.settings()),
+        prewarm: Prewarm::default(),
+        stage: "transform",
+    });
+    // Somebody has adopted it: no bound on new devices holds for it.
+    store(&process, &event_of("gate", "1", now(), r#"{"device":"roof","temperature":5}"#)).await;
+    assert!(world.well(&["devices", "adopt", "roof"]).stderr.contains("1 held payloads are stored"));
+    // The mapping names another device by now.
+    store(&process, &event_of("gate", "2", now(), r#"{"device":"shed","id":"hut","temperature":5}"#)).await;
+    let other = pipeline.replace("gate: {format: json,", "gate: {format: json, mapping: {device: id},");
+    std::fs::write(world.path("freshet.yaml"), other).unwrap();
+    world.well(&["activate"]);
+    let adopted = world.well(&["devices", "adopt", "shed"]);
+    assert!(adopted.stderr.contains("0 held payloads are stored\n1 are dead letters"), "{}", adopted.stderr);
+    let letters = world.json(&["dead-letters", "list"]);
+    assert_eq!(letters[0]["reason"], "the pipeline of now finds no reading of shed in it");
+    assert_eq!((world.count("held").await, world.count("dead_letter where data is not null").await), (0, 1));
+}
+
+#[tokio::test]
+async fn an_address_is_known_however_it_is_spelled() {
+    let Some(world) = World::build().await else { return };
+    let process = world.process();
+    let body = r#"{"device":"A4:C1:38:7F:C1:E1","temperature":5}"#;
+    store(&process, &event_of("gate", "1", now(), body)).await;
+    let devices = format!("{PIPELINE}\ndevices: {{gate: {{'A4:C1:38:7F:C1:E1': {{name: Roof}}}}}}\n");
+    std::fs::write(world.path("freshet.yaml"), devices).unwrap();
+    world.well(&["activate"]);
+    let deadline = runtime::Deadline::within(std::time::Duration::from_secs(60));
+    assert_eq!(process.sweep_held(now(), deadline).await.unwrap().stored, 1);
+    store(&process, &event_of("gate", "2", now(), body)).await;
+    assert_eq!((world.count("held").await, world.count("readings").await), (0, 2));
+    // An entry without facts is an entry, and stays.
+    std::fs::write(world.path("devices.csv"), "device\nplain\n").unwrap();
+    world.well(&["devices", "import", &world.path("devices.csv"), "--source", "gate"]);
+    world.well(&["activate"]);
+    store(&process, &event_of("gate", "3", now(), r#"{"device":"plain","temperature":5}"#)).await;
+    assert_eq!((world.count("held").await, world.count("readings").await), (0, 3));
+    // The name that it has already is no mistake.
+    world.well(&["devices", "rename", "plain", "barn"]);
+    world.well(&["devices", "rename", "plain", "barn"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_name_that_was_erased_is_not_stored_by_another_that_has_it_now() {
+    let Some(world) = World::build().await else { return };
+    let process = world.process();
+    let received = now();
+    store(&process, &event("1", received, OF_ATTIC)).await;
+    store(
+        &process,
+        &event("2", received, r#"{"device":"roof","time":"2026-11-01T12:00:00Z","temperature":1}"#),
+    )
+    .await;
+    world.well(&["devices", "erase", "attic-7", "--yes"]);
+    world.well(&["devices", "rename", "roof", "attic-7"]);
+    store(&process, &event("3", received, OF_BOTH)).await;
+    assert_eq!(world.count("readings where device = 'roof'").await, 2, "its own, and no other");
+    store(&process, &event("4", now(), OF_ATTIC)).await;
+    assert_eq!(world.count("readings where device = 'roof' and value = 35").await, 1);
+    // What moves to a device that is erased is erased with it.
+    store(&process, &event("5", now(), r#"{"device":"old","time":"2026-11-02T12:00:00Z","temperature":1}"#))
+        .await;
+    let mut client = Database::new(&world.settings()).client().await.unwrap();
+    let id = async |name: &str| registry::find(&client, None, name).await.unwrap()[0].id.unwrap();
+    let ids = (id("old").await, id("roof").await);
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    let merging = merge::begin(&transaction, ids).await.unwrap();
+    transaction.commit().await.unwrap();
+    world.well(&["devices", "erase", "roof", "--yes"]);
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    assert!(!merging.step(&transaction).await.unwrap());
+    transaction.commit().await.unwrap();
+    assert_eq!((world.count("moment").await, world.count("device").await), (0, 0));
+}

@@ -118,7 +118,11 @@ pub(super) async fn rename(args: &RenameArgs) -> Result<Done, Failure> {
     let (found, entry) = find(&client, &args.device).await?;
     refuse_configured(&found, &entry, &["name"])?;
     let name = decoders::device::normalise(&args.name).map_err(Failure::new)?;
-    if let (Some(id), true) = (found.id, name != found.name) {
+    let Some(id) = found.id else {
+        return Err(Failure::new(format!("{} has not sent", output::printable(&found.name)))
+            .hint("a second name leads to a device that has; `name` in `devices` of the pipeline file is what people see"));
+    };
+    if name != found.name {
         let renamed = change(&mut client, async |transaction| {
             registry::alias(transaction, id, (&found.source, &name)).await
         })
