@@ -50,8 +50,8 @@ fn known(source: &str, name: &str) -> String {
     let folded = folded(name);
     format!(
         "(exists (select from device k where k.source = {source} and k.name = {name})
-          or exists (select from device_alias k join device d on d.id = k.device_id
-                     where k.source = {source} and k.alias = {name} and d.erased_at is null)
+          or exists (select from device_alias k join device own on own.id = k.device_id
+                     where k.source = {source} and k.alias = {name} and own.erased_at is null)
           or exists (select from device_entry k where k.source = {source} and k.name in ({name}, {folded})))"
     )
 }

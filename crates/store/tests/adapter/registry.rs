@@ -182,12 +182,14 @@ async fn two_names_lead_to_one_device() {
         registry::find(&client, Some("test"), "tomatoes").await.unwrap(),
         std::slice::from_ref(&found)
     );
-    // A name that another device has, or that leads to one, is taken.
+    // A name that another device has, or that leads to another, is taken; one that it has already is not.
     by("5", "roof", 1.0, 0).await.unwrap();
-    for name in ["roof", "tomatoes"] {
+    let roof = registry::find(&client, None, "roof").await.unwrap()[0].id.unwrap();
+    let own = found.id.unwrap();
+    for (device, name, taken) in [(own, "roof", true), (roof, "tomatoes", true), (own, "tomatoes", false)] {
         let transaction = Transaction::begin(&mut client).await.unwrap();
-        let taken = registry::alias(&transaction, found.id.unwrap(), ("test", name)).await;
-        assert!(taken.unwrap_err().is_data_error(), "{name}");
+        let alias = registry::alias(&transaction, device, ("test", name)).await;
+        assert_eq!(alias.is_err_and(|error| error.is_data_error()), taken, "{name}");
     }
     // It is erased by all its names.
     let erased = erase(&world, "a84041", false).await;

@@ -449,7 +449,10 @@ async fn what_is_held_is_neither_lost_nor_stuck_where_it_cannot_be_stored() {
     assert!(world.well(&["devices", "adopt", "roof"]).stderr.contains("1 held payloads are stored"));
     // The mapping names another device by now.
     store(&process, &event_of("gate", "2", now(), r#"{"device":"shed","id":"hut","temperature":5}"#)).await;
-    let other = pipeline.replace("gate: {format: json,", "gate: {format: json, mapping: {device: id},");
+    let other = pipeline.replace(
+        "gate: {format: json,",
+        "gate: {format: json, mapping: {device: /id, metrics: {temperature: /temperature}},",
+    );
     std::fs::write(world.path("freshet.yaml"), other).unwrap();
     world.well(&["activate"]);
     let adopted = world.well(&["devices", "adopt", "shed"]);
