@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Name;
+use crate::word::words;
 
 /// How far ahead of ours the clock of a sender may go. A time that is further ahead of its receive time is none that a rule
 /// takes, nor one that a producer may name as its receive time.
@@ -74,17 +75,7 @@ pub enum ValueKind {
     Bytes,
 }
 
-impl ValueKind {
-    /// The word that the database keeps.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Number => "number",
-            Self::Flag => "flag",
-            Self::Text => "text",
-            Self::Bytes => "bytes",
-        }
-    }
-}
+words!(ValueKind, "kind of value", { Number = "number", Flag = "flag", Text = "text", Bytes = "bytes" });
 
 impl Value {
     /// The kind of this value.
@@ -129,7 +120,18 @@ pub enum Quality {
     Bad,
 }
 
+words!(Quality, "quality", { Good = "good", Uncertain = "uncertain", Bad = "bad" });
+
 impl Quality {
+    /// The quality that the database keeps as this number; what it does not know is bad.
+    pub const fn from_code(code: i16) -> Self {
+        match code {
+            0 => Self::Good,
+            1 => Self::Uncertain,
+            _ => Self::Bad,
+        }
+    }
+
     /// The number that the database keeps: 0, 1, 2.
     pub const fn code(self) -> i16 {
         match self {

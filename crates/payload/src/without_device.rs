@@ -33,11 +33,13 @@ pub fn without_device(
     let read = |request: &RecordedRequest| Accepted::of(origin, request.clone(), received_at).ok();
     let of_device = |sample: &Sample| names.iter().any(|name| *name == *sample.device);
     let device = Device { names, read: &read };
-    let whole = read(request);
     if !device.is_named_in(request) {
         return Without::All;
     }
-    let (Some(whole), false) = (whole, device.is_named_in_head(request)) else { return Without::Nothing };
+    if device.is_named_in_head(request) {
+        return Without::Nothing;
+    }
+    let Some(whole) = read(request) else { return Without::Nothing };
     let Some(rest) = List::of(&request.body).and_then(|list| list.without(request, &device)) else {
         return Without::Nothing;
     };

@@ -5,7 +5,6 @@ use std::time::Duration;
 use event_model::{Name, ReceiptOutcome, ids};
 use jiff::Timestamp;
 use payload::{Accepted, Carried, Origin};
-use pipeline_config::source::Unknown;
 use runtime::Deadline;
 use store::StoreError;
 use store::held::{self, HeldPayload};
@@ -19,8 +18,6 @@ use crate::record;
 const AT_ONCE: i64 = 16;
 /// The longest that they may take.
 const STEP: Duration = Duration::from_secs(10);
-/// How often a transaction is tried that another one is in the way of.
-const ATTEMPTS: u32 = 5;
 
 /// What became of held payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,8 +36,7 @@ impl Persist {
     /// [`PersistError`] where the database is not there; what was stored is held no more.
     pub async fn sweep_held(&self, now: Timestamp, deadline: Deadline) -> Result<Swept, PersistError> {
         let sources: Vec<&str> = self.pipeline().sources.keys().map(String::as_str).collect();
-        let hold = |source: &&str| self.pipeline().sources[*source].unknown == Unknown::Hold;
-        let holding: Vec<&str> = sources.iter().copied().filter(hold).collect();
+        let holding: Vec<&str> = self.pipeline().sources_that_hold().collect();
         let database = &self.parts.database;
         let mut swept = Swept::default();
         let client = database.client().await.map_err(PersistError::Held)?;
@@ -152,15 +148,7 @@ impl Persist {
         let span = Span { source, from: now, to: now };
         let run = Run::new(self.parts.database.clone(), span, (self.pipeline().hash_number(), now));
         let options = Options { keep_old: true, evaluate: false };
-        let mut attempts = 1..=ATTEMPTS;
-        loop {
-            attempts.next();
-            match run.write(rereads.clone(), options, (&settled, now)).await {
-                Ok(_) => break,
-                Err(error) if error.is_rolled_back() && !attempts.is_empty() => {}
-                Err(error) => return Err(PersistError::Held(error)),
-            }
-        }
+        run.write(&rereads, options, (&settled, now)).await.map_err(PersistError::Held)?;
         for (one, reason) in lost {
             self.give_up(one, &reason).await?;
             swept.given_up += 1;

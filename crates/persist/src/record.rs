@@ -1,5 +1,7 @@
 //! All that a payload leaves in the database.
 
+use std::collections::BTreeMap;
+
 use cloudevents::AttributesReader as _;
 use event_model::event_types::PAYLOAD_RECEIVED;
 use event_model::{Name, ReceiptOutcome, ids, storable};
@@ -129,24 +131,12 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
     let key = carrier.repetition(accepted);
     let key = key.map(|Repetition { key, expires_at }| ReceiptKey { key, expires_at });
     let left_out: usize = resolved.left_out.iter().map(|left| left.readings).sum();
-    let erased: Vec<String> = resolved.erased.keys().cloned().collect();
+    let erased = &resolved.erased;
     let has_erased = !erased.is_empty();
-    let without_erased = |letter: DeadLetter| match without_device(
-        accepted.origin,
-        &accepted.request,
-        accepted.received_at,
-        &erased,
-    ) {
-        _ if !has_erased => letter,
-        Without::Rest(rest) if letter.event.event_type == PAYLOAD_RECEIVED => {
-            letter.with_data(rest.to_bytes())
-        }
-        _ => letter.without_payload(),
-    };
     let held_readings: usize = resolved.held.values().sum();
     let held = (held_readings > 0).then(|| {
         let letter = dead_letter(carrier.dead_event(accepted), (Cause::Rejected, String::new()), failed);
-        let letter = without_erased(letter);
+        let letter = without_erased(letter, accepted, erased);
         Held { devices: resolved.held.into_keys().collect(), letter }
     });
     let is_kept = match accepted.origin.source.keep_requests {
@@ -184,7 +174,7 @@ pub(crate) fn payload(parts: Parts<'_>, resolved: ResolvedStreams) -> Payload {
         rows: rows(resolved.streams),
         evaluation_requests: requests,
         dead_letter: (!decoded.problems.is_empty())
-            .then(|| without_erased(of_problems(carrier, accepted, failed))),
+            .then(|| without_erased(of_problems(carrier, accepted, failed), accepted, erased)),
         seen: resolved.seen,
         registry: resolved.registry,
         held,
@@ -209,6 +199,24 @@ fn of_problems(carrier: Carrier<'_>, accepted: &Accepted<'_>, failed: (&str, Tim
     let reason = storable(accepted.reason());
     let event = carrier.dead_event(accepted);
     DeadLetter { problems, ..dead_letter(event, (Cause::Rejected, reason), failed) }
+}
+
+/// The letter without what its payload says of devices that were erased, where there are any.
+fn without_erased(
+    letter: DeadLetter,
+    accepted: &Accepted<'_>,
+    erased: &BTreeMap<String, usize>,
+) -> DeadLetter {
+    if erased.is_empty() {
+        return letter;
+    }
+    let names: Vec<String> = erased.keys().cloned().collect();
+    match without_device(accepted.origin, &accepted.request, accepted.received_at, &names) {
+        Without::Rest(rest) if letter.event.event_type == PAYLOAD_RECEIVED => {
+            letter.with_data(rest.to_bytes())
+        }
+        _ => letter.without_payload(),
+    }
 }
 
 /// What the dead letter keeps of an event.

@@ -18,7 +18,7 @@ use metrics::Doubts;
 /// The most devices of all files.
 const MAX_DEVICES: usize = 100_000;
 /// The most labels of one device.
-const MAX_LABELS: usize = 64;
+pub const MAX_LABELS: usize = 64;
 /// The longest text for people, and the longest name of a label, in characters.
 const MAX_TEXT: usize = 200;
 /// How often a device may be expected to send.

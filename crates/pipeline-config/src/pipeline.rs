@@ -20,7 +20,7 @@ use crate::rollup::{self, MetricEntry, Rollups};
 use crate::route::{self, AlertFacts, Route, RouteSelector};
 use crate::rule;
 use crate::site::{self, Site};
-use crate::source::{self, Source};
+use crate::source::{self, Source, Unknown};
 use crate::topic::SourceTopics;
 
 /// The lateness window where no file names one: 15 minutes.
@@ -170,6 +170,14 @@ impl Pipeline {
     /// A place of the files in words: `freshet.yaml:41`.
     pub fn line_of(&self, place: Place) -> String {
         format!("{}:{}", self.files.get(place.file).map_or("", String::as_str), place.line)
+    }
+
+    /// The sources that hold payloads of devices that are not known.
+    pub fn sources_that_hold(&self) -> impl Iterator<Item = &str> {
+        self.sources
+            .iter()
+            .filter(|(_, source)| source.unknown == Unknown::Hold)
+            .map(|(name, _)| name.as_str())
     }
 
     /// The sources that read topics of others.

@@ -12,6 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use event_model::Quality;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -231,11 +232,7 @@ impl Moment {
             text,
             unit: metric.unit.as_deref(),
             kind: &metric.kind,
-            quality: match quality.unwrap_or_default() {
-                0 => "good",
-                1 => "uncertain",
-                _ => "bad",
-            },
+            quality: Quality::from_code(quality.unwrap_or_default()).as_str(),
             received_at: received_at.unwrap_or(self.received_at),
         })
     }

@@ -19,6 +19,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use crate::dead_letters::{DeadEvent, DeadLetter};
+use crate::device_name::folded;
 use crate::{StoreError, Transaction};
 
 /// Payloads that are held of a source; then the oldest become dead letters.
@@ -35,14 +36,6 @@ pub struct Held {
     pub devices: Vec<String>,
     /// The event, as the dead letter that it becomes where nobody adopts them.
     pub letter: DeadLetter,
-}
-
-/// A device's name as entries have it: an EUI-64 or a MAC address in lower case and without its separators. It is an expression in SQL.
-pub(crate) fn folded(name: &str) -> String {
-    format!(
-        "case when {name} ~ '^[0-9A-Fa-f:-]{{12,23}}$' and length(translate({name}, ':-', '')) in (12, 16)
-              then lower(translate({name}, ':-', '')) else {name} end"
-    )
 }
 
 /// Whether a device is known: its source and its name are expressions in SQL.

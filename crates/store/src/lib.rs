@@ -4,6 +4,7 @@ pub mod active_pipeline;
 pub mod alerts;
 mod database;
 pub mod dead_letters;
+mod device_name;
 pub mod due;
 mod error;
 pub mod export;

@@ -15,7 +15,8 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
 use crate::alerts::{SHARD_LOCK, SHARDS};
-use crate::{StoreError, Transaction, active_pipeline, held, name_generation};
+use crate::device_name::folded;
+use crate::{StoreError, Transaction, active_pipeline, name_generation};
 
 /// A device by one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +135,7 @@ pub async fn configure(
             select f.source, coalesce(d.name, f.name) as name, f.facts
             from unnest($1::text[], $2::text[], $3::jsonb[]) as f (source, name, facts)
             left join spelled d on d.source = f.source and d.folded = f.name)",
-        held::folded("name")
+        folded("name")
     );
     let clear = format!(
         "{said}

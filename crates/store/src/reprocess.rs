@@ -22,11 +22,13 @@ use crate::held::{self, HeldPayload};
 use crate::partitions::{Partition, Partitions};
 use crate::queries::StoredValue;
 use crate::sent::{Instant, SentRow};
-use crate::writer::{Premises, batch, statements, tables};
+use crate::writer::{Premises, statements, tables};
 use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction};
 
 /// Moments of a stream that are looked at in one transaction: none reads moments for long.
 const PAGE: i64 = 50_000;
+/// How often a transaction is tried that another one is in the way of.
+const ATTEMPTS: u32 = 5;
 /// After so long what a run has left behind is no run's any more.
 const LEFT: SignedDuration = SignedDuration::from_hours(48);
 
@@ -313,11 +315,26 @@ impl<'a> Run<'a> {
     }
 
     /// Writes what requests make now, in one transaction; what that has changed. `now` is when their receipts are written. Those that were
-    /// held are held no more as far as their known devices go.
+    /// held are held no more as far as their known devices go. It is tried again where another transaction was in the way.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing is written.
     pub async fn write(
+        &self,
+        rereads: &[Reread],
+        options: Options,
+        also: (&[HeldPayload], Timestamp),
+    ) -> Result<Changes, StoreError> {
+        for _ in 1..ATTEMPTS {
+            match self.attempt(rereads.to_vec(), options, also).await {
+                Err(error) if error.is_rolled_back() => {}
+                written => return written,
+            }
+        }
+        self.attempt(rereads.to_vec(), options, also).await
+    }
+
+    async fn attempt(
         &self,
         mut rereads: Vec<Reread>,
         options: Options,
@@ -358,7 +375,8 @@ impl<'a> Run<'a> {
         self.receipts(&transaction, &rereads, &touched, now).await?;
         changes.changing = touched.len() as u64;
         if options.evaluate {
-            request_evaluation(&transaction, &rereads, &touched).await?;
+            let asked = touched.iter().map(|number| (None, &*rereads[*number].evaluation_requests));
+            tables::request_evaluation(&transaction, asked).await?;
         }
         held::settle(&transaction, held).await?;
         transaction.commit().await?;
@@ -506,15 +524,4 @@ impl Writing<'_> {
         }
         (mended, by)
     }
-}
-
-async fn request_evaluation(
-    transaction: &Transaction<'_>,
-    rereads: &[Reread],
-    touched: &BTreeSet<usize>,
-) -> Result<(), StoreError> {
-    let asked = touched.iter().map(|number| (None, &*rereads[*number].evaluation_requests));
-    let requests = batch::evaluation_requests(asked);
-    let statement = transaction.0.prepare_cached(statements::EVALUATION_REQUESTS).await?;
-    Ok(tables::evaluation_requests(&transaction.0, &statement, &requests).await?)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cloudevents::Event;
-use event_model::{Name, Quality, Reading, Sample};
+use event_model::{Name, Reading, Sample};
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
 use pipeline_config::Pipeline;
@@ -234,20 +234,12 @@ fn says_the_same(stored: &StoredValue, reading: &Reading) -> bool {
     let value = &reading.value;
     stored.value == value.as_number()
         && stored.text == value.as_text()
-        && stored.quality == word(reading.quality)
-}
-
-const fn word(quality: Quality) -> &'static str {
-    match quality {
-        Quality::Good => "good",
-        Quality::Uncertain => "uncertain",
-        Quality::Bad => "bad",
-    }
+        && stored.quality == reading.quality.as_str()
 }
 
 fn after(reading: &Reading) -> String {
     let Reading { value, unit, quality, .. } = reading;
-    shown(value.as_number(), value.as_text().as_deref(), unit.as_deref(), word(*quality))
+    shown(value.as_number(), value.as_text().as_deref(), unit.as_deref(), quality.as_str())
 }
 
 /// `21.5 Cel`, with its quality where that is not good.

@@ -1,8 +1,7 @@
 //! The settings of `scheduler`, beside those of the shell and of the database.
 
 use jiff::SignedDuration;
-use pipeline_config::source::Unknown;
-use pipeline_config::{Jobs, Pipeline, Source};
+use pipeline_config::{Jobs, Pipeline};
 use runtime::Env;
 use sink::HttpSink;
 
@@ -35,9 +34,7 @@ impl Config {
     pub fn new(pipeline: &Pipeline, queues: Queues, sink: HttpSink) -> Self {
         let rules = pipeline.rules.iter().map(|rule| (rule.name.clone(), rule.hash())).unzip();
         let read = pipeline.sources_with_topics().map(str::to_owned).collect();
-        let hold =
-            |(name, source): (&String, &Source)| (source.unknown == Unknown::Hold).then(|| name.clone());
-        let holding = pipeline.sources.iter().filter_map(hold).collect();
+        let holding = pipeline.sources_that_hold().map(str::to_owned).collect();
         let jobs = pipeline.jobs.clone();
         let run = jobs.all().map(|job| job.name.to_owned()).collect();
         let (pipeline, tick) = (pipeline.hash.clone(), pipeline.tick);

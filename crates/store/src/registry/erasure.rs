@@ -338,18 +338,6 @@ impl Erasure {
         long.map(|name| escaped(&name.to_lowercase())).collect()
     }
 
-    /// Takes away what names it in the requests that were found by its name.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn rewrite(
-        &self,
-        transaction: &Transaction<'_>,
-        requests: &[Rewritten<'_>],
-    ) -> Result<(), StoreError> {
-        rewrite(transaction, requests).await
-    }
-
     /// Takes away dead letters that name it, and keys, ids of events and problems of receipts that do; how many dead letters.
     ///
     /// # Errors
@@ -402,7 +390,11 @@ fn dead_letters() -> String {
     )
 }
 
-async fn rewrite(transaction: &Transaction<'_>, requests: &[Rewritten<'_>]) -> Result<(), StoreError> {
+/// Writes requests anew, or takes them away.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn rewrite(transaction: &Transaction<'_>, requests: &[Rewritten<'_>]) -> Result<(), StoreError> {
     for Rewritten { request, body } in requests {
         let key: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
             [&request.received_at, &request.receipt_id];

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio_postgres::Error;
 
 use super::{entry, register, retired_at};
-use crate::writer::{batch, statements, tables};
+use crate::writer::tables;
 use crate::{EvaluationRequest, StoreError, Transaction};
 
 /// Notes that a device is out of service since `at`, and requests an evaluation of each of its streams, which ends their alerts.
@@ -69,9 +69,7 @@ async fn request_evaluation(
     transaction: &Transaction<'_>,
     requests: Vec<EvaluationRequest>,
 ) -> Result<(), StoreError> {
-    let requests = batch::evaluation_requests([(None, requests.as_slice())].into_iter());
-    let statement = transaction.0.prepare_cached(statements::EVALUATION_REQUESTS).await?;
-    Ok(tables::evaluation_requests(&transaction.0, &statement, &requests).await?)
+    tables::request_evaluation(transaction, std::iter::once((None, requests.as_slice()))).await
 }
 
 /// Devices that have sent since they were retired, each `SOURCE/DEVICE`, in order; at most `most`.

@@ -11,7 +11,8 @@ use tokio_postgres::{Error, Row};
 use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
 use super::resolved::PayloadSamples;
 use super::{MAX_DEVICE_METRICS, MAX_METRICS, fresh};
-use crate::{StoreError, held, name_generation};
+use crate::device_name::folded;
+use crate::{StoreError, name_generation};
 
 /// How often it is begun anew where names are led elsewhere meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -189,7 +190,7 @@ async fn without_entry<'a>(
     let sql = "
         select source, name from unnest($1::text[], $2::text[]) as w (source, name)
         where exists (select from device_entry e where e.source = w.source and e.name in (w.name, FOLDED))";
-    let statement = client.prepare_cached(&sql.replace("FOLDED", &held::folded("w.name"))).await?;
+    let statement = client.prepare_cached(&sql.replace("FOLDED", &folded("w.name"))).await?;
     let (sources, names): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
     for row in client.query(&statement, &[&sources, &names]).await? {
         let (source, name): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);

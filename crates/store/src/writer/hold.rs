@@ -53,9 +53,6 @@ pub(super) async fn hold_all(
     statement: &Statement,
     payloads: &[(&Payload, &Held)],
 ) -> Result<(), Error> {
-    if payloads.is_empty() {
-        return Ok(());
-    }
     let letters: Vec<_> = payloads.iter().map(|(_, held)| held.letter.storable()).collect();
     let texts =
         |text: fn(&DeadLetter) -> &str| letters.iter().map(|letter| text(letter)).collect::<Vec<&str>>();

@@ -13,8 +13,8 @@ use super::batch::{self, ExpiredRow, RequestRow};
 use super::payload::{Payload, Receipt, ReceiptKey};
 use super::receipt_row::SentReceipt;
 use super::{Premises, statements};
-use crate::MomentRow;
 use crate::sent::{Instant, SentRow};
+use crate::{EvaluationRequest, MomentRow, StoreError, Transaction};
 
 /// Takes the keys; the receipts whose keys were not free, where the statement returns those that were.
 pub(super) async fn keys(
@@ -146,7 +146,16 @@ async fn revise(client: &impl GenericClient, rows: &[&MomentRow]) -> Result<(), 
     Ok(())
 }
 
-pub(crate) async fn evaluation_requests(
+/// Writes the evaluation requests that something asks for, each with its trace.
+pub(crate) async fn request_evaluation<'a>(
+    transaction: &Transaction<'_>,
+    asked: impl Iterator<Item = (Option<&'a str>, &'a [EvaluationRequest])>,
+) -> Result<(), StoreError> {
+    let statement = transaction.0.prepare_cached(statements::EVALUATION_REQUESTS).await?;
+    Ok(evaluation_requests(&transaction.0, &statement, &batch::evaluation_requests(asked)).await?)
+}
+
+pub(super) async fn evaluation_requests(
     client: &impl GenericClient,
     statement: &Statement,
     requests: &[RequestRow<'_>],

@@ -7,7 +7,7 @@ use pipeline_config::Pipeline;
 use runtime::{Clock, Failure, Prewarm};
 use serde::Serialize;
 use store::reprocess::{self, Changes, Coverage, Options, Reread, Run, Span, StoredRequest};
-use store::{Client, Database, StoreError, active_pipeline};
+use store::{Client, Database, active_pipeline};
 use uuid::Uuid;
 
 use super::Done;
@@ -162,7 +162,7 @@ impl Again<'_> {
             let mut summary = Summary::default();
             for rereads in self.reread(requests).await? {
                 summary.problems += rereads.iter().map(|reread| reread.problems as u64).sum::<u64>();
-                match self.written(&rereads, options).await {
+                match self.run.write(&rereads, options, (&[], Clock::system().now())).await {
                     Ok(changes) => summary.changes += changes,
                     Err(error) if error.is_of_registry() && !attempts.is_empty() => {
                         self.persist.forget_streams();
@@ -172,18 +172,6 @@ impl Again<'_> {
                 }
             }
             return Ok(summary);
-        }
-    }
-
-    /// Writes them; again where another transaction was in the way.
-    async fn written(&self, rereads: &[Reread], options: Options) -> Result<Changes, StoreError> {
-        let mut attempts = 1..=ATTEMPTS;
-        loop {
-            attempts.next();
-            match self.run.write(rereads.to_vec(), options, (&[], Clock::system().now())).await {
-                Err(error) if error.is_rolled_back() && !attempts.is_empty() => {}
-                written => return written,
-            }
         }
     }
 

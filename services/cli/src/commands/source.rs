@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use decoders::Problem;
-use event_model::{Quality, RecordedRequest, Value};
+use event_model::{RecordedRequest, Value};
 use jiff::Timestamp;
 use kafka::{Content, PlainRecord, Record, RecordForm};
 use payload::{Origin, PlainPayload, PlainValue};
@@ -222,17 +222,9 @@ impl Row for ReadingRow<'_> {
             value,
             reading.unit.clone().unwrap_or_default().to_string(),
             reading.observed_at.to_string(),
-            quality(reading.quality).to_owned(),
+            reading.quality.to_string(),
             reading.flags.join(","),
         ]
-    }
-}
-
-const fn quality(quality: Quality) -> &'static str {
-    match quality {
-        Quality::Good => "good",
-        Quality::Uncertain => "uncertain",
-        Quality::Bad => "bad",
     }
 }
 

@@ -18,8 +18,6 @@ pub(super) struct Line<'a>(pub(super) &'a Object);
 /// The column that makes no sense, and why.
 pub(super) type Wrong = (&'static str, String);
 
-const KINDS: [ValueKind; 4] = [ValueKind::Number, ValueKind::Flag, ValueKind::Text, ValueKind::Bytes];
-
 impl<'a> Line<'a> {
     /// The device; `None` where the line names none.
     pub(super) fn device(self) -> Result<Option<Name>, Wrong> {
@@ -61,15 +59,15 @@ impl<'a> Line<'a> {
 
     fn value(self) -> Result<Value, Wrong> {
         let kind = self.name("kind")?.unwrap_or_default();
-        match KINDS.into_iter().find(|known| known.as_str() == kind) {
-            Some(ValueKind::Number) => self.number().map(Value::Number),
-            Some(ValueKind::Flag) => self.flag().map(Value::Flag),
-            Some(ValueKind::Text) => Ok(Value::Text(self.text()?.replace('\0', ""))),
-            Some(ValueKind::Bytes) => {
+        match kind.parse() {
+            Ok(ValueKind::Number) => self.number().map(Value::Number),
+            Ok(ValueKind::Flag) => self.flag().map(Value::Flag),
+            Ok(ValueKind::Text) => Ok(Value::Text(self.text()?.replace('\0', ""))),
+            Ok(ValueKind::Bytes) => {
                 let digits = || ("text", "expected hexadecimal digits, two a byte".to_owned());
                 bytes(self.text()?).map(Value::Bytes).ok_or_else(digits)
             }
-            None => Err(("kind", "expected number, flag, text or bytes".to_owned())),
+            Err(_) => Err(("kind", "expected number, flag, text or bytes".to_owned())),
         }
     }
 
@@ -106,12 +104,8 @@ impl<'a> Line<'a> {
     }
 
     fn quality(self) -> Result<Quality, Wrong> {
-        match self.name("quality")?.unwrap_or("good") {
-            "good" => Ok(Quality::Good),
-            "uncertain" => Ok(Quality::Uncertain),
-            "bad" => Ok(Quality::Bad),
-            _ => Err(("quality", "expected good, uncertain or bad".to_owned())),
-        }
+        let quality = self.name("quality")?.map_or(Ok(Quality::Good), str::parse);
+        quality.map_err(|_| ("quality", "expected good, uncertain or bad".to_owned()))
     }
 
     /// A name as it stands, that is none of those which the database cannot hold; `None` where it is empty.

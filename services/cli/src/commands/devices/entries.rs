@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event_model::name::is_printable;
+use pipeline_config::device::MAX_LABELS;
 use runtime::{Clock, Failure};
 use serde_json::{Map, Value, json};
 use store::registry::{self, retirement};
@@ -62,8 +63,6 @@ pub(super) struct RetireArgs {
 
 /// The longest text that is said of a device, in bytes.
 const LONGEST: usize = 512;
-/// The most labels of a device.
-const MOST_LABELS: usize = 64;
 
 /// Registers facts of a device.
 ///
@@ -100,8 +99,8 @@ pub(super) async fn set(args: &SetArgs) -> Result<Done, Failure> {
                 .map_err(|failure| failure.hint(format!("the label is {name}")))?;
         }
         let before = entry.registered.get("labels").and_then(Value::as_object).map_or(0, Map::len);
-        if before + labels.len() > MOST_LABELS {
-            return Err(Failure::new(format!("a device has at most {MOST_LABELS} labels")));
+        if before + labels.len() > MAX_LABELS {
+            return Err(Failure::new(format!("a device has at most {MAX_LABELS} labels")));
         }
         facts.insert("labels".to_owned(), Value::Object(labels));
     }

@@ -197,7 +197,7 @@ impl Requests<'_> {
             let (requests, last) = erasure.requests(&*client, after).await?;
             let rewritten = self.rewritten(erasure, &requests);
             let transaction = Transaction::begin(client).await?;
-            erasure.rewrite(&transaction, &rewritten).await?;
+            erasure::rewrite(&transaction, &rewritten).await?;
             transaction.commit().await?;
             after = last;
             if after.is_none() {

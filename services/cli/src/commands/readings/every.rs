@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use event_model::reading::ValueKind;
 use event_model::{Aggregate, Quality};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -109,7 +108,7 @@ impl SpanLine {
 }
 
 /// The spans of one stream under way.
-struct Streams<'p> {
+struct StreamSpans<'p> {
     pipeline: &'p Pipeline,
     every: Every,
     /// Source, device and channel.
@@ -141,8 +140,13 @@ pub(super) async fn run(
     mut take: impl FnMut(SpanLine) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let mut export = Export::new(selection, PageSize::default());
-    let mut spans =
-        Streams { pipeline, every, stream: Default::default(), zone: TimeZone::UTC, series: BTreeMap::new() };
+    let mut spans = StreamSpans {
+        pipeline,
+        every,
+        stream: Default::default(),
+        zone: TimeZone::UTC,
+        series: BTreeMap::new(),
+    };
     let mut done = Vec::new();
     loop {
         let page = export.next_page(client).await.map_err(|error| database::failed(&error.into()))?;
@@ -190,7 +194,7 @@ async fn zone(client: &Client, pipeline: &Pipeline, line: &Line<'_>) -> Result<T
     Ok(pipeline.zone_at(line.source, site.and_then(|site| pipeline.sites.get(site))))
 }
 
-impl Streams<'_> {
+impl StreamSpans<'_> {
     fn is_of(&self, line: &Line<'_>) -> bool {
         let (source, device, channel) = &self.stream;
         (source.as_str(), device.as_str(), channel.as_str()) == (line.source, line.device, line.channel)
@@ -210,18 +214,13 @@ impl Streams<'_> {
 
     /// Adds a reading; what is over by it is done. Texts and bytes have no value of a span.
     fn add(&mut self, line: &Line<'_>, done: &mut Vec<SpanLine>) {
-        let (Some(value), Some(kind)) = (line.value, kind(line.kind)) else { return };
-        let quality = match line.quality {
-            "good" => Quality::Good,
-            "uncertain" => Quality::Uncertain,
-            _ => Quality::Bad,
-        };
+        let (Some(value), Ok(kind)) = (line.value, line.kind.parse()) else { return };
+        let quality = line.quality.parse().unwrap_or(Quality::Bad);
         let Some(span) = self.every.span_of(line.observed_at, &self.zone) else { return };
         let key = (line.metric.to_owned(), line.unit.map(str::to_owned), line.kind.to_owned());
-        let of_gap = |pipeline: &Pipeline| pipeline.gap_of(line.metric);
         let mut series = self.series.remove(&key).unwrap_or_else(|| Series {
             aggregate: self.pipeline.aggregate_of(line.metric, kind),
-            gap: of_gap(self.pipeline),
+            gap: self.pipeline.gap_of(line.metric),
             span,
             part: Part::default(),
             before: None,
@@ -267,14 +266,6 @@ impl Streams<'_> {
             n: part.values.map_or(0, |values| values.n),
             bad: part.bad,
         }
-    }
-}
-
-const fn kind(word: &str) -> Option<ValueKind> {
-    match word.as_bytes() {
-        b"number" => Some(ValueKind::Number),
-        b"flag" => Some(ValueKind::Flag),
-        _ => None,
     }
 }
 
