@@ -2,20 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use event_model::cloudevent;
-use event_model::event_types::PAYLOAD_RECEIVED;
-use event_model::events::APPLICATION_HTTP;
 use jiff::Timestamp;
-use payload::Carried;
-use persist::{Arrival, Persist, PersistParts};
-use pipeline_config::Pipeline;
-use runtime::{Clock, Prewarm};
+use persist::Persist;
+use runtime::Clock;
 use serde_json::Value;
 use store::registry::{self, erasure, merge};
 use store::{Database, DatabaseSettings, Transaction};
 use testkit::TestDatabase;
 
 use crate::process::{Run, freshet_with};
+use crate::stage;
 
 const PIPELINE: &str = "
 sources:
@@ -51,12 +47,7 @@ impl World {
     }
 
     fn process(&self) -> Persist {
-        Persist::new(PersistParts {
-            pipeline: Pipeline::parse(PIPELINE, "freshet.yaml").unwrap(),
-            database: Database::new(&self.settings()),
-            prewarm: Prewarm::default(),
-            stage: "transform",
-        })
+        stage::transform(self.database.url(), PIPELINE)
     }
 
     fn freshet(&self, args: &[&str]) -> Run {
@@ -109,17 +100,11 @@ fn event(id: &str, received_at: Timestamp, body: &str) -> cloudevents::Event {
 }
 
 fn event_of(source: &str, id: &str, received_at: Timestamp, body: &str) -> cloudevents::Event {
-    let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), id);
-    cloudevent::set_time(&mut event, received_at);
-    let request = format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
-    event.set_data(APPLICATION_HTTP, request.into_bytes());
-    event
+    stage::event((source, id, received_at), ("application/json", body.as_bytes()))
 }
 
 async fn store(persist: &Persist, event: &cloudevents::Event) {
-    let at = now();
-    let arrival = Arrival { delivered_at: at, now: at, trace: None };
-    persist.one(&Carried::new(event.clone()), arrival).await.unwrap();
+    stage::store(persist, event.clone(), now()).await;
 }
 
 const OF_ATTIC: &str = r#"{"device":"attic-7","time":"2026-11-01T12:00:00Z","temperature":35}"#;
@@ -438,12 +423,7 @@ async fn what_is_held_is_neither_lost_nor_stuck_where_it_cannot_be_stored() {
     let pipeline = PIPELINE.replace("unknown: hold}", "unknown: hold, max_new_devices: 0}");
     std::fs::write(world.path("freshet.yaml"), &pipeline).unwrap();
     world.well(&["activate"]);
-    let process = Persist::new(PersistParts {
-        pipeline: Pipeline::parse(&pipeline, "freshet.yaml").unwrap(),
-        database: Database::new(&world.settings()),
-        prewarm: Prewarm::default(),
-        stage: "transform",
-    });
+    let process = stage::transform(world.database.url(), &pipeline);
     // Somebody has adopted it: no bound on new devices holds for it.
     store(&process, &event_of("gate", "1", now(), r#"{"device":"roof","temperature":5}"#)).await;
     assert!(world.well(&["devices", "adopt", "roof"]).stderr.contains("1 held payloads are stored"));

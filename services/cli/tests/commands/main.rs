@@ -21,3 +21,4 @@ mod retire;
 mod rows;
 mod send;
 mod source;
+mod stage;

@@ -4,17 +4,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
-use event_model::cloudevent;
-use event_model::event_types::PAYLOAD_RECEIVED;
-use event_model::events::APPLICATION_HTTP;
-use payload::Carried;
-use persist::{Arrival, Persist, PersistParts};
-use pipeline_config::Pipeline;
-use runtime::Prewarm;
-use store::{Database, DatabaseSettings};
+use store::DatabaseSettings;
 use testkit::{TestDatabase, TestReceiver};
 
 use crate::process::{Run, command, freshet, freshet_with};
+use crate::stage;
 
 const COPY: &str = "sources: {copy: {format: freshet_readings}}";
 
@@ -92,23 +86,13 @@ async fn sent_back(file: (&str, &str), batch: &str, target: &TestDatabase) {
     let arguments = ["send", path.to_str().unwrap(), "--to", &url, "--source", "copy", "--batch", batch];
     let run = freshet_with(&arguments, &[("FRESHET_PIPELINE", pipeline.to_str().unwrap())]);
     assert_eq!(run.status, 0, "{}", run.stderr);
-    let persist = Persist::new(PersistParts {
-        pipeline: Pipeline::parse(COPY, "freshet.yaml").unwrap(),
-        database: Database::new(&DatabaseSettings::from_url(target.url()).unwrap()),
-        prewarm: Prewarm::default(),
-        stage: "transform",
-    });
+    let process = stage::transform(target.url(), COPY);
     let now = "2026-03-02T00:00:00Z".parse().unwrap();
     for (number, request) in receiver.received().into_iter().enumerate() {
         assert_eq!(request.target, "/hooks/copy");
-        let mut event = cloudevent::new(PAYLOAD_RECEIVED, "/sources/copy", &format!("{batch}-{number}"));
-        cloudevent::set_time(&mut event, now);
-        let head = format!(
-            "POST /hooks/copy HTTP/1.1\r\ncontent-type: {}\r\n\r\n",
-            request.header("content-type").unwrap()
-        );
-        event.set_data(APPLICATION_HTTP, [head.as_bytes(), &request.body].concat());
-        persist.one(&Carried::new(event), Arrival { delivered_at: now, now, trace: None }).await.unwrap();
+        let (id, media_type) = (format!("{batch}-{number}"), request.header("content-type").unwrap());
+        let event = stage::event(("copy", &id, now), (media_type, &request.body));
+        stage::store(&process, event, now).await;
     }
 }
 

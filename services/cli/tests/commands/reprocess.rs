@@ -5,18 +5,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use event_model::cloudevent;
-use event_model::event_types::PAYLOAD_RECEIVED;
-use event_model::events::APPLICATION_HTTP;
 use jiff::{SignedDuration, Timestamp};
-use payload::Carried;
-use persist::{Arrival, Persist, PersistParts};
-use pipeline_config::Pipeline;
-use runtime::Prewarm;
-use store::{Database, DatabaseSettings};
+use persist::Persist;
+use store::DatabaseSettings;
 use testkit::TestDatabase;
 
 use crate::process::{Run, freshet_with};
+use crate::stage;
 
 /// Degrees Fahrenheit that are taken for Celsius, and a level in meters that is one in millimeters; another source.
 const WRONG: &str = "
@@ -74,12 +69,7 @@ impl World {
     /// A process that has this pipeline.
     fn persist(&self, text: &str) -> Persist {
         std::fs::write(self.folder.path().join("process.yaml"), text).unwrap();
-        Persist::new(PersistParts {
-            pipeline: Pipeline::parse(text, "freshet.yaml").unwrap(),
-            database: Database::new(&self.settings()),
-            prewarm: Prewarm::default(),
-            stage: "transform",
-        })
+        stage::transform(self.database.url(), text)
     }
 
     async fn send(&self, persist: &Persist, (source, id, day): (&str, i64, i64), temperature: &str) {
@@ -94,15 +84,10 @@ impl World {
         (source, id, received_at): (&str, &str, Timestamp),
         (observed_at, temperature): (Timestamp, &str),
     ) {
-        let mut event = cloudevent::new(PAYLOAD_RECEIVED, &format!("/sources/{source}"), id);
-        cloudevent::set_time(&mut event, received_at);
         let body =
             format!(r#"{{"device":"d","time":"{observed_at}","temperature":{temperature},"level":250}}"#);
-        let request =
-            format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
-        event.set_data(APPLICATION_HTTP, request.into_bytes());
-        let arrival = Arrival { delivered_at: received_at, now: received_at, trace: None };
-        persist.one(&Carried::new(event), arrival).await.unwrap();
+        let event = stage::event((source, id, received_at), ("application/json", body.as_bytes()));
+        stage::store(persist, event, received_at).await;
     }
 
     fn freshet(&self, args: &[&str]) -> Run {
