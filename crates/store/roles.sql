@@ -24,7 +24,8 @@ grant select on retention_floor, pipeline_generation, registry, device_alias, de
 grant select, insert, delete on held, held_device to freshet_ingest;
 grant select (received_at, id, outcome, readings, problems, pipeline), update (outcome, readings, problems, pipeline, expired), insert
     on receipt to freshet_ingest;
-grant usage on sequence evaluation_token to freshet_ingest;
+grant select, insert, update on rollup_due to freshet_ingest;
+grant usage on sequence evaluation_token, rollup_token to freshet_ingest;
 grant insert on request to freshet_ingest;
 grant execute on function make_partition(text, date), erasure_hash(text, text) to freshet_ingest;
 
@@ -43,7 +44,12 @@ grant select, delete on refusal, fallback to freshet_scheduler;
 grant select, insert, update on job to freshet_scheduler;
 grant select, insert on job_slot to freshet_scheduler;
 
-grant select on device, stream, alert_state, job, held to freshet_cleanup;
+grant select on device, device_entry, stream, metric, alert_state, job, held to freshet_cleanup;
+grant update (zone) on device to freshet_cleanup;
+grant select, insert, update, delete on rollup_hour, rollup_day, rollup_due to freshet_cleanup;
+grant select, update on rollup_progress to freshet_cleanup;
+grant select, insert, update on metric_aggregate to freshet_cleanup;
+grant usage on sequence rollup_token to freshet_cleanup;
 grant select, insert, update on retention_floor to freshet_cleanup;
 grant select, update, delete on job_slot to freshet_cleanup;
 grant select, delete on moment, moment_default, receipt_default, request_default, receipt_key, alert_transition, notification

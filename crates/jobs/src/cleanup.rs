@@ -1,20 +1,26 @@
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use pipeline_config::Pipeline;
 use retention::{Retention, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::floors::{self, Settled};
-use store::{StoreError, Transaction};
+use store::retention::Taken;
+use store::{StoreError, Transaction, rollups};
 
+use crate::rollup::{Cursor, Rollup};
 use crate::run::{Job, Progress, SliceError};
 
 /// After so long it is looked again whether the floors are settled.
 const UNSETTLED: SignedDuration = SignedDuration::from_secs(60);
 
-/// Takes away what need not be kept any more.
+/// Rolls up readings and takes away what need not be kept any more.
 #[derive(Debug, Clone)]
 pub struct Cleanup {
     /// How long things are kept.
     pub retention: Retention,
+    rollup: Rollup,
     /// For how long writers rely on the floors that they have read.
     pub floor_age: SignedDuration,
 }
@@ -40,9 +46,10 @@ struct Planned {
 }
 
 impl Cleanup {
-    /// One that goes by `retention`.
-    pub const fn new(retention: Retention) -> Self {
-        Self { retention, floor_age: floors::MAX_AGE }
+    /// One that goes by what a pipeline says.
+    pub fn new(pipeline: Pipeline) -> Self {
+        let retention = pipeline.retention.clone();
+        Self { retention, rollup: Rollup::new(Arc::new(pipeline)), floor_age: floors::MAX_AGE }
     }
 
     /// What a run for the slot at `at` would do.
@@ -55,7 +62,7 @@ impl Cleanup {
     }
 
     /// Whether nobody writes below the floors any more, which a transaction before this one has moved.
-    async fn is_settled(
+    async fn floors_are_settled(
         &self,
         transaction: &Transaction<'_>,
         from: &mut Option<Timestamp>,
@@ -64,6 +71,11 @@ impl Cleanup {
             Some(from) => *from,
             None => *from.insert(floors::settle_from(transaction, self.floor_age).await?),
         };
+        Self::is_settled(transaction, from).await
+    }
+
+    /// Whether this time is past and every transaction has ended that may store readings and began before.
+    async fn is_settled(transaction: &Transaction<'_>, from: Timestamp) -> Result<bool, SliceError> {
         match floors::settled(transaction, from).await? {
             Settled::Yes => Ok(true),
             Settled::NotYet => Ok(false),
@@ -75,6 +87,20 @@ impl Cleanup {
             }
             Settled::Unseen => Err(SliceError::Unseen),
         }
+    }
+}
+
+impl Cleanup {
+    /// The next slice of rollups of what ended by `to`, which goes on at `after`, or begins at `first`.
+    async fn roll(
+        &self,
+        transaction: &Transaction<'_>,
+        to: Timestamp,
+        (after, first): (Option<&Value>, Cursor),
+    ) -> Result<Taken, SliceError> {
+        let cursor = after.map(Cursor::deserialize).transpose()?.unwrap_or(first);
+        let slice = self.rollup.roll(transaction, to, cursor).await?;
+        Ok(Taken { rows: slice.parts, after: slice.next.map(serde_json::to_value).transpose()? })
     }
 }
 
@@ -100,12 +126,30 @@ impl Job for Cleanup {
         };
         match &planned.step {
             Step::Floor { source, to } => floors::move_to(transaction, source, *to).await?,
-            Step::Settle if !self.is_settled(transaction, settled_from).await? => {
+            Step::Settle if !self.floors_are_settled(transaction, settled_from).await? => {
                 return Ok(Progress::Later(serde_json::to_value(carried)?, UNSETTLED));
+            }
+            Step::Roll { to } if after.is_none() => {
+                let from = to.saturating_add(retention::LATENESS).unwrap_or(*to);
+                if !Self::is_settled(transaction, from).await? {
+                    return Ok(Progress::Later(serde_json::to_value(carried)?, UNSETTLED));
+                }
             }
             _ => {}
         }
-        let taken = store::retention::take_away(transaction, &planned.step, after.as_ref()).await?;
+        let taken = match &planned.step {
+            Step::Roll { to } => self.roll(transaction, *to, (after.as_ref(), Cursor::FIRST)).await?,
+            Step::Freeze => {
+                let taken = self.roll(transaction, slot, (after.as_ref(), Cursor::FIRST_DUE)).await?;
+                if taken.after.is_none() && !rollups::freeze(transaction).await? {
+                    // Something was written meanwhile.
+                    *after = None;
+                    return Ok(Progress::Later(serde_json::to_value(carried)?, UNSETTLED));
+                }
+                taken
+            }
+            step => store::retention::take_away(transaction, step, after.as_ref()).await?,
+        };
         planned.rows += taken.rows;
         if let (Step::ReadingsOf { source, before, .. }, None) = (&planned.step, &taken.after) {
             floors::clear(transaction, source, *before).await?;

@@ -19,6 +19,9 @@ const SLOTS: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// How long requests are kept where nothing else is said.
 pub const REQUESTS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// How long after its end an hour is rolled up at the earliest.
+pub const LATENESS: SignedDuration = SignedDuration::from_mins(15);
+
 /// Readings are kept for so long at least, however much room they take.
 pub const READINGS_AT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The name under which the floor of all sources stands.
@@ -194,8 +197,15 @@ pub enum Step {
         /// The time.
         before: Timestamp,
     },
+    /// Hours that ended by then, and their days, are rolled up; and what has changed of those that are.
+    Roll {
+        /// The time.
+        to: Timestamp,
+    },
     /// Nothing goes before nobody can write below the floors any more.
     Settle,
+    /// Hours below the floors are rolled up for the last time.
+    Freeze,
     /// A month of readings.
     Readings {
         /// Its first day.
@@ -244,9 +254,10 @@ pub fn plan(retention: &Retention, facts: &Facts, at: Timestamp) -> Vec<Step> {
         steps.extend(months.map(|month| Step::Receipts { month }));
         steps.push(Step::StrayReceipts { before: end });
     }
+    steps.push(Step::Roll { to: whole_hours(before(LATENESS, at)) });
     let readings = readings(facts, &floors);
     if !readings.is_empty() {
-        steps.push(Step::Settle);
+        steps.extend([Step::Settle, Step::Freeze]);
         steps.extend(readings);
     }
     steps
@@ -261,6 +272,7 @@ fn floors(retention: &Retention, facts: &Facts, at: Timestamp) -> BTreeMap<Strin
         facts.floors.iter().map(|(source, floor)| (source.clone(), floor.at)).collect();
     let mut raise = |source: &str, to: Option<Timestamp>| {
         if let Some(to) = to {
+            let to = whole_hours(to);
             let floor = floors.entry(source.to_owned()).or_insert(to);
             *floor = to.max(*floor);
         }
@@ -304,6 +316,12 @@ fn readings(facts: &Facts, floors: &BTreeMap<String, Timestamp>) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// The beginning of the hour of UTC that a time lies in: what is rolled up is rolled up from all of its readings.
+fn whole_hours(at: Timestamp) -> Timestamp {
+    let second = at.as_nanosecond().div_euclid(1_000_000_000) as i64;
+    Timestamp::from_second(second - second.rem_euclid(3600)).unwrap_or(at)
 }
 
 fn before(kept: SignedDuration, from: Timestamp) -> Timestamp {

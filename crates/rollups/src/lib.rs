@@ -5,5 +5,5 @@ mod span;
 mod values;
 
 pub use part::{Observation, Part};
-pub use span::{Day, Span, days, days_are_whole_hours, hours};
+pub use span::{Day, Span, day_of, days, hour_of, hours};
 pub use values::{Point, Values};

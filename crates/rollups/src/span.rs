@@ -34,6 +34,17 @@ impl Span {
     }
 }
 
+/// The hour of UTC that an instant lies in. The first and the last hour that a [`Timestamp`] can be in are cut.
+pub fn hour_of(at: Timestamp) -> Span {
+    let hour = at.as_nanosecond().div_euclid(HOUR);
+    Span { from: beginning(hour), to: beginning(hour + 1) }
+}
+
+/// The day of a zone that an instant lies in ([`days`]); none at the end of time.
+pub fn day_of(zone: &TimeZone, at: Timestamp) -> Option<Day> {
+    days(zone, at, at.checked_add(SignedDuration::from_nanos(1)).ok()?).next()
+}
+
 /// The hours of UTC that have an instant at `from` or later and before `to`, whole, in their order. The first and the last hour that a
 /// [`Timestamp`] can be in are cut.
 pub fn hours(from: Timestamp, to: Timestamp) -> impl Iterator<Item = Span> {
@@ -81,10 +92,4 @@ fn midnight(date: Date, zone: &TimeZone) -> Timestamp {
 /// The first instant that there is, or the last.
 fn nearest(is_early: bool) -> Timestamp {
     if is_early { Timestamp::MIN } else { Timestamp::MAX }
-}
-
-/// Whether the days of the zone that [`days`] gives are made of whole hours of UTC, so that their parts can be merged from those
-/// of hours.
-pub fn days_are_whole_hours(zone: &TimeZone, from: Timestamp, to: Timestamp) -> bool {
-    days(zone, from, to).all(|day| day.span.is_whole_hours())
 }

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use rollups::{Day, Span, days, days_are_whole_hours, hours};
+use rollups::{Day, Span, day_of, days, hour_of, hours};
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("the text is a time")
@@ -104,17 +104,27 @@ fn days_are_as_long_as_the_zones_clock_makes_them() {
 
 #[test]
 fn whole_hours_of_utc_make_the_days_of_some_zones() {
-    for (name, from, to, expected) in [
-        ("UTC", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z", true),
-        ("Europe/Berlin", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z", true),
-        ("Asia/Kolkata", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", false),
-        ("Asia/Kathmandu", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", false),
+    for (name, at_noon, expected) in [
+        ("UTC", "2026-01-01T12:00:00Z", true),
+        ("Europe/Berlin", "2026-03-29T12:00:00Z", true),
+        ("Asia/Kolkata", "2026-01-01T12:00:00Z", false),
+        ("Asia/Kathmandu", "2026-01-01T12:00:00Z", false),
         // In winter 10 hours and a half ahead of UTC, in summer 11.
-        ("Australia/Lord_Howe", "2026-12-01T00:00:00Z", "2026-12-31T00:00:00Z", true),
-        ("Australia/Lord_Howe", "2026-07-01T00:00:00Z", "2026-07-31T00:00:00Z", false),
-        ("Asia/Kolkata", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", true),
+        ("Australia/Lord_Howe", "2026-12-01T12:00:00Z", true),
+        ("Australia/Lord_Howe", "2026-07-01T12:00:00Z", false),
     ] {
-        assert_eq!(days_are_whole_hours(&zone(name), at(from), at(to)), expected, "{name} from {from}");
+        let day = day_of(&zone(name), at(at_noon)).unwrap();
+        assert!(day.span.from <= at(at_noon) && at(at_noon) < day.span.to);
+        assert_eq!(day.span.is_whole_hours(), expected, "{name} at {at_noon}");
+    }
+}
+
+#[test]
+fn an_instant_lies_in_one_hour() {
+    for (text, from) in [("2026-11-01T12:59:59.999999Z", "2026-11-01T12:00:00Z"), ("1969-12-31T23:30:00Z", "1969-12-31T23:00:00Z")] {
+        let hour = hour_of(at(text));
+        assert_eq!((hour.from, hour.to), (at(from), at(from) + SignedDuration::from_hours(1)));
+        assert_eq!(hours(at(text), at(text) + SignedDuration::from_nanos(1)).collect::<Vec<_>>(), [hour]);
     }
 }
 

@@ -24,6 +24,7 @@ pub mod refusals;
 pub mod registry;
 pub mod reprocess;
 pub mod retention;
+pub mod rollups;
 mod row;
 mod sent;
 mod settings;

@@ -16,7 +16,7 @@ use tokio_postgres::types::Json;
 
 use crate::alerts::{SHARD_LOCK, SHARDS};
 use crate::device_name::folded;
-use crate::{StoreError, Transaction, active_pipeline, name_generation};
+use crate::{StoreError, Transaction, active_pipeline, name_generation, rollups};
 
 /// A device by one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,10 +200,15 @@ async fn take_away(transaction: &Transaction<'_>, devices: &[i32], rows: &[&str]
     let all = [
         "delete from alert_state where stream_id in (STREAMS)",
         "delete from evaluation_request where stream_id in (STREAMS)",
+        "delete from rollup_due where stream_id in (STREAMS)",
+        "delete from rollup_hour where stream_id in (STREAMS)",
+        "delete from rollup_day where stream_id in (STREAMS)",
         "delete from metric where stream_id in (STREAMS)",
         "delete from stream where device_id = any($1)",
         "delete from device where id = any($1)",
     ];
+    // Nobody rolls them up meanwhile.
+    rollups::hold(transaction).await?;
     for sql in rows.iter().chain(&all) {
         transaction.execute(&sql.replace("STREAMS", streams), &[&devices]).await?;
     }

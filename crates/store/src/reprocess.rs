@@ -23,7 +23,7 @@ use crate::partitions::{Partition, Partitions};
 use crate::queries::StoredValue;
 use crate::sent::{Instant, SentRow};
 use crate::writer::{Premises, statements, tables};
-use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction};
+use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction, rollups};
 
 /// Moments of a stream that are looked at in one transaction: none reads moments for long.
 const PAGE: i64 = 50_000;
@@ -484,8 +484,11 @@ impl Writing<'_> {
             }
         }
         changes.revised = revised.len() as u64;
+        let revised_keys: Vec<_> = revised.iter().map(MomentRow::key).collect();
         let revised: Vec<SentRow<'_>> = revised.iter().map(SentRow::from).collect();
         transaction.execute(statements::REVISE_ROWS, &[&revised]).await?;
+        let changed = revised_keys.into_iter().chain(inserted);
+        rollups::request_in(transaction, &rollups::hours_to_roll(changed, until)).await?;
         Ok(touched)
     }
 

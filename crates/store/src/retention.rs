@@ -302,7 +302,7 @@ fn target(step: &Step) -> Target<'_> {
     let rows = |table, condition, before: &Timestamp| Target::Rows { table, condition, before: *before };
     let partition = |table, first_day: &Date| Target::Partition(Partition { table, first_day: *first_day });
     match step {
-        Step::Floor { .. } | Step::Settle => Target::Nothing,
+        Step::Floor { .. } | Step::Roll { .. } | Step::Settle | Step::Freeze => Target::Nothing,
         Step::Keys { before } => rows(Table::ReceiptKey, "t.expires_at < $1", before),
         Step::DeadLetters { before } => rows(Table::DeadLetter, "t.resolved_at < $1", before),
         Step::Notifications { before } => rows(Table::Notification, NOTIFICATIONS, before),

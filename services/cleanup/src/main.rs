@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         runtime.env.finish()?;
         // Without a mistake there are both.
         let sink = sink.ok_or_else(ConfigErrors::default)?;
-        let job = Cleanup::new(pipeline.ok_or_else(ConfigErrors::default)?.retention);
+        let job = Cleanup::new(pipeline.ok_or_else(ConfigErrors::default)?);
         let database = Database::new(&settings);
         let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
         let runner = Runner { name: NAME, job, database, clock: runtime.clock };

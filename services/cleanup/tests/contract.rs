@@ -8,7 +8,7 @@ use cloudevents::{AttributesWriter as _, Event};
 use event_model::cloudevent;
 use event_model::event_types::{JOBS_DUE, TICK};
 use jobs::{Cleanup, Runner};
-use retention::Retention;
+use pipeline_config::Pipeline;
 use runtime::{ClientOptions, Clock};
 use sink::{HttpSink, Overrides};
 use stage::{Delivery, Outcome, Stage as _};
@@ -37,7 +37,8 @@ impl World {
         let role = place.as_role(ROLES, "freshet_cleanup").await;
         let of_role = DatabaseSettings::from_url(role.url()).unwrap();
         let database = Database::new(&of_role.pool_size(1));
-        let job = Cleanup::new(Retention::default());
+        let pipeline = Pipeline::parse("sources: {s: {format: json}}", "freshet.yaml").unwrap();
+        let job = Cleanup::new(pipeline);
         let runner = Runner { name: NAME, job, database, clock: clock.clone() };
         let client = place.connect().await;
         let rows = "

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use jobs::{Cleanup, Runner, make_due};
+use jobs::{Runner, make_due};
 use pipeline_config::jobs::Job as Planned;
 use retention::{Retention, Step};
 use runtime::{Clock, Deadline};
 use schedule::{CatchUp, Schedule};
 use store::Transaction;
 
-use crate::world::{PIPELINE, World, at};
+use crate::world::{PIPELINE, World, at, cleanup};
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) const NOW: &str = "2026-11-30T03:10:00Z";
@@ -47,7 +47,7 @@ pub(crate) async fn clean(world: &World, retention: Retention) -> serde_json::Va
     // The run is late; its times are those of the slot.
     clock.set(at(NOW) + SignedDuration::from_hours(5));
     assert_eq!(make_due(&client, &jobs, (PIPELINE, clock.now())).await.unwrap(), ["cleanup"]);
-    let job = Cleanup { floor_age: SignedDuration::ZERO, ..Cleanup::new(retention) };
+    let job = cleanup(retention);
     let runner = Runner { name: "cleanup", job, database: world.as_cleanup.clone(), clock };
     while runner.run(Deadline::within(Duration::from_secs(60))).await.unwrap().done == 0 {
         // The floors are not settled yet where it looks first.
@@ -62,7 +62,7 @@ pub(crate) async fn plan(world: &World, retention: Retention) -> Vec<(Step, i64)
     let mut client = world.client().await;
     let transaction = Transaction::begin(&mut client).await.unwrap();
     let mut counted = Vec::new();
-    for step in Cleanup::new(retention.clone()).plan(&transaction, at(NOW)).await.unwrap() {
+    for step in cleanup(retention.clone()).plan(&transaction, at(NOW)).await.unwrap() {
         let (rows, _) = store::retention::count(&transaction, &step).await.unwrap();
         counted.push((step, rows));
     }

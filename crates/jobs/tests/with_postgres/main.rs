@@ -3,5 +3,6 @@
 
 mod cleanup;
 mod readings;
+mod rollups;
 mod slots;
 mod world;

@@ -1,6 +1,9 @@
 //! A migrated database whose pipeline is active.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use jobs::Cleanup;
+use pipeline_config::Pipeline;
+use retention::Retention;
 use store::{Database, DatabaseSettings};
 
 /// The hash of the pipeline in force.
@@ -42,6 +45,14 @@ impl World {
     pub(crate) async fn count(&self, what: &str) -> i64 {
         self.client.query_one(&format!("select count(*) from {what}"), &[]).await.unwrap().get(0)
     }
+}
+
+/// The job by a pipeline that keeps things for so long; floors are settled as soon as nobody writes.
+pub(crate) fn cleanup(retention: Retention) -> Cleanup {
+    let pipeline = Pipeline::parse("sources: {s: {format: json}}", "freshet.yaml").unwrap();
+    let mut cleanup = Cleanup::new(Pipeline { retention, ..pipeline });
+    cleanup.floor_age = SignedDuration::ZERO;
+    cleanup
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {

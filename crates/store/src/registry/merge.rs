@@ -19,7 +19,7 @@ use super::take_away;
 use crate::sent::Instant;
 use crate::streams::MAX_METRICS;
 use crate::writer::{Premises, statements, tables};
-use crate::{MomentRow, StoreError, Transaction, name_generation};
+use crate::{MomentRow, StoreError, Transaction, name_generation, rollups};
 
 /// Moments that move in one transaction.
 const MOMENTS: i64 = 1000;
@@ -177,6 +177,9 @@ impl Merge {
         if !transaction.query(erased, &[&self.devices]).await?.is_empty() {
             return Ok(());
         }
+        for stream in &self.moves {
+            rollups::move_frozen(transaction, (stream.from, stream.to), &stream.positions).await?;
+        }
         take_away(transaction, &self.devices, &[]).await
     }
 }
@@ -202,6 +205,8 @@ impl Move {
         let times: Vec<Instant> = rows.iter().map(|row| Instant(row.observed_at)).collect();
         let sql = "delete from moment where stream_id = $1 and observed_at = any($2)";
         transaction.execute(sql, &[&self.from, &times]).await?;
+        let hours = rollups::hours_to_roll(moved.iter().map(|row| row.key()), Timestamp::MAX);
+        rollups::request_in(transaction, &hours).await?;
         Ok(rows.len())
     }
 }

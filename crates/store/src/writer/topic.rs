@@ -388,7 +388,7 @@ impl Part<'_> {
         let open = |payload: &&Payload| !duplicates.contains(&payload.receipt.id);
         let payloads: Vec<&Payload> = self.distinct.first.iter().copied().filter(open).collect();
         let rows = batch::rows(&payloads);
-        let mut rest = Rest::of(&payloads, None);
+        let mut rest = Rest::of(&payloads, None, self.premises.until);
         rest.dead_letters.extend(self.entries.iter().filter_map(|entry| match &entry.content {
             TopicContent::Refused(dead_letter) => Some((dead_letter.id(), &**dead_letter)),
             TopicContent::Payload(_) => None,

@@ -13,7 +13,7 @@
 //! commit, which after a failed statement rolls back (PostgreSQL, `COMMIT`). An insert that need not look for what is there before
 //! (`on conflict`) costs PostgreSQL a third less. No statement is sent that has nothing to do, and one alone is its own transaction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use deadpool_postgres::Client;
@@ -26,9 +26,10 @@ use uuid::Uuid;
 use super::batch::{ExpiredRow, RequestRow};
 use super::payload::Payload;
 use super::{Premises, Written, batch, hold, statements, tables};
+use crate::MomentRow;
 use crate::dead_letters::{self, DeadLetter};
 use crate::held::Held;
-use crate::refusals;
+use crate::{refusals, rollups};
 
 /// Batches that are upserted after one in which something was there before: repetitions come in flocks.
 const UPSERT_BATCHES: u32 = 32;
@@ -80,7 +81,8 @@ async fn optimistic(
     (refused, premises): (Option<Timestamp>, Premises),
 ) -> Result<(), Error> {
     let rows = batch::rows(payloads);
-    let (rest, keyed) = (Rest::of(payloads, refused), payloads.iter().any(|payload| payload.key.is_some()));
+    let rest = Rest::of(payloads, refused, premises.until);
+    let keyed = payloads.iter().any(|payload| payload.key.is_some());
     let prepare = async |sql| client.prepare_cached(sql).await;
     let fresh = statements::fresh(batch::keep_requests(payloads));
     if !keyed && rest.is_empty() {
@@ -138,7 +140,7 @@ async fn attempt(
     payloads: &[&Payload],
     (refused, premises): (Option<Timestamp>, Premises),
 ) -> Result<HashSet<Uuid>, Error> {
-    let (rows, rest) = (batch::rows(payloads), Rest::of(payloads, refused));
+    let (rows, rest) = (batch::rows(payloads), Rest::of(payloads, refused, premises.until));
     let prepare = async |sql| client.prepare_cached(sql).await;
     let (keys, receipts, moments, prepared) = try_join!(
         prepare(statements::KEYS),
@@ -175,17 +177,20 @@ pub(super) struct Rest<'a> {
     /// When a payload was refused.
     refused: Option<Timestamp>,
     held: Vec<(&'a Payload, &'a Held)>,
+    hours_to_roll: BTreeSet<(i32, Timestamp)>,
 }
 
 /// The statements of [`Rest`].
 pub(super) struct RestStatements {
-    of_most: [Statement; 5],
+    of_most: [Statement; 6],
     /// Where something is held.
     hold: Option<Statement>,
 }
 
 impl<'a> Rest<'a> {
-    pub(super) fn of(payloads: &[&'a Payload], refused: Option<Timestamp>) -> Self {
+    /// What the payloads bring, and that one was refused, in a transaction that begins at `until` at the latest.
+    pub(super) fn of(payloads: &[&'a Payload], refused: Option<Timestamp>, until: Timestamp) -> Self {
+        let moments = payloads.iter().flat_map(|payload| &payload.rows).map(MomentRow::key);
         Self {
             evaluation_requests: batch::evaluation_requests(
                 payloads
@@ -197,6 +202,7 @@ impl<'a> Rest<'a> {
             seen: batch::seen(payloads),
             refused,
             held: payloads.iter().filter_map(|payload| Some((*payload, payload.held.as_ref()?))).collect(),
+            hours_to_roll: rollups::hours_to_roll(moments, until),
         }
     }
 
@@ -207,6 +213,7 @@ impl<'a> Rest<'a> {
             && self.seen.is_empty()
             && self.refused.is_none()
             && self.held.is_empty()
+            && self.hours_to_roll.is_empty()
     }
 
     /// Its statements, prepared once a connection.
@@ -218,6 +225,7 @@ impl<'a> Rest<'a> {
             client.prepare_cached(statements::EXPIRED),
             client.prepare_cached(statements::SEEN),
             client.prepare_cached(refusals::RECORD),
+            client.prepare_cached(rollups::REQUEST),
         );
         Ok(RestStatements { of_most: of_most?.into(), hold })
     }
@@ -225,7 +233,7 @@ impl<'a> Rest<'a> {
     pub(super) async fn write(
         &self,
         client: &Client,
-        RestStatements { of_most: [requests, keep, expired, seen, refuse], hold }: &RestStatements,
+        RestStatements { of_most: [requests, keep, expired, seen, refuse, roll], hold }: &RestStatements,
     ) -> Result<(), Error> {
         let record_refusal = async {
             match &self.refused {
@@ -239,6 +247,7 @@ impl<'a> Rest<'a> {
             tables::expired(client, expired, &self.expired),
             tables::seen(client, seen, &self.seen),
             record_refusal,
+            rollups::request(client, roll, &self.hours_to_roll),
             async {
                 match hold {
                     Some(statement) => hold::hold_all(client, statement, &self.held).await,

@@ -171,7 +171,7 @@ async fn dry_run(
     if job != "cleanup" {
         return Err(Failure::new(format!("{job} has no dry run")).hint("cleanup has"));
     }
-    let cleanup = Cleanup::new(pipeline.load()?.retention);
+    let cleanup = Cleanup::new(pipeline.load()?);
     let mut client = database::client(state).await?;
     let lines = planned(&mut client, cleanup, now).await.map_err(|error| database::failed(&error))?;
     output::rows(format, &lines)?;

@@ -1,0 +1,240 @@
+//! Rollups against an oracle that looks at all readings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use event_model::Quality;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use jobs::{Cleanup, Runner};
+use pipeline_config::Pipeline;
+use rollups::{Observation, Part, Point, Values, day_of, hour_of};
+use runtime::{Clock, Deadline};
+use store::{MomentRow, Writer};
+use uuid::Uuid;
+
+use crate::readings::payload;
+use crate::world::{World, at};
+
+/// Days of Berlin and of Kolkata, whose days begin within an hour of UTC.
+const PIPELINE: &str = "
+sources:
+  attic: {format: json, time_zone: Europe/Berlin}
+  yard: {format: json, time_zone: Asia/Kolkata}
+rollups: {gap: 20m}
+names:
+  energy: {aggregate: counter}
+  wind: {aggregate: direction}
+  level: {aggregate: time_weighted}
+";
+/// The metrics of each stream: name and kind.
+const METRICS: [(&str, &str); 6] = [
+    ("temperature", "number"),
+    ("note", "text"),
+    ("energy", "number"),
+    ("wind", "number"),
+    ("level", "number"),
+    ("open", "flag"),
+];
+const GAP: SignedDuration = SignedDuration::from_mins(20);
+/// What is rolled up ended by then.
+const TO: &str = "2026-11-29T20:00:00Z";
+
+/// A device of each source, with a stream of all metrics.
+const STREAMS: &str = "
+    insert into device (source, name, first_seen_at, last_seen_at)
+    select source, 'd', '2026-11-01Z', '2026-11-29Z' from unnest('{attic,yard}'::text[]) source order by source;
+    insert into stream (device_id, channel) select id, '' from device order by id;";
+
+fn pipeline() -> Pipeline {
+    Pipeline::parse(PIPELINE, "freshet.yaml").unwrap()
+}
+
+async fn world() -> Option<World> {
+    let world = World::build().await?;
+    world.execute(STREAMS).await;
+    for (position, (name, kind)) in METRICS.iter().enumerate() {
+        world.execute(&format!("insert into metric select id, {position}, '{name}', '', '{kind}' from stream")).await;
+    }
+    world.execute("insert into job values ('cleanup', '10 3 * * *', 'UTC', '2026-11-01Z')").await;
+    Some(world)
+}
+
+fn job() -> Cleanup {
+    let mut job = Cleanup::new(pipeline());
+    job.floor_age = SignedDuration::ZERO;
+    job
+}
+
+/// Carries out a slot that rolls up what ended by [`TO`] at the latest, and later ones.
+async fn roll(world: &World, job: Cleanup, slot: Timestamp) {
+    let clock = Clock::manual(slot);
+    let database = world.as_cleanup.clone();
+    let runner = Runner { name: "cleanup", job, database, clock: clock.clone() };
+    world.execute(&format!("insert into job_slot (job, slot) values ('cleanup', '{slot}')")).await;
+    while runner.run(Deadline::within(Duration::from_secs(60))).await.unwrap().done == 0 {
+        assert_eq!(store::jobs::failed(&world.client().await).await.unwrap(), []);
+        clock.set(clock.now() + SignedDuration::from_mins(1));
+    }
+}
+
+/// A small generator of numbers, so that a seed is enough to have the same readings again.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, n: u64) -> u64 {
+        // xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
+    }
+}
+
+/// A moment of a stream within the days before [`TO`] or a little after, with some of its values.
+fn moment(numbers: &mut Numbers, stream: i32, id: u128) -> MomentRow {
+    let second = at(TO).as_second() + 7200 - numbers.below(4 * 86_400) as i64;
+    let mut values = vec![None; METRICS.len()];
+    let mut quality = vec![None; METRICS.len()];
+    for (position, (name, _)) in METRICS.iter().enumerate() {
+        if *name == "note" || numbers.below(4) == 0 {
+            continue;
+        }
+        let drawn = numbers.below(if *name == "open" { 2 } else { 360 }) as f64;
+        values[position] = Some(drawn);
+        quality[position] = Some([0, 0, 0, 0, 1, 2][numbers.below(6) as usize]);
+    }
+    let received_at = at(TO) + SignedDuration::from_hours(3);
+    let observed_at = Timestamp::from_second(second).unwrap();
+    let row = MomentRow::new(stream, observed_at, received_at, Uuid::from_u128(id));
+    MomentRow { values, quality: Some(quality), ..row }
+}
+
+type Series = BTreeMap<(i32, i16), Vec<Observation>>;
+
+/// All readings that are there.
+async fn readings(world: &World) -> Series {
+    let sql = r#"
+        select m.stream_id, m.position, r.observed_at, r."values"[m.position + 1], coalesce(r.quality[m.position + 1], 0::smallint)
+        from metric m join moment r on r.stream_id = m.stream_id
+        where r."values"[m.position + 1] is not null order by 1, 2, 3"#;
+    let mut series = Series::new();
+    for row in world.client.query(sql, &[]).await.unwrap() {
+        let reading =
+            Observation { at: row.get(2), value: row.get(3), quality: Quality::from_code(row.get(4)) };
+        series.entry((row.get(0), row.get(1))).or_default().push(reading);
+    }
+    series
+}
+
+/// By stream, position and beginning: the part that the readings have, of spans that `span_of` gives and that ended by [`TO`].
+fn parts(
+    series: &Series,
+    span_of: impl Fn(i32, Timestamp) -> rollups::Span,
+) -> BTreeMap<(i32, i16, Timestamp), Part> {
+    let mut parts: BTreeMap<_, Vec<Observation>> = BTreeMap::new();
+    for ((stream, position), readings) in series {
+        for reading in readings {
+            let span = span_of(*stream, reading.at);
+            if span.to <= at(TO) {
+                parts.entry((*stream, *position, span.from)).or_default().push(*reading);
+            }
+        }
+    }
+    parts.into_iter().map(|(key, readings)| (key, Part::of(readings, GAP))).collect()
+}
+
+fn zone(stream: i32) -> TimeZone {
+    TimeZone::get(if stream == 1 { "Europe/Berlin" } else { "Asia/Kolkata" }).unwrap()
+}
+
+async fn rolled(world: &World, table: &str, begins: &str) -> BTreeMap<(i32, i16, Timestamp), Part> {
+    let sql = format!(
+        "select stream_id, position, {begins}, bad, n, sum, min, max, first_at, first, last_at, last, rise, changes, seconds, integral,
+                sin_sum, cos_sum from {table}"
+    );
+    let rows = world.client.query(&sql, &[]).await.unwrap();
+    let part = |row: &tokio_postgres::Row| {
+        let n = row.get::<_, i64>(4).unsigned_abs();
+        let values = (n > 0).then(|| Values {
+            n,
+            sum: row.get(5),
+            min: row.get(6),
+            max: row.get(7),
+            first: Point { at: row.get(8), value: row.get(9) },
+            last: Point { at: row.get(10), value: row.get(11) },
+            rise: row.get(12),
+            changes: row.get::<_, i64>(13).unsigned_abs(),
+            covered: SignedDuration::from_secs(row.get::<_, f64>(14) as i64),
+            integral: row.get(15),
+            sin_sum: row.get(16),
+            cos_sum: row.get(17),
+        });
+        ((row.get(0), row.get(1), row.get(2)), Part { bad: row.get::<_, i64>(3).unsigned_abs(), values })
+    };
+    rows.iter().map(part).collect()
+}
+
+/// Values are whole and so are seconds: all is exact but the unit vectors.
+#[track_caller]
+fn assert_same(found: BTreeMap<(i32, i16, Timestamp), Part>, expected: BTreeMap<(i32, i16, Timestamp), Part>) {
+    let without_vectors = |parts: BTreeMap<_, Part>| {
+        let part = |(key, mut part): (_, Part)| {
+            let vector = part.values.as_mut().map(|values| {
+                (std::mem::take(&mut values.sin_sum), std::mem::take(&mut values.cos_sum))
+            });
+            (key, (part, vector.unwrap_or_default()))
+        };
+        parts.into_iter().map(part).collect::<BTreeMap<_, _>>()
+    };
+    let (found, expected) = (without_vectors(found), without_vectors(expected));
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (key, (part, (sin, cos))) in found {
+        let (other, (other_sin, other_cos)) = expected[&key];
+        assert_eq!(part, other, "{key:?}");
+        assert!((sin - other_sin).abs() < 1e-9 && (cos - other_cos).abs() < 1e-9, "{key:?}");
+    }
+}
+
+/// Hours and days that ended by [`TO`] are those of all readings.
+async fn assert_rolled(world: &World) {
+    let series = readings(world).await;
+    let hours = parts(&series, |_, at| hour_of(at));
+    assert!(!hours.is_empty());
+    assert_same(rolled(world, "rollup_hour", "hour").await, hours);
+    let days = parts(&series, |stream, at| day_of(&zone(stream), at).unwrap().span);
+    assert!(!days.is_empty());
+    assert_same(rolled(world, "rollup_day", "from_at").await, days);
+}
+
+async fn write(writer: &Writer, rows: Vec<MomentRow>, id: u128) {
+    let mut rows = rows;
+    rows.sort_by_key(MomentRow::key);
+    rows.dedup_by_key(|row| row.key());
+    writer.write(payload(id, rows[0].received_at, rows)).await.unwrap();
+}
+
+fn slot(hours: i64) -> Timestamp {
+    at(TO) + SignedDuration::from_mins(20) - SignedDuration::from_hours(hours)
+}
+
+#[tokio::test]
+async fn hours_and_days_are_those_of_all_readings_in_whatever_order_they_arrive() {
+    let Some(world) = world().await else { return };
+    let writer = Writer::start(&world.database);
+    for seed in 1..=6u64 {
+        let mut numbers = Numbers(seed * 7919);
+        // What was there before anything is rolled up, what comes late, and what is told otherwise.
+        for round in 0..3 {
+            let rows = (0..150).map(|_| {
+                let stream = 1 + numbers.below(2) as i32;
+                moment(&mut numbers, stream, u128::from(seed))
+            });
+            write(&writer, rows.collect(), u128::from(seed * 10 + round)).await;
+            roll(&world, job(), slot(i64::try_from(21 - 3 * seed - round).unwrap())).await;
+        }
+    }
+    roll(&world, job(), slot(0)).await;
+    assert_rolled(&world).await;
+    assert_eq!(world.count(&format!("rollup_due where hour < '{TO}'")).await, 0);
+}

@@ -1,0 +1,259 @@
+-- What the readings of an hour or a day leave that can be merged; each of the readings within it alone. Crate rollups says what each column is.
+create table rollup_hour (
+    stream_id integer          not null,
+    position  smallint         not null,
+    -- in UTC
+    hour      timestamptz      not null,
+    -- values of quality bad, which are in nothing else
+    bad       bigint           not null,
+    -- the others; where there are none, the rest is null
+    n         bigint           not null,
+    sum       double precision,
+    min       double precision,
+    max       double precision,
+    first_at  timestamptz,
+    first     double precision,
+    last_at   timestamptz,
+    last      double precision,
+    rise      double precision,
+    changes   bigint,
+    -- covered by values: between those that are no further apart than the gap
+    seconds   double precision,
+    integral  double precision,
+    sin_sum   double precision,
+    cos_sum   double precision,
+    constraint rollup_hour_pk primary key (stream_id, position, hour)
+);
+comment on table rollup_hour is 'What the readings of a series in an hour of UTC come to; complete up to rollup_progress.hours_to, but for rollup_due.';
+
+create table rollup_day (
+    stream_id integer          not null,
+    position  smallint         not null,
+    -- the first moment of the day, and of the next
+    from_at   timestamptz      not null,
+    to_at     timestamptz      not null,
+    day       date             not null,
+    zone      text             not null,
+    bad       bigint           not null,
+    n         bigint           not null,
+    sum       double precision,
+    min       double precision,
+    max       double precision,
+    first_at  timestamptz,
+    first     double precision,
+    last_at   timestamptz,
+    last      double precision,
+    rise      double precision,
+    changes   bigint,
+    seconds   double precision,
+    integral  double precision,
+    sin_sum   double precision,
+    cos_sum   double precision,
+    constraint rollup_day_pk primary key (stream_id, position, from_at)
+);
+comment on table rollup_day is 'The same of a civil day of the device''s zone; complete up to rollup_progress.days_to.';
+
+-- What the roller hands over, many at once.
+create type rollup_part as (
+    stream_id integer,
+    position  smallint,
+    from_at   timestamptz,
+    to_at     timestamptz,
+    day       date,
+    zone      text,
+    bad       bigint,
+    n         bigint,
+    sum       double precision,
+    min       double precision,
+    max       double precision,
+    first_at  timestamptz,
+    first     double precision,
+    last_at   timestamptz,
+    last      double precision,
+    rise      double precision,
+    changes   bigint,
+    seconds   double precision,
+    integral  double precision,
+    sin_sum   double precision,
+    cos_sum   double precision
+);
+
+create sequence rollup_token;
+create table rollup_due (
+    stream_id integer     not null,
+    hour      timestamptz not null,
+    -- another one whenever something is written into the hour again
+    token     bigint      not null,
+    constraint rollup_due_pk primary key (stream_id, hour)
+);
+comment on table rollup_due is 'Hours whose readings have changed since they may have been rolled up.';
+
+create table rollup_progress (
+    singleton boolean not null default true constraint rollup_progress_pk primary key
+              constraint rollup_progress_single check (singleton),
+    -- null before the first
+    hours_to  timestamptz,
+    days_to   timestamptz
+);
+comment on table rollup_progress is 'What ended by then is rolled up.';
+insert into rollup_progress default values;
+
+create table metric_aggregate (
+    name      text    not null,
+    kind      text    not null,
+    aggregate text    not null,
+    -- in seconds
+    gap       double precision not null,
+    constraint metric_aggregate_pk primary key (name, kind)
+);
+comment on table metric_aggregate is 'How the values of a metric become one, by the pipeline that has rolled them up last.';
+
+alter table device add column zone text;
+comment on column device.zone is 'The time zone by which its days are rolled up; null where none is yet.';
+
+alter table retention_floor add column frozen_at timestamptz;
+comment on column retention_floor.frozen_at is 'Hours that ended by then are rolled up for the last time: their readings may be gone.';
+update retention_floor set frozen_at = date_trunc('hour', at + interval '59 minutes 59.999999 seconds', 'UTC');
+
+do $migration$
+begin
+    execute format($create$
+        create or replace function drop_partition(parent text, first_day date) returns void
+        language plpgsql security definer set search_path = %I, pg_temp
+        as $body$
+        declare
+            name constant text := parent || to_char(first_day, case when parent = 'request' then '"_"YYYY_MM_DD' else '"_"YYYY_MM' end);
+            ends constant timestamptz := (first_day + interval '1 month') at time zone 'UTC';
+        begin
+            if parent not in ('moment', 'receipt', 'request') or not exists (
+                select from pg_inherits where inhparent = to_regclass(parent) and inhrelid = to_regclass(name)) then
+                raise 'no partition of moment, receipt or request begins on this day' using errcode = 'invalid_parameter_value';
+            end if;
+            if parent = 'moment' and not exists (select from retention_floor where source = '' and at >= ends and frozen_at >= ends) then
+                raise 'the month is not below the floor of all sources, or not rolled up' using errcode = 'object_not_in_prerequisite_state';
+            end if;
+            execute format('drop table %%I', name);
+        end
+        $body$
+    $create$, current_schema());
+end
+$migration$;
+
+-- The parts of the hours of one series from its readings, as crate rollups makes them: for those that are not rolled up yet. What is beyond
+-- 1e290 counts as bad, since PostgreSQL fails where a sum leaves the range of doubles.
+create function hours_of(stream integer, pos smallint, "from" timestamptz, until timestamptz, gap double precision)
+returns table (hour timestamptz, bad bigint, n bigint, sum double precision, min double precision, max double precision,
+               first_at timestamptz, first double precision, last_at timestamptz, last double precision, rise double precision,
+               changes bigint, seconds double precision, integral double precision, sin_sum double precision, cos_sum double precision)
+language sql stable as $$
+    with reading as (
+        select observed_at as at, date_trunc('hour', observed_at, 'UTC') as hour, "values"[pos + 1] as value,
+               coalesce(quality[pos + 1], 0) = 2 or not abs("values"[pos + 1]) < 1e290 as bad
+        from moment
+        where stream_id = stream and observed_at >= "from" and observed_at < until and "values"[pos + 1] is not null),
+    step as (
+        select *, lag(value) over one as before, extract(epoch from at - lag(at) over one)::double precision as distance
+        from reading window one as (partition by hour, bad order by at))
+    select hour, count(*) filter (where bad), count(*) filter (where not bad), sum(value) filter (where not bad),
+           min(value) filter (where not bad), max(value) filter (where not bad),
+           min(at) filter (where not bad), (array_agg(value order by at) filter (where not bad))[1],
+           max(at) filter (where not bad), (array_agg(value order by at desc) filter (where not bad))[1],
+           sum(case when before is null then 0 when value < before then greatest(value, 0) else value - before end) filter (where not bad),
+           count(*) filter (where not bad and value <> before),
+           sum(case when distance <= gap then distance else 0 end) filter (where not bad),
+           sum(case when distance <= gap then before * distance else 0 end) filter (where not bad),
+           sum(sind(value)) filter (where not bad), sum(cosd(value)) filter (where not bad)
+    from step group by hour
+$$;
+comment on function hours_of is 'What the readings of a series within each hour come to, from the readings themselves; times are whole hours.';
+
+-- The value of a span with the step that leads into it from the last reading before, as Part::value_after of crate rollups; null where there is none.
+create function rollup_value(aggregate text, gap double precision, before_at timestamptz, before double precision, n bigint, sum double precision,
+                             min double precision, max double precision, first_at timestamptz, first double precision, rise double precision,
+                             seconds double precision, integral double precision, sin_sum double precision, cos_sum double precision)
+returns double precision language sql immutable as $$
+    select case
+        when n = 0 then null
+        when aggregate = 'counter' then
+            case when before is null then case when n > 1 then rise end
+                 when abs(rise) < 1e290 and abs(first) < 1e290 and abs(before) < 1e290
+                 then rise + case when first < before then greatest(first, 0) else first - before end end
+        when aggregate = 'direction' then
+            case when sqrt(sin_sum * sin_sum + cos_sum * cos_sum) / n > 1e-9
+                 then case when atan2d(sin_sum, cos_sum) < 0 then atan2d(sin_sum, cos_sum) + 360 else abs(atan2d(sin_sum, cos_sum)) end end
+        when aggregate in ('time_weighted', 'flag') and seconds + case when first_at - before_at <= make_interval(secs => gap) then 1 else 0 end > 0 then
+            case when before is null or first_at - before_at > make_interval(secs => gap) then greatest(min, least(max, integral / seconds))
+                 when abs(integral) < 1e290 and abs(before) < 1e280
+                 then greatest(least(min, before), least(greatest(max, before),
+                      (integral + before * extract(epoch from first_at - before_at)::double precision)
+                      / (seconds + extract(epoch from first_at - before_at)::double precision))) end
+        when aggregate = 'flag' then null
+        else greatest(min, least(max, sum / n))
+    end
+$$;
+comment on function rollup_value is 'The value of an hour or a day by the aggregate of its metric.';
+
+-- The hours of one series that end after "from" and begin before until.
+create function hourly(stream integer, pos smallint, aggregate text, gap double precision, "from" timestamptz, until timestamptz)
+returns table (hour timestamptz, value double precision, min double precision, max double precision, n bigint, bad bigint)
+language sql stable as $$
+    select r.hour, rollup_value(aggregate, gap, b.at, b.value, r.n, r.sum, r.min, r.max, r.first_at, r.first, r.rise, r.seconds, r.integral,
+                                r.sin_sum, r.cos_sum),
+           r.min, r.max, r.n, r.bad
+    from rollup_progress p
+    cross join lateral (
+        select hour, bad, n, sum, min, max, first_at, first, rise, seconds, integral, sin_sum, cos_sum
+        from rollup_hour where stream_id = stream and position = pos
+        union all
+        select hour, bad, n, sum, min, max, first_at, first, rise, seconds, integral, sin_sum, cos_sum
+        from hours_of(stream, pos, greatest(p.hours_to, date_trunc('hour', "from", 'UTC')), until, gap)) r
+    left join lateral (
+        (select last_at as at, last as value from rollup_hour
+         where stream_id = stream and position = pos and hour < r.hour and n > 0 order by hour desc limit 1)
+        union all
+        (select observed_at, "values"[pos + 1] from moment
+         where stream_id = stream and observed_at >= p.hours_to and observed_at < r.hour
+           and abs("values"[pos + 1]) < 1e290 and coalesce(quality[pos + 1], 0) < 2
+         order by observed_at desc limit 1)
+        order by at desc limit 1) b on aggregate in ('counter', 'time_weighted', 'flag')
+    where r.hour > "from" - interval '1 hour' and r.hour < until
+$$;
+comment on function hourly is 'What the readings of a series came to in each hour: as rolled up, and from the readings where that is still to be done.';
+
+-- The days of one series that are rolled up, end after "from" and begin before until.
+create function daily(stream integer, pos smallint, aggregate text, gap double precision, "from" timestamptz, until timestamptz)
+returns table (day date, zone text, from_at timestamptz, to_at timestamptz, value double precision, min double precision,
+               max double precision, n bigint, bad bigint)
+language sql stable as $$
+    select r.day, r.zone, r.from_at, r.to_at,
+           rollup_value(aggregate, gap, b.last_at, b.last, r.n, r.sum, r.min, r.max, r.first_at, r.first, r.rise, r.seconds, r.integral,
+                        r.sin_sum, r.cos_sum),
+           r.min, r.max, r.n, r.bad
+    from rollup_day r
+    left join lateral (
+        select last_at, last from rollup_day
+        where stream_id = stream and position = pos and from_at < r.from_at and n > 0
+        order by from_at desc limit 1) b on aggregate in ('counter', 'time_weighted', 'flag')
+    where r.stream_id = stream and r.position = pos and r.to_at > "from" and r.from_at < until
+$$;
+comment on function daily is 'What the readings of a series came to on each day that is rolled up.';
+
+create view readings_hourly as
+select d.source, d.name as device, s.channel, m.name as metric, nullif(m.unit, '') as unit, h.hour, a.aggregate, h.value, h.min, h.max,
+       h.n, h.bad
+from device d
+join stream s on s.device_id = d.id
+join metric m on m.stream_id = s.id
+join metric_aggregate a on a.name = m.name and a.kind = m.kind
+cross join lateral hourly(m.stream_id, m.position, a.aggregate, a.gap, '-infinity', 'infinity') h;
+comment on view readings_hourly is 'A line an hour of UTC and series in which something was read; filter by source, device, metric and hour.';
+
+create view readings_daily as
+select d.source, d.name as device, s.channel, m.name as metric, nullif(m.unit, '') as unit, h.day, h.zone, h.from_at, h.to_at,
+       a.aggregate, h.value, h.min, h.max, h.n, h.bad
+from device d
+join stream s on s.device_id = d.id
+join metric m on m.stream_id = s.id
+join metric_aggregate a on a.name = m.name and a.kind = m.kind
+cross join lateral daily(m.stream_id, m.position, a.aggregate, a.gap, '-infinity', 'infinity') h;
+comment on view readings_daily is 'A line a civil day of the device''s zone that is rolled up, and series; filter by source, device, metric and day.';

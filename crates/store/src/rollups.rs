@@ -1,0 +1,643 @@
+//! Rollups: what the readings of hours and days leave, and which hours are to be rolled up again.
+//!
+//! ```text
+//! writer   ─ moments; hours that may have been rolled up ──> rollup_due ─ commit
+//! roller   ─ reads rollup_due ─ then the moments ─ writes rollup_hour, rollup_day ─ takes away what it has read ─ commit
+//! ```
+//!
+//! Whether an hour may have been rolled up is a question of time alone: it may where its end was [`LATENESS`] ago. The roller waits until that is
+//! so by the clock of the database and every transaction has ended that began before, so that what it does not see is in `rollup_due`.
+//! A token there is another one after every write: what is written while the roller reads stays due.
+
+use std::collections::BTreeSet;
+
+use deadpool_postgres::{Client, GenericClient};
+use event_model::Quality;
+use event_model::reading::ValueKind;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use rollups::{Observation, Part, Point, Values, hour_of};
+use postgres_types::ToSql;
+use retention::{ALL, LATENESS};
+use tokio_postgres::{Error, Row, Statement};
+
+use crate::sent::Instant;
+use crate::{StoreError, Transaction};
+
+/// No reading is older than this: the first second of the year 1.
+pub const EARLIEST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
+/// $1 streams, $2 hours, in the order of both.
+pub(crate) const REQUEST: &str = "
+    insert into rollup_due (stream_id, hour, token)
+    select stream_id, hour, nextval('rollup_token') from unnest($1::integer[], $2::timestamptz[]) as due (stream_id, hour)
+    on conflict (stream_id, hour) do update set token = excluded.token";
+
+/// The hours of these moments, by stream, that a transaction may find rolled up which begins at `until` at the latest.
+pub(crate) fn hours_to_roll(
+    moments: impl IntoIterator<Item = (i32, Timestamp)>,
+    until: Timestamp,
+) -> BTreeSet<(i32, Timestamp)> {
+    let newest = until.saturating_sub(LATENESS).unwrap_or(until);
+    let mut hours = BTreeSet::new();
+    for (stream, at) in moments.into_iter().filter(|(_, at)| *at < newest) {
+        let hour = hour_of(at);
+        if hour.to < newest {
+            hours.insert((stream, hour.from));
+        }
+    }
+    hours
+}
+
+/// Has hours rolled up again, with the commit.
+pub(crate) async fn request(
+    client: &impl GenericClient,
+    statement: &Statement,
+    hours: &BTreeSet<(i32, Timestamp)>,
+) -> Result<(), Error> {
+    if hours.is_empty() {
+        return Ok(());
+    }
+    let (streams, hours): (Vec<i32>, Vec<Instant>) = hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
+    client.execute(statement, &[&streams, &hours]).await?;
+    Ok(())
+}
+
+/// As [`request`], in a transaction.
+pub(crate) async fn request_in(transaction: &Transaction<'_>, hours: &BTreeSet<(i32, Timestamp)>) -> Result<(), StoreError> {
+    let statement = transaction.0.prepare_cached(REQUEST).await?;
+    Ok(request(&transaction.0, &statement, hours).await?)
+}
+
+/// How far everything is rolled up; `None` before the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RolledTo {
+    /// Hours that ended by then.
+    pub hours: Option<Timestamp>,
+    /// Days that ended by then.
+    pub days: Option<Timestamp>,
+}
+
+/// How far everything is rolled up. Nobody else rolls up, and no stream goes, before the transaction has ended.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn hold(transaction: &Transaction<'_>) -> Result<RolledTo, StoreError> {
+    let rows = transaction.query("select hours_to, days_to from rollup_progress for update", &[]).await?;
+    rows.first().map_or(Ok(RolledTo::default()), |row| rolled_to_of(row))
+}
+
+/// How far everything is rolled up.
+///
+/// # Errors
+/// Those of the database.
+pub async fn rolled_to(client: &Client) -> Result<RolledTo, StoreError> {
+    rolled_to_of(&client.query_one("select hours_to, days_to from rollup_progress", &[]).await?)
+}
+
+fn rolled_to_of(row: &Row) -> Result<RolledTo, StoreError> {
+    Ok(RolledTo { hours: row.try_get(0)?, days: row.try_get(1)? })
+}
+
+/// Notes how far everything is rolled up.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn set_rolled_to(transaction: &Transaction<'_>, to: RolledTo) -> Result<(), StoreError> {
+    let sql = "update rollup_progress set hours_to = $1, days_to = $2";
+    transaction.execute(sql, &[&to.hours, &to.days]).await?;
+    Ok(())
+}
+
+/// A stream whose readings are rolled up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledStream {
+    /// Its id.
+    pub id: i32,
+    /// Its device's.
+    pub device_id: i32,
+    /// The source's name.
+    pub source: String,
+    /// The device's name.
+    pub device: String,
+    /// The device's site, where the command line has named one.
+    pub site: Option<String>,
+    /// The zone by which the device's days were rolled up last.
+    pub zone: Option<String>,
+    /// Hours that ended by then are never rolled up again.
+    pub frozen: Option<Timestamp>,
+    /// The metrics that have numbers: position, name, and kind.
+    pub metrics: Vec<(i16, String, ValueKind)>,
+}
+
+/// What [`stream`] reads, of those that a condition and a limit choose.
+fn streams_sql(condition: &str) -> String {
+    format!(
+        "with chosen as materialized (select id, device_id from stream where {condition})
+         select s.id, d.id, d.source, d.name, e.registered ->> 'site', d.zone,
+                (select max(frozen_at) from retention_floor where source in (d.source, $2)),
+                m.position, m.name, m.kind
+         from chosen s
+         join device d on d.id = s.device_id
+         left join device_entry e on e.source = d.source and e.name = d.name
+         left join metric m on m.stream_id = s.id and m.kind in ('number', 'flag')
+         order by s.id, m.position"
+    )
+}
+
+/// The streams behind one, in the order of their ids, at most so many.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn streams_after(
+    transaction: &Transaction<'_>,
+    after: i32,
+    most: i64,
+) -> Result<Vec<RolledStream>, StoreError> {
+    let sql = streams_sql("id > $1 order by id limit $3");
+    collected(&transaction.query(&sql, &[&after, &ALL, &most]).await?)
+}
+
+/// These streams, in the order of their ids; those that are gone are left out.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn streams(transaction: &Transaction<'_>, ids: &[i32]) -> Result<Vec<RolledStream>, StoreError> {
+    let sql = streams_sql("id = any($1)");
+    collected(&transaction.query(&sql, &[&ids, &ALL]).await?)
+}
+
+fn collected(rows: &[Row]) -> Result<Vec<RolledStream>, StoreError> {
+    let mut streams: Vec<RolledStream> = Vec::new();
+    for row in rows {
+        let id = row.try_get(0)?;
+        if streams.last().is_none_or(|last| last.id != id) {
+            streams.push(RolledStream {
+                id,
+                device_id: row.try_get(1)?,
+                source: row.try_get(2)?,
+                device: row.try_get(3)?,
+                site: row.try_get(4)?,
+                zone: row.try_get(5)?,
+                frozen: row.try_get(6)?,
+                metrics: Vec::new(),
+            });
+        }
+        let kind = row.try_get::<_, Option<&str>>(9)?.and_then(|kind| kind.parse().ok());
+        if let (Some(kind), Some(stream)) = (kind, streams.last_mut()) {
+            stream.metrics.push((row.try_get(7)?, row.try_get(8)?, kind));
+        }
+    }
+    Ok(streams)
+}
+
+/// Times of a stream, from the first on and before the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// The stream.
+    pub stream: i32,
+    /// Its first time.
+    pub from: Timestamp,
+    /// The time behind it.
+    pub to: Timestamp,
+}
+
+/// Streams and times of reaches, a column each.
+type Columns = (Vec<i32>, (Vec<Instant>, Vec<Instant>));
+
+fn columns(reaches: &[Reach]) -> Columns {
+    reaches.iter().map(|reach| (reach.stream, (Instant(reach.from), Instant(reach.to)))).unzip()
+}
+
+/// A moment of a reach.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moment {
+    /// The number of the reach.
+    pub reach: usize,
+    /// When it was.
+    pub at: Timestamp,
+    values: Vec<Option<f64>>,
+    quality: Option<Vec<Option<i16>>>,
+}
+
+impl Moment {
+    /// The reading at a position.
+    pub fn reading(&self, position: i16) -> Option<Observation> {
+        let position = usize::try_from(position).ok()?;
+        let value = self.values.get(position).copied().flatten()?;
+        let code = self.quality.as_ref().and_then(|codes| codes.get(position).copied().flatten());
+        Some(Observation { at: self.at, value, quality: Quality::from_code(code.unwrap_or_default()) })
+    }
+}
+
+/// Nothing is sorted that an index has in order, whatever the planner believes of a stream's length.
+const IN_ORDER: &str = "
+    set local jit = off; set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off;
+    set local enable_hashjoin = off; set local enable_mergejoin = off";
+const ANY_ORDER: &str = "
+    set local enable_seqscan = on; set local enable_bitmapscan = on; set local enable_sort = on;
+    set local enable_hashjoin = on; set local enable_mergejoin = on";
+
+/// The moments of reaches, in their order, at most so many.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn moments(
+    transaction: &Transaction<'_>,
+    reaches: &[Reach],
+    most: i64,
+) -> Result<Vec<Moment>, StoreError> {
+    let sql = r#"
+        select reach.number, r.observed_at, r."values", r.quality
+        from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) with ordinality as reach (stream, first, behind, number)
+        cross join lateral (
+            select observed_at, "values", quality from moment
+            where stream_id = reach.stream and observed_at >= reach.first and observed_at < reach.behind
+            order by observed_at limit $4) r
+        order by reach.number, r.observed_at limit $4"#;
+    let (streams, (from, to)) = columns(reaches);
+    transaction.0.batch_execute(IN_ORDER).await?;
+    let rows = transaction.query(sql, &[&streams, &from, &to, &most]).await?;
+    transaction.0.batch_execute(ANY_ORDER).await?;
+    let moment = |row: &Row| {
+        let number: i64 = row.try_get(0)?;
+        Ok(Moment {
+            reach: usize::try_from(number - 1).unwrap_or_default(),
+            at: row.try_get(1)?,
+            values: row.try_get(2)?,
+            quality: row.try_get(3)?,
+        })
+    };
+    rows.iter().map(moment).collect()
+}
+
+/// An hour of a stream that is rolled up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolledHour {
+    /// The stream.
+    pub stream: i32,
+    /// When it begins.
+    pub hour: Timestamp,
+    /// How many moments it has at least.
+    pub moments: u64,
+}
+
+/// The hours of reaches that are rolled up and have values, by stream and time, at most so many.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn rolled_hours(
+    transaction: &Transaction<'_>,
+    reaches: &[Reach],
+    most: i64,
+) -> Result<Vec<RolledHour>, StoreError> {
+    let sql = "
+        select r.stream_id, r.hour, max(r.n + r.bad)
+        from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as reach (stream, first, behind)
+        join metric m on m.stream_id = reach.stream
+        cross join lateral (
+            select * from rollup_hour
+            where stream_id = reach.stream and position = m.position and hour >= reach.first and hour < reach.behind
+            order by hour limit $4) r
+        group by r.stream_id, r.hour order by r.stream_id, r.hour limit $4";
+    let (streams, (from, to)) = columns(reaches);
+    let rows = transaction.query(sql, &[&streams, &from, &to, &most]).await?;
+    let hour = |row: &Row| {
+        let moments: i64 = row.try_get(2)?;
+        Ok(RolledHour { stream: row.try_get(0)?, hour: row.try_get(1)?, moments: moments.unsigned_abs() })
+    };
+    rows.iter().map(hour).collect()
+}
+
+/// The columns of a part.
+const PART: &str = "bad, n, sum, min, max, first_at, first, last_at, last, rise, changes, seconds, integral, sin_sum, cos_sum";
+
+/// The parts of the hours of reaches: the number of the reach, the position, and the part; by reach, position and time.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn parts_of_hours(
+    transaction: &Transaction<'_>,
+    reaches: &[Reach],
+) -> Result<Vec<(usize, i16, Part)>, StoreError> {
+    let sql = format!(
+        "select reach.number, m.position, {PART}
+         from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) with ordinality as reach (stream, begins, ends, number)
+         join metric m on m.stream_id = reach.stream
+         join rollup_hour r on r.stream_id = reach.stream and r.position = m.position and r.hour >= reach.begins and r.hour < reach.ends
+         order by reach.number, m.position, r.hour"
+    );
+    let (streams, (from, to)) = columns(reaches);
+    let rows = transaction.query(&sql, &[&streams, &from, &to]).await?;
+    let part = |row: &Row| {
+        let number: i64 = row.try_get(0)?;
+        Ok((usize::try_from(number - 1).unwrap_or_default(), row.try_get(1)?, part(row, 2)?))
+    };
+    rows.iter().map(part).collect()
+}
+
+/// The part in the columns from `first` on ([`PART`]).
+fn part(row: &Row, first: usize) -> Result<Part, Error> {
+    let count = |at| row.try_get::<_, i64>(first + at).map(i64::unsigned_abs);
+    let (bad, n) = (count(0)?, count(1)?);
+    if n == 0 {
+        return Ok(Part { bad, values: None });
+    }
+    let number = |at| row.try_get::<_, f64>(first + at);
+    let sum = |at| row.try_get::<_, Option<f64>>(first + at);
+    let point = |at| Ok::<_, Error>(Point { at: row.try_get(first + at)?, value: row.try_get(first + at + 1)? });
+    let values = Values {
+        n,
+        sum: sum(2)?,
+        min: number(3)?,
+        max: number(4)?,
+        first: point(5)?,
+        last: point(7)?,
+        rise: sum(9)?,
+        changes: count(10)?,
+        covered: SignedDuration::from_micros((number(11)? * 1e6).round() as i64),
+        integral: sum(12)?,
+        sin_sum: number(13)?,
+        cos_sum: number(14)?,
+    };
+    Ok(Part { bad, values: Some(values) })
+}
+
+/// A part and where it stands: an hour, or a day of a zone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartRow<'a> {
+    /// Stream and times.
+    pub reach: Reach,
+    /// The position of the metric.
+    pub position: i16,
+    /// The date and the zone; none of an hour.
+    pub day: Option<(Date, &'a str)>,
+    /// The part.
+    pub part: Part,
+}
+
+/// A row as it is sent.
+#[derive(Debug, ToSql)]
+#[postgres(name = "rollup_part")]
+struct SentPart<'a> {
+    stream_id: i32,
+    position: i16,
+    from_at: Instant,
+    to_at: Instant,
+    day: Option<Date>,
+    zone: Option<&'a str>,
+    bad: i64,
+    n: i64,
+    sum: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    first_at: Option<Instant>,
+    first: Option<f64>,
+    last_at: Option<Instant>,
+    last: Option<f64>,
+    rise: Option<f64>,
+    changes: Option<i64>,
+    seconds: Option<f64>,
+    integral: Option<f64>,
+    sin_sum: Option<f64>,
+    cos_sum: Option<f64>,
+}
+
+impl<'a> From<&PartRow<'a>> for SentPart<'a> {
+    fn from(row: &PartRow<'a>) -> Self {
+        let PartRow { reach, position, day, part: Part { bad, values } } = row;
+        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        Self {
+            stream_id: reach.stream,
+            position: *position,
+            from_at: Instant(reach.from),
+            to_at: Instant(reach.to),
+            day: day.map(|(date, _)| date),
+            zone: day.map(|(_, zone)| zone),
+            bad: count(*bad),
+            n: values.map_or(0, |values| count(values.n)),
+            sum: values.and_then(|values| values.sum),
+            min: values.map(|values| values.min),
+            max: values.map(|values| values.max),
+            first_at: values.map(|values| Instant(values.first.at)),
+            first: values.map(|values| values.first.value),
+            last_at: values.map(|values| Instant(values.last.at)),
+            last: values.map(|values| values.last.value),
+            rise: values.and_then(|values| values.rise),
+            changes: values.map(|values| count(values.changes)),
+            seconds: values.map(|values| values.covered.as_secs_f64()),
+            integral: values.and_then(|values| values.integral),
+            sin_sum: values.map(|values| values.sin_sum),
+            cos_sum: values.map(|values| values.cos_sum),
+        }
+    }
+}
+
+/// Writes the parts of hours in place of all that is there of these hours.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn replace_hours(
+    transaction: &Transaction<'_>,
+    hours: &[(i32, Timestamp)],
+    parts: &[PartRow<'_>],
+) -> Result<(), StoreError> {
+    let gone = "
+        delete from rollup_hour r
+        using unnest($1::integer[], $2::timestamptz[]) as gone (stream_id, hour)
+        join metric m on m.stream_id = gone.stream_id
+        where r.stream_id = gone.stream_id and r.position = m.position and r.hour = gone.hour";
+    let (streams, times): (Vec<i32>, Vec<Instant>) = hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
+    transaction.execute(gone, &[&streams, &times]).await?;
+    let sql = format!(
+        "insert into rollup_hour (stream_id, position, hour, {PART}) select stream_id, position, from_at, {PART} from unnest($1::rollup_part[])"
+    );
+    insert(transaction, &sql, parts).await
+}
+
+/// Writes the parts of days in place of all that is there of these times, of whatever zone.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn replace_days(
+    transaction: &Transaction<'_>,
+    days: &[Reach],
+    parts: &[PartRow<'_>],
+) -> Result<(), StoreError> {
+    // No day is longer than two.
+    let gone = "
+        delete from rollup_day r
+        using unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as gone (stream_id, first, behind)
+        join metric m on m.stream_id = gone.stream_id
+        where r.stream_id = gone.stream_id and r.position = m.position
+          and r.from_at > gone.first - interval '2 days' and r.from_at < gone.behind and r.to_at > gone.first";
+    let (streams, (from, to)) = columns(days);
+    transaction.execute(gone, &[&streams, &from, &to]).await?;
+    let sql = format!(
+        "insert into rollup_day (stream_id, position, from_at, to_at, day, zone, {PART})
+         select stream_id, position, from_at, to_at, day, zone, {PART} from unnest($1::rollup_part[])"
+    );
+    insert(transaction, &sql, parts).await
+}
+
+async fn insert(transaction: &Transaction<'_>, sql: &str, parts: &[PartRow<'_>]) -> Result<(), StoreError> {
+    if !parts.is_empty() {
+        let sent: Vec<SentPart<'_>> = parts.iter().map(SentPart::from).collect();
+        transaction.execute(sql, &[&sent]).await?;
+    }
+    Ok(())
+}
+
+/// An hour that is to be rolled up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueHour {
+    /// The stream.
+    pub stream: i32,
+    /// When it begins.
+    pub hour: Timestamp,
+    token: i64,
+}
+
+/// The hours before `before` that are due, behind a stream and an hour of it, at most so many.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn due(
+    transaction: &Transaction<'_>,
+    (stream, hour): (i32, Timestamp),
+    before: Timestamp,
+    most: i64,
+) -> Result<Vec<DueHour>, StoreError> {
+    let sql = "
+        select stream_id, hour, token from rollup_due where (stream_id, hour) > ($1, $2) and hour < $3
+        order by stream_id, hour limit $4";
+    let rows = transaction.query(sql, &[&stream, &Instant(hour), &Instant(before), &most]).await?;
+    let due = |row: &Row| Ok(DueHour { stream: row.try_get(0)?, hour: row.try_get(1)?, token: row.try_get(2)? });
+    rows.iter().map(due).collect()
+}
+
+/// Notes that these are rolled up; what was written since they were read stays due.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn settle(transaction: &Transaction<'_>, due: &[DueHour]) -> Result<(), StoreError> {
+    let sql = "
+        delete from rollup_due d using unnest($1::integer[], $2::timestamptz[], $3::bigint[]) as done (stream_id, hour, token)
+        where d.stream_id = done.stream_id and d.hour = done.hour and d.token = done.token";
+    let streams: Vec<i32> = due.iter().map(|due| due.stream).collect();
+    let hours: Vec<Instant> = due.iter().map(|due| Instant(due.hour)).collect();
+    let tokens: Vec<i64> = due.iter().map(|due| due.token).collect();
+    transaction.execute(sql, &[&streams, &hours, &tokens]).await?;
+    Ok(())
+}
+
+/// Has the days of devices rolled up by another zone: of each stream the hours that begin or end what there is of half a day, which lie on
+/// all of its days.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn change_zones(
+    transaction: &Transaction<'_>,
+    devices: &[(i32, &str)],
+) -> Result<(), StoreError> {
+    let (ids, zones): (Vec<i32>, Vec<&str>) = devices.iter().copied().unzip();
+    let hours = "
+        insert into rollup_due (stream_id, hour, token)
+        select stream_id, hour, nextval('rollup_token')
+        from (select r.stream_id, unnest(array[min(r.hour), max(r.hour)]) as hour
+              from stream s join metric m on m.stream_id = s.id
+              join rollup_hour r on r.stream_id = s.id and r.position = m.position
+              where s.device_id in (select id from device where id = any($1) and zone is not null)
+              group by r.stream_id, floor(extract(epoch from r.hour) / 43200)) as ends
+        group by stream_id, hour order by stream_id, hour
+        on conflict (stream_id, hour) do update set token = excluded.token";
+    transaction.execute(hours, &[&ids]).await?;
+    let sql = "
+        update device d set zone = new.zone from unnest($1::integer[], $2::text[]) as new (id, zone) where d.id = new.id";
+    transaction.execute(sql, &[&ids, &zones]).await?;
+    Ok(())
+}
+
+/// Notes how the values of metrics become one: name, kind, aggregate, and gap.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn set_aggregates(
+    transaction: &Transaction<'_>,
+    aggregates: &BTreeSet<(String, &'static str, &'static str, SignedDuration)>,
+) -> Result<(), StoreError> {
+    let sql = "
+        insert into metric_aggregate as known (name, kind, aggregate, gap)
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::float8[]) as new (name, kind, aggregate, gap)
+        on conflict (name, kind) do update set aggregate = excluded.aggregate, gap = excluded.gap
+        where (known.aggregate, known.gap) <> (excluded.aggregate, excluded.gap)";
+    let of = || aggregates.iter();
+    let names: Vec<&str> = of().map(|(name, ..)| name.as_str()).collect();
+    let kinds: Vec<&str> = of().map(|(_, kind, ..)| *kind).collect();
+    let words: Vec<&str> = of().map(|(_, _, aggregate, _)| *aggregate).collect();
+    let gaps: Vec<f64> = of().map(|(.., gap)| gap.as_secs_f64()).collect();
+    transaction.execute(sql, &[&names, &kinds, &words, &gaps]).await?;
+    Ok(())
+}
+
+/// Copies the rollups of a stream to another, each position to the one that stands in its place, where the other has none: those of readings
+/// that are gone. What there is of readings is rolled up anew.
+pub(crate) async fn move_frozen(
+    transaction: &Transaction<'_>,
+    (from, to): (i32, i32),
+    positions: &[usize],
+) -> Result<(), StoreError> {
+    let positions: Vec<i16> = positions.iter().map(|position| i16::try_from(*position).unwrap_or(i16::MAX)).collect();
+    for (table, times) in [("rollup_hour", "hour"), ("rollup_day", "from_at, to_at, day, zone")] {
+        let sql = format!(
+            "insert into {table} (stream_id, position, {times}, {PART})
+             select $2, there.position, {times}, {PART}
+             from {table} r join unnest($3::smallint[]) with ordinality as there (position, number) on there.number = r.position + 1
+             where r.stream_id = $1
+             on conflict do nothing"
+        );
+        transaction.execute(&sql, &[&from, &to, &positions]).await?;
+    }
+    Ok(())
+}
+
+/// Notes of floors that the hours below were rolled up for the last time; whether that is so of all. It is not where something below one is still
+/// to be rolled up.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn freeze(transaction: &Transaction<'_>) -> Result<bool, StoreError> {
+    let sql = "
+        update retention_floor f set frozen_at = date_trunc('hour', at + interval '59 minutes 59.999999 seconds', 'UTC')
+        where coalesce(frozen_at < at, true) and at <= (select hours_to from rollup_progress)
+          and not exists (
+              select from rollup_due r join stream s on s.id = r.stream_id join device d on d.id = s.device_id
+              where r.hour < f.at and f.source in (d.source, $1))";
+    transaction.execute(sql, &[&ALL]).await?;
+    let open = transaction.query("select from retention_floor where coalesce(frozen_at < at, true) limit 1", &[]).await?;
+    Ok(open.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::hours_to_roll;
+
+    #[test]
+    fn an_hour_that_may_have_been_rolled_up_is_due_once_for_each_stream() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let moments = [
+            (1, at("2026-11-01T09:59:59Z")),
+            (1, at("2026-11-01T09:00:00Z")),
+            (1, at("2026-11-01T10:00:00Z")),
+            (2, at("2026-11-01T09:59:59.999999Z")),
+        ];
+        let due = |until| hours_to_roll(moments, at(until)).into_iter().collect::<Vec<_>>();
+        // A transaction that begins 15 minutes after the end of the hour is the last that the roller waits for.
+        assert_eq!(due("2026-11-01T10:15:00Z"), []);
+        let nine = at("2026-11-01T09:00:00Z");
+        assert_eq!(due("2026-11-01T10:15:00.000001Z"), [(1, nine), (2, nine)]);
+        assert_eq!(due("2026-11-01T11:15:01Z").len(), 3);
+    }
+}
