@@ -105,7 +105,12 @@ impl Streams {
     fn days_of(&self, stream: i32, hour: Timestamp) -> impl Iterator<Item = StreamDay> {
         let Span { from, to } = hour_of(hour);
         let days = self.zones.get(&stream).map(|(name, zone)| {
-            days(zone, from, to).map(move |day| StreamDay { stream, date: day.date, span: day.span, zone: Arc::clone(name) })
+            days(zone, from, to).map(move |day| StreamDay {
+                stream,
+                date: day.date,
+                span: day.span,
+                zone: Arc::clone(name),
+            })
         });
         days.into_iter().flatten()
     }
@@ -143,7 +148,8 @@ impl Rollup {
         self.set_aggregates(transaction, &streams).await?;
         let reach = |stream: &RolledStream| {
             let known = first_from.filter(|_| stream.id == first);
-            let from = known.into_iter().chain(rolled_to.hours).chain(stream.frozen).max().unwrap_or(rows::EARLIEST);
+            let from =
+                known.into_iter().chain(rolled_to.hours).chain(stream.frozen).max().unwrap_or(rows::EARLIEST);
             Reach { stream: stream.id, from, to: to.max(from) }
         };
         let reaches: Vec<Reach> = streams.all.iter().map(reach).collect();
@@ -193,9 +199,14 @@ impl Rollup {
         let is_cut = hours.len() == MOMENTS;
         let mut days: Vec<(StreamDay, u64)> = Vec::new();
         for hour in &hours {
-            let Ok(of_stream) = reaches.binary_search_by_key(&hour.stream, |reach| reach.stream) else { continue };
+            let Ok(of_stream) = reaches.binary_search_by_key(&hour.stream, |reach| reach.stream) else {
+                continue;
+            };
             let Reach { from, to, .. } = reaches[of_stream];
-            for day in streams.days_of(hour.stream, hour.hour).filter(|day| from <= day.span.from && day.span.to <= to) {
+            for day in streams
+                .days_of(hour.stream, hour.hour)
+                .filter(|day| from <= day.span.from && day.span.to <= to)
+            {
                 match days.last_mut() {
                     Some((last, moments)) if *last == day => *moments += hour.moments,
                     _ => days.push((day, hour.moments)),
@@ -347,9 +358,9 @@ impl Rollup {
         let mut written: Vec<PartRow<'_>> = Vec::new();
         for (number, position, part) in rows::parts_of_hours(transaction, &reaches).await? {
             let (reach, day) = (reaches[number], whole[number]);
-            let metric = streams.get(day.stream).and_then(|stream| {
-                stream.metrics.iter().find(|(known, ..)| *known == position)
-            });
+            let metric = streams
+                .get(day.stream)
+                .and_then(|stream| stream.metrics.iter().find(|(known, ..)| *known == position));
             let Some((_, name, _)) = metric else { continue };
             match written.last_mut() {
                 Some(last) if last.reach == reach && last.position == position => {
@@ -378,7 +389,11 @@ impl Rollup {
     }
 
     /// Has the days of devices rolled up anew whose zone is another; whether there may be more such devices among the streams.
-    async fn change_zones(&self, transaction: &Transaction<'_>, streams: &Streams) -> Result<bool, StoreError> {
+    async fn change_zones(
+        &self,
+        transaction: &Transaction<'_>,
+        streams: &Streams,
+    ) -> Result<bool, StoreError> {
         let changed: BTreeMap<i32, &str> = streams
             .all
             .iter()
@@ -387,8 +402,12 @@ impl Rollup {
             .map(|(stream, zone)| (stream.device_id, zone))
             .collect();
         let (new, changed): (Vec<_>, Vec<_>) = {
-            let is_new: BTreeSet<i32> =
-                streams.all.iter().filter(|stream| stream.zone.is_none()).map(|stream| stream.device_id).collect();
+            let is_new: BTreeSet<i32> = streams
+                .all
+                .iter()
+                .filter(|stream| stream.zone.is_none())
+                .map(|stream| stream.device_id)
+                .collect();
             changed.into_iter().partition(|(device, _)| is_new.contains(device))
         };
         let taken = changed.len().min(ZONES);
@@ -400,7 +419,11 @@ impl Rollup {
     }
 
     /// Notes how the values of the metrics of streams become one.
-    async fn set_aggregates(&self, transaction: &Transaction<'_>, streams: &Streams) -> Result<(), StoreError> {
+    async fn set_aggregates(
+        &self,
+        transaction: &Transaction<'_>,
+        streams: &Streams,
+    ) -> Result<(), StoreError> {
         let metrics: BTreeSet<(&str, &'static str)> = streams
             .all
             .iter()

@@ -121,7 +121,10 @@ fn whole_hours_of_utc_make_the_days_of_some_zones() {
 
 #[test]
 fn an_instant_lies_in_one_hour() {
-    for (text, from) in [("2026-11-01T12:59:59.999999Z", "2026-11-01T12:00:00Z"), ("1969-12-31T23:30:00Z", "1969-12-31T23:00:00Z")] {
+    for (text, from) in [
+        ("2026-11-01T12:59:59.999999Z", "2026-11-01T12:00:00Z"),
+        ("1969-12-31T23:30:00Z", "1969-12-31T23:00:00Z"),
+    ] {
         let hour = hour_of(at(text));
         assert_eq!((hour.from, hour.to), (at(from), at(from) + SignedDuration::from_hours(1)));
         assert_eq!(hours(at(text), at(text) + SignedDuration::from_nanos(1)).collect::<Vec<_>>(), [hour]);

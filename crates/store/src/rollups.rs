@@ -16,9 +16,9 @@ use event_model::Quality;
 use event_model::reading::ValueKind;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use rollups::{Observation, Part, Point, Values, hour_of};
 use postgres_types::ToSql;
 use retention::{ALL, LATENESS};
+use rollups::{Observation, Part, Point, Values, hour_of};
 use tokio_postgres::{Error, Row, Statement};
 
 use crate::sent::Instant;
@@ -58,13 +58,17 @@ pub(crate) async fn request(
     if hours.is_empty() {
         return Ok(());
     }
-    let (streams, hours): (Vec<i32>, Vec<Instant>) = hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
+    let (streams, hours): (Vec<i32>, Vec<Instant>) =
+        hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
     client.execute(statement, &[&streams, &hours]).await?;
     Ok(())
 }
 
 /// As [`request`], in a transaction.
-pub(crate) async fn request_in(transaction: &Transaction<'_>, hours: &BTreeSet<(i32, Timestamp)>) -> Result<(), StoreError> {
+pub(crate) async fn request_in(
+    transaction: &Transaction<'_>,
+    hours: &BTreeSet<(i32, Timestamp)>,
+) -> Result<(), StoreError> {
     let statement = transaction.0.prepare_cached(REQUEST).await?;
     Ok(request(&transaction.0, &statement, hours).await?)
 }
@@ -345,7 +349,8 @@ fn part(row: &Row, first: usize) -> Result<Part, Error> {
     }
     let number = |at| row.try_get::<_, f64>(first + at);
     let sum = |at| row.try_get::<_, Option<f64>>(first + at);
-    let point = |at| Ok::<_, Error>(Point { at: row.try_get(first + at)?, value: row.try_get(first + at + 1)? });
+    let point =
+        |at| Ok::<_, Error>(Point { at: row.try_get(first + at)?, value: row.try_get(first + at + 1)? });
     let values = Values {
         n,
         sum: sum(2)?,
@@ -447,7 +452,8 @@ pub async fn replace_hours(
         using unnest($1::integer[], $2::timestamptz[]) as gone (stream_id, hour)
         join metric m on m.stream_id = gone.stream_id
         where r.stream_id = gone.stream_id and r.position = m.position and r.hour = gone.hour";
-    let (streams, times): (Vec<i32>, Vec<Instant>) = hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
+    let (streams, times): (Vec<i32>, Vec<Instant>) =
+        hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
     transaction.execute(gone, &[&streams, &times]).await?;
     let sql = format!(
         "insert into rollup_hour (stream_id, position, hour, {PART}) select stream_id, position, from_at, {PART} from unnest($1::rollup_part[])"
@@ -512,7 +518,8 @@ pub async fn due(
         select stream_id, hour, token from rollup_due where (stream_id, hour) > ($1, $2) and hour < $3
         order by stream_id, hour limit $4";
     let rows = transaction.query(sql, &[&stream, &Instant(hour), &Instant(before), &most]).await?;
-    let due = |row: &Row| Ok(DueHour { stream: row.try_get(0)?, hour: row.try_get(1)?, token: row.try_get(2)? });
+    let due =
+        |row: &Row| Ok(DueHour { stream: row.try_get(0)?, hour: row.try_get(1)?, token: row.try_get(2)? });
     rows.iter().map(due).collect()
 }
 
@@ -536,10 +543,7 @@ pub async fn settle(transaction: &Transaction<'_>, due: &[DueHour]) -> Result<()
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn change_zones(
-    transaction: &Transaction<'_>,
-    devices: &[(i32, &str)],
-) -> Result<(), StoreError> {
+pub async fn change_zones(transaction: &Transaction<'_>, devices: &[(i32, &str)]) -> Result<(), StoreError> {
     let (ids, zones): (Vec<i32>, Vec<&str>) = devices.iter().copied().unzip();
     let hours = "
         insert into rollup_due (stream_id, hour, token)
@@ -587,7 +591,8 @@ pub(crate) async fn move_frozen(
     (from, to): (i32, i32),
     positions: &[usize],
 ) -> Result<(), StoreError> {
-    let positions: Vec<i16> = positions.iter().map(|position| i16::try_from(*position).unwrap_or(i16::MAX)).collect();
+    let positions: Vec<i16> =
+        positions.iter().map(|position| i16::try_from(*position).unwrap_or(i16::MAX)).collect();
     for (table, times) in [("rollup_hour", "hour"), ("rollup_day", "from_at, to_at, day, zone")] {
         let sql = format!(
             "insert into {table} (stream_id, position, {times}, {PART})
@@ -614,7 +619,9 @@ pub async fn freeze(transaction: &Transaction<'_>) -> Result<bool, StoreError> {
               select from rollup_due r join stream s on s.id = r.stream_id join device d on d.id = s.device_id
               where r.hour < f.at and f.source in (d.source, $1))";
     transaction.execute(sql, &[&ALL]).await?;
-    let open = transaction.query("select from retention_floor where coalesce(frozen_at < at, true) limit 1", &[]).await?;
+    let open = transaction
+        .query("select from retention_floor where coalesce(frozen_at < at, true) limit 1", &[])
+        .await?;
     Ok(open.is_empty())
 }
 

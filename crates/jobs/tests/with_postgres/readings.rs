@@ -217,8 +217,7 @@ async fn nothing_arrives_behind_what_went() {
     assert_eq!(world.count("moment m, retention_floor f where m.observed_at < f.at").await, 0);
     assert!(of_first > 3 && of_second > 3);
     // The floors are whole hours, of which one passes.
-    let wrong =
-        "receipt where readings + coalesce(expired, 0) <> 200 or readings not in (200, 121, 120, 91, 90, 61, 60, 31, 30)";
+    let wrong = "receipt where readings + coalesce(expired, 0) <> 200 or readings not in (200, 121, 120, 91, 90, 61, 60, 31, 30)";
     assert_eq!(world.count(wrong).await, 0);
     assert!(world.count("receipt where expired >= 169").await > 0, "what came last met the last floor");
 }
