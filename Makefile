@@ -83,8 +83,8 @@ test-faults: ready-test build-test ## Seeds of the pipeline tests and of jobs, 2
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test with_postgres each_slot_has_its_effect_once
 
-test-long: ready-test build-test bench-spike ## bench-spike; what a burst costs beside a million devices, statement by statement (FRESHET_LONG is another size); what a payload leaves; a month of 100 million readings dropped; 10 million exported
-	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test cleanup --test export --test growth --test sizes -- --nocapture
+test-long: ready-test build-test bench-spike ## bench-spike; what a burst costs beside a million devices, statement by statement (FRESHET_LONG is another size); what a payload leaves; a month of 100 million readings dropped; 10 million exported; a day of 10,000 devices rolled up
+	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test cleanup --test export --test growth --test rollups --test sizes -- --nocapture
 
 fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
 	.ci/fuzz

@@ -257,3 +257,42 @@ join metric m on m.stream_id = s.id
 join metric_aggregate a on a.name = m.name and a.kind = m.kind
 cross join lateral daily(m.stream_id, m.position, a.aggregate, a.gap, '-infinity', 'infinity') h;
 comment on view readings_daily is 'A line a civil day of the device''s zone that is rolled up, and series; filter by source, device, metric and day.';
+
+-- For a panel that shows any range of time.
+create function readings_between(source text, device text, metric text, "from" timestamptz, until timestamptz, resolution text default 'auto')
+returns table (channel text, at timestamptz, value double precision, min double precision, max double precision, unit text, span text)
+language sql stable as $$
+    with series as materialized (
+        select s.id, s.channel, m.position, nullif(m.unit, '') as unit, a.aggregate, a.gap,
+               case when readings_between.resolution <> 'auto' then readings_between.resolution
+                    when until - "from" <= interval '2 days' then 'raw'
+                    when until - "from" <= interval '62 days' then 'hour'
+                    else 'day' end as wanted,
+               coalesce((select max(f.frozen_at) from retention_floor f where f.source in ('', d.source)), '-infinity') as gone,
+               coalesce((select max(r.to_at) from rollup_day r where r.stream_id = s.id and r.position = m.position), '-infinity') as days_to
+        from device d
+        join stream s on s.device_id = d.id
+        join metric m on m.stream_id = s.id
+        left join metric_aggregate a on a.name = m.name and a.kind = m.kind
+        where d.id = coalesce((select id from device where device.source = readings_between.source and name = readings_between.device),
+                              (select device_id from device_alias
+                               where device_alias.source = readings_between.source and alias = readings_between.device))
+          and m.name = readings_between.metric and m.kind in ('number', 'flag'))
+    select s.channel, v.at, v.value, v.min, v.max, s.unit, v.span
+    from series s
+    cross join lateral (
+        select d.from_at as at, d.value, d.min, d.max, 'day' as span
+        from daily(s.id, s.position, s.aggregate, s.gap, "from", until) d where s.wanted = 'day'
+        union all
+        select h.hour, h.value, h.min, h.max, 'hour'
+        from hourly(s.id, s.position, s.aggregate, s.gap, case when s.wanted = 'day' then greatest("from", s.days_to) else "from" end,
+                    case when s.wanted = 'raw' then least(until, s.gone) else until end) h
+        union all
+        select r.observed_at, r."values"[s.position + 1], null, null, 'raw'
+        from moment r
+        where s.wanted = 'raw' and r.stream_id = s.id and r.observed_at >= greatest("from", s.gone) and r.observed_at < until
+          and r."values"[s.position + 1] is not null and coalesce(r.quality[s.position + 1], 0) < 2) v
+    order by s.channel, v.at
+$$;
+comment on function readings_between is
+    'What a metric of a device was: the readings themselves where the range is of 2 days at most, the hours of up to 62 days, else the days; or as resolution says (raw, hour, day). What is not rolled up yet is by finer spans, and what is gone by coarser ones.';

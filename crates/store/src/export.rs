@@ -98,21 +98,28 @@ struct Device {
 
 /// A stream and what its moments mean.
 #[derive(Debug)]
-struct Stream {
-    id: i32,
-    source: Arc<str>,
-    device: Arc<str>,
-    channel: String,
-    /// In the order of their positions.
-    metrics: Vec<Metric>,
+pub struct Stream {
+    pub(crate) id: i32,
+    /// The source's name.
+    pub source: Arc<str>,
+    /// The device's name.
+    pub device: Arc<str>,
+    /// The channel; empty where the device has one only.
+    pub channel: String,
+    /// Those that are selected, in the order of their positions.
+    pub metrics: Vec<Metric>,
 }
 
+/// A metric of a stream.
 #[derive(Debug)]
-struct Metric {
-    position: usize,
-    name: String,
-    unit: Option<String>,
-    kind: String,
+pub struct Metric {
+    pub(crate) position: usize,
+    /// Its name.
+    pub name: String,
+    /// The unit's symbol.
+    pub unit: Option<String>,
+    /// `number`, `flag`, `text` or `bytes`.
+    pub kind: String,
 }
 
 /// Some moments with their values.
@@ -268,6 +275,34 @@ impl Export {
             read_to: None,
             moments: size.moments.min(FIRST_MOMENTS),
         }
+    }
+
+    /// Those of one stream between two times.
+    pub fn of_stream(
+        stream: Arc<Stream>,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+        size: PageSize,
+    ) -> Self {
+        let selection = Selection { from, until, ..Selection::default() };
+        Self { streams: VecDeque::from([stream]), more_devices: None, ..Self::new(selection, size) }
+    }
+
+    /// The next stream, of whose moments none is read; `None` where there are no more.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn next_stream(&mut self, client: &Client) -> Result<Option<Arc<Stream>>, Error> {
+        while self.streams.is_empty() {
+            if !self.devices.is_empty() {
+                self.next_streams(client).await?;
+            } else if let Some((source, name)) = self.more_devices.clone() {
+                self.next_devices(client, (&source, &name)).await?;
+            } else {
+                return Ok(None);
+            }
+        }
+        Ok(self.streams.pop_front())
     }
 
     /// The next values; `None` where there are no more. A page without a line is not the last.

@@ -18,9 +18,10 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use postgres_types::ToSql;
 use retention::{ALL, LATENESS};
-use rollups::{Observation, Part, Point, Values, hour_of};
+use rollups::{Observation, Part, Point, Span, Values, hour_of};
 use tokio_postgres::{Error, Row, Statement};
 
+use crate::export::{Metric, Stream};
 use crate::sent::Instant;
 use crate::{StoreError, Transaction};
 
@@ -88,7 +89,7 @@ pub struct RolledTo {
 /// [`StoreError`]
 pub async fn hold(transaction: &Transaction<'_>) -> Result<RolledTo, StoreError> {
     let rows = transaction.query("select hours_to, days_to from rollup_progress for update", &[]).await?;
-    rows.first().map_or(Ok(RolledTo::default()), |row| rolled_to_of(row))
+    rows.first().map_or(Ok(RolledTo::default()), rolled_to_of)
 }
 
 /// How far everything is rolled up.
@@ -366,6 +367,67 @@ fn part(row: &Row, first: usize) -> Result<Part, Error> {
         cos_sum: number(14)?,
     };
     Ok(Part { bad, values: Some(values) })
+}
+
+/// Which rollups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rolled {
+    /// Of hours of UTC.
+    Hours,
+    /// Of civil days.
+    Days,
+}
+
+/// The spans of a series that are rolled up, begin at `from` or later and before `until`, and have readings, in their order, at most so many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn spans(
+    client: &Client,
+    (rolled, stream, metric): (Rolled, &Stream, &Metric),
+    (from, until): (Timestamp, Timestamp),
+    most: i64,
+) -> Result<Vec<(Span, Part)>, Error> {
+    let sql = match rolled {
+        Rolled::Hours => format!(
+            "select hour, hour + interval '1 hour', {PART} from rollup_hour
+             where stream_id = $1 and position = $2 and hour >= $3 and hour < $4 order by hour limit $5"
+        ),
+        Rolled::Days => format!(
+            "select from_at, to_at, {PART} from rollup_day
+             where stream_id = $1 and position = $2 and from_at >= $3 and from_at < $4 order by from_at limit $5"
+        ),
+    };
+    let position = i16::try_from(metric.position).unwrap_or(i16::MAX);
+    let statement = client.prepare_cached(&sql).await?;
+    let rows =
+        client.query(&statement, &[&stream.id, &position, &Instant(from), &Instant(until), &most]).await?;
+    rows.iter().map(|row| Ok((Span { from: row.try_get(0)?, to: row.try_get(1)? }, part(row, 2)?))).collect()
+}
+
+/// The last value of a series in a span that is rolled up and begins before `at`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn last_before(
+    client: &Client,
+    (rolled, stream, metric): (Rolled, &Stream, &Metric),
+    at: Timestamp,
+) -> Result<Option<Point>, Error> {
+    let sql = match rolled {
+        Rolled::Hours => {
+            "select last_at, last from rollup_hour
+             where stream_id = $1 and position = $2 and hour < $3 and n > 0 order by hour desc limit 1"
+        }
+        Rolled::Days => {
+            "select last_at, last from rollup_day
+             where stream_id = $1 and position = $2 and from_at < $3 and n > 0 order by from_at desc limit 1"
+        }
+    };
+    let position = i16::try_from(metric.position).unwrap_or(i16::MAX);
+    let statement = client.prepare_cached(sql).await?;
+    let row = client.query_opt(&statement, &[&stream.id, &position, &Instant(at)]).await?;
+    row.map(|row| Ok(Point { at: row.try_get(0)?, value: row.try_get(1)? })).transpose()
 }
 
 /// A part and where it stands: an hour, or a day of a zone.

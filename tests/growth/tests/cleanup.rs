@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use jiff::civil::date;
 use retention::Step;
+use store::rollups::{self, RolledTo};
 use store::{Database, DatabaseSettings, Transaction, floors, retention as rows};
 
 /// Readings, ten a moment, where `FRESHET_LONG` does not say that the test may take long.
@@ -37,7 +38,11 @@ async fn a_month_is_dropped_whatever_it_holds() {
     let mut pooled = Database::new(&settings).client().await.unwrap();
     let transaction = Transaction::begin(&mut pooled).await.unwrap();
     let (planned, bytes) = rows::count(&transaction, &step).await.unwrap();
-    floors::move_to(&transaction, "", "2026-07-01T00:00:00Z".parse().unwrap()).await.unwrap();
+    let floor = "2026-07-01T00:00:00Z".parse().unwrap();
+    floors::move_to(&transaction, "", floor).await.unwrap();
+    // No stream is known, so that nothing is to be rolled up.
+    rollups::set_rolled_to(&transaction, RolledTo { hours: Some(floor), days: None }).await.unwrap();
+    assert!(rollups::freeze(&transaction).await.unwrap());
     transaction.commit().await.unwrap();
     let began = Instant::now();
     let transaction = Transaction::begin(&mut pooled).await.unwrap();

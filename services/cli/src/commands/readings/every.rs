@@ -1,7 +1,8 @@
-//! `freshet readings --every`: a line a span of time, from the readings themselves.
+//! `freshet readings --every`: a line a span of time, from rollups where there are any and from the readings themselves.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use event_model::{Aggregate, Quality};
 use jiff::tz::TimeZone;
@@ -10,9 +11,9 @@ use pipeline_config::Pipeline;
 use rollups::{Observation, Part, Point, Span};
 use runtime::Failure;
 use serde::Serialize;
-use store::Client;
-use store::export::{Export, Line, PageSize, Selection};
-use store::registry;
+use store::export::{Export, Line, Metric, PageSize, Selection, Stream};
+use store::rollups::{self as rollup_rows, Rolled};
+use store::{Client, StoreError, registry};
 
 use crate::database;
 use crate::output::Row;
@@ -20,6 +21,9 @@ use crate::words;
 
 /// Empty spans that are printed between two readings; a clock that was wrong once would make millions.
 const MOST_EMPTY: usize = 10_000;
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// Spans that are rolled up and read at once.
+const SPANS: i64 = 2_000;
 
 /// How long a span is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +62,7 @@ impl Every {
                 let from = Timestamp::from_second(seconds - seconds.rem_euclid(width.as_secs())).ok()?;
                 Some(Span { from, to: from.checked_add(width).ok()? })
             }
-            Self::Day => {
-                let behind = at.checked_add(SignedDuration::from_nanos(1)).ok()?;
-                rollups::days(zone, at, behind).next().map(|day| day.span)
-            }
+            Self::Day => rollups::day_of(zone, at).map(|day| day.span),
         }
     }
 }
@@ -108,11 +109,10 @@ impl SpanLine {
 }
 
 /// The spans of one stream under way.
-struct StreamSpans<'p> {
-    pipeline: &'p Pipeline,
+struct StreamSpans<'a> {
+    pipeline: &'a Pipeline,
     every: Every,
-    /// Source, device and channel.
-    stream: (String, String, String),
+    stream: &'a Stream,
     zone: TimeZone,
     series: BTreeMap<SeriesKey, Series>,
 }
@@ -129,7 +129,8 @@ struct Series {
     before: Option<Point>,
 }
 
-/// Hands each line to `take`, by source, device and channel, each series by time, until it breaks off.
+/// Hands each line to `take`, by source, device and channel, each series by time, until it breaks off. Hours and days that are rolled up are taken
+/// as they are, whether their readings are there or not; the others come from readings. Those are whole in which the selection begins and ends.
 ///
 /// # Errors
 /// Where the database cannot be asked, and those of `take`.
@@ -139,36 +140,65 @@ pub(super) async fn run(
     selection: Selection,
     mut take: impl FnMut(SpanLine) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
-    let mut export = Export::new(selection, PageSize::default());
-    let mut spans = StreamSpans {
-        pipeline,
-        every,
-        stream: Default::default(),
-        zone: TimeZone::UTC,
-        series: BTreeMap::new(),
-    };
+    let rolled_to = rollup_rows::rolled_to(client).await.map_err(failed)?;
+    let (from, until) = (selection.from, selection.until);
+    let mut streams = Export::new(selection, PageSize::default());
     let mut done = Vec::new();
-    loop {
-        let page = export.next_page(client).await.map_err(|error| database::failed(&error.into()))?;
-        let Some(page) = page else {
-            spans.end(&mut done);
-            break hand_over(&mut done, &mut take).map(drop);
+    while let Some(stream) = streams.next_stream(client).await.map_err(failed)? {
+        let zone = match every {
+            Every::Day => zone(client, pipeline, &stream).await?,
+            Every::Fixed(_) => TimeZone::UTC,
         };
-        for line in page.lines() {
-            if !spans.is_of(&line) {
-                spans.end(&mut done);
-                let zone = match every {
-                    Every::Day => zone(client, pipeline, &line).await?,
-                    Every::Fixed(_) => TimeZone::UTC,
-                };
-                spans.begin(&line, zone);
+        let mut spans = StreamSpans { pipeline, every, stream: &stream, zone, series: BTreeMap::new() };
+        let from = from.and_then(|from| Some(spans.span_of(from)?.from));
+        let until = until.and_then(|until| {
+            Some(spans.span_of(until.checked_sub(SignedDuration::from_micros(1)).ok()?)?.to)
+        });
+        let rolled = match every {
+            Every::Day => rolled_to.days.map(|to| (Rolled::Days, to)),
+            Every::Fixed(width) if width == HOUR => rolled_to.hours.map(|to| (Rolled::Hours, to)),
+            Every::Fixed(_) => None,
+        };
+        let mut unrolled = from;
+        if let Some((rolled, to)) = rolled {
+            let to = spans.span_of(to).map_or(to, |span| span.from);
+            let (from, until) = (from.unwrap_or(rollup_rows::EARLIEST), until.unwrap_or(to).min(to));
+            for metric in &stream.metrics {
+                let before = rollup_rows::last_before(client, (rolled, &stream, metric), from).await;
+                spans.begin(metric, (from, before.map_err(failed)?));
+                let mut next = from;
+                loop {
+                    let of = (rolled, &*stream, metric);
+                    let page = rollup_rows::spans(client, of, (next, until), SPANS).await.map_err(failed)?;
+                    for (span, part) in &page {
+                        spans.add(metric, (*span, *part), &mut done);
+                        if hand_over(&mut done, &mut take)?.is_break() {
+                            return Ok(());
+                        }
+                    }
+                    match page.last() {
+                        Some((last, _)) if page.len() as i64 == SPANS => next = last.to,
+                        _ => break,
+                    }
+                }
             }
-            spans.add(&line, &mut done);
-            if hand_over(&mut done, &mut take)?.is_break() {
-                return Ok(());
+            unrolled = Some(from.max(to));
+        }
+        let mut export = Export::of_stream(Arc::clone(&stream), unrolled, until, PageSize::default());
+        while let Some(page) = export.next_page(client).await.map_err(failed)? {
+            for line in page.lines() {
+                spans.add_line(&line, &mut done);
+                if hand_over(&mut done, &mut take)?.is_break() {
+                    return Ok(());
+                }
             }
         }
+        spans.end(&mut done);
+        if hand_over(&mut done, &mut take)?.is_break() {
+            return Ok(());
+        }
     }
+    Ok(())
 }
 
 fn hand_over(
@@ -183,78 +213,95 @@ fn hand_over(
     Ok(ControlFlow::Continue(()))
 }
 
+fn failed(error: impl Into<StoreError>) -> Failure {
+    database::failed(&error.into())
+}
+
 /// The zone of a device: that of its site, which the file or a row names, else its source's.
-async fn zone(client: &Client, pipeline: &Pipeline, line: &Line<'_>) -> Result<TimeZone, Failure> {
-    if let Some(site) = pipeline.site_of(line.source, line.device) {
-        return Ok(pipeline.zone_at(line.source, Some(site)));
+async fn zone(client: &Client, pipeline: &Pipeline, stream: &Stream) -> Result<TimeZone, Failure> {
+    let (source, device) = (&*stream.source, &*stream.device);
+    if let Some(site) = pipeline.site_of(source, device) {
+        return Ok(pipeline.zone_at(source, Some(site)));
     }
-    let entry = registry::entry(client, line.source, line.device).await;
-    let entry = entry.map_err(|error| database::failed(&error.into()))?;
+    let entry = registry::entry(client, source, device).await;
+    let entry = entry.map_err(failed)?;
     let site = entry.registered.get("site").and_then(|site| site.as_str());
-    Ok(pipeline.zone_at(line.source, site.and_then(|site| pipeline.sites.get(site))))
+    Ok(pipeline.zone_at(source, site.and_then(|site| pipeline.sites.get(site))))
 }
 
 impl StreamSpans<'_> {
-    fn is_of(&self, line: &Line<'_>) -> bool {
-        let (source, device, channel) = &self.stream;
-        (source.as_str(), device.as_str(), channel.as_str()) == (line.source, line.device, line.channel)
-    }
-
-    fn begin(&mut self, line: &Line<'_>, zone: TimeZone) {
-        self.stream = (line.source.to_owned(), line.device.to_owned(), line.channel.to_owned());
-        self.zone = zone;
+    fn span_of(&self, at: Timestamp) -> Option<Span> {
+        self.every.span_of(at, &self.zone)
     }
 
     /// Ends every series of the stream.
     fn end(&mut self, done: &mut Vec<SpanLine>) {
         for (key, series) in std::mem::take(&mut self.series) {
-            done.push(self.line(&key, &series));
+            if series.has_begun() {
+                done.push(self.line(&key, &series));
+            }
         }
     }
 
-    /// Adds a reading; what is over by it is done. Texts and bytes have no value of a span.
-    fn add(&mut self, line: &Line<'_>, done: &mut Vec<SpanLine>) {
-        let (Some(value), Ok(kind)) = (line.value, line.kind.parse()) else { return };
-        let quality = line.quality.parse().unwrap_or(Quality::Bad);
-        let Some(span) = self.every.span_of(line.observed_at, &self.zone) else { return };
-        let key = (line.metric.to_owned(), line.unit.map(str::to_owned), line.kind.to_owned());
-        let mut series = self.series.remove(&key).unwrap_or_else(|| Series {
-            aggregate: self.pipeline.aggregate_of(line.metric, kind),
-            gap: self.pipeline.gap_of(line.metric),
-            span,
+    /// Begins a series at a time, with the last value before it.
+    fn begin(&mut self, metric: &Metric, (from, before): (Timestamp, Option<Point>)) {
+        let Ok(kind) = metric.kind.parse() else { return };
+        let series = Series {
+            aggregate: self.pipeline.aggregate_of(&metric.name, kind),
+            gap: self.pipeline.gap_of(&metric.name),
+            span: Span { from, to: from },
             part: Part::default(),
-            before: None,
-        });
-        if series.span != span {
+            before,
+        };
+        self.series.insert((metric.name.clone(), metric.unit.clone(), metric.kind.clone()), series);
+    }
+
+    /// Adds a reading; what is over by it is done. Texts and bytes have no value of a span.
+    fn add_line(&mut self, line: &Line<'_>, done: &mut Vec<SpanLine>) {
+        let (Some(value), Some(span)) = (line.value, self.span_of(line.observed_at)) else { return };
+        let quality = line.quality.parse().unwrap_or(Quality::Bad);
+        let is_of = |metric: &&Metric| {
+            (metric.name.as_str(), metric.unit.as_deref(), metric.kind.as_str())
+                == (line.metric, line.unit, line.kind)
+        };
+        let Some(metric) = self.stream.metrics.iter().find(is_of) else { return };
+        let part = Part::of([Observation { at: line.observed_at, value, quality }], SignedDuration::ZERO);
+        self.add(metric, (span, part), done);
+    }
+
+    /// Adds what some readings within a span leave; what is over by it is done.
+    fn add(&mut self, metric: &Metric, (span, part): (Span, Part), done: &mut Vec<SpanLine>) {
+        let key = (metric.name.clone(), metric.unit.clone(), metric.kind.clone());
+        if !self.series.contains_key(&key) {
+            self.begin(metric, (span.from, None));
+        }
+        let Some(mut series) = self.series.remove(&key) else { return };
+        if series.has_begun() && series.span != span {
             done.push(self.line(&key, &series));
             series.before = series.part.values.map(|values| values.last).or(series.before);
             series.part = Part::default();
             let mut empty = 0;
-            while let Some(next) =
-                self.every.span_of(series.span.to, &self.zone).filter(|next| next.from < span.from)
-            {
+            while let Some(next) = self.span_of(series.span.to).filter(|next| next.from < span.from) {
                 series.span = next;
                 empty += 1;
                 if empty > MOST_EMPTY {
-                    eprintln!("no readings of {} from {} to {}", line.metric, next.from, span.from);
+                    eprintln!("no readings of {} from {} to {}", metric.name, next.from, span.from);
                     break;
                 }
                 done.push(self.line(&key, &series));
             }
-            series.span = span;
         }
-        let reading = Part::of([Observation { at: line.observed_at, value, quality }], series.gap);
-        series.part = series.part.merge(reading, series.gap);
+        series.span = span;
+        series.part = series.part.merge(part, series.gap);
         self.series.insert(key, series);
     }
 
     fn line(&self, (metric, unit, _): &SeriesKey, series: &Series) -> SpanLine {
         let Series { aggregate, gap, span, part, before } = series;
-        let (source, device, channel) = self.stream.clone();
         SpanLine {
-            source,
-            device,
-            channel,
+            source: self.stream.source.to_string(),
+            device: self.stream.device.to_string(),
+            channel: self.stream.channel.clone(),
             metric: metric.clone(),
             unit: unit.clone(),
             from: span.from,
@@ -266,6 +313,13 @@ impl StreamSpans<'_> {
             n: part.values.map_or(0, |values| values.n),
             bad: part.bad,
         }
+    }
+}
+
+impl Series {
+    /// Whether it has a reading yet.
+    fn has_begun(&self) -> bool {
+        self.span.from < self.span.to
     }
 }
 
