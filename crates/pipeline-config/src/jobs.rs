@@ -28,7 +28,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 /// The jobs of a pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Jobs {
-    /// Takes away what need not be kept any more.
+    /// Rolls up readings, and takes away what need not be kept any more.
     pub cleanup: Schedule,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn jobs(fields: &Fields<'_>) -> Jobs {
         "jobs",
         "When timed work is done.",
         Object::new("Jobs", "When timed work is done, by job.", |fields: &Fields<'_>| {
-            let text = "Takes away what need not be kept any more; every day at 03:10 UTC where absent.";
+            let text = "Rolls up readings, and takes away what need not be kept any more; every day at 03:10 UTC where absent.";
             let cleanup = fields.optional("cleanup", text, times("Cleanup", CLEANUP_AT));
             Some(cleanup.map_or_else(Jobs::default, |cleanup| Jobs { cleanup }))
         }),

@@ -139,34 +139,6 @@ begin
 end
 $migration$;
 
--- The parts of the hours of one series from its readings, as crate rollups makes them: for those that are not rolled up yet. What is beyond
--- 1e290 counts as bad, since PostgreSQL fails where a sum leaves the range of doubles.
-create function hours_of(stream integer, pos smallint, "from" timestamptz, until timestamptz, gap double precision)
-returns table (hour timestamptz, bad bigint, n bigint, sum double precision, min double precision, max double precision,
-               first_at timestamptz, first double precision, last_at timestamptz, last double precision, rise double precision,
-               changes bigint, seconds double precision, integral double precision, sin_sum double precision, cos_sum double precision)
-language sql stable as $$
-    with reading as (
-        select observed_at as at, date_trunc('hour', observed_at, 'UTC') as hour, "values"[pos + 1] as value,
-               coalesce(quality[pos + 1], 0) = 2 or not abs("values"[pos + 1]) < 1e290 as bad
-        from moment
-        where stream_id = stream and observed_at >= "from" and observed_at < until and "values"[pos + 1] is not null),
-    step as (
-        select *, lag(value) over one as before, extract(epoch from at - lag(at) over one)::double precision as distance
-        from reading window one as (partition by hour, bad order by at))
-    select hour, count(*) filter (where bad), count(*) filter (where not bad), sum(value) filter (where not bad),
-           min(value) filter (where not bad), max(value) filter (where not bad),
-           min(at) filter (where not bad), (array_agg(value order by at) filter (where not bad))[1],
-           max(at) filter (where not bad), (array_agg(value order by at desc) filter (where not bad))[1],
-           sum(case when before is null then 0 when value < before then greatest(value, 0) else value - before end) filter (where not bad),
-           count(*) filter (where not bad and value <> before),
-           sum(case when distance <= gap then distance else 0 end) filter (where not bad),
-           sum(case when distance <= gap then before * distance else 0 end) filter (where not bad),
-           sum(sind(value)) filter (where not bad), sum(cosd(value)) filter (where not bad)
-    from step group by hour
-$$;
-comment on function hours_of is 'What the readings of a series within each hour come to, from the readings themselves; times are whole hours.';
-
 -- The value of a span with the step that leads into it from the last reading before, as Part::value_after of crate rollups; null where there is none.
 create function rollup_value(aggregate text, gap double precision, before_at timestamptz, before double precision, n bigint, sum double precision,
                              min double precision, max double precision, first_at timestamptz, first double precision, rise double precision,
@@ -193,106 +165,104 @@ returns double precision language sql immutable as $$
 $$;
 comment on function rollup_value is 'The value of an hour or a day by the aggregate of its metric.';
 
--- The hours of one series that end after "from" and begin before until.
-create function hourly(stream integer, pos smallint, aggregate text, gap double precision, "from" timestamptz, until timestamptz)
-returns table (hour timestamptz, value double precision, min double precision, max double precision, n bigint, bad bigint)
-language sql stable as $$
-    select r.hour, rollup_value(aggregate, gap, b.at, b.value, r.n, r.sum, r.min, r.max, r.first_at, r.first, r.rise, r.seconds, r.integral,
-                                r.sin_sum, r.cos_sum),
-           r.min, r.max, r.n, r.bad
-    from rollup_progress p
-    cross join lateral (
-        select hour, bad, n, sum, min, max, first_at, first, rise, seconds, integral, sin_sum, cos_sum
-        from rollup_hour where stream_id = stream and position = pos
-        union all
-        select hour, bad, n, sum, min, max, first_at, first, rise, seconds, integral, sin_sum, cos_sum
-        from hours_of(stream, pos, greatest(p.hours_to, date_trunc('hour', "from", 'UTC')), until, gap)) r
-    left join lateral (
-        (select last_at as at, last as value from rollup_hour
-         where stream_id = stream and position = pos and hour < r.hour and n > 0 order by hour desc limit 1)
-        union all
-        (select observed_at, "values"[pos + 1] from moment
-         where stream_id = stream and observed_at >= p.hours_to and observed_at < r.hour
-           and abs("values"[pos + 1]) < 1e290 and coalesce(quality[pos + 1], 0) < 2
-         order by observed_at desc limit 1)
-        order by at desc limit 1) b on aggregate in ('counter', 'time_weighted', 'flag')
-    where r.hour > "from" - interval '1 hour' and r.hour < until
-$$;
-comment on function hourly is 'What the readings of a series came to in each hour: as rolled up, and from the readings where that is still to be done.';
-
--- The days of one series that are rolled up, end after "from" and begin before until.
-create function daily(stream integer, pos smallint, aggregate text, gap double precision, "from" timestamptz, until timestamptz)
-returns table (day date, zone text, from_at timestamptz, to_at timestamptz, value double precision, min double precision,
-               max double precision, n bigint, bad bigint)
-language sql stable as $$
-    select r.day, r.zone, r.from_at, r.to_at,
-           rollup_value(aggregate, gap, b.last_at, b.last, r.n, r.sum, r.min, r.max, r.first_at, r.first, r.rise, r.seconds, r.integral,
-                        r.sin_sum, r.cos_sum),
-           r.min, r.max, r.n, r.bad
-    from rollup_day r
-    left join lateral (
-        select last_at, last from rollup_day
-        where stream_id = stream and position = pos and from_at < r.from_at and n > 0
-        order by from_at desc limit 1) b on aggregate in ('counter', 'time_weighted', 'flag')
-    where r.stream_id = stream and r.position = pos and r.to_at > "from" and r.from_at < until
-$$;
-comment on function daily is 'What the readings of a series came to on each day that is rolled up.';
-
+-- Hours that are not rolled up yet come from readings, as crate rollups makes parts of them; beyond 1e290 a value counts as bad there, since
+-- PostgreSQL fails where a sum leaves the range of doubles.
 create view readings_hourly as
-select d.source, d.name as device, s.channel, m.name as metric, nullif(m.unit, '') as unit, h.hour, a.aggregate, h.value, h.min, h.max,
-       h.n, h.bad
+select d.source, d.name as device, s.channel, m.name as metric, nullif(m.unit, '') as unit, r.hour, a.aggregate,
+       rollup_value(a.aggregate, a.gap, b.at, b.value, r.n, r.sum, r.min, r.max, r.first_at, r.first, r.rise, r.seconds, r.integral, r.sin_sum,
+                    r.cos_sum) as value,
+       r.min, r.max, r.n, r.bad
 from device d
 join stream s on s.device_id = d.id
 join metric m on m.stream_id = s.id
 join metric_aggregate a on a.name = m.name and a.kind = m.kind
-cross join lateral hourly(m.stream_id, m.position, a.aggregate, a.gap, '-infinity', 'infinity') h;
+cross join rollup_progress p
+cross join lateral (
+    select hour, bad, n, sum, min, max, first_at, first, rise, seconds, integral, sin_sum, cos_sum
+    from rollup_hour where stream_id = m.stream_id and position = m.position
+    union all
+    select hour, count(*) filter (where is_bad), count(*) filter (where not is_bad), sum(value) filter (where not is_bad),
+           min(value) filter (where not is_bad), max(value) filter (where not is_bad), min(at) filter (where not is_bad),
+           (array_agg(value order by at) filter (where not is_bad))[1],
+           sum(case when before is null then 0 when value < before then greatest(value, 0) else value - before end) filter (where not is_bad),
+           sum(case when distance <= a.gap then distance else 0 end) filter (where not is_bad),
+           sum(case when distance <= a.gap then before * distance else 0 end) filter (where not is_bad),
+           sum(sind(value)) filter (where not is_bad), sum(cosd(value)) filter (where not is_bad)
+    from (
+        select hour, at, value, is_bad, lag(value) over one as before, extract(epoch from at - lag(at) over one)::double precision as distance
+        from (
+            select observed_at as at, date_trunc('hour', observed_at, 'UTC') as hour, "values"[m.position + 1] as value,
+                   coalesce(quality[m.position + 1], 0) = 2 or not abs("values"[m.position + 1]) < 1e290 as is_bad
+            from moment
+            where stream_id = m.stream_id and observed_at >= coalesce(p.hours_to, '-infinity') and "values"[m.position + 1] is not null) reading
+        window one as (partition by hour, is_bad order by at)) step
+    group by hour) r
+left join lateral (
+    (select last_at as at, last as value from rollup_hour
+     where stream_id = m.stream_id and position = m.position and hour < r.hour and n > 0 order by hour desc limit 1)
+    union all
+    (select observed_at, "values"[m.position + 1] from moment
+     where stream_id = m.stream_id and observed_at >= coalesce(p.hours_to, '-infinity') and observed_at < r.hour
+       and abs("values"[m.position + 1]) < 1e290 and coalesce(quality[m.position + 1], 0) < 2
+     order by observed_at desc limit 1)
+    order by at desc limit 1) b on a.aggregate in ('counter', 'time_weighted', 'flag');
 comment on view readings_hourly is 'A line an hour of UTC and series in which something was read; filter by source, device, metric and hour.';
 
 create view readings_daily as
-select d.source, d.name as device, s.channel, m.name as metric, nullif(m.unit, '') as unit, h.day, h.zone, h.from_at, h.to_at,
-       a.aggregate, h.value, h.min, h.max, h.n, h.bad
+select d.source, d.name as device, s.channel, m.name as metric, nullif(m.unit, '') as unit, r.day, r.zone, r.from_at, r.to_at, a.aggregate,
+       rollup_value(a.aggregate, a.gap, b.last_at, b.last, r.n, r.sum, r.min, r.max, r.first_at, r.first, r.rise, r.seconds, r.integral,
+                    r.sin_sum, r.cos_sum) as value,
+       r.min, r.max, r.n, r.bad
 from device d
 join stream s on s.device_id = d.id
 join metric m on m.stream_id = s.id
 join metric_aggregate a on a.name = m.name and a.kind = m.kind
-cross join lateral daily(m.stream_id, m.position, a.aggregate, a.gap, '-infinity', 'infinity') h;
-comment on view readings_daily is 'A line a civil day of the device''s zone that is rolled up, and series; filter by source, device, metric and day.';
+join rollup_day r on r.stream_id = m.stream_id and r.position = m.position
+left join lateral (
+    select last_at, last from rollup_day
+    where stream_id = m.stream_id and position = m.position and from_at < r.from_at and n > 0
+    order by from_at desc limit 1) b on a.aggregate in ('counter', 'time_weighted', 'flag');
+comment on view readings_daily is 'A line a civil day of the device''s zone that is rolled up, and series; filter by source, device, metric and from_at.';
 
--- For a panel that shows any range of time.
-create function readings_between(source text, device text, metric text, "from" timestamptz, until timestamptz, resolution text default 'auto')
-returns table (channel text, at timestamptz, value double precision, min double precision, max double precision, unit text, span text)
-language sql stable as $$
-    with series as materialized (
-        select s.id, s.channel, m.position, nullif(m.unit, '') as unit, a.aggregate, a.gap,
-               case when readings_between.resolution <> 'auto' then readings_between.resolution
-                    when until - "from" <= interval '2 days' then 'raw'
-                    when until - "from" <= interval '62 days' then 'hour'
-                    else 'day' end as wanted,
-               coalesce((select max(f.frozen_at) from retention_floor f where f.source in ('', d.source)), '-infinity') as gone,
-               coalesce((select max(r.to_at) from rollup_day r where r.stream_id = s.id and r.position = m.position), '-infinity') as days_to
-        from device d
-        join stream s on s.device_id = d.id
-        join metric m on m.stream_id = s.id
-        left join metric_aggregate a on a.name = m.name and a.kind = m.kind
-        where d.id = coalesce((select id from device where device.source = readings_between.source and name = readings_between.device),
-                              (select device_id from device_alias
-                               where device_alias.source = readings_between.source and alias = readings_between.device))
-          and m.name = readings_between.metric and m.kind in ('number', 'flag'))
-    select s.channel, v.at, v.value, v.min, v.max, s.unit, v.span
-    from series s
-    cross join lateral (
-        select d.from_at as at, d.value, d.min, d.max, 'day' as span
-        from daily(s.id, s.position, s.aggregate, s.gap, "from", until) d where s.wanted = 'day'
-        union all
-        select h.hour, h.value, h.min, h.max, 'hour'
-        from hourly(s.id, s.position, s.aggregate, s.gap, case when s.wanted = 'day' then greatest("from", s.days_to) else "from" end,
-                    case when s.wanted = 'raw' then least(until, s.gone) else until end) h
-        union all
-        select r.observed_at, r."values"[s.position + 1], null, null, 'raw'
-        from moment r
-        where s.wanted = 'raw' and r.stream_id = s.id and r.observed_at >= greatest("from", s.gone) and r.observed_at < until
-          and r."values"[s.position + 1] is not null and coalesce(r.quality[s.position + 1], 0) < 2) v
-    order by s.channel, v.at
-$$;
+-- For a panel that shows any range of time. It reads what its caller may read by the views.
+do $migration$
+begin
+    execute format($create$
+        create function readings_between(source text, device text, metric text, "from" timestamptz, until timestamptz, resolution text default 'auto')
+        returns table (channel text, at timestamptz, value double precision, min double precision, max double precision, unit text, span text)
+        language sql stable security definer set search_path = %I, pg_temp
+        as $body$
+            with asked as materialized (
+                select $1 as source, d.name as device, $3 as metric,
+                       case when $6 <> 'auto' then $6
+                            when $5 - $4 <= interval '2 days' then 'raw'
+                            when $5 - $4 <= interval '62 days' then 'hour'
+                            else 'day' end as wanted,
+                       coalesce((select max(f.frozen_at) from retention_floor f where f.source in ('', $1)), '-infinity') as gone,
+                       coalesce((select max(r.to_at) from stream s
+                                 join metric m on m.stream_id = s.id and m.name = $3
+                                 join rollup_day r on r.stream_id = s.id and r.position = m.position
+                                 where s.device_id = d.id), '-infinity') as days_to
+                from device d
+                where d.id = coalesce((select id from device o where o.source = $1 and o.name = $2),
+                                      (select device_id from device_alias a where a.source = $1 and a.alias = $2)))
+            select h.channel, h.from_at, h.value, h.min, h.max, h.unit, 'day'
+            from asked a join readings_daily h on (h.source, h.device, h.metric) = (a.source, a.device, a.metric)
+            where a.wanted = 'day' and h.to_at > $4 and h.from_at < $5
+            union all
+            select h.channel, h.hour, h.value, h.min, h.max, h.unit, 'hour'
+            from asked a join readings_hourly h on (h.source, h.device, h.metric) = (a.source, a.device, a.metric)
+            where h.hour > $4 - interval '1 hour' and h.hour < $5
+              and case a.wanted when 'day' then h.hour >= a.days_to when 'raw' then h.hour < a.gone else true end
+            union all
+            select r.channel, r.observed_at, r.value, null, null, r.unit, 'raw'
+            from asked a join readings r on (r.source, r.device, r.metric) = (a.source, a.device, a.metric)
+            where a.wanted = 'raw' and r.observed_at >= greatest($4, a.gone) and r.observed_at < $5 and r.value is not null and r.quality <> 'bad'
+            order by 1, 2
+        $body$
+    $create$, current_schema());
+end
+$migration$;
 comment on function readings_between is
-    'What a metric of a device was: the readings themselves where the range is of 2 days at most, the hours of up to 62 days, else the days; or as resolution says (raw, hour, day). What is not rolled up yet is by finer spans, and what is gone by coarser ones.';
+    'What a metric of a device was: readings where the range is of 2 days at most, hours where it is of up to 62, else days, or as resolution says (raw, hour, day). What is not rolled up yet is by finer spans, and what is gone by coarser ones.';
+revoke execute on function readings_between from public;
