@@ -6,7 +6,7 @@ declare
     stage text;
 begin
     foreach stage in array array['freshet_ingest', 'freshet_alert', 'freshet_notify', 'freshet_dead_letter',
-                                'freshet_scheduler', 'freshet_cleanup'] loop
+                                'freshet_scheduler', 'freshet_cleanup', 'freshet_report'] loop
         if not exists (select from pg_roles where rolname = stage) then
             execute format('create role %I login', stage);
         end if;
@@ -61,6 +61,11 @@ grant update (received_at) on receipt_default, request_default, receipt_key to f
 grant update (recorded_at) on alert_transition to freshet_cleanup;
 grant update (created_at) on notification to freshet_cleanup;
 grant execute on function drop_partition(text, date) to freshet_cleanup;
+grant select on device, devices, device_entry, stream, metric, moment, rollup_hour, rollup_progress, retention_floor, alert_transition, job
+    to freshet_report;
+grant select, insert, update on report, report_mail to freshet_report;
+grant select, update on job_slot to freshet_report;
+
 -- nothing goes below a floor before every transaction that may write there has ended
 do $$
 begin

@@ -28,7 +28,7 @@
 {{- if and (not $own.sources) (not .Values.helmTest.enabled) -}}
 {{- $mistakes = append $mistakes "pipeline.sources is empty: there is nothing to take in" -}}
 {{- end -}}
-{{- $parts := list ($own.sources | default dict) ($own.receivers | default dict) -}}
+{{- $parts := list ($own.sources | default dict) ($own.receivers | default dict) ($own.reports | default dict) -}}
 {{- $files := include "freshet.references" (list "file" $parts) | fromJson -}}
 {{- $variables := include "freshet.references" (list "env" $parts) | fromJson -}}
 {{- range $kind, $references := dict "file" $files "env" $variables -}}

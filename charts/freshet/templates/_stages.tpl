@@ -107,7 +107,7 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- join "," $groups -}}
 {{- end -}}
 
-{{/* The credentials that a part of the pipeline names: (list $ "sources", "receivers", or "topics" for those that sources read). */}}
+{{/* The credentials that parts of the pipeline name: (list $ (list "sources" "receivers")), or "topics" for those that sources read. */}}
 {{- define "freshet.env.credentials" -}}
 {{- $root := index . 0 -}}
 {{- $secrets := deepCopy $root.Values.secretEnv -}}
@@ -116,8 +116,10 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- if kindIs "map" $source -}}{{- $_ := unset $source "kafka" -}}{{- end -}}
 {{- end -}}
 {{- $_ := set $pipeline "topics" (include "freshet.sourceTopics" $root | fromJsonArray) -}}
-{{- $names := (include "freshet.references" (list "env" (get $pipeline (index . 1))) | fromJson).names -}}
-{{- if and (eq (index . 1) "sources") $root.Values.helmTest.enabled -}}
+{{- $parts := dict -}}
+{{- range (index . 1) -}}{{- $_ := set $parts . (get $pipeline .) -}}{{- end -}}
+{{- $names := (include "freshet.references" (list "env" $parts) | fromJson).names -}}
+{{- if and (has "sources" (index . 1)) $root.Values.helmTest.enabled -}}
 {{- $_ := set $secrets "FRESHET_TEST_TOKEN" (dict "secret" (include "freshet.testSecretName" $root) "key" "token") -}}
 {{- $names = append $names "FRESHET_TEST_TOKEN" | uniq | sortAlpha -}}
 {{- end -}}

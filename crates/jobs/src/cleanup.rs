@@ -111,8 +111,12 @@ impl Job for Cleanup {
         slot: Timestamp,
         cursor: Option<&Value>,
     ) -> Result<Progress, SliceError> {
-        let mut carried = match cursor {
-            Some(cursor) => Carried::deserialize(cursor)?,
+        let carried = cursor.map(Carried::deserialize).transpose()?;
+        // A plan of the release before, which rolled nothing up, is made anew.
+        let mut carried = match carried
+            .filter(|carried| carried.steps.iter().any(|planned| matches!(planned.step, Step::Roll { .. })))
+        {
+            Some(carried) => carried,
             None => {
                 let steps = self.plan(transaction, slot).await?;
                 let steps = steps.into_iter().map(|step| Planned { step, rows: 0 }).collect();

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod cleanup;
+pub mod parts;
 mod rollup;
 mod run;
 mod slots;

@@ -6,21 +6,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::parts::{MOMENTS, Parts, StreamPart};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rollups::{Part, Span, day_of, days, hour_of};
 use serde::{Deserialize, Serialize};
-use store::rollups::{self as rows, DueHour, PartRow, Reach, RolledStream, RolledTo};
+use store::rollups::{
+    self as rows, DueHour, HourPart, PartRow, Reach, RolledHour, RolledMetric, RolledStream, RolledTo,
+};
 use store::{StoreError, Transaction};
 
-/// Moments, or hours, that are looked at in one slice.
-const MOMENTS: usize = 40_000;
-/// Parts that a slice writes, at most but for what one stream has in one hour or day.
-const PARTS: usize = 40_000;
 /// Streams that are looked at in one slice.
-const STREAMS: i64 = 2_000;
+const STREAMS: i64 = 500;
+/// Hours of one stream whose days are looked for in one slice.
+const HOURS: i64 = 4_000;
+/// Parts of hours that days are made of in one slice, and moments of those that are not made of hours.
+const WORK: u64 = 60_000;
 /// Hours that are rolled up again in one slice.
 const DUE: i64 = 1_000;
 /// Devices whose zone is changed in one slice.
@@ -58,13 +61,6 @@ pub(crate) struct Slice {
     pub(crate) parts: u64,
     /// Where the next goes on; none where there is none.
     pub(crate) next: Option<Cursor>,
-}
-
-/// Parts of a stream in an hour or a day, by position.
-struct Group {
-    stream: i32,
-    span: Span,
-    parts: BTreeMap<i16, Part>,
 }
 
 /// A day of a stream.
@@ -153,7 +149,7 @@ impl Rollup {
             Reach { stream: stream.id, from, to: to.max(from) }
         };
         let reaches: Vec<Reach> = streams.all.iter().map(reach).collect();
-        let (groups, rest) = self.fold(transaction, &streams, &reaches, Some(MOMENTS)).await?;
+        let (groups, rest) = self.parts(&streams).of_next_moments(transaction, &reaches, by_hour).await?;
         let parts = write_hours(transaction, &groups).await?;
         let behind = streams.all.last().filter(|_| streams.all.len() as i64 == STREAMS);
         let next = match (rest, behind) {
@@ -177,6 +173,7 @@ impl Rollup {
     ) -> Result<Slice, StoreError> {
         let page = rows::streams_after(transaction, first.saturating_sub(1), STREAMS).await?;
         let streams = Streams::of(&self.pipeline, page);
+        // In a transaction of its own, which nobody waits for.
         if self.change_zones(transaction, &streams).await? {
             return Ok(Slice { parts: 0, next: Some(Cursor::Days { stream: first, from: first_from }) });
         }
@@ -195,8 +192,9 @@ impl Rollup {
         // A day may begin within an hour.
         let of_hours: Vec<Reach> =
             reaches.iter().map(|reach| Reach { from: hour_of(reach.from).from, ..*reach }).collect();
-        let hours = rows::rolled_hours(transaction, &of_hours, MOMENTS as i64).await?;
-        let is_cut = hours.len() == MOMENTS;
+        let mut hours = rows::rolled_hours(transaction, &of_hours, (HOURS, MOMENTS as i64)).await?;
+        // Of the last stream that is looked at there may be more.
+        let is_cut = cut_after_the_first_full(&mut hours);
         let mut days: Vec<(StreamDay, u64)> = Vec::new();
         for hour in &hours {
             let Ok(of_stream) = reaches.binary_search_by_key(&hour.stream, |reach| reach.stream) else {
@@ -217,8 +215,8 @@ impl Rollup {
         let mut work = 0;
         let fits = days.iter().take_while(|(day, moments)| {
             let positions = streams.get(day.stream).map_or(0, |stream| stream.metrics.len()) as u64;
-            work += positions * 24 + if day.span.is_whole_hours() { 0 } else { *moments };
-            work <= PARTS as u64 * 24
+            work += work_of(day, positions, *moments);
+            work <= WORK
         });
         let all = days.len();
         let taken = fits.count().max(1).min(if is_cut { all.saturating_sub(1).max(1) } else { all });
@@ -261,82 +259,47 @@ impl Rollup {
             Reach { stream: due.stream, from, to }
         };
         let reaches: Vec<Reach> = due.iter().filter(|due| !is_frozen(due)).map(reach).collect();
-        let (groups, rest) = self.fold(transaction, &streams, &reaches, Some(MOMENTS)).await?;
+        let (groups, rest) = self.parts(&streams).of_next_moments(transaction, &reaches, by_hour).await?;
         if let Some(rest) = rest {
             due.retain(|due| (due.stream, due.hour) < rest);
         }
+        let (mut days, mut work, mut taken): (Vec<StreamDay>, u64, usize) = (Vec::new(), 0, 0);
+        for due in &due {
+            let of_hour =
+                groups.iter().find(|group| (group.stream, group.span.from) == (due.stream, due.hour));
+            let moments = of_hour.into_iter().flat_map(|group| group.parts.values()).map(readings).max();
+            let positions = streams.get(due.stream).map_or(0, |stream| stream.metrics.len()) as u64;
+            let is_over = |day: &StreamDay| rolled_to.days.is_some_and(|days_to| day.span.to <= days_to);
+            let of_due: Vec<StreamDay> = streams
+                .days_of(due.stream, due.hour)
+                .filter(is_over)
+                .filter(|day| days.last() != Some(day))
+                .collect();
+            // A day has about as many moments as this hour, 24 times.
+            work += of_due.iter().map(|day| work_of(day, positions, moments.unwrap_or(1) * 24)).sum::<u64>();
+            if work > WORK && taken > 0 {
+                break;
+            }
+            days.extend(of_due);
+            taken += 1;
+        }
+        let is_cut = is_cut || rest.is_some() || taken < due.len();
+        due.truncate(taken);
         let rolled: Vec<(i32, Timestamp)> =
             due.iter().filter(|due| !is_frozen(due)).map(|due| (due.stream, due.hour)).collect();
+        let is_taken = |group: &&StreamPart| {
+            due.iter().any(|due| (due.stream, due.hour) == (group.stream, group.span.from))
+        };
+        let groups: Vec<StreamPart> = groups.iter().filter(is_taken).cloned().collect();
         let mut parts = write_hours_of(transaction, &rolled, &groups).await?;
-        let mut days: Vec<StreamDay> = Vec::new();
-        for due in &due {
-            for day in streams.days_of(due.stream, due.hour) {
-                let is_over = rolled_to.days.is_some_and(|days_to| day.span.to <= days_to);
-                if is_over && days.last() != Some(&day) {
-                    days.push(day);
-                }
-            }
-        }
         parts += self.write_days(transaction, &streams, &days).await?;
         rows::settle(transaction, &due).await?;
-        let last = due.last().filter(|_| is_cut || rest.is_some());
+        let last = due.last().filter(|_| is_cut);
         Ok(Slice { parts, next: last.map(|last| Cursor::Due { stream: last.stream, hour: last.hour }) })
     }
 
-    /// The parts of the moments of reaches by hour. Where there are more moments than `most`, those of whole hours, and from where it goes on.
-    async fn fold(
-        &self,
-        transaction: &Transaction<'_>,
-        streams: &Streams,
-        reaches: &[Reach],
-        most: Option<usize>,
-    ) -> Result<(Vec<Group>, Option<(i32, Timestamp)>), StoreError> {
-        self.fold_by(transaction, streams, (reaches, |_: &Reach, at| hour_of(at)), most).await
-    }
-
-    async fn fold_by(
-        &self,
-        transaction: &Transaction<'_>,
-        streams: &Streams,
-        (reaches, span_of): (&[Reach], impl Fn(&Reach, Timestamp) -> Span),
-        most: Option<usize>,
-    ) -> Result<(Vec<Group>, Option<(i32, Timestamp)>), StoreError> {
-        let mut groups: Vec<Group> = Vec::new();
-        let mut reaches = reaches.to_vec();
-        let mut parts = 0;
-        loop {
-            let page = rows::moments(transaction, &reaches, MOMENTS as i64).await?;
-            for moment in &page {
-                let reach = &reaches[moment.reach];
-                let Some(stream) = streams.get(reach.stream) else { continue };
-                let span = span_of(reach, moment.at);
-                if groups.last().is_none_or(|last| (last.stream, last.span) != (stream.id, span)) {
-                    groups.push(Group { stream: stream.id, span, parts: BTreeMap::new() });
-                    parts += stream.metrics.len();
-                    if most.is_some() && parts > PARTS && groups.len() > 1 {
-                        groups.pop();
-                        return Ok((groups, Some((stream.id, span.from))));
-                    }
-                }
-                let Some(group) = groups.last_mut() else { continue };
-                for (position, name, _) in &stream.metrics {
-                    if let Some(reading) = moment.reading(*position) {
-                        let gap = self.pipeline.gap_of(name);
-                        let part = group.parts.entry(*position).or_default();
-                        *part = part.merge(Part::of([reading], gap), gap);
-                    }
-                }
-            }
-            let Some(last) = page.last().filter(|_| page.len() == MOMENTS) else { return Ok((groups, None)) };
-            if most.is_some() && groups.len() > 1 {
-                // Of the last hour there may be more.
-                let rest = groups.pop().map(|cut| (cut.stream, cut.span.from));
-                return Ok((groups, rest));
-            }
-            let reach = last.reach;
-            reaches.drain(..reach);
-            reaches[0].from = last.at + SignedDuration::from_micros(1);
-        }
+    fn parts<'a>(&'a self, streams: &'a Streams) -> Parts<'a> {
+        Parts { pipeline: &self.pipeline, streams: &streams.all }
     }
 
     /// Writes days that are over: of whole hours from what these left, and others from their moments where they are all there.
@@ -356,12 +319,14 @@ impl Rollup {
         let others: Vec<&StreamDay> = others.into_iter().filter(is_there).collect();
         let reaches: Vec<Reach> = whole.iter().copied().map(reach).collect();
         let mut written: Vec<PartRow<'_>> = Vec::new();
-        for (number, position, part) in rows::parts_of_hours(transaction, &reaches).await? {
+        for HourPart { reach: number, position, part, .. } in
+            rows::parts_of_hours(transaction, &reaches).await?
+        {
             let (reach, day) = (reaches[number], whole[number]);
             let metric = streams
                 .get(day.stream)
-                .and_then(|stream| stream.metrics.iter().find(|(known, ..)| *known == position));
-            let Some((_, name, _)) = metric else { continue };
+                .and_then(|stream| stream.metrics.iter().find(|metric| metric.position == position));
+            let Some(RolledMetric { name, .. }) = metric else { continue };
             match written.last_mut() {
                 Some(last) if last.reach == reach && last.position == position => {
                     last.part = last.part.merge(part, self.pipeline.gap_of(name));
@@ -371,7 +336,7 @@ impl Rollup {
         }
         let of_moments: Vec<Reach> = others.iter().copied().map(reach).collect();
         let by_day = |reach: &Reach, _| Span { from: reach.from, to: reach.to };
-        let (groups, _) = self.fold_by(transaction, streams, (&of_moments, by_day), None).await?;
+        let groups = self.parts(streams).of_moments(transaction, &of_moments, by_day).await?;
         for group in &groups {
             let day = others.iter().find(|day| day.stream == group.stream && day.span == group.span);
             let Some(day) = day else { continue };
@@ -388,7 +353,7 @@ impl Rollup {
         Ok(written.len() as u64)
     }
 
-    /// Has the days of devices rolled up anew whose zone is another; whether there may be more such devices among the streams.
+    /// Has the days of devices rolled up anew whose zone is another; whether there were such devices among the streams.
     async fn change_zones(
         &self,
         transaction: &Transaction<'_>,
@@ -415,7 +380,7 @@ impl Rollup {
         if !devices.is_empty() {
             rows::change_zones(transaction, &devices).await?;
         }
-        Ok(taken < changed.len())
+        Ok(!devices.is_empty())
     }
 
     /// Notes how the values of the metrics of streams become one.
@@ -428,7 +393,7 @@ impl Rollup {
             .all
             .iter()
             .flat_map(|stream| &stream.metrics)
-            .map(|(_, name, kind)| (name.as_str(), kind.as_str()))
+            .map(|metric| (metric.name.as_str(), metric.kind.as_str()))
             .collect();
         let aggregates = metrics
             .into_iter()
@@ -441,8 +406,36 @@ impl Rollup {
     }
 }
 
+/// What it takes to make a day: parts of hours, or where it is not made of hours, moments.
+fn work_of(day: &StreamDay, positions: u64, moments: u64) -> u64 {
+    if day.span.is_whole_hours() { positions * 24 } else { positions.saturating_mul(moments) }
+}
+
+fn readings(part: &Part) -> u64 {
+    part.bad + part.values.map_or(0, |values| values.n)
+}
+
+/// Leaves out the hours of the streams behind the first of which there may be more; whether there may be more of any.
+fn cut_after_the_first_full(hours: &mut Vec<RolledHour>) -> bool {
+    let is_full = hours.len() == MOMENTS;
+    let mut of_stream = (0, 0);
+    for (number, hour) in hours.iter().enumerate() {
+        of_stream =
+            if of_stream.0 == hour.stream { (hour.stream, of_stream.1 + 1) } else { (hour.stream, 1) };
+        if of_stream.1 == HOURS {
+            hours.truncate(number + 1);
+            return true;
+        }
+    }
+    is_full
+}
+
+fn by_hour(_: &Reach, at: Timestamp) -> Span {
+    hour_of(at)
+}
+
 /// Writes the hours of groups; how many parts.
-async fn write_hours(transaction: &Transaction<'_>, groups: &[Group]) -> Result<u64, StoreError> {
+async fn write_hours(transaction: &Transaction<'_>, groups: &[StreamPart]) -> Result<u64, StoreError> {
     let hours: Vec<(i32, Timestamp)> = groups.iter().map(|group| (group.stream, group.span.from)).collect();
     write_hours_of(transaction, &hours, groups).await
 }
@@ -451,9 +444,9 @@ async fn write_hours(transaction: &Transaction<'_>, groups: &[Group]) -> Result<
 async fn write_hours_of(
     transaction: &Transaction<'_>,
     hours: &[(i32, Timestamp)],
-    groups: &[Group],
+    groups: &[StreamPart],
 ) -> Result<u64, StoreError> {
-    let row = |group: &Group, (position, part): (&i16, &Part)| PartRow {
+    let row = |group: &StreamPart, (position, part): (&i16, &Part)| PartRow {
         reach: Reach { stream: group.stream, from: group.span.from, to: group.span.to },
         position: *position,
         day: None,

@@ -26,6 +26,9 @@ pub enum SliceError {
     /// What it waits for cannot be seen.
     #[error("the role may not see the transactions of others: it needs pg_read_all_stats")]
     Unseen,
+    /// What is outside of the database failed.
+    #[error(transparent)]
+    Outside(Box<dyn Error + Send + Sync>),
     /// It ended as often as it may.
     #[error("its process ended {0} times without a word")]
     Ended(i32),

@@ -10,6 +10,7 @@ use crate::reference;
 
 /// Where nothing else is said.
 const CLEANUP_AT: &str = "10 3 * * *";
+const REPORT_AT: &str = "30 6 * * *";
 const UTC: &str = "UTC";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Kept at least: what `freshet status` and `drain` look at, and what may still come a second time.
@@ -30,6 +31,8 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 pub struct Jobs {
     /// Rolls up readings, and takes away what need not be kept any more.
     pub cleanup: Schedule,
+    /// Tells sites of their days and months, where there are `reports`.
+    pub report: Option<Schedule>,
 }
 
 /// A job and when it is due.
@@ -46,28 +49,45 @@ pub struct Job<'p> {
 impl Jobs {
     /// Each of them.
     pub fn all(&self) -> impl Iterator<Item = Job<'_>> {
-        [Job { name: "cleanup", schedule: &self.cleanup, catch_up: CatchUp::Latest }].into_iter()
+        let job = |name, schedule| Job { name, schedule, catch_up: CatchUp::Latest };
+        let report = self.report.as_ref().map(|schedule| job("report", schedule));
+        [job("cleanup", &self.cleanup)].into_iter().chain(report)
     }
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { cleanup: Schedule::new(CLEANUP_AT, UTC).expect("the default is a pattern, and UTC a zone") }
+        Self { cleanup: default_times(CLEANUP_AT), report: None }
     }
 }
 
-/// `jobs`.
-pub(crate) fn jobs(fields: &Fields<'_>) -> Jobs {
+fn default_times(pattern: &str) -> Schedule {
+    Schedule::new(pattern, UTC).expect("the default is a pattern, and UTC a zone")
+}
+
+/// `jobs`, of files that have `reports` or not.
+pub(crate) fn jobs(fields: &Fields<'_>, has_reports: bool) -> Jobs {
+    let report = has_reports.then(|| default_times(REPORT_AT));
     let jobs = fields.optional(
         "jobs",
         "When timed work is done.",
         Object::new("Jobs", "When timed work is done, by job.", |fields: &Fields<'_>| {
             let text = "Rolls up readings, and takes away what need not be kept any more; every day at 03:10 UTC where absent.";
             let cleanup = fields.optional("cleanup", text, times("Cleanup", CLEANUP_AT));
-            Some(cleanup.map_or_else(Jobs::default, |cleanup| Jobs { cleanup }))
+            let text = "Tells sites of their days and months, where there are `reports`; every day at 06:30 UTC where absent.";
+            let report = fields.optional("report", text, times("ReportTimes", REPORT_AT));
+            if report.is_some() && !has_reports {
+                let text = "there are no `reports`: nothing says where pages are kept, and the job does nothing";
+                fields.report.warn(fields.place_of("report"), text);
+            }
+            Some((cleanup, report))
         }),
     );
-    jobs.unwrap_or_default()
+    let (cleanup, times) = jobs.unwrap_or_default();
+    Jobs {
+        cleanup: cleanup.unwrap_or_else(|| default_times(CLEANUP_AT)),
+        report: report.map(|usual| times.unwrap_or(usual)),
+    }
 }
 
 /// `{at: "10 3 * * *", zone: Europe/Berlin}`.

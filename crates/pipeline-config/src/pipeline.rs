@@ -16,6 +16,7 @@ use crate::jobs::{self, Jobs};
 use crate::network::{self, Network};
 use crate::receiver::{self, Receiver};
 use crate::reference;
+use crate::reports::{self, Reports};
 use crate::rollup::{self, MetricEntry, Rollups};
 use crate::route::{self, AlertFacts, Route, RouteSelector};
 use crate::rule;
@@ -68,6 +69,8 @@ pub struct Pipeline {
     pub emit: Emit,
     /// How long things are kept.
     pub retention: Retention,
+    /// What sites are told of their days and months; `None`: nothing.
+    pub reports: Option<Reports>,
     /// Timed work.
     pub jobs: Jobs,
     /// SHA-256, in hex, of what the files say together: comments, order of keys, spacing and which file says what do
@@ -229,6 +232,7 @@ fn read(fields: &Fields<'_>) -> Pipeline {
         "Places where devices are, by name.",
         ByName("site", site::shape(&fields.names_in("receivers"))),
     );
+    let sites = sites.unwrap_or_default();
     let devices = devices(fields, &mut sources);
     let own_metrics = sources.iter().flat_map(|source| source.value.own_metrics()).collect();
     let names = rollup::names(fields, &own_metrics);
@@ -248,11 +252,15 @@ fn read(fields: &Fields<'_>) -> Pipeline {
             "there are rules but no receiver: alerts are recorded, and no notification is sent",
         );
     }
+    let reports = reports::reports(fields);
+    if reports.is_some() {
+        site::warn_of_recipients(fields, &sites, &receivers);
+    }
     // From a second, so that tests and demos can be quick.
     let window = DurationWithin(SignedDuration::from_secs(1), SignedDuration::from_hours(24));
     Pipeline {
         sources: by_name(sources),
-        sites: by_name(sites.unwrap_or_default()),
+        sites: by_name(sites),
         devices,
         rollups: rollup::rollups(fields),
         names,
@@ -293,7 +301,8 @@ fn read(fields: &Fields<'_>) -> Pipeline {
             Emit::default(),
         ),
         retention: jobs::retention(fields),
-        jobs: jobs::jobs(fields),
+        jobs: jobs::jobs(fields, reports.is_some()),
+        reports,
         hash: String::new(),
         files: Vec::new(),
         warnings: Vec::new(),

@@ -6,6 +6,7 @@ use event_model::units;
 use jiff::tz::TimeZone;
 use settings::{Fields, Keyed, Named, Object, Parsed, Shape};
 
+use crate::receiver::Receiver;
 use crate::reference;
 
 /// The longest tag of a language (RFC 5646, section 4.4.1, asks for 35 characters at least).
@@ -62,6 +63,22 @@ pub(crate) fn shape(receivers: &BTreeSet<&str>) -> impl Shape<Value = Site> {
 pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name)
         .map_err(|_| format!("no time zone is named `{name}`: expected a name like `Europe/Berlin`"))
+}
+
+/// Warns of sites whose people hear of no report, and of recipients that no report goes to: these are mails.
+pub(crate) fn warn_of_recipients(fields: &Fields<'_>, sites: &[Named<Site>], receivers: &[Named<Receiver>]) {
+    let is_mail = |name: &String| {
+        receivers.iter().any(|receiver| receiver.name == *name && matches!(receiver.value, Receiver::Smtp(_)))
+    };
+    for site in sites {
+        let name = &site.name;
+        if !site.value.recipients.iter().any(is_mail) {
+            let text = format!(
+                "site `{name}` has no recipient of e-mail: its reports are kept, and nobody is sent one"
+            );
+            fields.report.warn(site.place, text);
+        }
+    }
 }
 
 fn language(tag: &str) -> Result<String, &'static str> {

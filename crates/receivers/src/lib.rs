@@ -16,9 +16,10 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use address::{AddressError, AddressPolicy};
 pub use message::{Alert, AlertChange, Message};
-pub use open::{OpenError, open};
+pub use open::{OpenError, open, open_smtp};
 pub use outcome::Outcome;
 pub use outgoing::Outgoing;
+pub use smtp::Mail;
 
 /// Where notifications are delivered.
 pub trait Receiver: Send + Sync {

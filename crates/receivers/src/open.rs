@@ -78,7 +78,15 @@ pub fn open(
     })
 }
 
-fn open_smtp(smtp: &config::Smtp, outgoing: Arc<Outgoing>, lookup: Lookup<'_>) -> Result<Smtp, OpenError> {
+/// The same of a mail account, which sends mails of any kind.
+///
+/// # Errors
+/// [`OpenError`]
+pub fn open_smtp(
+    smtp: &config::Smtp,
+    outgoing: Arc<Outgoing>,
+    lookup: Lookup<'_>,
+) -> Result<Smtp, OpenError> {
     let login = match &smtp.login {
         Some(login) => {
             let password = login.password.resolve(lookup)?;

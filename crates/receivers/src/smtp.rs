@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::Error as SmtpError;
@@ -63,6 +64,19 @@ pub struct Server {
     pub login: Option<Credentials>,
     /// The name that EHLO gives.
     pub hello: String,
+}
+
+/// A mail that is no notification of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mail<'a> {
+    /// What its `Message-ID` is made of: the same in every attempt.
+    pub id: Uuid,
+    /// Its subject, one line.
+    pub subject: &'a str,
+    /// Its plain text.
+    pub text: &'a str,
+    /// When it is sent.
+    pub now: Timestamp,
 }
 
 /// Why a mail cannot be addressed.
@@ -135,21 +149,52 @@ impl Smtp {
         builder.build_rustls().map_err(|error| not_ready(&error))
     }
 
-    fn mail(&self, attempt: &Attempt<'_>) -> Result<lettre::Message, lettre::error::Error> {
-        let message = attempt.message;
-        let id = |id: Uuid| format!("<{id}@{}>", self.from.email.domain());
+    /// Sends a mail.
+    pub async fn send_mail(&self, mail: &Mail<'_>) -> Outcome {
+        let builder = self.builder((mail.id, mail.now), mail.subject);
+        self.attempt(builder.header(ContentType::TEXT_PLAIN).body(mail.text.to_owned())).await
+    }
+
+    /// Makes one attempt at a mail.
+    async fn attempt(&self, mail: Result<lettre::Message, lettre::error::Error>) -> Outcome {
+        let mail = match mail {
+            Ok(mail) => mail,
+            Err(error) => return Outcome::no_use(format!("no mail can be made of it: {error}")),
+        };
+        match tokio::time::timeout(ATTEMPT_TIMEOUT, self.send(&mail)).await {
+            Ok(Ok(mut connection)) => {
+                // The server has taken the mail; how it says good-bye does not matter.
+                let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
+                Outcome::Delivered
+            }
+            Ok(Err(outcome)) => outcome,
+            Err(_) => Outcome::retry("no answer from the mail server in time"),
+        }
+    }
+
+    /// What mails of this account have in common.
+    fn builder(&self, (id, now): (Uuid, Timestamp), subject: impl Into<String>) -> MessageBuilder {
         let mut builder = lettre::Message::builder()
             .from(self.from.clone())
-            .date(SystemTime::from(attempt.now))
-            .message_id(Some(id(message.id)))
-            .subject(message.title());
+            .date(SystemTime::from(now))
+            .message_id(Some(self.message_id(id)))
+            .subject(subject);
         for to in &self.to {
             builder = builder.to(to.clone());
         }
+        automatic(builder)
+    }
+
+    fn message_id(&self, id: Uuid) -> String {
+        format!("<{id}@{}>", self.from.email.domain())
+    }
+
+    fn mail(&self, attempt: &Attempt<'_>) -> Result<lettre::Message, lettre::error::Error> {
+        let message = attempt.message;
+        let mut builder = self.builder((message.id, attempt.now), message.title());
         if let Some(thread) = message.thread {
-            builder = builder.in_reply_to(id(thread)).references(id(thread));
+            builder = builder.in_reply_to(self.message_id(thread)).references(self.message_id(thread));
         }
-        builder = automatic(builder);
         builder.header(ContentType::TEXT_PLAIN).body(message.text())
     }
 }
@@ -174,21 +219,7 @@ impl fmt::Debug for Smtp {
 
 impl Receiver for Smtp {
     fn deliver<'a>(&'a self, attempt: Attempt<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let mail = match self.mail(&attempt) {
-                Ok(mail) => mail,
-                Err(error) => return Outcome::no_use(format!("no mail can be made of it: {error}")),
-            };
-            match tokio::time::timeout(ATTEMPT_TIMEOUT, self.send(&mail)).await {
-                Ok(Ok(mut connection)) => {
-                    // The server has taken the mail; how it says good-bye does not matter.
-                    let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
-                    Outcome::Delivered
-                }
-                Ok(Err(outcome)) => outcome,
-                Err(_) => Outcome::retry("no answer from the mail server in time"),
-            }
-        })
+        Box::pin(async move { self.attempt(self.mail(&attempt)).await })
     }
 }
 

@@ -144,23 +144,27 @@ create function rollup_value(aggregate text, gap double precision, before_at tim
                              min double precision, max double precision, first_at timestamptz, first double precision, rise double precision,
                              seconds double precision, integral double precision, sin_sum double precision, cos_sum double precision)
 returns double precision language sql immutable as $$
+    -- Each operand is of the type that its operator is for, so that nobody's own operators are found.
     select case
-        when n = 0 then null
-        when aggregate = 'counter' then
-            case when before is null then case when n > 1 then rise end
-                 when abs(rise) < 1e290 and abs(first) < 1e290 and abs(before) < 1e290
-                 then rise + case when first < before then greatest(first, 0) else first - before end end
-        when aggregate = 'direction' then
-            case when sqrt(sin_sum * sin_sum + cos_sum * cos_sum) / n > 1e-9
-                 then case when atan2d(sin_sum, cos_sum) < 0 then atan2d(sin_sum, cos_sum) + 360 else abs(atan2d(sin_sum, cos_sum)) end end
-        when aggregate in ('time_weighted', 'flag') and seconds + case when first_at - before_at <= make_interval(secs => gap) then 1 else 0 end > 0 then
-            case when before is null or first_at - before_at > make_interval(secs => gap) then greatest(min, least(max, integral / seconds))
-                 when abs(integral) < 1e290 and abs(before) < 1e280
+        when n = 0::bigint then null
+        when aggregate = 'counter'::text then
+            case when before is null then case when n > 1::bigint then rise end
+                 when abs(rise) < 1e290::double precision and abs(first) < 1e290::double precision and abs(before) < 1e290::double precision
+                 then rise + case when first < before then greatest(first, 0::double precision) else first - before end end
+        when aggregate = 'direction'::text then
+            case when sqrt(sin_sum * sin_sum + cos_sum * cos_sum) / n::double precision > 1e-9::double precision
+                 then case when atan2d(sin_sum, cos_sum) < 0::double precision then atan2d(sin_sum, cos_sum) + 360::double precision
+                           else abs(atan2d(sin_sum, cos_sum)) end end
+        when aggregate in ('time_weighted'::text, 'flag'::text)
+             and (seconds > 0::double precision or first_at - before_at <= make_interval(secs => gap)) then
+            case when before is null or first_at - before_at > make_interval(secs => gap)
+                 then case when integral is not null then greatest(min, least(max, integral / seconds)) end
+                 when abs(integral) < 1e290::double precision and abs(before) < 1e280::double precision
                  then greatest(least(min, before), least(greatest(max, before),
                       (integral + before * extract(epoch from first_at - before_at)::double precision)
                       / (seconds + extract(epoch from first_at - before_at)::double precision))) end
-        when aggregate = 'flag' then null
-        else greatest(min, least(max, sum / n))
+        when aggregate = 'flag'::text then null
+        when sum is not null then greatest(min, least(max, sum / n::double precision))
     end
 $$;
 comment on function rollup_value is 'The value of an hour or a day by the aggregate of its metric.';
@@ -179,7 +183,7 @@ join metric_aggregate a on a.name = m.name and a.kind = m.kind
 cross join rollup_progress p
 cross join lateral (
     select hour, bad, n, sum, min, max, first_at, first, rise, seconds, integral, sin_sum, cos_sum
-    from rollup_hour where stream_id = m.stream_id and position = m.position
+    from rollup_hour where stream_id = m.stream_id and position = m.position and hour < coalesce(p.hours_to, '-infinity')
     union all
     select hour, count(*) filter (where is_bad), count(*) filter (where not is_bad), sum(value) filter (where not is_bad),
            min(value) filter (where not is_bad), max(value) filter (where not is_bad), min(at) filter (where not is_bad),
@@ -199,7 +203,8 @@ cross join lateral (
     group by hour) r
 left join lateral (
     (select last_at as at, last as value from rollup_hour
-     where stream_id = m.stream_id and position = m.position and hour < r.hour and n > 0 order by hour desc limit 1)
+     where stream_id = m.stream_id and position = m.position and hour < least(r.hour, coalesce(p.hours_to, '-infinity')) and n > 0
+     order by hour desc limit 1)
     union all
     (select observed_at, "values"[m.position + 1] from moment
      where stream_id = m.stream_id and observed_at >= coalesce(p.hours_to, '-infinity') and observed_at < r.hour
@@ -224,7 +229,7 @@ left join lateral (
     order by from_at desc limit 1) b on a.aggregate in ('counter', 'time_weighted', 'flag');
 comment on view readings_daily is 'A line a civil day of the device''s zone that is rolled up, and series; filter by source, device, metric and from_at.';
 
--- For a panel that shows any range of time. It reads what its caller may read by the views.
+-- For a panel that shows any range of time. Who may execute it may read all readings.
 do $migration$
 begin
     execute format($create$

@@ -22,6 +22,7 @@ pub mod queries;
 mod record_place;
 pub mod refusals;
 pub mod registry;
+pub mod reports;
 pub mod reprocess;
 pub mod retention;
 pub mod rollups;

@@ -191,6 +191,8 @@ pub async fn alias(
 
 /// Takes away devices with their streams, and these rows of each of them: $1 are the devices, STREAMS stands for their streams.
 async fn take_away(transaction: &Transaction<'_>, devices: &[i32], rows: &[&str]) -> Result<(), StoreError> {
+    // Nobody rolls them up meanwhile; that is waited for before anybody waits for this.
+    rollups::hold(transaction).await?;
     let streams = "select id from stream where device_id = any($1)";
     // Evaluations of these streams have ended, and none begins.
     let lock = format!(
@@ -207,8 +209,6 @@ async fn take_away(transaction: &Transaction<'_>, devices: &[i32], rows: &[&str]
         "delete from stream where device_id = any($1)",
         "delete from device where id = any($1)",
     ];
-    // Nobody rolls them up meanwhile.
-    rollups::hold(transaction).await?;
     for sql in rows.iter().chain(&all) {
         transaction.execute(&sql.replace("STREAMS", streams), &[&devices]).await?;
     }

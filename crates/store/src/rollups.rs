@@ -100,6 +100,15 @@ pub async fn rolled_to(client: &Client) -> Result<RolledTo, StoreError> {
     rolled_to_of(&client.query_one("select hours_to, days_to from rollup_progress", &[]).await?)
 }
 
+/// The same within a transaction.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn rolled_to_in(transaction: &Transaction<'_>) -> Result<RolledTo, StoreError> {
+    let rows = transaction.query("select hours_to, days_to from rollup_progress", &[]).await?;
+    rows.first().map_or(Ok(RolledTo::default()), rolled_to_of)
+}
+
 fn rolled_to_of(row: &Row) -> Result<RolledTo, StoreError> {
     Ok(RolledTo { hours: row.try_get(0)?, days: row.try_get(1)? })
 }
@@ -131,8 +140,28 @@ pub struct RolledStream {
     pub zone: Option<String>,
     /// Hours that ended by then are never rolled up again.
     pub frozen: Option<Timestamp>,
-    /// The metrics that have numbers: position, name, and kind.
-    pub metrics: Vec<(i16, String, ValueKind)>,
+    /// The metrics that have numbers, by their positions.
+    pub metrics: Vec<RolledMetric>,
+}
+
+impl RolledStream {
+    /// How many values a moment of it may have, text or not.
+    pub fn width(&self) -> usize {
+        self.metrics.last().map_or(0, |last| usize::try_from(last.position).unwrap_or_default() + 1)
+    }
+}
+
+/// A metric whose values are numbers or flags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolledMetric {
+    /// Its position in the stream.
+    pub position: i16,
+    /// Its name.
+    pub name: String,
+    /// The unit's symbol; empty for none.
+    pub unit: String,
+    /// `number` or `flag`.
+    pub kind: ValueKind,
 }
 
 /// What [`stream`] reads, of those that a condition and a limit choose.
@@ -141,7 +170,7 @@ fn streams_sql(condition: &str) -> String {
         "with chosen as materialized (select id, device_id from stream where {condition})
          select s.id, d.id, d.source, d.name, e.registered ->> 'site', d.zone,
                 (select max(frozen_at) from retention_floor where source in (d.source, $2)),
-                m.position, m.name, m.kind
+                m.position, m.name, m.unit, m.kind
          from chosen s
          join device d on d.id = s.device_id
          left join device_entry e on e.source = d.source and e.name = d.name
@@ -188,9 +217,10 @@ fn collected(rows: &[Row]) -> Result<Vec<RolledStream>, StoreError> {
                 metrics: Vec::new(),
             });
         }
-        let kind = row.try_get::<_, Option<&str>>(9)?.and_then(|kind| kind.parse().ok());
+        let kind = row.try_get::<_, Option<&str>>(10)?.and_then(|kind| kind.parse().ok());
         if let (Some(kind), Some(stream)) = (kind, streams.last_mut()) {
-            stream.metrics.push((row.try_get(7)?, row.try_get(8)?, kind));
+            let (position, name, unit) = (row.try_get(7)?, row.try_get(8)?, row.try_get(9)?);
+            stream.metrics.push(RolledMetric { position, name, unit, kind });
         }
     }
     Ok(streams)
@@ -287,26 +317,32 @@ pub struct RolledHour {
     pub moments: u64,
 }
 
-/// The hours of reaches that are rolled up and have values, by stream and time, at most so many.
+/// The hours of reaches that are rolled up and have values, by reach and time: `of_each` of one, and `most` of all, at most.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn rolled_hours(
     transaction: &Transaction<'_>,
     reaches: &[Reach],
-    most: i64,
+    (of_each, most): (i64, i64),
 ) -> Result<Vec<RolledHour>, StoreError> {
     let sql = "
-        select r.stream_id, r.hour, max(r.n + r.bad)
-        from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as reach (stream, first, behind)
-        join metric m on m.stream_id = reach.stream
+        select reach.stream, r.hour, r.moments
+        from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) with ordinality as reach (stream, first, behind, number)
         cross join lateral (
-            select * from rollup_hour
-            where stream_id = reach.stream and position = m.position and hour >= reach.first and hour < reach.behind
-            order by hour limit $4) r
-        group by r.stream_id, r.hour order by r.stream_id, r.hour limit $4";
+            select one.hour, max(one.moments) as moments
+            from metric m
+            cross join lateral (
+                select hour, n + bad as moments from rollup_hour
+                where stream_id = reach.stream and position = m.position and hour >= reach.first and hour < reach.behind
+                order by hour limit $4) one
+            where m.stream_id = reach.stream
+            group by one.hour order by one.hour limit $4) r
+        order by reach.number, r.hour limit $5";
     let (streams, (from, to)) = columns(reaches);
-    let rows = transaction.query(sql, &[&streams, &from, &to, &most]).await?;
+    transaction.0.batch_execute(IN_ORDER).await?;
+    let rows = transaction.query(sql, &[&streams, &from, &to, &of_each, &most]).await?;
+    transaction.0.batch_execute(ANY_ORDER).await?;
     let hour = |row: &Row| {
         let moments: i64 = row.try_get(2)?;
         Ok(RolledHour { stream: row.try_get(0)?, hour: row.try_get(1)?, moments: moments.unsigned_abs() })
@@ -317,28 +353,50 @@ pub async fn rolled_hours(
 /// The columns of a part.
 const PART: &str = "bad, n, sum, min, max, first_at, first, last_at, last, rise, changes, seconds, integral, sin_sum, cos_sum";
 
-/// The parts of the hours of reaches: the number of the reach, the position, and the part; by reach, position and time.
+/// The part of an hour of a reach.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HourPart {
+    /// The number of the reach.
+    pub reach: usize,
+    /// The position of the metric.
+    pub position: i16,
+    /// When the hour begins.
+    pub hour: Timestamp,
+    /// The part.
+    pub part: Part,
+}
+
+/// The parts of the hours of reaches, by reach, position and time.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn parts_of_hours(
     transaction: &Transaction<'_>,
     reaches: &[Reach],
-) -> Result<Vec<(usize, i16, Part)>, StoreError> {
+) -> Result<Vec<HourPart>, StoreError> {
     let sql = format!(
-        "select reach.number, m.position, {PART}
+        "select reach.number, m.position, r.hour, {PART}
          from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) with ordinality as reach (stream, begins, ends, number)
          join metric m on m.stream_id = reach.stream
-         join rollup_hour r on r.stream_id = reach.stream and r.position = m.position and r.hour >= reach.begins and r.hour < reach.ends
+         cross join lateral (
+             select * from rollup_hour
+             where stream_id = reach.stream and position = m.position and hour >= reach.begins and hour < reach.ends offset 0) r
          order by reach.number, m.position, r.hour"
     );
     let (streams, (from, to)) = columns(reaches);
+    transaction.0.batch_execute(IN_ORDER).await?;
     let rows = transaction.query(&sql, &[&streams, &from, &to]).await?;
-    let part = |row: &Row| {
+    transaction.0.batch_execute(ANY_ORDER).await?;
+    let of_hour = |row: &Row| {
         let number: i64 = row.try_get(0)?;
-        Ok((usize::try_from(number - 1).unwrap_or_default(), row.try_get(1)?, part(row, 2)?))
+        Ok(HourPart {
+            reach: usize::try_from(number - 1).unwrap_or_default(),
+            position: row.try_get(1)?,
+            hour: row.try_get(2)?,
+            part: part(row, 3)?,
+        })
     };
-    rows.iter().map(part).collect()
+    rows.iter().map(of_hour).collect()
 }
 
 /// The part in the columns from `first` on ([`PART`]).
@@ -403,6 +461,35 @@ pub async fn spans(
     let rows =
         client.query(&statement, &[&stream.id, &position, &Instant(from), &Instant(until), &most]).await?;
     rows.iter().map(|row| Ok((Span { from: row.try_get(0)?, to: row.try_get(1)? }, part(row, 2)?))).collect()
+}
+
+/// The zone by which the days of a stream's device were rolled up last; `None` where none were.
+///
+/// # Errors
+/// Those of the database.
+pub async fn zone_of(client: &Client, stream: &Stream) -> Result<Option<String>, Error> {
+    let sql = "select d.zone from stream s join device d on d.id = s.device_id where s.id = $1";
+    let row = client.query_opt(sql, &[&stream.id]).await?;
+    row.map_or(Ok(None), |row| row.try_get(0))
+}
+
+/// The last value of a series that was measured at `from` or later and before `to`, by its moments; one of quality bad is none.
+///
+/// # Errors
+/// Those of the database.
+pub async fn last_moment(
+    client: &Client,
+    (stream, metric): (&Stream, &Metric),
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Option<Point>, Error> {
+    let sql = r#"
+        select observed_at, "values"[$2 + 1] from moment
+        where stream_id = $1 and observed_at >= $3 and observed_at < $4
+          and "values"[$2 + 1] is not null and coalesce(quality[$2 + 1], 0) < 2
+        order by observed_at desc limit 1"#;
+    let position = i32::try_from(metric.position).unwrap_or(i32::MAX - 1);
+    let row = client.query_opt(sql, &[&stream.id, &position, &Instant(from), &Instant(to)]).await?;
+    row.map(|row| Ok(Point { at: row.try_get(0)?, value: row.try_get(1)? })).transpose()
 }
 
 /// The last value of a series in a span that is rolled up and begins before `at`.
@@ -512,11 +599,13 @@ pub async fn replace_hours(
     let gone = "
         delete from rollup_hour r
         using unnest($1::integer[], $2::timestamptz[]) as gone (stream_id, hour)
-        join metric m on m.stream_id = gone.stream_id
-        where r.stream_id = gone.stream_id and r.position = m.position and r.hour = gone.hour";
+        where r.stream_id = gone.stream_id and r.hour = gone.hour
+          and r.position = any(array(select position from metric m where m.stream_id = gone.stream_id))";
     let (streams, times): (Vec<i32>, Vec<Instant>) =
         hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
+    transaction.0.batch_execute(IN_ORDER).await?;
     transaction.execute(gone, &[&streams, &times]).await?;
+    transaction.0.batch_execute(ANY_ORDER).await?;
     let sql = format!(
         "insert into rollup_hour (stream_id, position, hour, {PART}) select stream_id, position, from_at, {PART} from unnest($1::rollup_part[])"
     );
@@ -536,11 +625,13 @@ pub async fn replace_days(
     let gone = "
         delete from rollup_day r
         using unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as gone (stream_id, first, behind)
-        join metric m on m.stream_id = gone.stream_id
-        where r.stream_id = gone.stream_id and r.position = m.position
+        where r.stream_id = gone.stream_id
+          and r.position = any(array(select position from metric m where m.stream_id = gone.stream_id))
           and r.from_at > gone.first - interval '2 days' and r.from_at < gone.behind and r.to_at > gone.first";
     let (streams, (from, to)) = columns(days);
+    transaction.0.batch_execute(IN_ORDER).await?;
     transaction.execute(gone, &[&streams, &from, &to]).await?;
+    transaction.0.batch_execute(ANY_ORDER).await?;
     let sql = format!(
         "insert into rollup_day (stream_id, position, from_at, to_at, day, zone, {PART})
          select stream_id, position, from_at, to_at, day, zone, {PART} from unnest($1::rollup_part[])"
@@ -600,27 +691,40 @@ pub async fn settle(transaction: &Transaction<'_>, due: &[DueHour]) -> Result<()
     Ok(())
 }
 
-/// Has the days of devices rolled up by another zone: of each stream the hours that begin or end what there is of half a day, which lie on
-/// all of its days.
+/// Has the days of devices rolled up by another zone.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn change_zones(transaction: &Transaction<'_>, devices: &[(i32, &str)]) -> Result<(), StoreError> {
     let (ids, zones): (Vec<i32>, Vec<&str>) = devices.iter().copied().unzip();
-    let hours = "
-        insert into rollup_due (stream_id, hour, token)
-        select stream_id, hour, nextval('rollup_token')
-        from (select r.stream_id, unnest(array[min(r.hour), max(r.hour)]) as hour
-              from stream s join metric m on m.stream_id = s.id
-              join rollup_hour r on r.stream_id = s.id and r.position = m.position
-              where s.device_id in (select id from device where id = any($1) and zone is not null)
-              group by r.stream_id, floor(extract(epoch from r.hour) / 43200)) as ends
-        group by stream_id, hour order by stream_id, hour
-        on conflict (stream_id, hour) do update set token = excluded.token";
-    transaction.execute(hours, &[&ids]).await?;
+    // In the order in which writers take them: a device, then what is due.
+    let known = "select id from device where id = any($1) and zone is not null order by id for no key update";
+    let known = transaction.query(known, &[&ids]).await?;
+    let known: Vec<i32> = known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let sql = "
         update device d set zone = new.zone from unnest($1::integer[], $2::text[]) as new (id, zone) where d.id = new.id";
     transaction.execute(sql, &[&ids, &zones]).await?;
+    let streams = transaction.query("select id from stream where device_id = any($1)", &[&known]).await?;
+    let streams: Vec<i32> = streams.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    request_days(transaction, &streams).await
+}
+
+/// Has all days of streams rolled up again: the hours that begin or end what there is of half a day lie on all of them.
+///
+/// # Errors
+/// [`StoreError`]
+pub(crate) async fn request_days(transaction: &Transaction<'_>, streams: &[i32]) -> Result<(), StoreError> {
+    let hours = "
+        insert into rollup_due (stream_id, hour, token)
+        select stream_id, hour, nextval('rollup_token')
+        from (select stream_id, hour
+              from (select r.stream_id, unnest(array[min(r.hour), max(r.hour)]) as hour
+                    from metric m join rollup_hour r on r.stream_id = m.stream_id and r.position = m.position
+                    where m.stream_id = any($1)
+                    group by r.stream_id, floor(extract(epoch from r.hour) / 43200)) as ends
+              group by stream_id, hour order by stream_id, hour) as due
+        on conflict (stream_id, hour) do update set token = excluded.token";
+    transaction.execute(hours, &[&streams]).await?;
     Ok(())
 }
 
@@ -646,8 +750,8 @@ pub async fn set_aggregates(
     Ok(())
 }
 
-/// Copies the rollups of a stream to another, each position to the one that stands in its place, where the other has none: those of readings
-/// that are gone. What there is of readings is rolled up anew.
+/// Copies what is left of readings that are gone from a stream to another, each position to the one that stands in its place, where the other has none. What
+/// there is of readings is rolled up anew.
 pub(crate) async fn move_frozen(
     transaction: &Transaction<'_>,
     (from, to): (i32, i32),
@@ -655,17 +759,28 @@ pub(crate) async fn move_frozen(
 ) -> Result<(), StoreError> {
     let positions: Vec<i16> =
         positions.iter().map(|position| i16::try_from(*position).unwrap_or(i16::MAX)).collect();
-    for (table, times) in [("rollup_hour", "hour"), ("rollup_day", "from_at, to_at, day, zone")] {
-        let sql = format!(
-            "insert into {table} (stream_id, position, {times}, {PART})
-             select $2, there.position, {times}, {PART}
-             from {table} r join unnest($3::smallint[]) with ordinality as there (position, number) on there.number = r.position + 1
-             where r.stream_id = $1
-             on conflict do nothing"
-        );
-        transaction.execute(&sql, &[&from, &to, &positions]).await?;
-    }
-    Ok(())
+    let frozen = "
+        (select coalesce(max(f.frozen_at), '-infinity') from stream s join device d on d.id = s.device_id
+         join retention_floor f on f.source in (d.source, $4) where s.id = $1)";
+    let hours = format!(
+        "insert into rollup_hour (stream_id, position, hour, {PART})
+         select $2, there.position, hour, {PART}
+         from rollup_hour r join unnest($3::smallint[]) with ordinality as there (position, number) on there.number = r.position + 1
+         where r.stream_id = $1 and r.hour < {frozen}
+         on conflict do nothing"
+    );
+    transaction.execute(&hours, &[&from, &to, &positions, &ALL]).await?;
+    // Days that are not made of hours.
+    let days = format!(
+        "insert into rollup_day (stream_id, position, from_at, to_at, day, zone, {PART})
+         select $2, there.position, from_at, to_at, day, zone, {PART}
+         from rollup_day r join unnest($3::smallint[]) with ordinality as there (position, number) on there.number = r.position + 1
+         where r.stream_id = $1 and r.from_at < {frozen}
+           and not exists (select from rollup_day o where o.stream_id = $2 and o.position = there.position
+                           and o.from_at < r.to_at and o.to_at > r.from_at)"
+    );
+    transaction.execute(&days, &[&from, &to, &positions, &ALL]).await?;
+    request_days(transaction, &[to]).await
 }
 
 /// Notes of floors that the hours below were rolled up for the last time; whether that is so of all. It is not where something below one is still

@@ -25,8 +25,8 @@ pub struct StageSpec {
     pub job: bool,
     /// Whether it publishes events by itself, beside the one that is its answer.
     pub publishes: bool,
-    /// The part of the pipeline whose credentials it is given.
-    pub secrets: Option<Secrets>,
+    /// The parts of the pipeline whose credentials it is given.
+    pub secrets: &'static [Secrets],
     /// What it speaks Kafka for.
     pub kafka: &'static [KafkaUse],
 }
@@ -38,6 +38,8 @@ pub enum Secrets {
     Sources,
     /// Those that notifications are sent with.
     Receivers,
+    /// Those of where reports are kept.
+    Reports,
 }
 
 impl Secrets {
@@ -46,6 +48,7 @@ impl Secrets {
         match self {
             Self::Sources => "sources",
             Self::Receivers => "receivers",
+            Self::Reports => "reports",
         }
     }
 }
@@ -119,12 +122,12 @@ const STAGE: StageSpec = StageSpec {
     database: true,
     job: false,
     publishes: false,
-    secrets: None,
+    secrets: &[],
     kafka: &[],
 };
 
 /// Every stage.
-pub const STAGES: [StageSpec; 7] = [
+pub const STAGES: [StageSpec; 8] = [
     StageSpec {
         name: "ingest",
         container_concurrency: 250,
@@ -132,7 +135,7 @@ pub const STAGES: [StageSpec; 7] = [
         public: true,
         database: false,
         publishes: true,
-        secrets: Some(Secrets::Sources),
+        secrets: &[Secrets::Sources],
         kafka: &[KafkaUse::Payloads],
         ..STAGE
     },
@@ -142,7 +145,7 @@ pub const STAGES: [StageSpec; 7] = [
         name: "notify",
         container_concurrency: 10,
         max_scale: 2,
-        secrets: Some(Secrets::Receivers),
+        secrets: &[Secrets::Receivers],
         ..STAGE
     },
     StageSpec {
@@ -159,6 +162,14 @@ pub const STAGES: [StageSpec; 7] = [
         ..STAGE
     },
     StageSpec { name: "cleanup", container_concurrency: 1, job: true, publishes: true, ..STAGE },
+    StageSpec {
+        name: "report",
+        container_concurrency: 1,
+        job: true,
+        publishes: true,
+        secrets: &[Secrets::Receivers, Secrets::Reports],
+        ..STAGE
+    },
 ];
 
 /// The stage of this name.

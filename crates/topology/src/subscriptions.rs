@@ -88,7 +88,7 @@ pub const TICK_TIMER: Timer =
 pub const PAYLOADS: Subscription = subscription("transform-payloads", "transform", PAYLOAD_RECEIVED);
 
 /// Every subscription.
-pub const SUBSCRIPTIONS: [Subscription; 8] = [
+pub const SUBSCRIPTIONS: [Subscription; 9] = [
     PAYLOADS,
     subscription("transform-held", "transform", HELD_PAYLOADS_DUE),
     Subscription { timer: Some(TICK_TIMER.name), ..subscription("scheduler-tick", "scheduler", TICK) },
@@ -97,6 +97,7 @@ pub const SUBSCRIPTIONS: [Subscription; 8] = [
     subscription("notify-due", "notify", NOTIFICATIONS_DUE),
     subscription("dead-letter-due", "dead-letter", DEAD_LETTERS_DUE),
     Subscription { subject: Some("cleanup"), ..subscription("cleanup-due", "cleanup", JOBS_DUE) },
+    Subscription { subject: Some("report"), ..subscription("report-due", "report", JOBS_DUE) },
 ];
 
 /// The `source` of a timer's events: that of a PingSource of this name in this namespace.

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use cleanup::{CleanupStage, NAME};
+use cleanup::NAME;
+use job_stage::JobStage;
 use jobs::{Cleanup, Runner};
 use pipeline_config::Pipeline;
 use runtime::ConfigErrors;
@@ -25,6 +26,6 @@ fn main() -> ExitCode {
         let database = Database::new(&settings);
         let keeper = DeadLetterKeeper::new(database.clone(), runtime.name);
         let runner = Runner { name: NAME, job, database, clock: runtime.clock };
-        Ok(App::new().stage(CleanupStage::new(runner, sink)).keeping(keeper))
+        Ok(App::new().stage(JobStage::new(runner, sink)).keeping(keeper))
     })
 }

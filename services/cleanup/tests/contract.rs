@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use cleanup::{CleanupStage, NAME};
+use cleanup::NAME;
 use cloudevents::{AttributesWriter as _, Event};
 use event_model::cloudevent;
 use event_model::event_types::{JOBS_DUE, TICK};
+use job_stage::JobStage;
 use jobs::{Cleanup, Runner};
 use pipeline_config::Pipeline;
 use runtime::{ClientOptions, Clock};
@@ -19,7 +20,7 @@ use testkit::TestReceiver;
 struct World {
     broker: TestReceiver,
     client: tokio_postgres::Client,
-    stage: CleanupStage,
+    stage: JobStage<Cleanup>,
     clock: Clock,
 }
 
@@ -48,7 +49,7 @@ impl World {
             values ('s', 'old', now(), '2026-11-01Z', gen_random_uuid(), 'stored'),
                    ('s', 'new', now(), '2026-11-29Z', gen_random_uuid(), 'stored')";
         client.batch_execute(rows).await.unwrap();
-        Some(Self { broker, client, stage: CleanupStage::new(runner, sink), clock })
+        Some(Self { broker, client, stage: JobStage::new(runner, sink), clock })
     }
 
     async fn handle(&self, event: Event, budget: Duration) -> Outcome {

@@ -92,7 +92,11 @@ pub async fn begin(transaction: &Transaction<'_>, (one, other): (i32, i32)) -> R
     let channels = "
         update stream s set device_id = $2
         where device_id = $1 and not exists (select from stream t where t.device_id = $2 and t.channel = s.channel)";
-    transaction.execute(channels, &[&one, &other]).await?;
+    let moved = format!("{channels} returning s.id");
+    let moved = transaction.query(&moved, &[&one, &other]).await?;
+    let moved: Vec<i32> = moved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    // The zone of their days may be another.
+    rollups::request_days(transaction, &moved).await?;
     resume(transaction, other).await
 }
 
@@ -177,6 +181,7 @@ impl Merge {
         if !transaction.query(erased, &[&self.devices]).await?.is_empty() {
             return Ok(());
         }
+        rollups::hold(transaction).await?;
         for stream in &self.moves {
             rollups::move_frozen(transaction, (stream.from, stream.to), &stream.positions).await?;
         }

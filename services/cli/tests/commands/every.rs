@@ -196,6 +196,14 @@ async fn what_is_rolled_up_says_the_same_also_where_its_readings_are_gone() {
     };
     let rolled = said();
     assert_same(&rolled);
+    // A span is the same wherever the selection begins, before or behind what is rolled up.
+    for from in ["2026-03-03T14:00:00Z", "2026-03-04T14:00:00Z"] {
+        let rises = |arguments: &[&str]| {
+            let all = world.spans(&[&["1h", "d"], arguments].concat(), "rain");
+            all.into_iter().find(|(at, ..)| at == from).unwrap()
+        };
+        assert_eq!(rises(&["--from", from]), rises(&[]), "{from}");
+    }
     client.batch_execute("delete from moment where observed_at < '2026-03-03 18:30Z'").await.unwrap();
     assert_eq!(said(), rolled);
 }

@@ -54,7 +54,8 @@ fn rows(named: impl Iterator<Item = (&'static str, Value)>) -> String {
 
 /// What is not so is left out.
 fn traits(stage: &StageSpec) -> Value {
-    let secrets = stage.secrets.map(|secrets| json!(secrets.key()));
+    let secrets: Vec<&str> = stage.secrets.iter().map(|secrets| secrets.key()).collect();
+    let secrets = (!secrets.is_empty()).then(|| json!(secrets));
     let kafka: Vec<_> = stage.kafka.iter().map(|one| one.word()).collect();
     let traits = [
         ("pipeline", stage.pipeline.then_some(json!(true))),

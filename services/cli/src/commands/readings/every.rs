@@ -155,7 +155,11 @@ pub(super) async fn run(
             Some(spans.span_of(until.checked_sub(SignedDuration::from_micros(1)).ok()?)?.to)
         });
         let rolled = match every {
-            Every::Day => rolled_to.days.map(|to| (Rolled::Days, to)),
+            // Days of another zone are rolled up anew before they are days of this one.
+            Every::Day => match rollup_rows::zone_of(client, &stream).await.map_err(failed)? {
+                Some(rolled) if Some(rolled.as_str()) != spans.zone.iana_name() => None,
+                _ => rolled_to.days.map(|to| (Rolled::Days, to)),
+            },
             Every::Fixed(width) if width == HOUR => rolled_to.hours.map(|to| (Rolled::Hours, to)),
             Every::Fixed(_) => None,
         };
@@ -164,8 +168,16 @@ pub(super) async fn run(
             let to = spans.span_of(to).map_or(to, |span| span.from);
             let (from, until) = (from.unwrap_or(rollup_rows::EARLIEST), until.unwrap_or(to).min(to));
             for metric in &stream.metrics {
-                let before = rollup_rows::last_before(client, (rolled, &stream, metric), from).await;
-                spans.begin(metric, (from, before.map_err(failed)?));
+                // What is not rolled up yet is later.
+                let unrolled = rollup_rows::last_moment(client, (&stream, metric), (to, from));
+                let before = match if from > to { unrolled.await.map_err(failed)? } else { None } {
+                    Some(before) => Some(before),
+                    None => {
+                        let of = (rolled, &*stream, metric);
+                        rollup_rows::last_before(client, of, from).await.map_err(failed)?
+                    }
+                };
+                spans.begin(metric, (from, before));
                 let mut next = from;
                 loop {
                     let of = (rolled, &*stream, metric);

@@ -1,31 +1,28 @@
-//! The stage: works on the open slots of its job until its time is up.
+#![doc = include_str!("../README.md")]
 
 use cloudevents::{AttributesReader as _, Event};
 use event_model::event_types::JOBS_DUE;
-use jobs::{Cleanup, Runner, due_event};
+use jobs::{Job, Runner, due_event};
 use sink::{HttpSink, Sink as _};
 use stage::{Delivery, Outcome, Stage};
 
-use crate::NAME;
-
-const SOURCE: &str = "/stages/cleanup";
-
-/// Does the job.
+/// Does the job of its runner's name.
 #[derive(Debug)]
-pub struct CleanupStage {
-    runner: Runner<Cleanup>,
+pub struct JobStage<J> {
+    runner: Runner<J>,
     sink: HttpSink,
 }
 
-impl CleanupStage {
+impl<J: Job> JobStage<J> {
     /// A stage around `runner`, which asks at `sink` for another event where more is to be done.
-    pub const fn new(runner: Runner<Cleanup>, sink: HttpSink) -> Self {
+    pub const fn new(runner: Runner<J>, sink: HttpSink) -> Self {
         Self { runner, sink }
     }
 
     /// Asks for an event that goes on. Where it is not taken, the next tick asks.
     async fn go_on(&self, cause: &Event, delivery: &Delivery) {
-        let sent = match due_event(cause, NAME, (SOURCE, self.runner.clock.now())) {
+        let source = format!("/stages/{}", self.runner.name);
+        let sent = match due_event(cause, self.runner.name, (&source, self.runner.clock.now())) {
             Ok(event) => self.sink.send(&event, delivery.trace.as_ref()).await,
             Err(error) => return tracing::error!(%error, "the next slice cannot be asked for"),
         };
@@ -36,9 +33,9 @@ impl CleanupStage {
     }
 }
 
-impl Stage for CleanupStage {
+impl<J: Job + 'static> Stage for JobStage<J> {
     async fn handle(&self, event: Event, delivery: Delivery) -> Outcome {
-        if event.ty() != JOBS_DUE || event.subject() != Some(NAME) {
+        if event.ty() != JOBS_DUE || event.subject() != Some(self.runner.name) {
             return Outcome::Skip;
         }
         match self.runner.run(delivery.deadline()).await {

@@ -1,7 +1,7 @@
 //! What a report says, before it has a form. Whoever makes it has converted values to the units that people see.
 
-use event_model::Severity;
 use event_model::Aggregate;
+use event_model::Severity;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};

@@ -1,5 +1,0 @@
-#![doc = include_str!("../README.md")]
-
-mod content;
-
-pub use content::{AlertLine, ChartPoint, MetricSection, Period, PeriodKind, Report, SeriesSection, SilentDevice};

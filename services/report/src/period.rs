@@ -1,0 +1,131 @@
+//! Which days and months are told of.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use rollups::{day_of, days};
+use site_report::{Period, PeriodKind};
+
+/// How long after its end a day is told of at the earliest: as long as an hour waits to be rolled up.
+const LATENESS: SignedDuration = retention::LATENESS;
+/// Days that are made up for.
+const MOST_DAYS: usize = 31;
+
+/// The periods of a site that are told of in a slot: the days that were over by then and come after `newest`, and each month that one of them ends. Where
+/// nothing was told yet, the last day that was over. The oldest first.
+pub(crate) fn due(zone: &TimeZone, slot: Timestamp, newest: Option<Date>) -> Vec<Period> {
+    let over_by = slot.saturating_sub(LATENESS).unwrap_or(slot);
+    let Some(today) = day_of(zone, over_by) else { return Vec::new() };
+    let first = newest.and_then(|newest| newest.tomorrow().ok());
+    let first = first.or_else(|| today.date.yesterday().ok()).unwrap_or(today.date);
+    let mut dates: Vec<Date> = first.series(1.day()).take_while(|date| *date < today.date).collect();
+    let late = dates.len().saturating_sub(MOST_DAYS);
+    dates.drain(..late);
+    let mut periods = Vec::new();
+    for date in dates {
+        periods.extend(period(zone, PeriodKind::Day, date, date.tomorrow().unwrap_or(date)));
+        if date == date.last_of_month() {
+            let next = date.tomorrow().unwrap_or(date);
+            periods.extend(period(zone, PeriodKind::Month, date.first_of_month(), next));
+        }
+    }
+    periods
+}
+
+/// The period before one, of the same kind.
+pub(crate) fn before(period_of: &Period) -> Option<Period> {
+    let first = match period_of.kind {
+        PeriodKind::Day => period_of.first_day.yesterday().ok()?,
+        PeriodKind::Month => period_of.first_day.yesterday().ok()?.first_of_month(),
+    };
+    period(&period_of.zone, period_of.kind, first, period_of.first_day)
+}
+
+/// From the first moment of a date to that of another; none where the zone leaves them out.
+fn period(zone: &TimeZone, kind: PeriodKind, first_day: Date, behind: Date) -> Option<Period> {
+    let (from, to) = (first_moment(zone, first_day)?, first_moment(zone, behind)?);
+    (from < to).then(|| Period { kind, first_day, from, to, zone: zone.clone() })
+}
+
+/// When a date begins in a zone, or the next where the zone leaves it out.
+fn first_moment(zone: &TimeZone, date: Date) -> Option<Timestamp> {
+    // Noon is on the date, whatever clocks do at night.
+    let noon = date.at(12, 0, 0, 0).to_zoned(zone.clone()).ok()?.timestamp();
+    let from = noon.checked_sub(SignedDuration::from_hours(36)).ok()?;
+    let to = noon.checked_add(SignedDuration::from_hours(36)).ok()?;
+    days(zone, from, to).find(|day| day.date >= date).map(|day| day.span.from)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use jiff::civil::{Date, date};
+    use jiff::tz::TimeZone;
+    use site_report::PeriodKind;
+
+    use super::{before, due};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn shown(zone: &str, slot: &str, newest: Option<Date>) -> Vec<(PeriodKind, String, String, String)> {
+        let periods = due(&TimeZone::get(zone).unwrap(), at(slot), newest);
+        let shown = |period: &site_report::Period| {
+            (period.kind, period.first_day.to_string(), period.from.to_string(), period.to.to_string())
+        };
+        periods.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_day_is_from_local_midnight_to_the_next_and_told_of_once_it_is_over() {
+        let of = |slot| shown("Europe/Berlin", slot, None);
+        let day = |first: &str, from: &str, to: &str| {
+            vec![(PeriodKind::Day, first.to_owned(), from.to_owned(), to.to_owned())]
+        };
+        // The day on which summer time begins has 23 hours.
+        let short = day("2026-03-29", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z");
+        assert_eq!(of("2026-03-30T04:30:00Z"), short);
+        assert_eq!(of("2026-03-29T22:15:00Z"), short);
+        assert_eq!(of("2026-03-29T22:14:59Z")[0].1, "2026-03-28");
+        assert_eq!(shown("Asia/Kathmandu", "2026-03-29T18:30:00Z", None)[0].3, "2026-03-29T18:15:00Z");
+    }
+
+    #[test]
+    fn a_month_is_told_of_with_its_last_day_and_what_was_missed_is_made_up_for() {
+        let told = shown("America/New_York", "2026-12-02T12:00:00Z", Some(date(2026, 11, 28)));
+        let kinds: Vec<(PeriodKind, &str)> =
+            told.iter().map(|(kind, first, ..)| (*kind, first.as_str())).collect();
+        let expected = [
+            (PeriodKind::Day, "2026-11-29"),
+            (PeriodKind::Day, "2026-11-30"),
+            (PeriodKind::Month, "2026-11-01"),
+            (PeriodKind::Day, "2026-12-01"),
+        ];
+        assert_eq!(kinds, expected);
+        // Summer time ended on the 1st: the month is an hour longer than its days.
+        assert_eq!(
+            (told[2].2.as_str(), told[2].3.as_str()),
+            ("2026-11-01T04:00:00Z", "2026-12-01T05:00:00Z")
+        );
+        assert_eq!(shown("UTC", "2026-12-02T12:00:00Z", Some(date(2026, 12, 1))), []);
+        assert_eq!(shown("UTC", "2026-12-02T12:00:00Z", Some(date(2020, 1, 1))).len(), 31 + 1);
+    }
+
+    #[test]
+    fn a_date_that_a_zone_leaves_out_is_not_told_of() {
+        // Samoa had no 30 December 2011.
+        let told = shown("Pacific/Apia", "2012-01-01T09:00:00Z", Some(date(2011, 12, 28)));
+        let days: Vec<&str> = told.iter().map(|(_, first, ..)| first.as_str()).collect();
+        assert_eq!(days, ["2011-12-29", "2011-12-31", "2011-12-01"]);
+    }
+
+    #[test]
+    fn before_a_month_is_the_month_before() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let months: Vec<_> = due(&zone, at("2026-04-01T08:00:00Z"), Some(date(2026, 3, 30)));
+        let earlier = before(&months[1]).unwrap();
+        assert_eq!((earlier.kind, earlier.first_day), (PeriodKind::Month, date(2026, 2, 1)));
+        assert_eq!((earlier.from, earlier.to), (at("2026-01-31T23:00:00Z"), at("2026-02-28T23:00:00Z")));
+    }
+}
