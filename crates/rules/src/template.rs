@@ -130,6 +130,7 @@ pub fn threshold(condition: &Condition) -> String {
 pub fn unit(symbol: &str) -> String {
     let symbol = match symbol {
         "Cel" => "°C",
+        "[degF]" => "°F",
         "%RH" => "%",
         "deg" => "°",
         "Ohm" => "Ω",

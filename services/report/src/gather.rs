@@ -72,7 +72,7 @@ pub(crate) async fn report(
                 let section =
                     sections.entry((metric.clone(), shown.to_owned())).or_insert_with(|| MetricSection {
                         metric: metric.clone(),
-                        unit: template::unit(shown).to_owned(),
+                        unit: template::unit(shown),
                         aggregate,
                         thresholds: Vec::new(),
                         series: Vec::new(),

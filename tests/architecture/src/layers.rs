@@ -16,7 +16,7 @@ pub enum Layer {
 }
 
 /// The crates that stay pure.
-pub const PURE: [&str; 10] = [
+pub const PURE: [&str; 11] = [
     "decoders",
     "event-model",
     "payload",
@@ -26,11 +26,12 @@ pub const PURE: [&str; 10] = [
     "rules",
     "schedule",
     "settings",
+    "site-report",
     "topology",
 ];
 const GROUND: [&str; 2] = ["runtime", "store"];
 const ACTS: [&str; 4] = ["evaluate", "jobs", "persist", "receivers"];
-const SHELLS: [&str; 3] = ["kafka", "sink", "stage"];
+const SHELLS: [&str; 4] = ["job-stage", "kafka", "sink", "stage"];
 const MACHINES: [&str; 5] = ["cluster", "knative-local", "local", "postgres-local", "testkit"];
 
 /// Packages that a pure crate must not reach, at whatever depth: runtimes, sockets, databases, telemetry exporters.

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The stages, by the names of their binaries.
-pub const STAGES: [&str; 8] =
-    ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler", "cleanup", "worker"];
+pub const STAGES: [&str; 9] =
+    ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler", "cleanup", "report", "worker"];
 
 /// The path of a binary of this build.
 ///
