@@ -112,17 +112,14 @@ impl Job for Cleanup {
         cursor: Option<&Value>,
     ) -> Result<Progress, SliceError> {
         let carried = cursor.map(Carried::deserialize).transpose()?;
+        let rolls_up =
+            |carried: &Carried| carried.steps.iter().any(|planned| matches!(planned.step, Step::Roll { .. }));
         // A plan of the release before, which rolled nothing up, is made anew.
-        let mut carried = match carried
-            .filter(|carried| carried.steps.iter().any(|planned| matches!(planned.step, Step::Roll { .. })))
-        {
-            Some(carried) => carried,
-            None => {
-                let steps = self.plan(transaction, slot).await?;
-                let steps = steps.into_iter().map(|step| Planned { step, rows: 0 }).collect();
-                let carried = Carried { steps, next: 0, after: None, settled_from: None };
-                return Ok(Progress::More(serde_json::to_value(carried)?));
-            }
+        let Some(mut carried) = carried.filter(rolls_up) else {
+            let steps = self.plan(transaction, slot).await?;
+            let steps = steps.into_iter().map(|step| Planned { step, rows: 0 }).collect();
+            let carried = Carried { steps, next: 0, after: None, settled_from: None };
+            return Ok(Progress::More(serde_json::to_value(carried)?));
         };
         let Carried { steps, next, after, settled_from } = &mut carried;
         let Some(planned) = steps.get_mut(*next) else {

@@ -287,7 +287,9 @@ pub async fn open_dead_letters(
     (from, to): (Timestamp, Timestamp),
 ) -> Result<u64, StoreError> {
     let sql = "
-        select count(*) from dead_letter where resolved_at is null and source = any($1) and last_at >= $2 and first_at < $3";
+        select count(*) from dead_letter
+        where resolved_at is null and last_at >= $2 and first_at < $3
+          and source = any($1::text[] || array(select '/sources/' || name from unnest($1::text[]) name))";
     let rows = transaction.query(sql, &[&sources, &from, &to]).await?;
     let count = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose()?;
     Ok(count.unwrap_or_default().unsigned_abs())

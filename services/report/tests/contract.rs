@@ -65,6 +65,8 @@ const ROWS: &str = r#"
     insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, cause, severity, labels, annotations, recorded_at) values
         ('Hot', 'h', 1, 0, 'firing', '2026-11-29 12:00Z', 'breach', 'critical', '{}', '{}', '2026-11-29 12:00Z'),
         ('Hot', 'h', 1, 0, 'resolved', '2026-11-29 13:00Z', 'clear', 'critical', '{}', '{}', '2026-11-29 13:00Z');
+    insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, first_at, last_at)
+    values (gen_random_uuid(), '/sources/yard', '1', 't', 'transform', 'rejected', 'no', '{}', '2026-11-29 12:00Z', '2026-11-29 12:00Z');
     insert into job (name, schedule, zone, known_since) values ('report', '30 6 * * *', 'UTC', '2026-11-01Z');"#;
 
 struct Mails {
@@ -206,7 +208,15 @@ async fn each_site_is_told_of_its_day_once_in_its_zone_its_units_and_its_languag
     world.run().await;
     let page = world.page("north/2026-11-29/day.html");
     // 66 readings at 20 degrees and 3 at 35 are 69 a day of 72; the mean of 20.625 degrees is 69.125 of Fahrenheit.
-    for part in ["lang=\"de\"", "Dach", "69,12", "gone &#60;b&#62;", "Hot", "<svg"] {
+    for part in [
+        "lang=\"de\"",
+        "Dach",
+        "69,12",
+        "1 abgewiesene Nachricht ist offen",
+        "gone &#60;b&#62;",
+        "Hot",
+        "<svg",
+    ] {
         assert!(page.contains(part), "{part} is missing in {page}");
     }
     assert!(!page.contains("gone <b>"));

@@ -23,7 +23,8 @@ pub(super) async fn run(stand: &Stand, mode: Mode) -> Result<Came, Failure> {
     let traffic = Steady::start(stand, &format!("killed-{}", mode.word())).await?;
     traffic.taken_more(BETWEEN, burst::COLD * 2).await?;
     // The chart leaves `report` out.
-    let stages: Vec<&str> = STAGES.iter().map(|stage| stage.name).filter(|stage| *stage != "report").collect();
+    let stages: Vec<&str> =
+        STAGES.iter().map(|stage| stage.name).filter(|stage| *stage != "report").collect();
     let killed = kill_each(stand, &traffic, &stages).await?;
     for stage in IDLE {
         stand.cluster.remove(PING_SOURCE, &waker(stage)).await?;
