@@ -24,8 +24,12 @@ struct Place {
 
 impl Place {
     async fn open() -> Option<Self> {
+        Self::open_with(PIPELINE).await
+    }
+
+    async fn open_with(pipeline: &str) -> Option<Self> {
         let start: Timestamp = START.parse().unwrap();
-        let mut plan = Plan::new(PIPELINE);
+        let mut plan = Plan::new(pipeline);
         plan.clock = Some(start);
         let place = Self { stand: Stand::up(plan).await?, start };
         let rows = "
@@ -75,6 +79,34 @@ async fn a_slot_of_cleanup_is_done_once_whatever_dies_meanwhile() {
         .await;
     assert_eq!(slot, "2026-03-29 01:00:00 2");
     assert_eq!(place.one::<i64>("select (result -> 0 ->> 'rows')::bigint from job_slot").await, 11_002);
+    place.stand.down().await;
+}
+
+#[tokio::test]
+async fn a_site_is_told_of_its_day_once_whatever_dies_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = format!(
+        "{PIPELINE}  report: {{at: '30 2 * * *', zone: Europe/Berlin}}\n\
+         sites: {{north: {{zone: Europe/Berlin}}}}\n\
+         reports: {{storage: {{folder: '{}'}}}}\n",
+        folder.path().display()
+    );
+    let reports = reports.replace("jobs: {cleanup: {at: '30 2 * * *', zone: Europe/Berlin}}\n", "jobs:\n");
+    let Some(place) = Place::open_with(&reports).await else { return };
+    for (minute, point) in [(300, "before-write"), (305, "after-commit")] {
+        place.stand.crash_at("report", point);
+        place.tick(minute).await;
+        eventually(PATIENCE, async || place.stand.has_crashed("report", point)).await;
+    }
+    place.tick(310).await;
+    place.tick(310).await;
+    let done = "select count(*) from job_slot where job = 'report' and state = 'done'";
+    eventually(PATIENCE, async || place.one::<i64>(done).await == 1).await;
+    let made: String =
+        place.one("select string_agg(kind || ' ' || first_day || ' ' || key, ', ') from report").await;
+    assert_eq!(made, "day 2026-03-28 north/2026-03-28/day.html");
+    let page = std::fs::read_to_string(folder.path().join("north/2026-03-28/day.html")).unwrap();
+    assert!(page.contains("Saturday, 28 March 2026"), "{page}");
     place.stand.down().await;
 }
 
