@@ -31,7 +31,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 pub struct Jobs {
     /// Rolls up readings, and takes away what need not be kept any more.
     pub cleanup: Schedule,
-    /// Tells sites of their days and months, where there are `reports`.
+    /// Makes the reports of sites, where there are `reports`.
     pub report: Option<Schedule>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn jobs(fields: &Fields<'_>, has_reports: bool) -> Jobs {
         Object::new("Jobs", "When timed work is done, by job.", |fields: &Fields<'_>| {
             let text = "Rolls up readings, and takes away what need not be kept any more; every day at 03:10 UTC where absent.";
             let cleanup = fields.optional("cleanup", text, times("Cleanup", CLEANUP_AT));
-            let text = "Tells sites of their days and months, where there are `reports`; every day at 06:30 UTC where absent.";
+            let text = "Makes the reports of sites on their days and months, where there are `reports`; every day at 06:30 UTC where absent.";
             let report = fields.optional("report", text, times("ReportTimes", REPORT_AT));
             if report.is_some() && !has_reports {
                 let text = "there are no `reports`: nothing says where pages are kept, and the job does nothing";

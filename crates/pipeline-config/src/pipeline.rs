@@ -69,7 +69,7 @@ pub struct Pipeline {
     pub emit: Emit,
     /// How long things are kept.
     pub retention: Retention,
-    /// What sites are told of their days and months; `None`: nothing.
+    /// Reports of sites on their days and months; `None`: there are none.
     pub reports: Option<Reports>,
     /// Timed work.
     pub jobs: Jobs,

@@ -45,6 +45,14 @@ impl Receiver {
         }
     }
 
+    /// The mail account, where it is one.
+    pub const fn mail_account(&self) -> Option<&Smtp> {
+        match self {
+            Self::Smtp(account) => Some(account),
+            Self::Webhook(_) | Self::Slack(_) | Self::Alertmanager(_) | Self::Ntfy(_) => None,
+        }
+    }
+
     /// The most alerts that begin here within an hour; `None` for an Alertmanager, which takes many in one request and
     /// groups them itself.
     pub const fn max_per_hour(&self) -> Option<u32> {

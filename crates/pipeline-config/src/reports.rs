@@ -1,4 +1,4 @@
-//! `reports`: where what sites are told of their days and months is kept.
+//! `reports`: where the reports of sites on their days and months are kept.
 
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ pub struct S3 {
 
 /// `reports`.
 pub(crate) fn reports(fields: &Fields<'_>) -> Option<Reports> {
-    let text = "What sites are told of their days and months, by mail and as pages.";
+    let text = "Reports of sites on their days and months, as pages and by mail.";
     let read = |fields: &Fields<'_>| {
         let storage = fields.required("storage", "Where pages are kept.", storage());
         let text = "The address under which people find what is kept there; mails have no link where absent.";

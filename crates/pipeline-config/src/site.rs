@@ -68,7 +68,7 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
 /// Warns of sites whose people hear of no report, and of recipients that no report goes to: these are mails.
 pub(crate) fn warn_of_recipients(fields: &Fields<'_>, sites: &[Named<Site>], receivers: &[Named<Receiver>]) {
     let is_mail = |name: &String| {
-        receivers.iter().any(|receiver| receiver.name == *name && matches!(receiver.value, Receiver::Smtp(_)))
+        receivers.iter().any(|receiver| receiver.name == *name && receiver.value.mail_account().is_some())
     };
     for site in sites {
         let name = &site.name;

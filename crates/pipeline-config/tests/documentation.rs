@@ -109,7 +109,9 @@ fn the_complete_example_uses_every_key() {
     let (schema, mut keys) = (schema(), BTreeMap::new());
     walk(&schema, ("Pipeline", &schema), Some(&as_json(&example("complete"))), &mut keys);
     assert!(keys.len() > 80, "{keys:?}");
-    let unused: Vec<_> = keys.into_iter().filter(|(_, used)| !used).collect();
+    // Pages are kept in one place.
+    let other_place = ("Storage".to_owned(), "folder".to_owned());
+    let unused: Vec<_> = keys.into_iter().filter(|(key, used)| !used && *key != other_place).collect();
     assert_eq!(unused, []);
 }
 

@@ -14,7 +14,7 @@ create table report (
     made_at   timestamptz not null,
     constraint report_pk primary key (site, kind, first_day)
 );
-comment on table report is 'A page that a site was told of a day or a month, as it was made last.';
+comment on table report is 'The report of a site on a day or a month, as it was made last.';
 
 create table report_mail (
     site        text        not null,

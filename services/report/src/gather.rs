@@ -41,7 +41,7 @@ struct SiteStream<'a> {
 /// What is known of a series: the parts of its hours, or of what a day has of them, in order.
 type Cells = Vec<(Span, Part)>;
 
-/// What a site is told of a period.
+/// The report of a site on a period.
 pub(crate) async fn report(
     transaction: &Transaction<'_>,
     pipeline: &Pipeline,

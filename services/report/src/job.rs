@@ -72,10 +72,7 @@ impl Config {
 fn mail_accounts(pipeline: &Pipeline) -> impl Iterator<Item = (&str, &receiver::Smtp)> {
     pipeline.receivers.iter().filter_map(|(name, receiver)| {
         let is_named = pipeline.sites.values().any(|site| site.recipients.contains(name));
-        match receiver {
-            receiver::Receiver::Smtp(smtp) if is_named => Some((name.as_str(), smtp)),
-            _ => None,
-        }
+        receiver.mail_account().filter(|_| is_named).map(|account| (name.as_str(), account))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Which days and months are told of.
+//! Which days and months are reported on.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use rollups::{day_of, days};
 use site_report::{Period, PeriodKind};
 
-/// How long after its end a day is told of at the earliest: as long as an hour waits to be rolled up.
+/// How long after its end a day is reported on at the earliest: as long as an hour waits to be rolled up.
 const LATENESS: SignedDuration = retention::LATENESS;
 /// Days that are made up for.
 const MOST_DAYS: usize = 31;
 
-/// The periods of a site that are told of in a slot: the days that were over by then and come after `newest`, and each month that one of them ends. Where
-/// nothing was told yet, the last day that was over. The oldest first.
+/// The periods of a site that are reported on in a slot: the days that were over by then and come after `newest`, and each month that one of them ends. Where
+/// there is no report yet, the last day that was over. The oldest first.
 pub(crate) fn due(zone: &TimeZone, slot: Timestamp, newest: Option<Date>) -> Vec<Period> {
     let over_by = slot.saturating_sub(LATENESS).unwrap_or(slot);
     let Some(today) = day_of(zone, over_by) else { return Vec::new() };
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_from_local_midnight_to_the_next_and_told_of_once_it_is_over() {
+    fn a_day_is_from_local_midnight_to_the_next_and_reported_on_once_it_is_over() {
         let of = |slot| shown("Europe/Berlin", slot, None);
         let day = |first: &str, from: &str, to: &str| {
             vec![(PeriodKind::Day, first.to_owned(), from.to_owned(), to.to_owned())]
@@ -92,10 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn a_month_is_told_of_with_its_last_day_and_what_was_missed_is_made_up_for() {
-        let told = shown("America/New_York", "2026-12-02T12:00:00Z", Some(date(2026, 11, 28)));
+    fn a_month_is_reported_on_with_its_last_day_and_what_was_missed_is_made_up_for() {
+        let due_then = shown("America/New_York", "2026-12-02T12:00:00Z", Some(date(2026, 11, 28)));
         let kinds: Vec<(PeriodKind, &str)> =
-            told.iter().map(|(kind, first, ..)| (*kind, first.as_str())).collect();
+            due_then.iter().map(|(kind, first, ..)| (*kind, first.as_str())).collect();
         let expected = [
             (PeriodKind::Day, "2026-11-29"),
             (PeriodKind::Day, "2026-11-30"),
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(kinds, expected);
         // Summer time ended on the 1st: the month is an hour longer than its days.
         assert_eq!(
-            (told[2].2.as_str(), told[2].3.as_str()),
+            (due_then[2].2.as_str(), due_then[2].3.as_str()),
             ("2026-11-01T04:00:00Z", "2026-12-01T05:00:00Z")
         );
         assert_eq!(shown("UTC", "2026-12-02T12:00:00Z", Some(date(2026, 12, 1))), []);
@@ -113,10 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_a_zone_leaves_out_is_not_told_of() {
+    fn a_date_that_a_zone_leaves_out_is_not_reported_on() {
         // Samoa had no 30 December 2011.
-        let told = shown("Pacific/Apia", "2012-01-01T09:00:00Z", Some(date(2011, 12, 28)));
-        let days: Vec<&str> = told.iter().map(|(_, first, ..)| first.as_str()).collect();
+        let due_then = shown("Pacific/Apia", "2012-01-01T09:00:00Z", Some(date(2011, 12, 28)));
+        let days: Vec<&str> = due_then.iter().map(|(_, first, ..)| first.as_str()).collect();
         assert_eq!(days, ["2011-12-29", "2011-12-31", "2011-12-01"]);
     }
 

@@ -40,7 +40,7 @@ receivers:
 network: {allow: [localhost, 127.0.0.0/8]}
 ";
 
-/// The day that is told of: 2026-11-28T23:00Z to 2026-11-29T23:00Z.
+/// The day that is reported on: 2026-11-28T23:00Z to 2026-11-29T23:00Z.
 const SLOT: &str = "2026-11-30T06:30:00Z";
 
 /// Readings of three days, every 20 minutes: 10 degrees on the 28th in Berlin, 20 on the 29th, with an hour at 35, and 5 after; a meter that rises by 1.5 each time. One
@@ -202,7 +202,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn each_site_is_told_of_its_day_once_in_its_zone_its_units_and_its_language() {
+async fn each_site_has_a_report_on_its_day_in_its_zone_its_units_and_its_language() {
     let Some(world) = World::start().await else { return };
     world.slot(SLOT).await;
     world.run().await;

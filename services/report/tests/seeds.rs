@@ -1,5 +1,5 @@
-//! Reports while processes die, stand still past their leases, and ticks are lost or come twice: each day of each site is told of once, in rows and in
-//! pages.
+//! Reports while processes die, stand still past their leases, and ticks are lost or come twice: each day of each site has one report, in rows and
+//! in pages.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -170,7 +170,7 @@ fn walk(folder: &Path) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_day_of_each_site_is_told_of_once_whatever_dies() {
+async fn each_day_of_each_site_has_one_report_whatever_dies() {
     let seeds: u64 = std::env::var("FRESHET_REPORT_SEEDS").map_or(3, |seeds| seeds.parse().unwrap());
     for seed in 1..=seeds {
         if !hold(seed).await {

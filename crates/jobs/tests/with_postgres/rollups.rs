@@ -233,7 +233,7 @@ async fn hours_and_days_are_those_of_all_readings_in_whatever_order_they_arrive(
     let writer = Writer::start(&world.database);
     for seed in 1..=6u64 {
         let mut numbers = Numbers(seed * 7919);
-        // What was there before anything is rolled up, what comes late, and what is told otherwise.
+        // What was there before anything is rolled up, what comes late, and what is revised.
         for round in 0..3 {
             let rows = (0..40).map(|_| {
                 let stream = 1 + numbers.below(2) as i32;
