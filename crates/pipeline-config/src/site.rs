@@ -70,6 +70,9 @@ pub(crate) fn warn_of_recipients(fields: &Fields<'_>, sites: &[Named<Site>], rec
     let is_mail = |name: &String| {
         receivers.iter().any(|receiver| receiver.name == *name && receiver.value.mail_account().is_some())
     };
+    if sites.is_empty() {
+        fields.report.warn(fields.place_of("reports"), "there are no `sites`: nothing is reported on");
+    }
     for site in sites {
         let name = &site.name;
         if !site.value.recipients.iter().any(is_mail) {
