@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_expired_keys_old_slots_and_requests_go_and_nothing_else() {
+    fn by_default_readings_are_rolled_up_and_expired_keys_old_slots_and_requests_go_and_nothing_else() {
         let days = [date(2026, 10, 31), date(2026, 10, 30), date(2026, 1, 1)];
         let facts = Facts {
             request_days: days.to_vec(),
@@ -389,10 +389,11 @@ mod tests {
             Step::Requests { day: days[2] },
             Step::Requests { day: days[1] },
             Step::StrayRequests { before: at("2026-10-31T03:10:00Z") },
+            Step::Roll { to: at("2026-11-30T02:00:00Z") },
         ];
         assert_eq!(steps, expected);
         let forever = plan(&Retention { requests: None, ..Retention::default() }, &facts, at(NOW));
-        assert_eq!(forever, expected[..2]);
+        assert_eq!(forever, [&expected[..2], &expected[5..]].concat());
     }
 
     #[test]
@@ -424,7 +425,11 @@ mod tests {
         let is_other = |step: &Step| {
             matches!(
                 step,
-                Step::Keys { .. } | Step::Slots { .. } | Step::Requests { .. } | Step::StrayRequests { .. }
+                Step::Keys { .. }
+                    | Step::Slots { .. }
+                    | Step::Requests { .. }
+                    | Step::StrayRequests { .. }
+                    | Step::Roll { .. }
             )
         };
         plan(retention, facts, at(NOW)).into_iter().filter(|step| !is_other(step)).collect()
@@ -439,10 +444,11 @@ mod tests {
         let kept = Retention { readings: Some(DAY * 273), ..Retention::default() };
         let months = readings(&[(1, 1), (2, 1), (3, 1)]);
         let facts = Facts { reading_months: months, sources: vec!["yard".into()], ..Facts::default() };
-        let moved_to = at("2026-03-02T03:10:00Z");
+        let moved_to = at("2026-03-02T03:00:00Z");
         let expected = [
-            floor("", "2026-03-02T03:10:00Z"),
+            floor("", "2026-03-02T03:00:00Z"),
             Step::Settle,
+            Step::Freeze,
             Step::Readings { month: date(2026, 1, 1) },
             Step::Readings { month: date(2026, 2, 1) },
             Step::StrayReadings { before: moved_to },
@@ -470,9 +476,9 @@ mod tests {
         };
         let steps = of_readings(&kept, &facts);
         let to = [
-            ("", "2025-11-30T03:10:00Z"),
-            ("attic", "2026-10-31T03:10:00Z"),
-            ("yard", "2026-09-01T03:10:00Z"),
+            ("", "2025-11-30T03:00:00Z"),
+            ("attic", "2026-10-31T03:00:00Z"),
+            ("yard", "2026-09-01T03:00:00Z"),
         ];
         assert_eq!(steps[..3], to.map(|(source, to)| floor(source, to)));
         let of_source = |source: &str, from: Option<&str>, before: &str| Step::ReadingsOf {
@@ -484,6 +490,7 @@ mod tests {
             steps[3..],
             [
                 Step::Settle,
+                Step::Freeze,
                 Step::StrayReadings { before: at(to[0].1) },
                 of_source("attic", None, to[1].1),
                 of_source("yard", None, to[2].1),
@@ -491,17 +498,17 @@ mod tests {
         );
         // The next day only that day goes.
         let cleared = |floor: &str| Floor { at: at(floor), cleared: Some(at(floor)) };
-        let known = [("attic".to_owned(), cleared("2026-10-30T03:10:00Z"))].into_iter().collect();
+        let known = [("attic".to_owned(), cleared("2026-10-30T03:00:00Z"))].into_iter().collect();
         let steps = of_readings(&kept, &Facts { floors: known, ..facts });
-        assert!(steps.contains(&of_source("attic", Some("2026-10-30T03:10:00Z"), to[1].1)), "{steps:?}");
+        assert!(steps.contains(&of_source("attic", Some("2026-10-30T03:00:00Z"), to[1].1)), "{steps:?}");
         // Where one is kept for ever, no month goes.
         let kept = Retention { readings_of: [("meter".to_owned(), None)].into_iter().collect(), ..kept };
         let facts =
             Facts { reading_months: readings(&[(1, 1)]), sources: vec!["yard".into()], ..Facts::default() };
-        let to = floor("yard", "2026-09-01T03:10:00Z");
+        let to = floor("yard", "2026-09-01T03:00:00Z");
         assert_eq!(
             of_readings(&kept, &facts),
-            [to, Step::Settle, of_source("yard", None, "2026-09-01T03:10:00Z")]
+            [to, Step::Settle, Step::Freeze, of_source("yard", None, "2026-09-01T03:00:00Z")]
         );
     }
 
@@ -549,7 +556,7 @@ mod tests {
         };
         let facts = Facts { reading_months: readings(&[(1, 1)]), ..facts(&[date(2026, 1, 1)], None) };
         let steps = plan(&kept, &facts, at(NOW));
-        assert_eq!(steps.len(), 14);
+        assert_eq!(steps.len(), 16);
         let text = serde_json::to_string(&steps).unwrap();
         assert!(text.contains(r#"{"step":"receipts","month":"2026-01-01"}"#), "{text}");
         assert!(text.contains(r#"{"step":"readings_of","source":"yard","from":null,"#), "{text}");
