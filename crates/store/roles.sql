@@ -61,7 +61,8 @@ grant update (received_at) on receipt_default, request_default, receipt_key to f
 grant update (recorded_at) on alert_transition to freshet_cleanup;
 grant update (created_at) on notification to freshet_cleanup;
 grant execute on function drop_partition(text, date) to freshet_cleanup;
-grant select on device, devices, device_entry, stream, metric, moment, rollup_hour, rollup_progress, retention_floor, alert_transition, job
+grant select on device, devices, device_entry, stream, metric, moment, rollup_hour, rollup_day, rollup_due, rollup_progress, retention_floor,
+    alert_transition, job
     to freshet_report;
 grant select, insert, update on report, report_mail to freshet_report;
 grant select, update on job_slot to freshet_report;

@@ -25,6 +25,12 @@
 {{- if hasKey ($own.sources | default dict) "helm-test" -}}
 {{- $mistakes = append $mistakes "pipeline.sources.helm-test: the name belongs to the chart; take another, or helmTest.enabled=false" -}}
 {{- end -}}
+{{- if and .Values.jobs.report.enabled (not $own.reports) -}}
+{{- $mistakes = append $mistakes "jobs.report: there is nothing to do without pipeline.reports" -}}
+{{- end -}}
+{{- if and .Values.jobs.report.enabled (dig "storage" "folder" "" ($own.reports | default dict)) -}}
+{{- $mistakes = append $mistakes "pipeline.reports.storage.folder: a pod keeps nothing; take s3" -}}
+{{- end -}}
 {{- if and (not $own.sources) (not .Values.helmTest.enabled) -}}
 {{- $mistakes = append $mistakes "pipeline.sources is empty: there is nothing to take in" -}}
 {{- end -}}

@@ -111,9 +111,12 @@ fn bucket(text: &str) -> Result<String, &'static str> {
 }
 
 fn prefix(text: &str) -> Result<String, &'static str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     let good = text.len() <= 200 && text.split('/').all(|part| part != ".." && part != ".");
-    if !good || text.chars().any(char::is_control) {
-        return Err("expected a path of 200 bytes at most, without `.` and `..`");
+    if !good || !text.bytes().all(is_plain) {
+        return Err(
+            "expected a path of 200 letters, digits, `.`, `_`, `-` and `/` at most, without `.` and `..` as a part",
+        );
     }
     let text = text.trim_matches('/');
     Ok(if text.is_empty() { String::new() } else { format!("{text}/") })

@@ -81,6 +81,11 @@ pub(crate) fn warn_of_recipients(fields: &Fields<'_>, sites: &[Named<Site>], rec
             );
             fields.report.warn(site.place, text);
         }
+        for other in site.value.recipients.iter().filter(|recipient| !is_mail(recipient)) {
+            let text =
+                format!("recipient `{other}` of site `{name}` is no mail account: no report is sent there");
+            fields.report.warn(site.place, text);
+        }
     }
 }
 

@@ -70,7 +70,10 @@ fn a_mistake_is_one_line_at_its_place() {
         ("reports: {storage: {folder: a, s3: {}}}\n", "one of"),
         ("reports: {storage: {folder: a}, link: reports.example.com}\n", "https://"),
         ("reports: {storage: {folder: a}, link: 'https://u:p@r.example.com'}\n", "https://"),
-        (&format!("reports: {{storage: {{s3: {{{S3}, prefix: ../x}}}}}}\n"), "without `.` and `..`"),
+        (
+            &format!("reports: {{storage: {{s3: {{{S3}, prefix: ../x}}}}}}\n"),
+            "without `.` and `..` as a part",
+        ),
         (
             "reports: {storage: {s3: {bucket: Up, access_key_id: {env: A}, secret_access_key: {env: B}}}}\n",
             "lower-case",

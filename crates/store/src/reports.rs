@@ -31,14 +31,42 @@ pub struct MadeReport {
     pub text: String,
 }
 
-/// The newest day of which each site has a report.
+/// What a site has reports of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reported {
+    /// The site's name.
+    pub site: String,
+    /// The first and the newest day.
+    pub days: Option<(Date, Date)>,
+    /// The newest month, by its first day.
+    pub month: Option<Date>,
+}
+
+/// What each site has reports of.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn newest_days(transaction: &Transaction<'_>) -> Result<Vec<(String, Date)>, StoreError> {
-    let sql = "select site, max(first_day) from report where kind = 'day' group by site";
-    let rows = transaction.query(sql, &[]).await?;
-    Ok(rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Error>>()?)
+pub async fn reported(transaction: &Transaction<'_>) -> Result<Vec<Reported>, StoreError> {
+    let sql = "
+        select site, min(first_day) filter (where kind = 'day'), max(first_day) filter (where kind = 'day'),
+               max(first_day) filter (where kind = 'month')
+        from report group by site";
+    let reported = |row: &Row| {
+        let (first, newest): (Option<Date>, Option<Date>) = (row.try_get(1)?, row.try_get(2)?);
+        Ok(Reported { site: row.try_get(0)?, days: first.zip(newest), month: row.try_get(3)? })
+    };
+    Ok(transaction.query(sql, &[]).await?.iter().map(reported).collect::<Result<_, Error>>()?)
+}
+
+/// The sources that have devices at a site, by name.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn sources_of(transaction: &Transaction<'_>, site: &str) -> Result<Vec<String>, StoreError> {
+    let rows = transaction
+        .query("select distinct source from devices where site = $1 order by source", &[&site])
+        .await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, Error>>()?)
 }
 
 /// Notes that a report was made for a slot, with the mails that are to say so: receiver and `Message-ID`. A mail that is noted already stays as it is.
@@ -153,6 +181,13 @@ impl OpenMail {
         transaction
             .execute(sql, &[site, kind, first_day, receiver, &is_sent, &is_given_up, &now, &error])
             .await?;
+        // What names devices is kept for as long as it is to be sent.
+        let sql = "
+            update report set text = ''
+            where site = $1 and kind = $2 and first_day = $3
+              and not exists (select from report_mail m where m.site = $1 and m.kind = $2 and m.first_day = $3
+                              and sent_at is null and given_up_at is null)";
+        transaction.execute(sql, &[site, kind, first_day]).await?;
         Ok(())
     }
 }
@@ -160,8 +195,8 @@ impl OpenMail {
 /// A device of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteDevice {
-    /// Its id.
-    pub id: i32,
+    /// Its id; `None` where it has not sent yet.
+    pub id: Option<i32>,
     /// The source's name.
     pub source: String,
     /// The name that its platform gives it.
@@ -170,15 +205,15 @@ pub struct SiteDevice {
     pub shown: Option<String>,
     /// Its tags.
     pub tags: crate::Tags,
-    /// When it was last heard of.
-    pub last_seen_at: Timestamp,
+    /// When it was last heard of; `None` where never.
+    pub last_seen_at: Option<Timestamp>,
     /// How often it is expected to send, in the words of the file.
     pub expected: Option<String>,
     /// Whether it is retired.
     pub is_retired: bool,
 }
 
-/// The devices of a site that have sent, by source and name, at most so many; and how many there are.
+/// The devices of a site, sent or not, by source and name, at most so many; and how many there are.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -189,7 +224,7 @@ pub async fn devices_of(
 ) -> Result<(Vec<SiteDevice>, u64), StoreError> {
     let sql = "
         select id, source, device, name, labels, last_seen_at, entry ->> 'expected', is_retired, count(*) over ()
-        from devices where site = $1 and id is not null order by source, device limit $2";
+        from devices where site = $1 order by source, device limit $2";
     let rows = transaction.query(sql, &[&site, &most]).await?;
     let device = |row: &Row| {
         let labels: serde_json::Value = row.try_get(4)?;
@@ -242,8 +277,8 @@ pub struct PastAlert {
     pub to: Option<Timestamp>,
 }
 
-/// The alerts of streams that were firing at some time between `from` and `to`, as far as they began within the year before, by their beginning, at most so
-/// many.
+/// The alerts of streams that were firing at some time between `from` and `to`, as far as they began within the year before, in the order of their beginnings: at
+/// most so many, first of all those that fire at the end.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -261,7 +296,7 @@ pub async fn alerts(
             where stream_id = any($1) and at >= $4 and at < $3 and retracted_by is null and kind in ('firing', 'resolved'))
         select stream_id, position, rule, severity, at, next_at from effective
         where kind = 'firing' and coalesce(next_at, $3) > $2
-        order by at, id limit $5";
+        order by next_at is not null, at desc, id limit $5";
     let year = from.saturating_sub(SignedDuration::from_hours(366 * 24)).unwrap_or(from);
     let rows = transaction.query(sql, &[&streams, &from, &to, &year, &most]).await?;
     let alert = |row: &Row| {
@@ -274,7 +309,11 @@ pub async fn alerts(
             to: row.try_get(5)?,
         })
     };
-    Ok(rows.iter().map(alert).collect::<Result<_, Error>>()?)
+    let mut alerts: Vec<PastAlert> = rows.iter().map(alert).collect::<Result<_, Error>>()?;
+    alerts.sort_by(|one, other| {
+        (one.from, &one.rule, one.stream).cmp(&(other.from, &other.rule, other.stream))
+    });
+    Ok(alerts)
 }
 
 /// How many dead letters of sources came between two times and are still open.

@@ -709,7 +709,7 @@ pub async fn change_zones(transaction: &Transaction<'_>, devices: &[(i32, &str)]
     request_days(transaction, &streams).await
 }
 
-/// Has all days of streams rolled up again: the hours that begin or end what there is of half a day lie on all of them.
+/// Has all days of streams rolled up again: of what is between the first and the last hour of each, an hour in twelve lies on every day.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -717,15 +717,65 @@ pub(crate) async fn request_days(transaction: &Transaction<'_>, streams: &[i32])
     let hours = "
         insert into rollup_due (stream_id, hour, token)
         select stream_id, hour, nextval('rollup_token')
-        from (select stream_id, hour
-              from (select r.stream_id, unnest(array[min(r.hour), max(r.hour)]) as hour
-                    from metric m join rollup_hour r on r.stream_id = m.stream_id and r.position = m.position
-                    where m.stream_id = any($1)
-                    group by r.stream_id, floor(extract(epoch from r.hour) / 43200)) as ends
-              group by stream_id, hour order by stream_id, hour) as due
+        from (select ends.stream_id, hour
+              from (select m.stream_id, min(e.first) as first, max(e.last) as last
+                    from metric m
+                    cross join lateral (
+                        select (select min(hour) from rollup_hour where stream_id = m.stream_id and position = m.position) as first,
+                               (select max(hour) from rollup_hour where stream_id = m.stream_id and position = m.position) as last) e
+                    where m.stream_id = any($1) and e.first is not null
+                    group by m.stream_id) as ends
+              cross join lateral (select generate_series(first, last, interval '12 hours') union select last) as hours (hour)
+              order by 1, 2) as due
         on conflict (stream_id, hour) do update set token = excluded.token";
     transaction.execute(hours, &[&streams]).await?;
     Ok(())
+}
+
+/// Hours of reaches that are to be rolled up again, by reach and time.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn due_within(
+    transaction: &Transaction<'_>,
+    reaches: &[Reach],
+) -> Result<Vec<(i32, Timestamp)>, StoreError> {
+    let sql = "
+        select r.stream_id, r.hour
+        from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) as reach (stream, first, behind)
+        join rollup_due r on r.stream_id = reach.stream and r.hour >= reach.first and r.hour < reach.behind
+        order by r.stream_id, r.hour";
+    let (streams, (from, to)) = columns(reaches);
+    let rows = transaction.query(sql, &[&streams, &from, &to]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// The parts of days of a zone that streams have and that begin at `from` or later and before `to`, by stream, position and time.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn parts_of_days(
+    transaction: &Transaction<'_>,
+    (streams, zone): (&[i32], &str),
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<(i32, i16, Span, Part)>, StoreError> {
+    let sql = format!(
+        "select m.stream_id, m.position, r.from_at, r.to_at, {PART}
+         from unnest($1::integer[]) as stream (id)
+         join metric m on m.stream_id = stream.id
+         cross join lateral (
+             select * from rollup_day
+             where stream_id = stream.id and position = m.position and from_at >= $3 and from_at < $4 and zone = $2 offset 0) r
+         order by m.stream_id, m.position, r.from_at"
+    );
+    transaction.0.batch_execute(IN_ORDER).await?;
+    let rows = transaction.query(&sql, &[&streams, &zone, &Instant(from), &Instant(to)]).await?;
+    transaction.0.batch_execute(ANY_ORDER).await?;
+    let of_day = |row: &Row| {
+        let span = Span { from: row.try_get(2)?, to: row.try_get(3)? };
+        Ok((row.try_get(0)?, row.try_get(1)?, span, part(row, 4)?))
+    };
+    rows.iter().map(of_day).collect()
 }
 
 /// Notes how the values of metrics become one: name, kind, aggregate, and gap.

@@ -23,6 +23,22 @@ impl<'c> Transaction<'c> {
         Ok(self.0.commit().await?)
     }
 
+    /// Notes where it stands, for [`back`](Self::back).
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn save(&self) -> Result<(), StoreError> {
+        Ok(self.0.batch_execute("savepoint saved").await?)
+    }
+
+    /// Takes back what it did since it was [saved](Self::save) last, also where a statement has failed since.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn back(&self) -> Result<(), StoreError> {
+        Ok(self.0.batch_execute("rollback to savepoint saved").await?)
+    }
+
     /// The rows that a prepared statement gives.
     pub(crate) async fn query(
         &self,

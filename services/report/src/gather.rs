@@ -16,16 +16,18 @@ use site_report::{
 };
 use store::reports::{self as rows, SiteDevice};
 use store::rollups::{self as rollup_rows, Reach, RolledMetric, RolledStream, RolledTo};
-use store::{StoreError, Transaction};
+use store::{StoreError, Tags, Transaction};
 
 use crate::period;
 
 /// Devices of a site that a report looks at, by source and name.
 const DEVICES: i64 = 1_000;
+/// Metrics of a stream, of which a page shows no more.
+const METRICS: usize = site_report::MAX_METRICS;
 /// Alerts of a report.
 const ALERTS: i64 = 1_000;
-/// Parts of hours that are held at once.
-const PARTS: usize = 100_000;
+/// Parts of hours, or of days, that are held at once.
+const PARTS: usize = 50_000;
 /// So long before the period before one is looked for the last reading.
 const LEAD: SignedDuration = SignedDuration::from_hours(24);
 /// How long a device may be silent that is expected to send at no certain distance.
@@ -34,6 +36,8 @@ const SILENT: SignedDuration = SignedDuration::from_hours(24);
 /// A stream of the site.
 struct SiteStream<'a> {
     device: &'a SiteDevice,
+    /// Those of its source, and its own.
+    tags: Tags,
     channel: String,
     rolled: RolledStream,
 }
@@ -49,7 +53,7 @@ pub(crate) async fn report(
     period: Period,
 ) -> Result<Report, StoreError> {
     let (devices, all) = rows::devices_of(transaction, name, DEVICES).await?;
-    let streams = streams(transaction, &devices).await?;
+    let streams = streams(transaction, pipeline, &devices).await?;
     let before = period::before(&period);
     let earlier = before.as_ref().map_or(period.from, |before| before.from);
     // The value of the period before has a step from the last reading before it, too.
@@ -59,7 +63,10 @@ pub(crate) async fn report(
     let mut sending = BTreeSet::new();
     for page in pages(&streams, &period) {
         let gathered = Gathering { transaction, pipeline, period: &period, rolled_to };
-        let cells = gathered.cells(page, (from, period.to)).await?;
+        let cells = match period.kind {
+            PeriodKind::Day => gathered.hours(page, (from, period.to)).await?,
+            PeriodKind::Month => gathered.days(page, (from, period.to)).await?,
+        };
         for stream in page {
             for RolledMetric { position, name: metric, unit, kind } in &stream.rolled.metrics {
                 let Some(cells) = cells.get(&(stream.rolled.id, *position)) else { continue };
@@ -105,13 +112,23 @@ pub(crate) async fn report(
     })
 }
 
+/// Whether a report on a period can be made: what is not rolled up of it is read from moments, and that is a day at most.
+pub(crate) fn is_rolled_up(rolled_to: RolledTo, period: &Period) -> bool {
+    match period.kind {
+        PeriodKind::Day => rolled_to.hours.is_some_and(|to| to >= period.from),
+        PeriodKind::Month => rolled_to.days.is_some_and(|to| to >= period.to),
+    }
+}
+
 /// The streams of devices, in the order of these and of their channels.
 async fn streams<'a>(
     transaction: &Transaction<'_>,
+    pipeline: &Pipeline,
     devices: &'a [SiteDevice],
 ) -> Result<Vec<SiteStream<'a>>, StoreError> {
-    let ids: Vec<i32> = devices.iter().map(|device| device.id).collect();
-    let by_id: HashMap<i32, &SiteDevice> = devices.iter().map(|device| (device.id, device)).collect();
+    let ids: Vec<i32> = devices.iter().filter_map(|device| device.id).collect();
+    let by_id: HashMap<i32, &SiteDevice> =
+        devices.iter().filter_map(|device| Some((device.id?, device))).collect();
     let channels: BTreeMap<i32, String> = rows::streams_of(transaction, &ids)
         .await?
         .into_iter()
@@ -121,9 +138,14 @@ async fn streams<'a>(
     let rolled = rollup_rows::streams(transaction, &ids).await?;
     let mut streams: Vec<SiteStream<'a>> = rolled
         .into_iter()
-        .filter_map(|rolled| {
+        .filter_map(|mut rolled| {
             let device = by_id.get(&rolled.device_id)?;
-            Some(SiteStream { device, channel: channels.get(&rolled.id)?.clone(), rolled })
+            // A page shows no more of them.
+            rolled.metrics.truncate(METRICS);
+            let source = pipeline.sources.get(&device.source);
+            let mut tags = source.map(|source| source.tags.clone()).unwrap_or_default();
+            tags.extend(device.tags.clone());
+            Some(SiteStream { device, tags, channel: channels.get(&rolled.id)?.clone(), rolled })
         })
         .collect();
     streams.sort_by(|one, other| {
@@ -138,13 +160,16 @@ fn pages<'s, 'a>(
     streams: &'s [SiteStream<'a>],
     period: &Period,
 ) -> impl Iterator<Item = &'s [SiteStream<'a>]> {
-    // Of this period and the one before.
-    let hours = 2 * usize::try_from(period.to.duration_since(period.from).as_hours()).unwrap_or(1).max(1);
+    // Of this period, the one before, and what leads into it.
+    let spans = match period.kind {
+        PeriodKind::Day => 3 * 25,
+        PeriodKind::Month => 2 * 31 + 1,
+    };
     let mut rest = streams;
     std::iter::from_fn(move || {
         let mut parts = 0;
         let fits = rest.iter().take_while(|stream| {
-            parts += stream.rolled.metrics.len() * hours;
+            parts += stream.rolled.metrics.len() * spans;
             parts <= PARTS
         });
         let taken = fits.count().max(1).min(rest.len());
@@ -162,9 +187,26 @@ struct Gathering<'a> {
 }
 
 impl Gathering<'_> {
-    /// What streams measured between two times: hours that are rolled up as they are, and from moments those that are not, and those within which a day
-    /// begins.
-    async fn cells(
+    /// What streams measured on the days between two times, all of which are rolled up.
+    async fn days(
+        &self,
+        streams: &[SiteStream<'_>],
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<(i32, i16), Cells>, StoreError> {
+        let ids: Vec<i32> = streams.iter().map(|stream| stream.rolled.id).collect();
+        let zone = self.period.zone.iana_name().unwrap_or("UTC");
+        let mut cells: BTreeMap<(i32, i16), Cells> = BTreeMap::new();
+        for (stream, position, span, part) in
+            rollup_rows::parts_of_days(self.transaction, (&ids, zone), (from, to)).await?
+        {
+            cells.entry((stream, position)).or_default().push((span, part));
+        }
+        Ok(cells)
+    }
+
+    /// What streams measured in the hours between two times: hours that are rolled up as they are, and from moments those that are not, those that have
+    /// changed since, and those within which a day begins.
+    async fn hours(
         &self,
         streams: &[SiteStream<'_>],
         (from, to): (Timestamp, Timestamp),
@@ -173,11 +215,21 @@ impl Gathering<'_> {
         of_moments.sort_by_key(|stream| stream.id);
         let rolled_to = self.rolled_to.hours.unwrap_or(from).max(from).min(to);
         let split = self.split_hours(from, rolled_to);
+        let all: Vec<Reach> = of_moments
+            .iter()
+            .map(|stream| Reach { stream: stream.id, from: hour_of(from).from, to: rolled_to })
+            .collect();
+        let mut changed: HashMap<i32, BTreeSet<Span>> = HashMap::new();
+        for (stream, hour) in rollup_rows::due_within(self.transaction, &all).await? {
+            changed.entry(stream).or_default().insert(hour_of(hour));
+        }
         let mut whole: Vec<Reach> = Vec::new();
         let mut raw: Vec<Reach> = Vec::new();
         for stream in &of_moments {
             let mut next = from;
-            for hour in &split {
+            let hours: BTreeSet<Span> =
+                split.iter().copied().chain(changed.remove(&stream.id).into_iter().flatten()).collect();
+            for hour in &hours {
                 whole.push(Reach { stream: stream.id, from: next, to: hour.from });
                 // Of readings that are gone there is but the hour.
                 let is_gone = stream.frozen.is_some_and(|frozen| hour.from < frozen);
@@ -344,7 +396,7 @@ fn thresholds<'p>(
         source: &stream.device.source,
         device: &stream.device.name,
         channel: &stream.channel,
-        tags: &stream.device.tags,
+        tags: &stream.tags,
     };
     let of_rule = |rule: &rules::Rule| match rule.condition {
         Condition::Above { threshold, .. } | Condition::Below { threshold, .. } => vec![threshold],
@@ -387,14 +439,14 @@ fn silent(devices: &[SiteDevice], at: Timestamp) -> Vec<SilentDevice> {
         let expected = expected.and_then(|expected| SignedDuration::try_from(expected).ok());
         // Twice what is expected, so that one that is a little late is not silent.
         let longest = expected.map_or(SILENT, |expected| expected * 2);
-        !device.is_retired && at.duration_since(device.last_seen_at) > longest
+        !device.is_retired && device.last_seen_at.is_none_or(|seen| at.duration_since(seen) > longest)
     };
     let mut silent: Vec<SilentDevice> = devices
         .iter()
         .filter(is_silent)
         .map(|device| SilentDevice {
             device: device.shown.clone().unwrap_or_else(|| device.name.clone()),
-            last_seen_at: Some(device.last_seen_at),
+            last_seen_at: device.last_seen_at,
         })
         .collect();
     silent.sort_by_key(|device| std::cmp::Reverse(device.last_seen_at));

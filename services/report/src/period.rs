@@ -5,30 +5,34 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use rollups::{day_of, days};
 use site_report::{Period, PeriodKind};
+use store::reports::Reported;
 
 /// How long after its end a day is reported on at the earliest: as long as an hour waits to be rolled up.
 const LATENESS: SignedDuration = retention::LATENESS;
-/// Days that are made up for.
+/// Days that are made up for, and months.
 const MOST_DAYS: usize = 31;
+const MOST_MONTHS: i64 = 2;
 
-/// The periods of a site that are reported on in a slot: the days that were over by then and come after `newest`, and each month that one of them ends. Where
-/// there is no report yet, the last day that was over. The oldest first.
-pub(crate) fn due(zone: &TimeZone, slot: Timestamp, newest: Option<Date>) -> Vec<Period> {
+/// The periods of a site that are reported on in a slot: the days that were over by then and come after the newest that has a report, and the months that
+/// have ended since the first day that has one and come after the newest. Where there is no report yet, the last day that was over. The oldest first.
+pub(crate) fn due(zone: &TimeZone, slot: Timestamp, reported: &Reported) -> Vec<Period> {
     let over_by = slot.saturating_sub(LATENESS).unwrap_or(slot);
-    let Some(today) = day_of(zone, over_by) else { return Vec::new() };
-    let first = newest.and_then(|newest| newest.tomorrow().ok());
-    let first = first.or_else(|| today.date.yesterday().ok()).unwrap_or(today.date);
-    let mut dates: Vec<Date> = first.series(1.day()).take_while(|date| *date < today.date).collect();
-    let late = dates.len().saturating_sub(MOST_DAYS);
-    dates.drain(..late);
-    let mut periods = Vec::new();
-    for date in dates {
-        periods.extend(period(zone, PeriodKind::Day, date, date.tomorrow().unwrap_or(date)));
-        if date == date.last_of_month() {
-            let next = date.tomorrow().unwrap_or(date);
-            periods.extend(period(zone, PeriodKind::Month, date.first_of_month(), next));
-        }
-    }
+    let Some(today) = day_of(zone, over_by).map(|day| day.date) else { return Vec::new() };
+    let next = reported.days.and_then(|(_, newest)| newest.tomorrow().ok());
+    let first = next.or_else(|| today.yesterday().ok()).unwrap_or(today);
+    let mut days: Vec<Date> = first.series(1.day()).take_while(|date| *date < today).collect();
+    let late = days.len().saturating_sub(MOST_DAYS);
+    days.drain(..late);
+    let since = reported.days.map_or(first, |(first, _)| first);
+    let months =
+        (1..=MOST_MONTHS).rev().filter_map(|ago| today.first_of_month().checked_sub(ago.months()).ok());
+    let is_due =
+        |month: &Date| month.last_of_month() >= since && reported.month.is_none_or(|newest| *month > newest);
+    let day = |date: Date| period(zone, PeriodKind::Day, date, date.tomorrow().ok()?);
+    let month = |first: Date| period(zone, PeriodKind::Month, first, first.last_of_month().tomorrow().ok()?);
+    let mut periods: Vec<Period> =
+        days.into_iter().filter_map(day).chain(months.filter(is_due).filter_map(month)).collect();
+    periods.sort_by_key(|period| (period.to, period.kind));
     periods
 }
 
@@ -63,14 +67,15 @@ mod tests {
     use jiff::tz::TimeZone;
     use site_report::PeriodKind;
 
-    use super::{before, due};
+    use super::{Reported, before, due};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     fn shown(zone: &str, slot: &str, newest: Option<Date>) -> Vec<(PeriodKind, String, String, String)> {
-        let periods = due(&TimeZone::get(zone).unwrap(), at(slot), newest);
+        let reported = Reported { days: newest.map(|newest| (newest, newest)), ..Reported::default() };
+        let periods = due(&TimeZone::get(zone).unwrap(), at(slot), &reported);
         let shown = |period: &site_report::Period| {
             (period.kind, period.first_day.to_string(), period.from.to_string(), period.to.to_string())
         };
@@ -109,7 +114,7 @@ mod tests {
             ("2026-11-01T04:00:00Z", "2026-12-01T05:00:00Z")
         );
         assert_eq!(shown("UTC", "2026-12-02T12:00:00Z", Some(date(2026, 12, 1))), []);
-        assert_eq!(shown("UTC", "2026-12-02T12:00:00Z", Some(date(2020, 1, 1))).len(), 31 + 1);
+        assert_eq!(shown("UTC", "2026-12-02T12:00:00Z", Some(date(2020, 1, 1))).len(), 31 + 2);
     }
 
     #[test]
@@ -120,10 +125,30 @@ mod tests {
         assert_eq!(days, ["2011-12-29", "2011-12-31", "2011-12-01"]);
     }
 
+    fn since(newest: Date, month: Option<Date>) -> Reported {
+        Reported { days: Some((date(2026, 1, 15), newest)), month, ..Reported::default() }
+    }
+
+    #[test]
+    fn a_month_is_reported_on_that_failed_when_its_days_did_not() {
+        let months = |month: Option<Date>| {
+            let due = due(&TimeZone::UTC, at("2026-04-07T08:00:00Z"), &since(date(2026, 4, 6), month));
+            due.iter().map(|period| (period.kind, period.first_day)).collect::<Vec<_>>()
+        };
+        assert_eq!(months(Some(date(2026, 3, 1))), []);
+        assert_eq!(months(Some(date(2026, 2, 1))), [(PeriodKind::Month, date(2026, 3, 1))]);
+        // No more than two are made up for.
+        assert_eq!(
+            months(None),
+            [(PeriodKind::Month, date(2026, 2, 1)), (PeriodKind::Month, date(2026, 3, 1))]
+        );
+    }
+
     #[test]
     fn before_a_month_is_the_month_before() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let months: Vec<_> = due(&zone, at("2026-04-01T08:00:00Z"), Some(date(2026, 3, 30)));
+        let months: Vec<_> =
+            due(&zone, at("2026-04-01T08:00:00Z"), &since(date(2026, 3, 30), Some(date(2026, 2, 1))));
         let earlier = before(&months[1]).unwrap();
         assert_eq!((earlier.kind, earlier.first_day), (PeriodKind::Month, date(2026, 2, 1)));
         assert_eq!((earlier.from, earlier.to), (at("2026-01-31T23:00:00Z"), at("2026-02-28T23:00:00Z")));

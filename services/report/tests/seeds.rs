@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
-use jobs::Runner;
+use jobs::{Cleanup, Runner};
 use pipeline_config::Pipeline;
 use receivers::{AddressPolicy, Outgoing};
 use report::{Config, NAME, ReportJob};
@@ -60,17 +60,21 @@ fn slot_of(day: Date) -> Timestamp {
     day.at(6, 30, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp()
 }
 
-fn process(url: &str, folder: &Path, clock: &Clock) -> Runner<ReportJob> {
+fn pipeline(folder: &Path) -> Pipeline {
     let sites: Vec<String> = ZONES.iter().map(|(site, zone)| format!("  {site}: {{zone: {zone}}}")).collect();
     let text = format!(
         "sources: {{s: {{format: json}}}}\nreports: {{storage: {{folder: '{}'}}}}\nsites:\n{}\n",
         folder.display(),
         sites.join("\n")
     );
-    let pipeline = Pipeline::parse(&text, "freshet.yaml").unwrap();
+    Pipeline::parse(&text, "freshet.yaml").unwrap()
+}
+
+fn process(url: &str, folder: &Path, clock: &Clock) -> Runner<ReportJob> {
+    let pipeline = pipeline(folder);
     let outgoing = Arc::new(Outgoing::new(AddressPolicy::new(pipeline.network.clone()), None));
     let database = Database::new(&DatabaseSettings::from_url(url).unwrap().pool_size(1));
-    let job = ReportJob::new(Config { pipeline, outgoing }, clock.clone());
+    let job = ReportJob::new(Config { pipeline, outgoing, roots: None }, clock.clone());
     Runner { name: NAME, job, database, clock: clock.clone() }
 }
 
@@ -88,6 +92,17 @@ async fn hold(seed: u64) -> bool {
     let sites = format!("array[{}]", sites.join(","));
     client.batch_execute(&ROWS.replace("$SITES", &sites)).await.unwrap();
     let folder = TempDir::new().unwrap();
+    let rolled = "
+        insert into job values ('cleanup', '10 3 * * *', 'UTC', '2026-01-01Z');
+        insert into job_slot (job, slot) values ('cleanup', '2026-04-10 03:10Z')";
+    client.batch_execute(rolled).await.unwrap();
+    let cleanup = Runner {
+        name: "cleanup",
+        job: Cleanup::new(pipeline(folder.path())),
+        database: Database::new(&DatabaseSettings::from_url(place.url()).unwrap()),
+        clock: Clock::manual("2026-04-10T03:10:00Z".parse().unwrap()),
+    };
+    assert_eq!(cleanup.run(Deadline::within(Duration::from_secs(60))).await.unwrap().done, 1);
     let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let clock = Clock::manual(slot_of(FIRST));
     let days: Vec<Date> = FIRST.series(1.day()).take(DAYS as usize).collect();

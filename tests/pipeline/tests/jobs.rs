@@ -86,13 +86,17 @@ async fn a_slot_of_cleanup_is_done_once_whatever_dies_meanwhile() {
 async fn a_site_is_told_of_its_day_once_whatever_dies_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let reports = format!(
-        "{PIPELINE}  report: {{at: '30 2 * * *', zone: Europe/Berlin}}\n\
+        "{PIPELINE}  report: {{at: '30 2 * * *', zone: Europe/Berlin}}\n  cleanup: {{at: '0 1 * * *', zone: Europe/Berlin}}\n\
          sites: {{north: {{zone: Europe/Berlin}}}}\n\
          reports: {{storage: {{folder: '{}'}}}}\n",
         folder.path().display()
     );
     let reports = reports.replace("jobs: {cleanup: {at: '30 2 * * *', zone: Europe/Berlin}}\n", "jobs:\n");
     let Some(place) = Place::open_with(&reports).await else { return };
+    // What it is made of is rolled up before, at midnight in UTC.
+    place.tick(245).await;
+    let rolled = "select count(*) from job_slot where job = 'cleanup' and state = 'done'";
+    eventually(PATIENCE, async || place.one::<i64>(rolled).await == 1).await;
     for (minute, point) in [(300, "before-write"), (305, "after-commit")] {
         place.stand.crash_at("report", point);
         place.tick(minute).await;

@@ -3,7 +3,7 @@
 use chart_tests::{Chart, Tools};
 
 /// Values on top of `kafka-values.yaml`, and a part of the answer.
-const REFUSED: [(&str, &str); 49] = [
+const REFUSED: [(&str, &str); 51] = [
     ("database.existingSecret=", "database.existingSecret is not set: name the Secret"),
     (
         "database.poolSize=5",
@@ -37,6 +37,11 @@ const REFUSED: [(&str, &str); 49] = [
     ("delivery.payloads.retry=0", "/delivery/payloads/retry"),
     ("delivery.hints.backoffDelayMs=0", "/delivery/hints/backoffDelayMs"),
     ("delivery.order=ordered", "order"),
+    ("jobs.report.enabled=true", "jobs.report: there is nothing to do without pipeline.reports"),
+    (
+        "jobs.report.enabled=true,pipeline.reports.storage.folder=/pages",
+        "pipeline.reports.storage.folder: a pod keeps nothing; take s3",
+    ),
     (
         "kafka.bootstrapServers=",
         "kafka.bootstrapServers is not set, and is needed for the Broker of class Kafka and dead letters in Kafka",

@@ -11,6 +11,9 @@ use topology::{
 
 use crate::{matrix, object, of_kind};
 
+/// What the chart leaves out where it is not asked for.
+const WITH_REPORTS: &str = "jobs.report.enabled=true,pipeline.reports.storage.s3.bucket=reports";
+
 #[test]
 fn each_service_folder_is_a_stage_of_the_values() {
     let folder = repository().join("services");
@@ -56,7 +59,7 @@ fn skaffold_builds_an_image_of_each_stage_and_hands_it_to_the_chart() {
 #[test]
 fn scale_concurrency_and_time_are_the_declared_ones() {
     let Some(tools) = Tools::of_this_test() else { return };
-    let objects = Chart::new(tools).ci("kafka").set("jobs.report.enabled=true").objects();
+    let objects = Chart::new(tools).ci("kafka").set(WITH_REPORTS).objects();
     for stage in STAGES {
         let service = object(&objects, "Service", &format!("farm-{}", stage.name));
         let annotation = |key: &str| {
@@ -204,7 +207,7 @@ fn each_stage_prewarms_those_that_are_declared() {
     let Some(tools) = Tools::of_this_test() else { return };
     for (values, mode) in [("kafka", Mode::Broker), ("topic-mode", Mode::Topic), ("kafka", Mode::Direct)] {
         let chart = Chart::new(tools).ci(values).set(&format!("mode={}", mode.word()));
-        let objects = chart.set("jobs.report.enabled=true").objects();
+        let objects = chart.set(WITH_REPORTS).objects();
         for stage in STAGES {
             let service = object(&objects, "Service", &format!("farm-{}", stage.name));
             for variable in ["PREWARM_URLS", "PREWARM_WATCHED_URLS", "PREWARM_FIRING_URLS"] {

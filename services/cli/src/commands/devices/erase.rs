@@ -83,7 +83,7 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     requests.erase(&mut client, &erasure).await.map_err(failed)?;
     eprintln!(
         "erased. Copies in topics go with the topics' retention, and those in backups with theirs: after a restore of one from before {} \
-         erase it again",
+         erase it again. Pages of reports that name it stay where they are kept",
         erasure.at
     );
     Ok(Done::Well)
