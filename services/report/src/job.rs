@@ -258,8 +258,13 @@ impl ReportJob {
         let Planned { site, kind, first_day, .. } = &planned;
         match made {
             Ok(Outlook::Made) => cursor.result.made += 1,
+            // `cleanup` may be at it.
+            Ok(Outlook::Waiting) if planned.attempts + 1 < REPORT_ATTEMPTS => {
+                planned.attempts += 1;
+                cursor.reports.push_back(planned);
+            }
             Ok(Outlook::Waiting) => {
-                tracing::warn!(site, kind, %first_day, "a report waits for what it is made of to be rolled up");
+                tracing::warn!(site, kind, %first_day, "what a report is made of is not rolled up; it is left to the next slot");
                 cursor.result.waiting += 1;
             }
             Err(error) => {
