@@ -69,6 +69,8 @@ impl Default for PageSize {
     }
 }
 
+/// Bytes of the longest text that a reading may have.
+const LONGEST_TEXT: usize = 4096;
 /// Moments that the first statement asks for: how wide they are is not known yet.
 const FIRST_MOMENTS: u32 = 64;
 
@@ -434,11 +436,15 @@ impl Export {
         Ok(page)
     }
 
-    /// Moments that the next statement asks for. Behind narrow ones there may be wide ones, of which it gives more than a page takes.
+    /// Moments that the next statement asks for. Behind narrow ones there may be wide ones, of which it gives more than a page takes, and what it gives is
+    /// held until it is read or left: as many as are bounded also where each text is as long as one may be.
     fn asked(&self) -> u32 {
         let widest = self.streams.iter().map(|stream| stream.metrics.len()).max().unwrap_or_default();
-        let most = self.size.values.saturating_mul(4) / widest.max(1);
-        self.moments.min(u32::try_from(most).unwrap_or(u32::MAX)).max(1)
+        let is_text = |metric: &&Metric| matches!(metric.kind.as_str(), "text" | "bytes");
+        let texts = self.streams.iter().map(|stream| stream.metrics.iter().filter(is_text).count()).max();
+        let by_values = self.size.values.saturating_mul(4) / widest.max(1);
+        let by_bytes = self.size.bytes.saturating_mul(8) / (texts.unwrap_or_default() * LONGEST_TEXT).max(1);
+        self.moments.min(u32::try_from(by_values.min(by_bytes)).unwrap_or(u32::MAX)).max(1)
     }
 
     /// Up to `asked` moments, and to which of the streams the last belongs.
