@@ -234,15 +234,13 @@ fn start_of(watched: &WatchedRule, state: &StateRow) -> Start {
 }
 
 fn series(pipeline: &Pipeline, stream: &StreamRow, metric: &MetricRow) -> Series {
-    let mut tags = pipeline.sources.get(&stream.source).map(|source| source.tags.clone()).unwrap_or_default();
-    tags.extend(stream.tags.clone());
     Series {
         source: stream.source.clone(),
         device: stream.device.clone(),
         channel: stream.channel.clone(),
         metric: metric.name.clone(),
         unit: metric.unit.clone(),
-        tags,
+        tags: pipeline.tags_of(&stream.source, &stream.tags),
     }
 }
 

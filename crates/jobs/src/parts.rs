@@ -34,10 +34,15 @@ pub struct Parts<'a> {
     pub streams: &'a [RolledStream],
 }
 
+/// The stream of this id, among those in the order of their ids.
+pub(crate) fn stream_of(streams: &[RolledStream], id: i32) -> Option<&RolledStream> {
+    let at = streams.binary_search_by_key(&id, |stream| stream.id).ok()?;
+    streams.get(at)
+}
+
 impl Parts<'_> {
     fn stream(&self, id: i32) -> Option<&RolledStream> {
-        let at = self.streams.binary_search_by_key(&id, |stream| stream.id).ok()?;
-        self.streams.get(at)
+        stream_of(self.streams, id)
     }
 
     /// The parts of the moments of reaches, by the spans that `span_of` gives, in the order of the reaches and of time.

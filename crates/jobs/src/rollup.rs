@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::parts::{MOMENTS, Parts, StreamPart};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -17,6 +16,8 @@ use store::rollups::{
     self as rows, DueHour, HourPart, PartRow, Reach, RolledHour, RolledMetric, RolledStream, RolledTo,
 };
 use store::{StoreError, Transaction};
+
+use crate::parts::{self, MOMENTS, Parts, StreamPart};
 
 /// Streams that are looked at in one slice.
 const STREAMS: i64 = 500;
@@ -82,9 +83,7 @@ impl Streams {
     fn of(pipeline: &Pipeline, all: Vec<RolledStream>) -> Self {
         let mut names: HashMap<String, Arc<str>> = HashMap::new();
         let zone = |stream: &RolledStream| {
-            let site = pipeline.site_of(&stream.source, &stream.device);
-            let site = site.or_else(|| pipeline.sites.get(stream.site.as_deref()?));
-            let zone = pipeline.zone_at(&stream.source, site);
+            let zone = pipeline.zone_of(&stream.source, &stream.device, stream.site.as_deref());
             let name = zone.iana_name().unwrap_or("UTC");
             let name = names.entry(name.to_owned()).or_insert_with(|| name.into());
             (stream.id, (Arc::clone(name), zone))
@@ -94,7 +93,13 @@ impl Streams {
     }
 
     fn get(&self, id: i32) -> Option<&RolledStream> {
-        self.all.binary_search_by_key(&id, |stream| stream.id).ok().and_then(|at| self.all.get(at))
+        parts::stream_of(&self.all, id)
+    }
+
+    /// The stream that the next page begins with, where there may be one behind a page of [`STREAMS`].
+    fn behind(&self) -> Option<i32> {
+        let last = self.all.last().filter(|_| self.all.len() as i64 == STREAMS)?;
+        Some(last.id.saturating_add(1))
     }
 
     /// The days that an hour lies in: one, or two where one begins within it.
@@ -151,10 +156,9 @@ impl Rollup {
         let reaches: Vec<Reach> = streams.all.iter().map(reach).collect();
         let (groups, rest) = self.parts(&streams).of_next_moments(transaction, &reaches, by_hour).await?;
         let parts = write_hours(transaction, &groups).await?;
-        let behind = streams.all.last().filter(|_| streams.all.len() as i64 == STREAMS);
-        let next = match (rest, behind) {
+        let next = match (rest, streams.behind()) {
             (Some((stream, from)), _) => Cursor::Hours { stream, from: Some(from) },
-            (None, Some(last)) => Cursor::Hours { stream: last.id.saturating_add(1), from: None },
+            (None, Some(stream)) => Cursor::Hours { stream, from: None },
             (None, None) => {
                 let hours = rolled_to.hours.max(Some(to));
                 rows::set_rolled_to(transaction, RolledTo { hours, ..rolled_to }).await?;
@@ -224,10 +228,9 @@ impl Rollup {
         days.truncate(taken);
         let days: Vec<StreamDay> = days.into_iter().map(|(day, _)| day).collect();
         let parts = self.write_days(transaction, &streams, &days).await?;
-        let behind = streams.all.last().filter(|_| streams.all.len() as i64 == STREAMS);
-        let next = match (left, behind) {
+        let next = match (left, streams.behind()) {
             (Some((stream, from)), _) => Cursor::Days { stream, from: Some(from) },
-            (None, Some(last)) => Cursor::Days { stream: last.id.saturating_add(1), from: None },
+            (None, Some(stream)) => Cursor::Days { stream, from: None },
             (None, None) => {
                 let days = rolled_to.days.max(Some(to));
                 rows::set_rolled_to(transaction, RolledTo { days, ..rolled_to }).await?;
@@ -259,7 +262,7 @@ impl Rollup {
             Reach { stream: due.stream, from, to }
         };
         let reaches: Vec<Reach> = due.iter().filter(|due| !is_frozen(due)).map(reach).collect();
-        let (groups, rest) = self.parts(&streams).of_next_moments(transaction, &reaches, by_hour).await?;
+        let (mut groups, rest) = self.parts(&streams).of_next_moments(transaction, &reaches, by_hour).await?;
         if let Some(rest) = rest {
             due.retain(|due| (due.stream, due.hour) < rest);
         }
@@ -287,10 +290,8 @@ impl Rollup {
         due.truncate(taken);
         let rolled: Vec<(i32, Timestamp)> =
             due.iter().filter(|due| !is_frozen(due)).map(|due| (due.stream, due.hour)).collect();
-        let is_taken = |group: &&StreamPart| {
-            due.iter().any(|due| (due.stream, due.hour) == (group.stream, group.span.from))
-        };
-        let groups: Vec<StreamPart> = groups.iter().filter(is_taken).cloned().collect();
+        groups
+            .retain(|group| due.iter().any(|due| (due.stream, due.hour) == (group.stream, group.span.from)));
         let mut parts = write_hours_of(transaction, &rolled, &groups).await?;
         parts += self.write_days(transaction, &streams, &days).await?;
         rows::settle(transaction, &due).await?;
@@ -359,24 +360,19 @@ impl Rollup {
         transaction: &Transaction<'_>,
         streams: &Streams,
     ) -> Result<bool, StoreError> {
-        let changed: BTreeMap<i32, &str> = streams
+        // By device: whether none of its days are rolled up yet, and its zone.
+        let changed: BTreeMap<i32, (bool, &str)> = streams
             .all
             .iter()
             .map(|stream| (stream, &*streams.zones[&stream.id].0))
             .filter(|(stream, zone)| stream.zone.as_deref() != Some(*zone))
-            .map(|(stream, zone)| (stream.device_id, zone))
+            .map(|(stream, zone)| (stream.device_id, (stream.zone.is_none(), zone)))
             .collect();
-        let (new, changed): (Vec<_>, Vec<_>) = {
-            let is_new: BTreeSet<i32> = streams
-                .all
-                .iter()
-                .filter(|stream| stream.zone.is_none())
-                .map(|stream| stream.device_id)
-                .collect();
-            changed.into_iter().partition(|(device, _)| is_new.contains(device))
+        let of = |is_wanted: bool| {
+            let wanted = changed.iter().filter(move |(_, (is_new, _))| *is_new == is_wanted);
+            wanted.map(|(device, (_, zone))| (*device, *zone))
         };
-        let taken = changed.len().min(ZONES);
-        let devices: Vec<(i32, &str)> = new.into_iter().chain(changed[..taken].iter().copied()).collect();
+        let devices: Vec<(i32, &str)> = of(true).chain(of(false).take(ZONES)).collect();
         if !devices.is_empty() {
             rows::change_zones(transaction, &devices).await?;
         }

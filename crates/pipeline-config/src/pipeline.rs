@@ -144,9 +144,17 @@ impl Pipeline {
         self.sites.get(self.device(source, device)?.site.as_deref()?)
     }
 
-    /// The time zone of a device's days: its site's, else its source's, else UTC.
-    pub fn zone_of(&self, source: &str, device: &str) -> TimeZone {
-        self.zone_at(source, self.site_of(source, device))
+    /// The time zone of a device's days: its site's, which the files give it, else `placed`, what was said by hand; else its source's, else UTC.
+    pub fn zone_of(&self, source: &str, device: &str, placed: Option<&str>) -> TimeZone {
+        let site = self.site_of(source, device).or_else(|| self.sites.get(placed?));
+        self.zone_at(source, site)
+    }
+
+    /// The tags of a device: those of its source, and its own, which win.
+    pub fn tags_of(&self, source: &str, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut tags = self.sources.get(source).map(|source| source.tags.clone()).unwrap_or_default();
+        tags.extend(own.clone());
+        tags
     }
 
     /// The time zone of the days of a device of this source that is at `site`: the site's, else the source's, else UTC.

@@ -118,7 +118,7 @@ fn a_devices_days_are_those_of_its_site_else_of_its_source_else_of_utc() {
         ("hall", "b", "UTC"),
         ("roof", "a", "UTC"),
     ] {
-        assert_eq!(pipeline.zone_of(source, device).iana_name(), Some(zone), "{source} {device}");
+        assert_eq!(pipeline.zone_of(source, device, None).iana_name(), Some(zone), "{source} {device}");
     }
     assert_eq!(
         pipeline.zone_at("hall", pipeline.sites.get("north")).iana_name(),

@@ -16,7 +16,7 @@ use pipeline_config::receiver::Tls;
 use receivers::smtp::{Server, Smtp};
 use receivers::{Attempt, Outcome, Receiver};
 use tempfile::TempDir;
-use testkit::{eventually, free_port};
+use testkit::{MAIL_SERVER, eventually, free_port, python_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -28,15 +28,14 @@ struct MailServer {
 
 impl MailServer {
     async fn start(mode: &str) -> Option<Self> {
-        let python = peers::need(peers::python_with("aiosmtpd"), "Python's aiosmtpd")?;
+        let python = peers::need(python_with("aiosmtpd"), "Python's aiosmtpd")?;
         peers::need(peers::program("openssl"), "openssl")?;
         let folder = TempDir::new().unwrap();
         certify(folder.path());
         let port = free_port();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smtp.py");
         let mut command = Command::new(python);
-        command.arg(script).arg(port.to_string()).arg(folder.path());
-        command.arg(folder.path().join("cert.pem")).arg(folder.path().join("key.pem")).arg(mode);
+        command.arg(MAIL_SERVER).arg(port.to_string()).arg(folder.path()).arg(mode);
+        command.arg(folder.path().join("cert.pem")).arg(folder.path().join("key.pem"));
         let peer = Peer(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         eventually(Duration::from_secs(20), || async { TcpStream::connect(("127.0.0.1", port)) }).await;
         Some(Self { folder, port, _peer: peer })
@@ -122,7 +121,7 @@ async fn the_client_says_its_name_and_a_server_that_dislikes_it_refuses_no_mail_
 
 #[tokio::test]
 async fn what_was_said_before_tls_is_no_reply_within_it() {
-    let Some(python) = peers::need(peers::python_with("ssl"), "Python") else { return };
+    let Some(python) = peers::need(python_with("ssl"), "Python") else { return };
     let Some(_) = peers::need(peers::program("openssl"), "openssl") else { return };
     let folder = TempDir::new().unwrap();
     certify(folder.path());

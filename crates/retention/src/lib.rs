@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
+use rollups::hour_of;
 use serde::{Deserialize, Serialize};
 
 /// How long a key is kept after it has expired.
@@ -254,7 +255,7 @@ pub fn plan(retention: &Retention, facts: &Facts, at: Timestamp) -> Vec<Step> {
         steps.extend(months.map(|month| Step::Receipts { month }));
         steps.push(Step::StrayReceipts { before: end });
     }
-    steps.push(Step::Roll { to: whole_hours(before(LATENESS, at)) });
+    steps.push(Step::Roll { to: hour_of(before(LATENESS, at)).from });
     let readings = readings(facts, &floors);
     if !readings.is_empty() {
         steps.extend([Step::Settle, Step::Freeze]);
@@ -272,7 +273,8 @@ fn floors(retention: &Retention, facts: &Facts, at: Timestamp) -> BTreeMap<Strin
         facts.floors.iter().map(|(source, floor)| (source.clone(), floor.at)).collect();
     let mut raise = |source: &str, to: Option<Timestamp>| {
         if let Some(to) = to {
-            let to = whole_hours(to);
+            // What is rolled up is rolled up from all of its readings.
+            let to = hour_of(to).from;
             let floor = floors.entry(source.to_owned()).or_insert(to);
             *floor = to.max(*floor);
         }
@@ -316,12 +318,6 @@ fn readings(facts: &Facts, floors: &BTreeMap<String, Timestamp>) -> Vec<Step> {
         }
     }
     steps
-}
-
-/// The beginning of the hour of UTC that a time lies in: what is rolled up is rolled up from all of its readings.
-fn whole_hours(at: Timestamp) -> Timestamp {
-    let second = at.as_nanosecond().div_euclid(1_000_000_000) as i64;
-    Timestamp::from_second(second - second.rem_euclid(3600)).unwrap_or(at)
 }
 
 fn before(kept: SignedDuration, from: Timestamp) -> Timestamp {

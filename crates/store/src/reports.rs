@@ -213,6 +213,13 @@ pub struct SiteDevice {
     pub is_retired: bool,
 }
 
+impl SiteDevice {
+    /// Its name for people, else the one that its platform gives it.
+    pub fn shown(&self) -> &str {
+        self.shown.as_deref().unwrap_or(&self.name)
+    }
+}
+
 /// The devices of a site, sent or not, by source and name, at most so many; and how many there are.
 ///
 /// # Errors

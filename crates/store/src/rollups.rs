@@ -95,8 +95,8 @@ pub async fn hold(transaction: &Transaction<'_>) -> Result<RolledTo, StoreError>
 /// How far everything is rolled up.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn rolled_to(client: &Client) -> Result<RolledTo, StoreError> {
+/// [`StoreError`]
+pub async fn rolled_to(client: &impl GenericClient) -> Result<RolledTo, StoreError> {
     rolled_to_of(&client.query_one("select hours_to, days_to from rollup_progress", &[]).await?)
 }
 
@@ -105,8 +105,7 @@ pub async fn rolled_to(client: &Client) -> Result<RolledTo, StoreError> {
 /// # Errors
 /// [`StoreError`]
 pub async fn rolled_to_in(transaction: &Transaction<'_>) -> Result<RolledTo, StoreError> {
-    let rows = transaction.query("select hours_to, days_to from rollup_progress", &[]).await?;
-    rows.first().map_or(Ok(RolledTo::default()), rolled_to_of)
+    rolled_to(&transaction.0).await
 }
 
 fn rolled_to_of(row: &Row) -> Result<RolledTo, StoreError> {
@@ -273,6 +272,18 @@ const ANY_ORDER: &str = "
     set local enable_seqscan = on; set local enable_bitmapscan = on; set local enable_sort = on;
     set local enable_hashjoin = on; set local enable_mergejoin = on";
 
+/// The rows that a statement gives which reads by indexes alone; one that writes gives none.
+async fn query_in_order(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, StoreError> {
+    transaction.0.batch_execute(IN_ORDER).await?;
+    let rows = transaction.query(sql, parameters).await?;
+    transaction.0.batch_execute(ANY_ORDER).await?;
+    Ok(rows)
+}
+
 /// The moments of reaches, in their order, at most so many.
 ///
 /// # Errors
@@ -291,9 +302,7 @@ pub async fn moments(
             order by observed_at limit $4) r
         order by reach.number, r.observed_at limit $4"#;
     let (streams, (from, to)) = columns(reaches);
-    transaction.0.batch_execute(IN_ORDER).await?;
-    let rows = transaction.query(sql, &[&streams, &from, &to, &most]).await?;
-    transaction.0.batch_execute(ANY_ORDER).await?;
+    let rows = query_in_order(transaction, sql, &[&streams, &from, &to, &most]).await?;
     let moment = |row: &Row| {
         let number: i64 = row.try_get(0)?;
         Ok(Moment {
@@ -340,9 +349,7 @@ pub async fn rolled_hours(
             group by one.hour order by one.hour limit $4) r
         order by reach.number, r.hour limit $5";
     let (streams, (from, to)) = columns(reaches);
-    transaction.0.batch_execute(IN_ORDER).await?;
-    let rows = transaction.query(sql, &[&streams, &from, &to, &of_each, &most]).await?;
-    transaction.0.batch_execute(ANY_ORDER).await?;
+    let rows = query_in_order(transaction, sql, &[&streams, &from, &to, &of_each, &most]).await?;
     let hour = |row: &Row| {
         let moments: i64 = row.try_get(2)?;
         Ok(RolledHour { stream: row.try_get(0)?, hour: row.try_get(1)?, moments: moments.unsigned_abs() })
@@ -384,9 +391,7 @@ pub async fn parts_of_hours(
          order by reach.number, m.position, r.hour"
     );
     let (streams, (from, to)) = columns(reaches);
-    transaction.0.batch_execute(IN_ORDER).await?;
-    let rows = transaction.query(&sql, &[&streams, &from, &to]).await?;
-    transaction.0.batch_execute(ANY_ORDER).await?;
+    let rows = query_in_order(transaction, &sql, &[&streams, &from, &to]).await?;
     let of_hour = |row: &Row| {
         let number: i64 = row.try_get(0)?;
         Ok(HourPart {
@@ -603,9 +608,7 @@ pub async fn replace_hours(
           and r.position = any(array(select position from metric m where m.stream_id = gone.stream_id))";
     let (streams, times): (Vec<i32>, Vec<Instant>) =
         hours.iter().map(|(stream, hour)| (*stream, Instant(*hour))).unzip();
-    transaction.0.batch_execute(IN_ORDER).await?;
-    transaction.execute(gone, &[&streams, &times]).await?;
-    transaction.0.batch_execute(ANY_ORDER).await?;
+    query_in_order(transaction, gone, &[&streams, &times]).await?;
     let sql = format!(
         "insert into rollup_hour (stream_id, position, hour, {PART}) select stream_id, position, from_at, {PART} from unnest($1::rollup_part[])"
     );
@@ -629,9 +632,7 @@ pub async fn replace_days(
           and r.position = any(array(select position from metric m where m.stream_id = gone.stream_id))
           and r.from_at > gone.first - interval '2 days' and r.from_at < gone.behind and r.to_at > gone.first";
     let (streams, (from, to)) = columns(days);
-    transaction.0.batch_execute(IN_ORDER).await?;
-    transaction.execute(gone, &[&streams, &from, &to]).await?;
-    transaction.0.batch_execute(ANY_ORDER).await?;
+    query_in_order(transaction, gone, &[&streams, &from, &to]).await?;
     let sql = format!(
         "insert into rollup_day (stream_id, position, from_at, to_at, day, zone, {PART})
          select stream_id, position, from_at, to_at, day, zone, {PART} from unnest($1::rollup_part[])"
@@ -768,9 +769,7 @@ pub async fn parts_of_days(
              where stream_id = stream.id and position = m.position and from_at >= $3 and from_at < $4 and zone = $2 offset 0) r
          order by m.stream_id, m.position, r.from_at"
     );
-    transaction.0.batch_execute(IN_ORDER).await?;
-    let rows = transaction.query(&sql, &[&streams, &zone, &Instant(from), &Instant(to)]).await?;
-    transaction.0.batch_execute(ANY_ORDER).await?;
+    let rows = query_in_order(transaction, &sql, &[&streams, &zone, &Instant(from), &Instant(to)]).await?;
     let of_day = |row: &Row| {
         let span = Span { from: row.try_get(2)?, to: row.try_get(3)? };
         Ok((row.try_get(0)?, row.try_get(1)?, span, part(row, 4)?))

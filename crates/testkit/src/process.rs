@@ -1,5 +1,5 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -86,4 +86,16 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The script of a mail server (aiosmtpd); it says itself how it is called.
+pub const MAIL_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/smtp.py");
+
+/// Debian's Python, which has Debian's modules, else any, where it has `module`.
+pub fn python_with(module: &str) -> Option<PathBuf> {
+    let has = |python: &PathBuf| {
+        let import = Command::new(python).args(["-c", &format!("import {module}")]).output();
+        import.is_ok_and(|output| output.status.success())
+    };
+    [PathBuf::from("/usr/bin/python3"), PathBuf::from("python3")].into_iter().find(has)
 }

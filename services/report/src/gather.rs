@@ -142,9 +142,7 @@ async fn streams<'a>(
             let device = by_id.get(&rolled.device_id)?;
             // A page shows no more of them.
             rolled.metrics.truncate(METRICS);
-            let source = pipeline.sources.get(&device.source);
-            let mut tags = source.map(|source| source.tags.clone()).unwrap_or_default();
-            tags.extend(device.tags.clone());
+            let tags = pipeline.tags_of(&device.source, &device.tags);
             Some(SiteStream { device, tags, channel: channels.get(&rolled.id)?.clone(), rolled })
         })
         .collect();
@@ -283,12 +281,7 @@ fn series(
     (period, earlier_from): (&Period, Timestamp),
     (aggregate, gap): (event_model::Aggregate, SignedDuration),
 ) -> Option<SeriesSection> {
-    let span_of = |span: Span| match period.kind {
-        PeriodKind::Day => span,
-        PeriodKind::Month => day_of(&period.zone, span.from).map_or(span, |day| day.span),
-    };
     let (mut lead, mut earlier, mut part) = (Part::default(), Part::default(), Part::default());
-    let mut spans: Vec<(Span, Part)> = Vec::new();
     for (span, of_span) in cells {
         if span.from < earlier_from {
             lead = lead.merge(*of_span, gap);
@@ -299,11 +292,6 @@ fn series(
             continue;
         }
         part = part.merge(*of_span, gap);
-        let span = span_of(*span);
-        match spans.last_mut() {
-            Some((last, known)) if *last == span => *known = known.merge(*of_span, gap),
-            _ => spans.push((span, *of_span)),
-        }
     }
     if part == Part::default() {
         return None;
@@ -312,7 +300,7 @@ fn series(
     let mut last: Option<Point> = earlier.values.map(|values| values.last).or(before_earlier);
     let before = last;
     let mut points = Vec::new();
-    for (span, of_span) in spans {
+    for (span, of_span) in cells.iter().filter(|(span, _)| span.from >= period.from) {
         if let (Some(value), Some(values)) = (of_span.value_after(last, aggregate, gap), of_span.values) {
             points.push(ChartPoint { at: span.from, value, min: values.min, max: values.max });
         }
@@ -374,7 +362,7 @@ impl Scale {
             ..point
         };
         SeriesSection {
-            device: stream.device.shown.clone().unwrap_or_else(|| stream.device.name.clone()),
+            device: stream.device.shown().to_owned(),
             channel: stream.channel.clone(),
             value: series.value.map(|value| of_value.value(value)),
             before: series.before.map(|value| of_value.value(value)),
@@ -422,7 +410,7 @@ async fn alerts(
         Some(AlertLine {
             rule: alert.rule,
             severity: alert.severity,
-            device: stream.device.shown.clone().unwrap_or_else(|| stream.device.name.clone()),
+            device: stream.device.shown().to_owned(),
             channel: stream.channel.clone(),
             metric: metric.map(|metric| metric.name.clone()).unwrap_or_default(),
             from: alert.from,
@@ -444,10 +432,7 @@ fn silent(devices: &[SiteDevice], at: Timestamp) -> Vec<SilentDevice> {
     let mut silent: Vec<SilentDevice> = devices
         .iter()
         .filter(is_silent)
-        .map(|device| SilentDevice {
-            device: device.shown.clone().unwrap_or_else(|| device.name.clone()),
-            last_seen_at: device.last_seen_at,
-        })
+        .map(|device| SilentDevice { device: device.shown().to_owned(), last_seen_at: device.last_seen_at })
         .collect();
     silent.sort_by_key(|device| std::cmp::Reverse(device.last_seen_at));
     silent

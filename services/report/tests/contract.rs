@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use store::migrate::ROLES;
 use store::{Database, DatabaseSettings};
 use tempfile::TempDir;
-use testkit::{TestDatabase, eventually, free_port};
+use testkit::{MAIL_SERVER, TestDatabase, eventually, free_port, python_with, report_skipped};
 use tokio::net::TcpListener;
 
 /// A site in Berlin whose people see degrees Fahrenheit, and two whose reports nobody is sent, in India and without a zone.
@@ -85,22 +85,17 @@ impl Drop for Mails {
 impl Mails {
     /// `None` where aiosmtpd is not installed; under CI that fails.
     async fn start() -> Option<Self> {
-        let has = |python: &PathBuf| {
-            let import = Command::new(python).args(["-c", "import aiosmtpd"]).output();
-            import.is_ok_and(|output| output.status.success())
-        };
-        let Some(python) = [PathBuf::from("/usr/bin/python3"), "python3".into()].into_iter().find(has) else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "the test needs Python's aiosmtpd");
-            println!("skipped: Python's aiosmtpd was not found");
+        let Some(python) = python_with("aiosmtpd") else {
+            report_skipped("the mails of reports", "Python's aiosmtpd was not found");
             return None;
         };
         let (folder, port) = (TempDir::new().unwrap(), free_port());
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smtp.py");
         let mut command = Command::new(python);
         command
-            .arg(script)
+            .arg(MAIL_SERVER)
             .arg(port.to_string())
             .arg(folder.path())
+            .arg("plain")
             .stdin(Stdio::null())
             .stderr(Stdio::null());
         let server = command.spawn().unwrap();

@@ -19,6 +19,7 @@ use runtime::{Clock, Deadline};
 use sha2::{Digest as _, Sha256};
 use store::{Database, DatabaseSettings};
 use tempfile::TempDir;
+use testkit::Random;
 
 /// Each of which changes its clocks within these days, but for India and Samoa.
 const ZONES: [(&str, &str); 6] = [
@@ -42,19 +43,6 @@ const ROWS: &str = "
     insert into moment (stream_id, observed_at, received_at, receipt_id, \"values\")
     select id, at, at, gen_random_uuid(), array[extract(hour from at)] from stream, generate_series(timestamptz '2026-03-20Z', '2026-04-10Z', interval '3 hours') at;
     insert into job (name, schedule, zone, known_since) values ('report', '30 6 * * *', 'UTC', '2026-01-01Z');";
-
-/// A small generator of numbers, so that a seed is enough to have the same faults again.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: u64) -> u64 {
-        // xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
-    }
-}
 
 fn slot_of(day: Date) -> Timestamp {
     day.at(6, 30, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp()
@@ -103,7 +91,7 @@ async fn hold(seed: u64) -> bool {
         clock: Clock::manual("2026-04-10T03:10:00Z".parse().unwrap()),
     };
     assert_eq!(cleanup.run(Deadline::within(Duration::from_secs(60))).await.unwrap().done, 1);
-    let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut numbers = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let clock = Clock::manual(slot_of(FIRST));
     let days: Vec<Date> = FIRST.series(1.day()).take(DAYS as usize).collect();
     for (number, day) in days.iter().enumerate() {

@@ -9,9 +9,9 @@ use topology::Mode;
 
 use crate::checker::{self, Answer, Sent};
 use crate::messages;
-use crate::random::Random;
 use crate::stand::{PATIENCE, Plan, Stand};
 use crate::traffic::{Payload, payloads};
+use testkit::Random;
 
 const PIPELINE: &str = "
 tick: 5m

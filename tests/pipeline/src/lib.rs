@@ -17,7 +17,6 @@ pub mod left_behind;
 pub mod messages;
 pub mod oracle;
 pub mod outage;
-pub mod random;
 pub mod stand;
 pub mod traffic;
 pub mod up;

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use knative_local::{Config, TriggerStats};
 
 use crate::farm::Farm;
-use crate::random::Random;
 use crate::traffic::payloads;
+use testkit::Random;
 use topology::Mode;
 
 /// The time between two ticks.

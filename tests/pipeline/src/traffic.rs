@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::random::Random;
+use testkit::Random;
 
 /// One item of a payload.
 #[derive(Debug, Clone, PartialEq)]

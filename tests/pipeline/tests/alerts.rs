@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use pipeline_tests::oracle::{self, Breach, Rule, Series};
-use pipeline_tests::random::Random;
 use pipeline_tests::stand::{Plan, Stand};
 use serde_json::{Value, json};
+use testkit::Random;
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;

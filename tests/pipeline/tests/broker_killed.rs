@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use pipeline_tests::checker::{self, Answer, Sent};
 use pipeline_tests::farm::payloads_of;
 use pipeline_tests::left_behind::left_behind;
-use pipeline_tests::random::Random;
 use pipeline_tests::traffic::Payload;
 use pipeline_tests::up::{SECRETS, Up, has_postgres};
 use runtime::Clock;
+use testkit::Random;
 use testkit::eventually;
 use tokio_postgres::{Client, NoTls};
 

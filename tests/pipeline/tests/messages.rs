@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use pipeline_tests::random::Random;
 use pipeline_tests::stand::{Plan, Stand};
 use serde_json::Value;
 use standardwebhooks::Webhook;
+use testkit::Random;
 use testkit::{Received, TestReceiver};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -3,8 +3,8 @@
 //! `FRESHET_SEED` replays one seed, `FRESHET_SEEDS` sets how many there are.
 
 use pipeline_tests::farm::{Farm, STAGES, patient, payloads_of};
-use pipeline_tests::random::Random;
 use runtime::Clock;
+use testkit::Random;
 use topology::Mode;
 
 const SEEDS: u64 = 12;

@@ -13,6 +13,7 @@ use retention::Retention;
 use rollups::{Observation, Part, Point, Values, day_of, hour_of};
 use runtime::{Clock, Deadline};
 use store::{MomentRow, WriteError, Writer};
+use testkit::Random;
 use uuid::Uuid;
 
 use crate::readings::payload;
@@ -82,21 +83,8 @@ async fn roll(world: &World, job: Cleanup, slot: Timestamp) {
     }
 }
 
-/// A small generator of numbers, so that a seed is enough to have the same readings again.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: u64) -> u64 {
-        // xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
-    }
-}
-
 /// A moment of a stream within the days before [`TO`] or a little after, with some of its values.
-fn moment(numbers: &mut Numbers, stream: i32, id: u128) -> MomentRow {
+fn moment(numbers: &mut Random, stream: i32, id: u128) -> MomentRow {
     let second = at(TO).as_second() + 7200 - numbers.below(4 * 86_400) as i64;
     let mut values = vec![None; METRICS.len()];
     let mut quality = vec![None; METRICS.len()];
@@ -232,7 +220,7 @@ async fn hours_and_days_are_those_of_all_readings_in_whatever_order_they_arrive(
     let Some(world) = world().await else { return };
     let writer = Writer::start(&world.database);
     for seed in 1..=6u64 {
-        let mut numbers = Numbers(seed * 7919);
+        let mut numbers = Random::new(seed * 7919);
         // What was there before anything is rolled up, what comes late, and what is revised.
         for round in 0..3 {
             let rows = (0..40).map(|_| {
@@ -316,7 +304,7 @@ async fn values_are_those_of_the_parts(world: &World) {
 async fn another_zone_has_its_days_of_all_that_there_is() {
     let Some(world) = world().await else { return };
     let writer = Writer::start(&world.database);
-    let mut numbers = Numbers(11);
+    let mut numbers = Random::new(11);
     let rows = (0..300).map(|n| moment(&mut numbers, 1 + n % 2, 1));
     write(&writer, rows.collect(), 1).await;
     roll(&world, job(pipeline()), slot(9)).await;
@@ -352,7 +340,7 @@ async fn what_is_written_meanwhile_is_rolled_up_and_what_goes_was() {
         let age = SignedDuration::from_millis(100);
         let ended = AtomicBool::new(false);
         let write_all = async |writer: Writer, first: u64| {
-            let (mut numbers, mut id) = (Numbers(seed * 31 + first), u128::from(first) << 64);
+            let (mut numbers, mut id) = (Random::new(seed * 31 + first), u128::from(first) << 64);
             while !ended.load(Ordering::Relaxed) {
                 id += 1;
                 let mut rows: Vec<MomentRow> = (0..8).map(|n| moment(&mut numbers, 1 + n % 2, id)).collect();

@@ -1,8 +1,8 @@
 //! Real peers, where they are installed.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::PathBuf;
+use std::process::Child;
 
 use event_model::Severity;
 use jiff::Timestamp;
@@ -37,15 +37,6 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
-}
-
-/// Debian's Python, which has Debian's modules, where it has `module`.
-pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
-    let has = |python: &Path| {
-        let import = Command::new(python).args(["-c", &format!("import {module}")]).output();
-        import.is_ok_and(|output| output.status.success())
-    };
-    [PathBuf::from("/usr/bin/python3"), PathBuf::from("python3")].into_iter().find(|python| has(python))
 }
 
 /// Outgoing connections that may reach this machine.

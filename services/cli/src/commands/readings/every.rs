@@ -232,13 +232,9 @@ fn failed(error: impl Into<StoreError>) -> Failure {
 /// The zone of a device: that of its site, which the file or a row names, else its source's.
 async fn zone(client: &Client, pipeline: &Pipeline, stream: &Stream) -> Result<TimeZone, Failure> {
     let (source, device) = (&*stream.source, &*stream.device);
-    if let Some(site) = pipeline.site_of(source, device) {
-        return Ok(pipeline.zone_at(source, Some(site)));
-    }
-    let entry = registry::entry(client, source, device).await;
-    let entry = entry.map_err(failed)?;
-    let site = entry.registered.get("site").and_then(|site| site.as_str());
-    Ok(pipeline.zone_at(source, site.and_then(|site| pipeline.sites.get(site))))
+    let entry = registry::entry(client, source, device).await.map_err(failed)?;
+    let placed = entry.registered.get("site").and_then(|site| site.as_str());
+    Ok(pipeline.zone_of(source, device, placed))
 }
 
 impl StreamSpans<'_> {

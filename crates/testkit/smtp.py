@@ -1,4 +1,5 @@
-"""A mail server with STARTTLS that writes what it takes to a folder: smtp.py PORT FOLDER CERT KEY (starttls|plain)."""
+"""A mail server with STARTTLS that writes what it takes to a folder: smtp.py PORT FOLDER starttls CERT KEY, or
+without: smtp.py PORT FOLDER plain."""
 
 import pathlib
 import ssl
@@ -8,9 +9,10 @@ import time
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
-port, folder, certificate, key, mode = sys.argv[1:]
+port, folder, mode, *chain = sys.argv[1:]
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-context.load_cert_chain(certificate, key)
+if chain:
+    context.load_cert_chain(*chain)
 
 
 class Mailbox:
