@@ -20,7 +20,7 @@ test: ready-test build-test ## Every test but the long ones
 .PHONY: quick release static images build-test ready ready-build ready-test
 # What `freshet up` runs, without Kafka, whose client and OpenSSL are built from C.
 QUICK := --package cli --package ingest --package transform --package alert --package notify --package dead-letter \
-	--package scheduler --package cleanup --package report --no-default-features --features cli/local
+	--package scheduler --package cleanup --package report --package canary --no-default-features --features cli/local
 
 quick: ## What `make run` runs, soon built: not optimised, without Kafka
 	@[ -x target/quick/freshet ] || echo "freshet: the first build compiles every library; on two free cores that takes 3 to 4 minutes" >&2

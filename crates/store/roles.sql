@@ -6,7 +6,7 @@ declare
     stage text;
 begin
     foreach stage in array array['freshet_ingest', 'freshet_alert', 'freshet_notify', 'freshet_dead_letter',
-                                'freshet_scheduler', 'freshet_cleanup', 'freshet_report'] loop
+                                'freshet_scheduler', 'freshet_cleanup', 'freshet_report', 'freshet_canary'] loop
         if not exists (select from pg_roles where rolname = stage) then
             execute format('create role %I login', stage);
         end if;
@@ -66,6 +66,11 @@ grant select on device, devices, device_entry, stream, metric, moment, rollup_ho
     to freshet_report;
 grant select, insert, update on report, report_mail to freshet_report;
 grant select, update on job_slot to freshet_report;
+
+grant select on device, stream, metric, moment, alert_transition, notification, job to freshet_canary;
+grant select (received_at, id, stored_at) on receipt to freshet_canary;
+grant select, insert, update, delete on canary_run to freshet_canary;
+grant select, update on job_slot to freshet_canary;
 
 -- nothing goes below a floor before every transaction that may write there has ended
 do $$

@@ -19,7 +19,7 @@
 {{- else if not $pipeline -}}
 {{- $mistake = "pipelineFile is empty" -}}
 {{- end -}}
-{{- range list "sources" "receivers" -}}
+{{- range list "sources" "receivers" "canary" -}}
 {{- $part := get $pipeline . -}}
 {{- if not (or (kindIs "map" $part) (empty $part)) -}}
 {{- $mistake = printf "pipelineFile: %s is no map" . -}}
@@ -30,12 +30,17 @@
 {{- dict "pipeline" $pipeline "mistake" $mistake | toJson -}}
 {{- end -}}
 
-{{/* The files of the folder that is mounted, by name: the pipeline of the values, a text as it is, and the source of `helm test`.
+{{/* Whether `helm test` has a canary of its own, since the pipeline has none. Empty if not. */}}
+{{- define "freshet.test.hasCanary" -}}
+{{- if and .Values.helmTest.enabled (not (include "freshet.pipeline.own" . | fromJson).pipeline.canary) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* The files of the folder that is mounted, by name: the pipeline of the values, a text as it is, and the canary of `helm test`.
      JSON keeps each line break as it is. */}}
 {{- define "freshet.pipeline.files" -}}
 {{- $files := dict "freshet.yaml" (.Values.pipelineFile | default (printf "%s\n" (toYaml .Values.pipeline))) -}}
-{{- if .Values.helmTest.enabled -}}
-{{- $_ := set $files "helm-test.yaml" "sources:\n  helm-test: {format: json, credentials: [{bearer: {env: FRESHET_TEST_TOKEN}}]}\n" -}}
+{{- if include "freshet.test.hasCanary" . -}}
+{{- $_ := set $files "helm-test.yaml" "canary: {secret: {env: FRESHET_TEST_TOKEN}}\n" -}}
 {{- end -}}
 {{- $files | toJson -}}
 {{- end -}}

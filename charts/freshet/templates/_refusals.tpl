@@ -22,19 +22,19 @@
 {{- $mistakes = append $mistakes . -}}
 {{- end -}}
 {{- $own := $parsed.pipeline -}}
-{{- if hasKey ($own.sources | default dict) "helm-test" -}}
-{{- $mistakes = append $mistakes "pipeline.sources.helm-test: the name belongs to the chart; take another, or helmTest.enabled=false" -}}
-{{- end -}}
 {{- if and .Values.jobs.report.enabled (not $own.reports) -}}
 {{- $mistakes = append $mistakes "jobs.report: there is nothing to do without pipeline.reports" -}}
 {{- end -}}
 {{- if and .Values.jobs.report.enabled (dig "storage" "folder" "" ($own.reports | default dict)) -}}
 {{- $mistakes = append $mistakes "pipeline.reports.storage.folder: a pod keeps nothing; take s3" -}}
 {{- end -}}
-{{- if and (not $own.sources) (not .Values.helmTest.enabled) -}}
+{{- if and .Values.jobs.canary.enabled (not (dig "url" "" ($own.canary | default dict))) -}}
+{{- $mistakes = append $mistakes "jobs.canary: there is nothing to do without pipeline.canary.url" -}}
+{{- end -}}
+{{- if and (not $own.sources) (not $own.canary) (not .Values.helmTest.enabled) -}}
 {{- $mistakes = append $mistakes "pipeline.sources is empty: there is nothing to take in" -}}
 {{- end -}}
-{{- $parts := list ($own.sources | default dict) ($own.receivers | default dict) ($own.reports | default dict) -}}
+{{- $parts := list ($own.sources | default dict) ($own.receivers | default dict) ($own.reports | default dict) ($own.canary | default dict) -}}
 {{- $files := include "freshet.references" (list "file" $parts) | fromJson -}}
 {{- $variables := include "freshet.references" (list "env" $parts) | fromJson -}}
 {{- range $kind, $references := dict "file" $files "env" $variables -}}

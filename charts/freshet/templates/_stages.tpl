@@ -118,8 +118,10 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- $_ := set $pipeline "topics" (include "freshet.sourceTopics" $root | fromJsonArray) -}}
 {{- $parts := dict -}}
 {{- range (index . 1) -}}{{- $_ := set $parts . (get $pipeline .) -}}{{- end -}}
+{{- /* The canary is a source too. */}}
+{{- if has "sources" (index . 1) -}}{{- $_ := set $parts "canary" (dict "secret" (dig "secret" dict ($pipeline.canary | default dict))) -}}{{- end -}}
 {{- $names := (include "freshet.references" (list "env" $parts) | fromJson).names -}}
-{{- if and (has "sources" (index . 1)) $root.Values.helmTest.enabled -}}
+{{- if and (has "sources" (index . 1)) (include "freshet.test.hasCanary" $root) -}}
 {{- $_ := set $secrets "FRESHET_TEST_TOKEN" (dict "secret" (include "freshet.testSecretName" $root) "key" "token") -}}
 {{- $names = append $names "FRESHET_TEST_TOKEN" | uniq | sortAlpha -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 //! Timed work, and how long things are kept.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use retention::Retention;
 use schedule::{CatchUp, Schedule};
 use settings::yaml::Entry;
@@ -11,7 +11,10 @@ use crate::reference;
 /// Where nothing else is said.
 const CLEANUP_AT: &str = "10 3 * * *";
 const REPORT_AT: &str = "30 6 * * *";
+const CANARY_AT: &str = "7 * * * *";
 const UTC: &str = "UTC";
+/// A canary that is sent more often keeps the chain awake.
+const OFTEN: SignedDuration = SignedDuration::from_mins(15);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Kept at least: what `freshet status` and `drain` look at, and what may still come a second time.
 const RECEIPTS: SignedDuration = SignedDuration::from_hours(92 * 24);
@@ -33,6 +36,8 @@ pub struct Jobs {
     pub cleanup: Schedule,
     /// Makes the reports of sites, where there are `reports`.
     pub report: Option<Schedule>,
+    /// Sends the payload of `canary`, where that says where to.
+    pub canary: Option<Schedule>,
 }
 
 /// A job and when it is due.
@@ -51,13 +56,14 @@ impl Jobs {
     pub fn all(&self) -> impl Iterator<Item = Job<'_>> {
         let job = |name, schedule| Job { name, schedule, catch_up: CatchUp::Latest };
         let report = self.report.as_ref().map(|schedule| job("report", schedule));
-        [job("cleanup", &self.cleanup)].into_iter().chain(report)
+        let canary = self.canary.as_ref().map(|schedule| job("canary", schedule));
+        [job("cleanup", &self.cleanup)].into_iter().chain(report).chain(canary)
     }
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { cleanup: default_times(CLEANUP_AT), report: None }
+        Self { cleanup: default_times(CLEANUP_AT), report: None, canary: None }
     }
 }
 
@@ -65,9 +71,8 @@ fn default_times(pattern: &str) -> Schedule {
     Schedule::new(pattern, UTC).expect("the default is a pattern, and UTC a zone")
 }
 
-/// `jobs`, of files that have `reports` or not.
-pub(crate) fn jobs(fields: &Fields<'_>, has_reports: bool) -> Jobs {
-    let report = has_reports.then(|| default_times(REPORT_AT));
+/// `jobs`, of files that have `reports` or not, and a `canary` that is sent or not.
+pub(crate) fn jobs(fields: &Fields<'_>, has_reports: bool, has_canary: bool) -> Jobs {
     let jobs = fields.optional(
         "jobs",
         "When timed work is done.",
@@ -80,14 +85,39 @@ pub(crate) fn jobs(fields: &Fields<'_>, has_reports: bool) -> Jobs {
                 let text = "there are no `reports`: nothing says where pages are kept, and the job does nothing";
                 fields.report.warn(fields.place_of("report"), text);
             }
-            Some((cleanup, report))
+            let text = "Sends the payload of `canary`, where that has a `url`; every hour where absent.";
+            let canary = fields.optional("canary", text, times("CanaryTimes", CANARY_AT));
+            if canary.is_some() && !has_canary {
+                let text = "there is no `canary.url`: nothing says where to, and the job does nothing";
+                fields.report.warn(fields.place_of("canary"), text);
+            }
+            if canary.as_ref().is_some_and(is_often) {
+                let text = "a canary more often than every 15 minutes keeps most stages from zero all the time";
+                fields.report.warn(fields.place_of("canary"), text);
+            }
+            Some((cleanup, report, canary))
         }),
     );
-    let (cleanup, times) = jobs.unwrap_or_default();
+    let (cleanup, report, canary) = jobs.unwrap_or_default();
+    let or = |schedule: Option<Schedule>, usual| schedule.unwrap_or_else(|| default_times(usual));
     Jobs {
-        cleanup: cleanup.unwrap_or_else(|| default_times(CLEANUP_AT)),
-        report: report.map(|usual| times.unwrap_or(usual)),
+        cleanup: or(cleanup, CLEANUP_AT),
+        report: has_reports.then(|| or(report, REPORT_AT)),
+        canary: has_canary.then(|| or(canary, CANARY_AT)),
     }
+}
+
+/// Whether two of the first hundred slots from the beginning of time on lie close together.
+fn is_often(schedule: &Schedule) -> bool {
+    let mut at = schedule.after(Timestamp::UNIX_EPOCH);
+    for _ in 0..100 {
+        let Some(this) = at else { return false };
+        at = schedule.after(this);
+        if at.is_some_and(|next| next.duration_since(this) < OFTEN) {
+            return true;
+        }
+    }
+    false
 }
 
 /// `{at: "10 3 * * *", zone: Europe/Berlin}`.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod canary;
 pub mod credential;
 pub mod device;
 mod files;
@@ -19,6 +20,7 @@ pub mod site;
 pub mod source;
 pub mod topic;
 
+pub use canary::Canary;
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use device::{DeviceEntry, Devices};
 pub use files::{Files, VARIABLE};

@@ -11,6 +11,7 @@ use retention::Retention;
 use rules::Rule;
 use settings::{ByName, Choice, DurationWithin, Fields, List, Mistake, Named, Object, Place, Shape};
 
+use crate::canary::{self, Canary};
 use crate::device::{self, DeviceEntry, Devices};
 use crate::jobs::{self, Jobs};
 use crate::network::{self, Network};
@@ -71,6 +72,8 @@ pub struct Pipeline {
     pub retention: Retention,
     /// Reports of sites on their days and months; `None`: there are none.
     pub reports: Option<Reports>,
+    /// The device of its own; `None`: it has none.
+    pub canary: Option<Canary>,
     /// Timed work.
     pub jobs: Jobs,
     /// SHA-256, in hex, of what the files say together: comments, order of keys, spacing and which file says what do
@@ -206,11 +209,15 @@ impl Pipeline {
 
     /// The receivers of what `receiver` does not deliver.
     pub fn fallback_of(&self, receiver: &str) -> Vec<String> {
-        self.fallback.iter().filter(|name| *name != receiver).cloned().collect()
+        let others = self.fallback.iter().filter(|name| *name != receiver && receiver != canary::NAME);
+        others.cloned().collect()
     }
 
-    /// The receivers of an alert, each once: those of every route that takes it, else the fallback.
+    /// The receivers of an alert, each once: those of every route that takes it, else the fallback; of the canary only its own.
     pub fn receivers_for(&self, alert: AlertFacts<'_>) -> Vec<&str> {
+        if alert.source == canary::NAME {
+            return vec![canary::NAME];
+        }
         let mut names: Vec<&str> = Vec::new();
         for name in self.routes.iter().filter(|route| route.takes(alert)).flat_map(|route| &route.to) {
             if !names.contains(&name.as_str()) {
@@ -252,6 +259,7 @@ fn read(fields: &Fields<'_>) -> Pipeline {
             ByName("receiver", receiver::shape(&network)),
         )
         .unwrap_or_default();
+    canary::refuse_its_names(&receivers, fields.report);
     let (routes, fallback) = routes(fields, &receivers);
     warn_of_silence(fields, &receivers, &routes, &fallback);
     if !rules.is_empty() && routes.is_empty() && fallback.is_empty() {
@@ -264,9 +272,10 @@ fn read(fields: &Fields<'_>) -> Pipeline {
     if reports.is_some() {
         site::warn_of_recipients(fields, &sites, &receivers);
     }
+    let canary = canary::canary(fields, &network);
     // From a second, so that tests and demos can be quick.
     let window = DurationWithin(SignedDuration::from_secs(1), SignedDuration::from_hours(24));
-    Pipeline {
+    let pipeline = Pipeline {
         sources: by_name(sources),
         sites: by_name(sites),
         devices,
@@ -309,13 +318,30 @@ fn read(fields: &Fields<'_>) -> Pipeline {
             Emit::default(),
         ),
         retention: jobs::retention(fields),
-        jobs: jobs::jobs(fields, reports.is_some()),
+        jobs: jobs::jobs(
+            fields,
+            reports.is_some(),
+            canary.as_ref().is_some_and(|canary| canary.url.is_some()),
+        ),
         reports,
+        canary,
         hash: String::new(),
         files: Vec::new(),
         warnings: Vec::new(),
         advice: Vec::new(),
+    };
+    with_canary(pipeline)
+}
+
+/// The pipeline with what belongs to its canary.
+fn with_canary(mut pipeline: Pipeline) -> Pipeline {
+    if let Some(canary) = &pipeline.canary {
+        pipeline.sources.insert(canary::NAME.to_owned(), canary.source());
+        pipeline.rules.push(canary::rule());
+        pipeline.rules.sort_by(|a, b| a.name.cmp(&b.name));
+        pipeline.receivers.insert(canary::NAME.to_owned(), Receiver::Row);
     }
+    pipeline
 }
 
 fn fallback_after(fields: &Fields<'_>) -> FallbackAfter {
@@ -337,13 +363,14 @@ fn sources(fields: &Fields<'_>) -> Vec<Named<Source>> {
             ByName("source", source::shape()),
         )
         .unwrap_or_default();
-    if !fields.has("sources") {
+    if !fields.has("sources") && !fields.has("canary") {
         fields.report.mistake(fields.place, "`sources` is missing");
     }
     for source in &mut sources {
         source.value.profile.source.clone_from(&source.name);
     }
     source::check(&sources, fields.report);
+    canary::refuse_its_names(&sources, fields.report);
     sources
 }
 
@@ -385,8 +412,9 @@ fn rules(fields: &Fields<'_>, own_metrics: &BTreeSet<String>) -> Vec<Rule> {
         "When readings are an alert, by name; the name is Prometheus' `alertname`.",
         ByName("rule", rule::shape(&names, own_metrics)),
     );
-    let mut rules: Vec<_> =
-        rules.into_iter().flatten().map(|rule| Rule { name: rule.name, ..rule.value }).collect();
+    let rules = rules.unwrap_or_default();
+    canary::refuse_its_names(&rules, fields.report);
+    let mut rules: Vec<_> = rules.into_iter().map(|rule| Rule { name: rule.name, ..rule.value }).collect();
     rules.sort_by(|a, b| a.name.cmp(&b.name));
     rules
 }

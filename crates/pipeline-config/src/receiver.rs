@@ -1,6 +1,6 @@
 //! A receiver: where notifications go. Each kind has a file of its own, with its type and its keys; this is the list.
 
-mod address;
+pub(crate) mod address;
 mod alertmanager;
 mod bound;
 mod ntfy;
@@ -31,6 +31,8 @@ pub enum Receiver {
     Alertmanager(Alertmanager),
     /// An ntfy topic.
     Ntfy(Ntfy),
+    /// None outside: the row of a notification is all that becomes of it. That of [`canary`](crate::canary).
+    Row,
 }
 
 impl Receiver {
@@ -42,6 +44,7 @@ impl Receiver {
             Self::Slack(_) => slack::KIND,
             Self::Alertmanager(_) => alertmanager::KIND,
             Self::Ntfy(_) => ntfy::KIND,
+            Self::Row => "row",
         }
     }
 
@@ -49,19 +52,19 @@ impl Receiver {
     pub const fn mail_account(&self) -> Option<&Smtp> {
         match self {
             Self::Smtp(account) => Some(account),
-            Self::Webhook(_) | Self::Slack(_) | Self::Alertmanager(_) | Self::Ntfy(_) => None,
+            Self::Webhook(_) | Self::Slack(_) | Self::Alertmanager(_) | Self::Ntfy(_) | Self::Row => None,
         }
     }
 
     /// The most alerts that begin here within an hour; `None` for an Alertmanager, which takes many in one request and
-    /// groups them itself.
+    /// groups them itself, and where nobody reads them.
     pub const fn max_per_hour(&self) -> Option<u32> {
         match self {
             Self::Webhook(webhook) => Some(webhook.max_per_hour),
             Self::Smtp(smtp) => Some(smtp.max_per_hour),
             Self::Slack(slack) => Some(slack.max_per_hour),
             Self::Ntfy(ntfy) => Some(ntfy.max_per_hour),
-            Self::Alertmanager(_) => None,
+            Self::Alertmanager(_) | Self::Row => None,
         }
     }
 }

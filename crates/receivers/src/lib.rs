@@ -2,11 +2,13 @@
 
 pub mod address;
 pub mod alertmanager;
+pub mod canary;
 pub mod message;
 pub mod ntfy;
 pub mod open;
 pub mod outcome;
 pub mod outgoing;
+pub mod row;
 pub mod slack;
 pub mod smtp;
 pub mod webhook;

@@ -15,6 +15,7 @@ use crate::Receiver;
 use crate::alertmanager::Alertmanager;
 use crate::ntfy::{Ntfy, TokenError, bearer};
 use crate::outgoing::Outgoing;
+use crate::row::Row;
 use crate::slack::Slack;
 use crate::smtp::{MailboxError, Server, Smtp};
 use crate::webhook::{SigningKey, SigningKeyError, Webhook};
@@ -71,6 +72,7 @@ pub fn open(
                 alertmanager.authorization.as_ref().map(|how| authorization(how, lookup)).transpose()?;
             Box::new(Alertmanager::new(outgoing, replicas, authorization))
         }
+        config::Receiver::Row => Box::new(Row),
         config::Receiver::Ntfy(ntfy) => {
             let token = ntfy.token.as_ref().map(|token| token.resolve(lookup)).transpose()?;
             Box::new(Ntfy::new(outgoing, url(&ntfy.url)?, setting(&ntfy.topic, lookup)?, token.as_ref())?)
@@ -112,7 +114,7 @@ fn authorization(how: &Authorization, lookup: Lookup<'_>) -> Result<HeaderValue,
     }
 }
 
-fn setting(setting: &Setting, lookup: Lookup<'_>) -> Result<String, SecretError> {
+pub(crate) fn setting(setting: &Setting, lookup: Lookup<'_>) -> Result<String, SecretError> {
     match setting {
         Setting::Plain(text) => Ok(text.clone()),
         Setting::Secret(secret) => secret.resolve(lookup).map(|secret: Secret| secret.expose().to_owned()),
@@ -120,7 +122,7 @@ fn setting(setting: &Setting, lookup: Lookup<'_>) -> Result<String, SecretError>
 }
 
 /// A parse error is not repeated: the address may be a secret.
-fn url(text: &str) -> Result<Url, OpenError> {
+pub(crate) fn url(text: &str) -> Result<Url, OpenError> {
     let url = Url::parse(text.trim()).map_err(|_| OpenError::Url)?;
     if matches!(url.scheme(), "http" | "https") && url.host().is_some() {
         Ok(url)

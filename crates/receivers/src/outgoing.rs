@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Url};
+use reqwest::{Client, Method, Url};
 use runtime::trace::TraceContext;
 use runtime::{ClientError, ClientOptions};
 
@@ -33,7 +33,7 @@ pub struct Outgoing {
     plain: OnceLock<Client>,
 }
 
-/// One POST.
+/// One request, mostly a POST.
 #[derive(Debug)]
 pub(crate) struct Post {
     pub(crate) url: Url,
@@ -86,22 +86,26 @@ impl Outgoing {
 
     /// Posts once, within the trace of the reading that caused it. A failure without an answer is already judged.
     pub(crate) async fn post(&self, mut post: Post, now: Timestamp) -> Result<Answer, Outcome> {
-        let privacy = if post.url.scheme() == "https" { Privacy::Encrypted } else { Privacy::Plain };
-        self.check_literal(&post.url, privacy).await.map_err(|error| refused(&error))?;
         let trace = TraceContext::current();
         for (name, value) in trace.iter().flat_map(TraceContext::fields) {
             if let Ok(value) = HeaderValue::try_from(value) {
                 post.headers.insert(name, value);
             }
         }
-        let mut response = self
-            .client(privacy)?
-            .post(post.url)
-            .headers(post.headers)
-            .body(post.body)
-            .send()
-            .await
-            .map_err(|error| failed(&error))?;
+        self.send(Method::POST, post, now).await
+    }
+
+    /// The same of any request, within no trace.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        Post { url, headers, body }: Post,
+        now: Timestamp,
+    ) -> Result<Answer, Outcome> {
+        let privacy = if url.scheme() == "https" { Privacy::Encrypted } else { Privacy::Plain };
+        self.check_literal(&url, privacy).await.map_err(|error| refused(&error))?;
+        let request = self.client(privacy)?.request(method, url).headers(headers).body(body);
+        let mut response = request.send().await.map_err(|error| failed(&error))?;
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)

@@ -2,6 +2,7 @@
 
 pub mod active_pipeline;
 pub mod alerts;
+pub mod canary;
 mod database;
 pub mod dead_letters;
 mod device_name;

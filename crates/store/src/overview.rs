@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Error, Row};
 
+use crate::canary::{self, Standing};
 use crate::fallbacks::{self, Fallbacks};
 use crate::{refusals, topic_offsets};
 
@@ -48,6 +49,9 @@ pub struct Overview {
     pub fallbacks: Option<Fallbacks>,
     /// When a payload was last refused in direct mode.
     pub refused_at: Option<Timestamp>,
+    /// How the canary stands; `None` where no run of it is over.
+    #[serde(default)]
+    pub canary: Option<Standing>,
 }
 
 /// How far the worker is in a partition.
@@ -135,6 +139,7 @@ pub async fn overview(
         gaps: topic_offsets::gaps(client, since, MOST_GAPS).await?,
         fallbacks: fallbacks::since(client, since).await?,
         refused_at: refusals::latest(client).await?,
+        canary: canary::standing(client).await?,
     })
 }
 

@@ -40,6 +40,8 @@ pub enum Secrets {
     Receivers,
     /// Those of where reports are kept.
     Reports,
+    /// Those of what the canary sends, and where to.
+    Canary,
 }
 
 impl Secrets {
@@ -49,6 +51,7 @@ impl Secrets {
             Self::Sources => "sources",
             Self::Receivers => "receivers",
             Self::Reports => "reports",
+            Self::Canary => "canary",
         }
     }
 }
@@ -127,7 +130,7 @@ const STAGE: StageSpec = StageSpec {
 };
 
 /// Every stage.
-pub const STAGES: [StageSpec; 8] = [
+pub const STAGES: [StageSpec; 9] = [
     StageSpec {
         name: "ingest",
         container_concurrency: 250,
@@ -168,6 +171,14 @@ pub const STAGES: [StageSpec; 8] = [
         job: true,
         publishes: true,
         secrets: &[Secrets::Receivers, Secrets::Reports],
+        ..STAGE
+    },
+    StageSpec {
+        name: "canary",
+        container_concurrency: 1,
+        job: true,
+        publishes: true,
+        secrets: &[Secrets::Canary],
         ..STAGE
     },
 ];

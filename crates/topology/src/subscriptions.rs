@@ -88,7 +88,7 @@ pub const TICK_TIMER: Timer =
 pub const PAYLOADS: Subscription = subscription("transform-payloads", "transform", PAYLOAD_RECEIVED);
 
 /// Every subscription.
-pub const SUBSCRIPTIONS: [Subscription; 9] = [
+pub const SUBSCRIPTIONS: [Subscription; 10] = [
     PAYLOADS,
     subscription("transform-held", "transform", HELD_PAYLOADS_DUE),
     Subscription { timer: Some(TICK_TIMER.name), ..subscription("scheduler-tick", "scheduler", TICK) },
@@ -98,6 +98,7 @@ pub const SUBSCRIPTIONS: [Subscription; 9] = [
     subscription("dead-letter-due", "dead-letter", DEAD_LETTERS_DUE),
     Subscription { subject: Some("cleanup"), ..subscription("cleanup-due", "cleanup", JOBS_DUE) },
     Subscription { subject: Some("report"), ..subscription("report-due", "report", JOBS_DUE) },
+    Subscription { subject: Some("canary"), ..subscription("canary-due", "canary", JOBS_DUE) },
 ];
 
 /// The `source` of a timer's events: that of a PingSource of this name in this namespace.

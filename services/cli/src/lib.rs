@@ -10,7 +10,6 @@ pub mod output;
 pub mod pace;
 pub mod pipeline_file;
 pub mod preview;
-pub mod round_trip;
 pub mod send;
 pub mod state_directory;
 pub mod topic;

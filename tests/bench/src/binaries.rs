@@ -6,8 +6,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The stages, by the names of their binaries.
-pub const STAGES: [&str; 9] =
-    ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler", "cleanup", "report", "worker"];
+pub const STAGES: [&str; 10] = [
+    "ingest",
+    "transform",
+    "alert",
+    "notify",
+    "dead-letter",
+    "scheduler",
+    "cleanup",
+    "report",
+    "canary",
+    "worker",
+];
 
 /// The path of a binary of this build.
 ///

@@ -1,6 +1,7 @@
 //! The whole pipeline as a test stands it up: a PostgreSQL of its own, the local broker in this process, and the real
 //! binaries, built with the feature `simulation`, as processes.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Plan {
     pub max_scale: Vec<(&'static str, u32)>,
     /// The way of a payload to its rows; in direct mode `ingest` has its own role in the database.
     pub mode: Mode,
+    /// Where `ingest` is reached; by default on a free port.
+    pub listen: SocketAddr,
     /// Changes to the broker's configuration.
     pub adjust: fn(&mut Config),
 }
@@ -43,6 +46,7 @@ impl Plan {
             clock: None,
             max_scale: Vec::new(),
             mode: Mode::Broker,
+            listen: ([127, 0, 0, 1], 0).into(),
             adjust: |_| {},
         }
     }
@@ -209,7 +213,7 @@ fn config(plan: &Plan, folder: &Path, pipeline: &Path, database_url: &str) -> Co
         reads_topics: local_topology::reads_topics(&load(pipeline)),
         database_url: database_url.to_owned(),
         environment,
-        listen: ([127, 0, 0, 1], 0).into(),
+        listen: plan.listen,
         mode: plan.mode,
         topic: None,
         ingest_scales: true,

@@ -208,6 +208,11 @@ codes! {
         "topic-never-read",
         "see whether the topic is there under this name, and may be read by these credentials; the log of worker says which"
     );
+    /// The canary has not come all the way for three runs.
+    CANARY_FAILED = error(
+        "canary-failed",
+        "look at the log of the stage at which it is stuck; `freshet canary` sends one more and says how far it comes"
+    );
     /// A job was tried as often as it may.
     JOB_FAILED = warning(
         "job-failed",

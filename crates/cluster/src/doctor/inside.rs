@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kafka::KafkaSettings;
 use runtime::{Clock, Failure};
 use serde::{Deserialize, Serialize};
+use store::canary::{self, Standing};
 use store::dead_letters::{self, Cause, Filter, State};
 use store::fallbacks::{self, Fallbacks};
 use store::overview::PartitionStanding;
@@ -16,6 +17,9 @@ use store::{
 use topology::TICK_TIMER;
 
 use super::{Finding, code};
+
+/// So many runs of the canary in a row fail before that is a finding.
+const CANARY_FAILS: i64 = 3;
 
 /// What `freshet doctor --inside` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +61,9 @@ pub struct DatabaseReport {
     pub never_read: Vec<String>,
     /// Jobs whose last slot was given up, each with the reason.
     pub failed_jobs: Vec<(String, String)>,
+    /// How the canary stands, where no run of it has come all the way for long.
+    #[serde(default)]
+    pub canary: Option<Standing>,
     /// When the oldest transaction began that may store readings, where that is long ago.
     pub transaction_since: Option<Timestamp>,
     /// Devices that have sent since they were retired, each `SOURCE/DEVICE`.
@@ -146,6 +153,7 @@ impl DatabaseReport {
             behind: overview::partitions_behind(&client, (read.own, read.sources), bounds).await?,
             never_read: overview::never_read(&client, read.of_sources).await?,
             failed_jobs: jobs::failed(&client).await?,
+            canary: canary::standing(&client).await?.filter(|standing| standing.failed >= CANARY_FAILS),
             transaction_since: floors::oldest_transaction(&client)
                 .await?
                 .filter(|at| *at < now - floors::LONG_TRANSACTION),
@@ -254,6 +262,12 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
         let what = "the worker has found no partition of it yet";
         Finding::new(code::TOPIC_NEVER_READ, format!("topic/{topic}"), what)
     }));
+    found.extend(database.canary.as_ref().map(|standing| {
+        let since = standing.passed.as_ref().map_or_else(String::new, |run| format!(" since {}", run.slot));
+        let reason = standing.newest.failure.as_deref().unwrap_or_default();
+        let what = format!("no run came all the way{since}: {reason}");
+        Finding::new(code::CANARY_FAILED, "canary", what)
+    }));
     let failed = database.failed_jobs.iter();
     found.extend(failed.map(|(job, reason)| {
         let what = format!("its last slot was given up: {reason}");
@@ -274,6 +288,7 @@ fn judge_database(database: &DatabaseReport, pipeline: Option<&str>, connections
 
 #[cfg(test)]
 mod tests {
+    use store::canary::{Phases, Run, Standing};
     use store::fallbacks::Fallbacks;
     use store::overview::PartitionStanding;
 
@@ -330,6 +345,17 @@ mod tests {
             codes(DatabaseReport { failed_jobs: vec![("cleanup".into(), "no".into())], ..well() }),
             ["job-failed"]
         );
+        let run = Run {
+            slot: "2026-03-01T12:07:00Z".parse().unwrap(),
+            sent_at: None,
+            accepted_at: None,
+            phases: Phases::default(),
+            finished_at: None,
+            failure: Some("it was not accepted".into()),
+            ping_failure: None,
+        };
+        let canary = Some(Standing { newest: run, passed: None, failed: 3 });
+        assert_eq!(codes(DatabaseReport { canary, ..well() }), ["canary-failed"]);
         assert_eq!(codes(DatabaseReport { transaction_since: refused_at, ..well() }), ["transaction-long"]);
     }
 

@@ -178,6 +178,7 @@ mod tests {
             gaps: Vec::new(),
             fallbacks: None,
             refused_at: None,
+            canary: None,
             dead_letters: vec![
                 StageDeadLetters { stage: "transform".into(), since: 2, open: 1, to_send_back: 0 },
                 StageDeadLetters {

@@ -86,6 +86,7 @@ mod tests {
             gaps: Vec::new(),
             fallbacks: None,
             refused_at: None,
+            canary: None,
         };
         change(&mut overview);
         Counts { overview: Ok(overview), lags: Ok(lags) }

@@ -9,7 +9,7 @@ use url::{Host, Url};
 use crate::network::{self, Allowed, Network, is_private_name, is_public};
 
 /// The address of a server: `http` or `https`, no user and no password.
-pub(super) fn address(network: &Network) -> impl Spelling<Value = String> {
+pub(crate) fn address(network: &Network) -> impl Spelling<Value = String> {
     Custom::new(json!({"type": "string"}), move |node, report| {
         let text = Word("an address").read(node, report)?;
         let url =

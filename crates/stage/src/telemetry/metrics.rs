@@ -160,6 +160,15 @@ impl Metrics {
             (wait.with_boundaries(names::WAIT_BUCKETS.to_vec()).build(), put_off.build())
         }))
     }
+
+    /// The instruments of the canary.
+    pub fn of_canary(&self) -> CanaryMetrics {
+        CanaryMetrics(self.meter().map(|meter| {
+            let duration = meter.f64_histogram(names::CANARY_DURATION).with_unit("s");
+            let runs = meter.u64_counter(names::CANARY_RUNS).with_unit("{run}");
+            (duration.with_boundaries(names::WAIT_BUCKETS.to_vec()).build(), runs.build())
+        }))
+    }
 }
 
 impl PersistMetrics {
@@ -196,6 +205,22 @@ impl EvaluationMetrics {
             wait.record(waited.as_secs_f64(), &[]);
             streams.add(u64::from(put_off), &[]);
         }
+    }
+}
+
+/// What is measured of the canary. Does nothing where nothing is exported.
+#[derive(Debug, Clone, Default)]
+pub struct CanaryMetrics(Option<(Histogram<f64>, Counter<u64>)>);
+
+impl CanaryMetrics {
+    /// A run is over: how long after its payload was sent each phase of the chain was, and whether it came all the way.
+    pub fn run(&self, phases: impl IntoIterator<Item = (&'static str, Duration)>, passed: bool) {
+        let Some((duration, runs)) = &self.0 else { return };
+        for (phase, after) in phases {
+            duration.record(after.as_secs_f64(), &[KeyValue::new(names::CANARY_PHASE, phase)]);
+        }
+        let outcome = if passed { "passed" } else { "failed" };
+        runs.add(1, &[KeyValue::new(names::CANARY_OUTCOME, outcome)]);
     }
 }
 

@@ -23,7 +23,7 @@ use tracing_subscriber::layer::{Filter, Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub use metrics::{EvaluationMetrics, Metrics, PersistMetrics, TopicMetrics};
+pub use metrics::{CanaryMetrics, EvaluationMetrics, Metrics, PersistMetrics, TopicMetrics};
 pub(crate) use options::Options;
 
 use runtime::trace::Carrying;

@@ -24,6 +24,10 @@ pub const PERSIST_BATCH_SIZE: &str = "freshet.persist.batch.size";
 pub const EVALUATION_WAIT: &str = "freshet.evaluation.wait";
 /// Counter: evaluations that failed, whose stream was put off.
 pub const EVALUATION_PUT_OFF: &str = "freshet.evaluation.put_off";
+/// Histogram, seconds: from a canary's payload until a phase of the chain was over.
+pub const CANARY_DURATION: &str = "freshet.canary.duration";
+/// Counter: runs of the canary that are over, by whether they came all the way.
+pub const CANARY_RUNS: &str = "freshet.canary.runs";
 
 /// The topic.
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging.destination.name";
@@ -31,6 +35,10 @@ pub const MESSAGING_DESTINATION_NAME: &str = "messaging.destination.name";
 pub const MESSAGING_DESTINATION_PARTITION_ID: &str = "messaging.destination.partition.id";
 /// The source of the pipeline.
 pub const SOURCE: &str = "freshet.source";
+/// The phase of the chain: accepted, stored, recorded, delivered.
+pub const CANARY_PHASE: &str = "freshet.canary.phase";
+/// How a run went: passed or failed.
+pub const CANARY_OUTCOME: &str = "freshet.canary.outcome";
 /// The HTTP method.
 pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
 /// The route's pattern, never the path.

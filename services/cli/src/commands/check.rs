@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use cluster::doctor::broker::KAFKA_CLASS;
 use pipeline_config::source::KeepRequests;
-use pipeline_config::{Files, Findings, LoadError, Mistake, Pipeline, VARIABLE};
+use pipeline_config::{Files, Findings, LoadError, Mistake, Pipeline, Source, VARIABLE, canary};
 use serde::Serialize;
 
 use crate::output::{self, Format, printable};
@@ -78,7 +78,10 @@ fn read_again(pipeline: &Pipeline) -> String {
         None => "all requests".to_owned(),
     };
     let of = |wanted: KeepRequests| {
-        let sources = pipeline.sources.iter().filter(move |(_, source)| source.keep_requests == wanted);
+        let is_one = move |(name, source): &(&String, &Source)| {
+            *name != canary::NAME && source.keep_requests == wanted
+        };
+        let sources = pipeline.sources.iter().filter(is_one);
         let names: Vec<_> = sources.map(|(name, _)| name.as_str()).collect();
         names.join(", ")
     };

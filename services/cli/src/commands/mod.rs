@@ -2,6 +2,7 @@
 
 pub mod activate;
 pub mod alerts;
+pub mod canary;
 pub mod check;
 pub mod completions;
 pub mod dead_letters;
@@ -15,7 +16,6 @@ pub mod readings;
 pub mod receipts;
 pub mod receiver;
 pub mod reprocess;
-pub mod round_trip;
 pub mod schema;
 pub mod send;
 pub mod source;
@@ -65,7 +65,7 @@ enum Command {
     Send(Box<send::Args>),
     Migrate(migrate::Args),
     Activate(activate::Args),
-    RoundTrip(round_trip::Args),
+    Canary(canary::Args),
     Doctor(Box<doctor::Args>),
     Status(Box<status::Args>),
     Drain(Box<drain::Args>),
@@ -147,7 +147,7 @@ impl Cli {
             Command::Send(args) => send::run(&args, output).await,
             Command::Migrate(args) => migrate::run(&args, output).await,
             Command::Activate(args) => activate::run(&args, output).await,
-            Command::RoundTrip(args) => round_trip::run(&args, output).await,
+            Command::Canary(args) => canary::run(&args, output).await,
             Command::Doctor(args) => doctor::run(&args, output).await,
             Command::Status(args) => status::run(&args, output).await,
             Command::Drain(args) => drain::run(&args, output).await,

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use runtime::Clock;
 use store::Database;
+use store::canary::{Phases, Standing};
 use store::fallbacks::Fallbacks;
 use store::overview::{Overview, PartitionStanding};
 
 use crate::cluster_args::ClusterArgs;
 use crate::database;
 use crate::kafka_settings;
-use crate::output::{self, Format, Row};
+use crate::output::{self, Format, Row, printable};
 use crate::state_directory::StateDirectory;
 use crate::words::seconds;
 use cluster::status::counts::Counts;
@@ -122,7 +123,7 @@ async fn from_inside(
 
 /// What has gone another way than usual, or waits.
 fn notices(overview: &Overview) -> Vec<String> {
-    let Overview { gaps, fallbacks, refused_at, oldest_request_at, streams_put_off, .. } = overview;
+    let Overview { gaps, fallbacks, refused_at, oldest_request_at, streams_put_off, canary, .. } = overview;
     let mut lines = Vec::new();
     if let Some(Fallbacks { at, payloads }) = fallbacks {
         lines.push(format!("ingest: {payloads} payloads went to the Broker, the last at {}", seconds(*at)));
@@ -135,10 +136,41 @@ fn notices(overview: &Overview) -> Vec<String> {
         oldest.map(|at| format!("alert: the oldest evaluation request waits since {}", seconds(*at))),
     );
     lines.extend(gaps.iter().map(|gap| format!("worker: {gap}")));
+    lines.extend(canary.as_ref().map(|standing| format!("canary: {}", canary_sentence(standing))));
     if *streams_put_off > 0 {
         lines.push(format!("alert: {streams_put_off} streams are put off, whose evaluation failed"));
     }
     lines
+}
+
+/// How the canary stands.
+fn canary_sentence(Standing { newest, passed, failed }: &Standing) -> String {
+    let passed = passed.as_ref().map(|run| {
+        let after = |phase: &str, at: Option<Timestamp>| {
+            let took = at?.duration_since(run.sent_at?).as_secs_f64().max(0.0);
+            Some(format!("{phase} after {took:.1} s"))
+        };
+        let Phases { stored_at, recorded_at, delivered_at } = run.phases;
+        let phases = [
+            after("accepted", run.accepted_at),
+            after("stored", stored_at),
+            after("alert recorded", recorded_at),
+            after("delivered", delivered_at),
+        ];
+        let phases = phases.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        format!("{} {phases}", seconds(run.slot))
+    });
+    let ping = newest.ping_failure.as_ref().map(|why| format!("; the last ping failed: {}", printable(why)));
+    let passed = match (*failed, passed) {
+        (0, Some(passed)) => passed,
+        (_, passed) => format!(
+            "{failed} runs failed, the last at {}: {}; before them {}",
+            seconds(newest.slot),
+            printable(newest.failure.as_deref().unwrap_or_default()),
+            passed.as_deref().unwrap_or("none came all the way")
+        ),
+    };
+    passed + &ping.unwrap_or_default()
 }
 
 /// How far the worker is in a partition.

@@ -1,4 +1,4 @@
-//! `freshet activate` and `freshet round-trip`.
+//! `freshet activate` and `freshet canary`.
 
 use crate::one_answer::one_answer;
 use crate::process::freshet_with;
@@ -38,22 +38,26 @@ async fn a_schema_that_does_not_come_is_reported_in_time() {
 }
 
 #[tokio::test]
-async fn a_round_trip_shows_the_credential_and_names_what_did_not_come() {
+async fn a_canary_shows_its_token_and_names_what_did_not_come() {
     let Some(database) = testkit::postgres().await else { return };
     let folder = tempfile::tempdir().unwrap();
-    let file = pipeline(&folder);
+    let file = folder.path().join("freshet.yaml").display().to_string();
+    std::fs::write(&file, "canary: {secret: {env: PROBE_TOKEN}}\n").unwrap();
     let variables =
         [("DATABASE_URL", database.url()), ("FRESHET_PIPELINE", &file), ("PROBE_TOKEN", "s3cret")];
     assert_eq!(freshet_with(&["migrate"], &variables).status, 0);
     let (url, request) = one_answer("202 Accepted");
-    let arguments = ["round-trip", "--url", &url, "--source", "probe", "--timeout", "2s"];
+    let arguments = ["canary", "--url", &url, "--timeout", "2s"];
     let run = freshet_with(&arguments, &variables);
     let request = request.join().unwrap().to_lowercase();
-    assert!(request.starts_with("post /hooks/probe ") && request.contains("bearer s3cret"), "{request}");
+    assert!(
+        request.starts_with("post /hooks/freshet-canary ") && request.contains("bearer s3cret"),
+        "{request}"
+    );
     assert_eq!(run.status, 1);
-    assert!(run.stderr.contains("its row is not there in time"), "{}", run.stderr);
+    assert!(run.stderr.contains("it was accepted, and not stored in time"), "{}", run.stderr);
     let (url, request) = one_answer("401 Unauthorized");
-    let run = freshet_with(&["round-trip", "--url", &url, "--source", "probe"], &variables);
+    let run = freshet_with(&["canary", "--url", &url], &variables);
     request.join().unwrap();
     assert!(run.stderr.contains("it answered 401"), "{}", run.stderr);
 }

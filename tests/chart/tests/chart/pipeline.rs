@@ -97,27 +97,37 @@ fn a_pipeline_file_is_mounted_as_it_was_written() {
 }
 
 #[test]
-fn the_source_of_helm_test_is_in_a_file_of_its_own() {
+fn the_canary_of_helm_test_is_in_a_file_of_its_own_where_the_pipeline_has_none() {
     let Some(tools) = Tools::of_this_test() else { return };
     let objects = with_file(tools, PLAIN, Chart::objects);
     let config = object(&objects, "ConfigMap", "farm-pipeline");
     let files = ["freshet.yaml", "helm-test.yaml"]
         .map(|name| (name.to_owned(), config.text(&format!("/data/{name}")).as_bytes().to_vec()));
     let parsed = pipeline_config::Pipeline::from_bytes(&files).map(|pipeline| pipeline.sources);
-    assert!(parsed.is_ok_and(|sources| sources.len() == 3 && sources.contains_key("helm-test")));
+    assert!(parsed.is_ok_and(|sources| sources.len() == 3 && sources.contains_key("freshet-canary")));
     for (kind, name) in [("Service", "farm-ingest"), ("Service", "farm-transform"), ("Pod", "farm-test")] {
         assert_eq!(object(&objects, kind, name).variable("FRESHET_PIPELINE"), Some("/etc/freshet".into()));
     }
 }
 
 #[test]
+fn helm_test_sends_the_canary_of_a_pipeline_that_has_one() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let objects = Chart::new(tools).ci("everything").objects();
+    assert_eq!(object(&objects, "ConfigMap", "farm-pipeline").at("/data/helm-test.yaml"), None);
+    let test = object(&objects, "Pod", "farm-test");
+    assert!(test.variable("CANARY_SECRET").is_some() && test.variable("FRESHET_TEST_TOKEN").is_none());
+    assert_eq!(object(&objects, "Service", "farm-ingest").variable("FRESHET_TEST_TOKEN"), None);
+    let made =
+        |chart: Chart| chart.objects().iter().any(|one| one.name() == "farm-test" && one.kind() == "Secret");
+    assert!(made(Chart::new(tools).ci("kafka")));
+    assert!(!made(Chart::new(tools).ci("everything").set("helmTest.existingSecret=")));
+}
+
+#[test]
 fn a_file_that_cannot_be_looked_into_is_refused() {
     let Some(tools) = Tools::of_this_test() else { return };
     for (text, reason) in [
-        (
-            "sources:\n  helm-test: {format: json}\n",
-            "pipeline.sources.helm-test: the name belongs to the chart",
-        ),
         ("sources:\n  - a\n", "pipelineFile: sources is no map"),
         ("receivers: none\n", "pipelineFile: receivers is no map"),
         ("sources: [\n", "pipelineFile is no YAML"),

@@ -68,7 +68,7 @@ fn a_credential_reaches_only_the_stage_that_needs_it() {
 }
 
 #[test]
-fn what_keeps_and_sends_reports_is_given_the_credentials_of_both() {
+fn what_keeps_and_sends_reports_is_given_the_credentials_of_both_and_the_canary_its_own() {
     let Some(tools) = Tools::of_this_test() else { return };
     let chart = Chart::new(tools).ci("everything").set("pipeline.receivers.mail.smtp.user=farm");
     let chart = chart.set("pipeline.receivers.mail.smtp.password.env=MAIL_PASSWORD");
@@ -77,9 +77,14 @@ fn what_keeps_and_sends_reports_is_given_the_credentials_of_both() {
     let has = |stage: &str, variable: &str| {
         object(&objects, "Service", &format!("farm-{stage}")).variable(variable).is_some()
     };
-    for stage in ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler", "cleanup", "report"] {
+    for stage in
+        ["ingest", "transform", "alert", "notify", "dead-letter", "scheduler", "cleanup", "report", "canary"]
+    {
         assert_eq!(has(stage, "S3_SECRET_ACCESS_KEY"), stage == "report", "{stage}");
         assert_eq!(has(stage, "MAIL_PASSWORD"), matches!(stage, "notify" | "report"), "{stage}");
+        // The canary is a source too.
+        assert_eq!(has(stage, "CANARY_SECRET"), matches!(stage, "ingest" | "canary"), "{stage}");
+        assert_eq!(has(stage, "PING_URL"), stage == "canary", "{stage}");
     }
 }
 
@@ -91,8 +96,8 @@ fn a_job_that_is_not_done_has_no_service_and_no_slots() {
     let jobs = |objects: &[Object]| object(objects, "Service", "farm-scheduler").variable("JOBS");
     let (with, without) = (chart.objects(), chart.clone().set("jobs.cleanup.enabled=false").objects());
     // Its Service, its Trigger and its NetworkPolicy.
-    assert_eq!((of_cleanup(&with), jobs(&with)), (3, Some(json!("cleanup,report"))));
-    assert_eq!((of_cleanup(&without), jobs(&without)), (0, Some(json!("report"))));
+    assert_eq!((of_cleanup(&with), jobs(&with)), (3, Some(json!("canary,cleanup,report"))));
+    assert_eq!((of_cleanup(&without), jobs(&without)), (0, Some(json!("canary,report"))));
 }
 
 #[test]

@@ -94,7 +94,7 @@ const REFUSED: [(&str, &str); 51] = [
     ("pipelineFile=sources: {},pipeline.tick=1m", "pipeline and pipelineFile are both set"),
     ("pipelineFile=[", "pipelineFile is no YAML"),
     ("helmTest.enabled=false", "pipeline.sources is empty: there is nothing to take in"),
-    ("pipeline.sources.helm-test.format=json", "pipeline.sources.helm-test: the name belongs to the chart"),
+    ("jobs.canary.enabled=true", "jobs.canary: there is nothing to do without pipeline.canary.url"),
     (
         "pipeline.receivers.chat.slack.url.env=CHAT",
         "the pipeline names {env: CHAT}, which no stage would have: add secretEnv.CHAT=",

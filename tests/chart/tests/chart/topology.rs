@@ -12,7 +12,7 @@ use topology::{
 use crate::{matrix, object, of_kind};
 
 /// What the chart leaves out where it is not asked for.
-const WITH_REPORTS: &str = "jobs.report.enabled=true,pipeline.reports.storage.s3.bucket=reports";
+const WITH_ALL: &str = "jobs.report.enabled=true,pipeline.reports.storage.s3.bucket=reports,jobs.canary.enabled=true,pipeline.canary.url=https://f.example.com";
 
 #[test]
 fn each_service_folder_is_a_stage_of_the_values() {
@@ -59,7 +59,7 @@ fn skaffold_builds_an_image_of_each_stage_and_hands_it_to_the_chart() {
 #[test]
 fn scale_concurrency_and_time_are_the_declared_ones() {
     let Some(tools) = Tools::of_this_test() else { return };
-    let objects = Chart::new(tools).ci("kafka").set(WITH_REPORTS).objects();
+    let objects = Chart::new(tools).ci("kafka").set(WITH_ALL).objects();
     for stage in STAGES {
         let service = object(&objects, "Service", &format!("farm-{}", stage.name));
         let annotation = |key: &str| {
@@ -102,9 +102,9 @@ fn each_subscription_is_one_trigger_with_its_whole_delivery() {
         let service = objects.iter().find(|object| object.name().ends_with("-ingest")).expect("it is there");
         let fullname = service.name().trim_end_matches("-ingest").to_owned();
         let triggers = of_kind(objects, "Trigger");
-        // Reports are left out where they are not asked for.
+        // What is off by default.
         let is_there = |subscription: &Subscription| {
-            subscription.stage != "report" || values == "everything-values.yaml"
+            !["report", "canary"].contains(&subscription.stage) || values == "everything-values.yaml"
         };
         let declared: Vec<Subscription> = SUBSCRIPTIONS.into_iter().filter(is_there).collect();
         for subscription in &declared {
@@ -207,7 +207,7 @@ fn each_stage_prewarms_those_that_are_declared() {
     let Some(tools) = Tools::of_this_test() else { return };
     for (values, mode) in [("kafka", Mode::Broker), ("topic-mode", Mode::Topic), ("kafka", Mode::Direct)] {
         let chart = Chart::new(tools).ci(values).set(&format!("mode={}", mode.word()));
-        let objects = chart.set(WITH_REPORTS).objects();
+        let objects = chart.set(WITH_ALL).objects();
         for stage in STAGES {
             let service = object(&objects, "Service", &format!("farm-{}", stage.name));
             for variable in ["PREWARM_URLS", "PREWARM_WATCHED_URLS", "PREWARM_FIRING_URLS"] {

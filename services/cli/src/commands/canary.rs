@@ -1,17 +1,20 @@
-//! `freshet round-trip`.
+//! `freshet canary`.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use pipeline_config::canary::{self, DEVICE, NAME, RULE};
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
-use store::Database;
+use store::canary::{Payload, Phases, Progress, progress};
+use store::{Database, StoreError};
 use tokio::time::Instant;
 
 use crate::database;
 use crate::output::{self, Format};
-use crate::pipeline_file::{self, PipelineFile};
-use crate::round_trip::{Fate, Probe};
+use crate::pipeline_file::PipelineFile;
 use crate::send::credential::Shown;
+use crate::send::input::Item;
 use crate::send::run::reason_of;
 use crate::send::target::{Outgoing, Target};
 use crate::state_directory::StateDirectory;
@@ -20,18 +23,14 @@ use runtime::Failure;
 
 use super::Done;
 
-/// Send one payload through a source's webhook, wait for its row in the database, and print the time of each part
+/// Send the payload of the pipeline's canary, wait until its alert is a delivered notification, and print the time of each part
 ///
-/// The source is one of the pipeline file, of format json; its credential comes from where the file says. The row is that
-/// of the device `round-trip`.
+/// The pipeline file has a `canary`; its token comes from where the file says. Its notification goes to a receiver that is a row: nobody is notified.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where ingest is reached
     #[arg(long, visible_alias = "to", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = words::url)]
     url: reqwest::Url,
-    /// The source of the pipeline file to send as
-    #[arg(long, value_name = "NAME")]
-    source: String,
     #[command(flatten)]
     pipeline: PipelineFile,
     /// How long all of it may take, such as 90s or 5m
@@ -43,44 +42,51 @@ pub struct Args {
 
 /// The time between two attempts at the webhook.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The time between two looks for the row.
+/// The time between two looks how far it is.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long each part took.
+/// How long after it was sent each part was over, by the clocks of those who did it.
 #[derive(Debug, Serialize)]
 struct Answer {
     attempts: u32,
-    accepted_ms: u128,
-    stored_ms: u128,
+    accepted_ms: i128,
+    stored_ms: Option<i128>,
+    recorded_ms: Option<i128>,
+    delivered_ms: Option<i128>,
 }
 
 /// Sends and waits.
 ///
 /// # Errors
-/// Where the payload is not taken, becomes a dead letter, or has no row in time.
+/// Where the payload is not taken, or does not come all the way in time.
 pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
-    let source = pipeline_file::source(&pipeline, &args.source)?;
+    let Some(source) = pipeline.sources.get(NAME) else {
+        return Err(
+            Failure::new("the pipeline has no canary").hint("give it one: canary: {secret: {env: NAME}}")
+        );
+    };
     let clock = Clock::system();
-    let probe = Probe::new(source, clock.now())?;
     let database = Database::new(&database::settings(&args.state)?);
     // A database that is out of reach is reported before anything is sent.
     drop(database.client().await.map_err(|error| database::failed(&error))?);
+    let at = canary::time_of_payload(clock.now());
     let mut url = args.url.clone();
-    url.set_path(&format!("/hooks/{}", args.source));
+    url.set_path(&format!("/hooks/{NAME}"));
+    let item = Item::Body { content_type: "application/json", bytes: canary::payload(at).into_bytes() };
     let request = Target::Webhook { url }
-        .outgoing(probe.item(), clock.now())
+        .outgoing(item, clock.now())
         .map_err(|error| Failure::because("the payload cannot be sent", &error))?;
     let request = match Shown::of(source)? {
         Some(credential) => credential.on(request, clock.now()),
         None => request,
     };
-    let begin = Instant::now();
-    let deadline = begin + args.timeout;
+    let deadline = Instant::now() + args.timeout;
+    let sent_at = clock.now();
     let attempts = deliver(&request, deadline).await?;
-    let accepted_ms = begin.elapsed().as_millis();
-    wait(&probe, &database, deadline).await?;
-    let answer = Answer { attempts, accepted_ms, stored_ms: begin.elapsed().as_millis() };
+    let accepted_at = clock.now();
+    let phases = wait(&database, at, deadline).await?;
+    let answer = Answer::of(attempts, sent_at, accepted_at, phases);
     match format {
         Format::Json => output::json(&answer)?,
         Format::Table => answer.lines().iter().try_for_each(|line| output::write_line(line))?,
@@ -144,38 +150,53 @@ async fn post(request: &Outgoing, limit: Duration) -> Result<Result<(), Refusal>
     Ok(Err(Refusal { reason, hint, may_pass_later }))
 }
 
-/// Until the row is there.
-async fn wait(probe: &Probe, database: &Database, deadline: Instant) -> Result<(), Failure> {
+/// Until its notification is delivered.
+async fn wait(database: &Database, at: Timestamp, deadline: Instant) -> Result<Phases, Failure> {
     loop {
-        let seen = match database.client().await {
-            Ok(client) => probe.fate(&client).await,
-            Err(error) => Err(error),
-        };
+        let seen = look(database, at).await;
+        let is_up = Instant::now() > deadline;
         match seen {
-            Ok(Fate::Stored) => return Ok(()),
-            Ok(Fate::DeadLetter(reason)) => {
-                let words = format!("the payload is a dead letter: {}", output::printable(&reason));
-                return Err(Failure::new(words).hint("`freshet dead-letters list` shows it"));
-            }
-            Ok(Fate::UnderWay) if Instant::now() > deadline => {
-                return Err(Failure::new("ingest took the payload, but its row is not there in time")
-                    .hint("`freshet status` and `freshet doctor` show where it may be"));
+            Ok(Progress { phases, .. }) if phases.delivered_at.is_some() => return Ok(phases),
+            Ok(progress) if is_up => {
+                return Err(Failure::new(output::printable(&progress.stuck())).hint(
+                    "`freshet status`, `freshet doctor` and `freshet dead-letters list` show where it may be",
+                ));
             }
             // The database may be away for a while.
-            Err(error) if Instant::now() > deadline => return Err(database::failed(&error)),
-            Ok(Fate::UnderWay) | Err(_) => tokio::time::sleep(LOOK).await,
+            Err(error) if is_up => return Err(database::failed(&error)),
+            Ok(_) | Err(_) => tokio::time::sleep(LOOK).await,
         }
     }
 }
 
+async fn look(database: &Database, at: Timestamp) -> Result<Progress, StoreError> {
+    let payload = Payload { source: NAME, device: DEVICE, rule: RULE, at };
+    Ok(progress(&database.client().await?, payload).await?)
+}
+
 impl Answer {
-    fn lines(&self) -> [String; 2] {
-        let Self { attempts, accepted_ms, stored_ms } = self;
-        let after = stored_ms.saturating_sub(*accepted_ms);
-        let attempts = if *attempts == 1 { String::new() } else { format!(", at attempt {attempts}") };
-        [
-            format!("accepted by ingest after {accepted_ms} ms{attempts}"),
-            format!("row in the database after {stored_ms} ms, {after} ms after it was accepted"),
-        ]
+    fn of(attempts: u32, sent_at: Timestamp, accepted_at: Timestamp, phases: Phases) -> Self {
+        // Clocks differ: nothing counts as before it was sent.
+        let after = |at: Timestamp| at.duration_since(sent_at).as_millis().max(0);
+        Self {
+            attempts,
+            accepted_ms: after(accepted_at),
+            stored_ms: phases.stored_at.map(after),
+            recorded_ms: phases.recorded_at.map(after),
+            delivered_ms: phases.delivered_at.map(after),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let attempts =
+            if self.attempts == 1 { String::new() } else { format!(", at attempt {}", self.attempts) };
+        let after = |what: &str, at: Option<i128>| at.map(|at| format!("{what} after {at} ms"));
+        let accepted = format!("accepted by ingest after {} ms{attempts}", self.accepted_ms);
+        let rest = [
+            after("stored", self.stored_ms),
+            after("its alert recorded", self.recorded_ms),
+            after("its notification delivered", self.delivered_ms),
+        ];
+        std::iter::once(accepted).chain(rest.into_iter().flatten()).collect()
     }
 }

@@ -1,0 +1,272 @@
+//! The job: sends a payload, looks at a later tick how far it came, and says so outside.
+//!
+//! ```text
+//! begin ── send ─── accepted ──> look ── it came all the way ──────> ping success ── done
+//!            │                    │ └─ not yet: at the next tick        └─ failed: 1, 2, 4, ... minutes later
+//!            └─ refused ──────────┴─ time is up ──────────────────> ping failure
+//! ```
+//!
+//! Each arrow is a slice. A payload that is sent again, since its process died before it could be noted, is the same payload, and is stored once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use jobs::{Job, Progress, SliceError};
+use pipeline_config::receiver::Setting;
+use pipeline_config::{Canary, Pipeline, canary};
+use receivers::canary::{self as requests, Request};
+use receivers::{AddressPolicy, OpenError, Outcome, Outgoing};
+use runtime::{Clock, Env};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stage::telemetry::CanaryMetrics;
+use store::canary::{self as rows, Payload, Phases};
+use store::{StoreError, Transaction};
+
+/// Attempts at a ping: a quarter of an hour.
+const ATTEMPTS: u32 = 5;
+/// The wait after the first failure of a ping; it doubles.
+const RETRY: SignedDuration = SignedDuration::from_mins(1);
+/// The wait between two looks, where a tick comes sooner.
+const LOOK: SignedDuration = SignedDuration::from_secs(1);
+
+/// What the environment says to `canary`.
+pub struct Config {
+    /// `canary` of `FRESHET_PIPELINE`: the pipeline's files; `freshet.yaml`.
+    pub canary: Option<Canary>,
+    /// Where it sends to. `SSL_CERT_FILE`: a PEM file of certificates that are trusted beside Mozilla's; none.
+    pub outgoing: Outgoing,
+}
+
+impl Config {
+    /// Reads it, and looks up every secret once, so that a missing one is found at the start; mistakes are noted in `env`, and then there is
+    /// none.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let files = env.text(pipeline_config::VARIABLE);
+        let roots = env.text("SSL_CERT_FILE").map(PathBuf::from);
+        let pipeline = Pipeline::configured(files.as_deref(), |place, reason| env.mistake(place, reason))?;
+        let Pipeline { canary, network, .. } = pipeline;
+        if let Some(Err(error)) = canary.as_ref().map(|canary| requests::check(canary, &variable)) {
+            env.mistake("canary", error.to_string());
+        }
+        let outgoing = Outgoing::new(AddressPolicy::new(network), roots);
+        env.mistakes().is_empty().then_some(Self { canary, outgoing })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Sends the canary.
+#[derive(Debug)]
+pub struct CanaryJob {
+    canary: Option<Canary>,
+    outgoing: Outgoing,
+    clock: Clock,
+    metrics: CanaryMetrics,
+}
+
+/// What is to be done next of a slot.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "next", rename_all = "snake_case")]
+enum Step {
+    /// The payload of `at` is to be sent.
+    Send { at: Timestamp },
+    /// It was accepted, and is on its way.
+    Look { at: Timestamp, sent_at: Timestamp, accepted_at: Timestamp },
+    /// It is over, and somebody outside is to be told.
+    Ping { passed: bool, attempts: u32 },
+}
+
+/// What a slot came to.
+#[derive(Debug, Serialize)]
+struct SlotResult {
+    passed: bool,
+}
+
+/// A payload that was sent, and how far it came.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    at: Timestamp,
+    accepted_at: Option<Timestamp>,
+    phases: Phases,
+}
+
+impl CanaryJob {
+    /// One by this configuration.
+    pub fn new(Config { canary, outgoing }: Config, clock: Clock, metrics: CanaryMetrics) -> Self {
+        Self { canary, outgoing, clock, metrics }
+    }
+
+    async fn request(&self, request: Result<Request, OpenError>, now: Timestamp) -> Outcome {
+        match request {
+            Ok(request) => request.send(&self.outgoing, now).await,
+            Err(error) => Outcome::retry(error.to_string()),
+        }
+    }
+
+    async fn send(
+        &self,
+        transaction: &Transaction<'_>,
+        (canary, url): (&Canary, &Setting),
+        (slot, at): (Timestamp, Timestamp),
+    ) -> Result<Step, StoreError> {
+        let sent_at = self.clock.now();
+        let request = requests::payload((canary, url), at, &variable);
+        let outcome = self.request(request, sent_at).await;
+        let accepted_at = (outcome == Outcome::Delivered).then(|| self.clock.now());
+        rows::sent(transaction, slot, (sent_at, accepted_at)).await?;
+        match (outcome, accepted_at) {
+            (Outcome::Delivered, Some(accepted_at)) => Ok(Step::Look { at, sent_at, accepted_at }),
+            (Outcome::Retry { reason, .. } | Outcome::NoUse { reason }, _) => {
+                let sent = Sent { at: sent_at, accepted_at: None, phases: Phases::default() };
+                self.over(transaction, slot, sent, Some(format!("it was not accepted: {reason}"))).await
+            }
+            (Outcome::Delivered, None) => Ok(Step::Send { at }),
+        }
+    }
+
+    /// Looks how far the payload came; `None`: it is on its way.
+    async fn look(
+        &self,
+        transaction: &Transaction<'_>,
+        canary: &Canary,
+        slot: Timestamp,
+        (at, sent_at, accepted_at): (Timestamp, Timestamp, Timestamp),
+    ) -> Result<Option<Step>, StoreError> {
+        let payload = Payload { source: canary::NAME, device: canary::DEVICE, rule: canary::RULE, at };
+        let progress = rows::progress_in(transaction, payload).await?;
+        let phases = progress.phases;
+        let within = Timeliness { sent_at, within: canary.within };
+        let failure = match phases.delivered_at {
+            Some(delivered_at) => within.late(delivered_at),
+            None if within.is_up(self.clock.now()) => Some(progress.stuck()),
+            None => return Ok(None),
+        };
+        let sent = Sent { at: sent_at, accepted_at: Some(accepted_at), phases };
+        self.over(transaction, slot, sent, failure).await.map(Some)
+    }
+
+    /// Notes what a run came to.
+    async fn over(
+        &self,
+        transaction: &Transaction<'_>,
+        slot: Timestamp,
+        sent: Sent,
+        failure: Option<String>,
+    ) -> Result<Step, StoreError> {
+        rows::finish(transaction, slot, (sent.phases, failure.as_deref()), self.clock.now()).await?;
+        self.metrics.run(sent.durations(), failure.is_none());
+        match &failure {
+            Some(failure) => tracing::error!(%slot, failure, "the canary did not come all the way"),
+            None => {
+                let seconds = sent.durations().last().map(|(_, after)| after.as_secs_f64());
+                tracing::info!(%slot, seconds, "the canary came all the way");
+            }
+        }
+        Ok(Step::Ping { passed: failure.is_none(), attempts: 0 })
+    }
+
+    /// Tells somebody outside; after how long that is tried again.
+    async fn ping(
+        &self,
+        transaction: &Transaction<'_>,
+        (canary, slot): (&Canary, Timestamp),
+        (passed, attempts): (bool, u32),
+    ) -> Result<Option<SignedDuration>, StoreError> {
+        let address = if passed { &canary.ping.success } else { &canary.ping.failure };
+        let Some(address) = address else { return Ok(None) };
+        let outcome = self.request(requests::ping(address, &variable), self.clock.now()).await;
+        let now = self.clock.now();
+        match &outcome {
+            Outcome::Delivered => rows::pinged(transaction, slot, (None, now)).await?,
+            Outcome::Retry { reason, .. } if attempts + 1 < ATTEMPTS => {
+                tracing::warn!(%slot, reason, "a ping failed; it is tried again");
+                rows::pinged(transaction, slot, (Some(reason), now)).await?;
+                return Ok(Some(RETRY * (1 << attempts.min(ATTEMPTS))));
+            }
+            Outcome::Retry { reason, .. } | Outcome::NoUse { reason } => {
+                tracing::error!(%slot, reason, "a ping failed, and is given up");
+                rows::pinged(transaction, slot, (Some(reason), now)).await?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Sent {
+    /// How long after it was sent each phase was over that it came to. The clocks are those of several machines: none counts as before.
+    fn durations(self) -> impl Iterator<Item = (&'static str, Duration)> {
+        let Phases { stored_at, recorded_at, delivered_at } = self.phases;
+        let phases = [
+            ("accepted", self.accepted_at),
+            ("stored", stored_at),
+            ("recorded", recorded_at),
+            ("delivered", delivered_at),
+        ];
+        phases.into_iter().filter_map(move |(phase, at)| {
+            Some((phase, Duration::try_from(at?.duration_since(self.at)).unwrap_or_default()))
+        })
+    }
+}
+
+/// How long a payload that was sent may take.
+struct Timeliness {
+    sent_at: Timestamp,
+    within: SignedDuration,
+}
+
+impl Timeliness {
+    fn is_up(&self, now: Timestamp) -> bool {
+        now.duration_since(self.sent_at) > self.within
+    }
+
+    fn late(&self, delivered_at: Timestamp) -> Option<String> {
+        let took = delivered_at.duration_since(self.sent_at);
+        (took > self.within).then(|| {
+            format!("it took {} s, more than the {} s of `within`", took.as_secs(), self.within.as_secs())
+        })
+    }
+}
+
+impl Job for CanaryJob {
+    async fn slice(
+        &self,
+        transaction: &Transaction<'_>,
+        slot: Timestamp,
+        cursor: Option<&Value>,
+    ) -> Result<Progress, SliceError> {
+        let sending = self.canary.as_ref().and_then(|canary| Some((canary, canary.url.as_ref()?)));
+        let Some((canary, url)) = sending else { return Ok(Progress::Done(Value::Null)) };
+        let Some(cursor) = cursor else {
+            let at = canary::time_of_payload(self.clock.now());
+            rows::begin(transaction, slot, at).await?;
+            return Ok(Progress::More(serde_json::to_value(Step::Send { at })?));
+        };
+        let next = match Step::deserialize(cursor)? {
+            Step::Send { at } => self.send(transaction, (canary, url), (slot, at)).await?,
+            Step::Look { at, sent_at, accepted_at } => {
+                match self.look(transaction, canary, slot, (at, sent_at, accepted_at)).await? {
+                    Some(next) => next,
+                    None => return Ok(Progress::Later(cursor.clone(), LOOK)),
+                }
+            }
+            Step::Ping { passed, attempts } => {
+                return Ok(match self.ping(transaction, (canary, slot), (passed, attempts)).await? {
+                    Some(wait) => {
+                        let next = Step::Ping { passed, attempts: attempts + 1 };
+                        Progress::Later(serde_json::to_value(next)?, wait)
+                    }
+                    None => Progress::Done(serde_json::to_value(SlotResult { passed })?),
+                });
+            }
+        };
+        Ok(match next {
+            // Nothing on a warm path takes less than a look.
+            Step::Look { .. } => Progress::Later(serde_json::to_value(next)?, LOOK),
+            next => Progress::More(serde_json::to_value(next)?),
+        })
+    }
+}

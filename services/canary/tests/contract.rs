@@ -1,0 +1,255 @@
+//! What the job sends and what it makes of what became of it, over a real database and a real web server.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use canary::{CanaryJob, Config, NAME};
+use jiff::{SignedDuration, Timestamp};
+use jobs::{Job as _, Progress, Runner};
+use pipeline_config::Pipeline;
+use receivers::{AddressPolicy, Outgoing};
+use runtime::{Clock, Deadline};
+use stage::telemetry::CanaryMetrics;
+use store::migrate::ROLES;
+use store::{Database, DatabaseSettings, Transaction};
+use tempfile::NamedTempFile;
+use testkit::{Received, TestDatabase, TestReceiver};
+use tokio_postgres::Client;
+
+const PIPELINE: &str = "
+canary:
+  url: http://ADDRESS/plant
+  secret: {file: SECRET}
+  within: 10m
+  ping: {success: 'http://ADDRESS/ping?key=s3cret', failure: 'http://ADDRESS/fail'}
+network: {allow: [ALLOWED]}
+";
+const SLOT: &str = "2026-11-30T06:07:00Z";
+
+struct World {
+    _place: TestDatabase,
+    _secret: NamedTempFile,
+    outside: TestReceiver,
+    runner: Runner<CanaryJob>,
+    client: Client,
+}
+
+impl World {
+    async fn start() -> Option<Self> {
+        Self::allowing("127.0.0.1").await
+    }
+
+    async fn allowing(allowed: &str) -> Option<Self> {
+        let place = testkit::postgres().await?;
+        store::migrate(&DatabaseSettings::from_url(place.url()).unwrap()).await.unwrap();
+        let outside = TestReceiver::start().await;
+        let secret = NamedTempFile::new().unwrap();
+        std::fs::write(secret.path(), "tweet-8b1f\n").unwrap();
+        let text = PIPELINE
+            .replace("ADDRESS", &outside.address().to_string())
+            .replace("SECRET", &secret.path().display().to_string())
+            .replace("ALLOWED", allowed);
+        let Pipeline { canary, network, .. } = Pipeline::parse(&text, "freshet.yaml").unwrap();
+        let outgoing = Outgoing::new(AddressPolicy::new(network), None);
+        let clock = Clock::manual(SLOT.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(20));
+        // As on a cluster.
+        let role = place.as_role(ROLES, "freshet_canary").await;
+        let database = Database::new(&DatabaseSettings::from_url(role.url()).unwrap().pool_size(1));
+        let client = place.connect().await;
+        let rows = format!(
+            "insert into job (name, schedule, zone, known_since) values ('canary', '7 * * * *', 'UTC', '2026-11-01Z');
+             insert into job_slot (job, slot) values ('canary', '{SLOT}')"
+        );
+        client.batch_execute(&rows).await.unwrap();
+        let job = CanaryJob::new(Config { canary, outgoing }, clock.clone(), CanaryMetrics::default());
+        let runner = Runner { name: NAME, job, database, clock };
+        Some(Self { _place: place, _secret: secret, outside, runner, client })
+    }
+
+    /// What a tick brings `minutes` later.
+    async fn tick(&self, minutes: i64) {
+        self.runner.clock.set(self.runner.clock.now() + SignedDuration::from_mins(minutes));
+        self.runner.run(Deadline::within(Duration::from_secs(60))).await.unwrap();
+    }
+
+    /// The rows of a payload that came all the way, its notification `seconds` after it was sent; or nearly.
+    async fn arrives(&self, seconds: f64, status: &str) {
+        let sql = format!(
+            r#"
+            insert into device (source, name, first_seen_at, last_seen_at) values ('freshet-canary', 'canary', now(), now());
+            insert into stream (device_id, channel) select id, '' from device;
+            insert into metric (stream_id, position, name, kind) select id, 0, 'canary', 'number' from stream;
+            insert into receipt (received_at, id, source, event_id, format, outcome, readings, problems, stored_at)
+            select sent_at, '{RECEIPT}', 'freshet-canary', '1', 'json', 'stored', 2, 0, sent_at + interval '0.2 s' from canary_run;
+            insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
+            select s.id, r.at + n * interval '1 ms', r.sent_at, '{RECEIPT}', array[1 - n] from stream s, canary_run r, generate_series(0, 1) n;
+            insert into alert_transition (rule, rule_hash, stream_id, position, kind, at, cause, severity, labels, annotations, recorded_at)
+            select 'FreshetCanary', 'h', s.id, 0, kind, r.at + n * interval '1 ms', 'breach', 'info', '{{}}', '{{}}', r.sent_at + interval '0.5 s'
+            from stream s, canary_run r, (values (0, 'firing'), (1, 'resolved')) as t (n, kind);
+            insert into notification (id, transition_id, receiver, alert_key, status, next_attempt_at, give_up_at, created_at, delivered_at, last_error)
+            select gen_random_uuid(), t.id, 'freshet-canary', 'k', case t.kind when 'firing' then 'superseded' else '{status}' end, now(), now(), now(),
+                   case when t.kind = 'resolved' and '{status}' = 'delivered' then r.sent_at + {seconds} * interval '1 s' end, 'no such row'
+            from alert_transition t, canary_run r"#
+        );
+        self.client.batch_execute(&sql).await.unwrap();
+    }
+
+    fn came_to(&self, path: &str) -> Vec<Received> {
+        self.outside.received().into_iter().filter(|one| one.target.starts_with(path)).collect()
+    }
+
+    async fn one<T: for<'a> tokio_postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
+        self.client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    async fn failure(&self) -> String {
+        self.one("select failure from canary_run where finished_at is not null").await
+    }
+
+    async fn result(&self) -> (String, Option<bool>) {
+        let row = self.client.query_one("select state, (result ->> 'passed')::boolean from job_slot", &[]);
+        let row = row.await.unwrap();
+        (row.get(0), row.get(1))
+    }
+}
+
+const RECEIPT: &str = "6a1f7b1e-5c1d-5d7c-8a7a-5f6f5a1f2b3c";
+
+#[tokio::test]
+async fn a_run_that_came_all_the_way_is_told_outside_and_only_then() {
+    let Some(world) = World::start().await else { return };
+    world.tick(0).await;
+    let sent = world.came_to("/plant/hooks/freshet-canary");
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(sent[0].header("authorization"), Some("Bearer tweet-8b1f"));
+    assert_eq!(
+        String::from_utf8_lossy(&sent[0].body),
+        r#"[{"device":"canary","time":"2026-11-30T06:07:20.000Z","canary":1},{"device":"canary","time":"2026-11-30T06:07:20.001Z","canary":0}]"#
+    );
+    world.tick(5).await;
+    assert_eq!(world.outside.received().len(), 1, "nothing came yet, and nobody is told");
+    world.arrives(1.3, "delivered").await;
+    world.tick(1).await;
+    let pings = world.came_to("/ping?key=s3cret");
+    assert_eq!((pings.len(), pings[0].method.as_str()), (1, "GET"));
+    assert_eq!(world.came_to("/fail").len(), 0);
+    assert_eq!(world.result().await, ("done".into(), Some(true)));
+    let took: f64 =
+        world.one("select extract(epoch from delivered_at - sent_at)::float8 from canary_run").await;
+    assert!((took - 1.3).abs() < 1e-6, "{took}");
+    let phases = "select count(*) from canary_run where accepted_at >= sent_at and stored_at < recorded_at
+                  and pinged_at is not null and failure is null";
+    assert_eq!(world.one::<i64>(phases).await, 1);
+    world.tick(60).await;
+    assert_eq!(world.came_to("/ping").len(), 1, "a slot is done once");
+}
+
+#[tokio::test]
+async fn a_run_says_where_it_is_stuck() {
+    for (status, seconds, stuck) in [
+        ("failed", 0.0, "its alert was recorded, and its notification not delivered in time: no such row"),
+        ("pending", 0.0, "its alert was recorded, and its notification not delivered in time"),
+        ("delivered", 601.0, "it took 601 s, more than the 600 s of `within`"),
+    ] {
+        let Some(world) = World::start().await else { return };
+        world.tick(0).await;
+        world.arrives(seconds, status).await;
+        world.tick(11).await;
+        assert_eq!(world.failure().await, stuck);
+        assert_eq!((world.came_to("/fail").len(), world.came_to("/ping").len()), (1, 0));
+        assert_eq!(world.result().await, ("done".into(), Some(false)));
+    }
+    let Some(world) = World::start().await else { return };
+    world.tick(0).await;
+    world.tick(9).await;
+    assert_eq!(world.one::<i64>("select count(*) from canary_run where finished_at is null").await, 1);
+    world.tick(2).await;
+    assert_eq!(world.failure().await, "it was accepted, and not stored in time");
+}
+
+#[tokio::test]
+async fn a_dead_letter_says_why_it_was_not_stored() {
+    let Some(world) = World::start().await else { return };
+    world.tick(0).await;
+    let letter = "
+        insert into dead_letter (id, source, event_id, event_type, stage, cause, reason, attributes, first_at, last_at)
+        select gen_random_uuid(), '/sources/freshet-canary', '1', 't', 'transform', 'rejected', 'no room', '{}', at, at from canary_run";
+    world.client.batch_execute(letter).await.unwrap();
+    world.tick(11).await;
+    assert_eq!(world.failure().await, "it was accepted, and became a dead letter: no room");
+}
+
+#[tokio::test]
+async fn what_is_not_accepted_has_failed_at_once() {
+    let Some(world) = World::start().await else { return };
+    world.outside.answer_next([401]);
+    world.tick(0).await;
+    assert_eq!(world.failure().await, "it was not accepted: it answered 401");
+    assert_eq!((world.came_to("/fail").len(), world.came_to("/ping").len()), (1, 0));
+    let Some(world) = World::allowing("10.0.0.1").await else { return };
+    world.tick(0).await;
+    let failure = world.failure().await;
+    assert!(failure.contains("is not a public address"), "{failure}");
+    assert!(world.outside.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_ping_that_fails_is_tried_again_and_fails_no_run() {
+    let Some(world) = World::start().await else { return };
+    world.tick(0).await;
+    world.arrives(1.0, "delivered").await;
+    world.outside.answer_next([500, 503]);
+    world.tick(1).await;
+    assert_eq!(world.one::<String>("select ping_failure from canary_run").await, "it answered 500");
+    // 1, then 2 minutes later.
+    world.tick(1).await;
+    world.tick(1).await;
+    assert_eq!(world.came_to("/ping").len(), 2);
+    world.tick(1).await;
+    assert_eq!(world.came_to("/ping").len(), 3);
+    let told = "select count(*) from canary_run where failure is null and ping_failure is null and pinged_at is not null";
+    assert_eq!(world.one::<i64>(told).await, 1);
+    let Some(world) = World::start().await else { return };
+    world.tick(0).await;
+    world.arrives(1.0, "delivered").await;
+    world.outside.answer(500);
+    for _ in 0..20 {
+        world.tick(10).await;
+    }
+    assert_eq!(world.came_to("/ping").len(), 5);
+    assert_eq!(world.result().await, ("done".into(), Some(true)));
+    // What is outside may name a secret, and its words are not kept.
+    let kept: String = world.one("select row_to_json(canary_run)::text from canary_run").await;
+    assert!(!kept.contains("s3cret") && !kept.contains("tweet"), "{kept}");
+}
+
+#[tokio::test]
+async fn a_payload_that_is_sent_again_is_the_same_payload() {
+    let Some(world) = World::start().await else { return };
+    let slot = SLOT.parse().unwrap();
+    let mut client = world.runner.database.client().await.unwrap();
+    let transaction = Transaction::begin(&mut client).await.unwrap();
+    let begun = world.runner.job.slice(&transaction, slot, None).await.unwrap();
+    transaction.commit().await.unwrap();
+    let Progress::More(cursor) = begun else { panic!("{begun:?}") };
+    for minutes in [0, 3] {
+        world.runner.clock.set(world.runner.clock.now() + SignedDuration::from_mins(minutes));
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        world.runner.job.slice(&transaction, slot, Some(&cursor)).await.unwrap();
+        // Its process dies before the commit.
+    }
+    let sent = world.came_to("/plant");
+    assert_eq!((sent.len(), &sent[0].body), (2, &sent[1].body));
+}
+
+#[tokio::test]
+async fn old_runs_are_forgotten() {
+    let Some(world) = World::start().await else { return };
+    let rows = "
+        insert into canary_run (slot, at, finished_at)
+        select at, at, at from generate_series(timestamptz '2026-08-01Z', '2026-11-29Z', interval '1 day') at";
+    world.client.batch_execute(rows).await.unwrap();
+    world.tick(0).await;
+    let oldest: String = world.one("select min(slot at time zone 'UTC')::text from canary_run").await;
+    assert_eq!(oldest, "2026-09-02 00:00:00");
+}
