@@ -1,8 +1,9 @@
 {{/* The pod of a Job or test that runs the `freshet` command:
-     (dict "root" $ "component" "..." "args" list "env" "text" "pipeline" bool "kafka" bool). */}}
+     (dict "root" $ "component" "..." "args" list "env" "text" "pipeline" bool "kafka" bool "secrets" bool),
+     with those that the pipeline names where "secrets" is true. */}}
 {{- define "freshet.commandPod" -}}
 {{- $root := .root -}}
-{{- $files := include "freshet.files" (dict "root" $root "pipeline" .pipeline "database" true "kafka" .kafka "secrets" false) | fromYaml -}}
+{{- $files := include "freshet.files" (dict "root" $root "pipeline" .pipeline "database" true "kafka" .kafka "secrets" .secrets) | fromYaml -}}
 restartPolicy: Never
 serviceAccountName: {{ include "freshet.serviceAccountName" $root }}
 automountServiceAccountToken: false
@@ -27,6 +28,10 @@ containers:
       {{- with .env }}
       {{- . | nindent 6 }}
       {{- end }}
+    {{- if and .secrets $root.Values.extraEnvFrom }}
+    envFrom:
+      {{- toYaml $root.Values.extraEnvFrom | nindent 6 }}
+    {{- end }}
     resources:
       {{- toYaml $root.Values.cli.resources | nindent 6 }}
     securityContext:

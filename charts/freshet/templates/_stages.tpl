@@ -107,7 +107,7 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- join "," $groups -}}
 {{- end -}}
 
-{{/* The credentials that parts of the pipeline name: (list $ (list "sources" "receivers")), or "topics" for those that sources read. */}}
+{{/* The credentials that parts of the pipeline name: (list $ (list "sources" "receivers")), "topics" for those that sources read, or "canaryToken". */}}
 {{- define "freshet.env.credentials" -}}
 {{- $root := index . 0 -}}
 {{- $secrets := deepCopy $root.Values.secretEnv -}}
@@ -117,11 +117,12 @@ What a stage is given, as JSON: (list $ "stage"). In direct mode `ingest` stores
 {{- end -}}
 {{- $_ := set $pipeline "topics" (include "freshet.sourceTopics" $root | fromJsonArray) -}}
 {{- $parts := dict -}}
+{{- $_ := set $pipeline "canaryToken" (dig "secret" dict ($pipeline.canary | default dict)) -}}
 {{- range (index . 1) -}}{{- $_ := set $parts . (get $pipeline .) -}}{{- end -}}
 {{- /* The canary is a source too. */}}
-{{- if has "sources" (index . 1) -}}{{- $_ := set $parts "canary" (dict "secret" (dig "secret" dict ($pipeline.canary | default dict))) -}}{{- end -}}
+{{- if has "sources" (index . 1) -}}{{- $_ := set $parts "canaryToken" $pipeline.canaryToken -}}{{- end -}}
 {{- $names := (include "freshet.references" (list "env" $parts) | fromJson).names -}}
-{{- if and (has "sources" (index . 1)) (include "freshet.test.hasCanary" $root) -}}
+{{- if and (or (has "sources" (index . 1)) (has "canaryToken" (index . 1))) (include "freshet.test.hasCanary" $root) -}}
 {{- $_ := set $secrets "FRESHET_TEST_TOKEN" (dict "secret" (include "freshet.testSecretName" $root) "key" "token") -}}
 {{- $names = append $names "FRESHET_TEST_TOKEN" | uniq | sortAlpha -}}
 {{- end -}}

@@ -21,6 +21,6 @@ pub use decode::{
     Context, DecodeError, Decoded, FormError, Inspection, MAX_READINGS, Problem, Problems, Profile,
 };
 pub use format::{Decoder, Document, Health};
-pub use formats::{all, by_name, by_own_path};
+pub use formats::{all, by_name, by_own_path, plain};
 pub use mapping::{Mapping, MetricMapping};
 pub use options::{FormatOptions, Options};

@@ -20,11 +20,15 @@ use crate::source::{KeepRequests, Source, Unknown};
 
 /// The name of its source, and of its receiver.
 pub const NAME: &str = "freshet-canary";
-/// The device that its payloads name, and the metric that they measure.
+/// The device that the payloads of its job name.
 pub const DEVICE: &str = "canary";
+/// The one of `freshet canary`: two that are under way at once are two series.
+pub const DEVICE_BY_HAND: &str = "canary-by-hand";
+/// The metric that they measure.
+pub const METRIC: &str = "canary";
 /// The rule that its payloads make fire.
 pub const RULE: &str = "FreshetCanary";
-/// The tag of its device.
+/// The tag of its devices.
 pub const TAG: &str = "canary";
 
 /// How long the whole chain may take where the file does not say.
@@ -54,11 +58,11 @@ pub struct Ping {
     pub failure: Option<Setting>,
 }
 
-/// The two readings of the payload of `at`, in JSON; `at` is in whole milliseconds.
-pub fn payload(at: Timestamp) -> String {
+/// The two readings of the payload of a device and `at`, in JSON; `at` is in whole milliseconds.
+pub fn payload(device: &str, at: Timestamp) -> String {
     let reading = |at: Timestamp, value: u8| {
         let time = at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
-        format!(r#"{{"device":"{DEVICE}","time":"{time}","{DEVICE}":{value}}}"#)
+        format!(r#"{{"device":"{device}","time":"{time}","{METRIC}":{value}}}"#)
     };
     format!("[{},{}]", reading(at, 1), reading(at.saturating_add(STEP).unwrap_or(at), 0))
 }
@@ -108,7 +112,7 @@ impl Canary {
     /// Its source.
     pub(crate) fn source(&self) -> Source {
         Source {
-            format: "json".to_owned(),
+            format: decoders::plain().name().to_owned(),
             credentials: vec![Credential::Bearer { secret: self.secret.clone() }],
             profile: Profile {
                 source: NAME.to_owned(),
@@ -133,7 +137,7 @@ impl Canary {
 pub(crate) fn rule() -> Rule {
     Rule {
         name: RULE.to_owned(),
-        metric: DEVICE.to_owned(),
+        metric: METRIC.to_owned(),
         selector: Selector { source: Some(NAME.to_owned()), ..Selector::default() },
         condition: Condition::Above { threshold: 0.5, clear: 0.5 },
         hold: SignedDuration::ZERO,

@@ -104,7 +104,7 @@ fn a_payload_is_two_readings_of_its_source() {
     let now = "2026-03-01T12:00:00.1239Z".parse().expect("a time");
     let at = canary::time_of_payload(now);
     assert_eq!(
-        canary::payload(at),
+        canary::payload(canary::DEVICE, at),
         r#"[{"device":"canary","time":"2026-03-01T12:00:00.123Z","canary":1},{"device":"canary","time":"2026-03-01T12:00:00.124Z","canary":0}]"#
     );
 }

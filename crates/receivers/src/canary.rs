@@ -6,10 +6,10 @@ use pipeline_config::receiver::Setting;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use crate::ntfy::bearer;
 use crate::open::{Lookup, OpenError, setting, url};
 use crate::outcome::Outcome;
 use crate::outgoing::{Outgoing, Post};
+use crate::token::bearer;
 
 /// Checks that all that a canary sends to can be had, as far as its file names it.
 ///
@@ -47,7 +47,7 @@ pub fn payload(
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (AUTHORIZATION, bearer(&canary.secret.resolve(lookup)?)?),
     ]);
-    let body = canary::payload(at).into_bytes();
+    let body = canary::payload(canary::DEVICE, at).into_bytes();
     Ok(Request { method: Method::POST, post: Post { url: address, headers, body } })
 }
 

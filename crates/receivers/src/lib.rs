@@ -11,6 +11,7 @@ pub mod outgoing;
 pub mod row;
 pub mod slack;
 pub mod smtp;
+pub mod token;
 pub mod webhook;
 
 use futures_util::future::BoxFuture;

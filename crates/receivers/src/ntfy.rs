@@ -13,6 +13,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::outgoing::{Outgoing, Post};
+use crate::token::{TokenError, bearer};
 use crate::{Attempt, Message, Outcome, Receiver};
 
 /// A longer message becomes an attachment; in bytes, by ntfy's documentation.
@@ -25,11 +26,6 @@ pub struct Ntfy {
     topic: String,
     authorization: Option<HeaderValue>,
 }
-
-/// The token holds characters that no header field can carry.
-#[derive(Debug, thiserror::Error)]
-#[error("the access token holds characters that a header field cannot carry")]
-pub struct TokenError;
 
 impl Ntfy {
     /// Posts to the server at `url`; `token` is an access token, where the topic wants one.
@@ -76,13 +72,6 @@ impl Receiver for Ntfy {
             }
         })
     }
-}
-
-/// An `Authorization` value that logs do not show.
-pub(crate) fn bearer(token: &Secret) -> Result<HeaderValue, TokenError> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| TokenError)?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// ntfy's 1 (silent) to 5 (urgent).

@@ -13,11 +13,12 @@ use thiserror::Error;
 
 use crate::Receiver;
 use crate::alertmanager::Alertmanager;
-use crate::ntfy::{Ntfy, TokenError, bearer};
+use crate::ntfy::Ntfy;
 use crate::outgoing::Outgoing;
 use crate::row::Row;
 use crate::slack::Slack;
 use crate::smtp::{MailboxError, Server, Smtp};
+use crate::token::{TokenError, bearer};
 use crate::webhook::{SigningKey, SigningKeyError, Webhook};
 
 /// Why a receiver cannot be used. Never holds a secret.

@@ -9,6 +9,8 @@ use crate::{StoreError, Transaction};
 
 /// How long runs are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// How long the last run says how the canary stands.
+const STANDS: SignedDuration = SignedDuration::from_hours(48);
 /// As much of a failure's text as is kept, in bytes.
 const MAX_FAILURE: usize = 500;
 
@@ -17,8 +19,10 @@ const MAX_FAILURE: usize = 500;
 pub struct Payload<'a> {
     /// The source.
     pub source: &'a str,
-    /// The device, and the metric that it measures.
+    /// The device.
     pub device: &'a str,
+    /// The metric that it measures.
+    pub metric: &'a str,
     /// The rule that watches it.
     pub rule: &'a str,
     /// The time of its first reading.
@@ -102,14 +106,14 @@ const RUN: &str =
 /// # Errors
 /// Those of the database.
 pub async fn progress(client: &impl GenericClient, payload: Payload<'_>) -> Result<Progress, Error> {
-    let Payload { source, device, rule, at } = payload;
+    let Payload { source, device, metric, rule, at } = payload;
     // The two readings lie a thousandth of a second apart.
     let sql = "
         select (select r.stored_at from receipt r where r.received_at = m.received_at and r.id = m.receipt_id),
                a.recorded_at, a.delivered_at, a.given_up
         from device d
         join stream s on s.device_id = d.id and s.channel = ''
-        join metric n on n.stream_id = s.id and n.name = $2
+        join metric n on n.stream_id = s.id and n.name = $5
         join moment m on m.stream_id = s.id and m.observed_at = $4
         cross join lateral (
             select min(t.recorded_at) filter (where t.kind = 'firing') as recorded_at, min(o.delivered_at) as delivered_at,
@@ -118,7 +122,7 @@ pub async fn progress(client: &impl GenericClient, payload: Payload<'_>) -> Resu
             where t.stream_id = s.id and t.rule = $3 and t.position = n.position
               and t.at between $4 and $4::timestamptz + interval '1 ms') a
         where d.source = $1 and d.name = $2";
-    if let Some(row) = client.query_opt(sql, &[&source, &device, &rule, &at]).await? {
+    if let Some(row) = client.query_opt(sql, &[&source, &device, &rule, &at, &metric]).await? {
         let phases = Phases {
             stored_at: row.try_get(0)?,
             recorded_at: row.try_get(1)?,
@@ -145,13 +149,27 @@ pub async fn progress_in(
     Ok(progress(&transaction.0, payload).await?)
 }
 
-/// Begins the run of a slot, whose readings are of `at`, and forgets those that are old.
+/// Whether the job has a later slot that is to be worked on.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn is_overtaken(
+    transaction: &Transaction<'_>,
+    (job, slot): (&str, Timestamp),
+) -> Result<bool, StoreError> {
+    let sql = "select from job_slot where job = $1 and slot > $2 and state = 'open' limit 1";
+    Ok(!transaction.query(sql, &[&job, &slot]).await?.is_empty())
+}
+
+/// Begins the run of a slot, whose readings are of `at`; forgets those that are old, and ends those whose slots were given up.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn begin(transaction: &Transaction<'_>, slot: Timestamp, at: Timestamp) -> Result<(), StoreError> {
     let kept_from = slot.checked_sub(KEPT).unwrap_or(Timestamp::MIN);
     transaction.execute("delete from canary_run where slot < $1", &[&kept_from]).await?;
+    let given_up = "update canary_run set finished_at = $2, failure = 'its slot was given up' where slot < $1 and finished_at is null";
+    transaction.execute(given_up, &[&slot, &at]).await?;
     let sql =
         "insert into canary_run (slot, at) values ($1, $2) on conflict (slot) do update set at = excluded.at";
     transaction.execute(sql, &[&slot, &at]).await?;
@@ -206,21 +224,21 @@ pub async fn pinged(
     Ok(())
 }
 
-/// How the canary stands; `None` where no run is over.
+/// How the canary stands; `None` where no run was over within two days: it may be sent no more.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn standing(client: &impl GenericClient) -> Result<Option<Standing>, Error> {
-    let newest =
-        format!("select {RUN} from canary_run where finished_at is not null order by slot desc limit 1");
-    let Some(newest) = client.query_opt(&newest, &[]).await?.map(|row| run(&row)).transpose()? else {
+pub async fn standing(client: &impl GenericClient, now: Timestamp) -> Result<Option<Standing>, Error> {
+    let newest = format!("select {RUN} from canary_run where finished_at > $1 order by slot desc limit 1");
+    let since = now.checked_sub(STANDS).unwrap_or(Timestamp::UNIX_EPOCH);
+    let Some(newest) = client.query_opt(&newest, &[&since]).await?.map(|row| run(&row)).transpose()? else {
         return Ok(None);
     };
     let passed = format!(
         "select {RUN} from canary_run where finished_at is not null and failure is null order by slot desc limit 1"
     );
     let passed = client.query_opt(&passed, &[]).await?.map(|row| run(&row)).transpose()?;
-    let since = passed.as_ref().map_or(Timestamp::MIN, |run| run.slot);
+    let since = passed.as_ref().map_or(Timestamp::UNIX_EPOCH, |run| run.slot);
     let sql = "
         select count(*) from (
             select from canary_run where slot > $1 and finished_at is not null limit 100) failed";

@@ -139,7 +139,7 @@ pub async fn overview(
         gaps: topic_offsets::gaps(client, since, MOST_GAPS).await?,
         fallbacks: fallbacks::since(client, since).await?,
         refused_at: refusals::latest(client).await?,
-        canary: canary::standing(client).await?,
+        canary: canary::standing(client, now).await?,
     })
 }
 

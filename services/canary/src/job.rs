@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! begin ── send ─── accepted ──> look ── it came all the way ──────> ping success ── done
-//!            │                    │ └─ not yet: at the next tick        └─ failed: 1, 2, 4, ... minutes later
-//!            └─ refused ──────────┴─ time is up ──────────────────> ping failure
+//!          │    └─ not now: at    │ └─ not yet: at the next tick        └─ failed: 1, 2, 4, ... minutes later
+//!          │       the next tick  │
+//!          └─ refused for good ───┴─ time is up ──────────────────> ping failure
 //! ```
 //!
-//! Each arrow is a slice. A payload that is sent again, since its process died before it could be noted, is the same payload, and is stored once.
+//! Each arrow is a slice. A payload that is sent again is the same payload, and is stored once. A slot does nothing more outside, and tells nobody of success,
+//! once a later one waits.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +25,8 @@ use serde_json::Value;
 use stage::telemetry::CanaryMetrics;
 use store::canary::{self as rows, Payload, Phases};
 use store::{StoreError, Transaction};
+
+use crate::NAME;
 
 /// Attempts at a ping: a quarter of an hour.
 const ATTEMPTS: u32 = 5;
@@ -72,10 +76,10 @@ pub struct CanaryJob {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "next", rename_all = "snake_case")]
 enum Step {
-    /// The payload of `at` is to be sent.
-    Send { at: Timestamp },
-    /// It was accepted, and is on its way.
-    Look { at: Timestamp, sent_at: Timestamp, accepted_at: Timestamp },
+    /// The payload of `at` is to be sent, perhaps once more, and why it was not accepted then.
+    Send { at: Timestamp, sent_at: Option<Timestamp>, refused: Option<String> },
+    /// It was accepted, and is on its way; not known when, where no answer came.
+    Look { at: Timestamp, sent_at: Timestamp, accepted_at: Option<Timestamp> },
     /// It is over, and somebody outside is to be told.
     Ping { passed: bool, attempts: u32 },
 }
@@ -107,24 +111,41 @@ impl CanaryJob {
         }
     }
 
+    /// Makes an attempt to send the payload; the step that follows, and whether that waits for the next tick. A sender tries again what was not
+    /// taken for now, and so does this.
     async fn send(
         &self,
         transaction: &Transaction<'_>,
         (canary, url): (&Canary, &Setting),
         (slot, at): (Timestamp, Timestamp),
-    ) -> Result<Step, StoreError> {
-        let sent_at = self.clock.now();
-        let request = requests::payload((canary, url), at, &variable);
-        let outcome = self.request(request, sent_at).await;
+        (first, refused): (Option<Timestamp>, Option<String>),
+    ) -> Result<(Step, bool), StoreError> {
+        let now = self.clock.now();
+        let sent_at = first.unwrap_or(now);
+        if let Some(refused) = refused {
+            // What was taken, though the answer was lost, goes its way.
+            if rows::progress_in(transaction, payload(at)).await?.is_stored {
+                return Ok((Step::Look { at, sent_at, accepted_at: None }, false));
+            }
+            if (Timeliness { sent_at, within: canary.within }).is_up(now) {
+                let sent = Sent { at: sent_at, accepted_at: None, phases: Phases::default() };
+                return Ok((self.over(transaction, slot, sent, Some(refused)).await?, false));
+            }
+        }
+        let outcome = self.request(requests::payload((canary, url), at, &variable), now).await;
         let accepted_at = (outcome == Outcome::Delivered).then(|| self.clock.now());
         rows::sent(transaction, slot, (sent_at, accepted_at)).await?;
-        match (outcome, accepted_at) {
-            (Outcome::Delivered, Some(accepted_at)) => Ok(Step::Look { at, sent_at, accepted_at }),
-            (Outcome::Retry { reason, .. } | Outcome::NoUse { reason }, _) => {
-                let sent = Sent { at: sent_at, accepted_at: None, phases: Phases::default() };
-                self.over(transaction, slot, sent, Some(format!("it was not accepted: {reason}"))).await
+        let not_accepted = |reason: String| format!("it was not accepted: {reason}");
+        match outcome {
+            Outcome::Delivered => Ok((Step::Look { at, sent_at, accepted_at }, true)),
+            Outcome::Retry { reason, .. } => {
+                tracing::warn!(%slot, reason, "the canary was not accepted; it is sent again");
+                Ok((Step::Send { at, sent_at: Some(sent_at), refused: Some(not_accepted(reason)) }, true))
             }
-            (Outcome::Delivered, None) => Ok(Step::Send { at }),
+            Outcome::NoUse { reason } => {
+                let sent = Sent { at: sent_at, accepted_at: None, phases: Phases::default() };
+                Ok((self.over(transaction, slot, sent, Some(not_accepted(reason))).await?, false))
+            }
         }
     }
 
@@ -134,10 +155,9 @@ impl CanaryJob {
         transaction: &Transaction<'_>,
         canary: &Canary,
         slot: Timestamp,
-        (at, sent_at, accepted_at): (Timestamp, Timestamp, Timestamp),
+        (at, sent_at, accepted_at): (Timestamp, Timestamp, Option<Timestamp>),
     ) -> Result<Option<Step>, StoreError> {
-        let payload = Payload { source: canary::NAME, device: canary::DEVICE, rule: canary::RULE, at };
-        let progress = rows::progress_in(transaction, payload).await?;
+        let progress = rows::progress_in(transaction, payload(at)).await?;
         let phases = progress.phases;
         let within = Timeliness { sent_at, within: canary.within };
         let failure = match phases.delivered_at {
@@ -145,7 +165,7 @@ impl CanaryJob {
             None if within.is_up(self.clock.now()) => Some(progress.stuck()),
             None => return Ok(None),
         };
-        let sent = Sent { at: sent_at, accepted_at: Some(accepted_at), phases };
+        let sent = Sent { at: sent_at, accepted_at, phases };
         self.over(transaction, slot, sent, failure).await.map(Some)
     }
 
@@ -178,6 +198,9 @@ impl CanaryJob {
     ) -> Result<Option<SignedDuration>, StoreError> {
         let address = if passed { &canary.ping.success } else { &canary.ping.failure };
         let Some(address) = address else { return Ok(None) };
+        if rows::is_overtaken(transaction, (NAME, slot)).await? && (passed || attempts > 0) {
+            return Ok(None);
+        }
         let outcome = self.request(requests::ping(address, &variable), self.clock.now()).await;
         let now = self.clock.now();
         match &outcome {
@@ -241,15 +264,21 @@ impl Job for CanaryJob {
         let sending = self.canary.as_ref().and_then(|canary| Some((canary, canary.url.as_ref()?)));
         let Some((canary, url)) = sending else { return Ok(Progress::Done(Value::Null)) };
         let Some(cursor) = cursor else {
+            if rows::is_overtaken(transaction, (NAME, slot)).await? {
+                return Ok(Progress::Done(Value::Null));
+            }
             let at = canary::time_of_payload(self.clock.now());
             rows::begin(transaction, slot, at).await?;
-            return Ok(Progress::More(serde_json::to_value(Step::Send { at })?));
+            let next = Step::Send { at, sent_at: None, refused: None };
+            return Ok(Progress::More(serde_json::to_value(next)?));
         };
-        let next = match Step::deserialize(cursor)? {
-            Step::Send { at } => self.send(transaction, (canary, url), (slot, at)).await?,
+        let (next, waits) = match Step::deserialize(cursor)? {
+            Step::Send { at, sent_at, refused } => {
+                self.send(transaction, (canary, url), (slot, at), (sent_at, refused)).await?
+            }
             Step::Look { at, sent_at, accepted_at } => {
                 match self.look(transaction, canary, slot, (at, sent_at, accepted_at)).await? {
-                    Some(next) => next,
+                    Some(next) => (next, false),
                     None => return Ok(Progress::Later(cursor.clone(), LOOK)),
                 }
             }
@@ -263,10 +292,12 @@ impl Job for CanaryJob {
                 });
             }
         };
-        Ok(match next {
-            // Nothing on a warm path takes less than a look.
-            Step::Look { .. } => Progress::Later(serde_json::to_value(next)?, LOOK),
-            next => Progress::More(serde_json::to_value(next)?),
-        })
+        let next = serde_json::to_value(next)?;
+        Ok(if waits { Progress::Later(next, LOOK) } else { Progress::More(next) })
     }
+}
+
+/// What finds its rows.
+fn payload(at: Timestamp) -> Payload<'static> {
+    Payload { source: canary::NAME, device: canary::DEVICE, metric: canary::METRIC, rule: canary::RULE, at }
 }

@@ -180,12 +180,52 @@ async fn a_dead_letter_says_why_it_was_not_stored() {
 }
 
 #[tokio::test]
-async fn what_is_not_accepted_has_failed_at_once() {
+async fn what_is_not_accepted_for_now_is_sent_again_as_a_sender_does() {
     let Some(world) = World::start().await else { return };
-    world.outside.answer_next([401]);
+    world.outside.answer_next([503, 429, 202]);
     world.tick(0).await;
+    world.tick(3).await;
+    assert_eq!((world.came_to("/plant").len(), world.came_to("/fail").len()), (2, 0));
+    world.tick(3).await;
+    let sent = world.came_to("/plant");
+    assert!(sent.len() == 3 && sent.iter().all(|one| one.body == sent[0].body), "{sent:?}");
+    world.arrives(361.0, "delivered").await;
+    world.tick(1).await;
+    assert_eq!(world.came_to("/ping").len(), 1);
+    // What it took counts from the first attempt on.
+    let took: f64 =
+        world.one("select extract(epoch from accepted_at - sent_at)::float8 from canary_run").await;
+    assert!((took - 360.0).abs() < 1e-6, "{took}");
+}
+
+#[tokio::test]
+async fn what_was_taken_though_the_answer_was_lost_comes_all_the_way() {
+    let Some(world) = World::start().await else { return };
+    world.outside.answer_next([504]);
+    world.tick(0).await;
+    world.arrives(1.0, "delivered").await;
+    world.tick(5).await;
+    assert_eq!((world.came_to("/plant").len(), world.came_to("/ping").len()), (1, 1));
+    assert_eq!(world.result().await, ("done".into(), Some(true)));
+}
+
+#[tokio::test]
+async fn what_is_not_accepted_in_time_or_for_good_has_failed() {
+    let Some(world) = World::start().await else { return };
+    world.outside.answer_next([401, 401]);
+    world.tick(0).await;
+    world.tick(5).await;
+    assert_eq!(world.came_to("/fail").len(), 0);
+    world.tick(6).await;
     assert_eq!(world.failure().await, "it was not accepted: it answered 401");
-    assert_eq!((world.came_to("/fail").len(), world.came_to("/ping").len()), (1, 0));
+    assert_eq!(
+        (world.came_to("/plant").len(), world.came_to("/fail").len(), world.came_to("/ping").len()),
+        (2, 1, 0)
+    );
+    let Some(world) = World::start().await else { return };
+    world.outside.answer_next([422]);
+    world.tick(0).await;
+    assert_eq!(world.failure().await, "it was not accepted: it answered 422");
     let Some(world) = World::allowing("10.0.0.1").await else { return };
     world.tick(0).await;
     let failure = world.failure().await;
@@ -240,6 +280,38 @@ async fn a_payload_that_is_sent_again_is_the_same_payload() {
     }
     let sent = world.came_to("/plant");
     assert_eq!((sent.len(), &sent[0].body), (2, &sent[1].body));
+}
+
+#[tokio::test]
+async fn a_slot_behind_which_another_waits_neither_sends_nor_tells_of_success() {
+    let Some(world) = World::start().await else { return };
+    let later = "insert into job_slot (job, slot) values ('canary', '2026-11-30T07:07:00Z')";
+    world.tick(0).await;
+    world.arrives(1.0, "delivered").await;
+    world.client.batch_execute(later).await.unwrap();
+    world.runner.clock.set("2026-11-30T08:00:00Z".parse().unwrap());
+    world.tick(0).await;
+    assert_eq!(world.came_to("/ping").len(), 0, "that was an hour ago");
+    assert_eq!(world.one::<i64>("select count(*) from canary_run").await, 2);
+    let Some(world) = World::start().await else { return };
+    world.client.batch_execute(later).await.unwrap();
+    world.tick(0).await;
+    let sent = "select count(*) from canary_run where slot = '2026-11-30T07:07:00Z' and sent_at is not null";
+    assert_eq!((world.one::<i64>(sent).await, world.came_to("/plant").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_run_whose_slot_was_given_up_has_failed() {
+    let Some(world) = World::start().await else { return };
+    let rows = "insert into canary_run (slot, at) values ('2026-11-30T05:07:00Z', '2026-11-30T05:07:20Z')";
+    world.client.batch_execute(rows).await.unwrap();
+    world.tick(0).await;
+    assert_eq!(world.failure().await, "its slot was given up");
+    let client = world.runner.database.client().await.unwrap();
+    let standing = store::canary::standing(&client, world.runner.clock.now()).await.unwrap().unwrap();
+    assert_eq!((standing.failed, standing.passed), (1, None));
+    let later = world.runner.clock.now() + SignedDuration::from_hours(49);
+    assert_eq!(store::canary::standing(&client, later).await.unwrap(), None, "it may be sent no more");
 }
 
 #[tokio::test]

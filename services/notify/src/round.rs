@@ -90,7 +90,11 @@ impl<'a> Round<'a> {
     }
 
     fn plan<'g>(&self, group: &'g NotificationGroup, now: Timestamp) -> Held<'g> {
-        let oldest_end = now.checked_sub(self.deliverer.pipeline.notify_within).unwrap_or(Timestamp::MIN);
+        let pipeline = &self.deliverer.pipeline;
+        // Nobody reads a row: none is too old.
+        let is_row = matches!(pipeline.receivers.get(self.receiver), Some(pipeline_config::Receiver::Row));
+        let oldest_end = if is_row { None } else { now.checked_sub(pipeline.notify_within).ok() };
+        let oldest_end = oldest_end.unwrap_or(Timestamp::MIN);
         let mut plan = plan(&group.queued, now, oldest_end);
         if !group.due {
             plan.messages.clear();

@@ -153,7 +153,7 @@ impl DatabaseReport {
             behind: overview::partitions_behind(&client, (read.own, read.sources), bounds).await?,
             never_read: overview::never_read(&client, read.of_sources).await?,
             failed_jobs: jobs::failed(&client).await?,
-            canary: canary::standing(&client).await?.filter(|standing| standing.failed >= CANARY_FAILS),
+            canary: canary::standing(&client, now).await?.filter(|standing| standing.failed >= CANARY_FAILS),
             transaction_since: floors::oldest_transaction(&client)
                 .await?
                 .filter(|at| *at < now - floors::LONG_TRANSACTION),

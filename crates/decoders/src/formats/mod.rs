@@ -27,6 +27,11 @@ pub fn by_name(name: &str) -> Option<&'static dyn Decoder> {
     ALL.iter().copied().find(|format| format.name() == name)
 }
 
+/// The format of objects that have no form of a platform.
+pub fn plain() -> &'static dyn Decoder {
+    &json::Json
+}
+
 /// The format whose clients write to paths like this by themselves, and the query parameter that names the source.
 pub fn by_own_path(path: &str) -> Option<(&'static dyn Decoder, &'static str)> {
     ALL.iter().copied().find_map(|format| {

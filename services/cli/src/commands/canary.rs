@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pipeline_config::canary::{self, DEVICE, NAME, RULE};
+use pipeline_config::canary::{self, DEVICE_BY_HAND, METRIC, NAME, RULE};
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
 use store::canary::{Payload, Phases, Progress, progress};
@@ -73,7 +73,10 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let at = canary::time_of_payload(clock.now());
     let mut url = args.url.clone();
     url.set_path(&format!("/hooks/{NAME}"));
-    let item = Item::Body { content_type: "application/json", bytes: canary::payload(at).into_bytes() };
+    let item = Item::Body {
+        content_type: "application/json",
+        bytes: canary::payload(DEVICE_BY_HAND, at).into_bytes(),
+    };
     let request = Target::Webhook { url }
         .outgoing(item, clock.now())
         .map_err(|error| Failure::because("the payload cannot be sent", &error))?;
@@ -157,7 +160,7 @@ async fn wait(database: &Database, at: Timestamp, deadline: Instant) -> Result<P
         let is_up = Instant::now() > deadline;
         match seen {
             Ok(Progress { phases, .. }) if phases.delivered_at.is_some() => return Ok(phases),
-            Ok(progress) if is_up => {
+            Ok(progress) if is_up || progress.failure.is_some() => {
                 return Err(Failure::new(output::printable(&progress.stuck())).hint(
                     "`freshet status`, `freshet doctor` and `freshet dead-letters list` show where it may be",
                 ));
@@ -170,7 +173,7 @@ async fn wait(database: &Database, at: Timestamp, deadline: Instant) -> Result<P
 }
 
 async fn look(database: &Database, at: Timestamp) -> Result<Progress, StoreError> {
-    let payload = Payload { source: NAME, device: DEVICE, rule: RULE, at };
+    let payload = Payload { source: NAME, device: DEVICE_BY_HAND, metric: METRIC, rule: RULE, at };
     Ok(progress(&database.client().await?, payload).await?)
 }
 

@@ -1,4 +1,4 @@
-//! A server for one request, which is a JSON object.
+//! A server for one request, which is JSON.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ pub(crate) fn one_answer(status: &'static str) -> (String, JoinHandle<String>) {
     let request = thread::spawn(move || {
         let (mut peer, _) = listener.accept().expect("the command connects");
         let (mut text, mut bytes) = (String::new(), [0; 4096]);
-        while !text.ends_with('}') {
+        while !text.ends_with(['}', ']']) {
             let count = peer.read(&mut bytes).expect("the command sends");
             assert_ne!(count, 0, "the request ended early: {text}");
             text.push_str(&String::from_utf8_lossy(&bytes[..count]));
