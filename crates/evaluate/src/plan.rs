@@ -28,10 +28,9 @@ pub(crate) struct Known<'a> {
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) tasks: Vec<Task<'a>>,
-    /// States whose rule is gone, or no longer selects the series; all of a device that is retired.
-    pub(crate) gone: Vec<StateRow>,
-    /// Why their alerts end.
-    pub(crate) ends_by: TransitionCause,
+    /// States that no rule stands for any more, and why their alerts end: the rule is gone, or no longer selects the series; the device is
+    /// retired; it was awaited, and sends something else.
+    pub(crate) gone: Vec<(StateRow, TransitionCause)>,
     /// The series of any position, for the ends of alerts that no rule stands for any more.
     pub(crate) series: BTreeMap<i16, Series>,
     /// The earliest moment that no rule has seen.
@@ -47,6 +46,8 @@ pub(crate) struct Task<'a> {
     pub(crate) start: Start,
     /// The newest reading that was evaluated before.
     pub(crate) seen: Option<Timestamp>,
+    /// Since when its silence counts, though there is no reading.
+    pub(crate) expected: Option<Timestamp>,
 }
 
 /// Where its evaluation starts.
@@ -75,6 +76,15 @@ impl Task<'_> {
         }
     }
 
+    /// Has silence count from when the device was expected, as from a sign of life.
+    pub(crate) fn add_expectation(&self, points: &mut Vec<Point>) {
+        let Some(at) = self.expected else { return };
+        let place = points.partition_point(|point| point.at < at);
+        if points.get(place).is_none_or(|point| point.at > at) {
+            points.insert(place, Point { at, value: f64::NAN });
+        }
+    }
+
     /// Heartbeats from this moment on are needed; only a silence asks for more than the newest.
     pub(crate) fn counts_from(&self, lateness: SignedDuration) -> Option<Timestamp> {
         let Condition::Absent { .. } = self.watched.rule.condition else { return None };
@@ -98,32 +108,46 @@ impl<'a> Plan<'a> {
         let Known { rules, pipeline, .. } = known;
         let mut states: BTreeMap<_, _> =
             states.into_iter().map(|state| ((state.rule.clone(), state.position), state)).collect();
-        let mut tasks = Vec::new();
+        let (mut tasks, mut gone) = (Vec::new(), Vec::new());
         let mut all = BTreeMap::new();
+        let is_watched = !stream.is_retired && (stream.is_seen || stream.is_expected);
         for metric in &stream.metrics {
             let series = series(pipeline, stream, metric);
             let is_alone = stream.metrics.iter().filter(|other| other.name == metric.name).count() == 1;
-            let watches =
-                |watched: &&WatchedRule| !stream.is_retired && watches_series(watched, &series, metric);
+            let watches = |watched: &&WatchedRule| is_watched && watches_series(watched, &series, metric);
             for watched in rules.iter().filter(watches) {
                 let state = states.remove(&(watched.rule.name.clone(), metric.position));
                 let unseen = Unseen::of(watched, metric.position, request);
+                let expected = expected(stream, watched, state.as_ref());
+                let is_other = expected.is_some() && stream.is_seen && unseen.is_nothing();
+                let state = match state {
+                    Some(state) if is_other && state.newest_at == expected => {
+                        gone.push((state, TransitionCause::Returned));
+                        continue;
+                    }
+                    state => state,
+                };
                 let (start, seen) = match (state, request) {
                     (Some(state), _) if known.is_unmoved(watched, &state, is_alone, &unseen) => continue,
                     (Some(state), _) => (start_of(watched, &state), state.newest_at),
                     (None, Some(request)) if !unseen.is_nothing() => {
                         (Start::First { from: request.from }, None)
                     }
-                    (None, _) => continue,
+                    (None, _) => match expected {
+                        Some(from) => (Start::First { from }, None),
+                        None => continue,
+                    },
                 };
-                tasks.push(Task { watched, stream: id, position: metric.position, start, seen });
+                let position = metric.position;
+                tasks.push(Task { watched, stream: id, position, start, seen, expected });
             }
             all.insert(metric.position, series);
         }
         let unseen = request.map(|request| request.from);
         let ends_by =
             if stream.is_retired { TransitionCause::DeviceRetired } else { TransitionCause::RuleRemoved };
-        Self { tasks, gone: states.into_values().collect(), ends_by, series: all, unseen }
+        gone.extend(states.into_values().map(|state| (state, ends_by)));
+        Self { tasks, gone, series: all, unseen }
     }
 
     /// Whether nothing is to be done.
@@ -217,6 +241,14 @@ pub(crate) fn points(watched: &WatchedRule, moments: &Moments, position: i16) ->
     }
 }
 
+/// Since when silence of the series counts, whatever was read of it: of a device that was awaited, until its checkpoint lies behind that.
+fn expected(stream: &StreamRow, watched: &WatchedRule, state: Option<&StateRow>) -> Option<Timestamp> {
+    let at = stream.expected_at?;
+    let Condition::Absent { .. } = watched.rule.condition else { return None };
+    let counts = state.map_or(!stream.is_seen, |state| state.checkpoint_at < at);
+    counts.then_some(at)
+}
+
 fn watches_series(watched: &WatchedRule, series: &Series, metric: &MetricRow) -> bool {
     let comparable = metric.is_numeric || matches!(watched.rule.condition, Condition::Absent { .. });
     comparable && watched.rule.watches(&series.metric, series.stream())
@@ -260,7 +292,6 @@ fn before(at: Timestamp, duration: SignedDuration) -> Timestamp {
 mod tests {
     use std::collections::BTreeMap;
 
-    use event_model::alert::TransitionCause;
     use jiff::{SignedDuration, Timestamp};
     use rules::{Checkpoint, State};
     use store::alerts::Span;
@@ -283,10 +314,10 @@ mod tests {
             position: 0,
             start: Start::Checkpoint(Checkpoint { at: at(*checkpoint), state: State::default() }),
             seen: seen.map(at),
+            expected: None,
         };
         let tasks = series.iter().map(task).collect();
-        let ends_by = TransitionCause::RuleRemoved;
-        let plan = Plan { tasks, gone: Vec::new(), ends_by, series: BTreeMap::new(), unseen: unseen.map(at) };
+        let plan = Plan { tasks, gone: Vec::new(), series: BTreeMap::new(), unseen: unseen.map(at) };
         let second = |time: Timestamp| -(-time.as_microsecond()).div_euclid(1_000_000);
         let spans = plan.spans(SignedDuration::from_secs(900)).into_iter();
         spans.map(|Span { after, until }| (second(after), until.map(second))).collect()

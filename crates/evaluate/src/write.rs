@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rules::{Change, Transition};
 use runtime::trace::TraceContext;
-use store::alerts::{self, LastFiring, NewNotification, NewTransition, Request, StateRow, Target};
+use store::alerts::{self, LastFiring, NewNotification, NewTransition, Request, Target};
 use store::{StoreError, Transaction};
 
 use crate::decide::Decision;
@@ -37,7 +37,7 @@ struct Missing<'a> {
     alert: AlertId<'a>,
     rule_hash: &'a str,
     transition: Transition,
-    /// `None` where the rule is gone, or the device retired.
+    /// `None` where no rule stands for it any more.
     task: Option<&'a Task<'a>>,
 }
 
@@ -56,7 +56,8 @@ impl Changes<'_> {
         let queued = alerts::queue_notifications(transaction, &notifications, self.now).await?;
         let states: Vec<_> = self.decisions.iter().map(|(_, decision)| decision.state.clone()).collect();
         alerts::upsert_states(transaction, &states, self.now).await?;
-        let gone: Vec<_> = self.plans.values().flat_map(|plan| &plan.gone).map(StateRow::alert).collect();
+        let gone: Vec<_> =
+            self.plans.values().flat_map(|plan| &plan.gone).map(|(state, _)| state.alert()).collect();
         alerts::delete_states(transaction, &gone).await?;
         let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
         let notifications = u32::try_from(queued).unwrap_or(u32::MAX);
@@ -105,8 +106,8 @@ impl Changes<'_> {
                 Change::Retract(_) => None,
             }));
         }
-        let gone = self.plans.values().flat_map(|plan| plan.gone.iter().map(|state| (state, plan.ends_by)));
-        for (state, cause) in gone.filter(|(state, _)| state.status.is_firing()) {
+        let gone = self.plans.values().flat_map(|plan| &plan.gone);
+        for &(ref state, cause) in gone.filter(|(state, _)| state.status.is_firing()) {
             let at = state.status.since().map_or(self.now, |since| since.max(self.now));
             let transition = Transition { kind: TransitionKind::Resolved, at, value: None, cause };
             missing.push(Missing {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod awaited;
 pub mod canary;
 pub mod credential;
 pub mod device;
@@ -20,6 +21,7 @@ pub mod site;
 pub mod source;
 pub mod topic;
 
+pub use awaited::Awaited;
 pub use canary::Canary;
 pub use credential::{Algorithm, Credential, Encoding, Hmac};
 pub use device::{DeviceEntry, Devices};

@@ -1,5 +1,8 @@
 //! How names of devices are compared.
 
+/// When a device was last seen that has not sent.
+pub(crate) const NEVER: &str = "timestamptz '1970-01-01 00:00:00+00'";
+
 /// A device's name as entries have it: an EUI-64 or a MAC address in lower case and without its separators. In SQL, of an
 /// expression; `rules::compared` does the same.
 pub(crate) fn folded(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! What people say of devices: entries, second names, erasures, and that two are one.
 
 pub mod erasure;
+pub mod expected;
 pub mod merge;
 pub mod retirement;
 
@@ -100,7 +101,8 @@ pub async fn register(
     let facts: Vec<Json<&Map<String, Value>>> = facts.values().map(Json).collect();
     transaction.execute(make, &[&sources, &names]).await?;
     transaction.execute(set, &[&sources, &names, &facts]).await?;
-    Ok(())
+    expected::appear(transaction, Some((&sources, &names))).await?;
+    expected::look_again(transaction, (&sources, &names)).await
 }
 
 /// What the pipeline says of a device.
@@ -147,15 +149,22 @@ pub async fn configure(
     let set = format!(
         "{said}
         insert into device_entry as e (source, name, configured) select source, name, facts from said
-        on conflict (source, name) do update set configured = excluded.configured where e.configured <> excluded.configured"
+        on conflict (source, name) do update set configured = excluded.configured where e.configured <> excluded.configured
+        returning e.source, e.name"
     );
-    transaction.execute(&set, &[&sources, &names, &facts]).await?;
-    let of = |at: usize| cleared.iter().map(|row| row.try_get(at)).collect::<Result<Vec<String>, _>>();
+    let changed = transaction.query(&set, &[&sources, &names, &facts]).await?;
     let sql = "
         delete from device_entry e using unnest($1::text[], $2::text[]) as gone (source, name)
         where e.source = gone.source and e.name = gone.name and configured = '{}' and registered = '{}'";
-    transaction.execute(sql, &[&of(0)?, &of(1)?]).await?;
-    Ok(())
+    transaction.execute(sql, &[&of(&cleared, 0)?, &of(&cleared, 1)?]).await?;
+    expected::appear(transaction, None).await?;
+    let touched: Vec<_> = cleared.into_iter().chain(changed).collect();
+    expected::look_again(transaction, (&of(&touched, 0)?, &of(&touched, 1)?)).await
+}
+
+/// A column of texts.
+fn of(rows: &[tokio_postgres::Row], at: usize) -> Result<Vec<&str>, StoreError> {
+    Ok(rows.iter().map(|row| row.try_get(at)).collect::<Result<_, Error>>()?)
 }
 
 /// Puts a pipeline in force with what it says of devices ([`active_pipeline::activate`]).

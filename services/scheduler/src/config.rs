@@ -1,7 +1,7 @@
 //! The settings of `scheduler`, beside those of the shell and of the database.
 
 use jiff::SignedDuration;
-use pipeline_config::{Jobs, Pipeline};
+use pipeline_config::{Awaited, Jobs, Pipeline};
 use runtime::Env;
 use sink::HttpSink;
 
@@ -13,6 +13,10 @@ pub struct Config {
     pub(crate) pipeline: String,
     /// The names of its rules, and their hashes in the same order.
     pub(crate) rules: (Vec<String>, Vec<String>),
+    /// The first eight bytes of that hash.
+    pub(crate) number: i64,
+    /// What devices are awaited for that have not sent.
+    pub(crate) awaited: Awaited,
     /// The sources that hold payloads of devices that are not known.
     pub(crate) holding: Vec<String>,
     /// The sources whose topics `worker` reads.
@@ -37,8 +41,9 @@ impl Config {
         let holding = pipeline.sources_that_hold().map(str::to_owned).collect();
         let jobs = pipeline.jobs.clone();
         let run = jobs.all().map(|job| job.name.to_owned()).collect();
+        let (awaited, number) = (Awaited::new(pipeline), pipeline.hash_number());
         let (pipeline, tick) = (pipeline.hash.clone(), pipeline.tick);
-        Self { pipeline, rules, holding, read, jobs, run, tick, queues, sink }
+        Self { pipeline, number, awaited, rules, holding, read, jobs, run, tick, queues, sink }
     }
 
     /// Reads it; mistakes are noted in `env`, and then there is none.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use sink::{Sink as _, SinkError};
 use stage::{Delivery, Outcome, Stage};
 use store::due::{self, Due, Rules};
+use store::registry::expected;
 use store::{Client, Database, StoreError, Transaction, heartbeats, refusals, topic_offsets};
 use thiserror::Error;
 
@@ -21,6 +22,9 @@ use crate::look::Look;
 
 /// The `source` of its events.
 const SOURCE: &str = "/stages/scheduler";
+
+/// Transactions of a tick that make what expected devices lack; the next tick goes on.
+const EXPECTED: u32 = 20;
 
 /// Takes the tick.
 pub struct Scheduler {
@@ -62,6 +66,7 @@ impl Scheduler {
         let (names, hashes) = &self.config.rules;
         let holding = &self.config.holding;
         let rules = Rules { pipeline: &self.config.pipeline, names, hashes, holding };
+        self.expect(now).await;
         let client = self.database.client().await?;
         let due = due::due(&client, now, rules).await.map_err(StoreError::from)?;
         let jobs = self.due_jobs(&client, now).await;
@@ -71,6 +76,30 @@ impl Scheduler {
         let to_drain = look.map_or(0, |look| look.to_drain);
         for event in events(cause, now, (due, to_drain), &jobs)? {
             self.config.sink.send(&event, delivery.trace.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    /// Has silence of devices counted that are expected and have not sent. Where that fails, what is due is done all the same.
+    async fn expect(&self, now: Timestamp) {
+        if let Err(error) = self.make_expected(now).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "silence of devices that have not sent is not counted");
+        }
+    }
+
+    async fn make_expected(&self, now: Timestamp) -> Result<(), StoreError> {
+        let Config { pipeline, number, awaited, .. } = &self.config;
+        for _ in 0..EXPECTED {
+            let mut client = self.database.client().await?;
+            let transaction = Transaction::begin(&mut client).await?;
+            let known_by = (pipeline.as_str(), *number);
+            let of = |source: &str, device: &str| awaited.of(source, device);
+            let more = expected::make_series(&transaction, (known_by, now), of).await?;
+            transaction.commit().await?;
+            if !more {
+                break;
+            }
         }
         Ok(())
     }

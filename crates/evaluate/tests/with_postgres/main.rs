@@ -6,6 +6,7 @@ mod alerts;
 mod arrival;
 mod changes;
 mod cost;
+mod expected;
 mod retired;
 mod together;
 mod work;

@@ -1,14 +1,15 @@
 //! A database with readings and heartbeats, a clock that stands still, and processes that evaluate.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use evaluate::{Evaluator, Scope, Summary, WatchedRules};
 use jiff::Timestamp;
-use pipeline_config::Pipeline;
+use pipeline_config::{Awaited, Pipeline};
 use runtime::{Clock, Deadline, Prewarm};
+use serde_json::{Map, json};
 use store::migrate::ROLES;
-use store::registry::retirement;
+use store::registry::{self, expected, retirement};
 use store::{Database, DatabaseSettings, Transaction, active_pipeline, heartbeats, migrate};
 use testkit::TestDatabase;
 use tokio_postgres::Client;
@@ -159,6 +160,57 @@ impl World {
         let transaction = Transaction::begin(&mut client).await.unwrap();
         retirement::restore(&transaction, ("greenhouse", device)).await.unwrap();
         transaction.commit().await.unwrap();
+    }
+
+    /// People say of a device how often it is expected to send, or no more that it is.
+    pub(crate) async fn expect(&self, device: &str, expected: Option<&str>) {
+        let facts = Map::from_iter([("expected".to_owned(), json!(expected))]);
+        let mut client = self.owner().await;
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        let of = BTreeMap::from([(("greenhouse".to_owned(), device.to_owned()), facts)]);
+        registry::register(&transaction, &of).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// What a tick does for devices that are expected, before it looks what is due.
+    pub(crate) async fn make_expected(&self, process: &Evaluator) {
+        let awaited = Awaited::new(&process.pipeline);
+        let known_by = (process.pipeline.hash.as_str(), process.pipeline.hash_number());
+        let mut client = self.owner().await;
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        let of = |source: &str, device: &str| awaited.of(source, device);
+        expected::make_series(&transaction, (known_by, self.clock.now()), of).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// The first reading of an expected device, of this metric and channel, as `persist` stores it.
+    pub(crate) async fn first_reading(&self, device: &str, (channel, metric): (&str, &str), second: i64) {
+        let sql = format!(
+            r#"
+            with d as (select id from device where name = '{device}'),
+                 t as (insert into stream (device_id, channel) select id, '{channel}' from d
+                       on conflict (device_id, channel) do update set channel = excluded.channel returning id),
+                 m as (insert into metric (stream_id, position, name, unit, kind)
+                       select t.id, (select count(*) from metric where stream_id = t.id), '{metric}', 'Cel', 'number' from t on conflict do nothing)
+            insert into evaluation_request (stream_id, from_at, token) select t.id, $1, nextval('evaluation_token') from t
+            on conflict (stream_id) do update set from_at = least(evaluation_request.from_at, excluded.from_at), token = excluded.token"#
+        );
+        self.sql.execute(&sql, &[&at(second)]).await.unwrap();
+        let sql = format!(
+            r#"
+            insert into moment (stream_id, observed_at, received_at, receipt_id, "values")
+            select s.id, $1, $1, gen_random_uuid(), array_fill(null::float8, array[m.position::integer]) || array[20::float8]
+            from device d join stream s on s.device_id = d.id and s.channel = '{channel}'
+            join metric m on m.stream_id = s.id and m.name = '{metric}' where d.name = '{device}'"#
+        );
+        assert_eq!(self.sql.execute(&sql, &[&at(second)]).await.unwrap(), 1);
+        let sql = format!(
+            "with seen as (update device set last_seen_at = $1, first_seen_at = $1 where name = '{device}' returning id, expected_at)
+             insert into evaluation_request as r (stream_id, from_at, token)
+             select s.id, seen.expected_at, nextval('evaluation_token') from seen join stream s on s.device_id = seen.id
+             on conflict (stream_id) do update set from_at = least(r.from_at, excluded.from_at), token = excluded.token"
+        );
+        self.sql.execute(&sql, &[&at(second)]).await.unwrap();
     }
 
     async fn owner(&self) -> store::Client {

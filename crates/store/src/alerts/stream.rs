@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use event_model::reading::ValueKind;
+use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
@@ -19,6 +20,12 @@ pub struct StreamRow {
     pub tags: BTreeMap<String, String>,
     /// The device is out of service: no rule looks at what it sends.
     pub is_retired: bool,
+    /// Since when the device was expected, where its row was made before it had sent.
+    pub expected_at: Option<Timestamp>,
+    /// Whether it has sent.
+    pub is_seen: bool,
+    /// Whether it is expected to send.
+    pub is_expected: bool,
     /// Its metrics by position.
     pub metrics: Vec<MetricRow>,
 }
@@ -45,13 +52,14 @@ pub async fn streams(
     streams: &[i32],
 ) -> Result<BTreeMap<i32, StreamRow>, StoreError> {
     let sql = "
-        select s.id, d.source, d.name, s.channel, d.tags, e.source is not null, m.position, m.name, m.unit, m.kind
+        select s.id, d.source, d.name, s.channel, d.tags, coalesce(e.is_retired, false), m.position, m.name, m.unit, m.kind,
+               d.expected_at, d.last_seen_at <> timestamptz '1970-01-01 00:00:00+00', coalesce(e.is_expected, false)
         from unnest($1::integer[]) as w (id)
         cross join lateral (select id, device_id, channel from stream where id = w.id offset 0) as s
-        cross join lateral (select source, name, tags from device where id = s.device_id offset 0) as d
+        cross join lateral (select source, name, tags, expected_at, last_seen_at from device where id = s.device_id offset 0) as d
         left join lateral (
-            select source from device_entry
-            where source = d.source and name = d.name and (registered || configured) ? 'retired_at' offset 0) as e on true
+            select (registered || configured) ? 'retired_at' as is_retired, (registered || configured) ? 'expected' as is_expected
+            from device_entry where source = d.source and name = d.name offset 0) as e on true
         cross join lateral (
             select position, name, unit, kind from metric where stream_id = s.id order by position offset 0) as m";
     let mut found = BTreeMap::<i32, StreamRow>::new();
@@ -76,6 +84,9 @@ impl StreamRow {
             channel: row.try_get(3)?,
             tags: tags.collect(),
             is_retired: row.try_get(5)?,
+            expected_at: row.try_get(10)?,
+            is_seen: row.try_get(11)?,
+            is_expected: row.try_get(12)?,
             metrics: Vec::new(),
         })
     }

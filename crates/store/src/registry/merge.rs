@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use tokio_postgres::Error;
 
 use super::take_away;
+use crate::device_name::NEVER;
 use crate::sent::Instant;
 use crate::streams::MAX_METRICS;
 use crate::writer::{Premises, statements, tables};
@@ -71,7 +72,8 @@ pub async fn begin(transaction: &Transaction<'_>, (one, other): (i32, i32)) -> R
     if firing > 0 {
         return Err(MergeError::Firing(firing));
     }
-    let names = "
+    let names = format!(
+        "
         with gone as (select source, name, tags, first_seen_at, last_seen_at from device where id = $1 for update),
         alias as (insert into device_alias (source, alias, device_id) select source, name, $2 from gone),
         aliases as (update device_alias set device_id = $2 where device_id = $1),
@@ -81,10 +83,11 @@ pub async fn begin(transaction: &Transaction<'_>, (one, other): (i32, i32)) -> R
             select d.source, d.name, entry.registered from entry, device d where d.id = $2
             on conflict (source, name) do update set registered = excluded.registered || e.registered)
         update device d
-        set tags = gone.tags || d.tags, first_seen_at = least(d.first_seen_at, gone.first_seen_at),
+        set tags = gone.tags || d.tags, first_seen_at = least(nullif(d.first_seen_at, {NEVER}), nullif(gone.first_seen_at, {NEVER}), greatest(d.first_seen_at, gone.first_seen_at)),
             last_seen_at = greatest(d.last_seen_at, gone.last_seen_at)
-        from gone where d.id = $2";
-    transaction.execute(names, &[&one, &other]).await?;
+        from gone where d.id = $2"
+    );
+    transaction.execute(&names, &[&one, &other]).await?;
     // What was on its way to the one goes on to the other.
     transaction.execute("update device set merged_into = $2 where merged_into = $1", &[&one, &other]).await?;
     let gone = "update device set name = 'merged ' || gen_random_uuid(), tags = '{}', merged_into = $2 where id = $1";

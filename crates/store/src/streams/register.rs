@@ -11,7 +11,7 @@ use tokio_postgres::{Error, Row};
 use super::device::{Channel, Device, DeviceKey, Metric, MetricKey, Wanted};
 use super::resolved::PayloadSamples;
 use super::{MAX_DEVICE_METRICS, MAX_METRICS, fresh};
-use crate::device_name::folded;
+use crate::device_name::{NEVER, folded};
 use crate::{StoreError, name_generation};
 
 /// How often it is begun anew where names are led elsewhere meanwhile.
@@ -36,11 +36,40 @@ pub(super) async fn register<'a>(
             // A name that was erased and leads to another device by now bars what came by it before.
             devices.entry(key).or_insert_with(|| Device::erased(begins_at)).begin_at(begins_at);
         }
+        if spell(client, wanted, &devices).await? {
+            continue;
+        }
         let is_complete = complete(client, payloads, wanted, (&mut devices, &aliases)).await?;
         if is_complete || name_generation::current(client).await? == registry || attempts.is_empty() {
             return Ok((registry, devices));
         }
     }
+}
+
+/// Has devices that are expected, and have not sent, be called as their platform spells their addresses; whether there was one.
+async fn spell<'a>(
+    client: &Client,
+    wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
+    devices: &BTreeMap<DeviceKey<'a>, Device>,
+) -> Result<bool, Error> {
+    let is_spelled = |name: &str| {
+        (12..=23).contains(&name.len())
+            && name.bytes().any(|byte| b":-".contains(&byte) || byte.is_ascii_uppercase())
+    };
+    let unmet = wanted.keys().filter(|key| is_spelled(key.1) && !devices.contains_key(*key));
+    let (sources, names): (Vec<&str>, Vec<&str>) = unmet.copied().unzip();
+    if names.is_empty() {
+        return Ok(false);
+    }
+    let sql = format!(
+        "with unmet as materialized (select source, name, {} as folded from unnest($1::text[], $2::text[]) as w (source, name))
+         update device d set name = u.name
+         from (select distinct on (source, folded) * from unmet where folded <> name order by source, folded, name) u
+         where d.source = u.source and d.name = u.folded and d.last_seen_at = {NEVER} and d.erased_at is null",
+        folded("name")
+    );
+    let statement = client.prepare_cached(&sql).await?;
+    Ok(client.execute(&statement, &[&sources, &names]).await? > 0)
 }
 
 /// Makes what is wanted and lacks; whether all of it that may be made was.

@@ -153,11 +153,19 @@ pub(crate) const EVALUATION_REQUESTS: &str = "
     set from_at = least(evaluation_request.from_at, excluded.from_at), token = excluded.token,
         traceparent = coalesce(excluded.traceparent, evaluation_request.traceparent)";
 
-/// $1 devices, $2 times. A device that another transaction holds was seen by that.
+/// $1 devices, $2 times. A device that another transaction holds was seen by that. Rules look at what they have awaited of one that had not sent.
 pub(super) const SEEN: &str = "
     with free as materialized (
-        select id from device where id = any($1) order by id for no key update skip locked)
-    update device d set last_seen_at = greatest(d.last_seen_at, seen.at)
-    from unnest($1::integer[], $2::timestamptz[]) as seen (id, at)
-    join free using (id)
-    where d.id = seen.id";
+        select id, last_seen_at = timestamptz '1970-01-01 00:00:00+00' as is_first, expected_at
+        from device where id = any($1) order by id for no key update skip locked),
+    seen as (
+        update device d
+        set last_seen_at = greatest(d.last_seen_at, seen.at), first_seen_at = case when is_first then seen.at else d.first_seen_at end
+        from unnest($1::integer[], $2::timestamptz[]) as seen (id, at)
+        join free using (id)
+        where d.id = seen.id)
+    insert into evaluation_request as r (stream_id, from_at, token)
+    select s.id, free.expected_at, nextval('evaluation_token')
+    from free join stream s on s.device_id = free.id
+    where is_first and expected_at is not null order by s.id
+    on conflict (stream_id) do update set from_at = least(r.from_at, excluded.from_at), token = excluded.token";

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod day;
+mod expected;
 mod topic;
 
 use jiff::SignedDuration;
