@@ -31,6 +31,7 @@ grant execute on function make_partition(text, date), erasure_hash(text, text) t
 
 grant select on device, device_entry, stream, metric, moment, heartbeat to freshet_alert;
 grant select, insert, update, delete on evaluation_request, alert_state to freshet_alert;
+grant update (emptied_at) on metric to freshet_alert;
 grant select, insert, update on alert_transition, notification to freshet_alert;
 
 grant select on device, stream, metric, alert_transition to freshet_notify;

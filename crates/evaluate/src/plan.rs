@@ -29,7 +29,7 @@ pub(crate) struct Known<'a> {
 pub(crate) struct Plan<'a> {
     pub(crate) tasks: Vec<Task<'a>>,
     /// States that no rule stands for any more, and why their alerts end: the rule is gone, or no longer selects the series; the device is
-    /// retired; it was awaited, and sends something else.
+    /// retired; it was awaited, and sends something else; the series has no values any more.
     pub(crate) gone: Vec<(StateRow, TransitionCause)>,
     /// The series of any position, for the ends of alerts that no rule stands for any more.
     pub(crate) series: BTreeMap<i16, Series>,
@@ -121,6 +121,10 @@ impl<'a> Plan<'a> {
                 let expected = expected(stream, watched, state.as_ref());
                 let is_other = expected.is_some() && stream.is_seen && unseen.is_nothing();
                 let state = match state {
+                    Some(state) if metric.is_empty && unseen.is_nothing() => {
+                        gone.push((state, TransitionCause::SeriesRemoved));
+                        continue;
+                    }
                     Some(state) if is_other && state.newest_at == expected => {
                         gone.push((state, TransitionCause::Returned));
                         continue;

@@ -64,6 +64,8 @@ pub enum TransitionCause {
     RuleRemoved,
     /// The device reports the metric in another unit, or as another kind of value.
     SeriesChanged,
+    /// No value of the series is left.
+    SeriesRemoved,
     /// The device was retired.
     DeviceRetired,
     /// A reading that came late made a transition untrue.
@@ -78,6 +80,7 @@ words!(TransitionCause, "cause of a transition", {
     RuleChanged = "rule_changed",
     RuleRemoved = "rule_removed",
     SeriesChanged = "series_changed",
+    SeriesRemoved = "series_removed",
     DeviceRetired = "device_retired",
     LateData = "late_data"
 });

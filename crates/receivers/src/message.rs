@@ -276,6 +276,9 @@ impl Alert {
             TransitionCause::SeriesChanged => {
                 Some("The device reports this metric in another unit or form now.")
             }
+            TransitionCause::SeriesRemoved => {
+                Some("Its readings were mended, and none of this metric is left.")
+            }
             TransitionCause::DeviceRetired => Some("The device was retired."),
             _ => None,
         }
@@ -353,6 +356,10 @@ pub(crate) mod tests {
         for (cause, says) in [
             (TransitionCause::RuleChanged, Some("\nThe rule was changed.\n")),
             (TransitionCause::RuleRemoved, Some("\nThe rule was removed.\n")),
+            (
+                TransitionCause::SeriesRemoved,
+                Some("\nIts readings were mended, and none of this metric is left.\n"),
+            ),
             (TransitionCause::DeviceRetired, Some("\nThe device was retired.\n")),
             (TransitionCause::Cleared, None),
         ] {

@@ -6,6 +6,10 @@ comment on column device.expected_at is 'Since when it was expected, of a device
 comment on column device.expected_by is 'The pipeline by whose rules the series were made whose silence is counted until it has sent.';
 create index device_unseen on device (expected_by) where last_seen_at = timestamptz '1970-01-01 00:00:00+00';
 
+-- A series that has no values any more, and is to be pruned. One that was keeps its row, called `pruned` with its position, so that no other gets that.
+alter table metric add column emptied_at timestamptz;
+comment on column metric.emptied_at is 'When no value of the series was left, and an alert of it fired: it ends with the next evaluation, which makes this null again.';
+
 create or replace view devices as
 select d.id, coalesce(d.source, e.source) as source, coalesce(d.name, e.name) as device, e.entry ->> 'name' as name, e.entry ->> 'site' as site,
        e.entry ->> 'model' as model, coalesce(d.tags, '{}') || coalesce(e.entry -> 'labels', '{}') as labels,

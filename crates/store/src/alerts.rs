@@ -29,7 +29,7 @@ pub use request::{
     shard_of, shorten_request,
 };
 pub use state::{StateRow, delete_states, states, upsert_states};
-pub use stream::{MetricRow, StreamRow, streams};
+pub use stream::{MetricRow, StreamRow, forget_emptied, streams};
 pub use transition::{
     LastFiring, NewTransition, effective_transitions, insert_transitions, last_firings, newest_effective,
     retract,

@@ -156,7 +156,7 @@ pub async fn devices(
 ) -> Result<Vec<DeviceRow>, Error> {
     let sql = "
         select source, device, first_seen_at, date_trunc('minute', last_seen_at), tags,
-               (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = devices.id), entry,
+               (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = devices.id and m.name <> 'pruned ' || m.position), entry,
                array(select alias from device_alias a where a.device_id = devices.id order by alias), sends_retired
         from devices where $1::timestamptz is null or last_seen_at < $1 and not is_retired
         order by last_seen_at nulls first, source, device limit $2";

@@ -3,6 +3,7 @@
 pub mod erasure;
 pub mod expected;
 pub mod merge;
+pub mod prune;
 pub mod retirement;
 
 use std::borrow::Cow;
@@ -198,16 +199,22 @@ pub async fn alias(
     if added == 0 { Err(StoreError::NameTaken) } else { Ok(()) }
 }
 
+/// Evaluations of these streams have ended, and none begins before the transaction has.
+async fn hold_streams(transaction: &Transaction<'_>, streams: &[i32]) -> Result<(), StoreError> {
+    let sql = "
+        select pg_advisory_xact_lock($2, shard) from (select distinct id % $3 as shard from unnest($1::integer[]) as id order by 1) as shards";
+    transaction.query(sql, &[&streams, &SHARD_LOCK, &SHARDS]).await?;
+    Ok(())
+}
+
 /// Takes away devices with their streams, and these rows of each of them: $1 are the devices, STREAMS stands for their streams.
 async fn take_away(transaction: &Transaction<'_>, devices: &[i32], rows: &[&str]) -> Result<(), StoreError> {
     // Nobody rolls them up meanwhile; that is waited for before anybody waits for this.
     rollups::hold(transaction).await?;
     let streams = "select id from stream where device_id = any($1)";
-    // Evaluations of these streams have ended, and none begins.
-    let lock = format!(
-        "select pg_advisory_xact_lock($2, shard) from (select distinct id % $3 as shard from ({streams}) as s order by 1) as shards"
-    );
-    transaction.query(&lock, &[&devices, &SHARD_LOCK, &SHARDS]).await?;
+    let of_devices = transaction.query(streams, &[&devices]).await?;
+    let of_devices: Vec<i32> = of_devices.iter().map(|row| row.try_get(0)).collect::<Result<_, Error>>()?;
+    hold_streams(transaction, &of_devices).await?;
     let all = [
         "delete from alert_state where stream_id in (STREAMS)",
         "delete from evaluation_request where stream_id in (STREAMS)",

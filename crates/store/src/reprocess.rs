@@ -304,6 +304,22 @@ impl<'a> Run<'a> {
         Ok(rows.iter().map(before).collect::<Result<_, _>>()?)
     }
 
+    /// Where it writes.
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The streams in which something was found, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn streams(&self) -> Result<Vec<i32>, StoreError> {
+        let client = self.database.client().await?;
+        let sql = "select distinct stream_id from reprocess_row where run = $1 order by 1";
+        let rows = client.query(sql, &[&self.id]).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, Error>>()?)
+    }
+
     /// Forgets what was found.
     ///
     /// # Errors

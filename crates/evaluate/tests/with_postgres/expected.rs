@@ -2,7 +2,7 @@
 
 use evaluate::Evaluator;
 
-use crate::world::{World, pipeline};
+use crate::world::{World, at, pipeline};
 
 const RULES: &str = "{Hot: {metric: temperature, above: 30}, Silent: {metric: temperature, absent: 10m},
                       Elsewhere: {metric: temperature, absent: 10m, select: {source: greenhouse, device: 'gh-*'}}}";
@@ -132,6 +132,31 @@ async fn a_rule_that_comes_later_counts_too_and_one_that_goes_ends() {
     let ended = "alert_transition where rule = 'Elsewhere' and cause = 'rule_removed'";
     assert_eq!(world.count(ended).await, 1);
     assert_eq!(world.count("alert_state where status = 'firing'").await, 1);
+}
+
+#[tokio::test]
+async fn an_alert_of_a_series_without_values_ends_with_that_cause_and_once() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(RULES)).await;
+    let stream = world.store("old", 0, 50.0).await;
+    world.readings(&alert, &[]).await;
+    world.at(100);
+    let emptied = format!(
+        r#"update moment set "values" = array[null::float8] where stream_id = {stream};
+           update metric set emptied_at = now() where stream_id = {stream};
+           insert into evaluation_request (stream_id, from_at, token) values ({stream}, '{}', nextval('evaluation_token'))"#,
+        at(100)
+    );
+    world.sql.batch_execute(&emptied).await.unwrap();
+    world.readings(&alert, &[]).await;
+    assert_eq!(world.recorded().await, ["firing breach ops", "resolved series_removed ops"]);
+    assert_eq!(world.count("metric where emptied_at is not null").await, 0);
+    assert_eq!(world.count("alert_state").await, 0);
+    // What comes again is a series as any other.
+    world.at(200);
+    world.store("old", 200, 60.0).await;
+    world.readings(&alert, &[]).await;
+    assert_eq!(world.recorded().await[2..], ["firing breach ops"]);
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ pub struct MetricRow {
     pub unit: String,
     /// Whether its values are numbers (or flags, 0 and 1).
     pub is_numeric: bool,
+    /// Whether no value of it is left, and its alerts are to end.
+    pub is_empty: bool,
 }
 
 /// The streams with these ids, as far as they are there.
@@ -53,7 +55,7 @@ pub async fn streams(
 ) -> Result<BTreeMap<i32, StreamRow>, StoreError> {
     let sql = "
         select s.id, d.source, d.name, s.channel, d.tags, coalesce(e.is_retired, false), m.position, m.name, m.unit, m.kind,
-               d.expected_at, d.last_seen_at <> timestamptz '1970-01-01 00:00:00+00', coalesce(e.is_expected, false)
+               d.expected_at, d.last_seen_at <> timestamptz '1970-01-01 00:00:00+00', coalesce(e.is_expected, false), m.emptied_at is not null
         from unnest($1::integer[]) as w (id)
         cross join lateral (select id, device_id, channel from stream where id = w.id offset 0) as s
         cross join lateral (select source, name, tags, expected_at, last_seen_at from device where id = s.device_id offset 0) as d
@@ -61,7 +63,7 @@ pub async fn streams(
             select (registered || configured) ? 'retired_at' as is_retired, (registered || configured) ? 'expected' as is_expected
             from device_entry where source = d.source and name = d.name offset 0) as e on true
         cross join lateral (
-            select position, name, unit, kind from metric where stream_id = s.id order by position offset 0) as m";
+            select position, name, unit, kind, emptied_at from metric where stream_id = s.id order by position offset 0) as m";
     let mut found = BTreeMap::<i32, StreamRow>::new();
     for row in transaction.query(sql, &[&streams]).await? {
         let id = row.try_get(0)?;
@@ -72,6 +74,22 @@ pub async fn streams(
         }
     }
     Ok(found)
+}
+
+/// Notes of series without values that their alerts have ended.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_emptied(transaction: &Transaction<'_>, series: &[(i32, i16)]) -> Result<(), StoreError> {
+    if series.is_empty() {
+        return Ok(());
+    }
+    let (streams, positions): (Vec<i32>, Vec<i16>) = series.iter().copied().unzip();
+    let sql = "
+        update metric m set emptied_at = null from unnest($1::integer[], $2::smallint[]) as s (stream_id, position)
+        where m.stream_id = s.stream_id and m.position = s.position";
+    transaction.execute(sql, &[&streams, &positions]).await?;
+    Ok(())
 }
 
 impl StreamRow {
@@ -100,6 +118,7 @@ impl MetricRow {
             name: row.try_get(7)?,
             unit: row.try_get(8)?,
             is_numeric: kind == ValueKind::Number.as_str() || kind == ValueKind::Flag.as_str(),
+            is_empty: row.try_get(13)?,
         })
     }
 }

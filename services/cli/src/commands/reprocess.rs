@@ -6,8 +6,9 @@ use persist::{Persist, PersistError, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Failure, Prewarm};
 use serde::Serialize;
+use store::registry::prune::{self, Pruned};
 use store::reprocess::{self, Changes, Coverage, Options, Reread, Run, Span, StoredRequest};
-use store::{Client, Database, active_pipeline};
+use store::{Client, Database, StoreError, Transaction, active_pipeline};
 use uuid::Uuid;
 
 use super::Done;
@@ -44,6 +45,9 @@ pub struct Args {
     /// What a request made before and does not make now stays
     #[arg(long)]
     keep_old: bool,
+    /// Afterwards take away series that have no values any more, and devices of which nothing is left
+    #[arg(long, conflicts_with_all = ["dry_run", "keep_old"])]
+    prune: bool,
     /// Have rules look at what changes; alerts may begin, end or be retracted by that
     #[arg(long)]
     evaluate: bool,
@@ -150,8 +154,71 @@ impl Again<'_> {
             summary += self.mend(&requests, options).await?;
             requests = following;
         }
+        if self.args.prune {
+            let pruned = self.prune().await?;
+            if pruned.waiting > 0 {
+                eprintln!(
+                    "{} series are left, whose alerts end first: run it again once their receivers were notified",
+                    pruned.waiting
+                );
+            }
+            summary.pruned = pruned;
+        }
         output::rows(format, &[summary])?;
         Ok(Done::Well)
+    }
+
+    /// Takes away series that have no values any more.
+    async fn prune(&self) -> Result<Pruned, Failure> {
+        let mut pruned = Pruned::default();
+        for stream in self.run.streams().await.map_err(|error| database::failed(&error))? {
+            let positions = prune::empty(&self.client, stream).await;
+            let positions = positions.map_err(|error| database::failed(&error.into()))?;
+            if !positions.is_empty() {
+                pruned += self.prune_series(stream, &positions).await?;
+            }
+            pruned.devices += u64::from(self.prune_stream(stream).await?);
+        }
+        Ok(pruned)
+    }
+
+    async fn prune_series(&self, stream: i32, positions: &[i16]) -> Result<Pruned, Failure> {
+        let now = Clock::system().now();
+        self.attempt(async |transaction| prune::begin(transaction, (stream, positions), now).await).await?;
+        self.attempt(async |transaction| prune::take_away(transaction, (stream, positions)).await).await
+    }
+
+    /// Takes away a stream of which nothing is left; whether its device went with it.
+    async fn prune_stream(&self, stream: i32) -> Result<bool, Failure> {
+        let bare = prune::is_bare(&self.client, stream).await;
+        if !bare.map_err(|error| database::failed(&error.into()))? {
+            return Ok(false);
+        }
+        while self.attempt(async |transaction| prune::moments(transaction, stream).await).await? {}
+        self.attempt(async |transaction| prune::stream(transaction, stream).await).await
+    }
+
+    /// What a transaction comes to; anew where another one is in the way of it.
+    async fn attempt<T>(
+        &self,
+        act: impl AsyncFn(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, Failure> {
+        let mut attempts = 1..=ATTEMPTS;
+        loop {
+            attempts.next();
+            let mut client = self.run.database().client().await.map_err(|error| database::failed(&error))?;
+            let transaction =
+                Transaction::begin(&mut client).await.map_err(|error| database::failed(&error))?;
+            let came_to = match act(&transaction).await {
+                Ok(came_to) => transaction.commit().await.map(|()| came_to),
+                Err(error) => Err(error),
+            };
+            match came_to {
+                Ok(came_to) => return Ok(came_to),
+                Err(error) if (error.is_locked() || error.is_rolled_back()) && !attempts.is_empty() => {}
+                Err(error) => return Err(database::failed(&error)),
+            }
+        }
     }
 
     /// Reads requests again and writes what they make; anew where names of devices lead elsewhere meanwhile.
@@ -252,12 +319,15 @@ struct Summary {
     changes: Changes,
     /// Items that make no sense by the pipeline of now.
     problems: u64,
+    /// What had no values any more.
+    pruned: Pruned,
 }
 
 impl std::ops::AddAssign for Summary {
     fn add_assign(&mut self, other: Self) {
         self.changes += other.changes;
         self.problems += other.problems;
+        self.pruned += other.pruned;
     }
 }
 
@@ -269,10 +339,15 @@ impl Row for Summary {
         "REVISED MOMENTS",
         "EXPIRED READINGS",
         "PROBLEMS",
+        "PRUNED SERIES",
+        "PRUNED DEVICES",
     ];
 
     fn cells(&self) -> Vec<String> {
         let Changes { requests, changing, new, revised, expired } = self.changes;
-        [requests, changing, new, revised, expired, self.problems].map(|count| count.to_string()).to_vec()
+        let Pruned { series, devices, .. } = self.pruned;
+        [requests, changing, new, revised, expired, self.problems, series, devices]
+            .map(|count| count.to_string())
+            .to_vec()
     }
 }

@@ -264,6 +264,132 @@ async fn what_a_request_made_before_stays_where_that_is_wanted() {
     assert_eq!(world.count("readings where source = 'yard' and metric = 'level'").await, 60);
 }
 
+fn pruned(run: &Run) -> [u64; 3] {
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let printed: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    ["series", "devices", "waiting"].map(|count| printed[0]["pruned"][count].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn a_series_without_values_is_pruned_and_its_place_is_nobody_elses() {
+    let Some(world) = World::build().await else { return };
+    let old = world.persist(WRONG);
+    // A process that remembers what its positions mean.
+    world.send(&old, ("yard", 30, 29), "68").await;
+    let right = world.mend();
+    let rows = "
+        insert into rollup_hour (stream_id, position, hour, n, bad) select stream_id, position, '2026-10-01 12:00Z', 1, 0 from metric where name = 'level' and unit = 'V'";
+    world.database.connect().await.batch_execute(rows).await.unwrap();
+    assert_eq!(pruned(&world.reprocess(&["--prune"])), [1, 0, 0]);
+    let readings = world.readings().await;
+    let names = "metric m join stream s on s.id = m.stream_id join device d on d.id = s.device_id where d.source = 'yard' and m.name like";
+    assert_eq!(world.count(&format!("{names} 'level' and unit = 'V'")).await, 0);
+    assert_eq!(world.count(&format!("{names} 'pruned %'")).await, 1);
+    assert_eq!(world.count("rollup_hour").await, 0);
+    assert_eq!(pruned(&world.reprocess(&["--prune"])), [0, 0, 0]);
+    assert_eq!(world.readings().await, readings);
+    // Those that come now are stored as ever, by this process and by the one that remembers.
+    world.send(&world.persist(&right), ("yard", 31, 31), "68").await;
+    assert_eq!(world.count("readings where metric = 'level' and unit = 'm' and value = 0.25").await, 31);
+    world.send(&old, ("yard", 32, 32), "68").await;
+    let (volts, place) = (
+        "readings where metric = 'level' and unit = 'V' and value = 250",
+        "metric where name = 'level' and unit = 'V' and position = 3",
+    );
+    assert_eq!((world.count(volts).await, world.count(place).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_device_that_only_a_wrong_mapping_made_is_pruned() {
+    let Some(world) = World::build().await else { return };
+    let mapped = |device: &str| {
+        let mapping = format!(
+            "mapping: {{device: {device}, time: /time, metrics: {{temperature: {{value: /temperature, unit: Cel}}}}}}"
+        );
+        WRONG.replacen("units: {temperature: Cel, level: V}", &mapping, 1)
+    };
+    let wrong = mapped("/level");
+    world.file(&wrong);
+    world.activate();
+    let of_yard = async || {
+        let sql =
+            "select coalesce(string_agg(name, ', ' order by name), '') from device where source = 'yard'";
+        world.database.connect().await.query_one(sql, &[]).await.unwrap().get::<_, String>(0)
+    };
+    world.send(&world.persist(&wrong), ("yard", 40, 40), "20").await;
+    assert_eq!(of_yard().await, "250, d");
+    world.file(&mapped("/device"));
+    world.activate();
+    let run = world.freshet(&[
+        "reprocess",
+        "--source",
+        "yard",
+        "--from",
+        "2026-11-05",
+        "--to",
+        "2026-11-30",
+        "--prune",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(pruned(&run), [1, 1, 0]);
+    assert_eq!(of_yard().await, "d");
+    assert_eq!(world.count("moment where observed_at > '2026-11-05Z'").await, 1);
+    // Of one that people speak of the name stays.
+    let Some(world) = World::build().await else { return };
+    world.file(&wrong);
+    world.activate();
+    world.send(&world.persist(&wrong), ("yard", 40, 40), "20").await;
+    assert_eq!(world.freshet(&["devices", "set", "250", "--source", "yard", "--model", "Well"]).status, 0);
+    world.file(&mapped("/device"));
+    world.activate();
+    let run = world.freshet(&[
+        "reprocess",
+        "--source",
+        "yard",
+        "--from",
+        "2026-11-05",
+        "--to",
+        "2026-11-30",
+        "--prune",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(pruned(&run), [1, 0, 0]);
+    assert_eq!(world.count("device where source = 'yard' and name = '250'").await, 1);
+}
+
+#[tokio::test]
+async fn a_series_whose_alert_fires_is_pruned_once_that_has_ended() {
+    let Some(world) = World::build().await else { return };
+    world.mend();
+    let fires = "
+        insert into alert_state (rule, stream_id, position, rule_hash, checkpoint_at, checkpoint, status, since_at, updated_at)
+        select 'TooHot', stream_id, position, 'h', '2026-10-01Z', '{}', 'firing', '2026-10-01Z', now() from metric where name = 'level' and unit = 'V'";
+    world.database.connect().await.batch_execute(fires).await.unwrap();
+    let run = world.reprocess(&["--prune"]);
+    assert_eq!(pruned(&run), [0, 0, 1]);
+    assert!(run.stderr.contains("run it again"), "{}", run.stderr);
+    assert_eq!(world.count("metric where emptied_at is not null").await, 1);
+    assert_eq!(world.count("evaluation_request").await, 1);
+    let ended = "delete from alert_state; update metric set emptied_at = null";
+    world.database.connect().await.batch_execute(ended).await.unwrap();
+    assert_eq!(pruned(&world.reprocess(&["--prune"])), [1, 0, 0]);
+}
+
+#[tokio::test]
+async fn what_was_rolled_up_for_the_last_time_keeps_its_series() {
+    let Some(world) = World::build().await else { return };
+    world.mend();
+    let rows = "
+        insert into retention_floor (source, at, frozen_at, moved_at) values ('yard', '2026-09-01Z', '2026-09-01Z', now())
+            on conflict (source) do update set at = excluded.at, frozen_at = excluded.frozen_at;
+        insert into rollup_hour (stream_id, position, hour, n, bad) select stream_id, position, '2026-08-01 12:00Z', 5, 0 from metric where name = 'level' and unit = 'V'";
+    world.database.connect().await.batch_execute(rows).await.unwrap();
+    assert_eq!(pruned(&world.reprocess(&["--prune"])), [0, 0, 0]);
+    assert_eq!(world.count("rollup_hour").await, 1);
+}
+
 #[tokio::test]
 async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     let Some(world) = World::build().await else { return };
