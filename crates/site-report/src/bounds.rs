@@ -16,6 +16,10 @@ pub const MAX_ROWS: usize = 500;
 pub const MAX_TEXT_METRICS: usize = 12;
 /// The most rows of a mail.
 pub const MAX_TEXT_ROWS: usize = 100;
+/// The longest HTML of a mail, in bytes: Gmail shows no more than 102 kB.
+pub const MAX_HTML_BYTES: usize = 100_000;
+/// The pictures of a mail together, in bytes: the mail has less than 1 MiB, in which there is room for them, its HTML and its text as they are encoded.
+pub const MAX_PICTURE_BYTES: usize = 400_000;
 /// The longest name, in characters; what is longer is cut.
 pub const MAX_NAME_CHARS: usize = 60;
 /// The longest subject, in characters.

@@ -1,6 +1,6 @@
-//! Charts: where the lines, bars and dots of a metric are. Their markup is `templates/chart.svg`.
+//! Charts: where the lines, bars and dots of a metric are. Their markup is `templates/shapes.svg`, with what is around it on a page in `templates/chart.svg`.
 
-mod frame;
+pub(crate) mod frame;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::bounds::{MAX_CHART_POINTS, MAX_CHART_SERIES, MAX_THRESHOLDS};
 use crate::content::{ChartPoint, MetricSection, Period, SeriesSection};
 use crate::wording::{Wording, place};
 use crate::words::filled;
-use frame::Frame;
+use frame::{Frame, coordinate};
 
 /// The greatest size of a value that a chart shows.
 const MAX_SIZE: f64 = 1e15;
@@ -23,6 +23,8 @@ const MAX_SIZE: f64 = 1e15;
 pub(crate) struct Chart {
     /// What it shows, for those who cannot see it.
     pub(crate) label: String,
+    /// How many series it has, and from what to what.
+    pub(crate) caption: String,
     /// The unit of its values.
     pub(crate) unit: String,
     /// Lines at its ticks.
@@ -44,8 +46,15 @@ pub(crate) struct Chart {
 /// A text at a place of an axis.
 #[derive(Debug)]
 pub(crate) struct Label {
-    pub(crate) at: String,
+    pub(crate) place: f64,
     pub(crate) text: String,
+}
+
+impl Label {
+    /// The place as it is written.
+    pub(crate) fn at(&self) -> String {
+        coordinate(self.place)
+    }
 }
 
 /// A series of a chart, each path empty where it has none.
@@ -114,16 +123,18 @@ pub(crate) fn chart(
 
     let number = |value: f64| wording.numbers.number(value);
     let count = wording.words.series.of(section.series.len() as u64);
-    let label = filled(
-        wording.words.chart,
-        &[("metric", &heading), ("series", &count), ("low", &number(low)), ("high", &number(high))],
-    );
+    let caption =
+        filled(wording.words.caption, &[("series", &count), ("low", &number(low)), ("high", &number(high))]);
     Some(Chart {
-        label,
+        label: format!("{heading}: {caption}"),
+        caption,
         unit: unit.to_owned(),
         grid: frame.grid(&axis, &ticks),
         values: axis.ticks.iter().map(|tick| value_label(*tick, &axis, &frame, wording)).collect(),
-        times: ticks.iter().map(|tick| Label { at: frame.x(tick.at), text: tick.label.clone() }).collect(),
+        times: ticks
+            .iter()
+            .map(|tick| Label { place: frame.x_at(tick.at), text: tick.label.clone() })
+            .collect(),
         band: bands.iter().map(|run| shape::band(&frame, run, span)).collect(),
         series: drawn
             .iter()
@@ -210,7 +221,7 @@ fn value_label(tick: f64, axis: &ValueAxis, frame: &Frame<'_>, wording: Wording<
         true => numbers.with_decimals(tick, axis.decimals.min(6)),
         false => numbers.with_exponent(tick),
     };
-    Label { at: frame.text_y(tick), text }
+    Label { place: frame.text_y(tick), text }
 }
 
 fn threshold(value: f64, frame: &Frame<'_>, wording: Wording<'_>) -> Threshold {

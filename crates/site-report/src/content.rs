@@ -29,6 +29,13 @@ pub struct Report {
     pub devices: (u64, u64),
 }
 
+impl Report {
+    /// Whether there is nothing that needs a person.
+    pub(crate) fn needs_nobody(&self) -> bool {
+        self.firing.is_empty() && self.silent.is_empty() && self.open_dead_letters == 0
+    }
+}
+
 /// A day or a month of a time zone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Period {

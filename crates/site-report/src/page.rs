@@ -5,6 +5,7 @@ use askama::Template;
 use crate::bounds::{MAX_CHARTS, MAX_METRICS, MAX_ROWS, shares};
 use crate::chart::{Chart, chart};
 use crate::content::Report;
+use crate::palette::{LIGHT, Palette};
 use crate::rows::{
     AlertRow, SeriesTable, SilentRow, alert_rows, heading, more_rows, quality, series_table, silent_rows,
     unit,
@@ -22,6 +23,7 @@ pub fn page(report: &Report) -> String {
 #[derive(Template)]
 #[template(path = "page.html", whitespace = "preserve")]
 struct Page {
+    light: Palette,
     words: &'static Words,
     title: String,
     site: String,
@@ -88,14 +90,13 @@ impl Page {
         };
         let (site, period) = (shown_name(&report.site), wording.period());
         Self {
+            light: LIGHT,
             words,
             title: format!("{site}: {period}"),
             site,
             period,
             times: wording.times(),
-            needs_nobody: report.firing.is_empty()
-                && report.silent.is_empty()
-                && report.open_dead_letters == 0,
+            needs_nobody: report.needs_nobody(),
             firing: alerts(&report.firing, rows[0], words.firing.of(report.firing.len() as u64)),
             silent: Silent {
                 sentence: words.silent.of(report.silent.len() as u64),

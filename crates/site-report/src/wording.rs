@@ -128,10 +128,15 @@ pub(crate) fn place(device: &str, channel: &str) -> String {
     format!("{device}/{channel}")
 }
 
+/// A text in one line, without what XML cannot hold.
+pub(crate) fn line(text: &str) -> String {
+    one_line(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
 fn shown(name: &str, most: usize) -> String {
     // Whatever comes behind is not looked at, however long it is.
     let begin: String = name.trim_start().chars().take(most + 1).collect();
-    let line = one_line(begin.trim_end()).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    let line = line(begin.trim_end());
     if line.trim().is_empty() {
         return "\u{2013}".to_owned();
     }

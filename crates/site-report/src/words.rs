@@ -65,13 +65,17 @@ pub(crate) struct Words {
     pub(crate) readings_read: &'static str,
     /// Where the page is: `link`.
     pub(crate) page_at: &'static str,
+    /// The words that lead to the page.
+    pub(crate) page: &'static str,
+    /// Charts that a mail leaves to the page.
+    pub(crate) more_charts: Counted,
     /// Rows that are left out.
     pub(crate) more_rows: Counted,
     /// Metrics that are left out.
     pub(crate) more_metrics: Counted,
 
-    /// What a chart shows: `metric`, `series`, `low`, `high`.
-    pub(crate) chart: &'static str,
+    /// What a chart shows: `series`, `low`, `high`.
+    pub(crate) caption: &'static str,
     /// How many series.
     pub(crate) series: Counted,
     /// What the band of one series is.

@@ -17,6 +17,31 @@ const HALF_TEXT: f64 = 4.0;
 /// How far above a line a text stands.
 const ABOVE: f64 = 3.0;
 
+/// What a picture without texts shows of the drawing: the field, and around it half of what stands at its edge.
+pub(crate) const PICTURE: Part =
+    Part { left: LEFT - 4.0, top: TOP - 10.0, width: RIGHT - LEFT + 8.0, height: BOTTOM - TOP + 20.0 };
+
+/// A part of the drawing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+}
+
+impl Part {
+    /// How far to the right of its left side a place is, as a share of its width.
+    pub(crate) fn share_at(&self, x: f64) -> f64 {
+        (x - self.left) / self.width
+    }
+
+    /// How far the field's upper and lower side are from its own, as a share of its height.
+    pub(crate) fn margin(&self) -> f64 {
+        (TOP - self.top) / self.height
+    }
+}
+
 /// The field of a chart.
 #[derive(Debug)]
 pub(crate) struct Frame<'a> {
@@ -68,8 +93,8 @@ impl<'a> Frame<'a> {
     }
 
     /// Where the text of a tick stands.
-    pub(crate) fn text_y(&self, value: f64) -> String {
-        coordinate(self.y_at(value) + HALF_TEXT)
+    pub(crate) fn text_y(&self, value: f64) -> f64 {
+        self.y_at(value) + HALF_TEXT
     }
 
     /// Where the text of a threshold stands: above it.

@@ -58,6 +58,12 @@ pub(super) static WORDS: Words = Words {
     devices_sent: "{sent} of {all} devices sent.",
     readings_read: "{n} readings, and {bad} that are bad.",
     page_at: "With charts: {link}",
+    page: "Open the page",
+    more_charts: Counted {
+        none: "",
+        one: "1 more chart is on the page.",
+        many: "{n} more charts are on the page.",
+    },
     more_rows: Counted { none: "", one: "1 more is not shown.", many: "{n} more are not shown." },
     more_metrics: Counted {
         none: "",
@@ -65,7 +71,7 @@ pub(super) static WORDS: Words = Words {
         many: "{n} more metrics are not shown.",
     },
 
-    chart: "{metric}: {series} from {low} to {high}",
+    caption: "{series} from {low} to {high}",
     series: Counted { none: "no series", one: "1 series", many: "{n} series" },
     band: "The band goes from the least to the greatest value.",
     first_lines: "Lines: the first {shown} of {all} series. Band: all of them.",

@@ -52,6 +52,12 @@ pub(super) static WORDS: Words = Words {
     devices_sent: "{sent} von {all} Geräten haben gesendet.",
     readings_read: "{n} Werte, dazu {bad} fehlerhafte.",
     page_at: "Mit Diagrammen: {link}",
+    page: "Zur Seite",
+    more_charts: Counted {
+        none: "",
+        one: "1 weiteres Diagramm steht auf der Seite.",
+        many: "{n} weitere Diagramme stehen auf der Seite.",
+    },
     more_rows: Counted {
         none: "",
         one: "1 weitere Zeile ist nicht gezeigt.",
@@ -63,7 +69,7 @@ pub(super) static WORDS: Words = Words {
         many: "{n} weitere Messgrößen sind nicht gezeigt.",
     },
 
-    chart: "{metric}: {series} von {low} bis {high}",
+    caption: "{series} von {low} bis {high}",
     series: Counted { none: "keine Reihe", one: "1 Reihe", many: "{n} Reihen" },
     band: "Das Band reicht vom kleinsten bis zum größten Wert.",
     first_lines: "Linien: die ersten {shown} von {all} Reihen. Band: alle.",
