@@ -22,7 +22,7 @@ pub use message::{Alert, AlertChange, Message};
 pub use open::{OpenError, open, open_smtp};
 pub use outcome::Outcome;
 pub use outgoing::Outgoing;
-pub use smtp::Mail;
+pub use smtp::{Html, Mail};
 
 /// Where notifications are delivered.
 pub trait Receiver: Send + Sync {

@@ -17,8 +17,8 @@ use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MessageBuilder};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Body, Mailbox, MessageBuilder, MultiPart, SinglePart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
@@ -75,8 +75,19 @@ pub struct Mail<'a> {
     pub subject: &'a str,
     /// Its plain text.
     pub text: &'a str,
+    /// The same as HTML, which mail programs show that can.
+    pub html: Option<Html<'a>>,
     /// When it is sent.
     pub now: Timestamp,
+}
+
+/// The HTML of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Html<'a> {
+    /// The document.
+    pub html: &'a str,
+    /// The pictures that it names `cid:`, by their `Content-ID` without brackets (RFC 2392): PNG.
+    pub images: &'a [(String, Vec<u8>)],
 }
 
 /// Why a mail cannot be addressed.
@@ -151,8 +162,15 @@ impl Smtp {
 
     /// Sends a mail.
     pub async fn send_mail(&self, mail: &Mail<'_>) -> Outcome {
+        self.attempt(self.written(mail)).await
+    }
+
+    fn written(&self, mail: &Mail<'_>) -> Result<lettre::Message, lettre::error::Error> {
         let builder = self.builder((mail.id, mail.now), mail.subject);
-        self.attempt(builder.header(ContentType::TEXT_PLAIN).body(mail.text.to_owned())).await
+        match mail.html {
+            Some(html) => builder.multipart(alternatives(mail, html)),
+            None => builder.header(ContentType::TEXT_PLAIN).body(mail.text.to_owned()),
+        }
     }
 
     /// Makes one attempt at a mail.
@@ -197,6 +215,40 @@ impl Smtp {
         }
         builder.header(ContentType::TEXT_PLAIN).body(message.text())
     }
+}
+
+/// The text, and the HTML with its pictures (RFC 2046, section 5.1.4; RFC 2387). The same bytes each time.
+fn alternatives(mail: &Mail<'_>, Html { html, images }: Html<'_>) -> MultiPart {
+    let document = SinglePart::builder().header(ContentType::TEXT_HTML).body(encoded(html));
+    let mut related = MultiPart::related().boundary(boundary("related", mail.id)).singlepart(document);
+    for (id, png) in images {
+        let picture = Attachment::new_inline(id.clone());
+        related = related.singlepart(picture.body(in_base64(png.clone()), png_type()));
+    }
+    let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(encoded(mail.text));
+    MultiPart::alternative().boundary(boundary("text", mail.id)).singlepart(text).multipart(related)
+}
+
+/// What no part has, since each is encoded: `=` is followed by no `_` in quoted-printable, and Base64 has no `_` (RFC 2045, section 6.7).
+fn boundary(of: &str, id: Uuid) -> String {
+    format!("=_{of}_{}", id.simple())
+}
+
+/// A text in quoted-printable, or in Base64 where that is much shorter.
+fn encoded(text: &str) -> Body {
+    match Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::QuotedPrintable) {
+        Ok(body) if body.len() <= text.len() + text.len() / 2 => body,
+        _ => in_base64(text.as_bytes().to_vec()),
+    }
+}
+
+fn in_base64(bytes: Vec<u8>) -> Body {
+    Body::new_with_encoding(bytes, ContentTransferEncoding::Base64)
+        .expect("everything can be written in Base64")
+}
+
+fn png_type() -> ContentType {
+    ContentType::parse("image/png").expect("it is a media type")
 }
 
 /// RFC 3834: no vacation notes in answer to an alert.
@@ -288,19 +340,21 @@ mod tests {
     use pipeline_config::receiver::Tls;
     use uuid::Uuid;
 
-    use super::{Server, Smtp};
+    use super::{Html, Mail, Server, Smtp};
     use crate::message::tests::{at, firing};
     use crate::{AddressPolicy, Attempt, Message, Outgoing};
 
-    fn written(message: &Message) -> String {
+    fn smtp() -> Smtp {
         let outgoing = Arc::new(Outgoing::new(AddressPolicy::default(), None));
         let (host, hello) = ("mail.example.com".into(), "example.com".into());
         let server = Server { host, port: 587, tls: Tls::StartTls, login: None, hello };
-        let smtp =
-            Smtp::new(outgoing, server, "Freshet <alerts@example.com>", &["ops@example.com".into()]).unwrap();
+        Smtp::new(outgoing, server, "Freshet <alerts@example.com>", &["ops@example.com".into()]).unwrap()
+    }
+
+    fn written(message: &Message) -> String {
         let attempt =
             Attempt { message, now: at("2026-03-01T12:00:05Z"), tick: SignedDuration::from_mins(5) };
-        String::from_utf8(smtp.mail(&attempt).unwrap().formatted()).unwrap()
+        String::from_utf8(smtp().mail(&attempt).unwrap().formatted()).unwrap()
     }
 
     #[test]
@@ -327,5 +381,60 @@ mod tests {
         let mail = written(&message);
         let head = mail.split("\r\n\r\n").next().unwrap();
         assert!(!head.to_ascii_lowercase().contains("\nbcc:"), "{head}");
+    }
+
+    fn with_html(text: &str, html: &str, images: &[(String, Vec<u8>)]) -> String {
+        let mail = Mail {
+            id: Uuid::from_u128(9),
+            subject: "north",
+            text,
+            html: Some(Html { html, images }),
+            now: at("2026-03-01T12:00:05Z"),
+        };
+        String::from_utf8(smtp().written(&mail).unwrap().formatted()).unwrap()
+    }
+
+    #[test]
+    fn a_mail_with_pictures_has_the_same_bytes_each_time() {
+        let images =
+            [("1@example.com".to_owned(), vec![0_u8, 255, 7]), ("2@example.com".to_owned(), vec![1])];
+        let mail = with_html("The mean is 20 °C.\n", "<p>20 °C</p>", &images);
+        assert_eq!(mail, with_html("The mean is 20 °C.\n", "<p>20 °C</p>", &images));
+        let (_, parts) = mail.split_once("\r\n\r\n").unwrap();
+        let id = "00000000000000000000000000000009";
+        let expected = format!(
+            "--=_text_{id}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+             The mean is 20 =C2=B0C.\r\n\r\n\
+             --=_text_{id}\r\nContent-Type: multipart/related;\r\n boundary=\"=_related_{id}\"\r\n\r\n\
+             --=_related_{id}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+             <p>20 =C2=B0C</p>\r\n\
+             --=_related_{id}\r\nContent-ID: <1@example.com>\r\nContent-Disposition: inline\r\nContent-Type: image/png\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\nAP8H\r\n\
+             --=_related_{id}\r\nContent-ID: <2@example.com>\r\nContent-Disposition: inline\r\nContent-Type: image/png\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\nAQ==\r\n\
+             --=_related_{id}--\r\n--=_text_{id}--\r\n"
+        );
+        assert_eq!(parts, expected);
+        assert!(
+            mail.contains(&format!("Content-Type: multipart/alternative;\r\n boundary=\"=_text_{id}\"\r\n")),
+            "{mail}"
+        );
+    }
+
+    #[test]
+    fn no_name_ends_a_part() {
+        let name = format!("--=_text_{}--\n--=_related_{}--\n", "0".repeat(31) + "9", "0".repeat(31) + "9");
+        let plain = with_html("a", "b", &[]);
+        let mail = with_html(&name, &name, &[]);
+        for mark in ["\n--=_text_", "\n--=_related_"] {
+            assert_eq!(mail.matches(mark).count(), plain.matches(mark).count(), "{mail}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_another_script_is_not_three_times_as_long() {
+        let text = "гринхаус ".repeat(1000);
+        let mail = with_html(&text, &text, &[]);
+        assert!(mail.len() < text.len() * 2 * 3 / 2, "{} of {}", mail.len(), text.len());
     }
 }

@@ -3,6 +3,7 @@
 use event_model::Severity;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -29,7 +30,27 @@ pub struct MadeReport {
     pub subject: String,
     /// Their text.
     pub text: String,
+    /// Their HTML; `None` where they have none.
+    pub html: Option<MailHtml>,
+    /// The devices that they name, as their platforms do.
+    pub devices: Vec<String>,
 }
+
+/// The HTML of mails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailHtml {
+    /// The document.
+    pub html: String,
+    /// The pictures that it names, by their `Content-ID`: PNG.
+    pub images: Vec<(String, Vec<u8>)>,
+}
+
+/// What names devices is kept for as long as a mail is to be sent. $1 to $3 are the report's key.
+const FREE: &str = "
+    update report set text = '', html = null, image_ids = null, images = null, devices = null
+    where site = $1 and kind = $2 and first_day = $3
+      and not exists (select from report_mail m where m.site = $1 and m.kind = $2 and m.first_day = $3
+                      and sent_at is null and given_up_at is null)";
 
 /// What a site has reports of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,22 +101,43 @@ pub async fn record(
     (slot, now): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
     let sql = "
-        insert into report (site, kind, first_day, zone, key, sha256, bytes, subject, text, slot, made_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        insert into report (site, kind, first_day, zone, key, sha256, bytes, subject, text, slot, made_at, html, image_ids, images, devices)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         on conflict (site, kind, first_day) do update
         set zone = excluded.zone, key = excluded.key, sha256 = excluded.sha256, bytes = excluded.bytes,
-            subject = excluded.subject, text = excluded.text, slot = excluded.slot, made_at = excluded.made_at";
-    let MadeReport { site, kind, first_day, zone, key, sha256, bytes, subject, text } = report;
+            subject = excluded.subject, text = excluded.text, slot = excluded.slot, made_at = excluded.made_at,
+            html = excluded.html, image_ids = excluded.image_ids, images = excluded.images, devices = excluded.devices";
+    let MadeReport { site, kind, first_day, zone, key, sha256, bytes, subject, text, html, devices } = report;
     let bytes = i32::try_from(*bytes).unwrap_or(i32::MAX);
-    transaction
-        .execute(sql, &[site, kind, first_day, zone, key, &&sha256[..], &bytes, subject, text, &slot, &now])
-        .await?;
+    let images = html.as_ref().map(|html| &html.images);
+    let ids: Option<Vec<&str>> = images.map(|images| images.iter().map(|(id, _)| id.as_str()).collect());
+    let images: Option<Vec<&[u8]>> = images.map(|images| images.iter().map(|(_, png)| &png[..]).collect());
+    let html = html.as_ref().map(|html| &html.html);
+    let values: [&(dyn ToSql + Sync); 15] = [
+        site,
+        kind,
+        first_day,
+        zone,
+        key,
+        &&sha256[..],
+        &bytes,
+        subject,
+        text,
+        &slot,
+        &now,
+        &html,
+        &ids,
+        &images,
+        devices,
+    ];
+    transaction.execute(sql, &values).await?;
     let sql = "
         insert into report_mail (site, kind, first_day, receiver, message_id)
         select $1, $2, $3, receiver, message_id from unnest($4::text[], $5::uuid[]) as mail (receiver, message_id)
         on conflict do nothing";
     let (receivers, ids): (Vec<&str>, Vec<Uuid>) = mails.iter().copied().unzip();
     transaction.execute(sql, &[site, kind, first_day, &receivers, &ids]).await?;
+    transaction.execute(FREE, &[site, kind, first_day]).await?;
     Ok(())
 }
 
@@ -118,6 +160,8 @@ pub struct OpenMail {
     pub subject: String,
     /// Its text.
     pub text: String,
+    /// Its HTML; `None` where it has none.
+    pub html: Option<MailHtml>,
 }
 
 /// The next mail that is still to be sent and was tried less often than `attempts`.
@@ -126,7 +170,7 @@ pub struct OpenMail {
 /// [`StoreError`]
 pub async fn next_mail(transaction: &Transaction<'_>, attempts: i32) -> Result<Option<OpenMail>, StoreError> {
     let sql = "
-        select site, kind, first_day, receiver, message_id, attempts, subject, text
+        select site, kind, first_day, receiver, message_id, attempts, subject, text, html, image_ids, images
         from report_mail join report using (site, kind, first_day)
         where sent_at is null and given_up_at is null and attempts < $1
         order by attempts, first_day, site, kind, receiver limit 1";
@@ -141,9 +185,17 @@ pub async fn next_mail(transaction: &Transaction<'_>, attempts: i32) -> Result<O
             attempts: row.try_get(5)?,
             subject: row.try_get(6)?,
             text: row.try_get(7)?,
+            html: html(row)?,
         })
     };
     Ok(rows.first().map(mail).transpose()?)
+}
+
+fn html(row: &Row) -> Result<Option<MailHtml>, Error> {
+    let Some(html) = row.try_get(8)? else { return Ok(None) };
+    let (ids, images): (Option<Vec<String>>, Option<Vec<Vec<u8>>>) = (row.try_get(9)?, row.try_get(10)?);
+    let images = ids.unwrap_or_default().into_iter().zip(images.unwrap_or_default()).collect();
+    Ok(Some(MailHtml { html, images }))
 }
 
 /// How a mail was tried.
@@ -181,13 +233,7 @@ impl OpenMail {
         transaction
             .execute(sql, &[site, kind, first_day, receiver, &is_sent, &is_given_up, &now, &error])
             .await?;
-        // What names devices is kept for as long as it is to be sent.
-        let sql = "
-            update report set text = ''
-            where site = $1 and kind = $2 and first_day = $3
-              and not exists (select from report_mail m where m.site = $1 and m.kind = $2 and m.first_day = $3
-                              and sent_at is null and given_up_at is null)";
-        transaction.execute(sql, &[site, kind, first_day]).await?;
+        transaction.execute(FREE, &[site, kind, first_day]).await?;
         Ok(())
     }
 }

@@ -45,13 +45,13 @@ struct SiteStream<'a> {
 /// What is known of a series: the parts of its hours, or of what a day has of them, in order.
 type Cells = Vec<(Span, Part)>;
 
-/// The report of a site on a period.
+/// The report of a site on a period, and the devices that it names, as their platforms do.
 pub(crate) async fn report(
     transaction: &Transaction<'_>,
     pipeline: &Pipeline,
     (name, site): (&str, &Site),
     period: Period,
-) -> Result<Report, StoreError> {
+) -> Result<(Report, Vec<String>), StoreError> {
     let (devices, all) = rows::devices_of(transaction, name, DEVICES).await?;
     let streams = streams(transaction, pipeline, &devices).await?;
     let before = period::before(&period);
@@ -99,7 +99,7 @@ pub(crate) async fn report(
     let alerts = alerts(transaction, &streams, &period).await?;
     let sources: BTreeSet<&str> = devices.iter().map(|device| device.source.as_str()).collect();
     let sources: Vec<&str> = sources.into_iter().collect();
-    Ok(Report {
+    let report = Report {
         site: name.to_owned(),
         language: site.language.clone(),
         firing: alerts.iter().filter(|alert| alert.to.is_none()).cloned().collect(),
@@ -109,7 +109,18 @@ pub(crate) async fn report(
         alerts,
         devices: (sending.len() as u64, all),
         period,
-    })
+    };
+    let named = named(&report, &devices);
+    Ok((report, named))
+}
+
+/// Which devices a report names, by the names of their platforms.
+fn named(report: &Report, devices: &[SiteDevice]) -> Vec<String> {
+    let series = report.metrics.iter().flat_map(|section| &section.series).map(|series| &series.device);
+    let alerts = report.alerts.iter().map(|alert| &alert.device);
+    let silent = report.silent.iter().map(|silent| &silent.device);
+    let shown: BTreeSet<&str> = series.chain(alerts).chain(silent).map(String::as_str).collect();
+    devices.iter().filter(|device| shown.contains(device.shown())).map(|device| device.name.clone()).collect()
 }
 
 /// Whether a report on a period can be made: what is not rolled up of it is read from moments, and that is a day at most.

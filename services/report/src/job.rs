@@ -20,13 +20,13 @@ use jobs::{Job, Progress, SliceError};
 use pipeline_config::reports::{Reports, Storage};
 use pipeline_config::site::Site;
 use pipeline_config::{Pipeline, receiver};
-use receivers::{AddressPolicy, Mail, Outcome, Outgoing};
+use receivers::{AddressPolicy, Html, Mail, Outcome, Outgoing};
 use runtime::{Clock, Env};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use site_report::{Period, PeriodKind};
-use store::reports::{self as rows, MadeReport, OpenMail, Tried};
+use site_report::{HtmlMail, Period, PeriodKind, Report};
+use store::reports::{self as rows, MadeReport, MailHtml, OpenMail, Tried};
 use store::{StoreError, Transaction, rollups};
 use thiserror::Error;
 
@@ -220,10 +220,12 @@ impl ReportJob {
         if !gather::is_rolled_up(rollups::rolled_to_in(transaction).await?, &period) {
             return Ok(Outlook::Waiting);
         }
-        let report = gather::report(transaction, &self.pipeline, (&planned.site, site), period).await?;
+        let (report, devices) =
+            gather::report(transaction, &self.pipeline, (&planned.site, site), period).await?;
         let page = site_report::page(&report);
         let key = format!("{}/{}/{}.html", planned.site, first_day, planned.kind);
         let link = reports.link.as_ref().map(|link| format!("{link}{}{key}", prefix(&reports.storage)));
+        let accounts: Vec<_> = accounts_of(&self.pipeline, site).collect();
         let made = MadeReport {
             site: planned.site.clone(),
             kind: planned.kind.clone(),
@@ -233,14 +235,15 @@ impl ReportJob {
             bytes: page.len(),
             subject: site_report::subject(&report),
             text: site_report::text(&report, link.as_deref()),
+            html: if accounts.is_empty() { None } else { html(report, link).await },
+            devices,
             key,
         };
         storage::keep((&reports.storage, self.roots.as_deref()), &made.key, page).await?;
-        let accounts = accounts_of(&self.pipeline, site);
         let day = first_day.to_string();
         let id =
             |name| ids::derive("report", &[planned.site.as_str(), planned.kind.as_str(), day.as_str(), name]);
-        let mails: Vec<_> = accounts.map(|(name, _)| (name, id(name))).collect();
+        let mails: Vec<_> = accounts.iter().map(|(name, _)| (*name, id(name))).collect();
         rows::record(transaction, &made, &mails, (slot, self.clock.now())).await?;
         Ok(Outlook::Made)
     }
@@ -294,8 +297,9 @@ impl ReportJob {
         let lookup = |name: &str| std::env::var(name).ok();
         match receivers::open_smtp(smtp, Arc::clone(&self.outgoing), &lookup) {
             Ok(smtp) => {
-                let OpenMail { message_id, subject, text, .. } = mail;
-                smtp.send_mail(&Mail { id: *message_id, subject, text, now: self.clock.now() }).await
+                let OpenMail { message_id, subject, text, html, .. } = mail;
+                let html = html.as_ref().map(|MailHtml { html, images }| Html { html, images });
+                smtp.send_mail(&Mail { id: *message_id, subject, text, html, now: self.clock.now() }).await
             }
             Err(error) => Outcome::retry(error.to_string()),
         }
@@ -324,6 +328,22 @@ impl ReportJob {
         }
         Ok(true)
     }
+}
+
+/// The HTML of a report's mails. Where it cannot be made they are sent as text.
+async fn html(report: Report, link: Option<String>) -> Option<MailHtml> {
+    // Pictures take as long as other tasks would have to wait.
+    let made = tokio::task::spawn_blocking(move || site_report::html(&report, link.as_deref())).await;
+    let error: Box<dyn std::error::Error> = match made {
+        Ok(Ok(HtmlMail { html, images })) => {
+            let images = images.into_iter().map(|image| (image.content_id, image.png)).collect();
+            return Some(MailHtml { html, images });
+        }
+        Ok(Err(error)) => error.into(),
+        Err(error) => error.into(),
+    };
+    tracing::error!(error = &*error, "the HTML of a report's mails was not made; they are sent as text");
+    None
 }
 
 /// What the names of all objects begin with.

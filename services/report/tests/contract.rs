@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use report::{Config, NAME, ReportJob};
 use runtime::{Clock, Deadline};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use store::migrate::ROLES;
 use store::{Database, DatabaseSettings};
@@ -69,8 +70,43 @@ const ROWS: &str = r#"
     values (gen_random_uuid(), '/sources/yard', '1', 't', 'transform', 'rejected', 'no', '{}', '2026-11-29 12:00Z', '2026-11-29 12:00Z');
     insert into job (name, schedule, zone, known_since) values ('report', '30 6 * * *', 'UTC', '2026-11-01Z');"#;
 
+/// Prints what the mails of a folder consist of, a JSON array: subject, id, and of each part that has no parts the types around it, its own, its `Content-ID`,
+/// and its content, which is Base64 of what is no text.
+const PARSE: &str = "
+import base64, email, email.policy, json, pathlib, sys
+def parts(part, around):
+    if part.is_multipart():
+        for inner in part.iter_parts():
+            yield from parts(inner, [*around, part.get_content_type()])
+        return
+    content = part.get_content()
+    content = content if isinstance(content, str) else base64.b64encode(content).decode()
+    yield {'around': around, 'type': part.get_content_type(), 'id': part['Content-ID'], 'content': content, 'defects': len(part.defects)}
+files = sorted(pathlib.Path(sys.argv[1]).glob('*.eml'), key=lambda file: int(file.stem))
+mails = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in files]
+print(json.dumps([{'id': mail['Message-ID'], 'parts': list(parts(mail, []))} for mail in mails]))
+";
+
+/// A mail as a mail program reads it.
+#[derive(Debug, Deserialize)]
+struct Parsed {
+    id: String,
+    parts: Vec<Part>,
+}
+
+/// A part of a mail.
+#[derive(Debug, Deserialize)]
+struct Part {
+    around: Vec<String>,
+    r#type: String,
+    id: Option<String>,
+    content: String,
+    defects: usize,
+}
+
 struct Mails {
     folder: TempDir,
+    python: PathBuf,
     port: u16,
     server: Child,
 }
@@ -90,7 +126,7 @@ impl Mails {
             return None;
         };
         let (folder, port) = (TempDir::new().unwrap(), free_port());
-        let mut command = Command::new(python);
+        let mut command = Command::new(&python);
         command
             .arg(MAIL_SERVER)
             .arg(port.to_string())
@@ -100,13 +136,19 @@ impl Mails {
             .stderr(Stdio::null());
         let server = command.spawn().unwrap();
         eventually(Duration::from_secs(20), || async { TcpStream::connect(("127.0.0.1", port)) }).await;
-        Some(Self { folder, port, server })
+        Some(Self { folder, python, port, server })
     }
 
     fn taken(&self) -> Vec<String> {
         let mail =
             |number: usize| std::fs::read_to_string(self.folder.path().join(format!("{number}.eml"))).ok();
         (1..).map_while(mail).collect()
+    }
+
+    fn parsed(&self) -> Vec<Parsed> {
+        let output = Command::new(&self.python).args(["-c", PARSE]).arg(self.folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 }
 
@@ -209,6 +251,45 @@ impl World {
     }
 }
 
+/// A mail whose text says what there is, and whose HTML shows it with pictures that are in the mail.
+fn is_text_and_html_with_charts(mail: &Parsed) {
+    let [text, html, charts @ ..] = &mail.parts[..] else { panic!("{mail:?}") };
+    assert!(mail.parts.iter().all(|part| part.defects == 0), "{mail:?}");
+    let [alternative, related] = ["multipart/alternative", "multipart/related"];
+    assert_eq!((text.r#type.as_str(), &text.around[..]), ("text/plain", &[alternative.to_owned()][..]));
+    assert_eq!(
+        (html.r#type.as_str(), html.around.join(" ")),
+        ("text/html", format!("{alternative} {related}"))
+    );
+    assert!(mail.id.ends_with("@example.com>"), "{}", mail.id);
+    for part in [text, html] {
+        for words in
+            ["https://files.example.com/plant/north/2026-11-29/day.html", "Dach", "69,12", "Hot", "95"]
+        {
+            assert!(part.content.contains(words), "{words}: {}", part.content);
+        }
+    }
+    assert!(
+        html.content.contains("gone &#60;b&#62;") && !html.content.contains("<b>gone"),
+        "{}",
+        html.content
+    );
+    // Of temperatures and of the meter.
+    assert_eq!(charts.len(), 2);
+    let named: Vec<&str> =
+        html.content.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let there: Vec<String> = charts
+        .iter()
+        .map(|chart| format!("cid:{}", chart.id.as_deref().unwrap().trim_matches(['<', '>'])))
+        .collect();
+    assert_eq!(named, there);
+    for chart in charts {
+        assert_eq!((chart.r#type.as_str(), chart.around.join(" ")), ("image/png", html.around.join(" ")));
+        // The signature and the header of PNG in Base64, and the width of 1144 and the height of 352.
+        assert!(chart.content.starts_with("iVBORw0KGgoAAAANSUhEUgAABHgAAAFg"), "{}", chart.content);
+    }
+}
+
 #[tokio::test]
 async fn each_site_has_a_report_on_its_day_in_its_zone_its_units_and_its_language() {
     let Some(world) = World::start().await else { return };
@@ -233,12 +314,15 @@ async fn each_site_has_a_report_on_its_day_in_its_zone_its_units_and_its_languag
     assert!(page.contains(">1<") && !page.contains(">2<"), "{page}");
     let mails = world.mails.taken();
     assert_eq!(mails.len(), 1, "{mails:?}");
-    assert!(mails[0].contains("https://files.example.com/plant/north/2026-11-29/day.html"), "{}", mails[0]);
+    assert!(mails[0].len() < 1 << 20, "{}", mails[0].len());
+    is_text_and_html_with_charts(&world.mails.parsed()[0]);
     // What is refused for now is tried again, then given up.
     assert_eq!(
         world.count("report_mail where receiver = 'busy' and attempts = 9 and given_up_at is not null").await,
         1
     );
+    let said = "report where text <> '' or num_nonnulls(html, image_ids, images, devices) > 0";
+    assert_eq!(world.count(said).await, 0, "nothing is left of mails that were sent or given up");
     let made = world.client.query("select sha256, key from report order by site", &[]).await.unwrap();
     assert_eq!(made.len(), 2);
     for row in &made {
@@ -256,6 +340,12 @@ async fn each_site_has_a_report_on_its_day_in_its_zone_its_units_and_its_languag
     assert_eq!(world.client.query_one(hashes, &[]).await.unwrap().get::<_, String>(0), before);
     let ids = "kept k join report_mail m using (site, kind, first_day, receiver, message_id)";
     assert_eq!(world.count(ids).await, 2, "the same Message-ID");
+    let undated = |mail: &str| {
+        mail.lines().filter(|line| !line.starts_with("Date: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mails = world.mails.taken();
+    assert_eq!(mails.len(), 2);
+    assert_eq!(undated(&mails[0]), undated(&mails[1]), "the same bytes but for the date");
     // Its month is reported on once its days are rolled up.
     world.client.batch_execute("update rollup_progress set days_to = '2026-12-01Z'").await.unwrap();
     world.slot("2026-12-01 06:30Z").await;
@@ -282,4 +372,21 @@ async fn a_storage_that_fails_is_tried_again() {
     world.runner.clock.set(world.runner.clock.now() + SignedDuration::from_mins(2));
     world.run().await;
     assert_eq!(world.count("report").await, 2);
+}
+
+#[tokio::test]
+async fn a_mail_that_has_no_html_goes_out_as_text() {
+    let Some(world) = World::start().await else { return };
+    let rows = "
+        insert into report (site, kind, first_day, zone, key, sha256, bytes, subject, text, slot, made_at)
+        values ('north', 'day', '2026-11-29', 'Europe/Berlin', 'k', '', 0, 'north: Sunday', 'Nothing was measured.', now(), now());
+        insert into report_mail (site, kind, first_day, receiver, message_id)
+        values ('north', 'day', '2026-11-29', 'office', gen_random_uuid());";
+    world.client.batch_execute(rows).await.unwrap();
+    world.slot(SLOT).await;
+    world.run().await;
+    let mails = world.mails.parsed();
+    assert_eq!((mails.len(), mails[0].parts.len()), (1, 1), "{mails:?}");
+    let part = &mails[0].parts[0];
+    assert_eq!((part.r#type.as_str(), part.content.trim()), ("text/plain", "Nothing was measured."));
 }

@@ -360,12 +360,14 @@ impl Erasure {
         // A mail that names it is not sent any more.
         let named = names_it("encode(convert_to(text, 'UTF8'), 'escape')").replace("$2", "$1");
         let mails = format!(
-            "with named as (update report set text = '' where text <> '' and {named} returning site, kind, first_day)
+            "with named as (
+                 update report set text = '', html = null, image_ids = null, images = null, devices = null
+                 where text <> '' and ({named} or devices && $2) returning site, kind, first_day)
              update report_mail m set given_up_at = now(), last_error = 'a device was erased'
              from named n where m.site = n.site and m.kind = n.kind and m.first_day = n.first_day
                and m.sent_at is null and m.given_up_at is null"
         );
-        transaction.execute(&mails, &[&names]).await?;
+        transaction.execute(&mails, &[&names, &self.names]).await?;
         Ok(dead_letters)
     }
 

@@ -8,6 +8,7 @@ mod floors;
 mod migrations;
 mod partitions;
 mod registry;
+mod reports;
 mod streams;
 mod tls;
 mod topic;
