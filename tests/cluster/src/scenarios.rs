@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod burst;
+mod canary;
 mod database_away;
 mod mode_changed;
 mod round_trip;
@@ -33,7 +34,7 @@ type Run = for<'a> fn(&'a Stand) -> LocalBoxFuture<'a, Result<Came, Failure>>;
 const UPGRADE: &str = "an_upgrade_and_the_way_back_under_traffic_lose_nothing";
 
 /// Every scenario: its name as a sentence.
-const ALL: [(&str, Run); 12] = [
+const ALL: [(&str, Run); 13] = [
     (UPGRADE, |stand| Box::pin(upgrade::run(stand))),
     ("a_payload_goes_through_helm_test", |stand| Box::pin(round_trip::run(stand))),
     ("a_burst_ends_in_the_right_rows_alerts_messages_and_dead_letters", |stand| Box::pin(burst::run(stand))),
@@ -50,6 +51,7 @@ const ALL: [(&str, Run); 12] = [
     ("a_database_that_goes_away_loses_and_doubles_nothing", |stand| Box::pin(database_away::run(stand))),
     (MODE_CHANGED, |stand| Box::pin(mode_changed::run(stand))),
     ("topic_mode_loses_and_doubles_nothing_whatever_ends", |stand| Box::pin(topic_mode::run(stand))),
+    ("the_canary_wakes_what_is_at_zero_and_comes_all_the_way", |stand| Box::pin(canary::run(stand))),
     ("an_uninstall_leaves_the_database_and_nothing_else", |stand| Box::pin(uninstalled::run(stand))),
 ];
 
