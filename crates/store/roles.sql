@@ -40,7 +40,8 @@ grant select, insert, update on notification, receiver_budget to freshet_notify;
 grant select on evaluation_request, alert_state, notification, topic_offset, held, held_device, device, device_alias, device_entry
     to freshet_scheduler;
 grant update (left_at) on topic_offset to freshet_scheduler;
-grant select, insert on stream, metric to freshet_scheduler;
+grant select on stream, metric to freshet_scheduler;
+grant insert on metric to freshet_scheduler;
 grant update (expected_by, expected_at) on device to freshet_scheduler;
 grant insert, update on evaluation_request to freshet_scheduler;
 grant usage on sequence evaluation_token to freshet_scheduler;

@@ -186,10 +186,9 @@ impl Batch<'_> {
         for (task, mut past) in tasks.into_iter().zip(pasts) {
             past.effective.retain(|row| until.is_none_or(|until| row.at <= until));
             let moments = moments.get(&task.stream);
-            let mut points =
+            let points =
                 moments.map(|moments| points(task.watched, moments, task.position)).unwrap_or_default();
-            task.add_expectation(&mut points);
-            let mut decision = decide(task, &points, &past, Horizon { heartbeats, lateness });
+            let mut decision = decide(task, points, &past, Horizon { heartbeats, lateness });
             if let (Some(decision), Some(plan), Some(moments)) =
                 (&mut decision, plans.get(&task.stream), moments)
             {

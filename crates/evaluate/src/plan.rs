@@ -31,6 +31,8 @@ pub(crate) struct Plan<'a> {
     /// States that no rule stands for any more, and why their alerts end: the rule is gone, or no longer selects the series; the device is
     /// retired; it was awaited, and sends something else; the series has no values any more.
     pub(crate) gone: Vec<(StateRow, TransitionCause)>,
+    /// Positions that were marked as without values: the mark has been looked at.
+    pub(crate) emptied: Vec<i16>,
     /// The series of any position, for the ends of alerts that no rule stands for any more.
     pub(crate) series: BTreeMap<i16, Series>,
     /// The earliest moment that no rule has seen.
@@ -46,7 +48,7 @@ pub(crate) struct Task<'a> {
     pub(crate) start: Start,
     /// The newest reading that was evaluated before.
     pub(crate) seen: Option<Timestamp>,
-    /// Since when its silence counts, though there is no reading.
+    /// Since when its silence counts where there is no reading: the device was awaited.
     pub(crate) expected: Option<Timestamp>,
 }
 
@@ -76,15 +78,6 @@ impl Task<'_> {
         }
     }
 
-    /// Has silence count from when the device was expected, as from a sign of life.
-    pub(crate) fn add_expectation(&self, points: &mut Vec<Point>) {
-        let Some(at) = self.expected else { return };
-        let place = points.partition_point(|point| point.at < at);
-        if points.get(place).is_none_or(|point| point.at > at) {
-            points.insert(place, Point { at, value: f64::NAN });
-        }
-    }
-
     /// Heartbeats from this moment on are needed; only a silence asks for more than the newest.
     pub(crate) fn counts_from(&self, lateness: SignedDuration) -> Option<Timestamp> {
         let Condition::Absent { .. } = self.watched.rule.condition else { return None };
@@ -109,6 +102,8 @@ impl<'a> Plan<'a> {
         let mut states: BTreeMap<_, _> =
             states.into_iter().map(|state| ((state.rule.clone(), state.position), state)).collect();
         let (mut tasks, mut gone) = (Vec::new(), Vec::new());
+        let marked = stream.metrics.iter().filter(|metric| metric.is_empty && request.is_some());
+        let emptied = marked.map(|metric| metric.position).collect();
         let mut all = BTreeMap::new();
         let is_watched = !stream.is_retired && (stream.is_seen || stream.is_expected);
         for metric in &stream.metrics {
@@ -118,24 +113,33 @@ impl<'a> Plan<'a> {
             for watched in rules.iter().filter(watches) {
                 let state = states.remove(&(watched.rule.name.clone(), metric.position));
                 let unseen = Unseen::of(watched, metric.position, request);
-                let expected = expected(stream, watched, state.as_ref());
-                let is_other = expected.is_some() && stream.is_seen && unseen.is_nothing();
+                let is_silence = matches!(watched.rule.condition, Condition::Absent { .. });
+                let expected = stream.expected_at.filter(|_| is_silence);
                 let state = match state {
-                    Some(state) if metric.is_empty && unseen.is_nothing() => {
+                    Some(state) if metric.is_empty && request.is_some() && unseen.is_nothing() => {
                         gone.push((state, TransitionCause::SeriesRemoved));
                         continue;
                     }
-                    Some(state) if is_other && state.newest_at == expected => {
+                    // It was awaited, was never read, and its device sends something else.
+                    Some(state)
+                        if expected.is_some()
+                            && stream.is_seen
+                            && state.newest_at.is_none()
+                            && unseen.is_nothing() =>
+                    {
                         gone.push((state, TransitionCause::Returned));
                         continue;
                     }
                     state => state,
                 };
+                let is_unread = state.as_ref().map_or(!stream.is_seen, |state| state.newest_at.is_none());
+                let expected = expected.filter(|_| is_unread);
                 let (start, seen) = match (state, request) {
                     (Some(state), _) if known.is_unmoved(watched, &state, is_alone, &unseen) => continue,
                     (Some(state), _) => (start_of(watched, &state), state.newest_at),
                     (None, Some(request)) if !unseen.is_nothing() => {
-                        (Start::First { from: request.from }, None)
+                        let from = expected.map_or(request.from, |expected| expected.min(request.from));
+                        (Start::First { from }, None)
                     }
                     (None, _) => match expected {
                         Some(from) => (Start::First { from }, None),
@@ -151,12 +155,12 @@ impl<'a> Plan<'a> {
         let ends_by =
             if stream.is_retired { TransitionCause::DeviceRetired } else { TransitionCause::RuleRemoved };
         gone.extend(states.into_values().map(|state| (state, ends_by)));
-        Self { tasks, gone, series: all, unseen }
+        Self { tasks, gone, emptied, series: all, unseen }
     }
 
     /// Whether nothing is to be done.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.gone.is_empty()
+        self.tasks.is_empty() && self.gone.is_empty() && self.emptied.is_empty()
     }
 
     /// The moments that are needed, in order and apart. Long after the newest reading that was walked over and before the earliest moment
@@ -245,14 +249,6 @@ pub(crate) fn points(watched: &WatchedRule, moments: &Moments, position: i16) ->
     }
 }
 
-/// Since when silence of the series counts, whatever was read of it: of a device that was awaited, until its checkpoint lies behind that.
-fn expected(stream: &StreamRow, watched: &WatchedRule, state: Option<&StateRow>) -> Option<Timestamp> {
-    let at = stream.expected_at?;
-    let Condition::Absent { .. } = watched.rule.condition else { return None };
-    let counts = state.map_or(!stream.is_seen, |state| state.checkpoint_at < at);
-    counts.then_some(at)
-}
-
 fn watches_series(watched: &WatchedRule, series: &Series, metric: &MetricRow) -> bool {
     let comparable = metric.is_numeric || matches!(watched.rule.condition, Condition::Absent { .. });
     comparable && watched.rule.watches(&series.metric, series.stream())
@@ -321,7 +317,13 @@ mod tests {
             expected: None,
         };
         let tasks = series.iter().map(task).collect();
-        let plan = Plan { tasks, gone: Vec::new(), series: BTreeMap::new(), unseen: unseen.map(at) };
+        let plan = Plan {
+            tasks,
+            gone: Vec::new(),
+            emptied: Vec::new(),
+            series: BTreeMap::new(),
+            unseen: unseen.map(at),
+        };
         let second = |time: Timestamp| -(-time.as_microsecond()).div_euclid(1_000_000);
         let spans = plan.spans(SignedDuration::from_secs(900)).into_iter();
         spans.map(|Span { after, until }| (second(after), until.map(second))).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::alert::{AlertId, Severity, TransitionCause, TransitionKind};
+use event_model::alert::{AlertId, Severity, TransitionKind};
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
 use rules::{Change, Transition};
@@ -59,9 +59,11 @@ impl Changes<'_> {
         let gone: Vec<_> =
             self.plans.values().flat_map(|plan| &plan.gone).map(|(state, _)| state.alert()).collect();
         alerts::delete_states(transaction, &gone).await?;
-        let gone = self.plans.values().flat_map(|plan| &plan.gone);
-        let emptied = gone.filter(|(_, cause)| *cause == TransitionCause::SeriesRemoved);
-        let emptied: Vec<_> = emptied.map(|(state, _)| (state.stream, state.position)).collect();
+        let emptied = self
+            .plans
+            .iter()
+            .flat_map(|(stream, plan)| plan.emptied.iter().map(|position| (*stream, *position)));
+        let emptied: Vec<_> = emptied.collect();
         alerts::forget_emptied(transaction, &emptied).await?;
         let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
         let notifications = u32::try_from(queued).unwrap_or(u32::MAX);

@@ -19,7 +19,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use crate::dead_letters::{DeadEvent, DeadLetter};
-use crate::device_name::folded;
+use crate::device_name::{NEVER, folded};
 use crate::{StoreError, Transaction};
 
 /// Payloads that are held of a source; then the oldest become dead letters.
@@ -42,7 +42,7 @@ pub struct Held {
 fn known(source: &str, name: &str) -> String {
     let folded = folded(name);
     format!(
-        "(exists (select from device k where k.source = {source} and k.name = {name})
+        "(exists (select from device k where k.source = {source} and k.name = {name} and k.last_seen_at <> {NEVER})
           or exists (select from device_alias k join device own on own.id = k.device_id
                      where k.source = {source} and k.alias = {name} and own.erased_at is null)
           or exists (select from device_entry k where k.source = {source} and k.name in ({name}, {folded})))"

@@ -17,7 +17,7 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Json;
 
 use crate::alerts::{SHARD_LOCK, SHARDS};
-use crate::device_name::folded;
+use crate::device_name::{NEVER, folded};
 use crate::{StoreError, Transaction, active_pipeline, name_generation, rollups};
 
 /// A device by one of its names.
@@ -40,9 +40,10 @@ pub async fn find(
     source: Option<&str>,
     name: &str,
 ) -> Result<Vec<Found>, Error> {
-    let sql = "
+    let sql = format!(
+        "
         select max(id), source, name from (
-            select id, source, name from device where name = $2
+            select case when last_seen_at <> {NEVER} then id end as id, source, name from device where name = $2
             union all
             select d.id, d.source, d.name from device_alias a join device d on d.id = a.device_id
             where a.alias = $2 and d.erased_at is null
@@ -53,11 +54,12 @@ pub async fn find(
             select null, source, device from held_device h where device = $2
               and not exists (select from device_alias a where a.source = h.source and a.alias = h.device)) as named
         where $1::text is null or source = $1
-        group by source, name order by source, name";
+        group by source, name order by source, name"
+    );
     let found = |row: &tokio_postgres::Row| {
         Ok(Found { id: row.try_get(0)?, source: row.try_get(1)?, name: row.try_get(2)? })
     };
-    client.query(sql, &[&source, &name]).await?.iter().map(found).collect()
+    client.query(&sql, &[&source, &name]).await?.iter().map(found).collect()
 }
 
 /// What people say of a device.

@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
+use crate::device_name::NEVER;
 use crate::floors::Floors;
 use crate::held::{self, HeldPayload};
 use crate::partitions::{Partition, Partitions};
@@ -394,6 +395,7 @@ impl<'a> Run<'a> {
             let asked = touched.iter().map(|number| (None, &*rereads[*number].evaluation_requests));
             tables::request_evaluation(&transaction, asked).await?;
         }
+        see(&transaction, &rereads).await?;
         held::settle(&transaction, held).await?;
         transaction.commit().await?;
         Ok(changes)
@@ -450,6 +452,34 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// Notes of devices that were expected, and had not sent, that they have: when their first request was received. Rules look at what they have
+/// awaited of them.
+async fn see(transaction: &Transaction<'_>, rereads: &[Reread]) -> Result<(), StoreError> {
+    let mut seen: BTreeMap<i32, Timestamp> = BTreeMap::new();
+    for reread in rereads {
+        for row in &reread.rows {
+            let at = seen.entry(row.stream_id).or_insert(reread.received_at);
+            *at = reread.received_at.min(*at);
+        }
+    }
+    let (streams, times): (Vec<i32>, Vec<Timestamp>) = seen.into_iter().unzip();
+    let sql = format!(
+        "with seen as (
+            select s.device_id as id, min(w.at) as at from unnest($1::integer[], $2::timestamptz[]) as w (stream, at)
+            join stream s on s.id = w.stream group by s.device_id),
+        first as (
+            update device d set first_seen_at = seen.at, last_seen_at = seen.at from seen
+            where d.id = seen.id and d.last_seen_at = {NEVER} returning d.id, d.expected_at)
+        select s.id, first.expected_at from first join stream s on s.device_id = first.id where first.expected_at is not null order by s.id"
+    );
+    let rows = transaction.query(&sql, &[&streams, &times]).await?;
+    let request = |row: &tokio_postgres::Row| {
+        Ok(EvaluationRequest { stream_id: row.try_get(0)?, from_at: row.try_get(1)? })
+    };
+    let requests: Vec<_> = rows.iter().map(request).collect::<Result<_, Error>>()?;
+    tables::request_evaluation(transaction, std::iter::once((None, requests.as_slice()))).await
 }
 
 /// What is there of requests.

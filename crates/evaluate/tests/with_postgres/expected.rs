@@ -114,6 +114,81 @@ async fn a_device_that_is_expected_no_more_or_retired_is_not_silent() {
 }
 
 #[tokio::test]
+async fn a_device_that_is_expected_again_is_awaited_from_then_on() {
+    for retires in [false, true] {
+        let Some(world) = World::new().await else { return };
+        let alert = world.process(&pipeline(RULES)).await;
+        world.expect("new", Some("1h")).await;
+        ticks(&world, &alert, 0..=600).await;
+        if retires {
+            world.retire("new").await;
+        } else {
+            world.expect("new", None).await;
+        }
+        ticks(&world, &alert, 900..=6_000).await;
+        if retires {
+            world.restore("new").await;
+        } else {
+            world.expect("new", Some("1h")).await;
+        }
+        ticks(&world, &alert, 6_300..=6_600).await;
+        assert_eq!(world.effective("new").await.len(), 2, "not at once");
+        ticks(&world, &alert, 6_900..=7_500).await;
+        assert_eq!(world.effective("new").await[2..], [firing(6_900)]);
+        assert_eq!(world.count("alert_transition where kind = 'retracted'").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_rule_awaits_on_and_is_ended_by_what_else_comes() {
+    let longer = RULES
+        .replace("Silent: {metric: temperature, absent: 10m}", "Silent: {metric: temperature, absent: 40m}");
+    for fires in [false, true] {
+        let Some(world) = World::new().await else { return };
+        let alert = world.process(&pipeline(&longer)).await;
+        world.expect("new", Some("1h")).await;
+        ticks(&world, &alert, 0..=300).await;
+        let alert = world.process(&pipeline(RULES)).await;
+        let until = if fires { 900 } else { 300 };
+        ticks(&world, &alert, 300..=until).await;
+        assert_eq!(world.effective("new").await, if fires { vec![firing(600)] } else { Vec::new() });
+        world.at(until + 50);
+        world.first_reading("new", ("probe-1", "humidity"), until + 50).await;
+        world.readings(&alert, &[]).await;
+        ticks(&world, &alert, until + 300..=until + 3_000).await;
+        let ends = if fires { vec!["firing silence ops", "resolved returned ops"] } else { Vec::new() };
+        assert_eq!(world.recorded().await, ends, "{fires}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_was_away_awaits_from_where_its_alert_ended() {
+    let Some(world) = World::new().await else { return };
+    let alert = world.process(&pipeline(RULES)).await;
+    world.expect("new", Some("1h")).await;
+    ticks(&world, &alert, 0..=900).await;
+    let none = world.process(&pipeline("{Hot: {metric: temperature, above: 30}}")).await;
+    ticks(&world, &none, 1_200..=1_500).await;
+    let alert = world.process(&pipeline(RULES)).await;
+    ticks(&world, &alert, 1_800..=2_400).await;
+    assert_eq!(world.effective("new").await, [firing(600), resolved(1_200), firing(1_800)]);
+}
+
+#[tokio::test]
+async fn a_window_of_days_retracts_nothing_of_it() {
+    let Some(world) = World::new().await else { return };
+    let alert = world.process(&format!("lateness: 24h{}", pipeline(RULES))).await;
+    world.expect("new", Some("1h")).await;
+    ticks(&world, &alert, 0..=900).await;
+    for second in [1_000, 1_100, 1_200] {
+        world.first_reading("new", ("", "temperature"), second).await;
+        world.readings(&alert, &[]).await;
+    }
+    ticks(&world, &alert, 1_500..=1_800).await;
+    assert_eq!(world.recorded().await, ["firing silence ops", "resolved returned ops", "firing silence ops"]);
+}
+
+#[tokio::test]
 async fn a_rule_that_comes_later_counts_too_and_one_that_goes_ends() {
     let Some(world) = World::new().await else { return };
     let none = world.process(&pipeline("{Hot: {metric: temperature, above: 30}}")).await;
@@ -157,6 +232,31 @@ async fn an_alert_of_a_series_without_values_ends_with_that_cause_and_once() {
     world.store("old", 200, 60.0).await;
     world.readings(&alert, &[]).await;
     assert_eq!(world.recorded().await[2..], ["firing breach ops"]);
+}
+
+#[tokio::test]
+async fn a_series_that_was_marked_as_empty_and_is_read_again_fires_on() {
+    let Some(mut world) = World::new().await else { return };
+    let alert = world.process(&pipeline(RULES)).await;
+    let stream = world.store("old", 0, 50.0).await;
+    world.readings(&alert, &[]).await;
+    world
+        .sql
+        .batch_execute(&format!("update metric set emptied_at = now() where stream_id = {stream}"))
+        .await
+        .unwrap();
+    world.at(60);
+    world.store("old", 60, 51.0).await;
+    world.readings(&alert, &[]).await;
+    assert_eq!(world.count("metric where emptied_at is not null").await, 0);
+    // Of another metric of the stream.
+    let other = format!(
+        "insert into evaluation_request (stream_id, from_at, token) values ({stream}, '{}', nextval('evaluation_token'))",
+        at(61)
+    );
+    world.sql.batch_execute(&other).await.unwrap();
+    world.readings(&alert, &[]).await;
+    assert_eq!(world.recorded().await, ["firing breach ops"]);
 }
 
 #[tokio::test]

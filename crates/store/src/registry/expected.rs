@@ -29,10 +29,11 @@ pub(super) async fn appear(
               and not exists (select from device d where d.source = e.source and d.name = e.name)
               and not exists (select from device_alias a where a.source = e.source and a.alias = e.name)),
         made as (
-            insert into device (source, name, first_seen_at, last_seen_at)
-            select source, name, {NEVER}, {NEVER} from wanted w
-            where not exists (select from erasure e where e.hash = erasure_hash(w.source, w.name) and e.is_retired)
-              and (source, name) not in (select source, {} from device)
+            insert into device (source, name, first_seen_at, last_seen_at, begins_at)
+            select w.source, w.name, {NEVER}, {NEVER}, e.erased_at
+            from wanted w left join erasure e on e.hash = erasure_hash(w.source, w.name)
+            where e.is_retired is not true and (w.source, w.name) not in (select source, {} from device)
+            order by w.source, w.name
             on conflict do nothing returning id)
         insert into stream (device_id, channel) select id, '' from made",
         folded("name")
@@ -55,10 +56,12 @@ pub async fn make_series<'a>(
 ) -> Result<bool, StoreError> {
     let sql = format!(
         "with unseen as materialized (
-            select id, source, name, coalesce(expected_at, $3) as expected_at from device
+            select id, source, name, coalesce(expected_at, $3) as expected_at from device d
             where last_seen_at = {NEVER} and (expected_by < $1 or expected_by > $1 or expected_by is null)
               and erased_at is null and merged_into is null and exists (select from active_pipeline where hash = $4)
-            order by id limit $2 for no key update skip locked),
+              and exists (select from device_entry e where e.source = d.source and e.name = d.name
+                          and (e.registered || e.configured) ? 'expected' and not (e.registered || e.configured) ? 'retired_at')
+            order by id limit $2 for no key update of d skip locked),
         noted as (update device d set expected_by = $1, expected_at = u.expected_at from unseen u where d.id = u.id)
         select s.id, u.source, u.name, u.expected_at, array(select name from metric where stream_id = s.id order by position)
         from unseen u join stream s on s.device_id = u.id and s.channel = '' order by s.id"
@@ -90,16 +93,20 @@ pub async fn make_series<'a>(
     Ok(i64::try_from(unseen.len()).is_ok_and(|devices| devices >= MOST))
 }
 
-/// Has rules look at those of these devices that have not sent: they may be expected no more.
+/// Has rules look at those of these devices that have not sent, and are expected no more; where they are again, that counts from then.
 pub(super) async fn look_again(
     transaction: &Transaction<'_>,
     (sources, names): (&[&str], &[&str]),
 ) -> Result<(), StoreError> {
     let sql = format!(
-        "select s.id, d.expected_at
-         from unnest($1::text[], $2::text[]) as w (source, name)
-         join device d on d.source = w.source and d.name = w.name and d.last_seen_at = {NEVER} and d.expected_at is not null
-         join stream s on s.device_id = d.id order by s.id"
+        "with withdrawn as (
+            select d.id, d.expected_at
+            from unnest($1::text[], $2::text[]) as w (source, name)
+            join device d on d.source = w.source and d.name = w.name and d.last_seen_at = {NEVER} and d.expected_at is not null
+            where not exists (select from device_entry e where e.source = d.source and e.name = d.name
+                              and (e.registered || e.configured) ? 'expected' and not (e.registered || e.configured) ? 'retired_at')),
+        forgotten as (update device d set expected_at = null, expected_by = null from withdrawn w where d.id = w.id)
+        select s.id, w.expected_at from withdrawn w join stream s on s.device_id = w.id order by s.id"
     );
     let rows = transaction.query(&sql, &[&sources, &names]).await?;
     let request = |row: &tokio_postgres::Row| {

@@ -64,7 +64,7 @@ fn streams_sql(condition: &str) -> String {
          from chosen s
          join device d on d.id = s.device_id
          left join device_entry e on e.source = d.source and e.name = d.name
-         left join metric m on m.stream_id = s.id and m.kind in ('number', 'flag')
+         left join metric m on m.stream_id = s.id and m.kind in ('number', 'flag') and m.name <> 'pruned ' || m.position
          order by s.id, m.position"
     )
 }

@@ -125,17 +125,24 @@ async fn known<'a>(
     client: &Client,
     wanted: &BTreeMap<DeviceKey<'a>, Wanted<'a>>,
 ) -> Result<Known<'a>, Error> {
-    let sql = "
+    // One that has not sent is known for as long as people say that it is expected.
+    let sql = format!(
+        "
         select w.number - 1, d.id, d.tags, d.last_seen_at, d.begins_at, d.alias_of
         from unnest($1::text[], $2::text[]) with ordinality as w (source, name, number)
         cross join lateral (
-            select id, tags, last_seen_at, begins_at, null as alias_of from device where source = w.source and name = w.name
+            select id, tags, last_seen_at, begins_at, null as alias_of from device
+            where source = w.source and name = w.name
+              and (last_seen_at <> {NEVER} or exists (
+                  select from device_entry e where e.source = w.source and e.name in (w.name, {})))
             union all
             select d.id, d.tags, d.last_seen_at, d.begins_at, d.name
             from device_alias a join device d on d.id = a.device_id
             where a.source = w.source and a.alias = w.name and d.erased_at is null
-            offset 0) as d";
-    let statement = client.prepare_cached(sql).await?;
+            offset 0) as d",
+        folded("w.name")
+    );
+    let statement = client.prepare_cached(&sql).await?;
     let (sources, names): (Vec<&str>, Vec<&str>) = wanted.keys().copied().unzip();
     let rows = client.query(&statement, &[&sources, &names]).await?;
     let keys = keys_of(wanted);

@@ -156,7 +156,7 @@ pub(crate) const EVALUATION_REQUESTS: &str = "
 /// $1 devices, $2 times. A device that another transaction holds was seen by that. Rules look at what they have awaited of one that had not sent.
 pub(super) const SEEN: &str = "
     with free as materialized (
-        select id, last_seen_at = timestamptz '1970-01-01 00:00:00+00' as is_first, expected_at
+        select id, first_seen_at = timestamptz '1970-01-01 00:00:00+00' as is_first, expected_at
         from device where id = any($1) order by id for no key update skip locked),
     seen as (
         update device d

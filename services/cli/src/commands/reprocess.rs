@@ -154,44 +154,52 @@ impl Again<'_> {
             summary += self.mend(&requests, options).await?;
             requests = following;
         }
-        if self.args.prune {
-            let pruned = self.prune().await?;
-            if pruned.waiting > 0 {
-                eprintln!(
-                    "{} series are left, whose alerts end first: run it again once their receivers were notified",
-                    pruned.waiting
-                );
-            }
-            summary.pruned = pruned;
+        // What was mended is said whatever becomes of the rest.
+        let pruned = if self.args.prune { self.prune(&mut summary.pruned).await } else { Ok(()) };
+        let Pruned { waiting, too_large, .. } = summary.pruned;
+        if waiting > 0 {
+            eprintln!(
+                "{waiting} series are left, whose alerts end first: run it again once their receivers were notified"
+            );
+        }
+        if too_large > 0 {
+            eprintln!("{too_large} streams are left as they are: they have too many moments");
         }
         output::rows(format, &[summary])?;
-        Ok(Done::Well)
+        pruned.map(|()| Done::Well)
     }
 
     /// Takes away series that have no values any more.
-    async fn prune(&self) -> Result<Pruned, Failure> {
-        let mut pruned = Pruned::default();
+    async fn prune(&self, pruned: &mut Pruned) -> Result<(), Failure> {
         for stream in self.run.streams().await.map_err(|error| database::failed(&error))? {
             let positions = prune::empty(&self.client, stream).await;
             let positions = positions.map_err(|error| database::failed(&error.into()))?;
             if !positions.is_empty() {
-                pruned += self.prune_series(stream, &positions).await?;
+                *pruned += self.prune_series(stream, &positions).await?;
             }
             pruned.devices += u64::from(self.prune_stream(stream).await?);
         }
-        Ok(pruned)
+        Ok(())
     }
 
     async fn prune_series(&self, stream: i32, positions: &[i16]) -> Result<Pruned, Failure> {
         let now = Clock::system().now();
         self.attempt(async |transaction| prune::begin(transaction, (stream, positions), now).await).await?;
-        self.attempt(async |transaction| prune::take_away(transaction, (stream, positions)).await).await
+        let of_stream = (stream, positions);
+        let pruned = self.attempt(async |transaction| match prune::take_away(transaction, of_stream).await {
+            Err(error) if error.is_too_large() => Ok(None),
+            pruned => pruned.map(Some),
+        });
+        Ok(pruned.await?.unwrap_or(Pruned { too_large: 1, ..Pruned::default() }))
     }
 
     /// Takes away a stream of which nothing is left; whether its device went with it.
     async fn prune_stream(&self, stream: i32) -> Result<bool, Failure> {
         let bare = prune::is_bare(&self.client, stream).await;
         if !bare.map_err(|error| database::failed(&error.into()))? {
+            return Ok(false);
+        }
+        if !self.attempt(async |transaction| prune::hide(transaction, stream).await).await? {
             return Ok(false);
         }
         while self.attempt(async |transaction| prune::moments(transaction, stream).await).await? {}

@@ -266,6 +266,44 @@ const HELD: &str = r#"[{"device":"roof","time":"2026-11-01T12:00:00Z","temperatu
     {"device":"shed","temperature":3}, {"device":"attic-7","time":"2026-11-01T12:00:00Z","temperature":1}]"#;
 
 #[tokio::test]
+async fn a_device_that_is_expected_is_known_for_as_long_as_that_is_said() {
+    let Some(world) = World::build().await else { return };
+    let with = |source: &str| format!("{PIPELINE}devices: {{{source}: {{attic-7: {{expected: 1h}}}}}}\n");
+    let activate = |text: &str| {
+        std::fs::write(world.path("freshet.yaml"), text).unwrap();
+        world.well(&["activate"]);
+    };
+    activate(&with("gate"));
+    activate(PIPELINE);
+    let process = world.process();
+    store(&process, &event_of("gate", "1", now(), OF_ATTIC)).await;
+    assert_eq!((world.count("readings").await, world.count("held").await), (0, 1));
+    activate(&with("gate"));
+    store(&world.process(), &event_of("gate", "2", now(), OF_ATTIC)).await;
+    assert_eq!(world.count("readings").await, 1);
+    assert_eq!(world.count("device where name = 'attic-7' and first_seen_at = last_seen_at and last_seen_at > '2000-01-01Z'").await, 1);
+}
+
+#[tokio::test]
+async fn what_was_received_before_an_erasure_is_not_stored_of_a_device_that_is_expected_after_it() {
+    let Some(world) = World::build().await else { return };
+    let queued = event("1", now(), OF_ATTIC);
+    store(&world.process(), &event("0", now(), OF_ATTIC)).await;
+    world.well(&["devices", "erase", "attic-7", "--yes"]);
+    std::fs::write(
+        world.path("freshet.yaml"),
+        format!("{PIPELINE}devices: {{yard: {{attic-7: {{expected: 1h}}}}}}\n"),
+    )
+    .unwrap();
+    world.well(&["activate"]);
+    let process = world.process();
+    store(&process, &event("2", now(), &OF_ATTIC.replace("12:00:00", "13:00:00"))).await;
+    store(&process, &queued).await;
+    assert_eq!(world.count("readings where observed_at = '2026-11-01 12:00Z'").await, 0);
+    assert_eq!(world.count("readings where observed_at = '2026-11-01 13:00Z'").await, 1);
+}
+
+#[tokio::test]
 async fn what_is_held_is_stored_once_when_its_device_is_adopted() {
     let Some(world) = World::build().await else { return };
     let table = world.path("devices.csv");

@@ -355,8 +355,15 @@ async fn a_device_that_only_a_wrong_mapping_made_is_pruned() {
         "-o",
         "json",
     ]);
-    assert_eq!(pruned(&run), [1, 0, 0]);
-    assert_eq!(world.count("device where source = 'yard' and name = '250'").await, 1);
+    assert_eq!(pruned(&run), [1, 1, 0]);
+    assert_eq!(
+        world
+            .count(
+                "devices where source = 'yard' and device = '250' and model = 'Well' and last_seen_at is null"
+            )
+            .await,
+        1
+    );
 }
 
 #[tokio::test]
