@@ -149,18 +149,6 @@ pub async fn progress_in(
     Ok(progress(&transaction.0, payload).await?)
 }
 
-/// Whether the job has a later slot that is to be worked on.
-///
-/// # Errors
-/// [`StoreError`]
-pub async fn is_overtaken(
-    transaction: &Transaction<'_>,
-    (job, slot): (&str, Timestamp),
-) -> Result<bool, StoreError> {
-    let sql = "select from job_slot where job = $1 and slot > $2 and state = 'open' limit 1";
-    Ok(!transaction.query(sql, &[&job, &slot]).await?.is_empty())
-}
-
 /// Begins the run of a slot, whose readings are of `at`; forgets those that are old, and ends those whose slots were given up.
 ///
 /// # Errors

@@ -1,7 +1,15 @@
 //! How names of devices are compared.
 
-/// When a device was last seen that has not sent.
-pub(crate) const NEVER: &str = "timestamptz '1970-01-01 00:00:00+00'";
+/// When a device was last seen that has not sent, for texts that are made of others at compile time.
+macro_rules! never {
+    () => {
+        "timestamptz '1970-01-01 00:00:00+00'"
+    };
+}
+pub(crate) use never;
+
+/// The same for all others.
+pub(crate) const NEVER: &str = never!();
 
 /// A device's name as entries have it: an EUI-64 or a MAC address in lower case and without its separators. In SQL, of an
 /// expression; `rules::compared` does the same.

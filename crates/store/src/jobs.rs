@@ -278,6 +278,18 @@ impl Claim {
     }
 }
 
+/// Whether a job has a later slot than this one that is to be worked on.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn is_overtaken(
+    transaction: &Transaction<'_>,
+    (job, slot): (&str, Timestamp),
+) -> Result<bool, StoreError> {
+    let sql = "select from job_slot where job = $1 and slot > $2 and state = 'open' limit 1";
+    Ok(!transaction.query(sql, &[&job, &slot]).await?.is_empty())
+}
+
 /// Every job that was ever known.
 ///
 /// # Errors

@@ -475,11 +475,7 @@ async fn see(transaction: &Transaction<'_>, rereads: &[Reread]) -> Result<(), St
         select s.id, first.expected_at from first join stream s on s.device_id = first.id where first.expected_at is not null order by s.id"
     );
     let rows = transaction.query(&sql, &[&streams, &times]).await?;
-    let request = |row: &tokio_postgres::Row| {
-        Ok(EvaluationRequest { stream_id: row.try_get(0)?, from_at: row.try_get(1)? })
-    };
-    let requests: Vec<_> = rows.iter().map(request).collect::<Result<_, Error>>()?;
-    tables::request_evaluation(transaction, std::iter::once((None, requests.as_slice()))).await
+    tables::request_evaluation_of(transaction, &rows).await
 }
 
 /// What is there of requests.

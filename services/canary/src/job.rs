@@ -28,7 +28,7 @@ use store::{StoreError, Transaction};
 
 use crate::NAME;
 
-/// Attempts at a ping: a quarter of an hour.
+/// Attempts at a ping.
 const ATTEMPTS: u32 = 5;
 /// The wait after the first failure of a ping; it doubles.
 const RETRY: SignedDuration = SignedDuration::from_mins(1);
@@ -198,7 +198,7 @@ impl CanaryJob {
     ) -> Result<Option<SignedDuration>, StoreError> {
         let address = if passed { &canary.ping.success } else { &canary.ping.failure };
         let Some(address) = address else { return Ok(None) };
-        if rows::is_overtaken(transaction, (NAME, slot)).await? && (passed || attempts > 0) {
+        if store::jobs::is_overtaken(transaction, (NAME, slot)).await? && (passed || attempts > 0) {
             return Ok(None);
         }
         let outcome = self.request(requests::ping(address, &variable), self.clock.now()).await;
@@ -264,7 +264,7 @@ impl Job for CanaryJob {
         let sending = self.canary.as_ref().and_then(|canary| Some((canary, canary.url.as_ref()?)));
         let Some((canary, url)) = sending else { return Ok(Progress::Done(Value::Null)) };
         let Some(cursor) = cursor else {
-            if rows::is_overtaken(transaction, (NAME, slot)).await? {
+            if store::jobs::is_overtaken(transaction, (NAME, slot)).await? {
                 return Ok(Progress::Done(Value::Null));
             }
             let at = canary::time_of_payload(self.clock.now());

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
+use crate::device_name::NEVER;
 use crate::{StoreError, Transaction};
 
 /// A stream's names, and what its positions mean.
@@ -53,9 +54,10 @@ pub async fn streams(
     transaction: &Transaction<'_>,
     streams: &[i32],
 ) -> Result<BTreeMap<i32, StreamRow>, StoreError> {
-    let sql = "
+    let sql = format!(
+        "
         select s.id, d.source, d.name, s.channel, d.tags, coalesce(e.is_retired, false), m.position, m.name, m.unit, m.kind,
-               d.expected_at, d.last_seen_at <> timestamptz '1970-01-01 00:00:00+00', coalesce(e.is_expected, false), m.emptied_at is not null
+               d.expected_at, d.last_seen_at <> {NEVER}, coalesce(e.is_expected, false), m.emptied_at is not null
         from unnest($1::integer[]) as w (id)
         cross join lateral (select id, device_id, channel from stream where id = w.id offset 0) as s
         cross join lateral (select source, name, tags, expected_at, last_seen_at from device where id = s.device_id offset 0) as d
@@ -63,9 +65,10 @@ pub async fn streams(
             select (registered || configured) ? 'retired_at' as is_retired, (registered || configured) ? 'expected' as is_expected
             from device_entry where source = d.source and name = d.name offset 0) as e on true
         cross join lateral (
-            select position, name, unit, kind, emptied_at from metric where stream_id = s.id order by position offset 0) as m";
+            select position, name, unit, kind, emptied_at from metric where stream_id = s.id order by position offset 0) as m"
+    );
     let mut found = BTreeMap::<i32, StreamRow>::new();
-    for row in transaction.query(sql, &[&streams]).await? {
+    for row in transaction.query(&sql, &[&streams]).await? {
         let id = row.try_get(0)?;
         let metric = MetricRow::read(&row)?;
         match found.get_mut(&id) {

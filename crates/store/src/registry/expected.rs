@@ -2,7 +2,6 @@
 //! counted from when they were expected.
 
 use jiff::Timestamp;
-use tokio_postgres::Error;
 
 use crate::device_name::{NEVER, folded};
 use crate::streams::MAX_METRICS;
@@ -109,9 +108,5 @@ pub(super) async fn look_again(
         select s.id, w.expected_at from withdrawn w join stream s on s.device_id = w.id order by s.id"
     );
     let rows = transaction.query(&sql, &[&sources, &names]).await?;
-    let request = |row: &tokio_postgres::Row| {
-        Ok(EvaluationRequest { stream_id: row.try_get(0)?, from_at: row.try_get(1)? })
-    };
-    let requests: Vec<_> = rows.iter().map(request).collect::<Result<_, Error>>()?;
-    tables::request_evaluation(transaction, std::iter::once((None, requests.as_slice()))).await
+    tables::request_evaluation_of(transaction, &rows).await
 }

@@ -18,8 +18,6 @@ use crate::sent::Instant;
 use crate::writer::tables;
 use crate::{EvaluationRequest, StoreError, Transaction, name_generation, rollups};
 
-/// What the names of metrics begin with that were pruned; their position follows.
-const PRUNED: &str = "pruned ";
 /// Moments that are looked at in one statement: none reads moments for long.
 const PAGE: i64 = 50_000;
 /// Moments that go in one transaction.
@@ -170,12 +168,12 @@ async fn hold(transaction: &Transaction<'_>, stream: i32) -> Result<(), StoreErr
 
 /// Whether a metric of this name was pruned.
 pub(super) fn is_pruned(name: &str) -> bool {
-    name.strip_prefix(PRUNED).is_some_and(|position| position.parse::<i16>().is_ok())
+    name.strip_prefix("pruned ").is_some_and(|position| position.parse::<i16>().is_ok())
 }
 
 /// The name of a metric that was pruned at this position.
 pub(super) fn name_at(position: i16) -> String {
-    format!("{PRUNED}{position}")
+    format!("pruned {position}")
 }
 
 /// Whether nothing is left of a stream but moments without values.

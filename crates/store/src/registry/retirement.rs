@@ -10,7 +10,7 @@ use tokio_postgres::Error;
 
 use super::{entry, register, retired_at};
 use crate::writer::tables;
-use crate::{EvaluationRequest, StoreError, Transaction};
+use crate::{StoreError, Transaction};
 
 /// Notes that a device is out of service since `at`, and requests an evaluation of each of its streams, which ends their alerts.
 ///
@@ -24,12 +24,10 @@ pub async fn retire(
     note(transaction, (source, name), json!(at)).await?;
     // One that is just being evaluated for the device as it was has no state yet, and is evaluated again.
     let sql = "
-        select s.id from device d join stream s on s.device_id = d.id
+        select s.id, $3::timestamptz from device d join stream s on s.device_id = d.id
         where d.source = $1 and d.name = $2 and d.erased_at is null";
-    let rows = transaction.query(sql, &[&source, &name]).await?;
-    let request =
-        |row: &tokio_postgres::Row| Ok(EvaluationRequest { stream_id: row.try_get(0)?, from_at: at });
-    request_evaluation(transaction, rows.iter().map(request).collect::<Result<_, StoreError>>()?).await
+    let rows = transaction.query(sql, &[&source, &name, &at]).await?;
+    tables::request_evaluation_of(transaction, &rows).await
 }
 
 /// Notes that a device is in service again. Where it has sent since it was retired, an evaluation is requested from its newest
@@ -50,10 +48,7 @@ pub async fn restore(transaction: &Transaction<'_>, (source, name): (&str, &str)
             order by observed_at desc limit 1) as m
         where d.source = $1 and d.name = $2 and d.erased_at is null";
     let rows = transaction.query(sql, &[&source, &name, &retired, &CLOCK_SKEW.as_secs_f64()]).await?;
-    let request = |row: &tokio_postgres::Row| {
-        Ok(EvaluationRequest { stream_id: row.try_get(0)?, from_at: row.try_get(1)? })
-    };
-    request_evaluation(transaction, rows.iter().map(request).collect::<Result<_, StoreError>>()?).await
+    tables::request_evaluation_of(transaction, &rows).await
 }
 
 async fn note(
@@ -63,13 +58,6 @@ async fn note(
 ) -> Result<(), StoreError> {
     let fact = Map::from_iter([("retired_at".to_owned(), retired_at)]);
     register(transaction, &BTreeMap::from([((source.to_owned(), name.to_owned()), fact)])).await
-}
-
-async fn request_evaluation(
-    transaction: &Transaction<'_>,
-    requests: Vec<EvaluationRequest>,
-) -> Result<(), StoreError> {
-    tables::request_evaluation(transaction, std::iter::once((None, requests.as_slice()))).await
 }
 
 /// Devices that have sent since they were retired, each `SOURCE/DEVICE`, in order; at most `most`.

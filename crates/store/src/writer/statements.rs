@@ -1,6 +1,8 @@
 //! The writer's SQL. Every statement is given its rows in key order, and the tables are always taken in the same order:
 //! two writers wait for each other, never in a circle.
 
+use crate::device_name::never;
+
 /// Receipts of the array of `receipt_row` that a parameter is.
 macro_rules! insert_receipts {
     ($rows:literal) => {
@@ -154,9 +156,12 @@ pub(crate) const EVALUATION_REQUESTS: &str = "
         traceparent = coalesce(excluded.traceparent, evaluation_request.traceparent)";
 
 /// $1 devices, $2 times. A device that another transaction holds was seen by that. Rules look at what they have awaited of one that had not sent.
-pub(super) const SEEN: &str = "
+pub(super) const SEEN: &str = concat!(
+    "
     with free as materialized (
-        select id, first_seen_at = timestamptz '1970-01-01 00:00:00+00' as is_first, expected_at
+        select id, first_seen_at = ",
+    never!(),
+    " as is_first, expected_at
         from device where id = any($1) order by id for no key update skip locked),
     seen as (
         update device d
@@ -168,4 +173,5 @@ pub(super) const SEEN: &str = "
     select s.id, free.expected_at, nextval('evaluation_token')
     from free join stream s on s.device_id = free.id
     where is_first and expected_at is not null order by s.id
-    on conflict (stream_id) do update set from_at = least(r.from_at, excluded.from_at), token = excluded.token";
+    on conflict (stream_id) do update set from_at = least(r.from_at, excluded.from_at), token = excluded.token"
+);

@@ -155,6 +155,16 @@ pub(crate) async fn request_evaluation<'a>(
     Ok(evaluation_requests(&transaction.0, &statement, &batch::evaluation_requests(asked)).await?)
 }
 
+/// Requests the evaluation of streams, each from a time on: the two columns of `rows`.
+pub(crate) async fn request_evaluation_of(
+    transaction: &Transaction<'_>,
+    rows: &[Row],
+) -> Result<(), StoreError> {
+    let request = |row: &Row| Ok(EvaluationRequest { stream_id: row.try_get(0)?, from_at: row.try_get(1)? });
+    let requests: Vec<_> = rows.iter().map(request).collect::<Result<_, Error>>()?;
+    request_evaluation(transaction, std::iter::once((None, requests.as_slice()))).await
+}
+
 pub(super) async fn evaluation_requests(
     client: &impl GenericClient,
     statement: &Statement,
