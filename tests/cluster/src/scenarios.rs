@@ -40,6 +40,7 @@ const ALL: [(&str, Run); 13] = [
     ("a_burst_ends_in_the_right_rows_alerts_messages_and_dead_letters", |stand| Box::pin(burst::run(stand))),
     ("every_stage_is_at_zero_between_ticks_while_an_alert_fires", |stand| Box::pin(at_rest::run(stand))),
     ("installing_twice_and_rolling_back_change_nothing_that_runs", |stand| Box::pin(unchanged::run(stand))),
+    ("the_canary_wakes_what_is_at_zero_and_comes_all_the_way", |stand| Box::pin(canary::run(stand))),
     // In direct mode nothing wakes `transform`: it runs since the tick has changed.
     ("a_killed_pod_of_each_stage_loses_and_doubles_nothing", |stand| {
         Box::pin(stages_killed::run(stand, Mode::Direct))
@@ -50,8 +51,8 @@ const ALL: [(&str, Run); 13] = [
     (BURST_IN_BROKER_MODE, |stand| Box::pin(burst::run_in_broker_mode(stand))),
     ("a_database_that_goes_away_loses_and_doubles_nothing", |stand| Box::pin(database_away::run(stand))),
     (MODE_CHANGED, |stand| Box::pin(mode_changed::run(stand))),
+    // Leaves the release in topic mode, from which it goes to no other before its topic is drained.
     ("topic_mode_loses_and_doubles_nothing_whatever_ends", |stand| Box::pin(topic_mode::run(stand))),
-    ("the_canary_wakes_what_is_at_zero_and_comes_all_the_way", |stand| Box::pin(canary::run(stand))),
     ("an_uninstall_leaves_the_database_and_nothing_else", |stand| Box::pin(uninstalled::run(stand))),
 ];
 
