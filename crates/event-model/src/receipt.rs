@@ -14,6 +14,16 @@ pub enum ReceiptOutcome {
 }
 
 impl ReceiptOutcome {
+    /// That of a payload, by whether readings and problems were found in it.
+    pub const fn of(has_readings: bool, has_problems: bool) -> Self {
+        match (has_readings, has_problems) {
+            (true, false) => Self::Stored,
+            (true, true) => Self::Partial,
+            (false, false) => Self::NoData,
+            (false, true) => Self::Rejected,
+        }
+    }
+
     /// The word that the table keeps.
     pub const fn as_str(self) -> &'static str {
         match self {

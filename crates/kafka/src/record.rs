@@ -90,6 +90,8 @@ pub struct KeptRecords {
     pub kept_from: i64,
     /// The offset that its next record gets.
     pub end: i64,
+    /// Up to this offset the partition was read: behind the last that was asked for, or before what is left for another time.
+    pub read_to: i64,
     /// Those of them that were asked for, in order.
     pub records: Vec<Record>,
 }

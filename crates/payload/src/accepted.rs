@@ -40,14 +40,15 @@ impl<'p> Accepted<'p> {
     /// A request, with all that was read of it.
     pub fn new(request: RecordedRequest, content: Content<'p>) -> Self {
         let Content { origin, inspection, received_at, decoded } = content;
-        let outcome = outcome(decoded.samples.is_empty(), &decoded.problems);
+        let outcome = ReceiptOutcome::of(!decoded.samples.is_empty(), !decoded.problems.is_empty());
         Self { origin, request, inspection, received_at, decoded, outcome }
     }
 
     /// Notes what of it cannot be stored, each as a place and a reason; `all` where that is every sample.
     pub fn leave_out(&mut self, problems: impl IntoIterator<Item = (String, String)>, all: bool) {
         self.decoded.problems.extend(problems.into_iter().map(|(place, reason)| Problem::new(place, reason)));
-        self.outcome = outcome(all || self.decoded.samples.is_empty(), &self.decoded.problems);
+        let Decoded { samples, problems, .. } = &self.decoded;
+        self.outcome = ReceiptOutcome::of(!all && !samples.is_empty(), !problems.is_empty());
     }
 
     /// What an event carries, which was delivered at `delivered_at`. A request that its format cannot read is accepted as one
@@ -80,14 +81,5 @@ impl<'p> Accepted<'p> {
             1 => format!("{place}{separator}{reason}"),
             n => format!("{place}{separator}{reason} (and {} more)", n - 1),
         }
-    }
-}
-
-const fn outcome(is_empty: bool, problems: &[Problem]) -> ReceiptOutcome {
-    match (is_empty, problems.is_empty()) {
-        (false, true) => ReceiptOutcome::Stored,
-        (false, false) => ReceiptOutcome::Partial,
-        (true, true) => ReceiptOutcome::NoData,
-        (true, false) => ReceiptOutcome::Rejected,
     }
 }

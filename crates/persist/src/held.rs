@@ -126,7 +126,8 @@ impl Persist {
             done.known.retain(|device| !resolved.held.contains_key(device));
             rereads.push(Reread {
                 original: one.receipt_id,
-                received_at: one.received_at,
+                requests: 1,
+                is_partial: false,
                 receipt: receipt(one),
                 format: Name::known(accepted.origin.decoder.name()),
                 outcome: ReceiptOutcome::Stored,

@@ -16,5 +16,5 @@ pub use error::PersistError;
 pub use events::Publication;
 pub use held::Swept;
 pub use persist::{Arrival, Persist, PersistParts};
-pub use reread::read;
+pub use reread::{ReadAgain, read};
 pub use topic_record::{RecordContent, TopicRecord, Unreadable};

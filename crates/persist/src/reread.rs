@@ -1,91 +1,96 @@
 //! Requests that are read again, by the pipeline of now.
 
-use event_model::{Name, RecordedRequest, ids};
+use event_model::{Name, ReceiptOutcome, RecordedRequest, ids};
 use payload::{Accepted, Origin, Refusal};
-use store::PayloadSamples;
 use store::reprocess::{Reread, StoredRequest};
+use store::{PayloadSamples, ResolvedStreams};
 use uuid::Uuid;
 
 use crate::error::PersistError;
 use crate::persist::Persist;
 use crate::record;
 
+/// What the requests of a receipt come to now.
+#[derive(Debug)]
+pub struct ReadAgain<'p> {
+    /// The receipt.
+    pub receipt_id: Uuid,
+    /// Its requests, each as it was received; none where its form makes no sense.
+    pub requests: Vec<Option<Accepted<'p>>>,
+    /// Some of its requests are not kept: what they made before stays.
+    pub is_partial: bool,
+}
+
+impl ReadAgain<'_> {
+    /// Those that can be read.
+    pub fn accepted(&self) -> impl Iterator<Item = &Accepted<'_>> {
+        self.requests.iter().flatten()
+    }
+}
+
 impl Persist {
-    /// What the requests of a source make now. Devices and metrics that are not there yet are made, within the source's bounds. What makes no
-    /// sense is counted, and is no dead letter: it is one already, or the mapping of now is at fault. Of requests on which the format
-    /// panics, which are left as they are, only the receipts come back.
+    /// What the requests of receipts of `origin` make now. Devices and metrics that are not there yet are made, within the source's bounds. What
+    /// makes no sense is counted, and is no dead letter: it is one already, or the mapping of now is at fault.
     ///
     /// # Errors
     /// [`PersistError::Streams`]
     pub async fn reread(
         &self,
         origin: Origin<'_>,
-        requests: &[StoredRequest],
-    ) -> Result<(Vec<Reread>, Vec<Uuid>), PersistError> {
+        receipts: &[ReadAgain<'_>],
+    ) -> Result<Vec<Reread>, PersistError> {
         let hash = self.pipeline().short_hash();
-        let (mut accepted, mut failed) = (Vec::with_capacity(requests.len()), Vec::new());
-        for one in requests {
-            match read(origin, one) {
-                Ok(read) => accepted.push((one, read)),
-                Err(_) => failed.push(one.receipt_id),
-            }
-        }
-        let receipt = |one: &StoredRequest| ids::derive("reread", &[&one.receipt_id.to_string(), hash]);
-        let samples = accepted.iter().filter_map(|(one, accepted)| {
-            accepted.as_ref().map(|accepted| record::samples(receipt(one), accepted))
-        });
-        let samples: Vec<PayloadSamples<'_>> = samples.collect();
+        let receipt = |one: &ReadAgain<'_>| ids::derive("reread", &[&one.receipt_id.to_string(), hash]);
+        let of_one = |one| {
+            let id = receipt(one);
+            one.accepted().map(move |accepted| record::samples(id, accepted))
+        };
+        let samples: Vec<PayloadSamples<'_>> = receipts.iter().flat_map(of_one).collect();
         let resolved = self.streams.resolve_all(&samples).await.map_err(PersistError::Streams)?;
-        drop(samples);
         let mut resolved = resolved.into_iter();
         let format = Name::known(origin.decoder.name());
-        let mut rereads = Vec::with_capacity(accepted.len());
-        for (one, accepted) in accepted {
-            let Some((mut accepted, resolved)) = accepted.and_then(|one| Some((one, resolved.next()?)))
-            else {
-                rereads.push(unreadable(one, receipt(one), format.clone()));
-                continue;
-            };
-            record::leave_out(&mut accepted, &resolved);
-            rereads.push(Reread {
+        let reread = |one: &ReadAgain<'_>| {
+            let mut made = Reread {
                 original: one.receipt_id,
-                received_at: one.received_at,
+                requests: one.requests.len(),
+                is_partial: one.is_partial,
                 receipt: receipt(one),
                 format: format.clone(),
-                outcome: accepted.outcome,
-                evaluation_requests: self.requests(&accepted, &resolved.streams),
-                problems: accepted.decoded.problems.count(),
-                registry: resolved.registry,
-                rows: resolved.streams.into_iter().flat_map(|stream| stream.rows).collect(),
-            });
-        }
-        Ok((rereads, failed))
+                outcome: ReceiptOutcome::NoData,
+                rows: Vec::new(),
+                problems: one.requests.iter().filter(|request| request.is_none()).count(),
+                evaluation_requests: Vec::new(),
+                registry: i64::MAX,
+            };
+            for (accepted, streams) in one.accepted().zip(&mut resolved) {
+                self.add(&mut made, accepted, streams);
+            }
+            made.outcome = ReceiptOutcome::of(!made.rows.is_empty(), made.problems > 0);
+            made
+        };
+        Ok(receipts.iter().map(reread).collect())
+    }
+
+    fn add(&self, made: &mut Reread, accepted: &Accepted<'_>, resolved: ResolvedStreams) {
+        made.problems += accepted.decoded.problems.count() + resolved.left_out.len();
+        made.evaluation_requests.extend(self.requests(accepted, &resolved.streams));
+        made.registry = made.registry.min(resolved.registry);
+        made.rows.extend(resolved.streams.into_iter().flat_map(|stream| stream.rows));
     }
 }
 
-/// The request as it is read now; `None` where its form makes no sense.
+/// The request that is kept beside a receipt, as it is read now.
 ///
 /// # Errors
 /// [`Refusal::Panicked`]
-pub fn read<'p>(origin: Origin<'p>, stored: &StoredRequest) -> Result<Option<Accepted<'p>>, Refusal> {
-    let Ok(request) = RecordedRequest::from_bytes(&stored.body.clone().into()) else { return Ok(None) };
-    match Accepted::of(origin, request, stored.received_at) {
-        Ok(accepted) => Ok(Some(accepted)),
-        Err(panicked @ Refusal::Panicked(_)) => Err(panicked),
-        Err(_) => Ok(None),
-    }
-}
-
-fn unreadable(one: &StoredRequest, receipt: Uuid, format: Name) -> Reread {
-    Reread {
-        original: one.receipt_id,
-        received_at: one.received_at,
-        receipt,
-        format,
-        outcome: event_model::ReceiptOutcome::Rejected,
-        rows: Vec::new(),
-        problems: 1,
-        evaluation_requests: Vec::new(),
-        registry: 0,
-    }
+pub fn read<'p>(origin: Origin<'p>, stored: &StoredRequest) -> Result<ReadAgain<'p>, Refusal> {
+    let accepted = match RecordedRequest::from_bytes(&stored.body.clone().into()) {
+        Ok(request) => match Accepted::of(origin, request, stored.received_at) {
+            Ok(accepted) => Some(accepted),
+            Err(panicked @ Refusal::Panicked(_)) => return Err(panicked),
+            Err(_) => None,
+        },
+        Err(_) => None,
+    };
+    Ok(ReadAgain { receipt_id: stored.receipt_id, requests: vec![accepted], is_partial: false })
 }

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
+use crate::topic_offsets::IS_MADE_ANEW;
+
 /// A device as `freshet devices` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceRow {
@@ -101,6 +103,8 @@ pub struct ReceiptRow {
     pub topic_source: Option<String>,
     /// Whether the topic was deleted and made anew since: what is at these places is not the receipt's.
     pub topic_made_anew: bool,
+    /// When it was written, where that is known.
+    pub stored_at: Option<Timestamp>,
 }
 
 /// Which values.
@@ -366,18 +370,15 @@ pub async fn receipt(
     id: uuid::Uuid,
     at: Option<Timestamp>,
 ) -> Result<Option<ReceiptRow>, Error> {
-    let sql = "
-        select id, received_at, source, event_id, format, outcome, readings, problems, lpad(to_hex(pipeline), 16, '0'),
-               record_topic, record_partition, record_offset, record_last_offset, coalesce(records, 1), record_problems,
-               coalesce(request, (select body from request where receipt_id = receipt.id and received_at = receipt.received_at)),
-               record_source,
-               coalesce((select nullif(incarnation, 0) <> record_incarnation from topic_offset o
-                         where o.source = coalesce(record_source, '') and o.topic = record_topic
-                           and o.\"partition\" = record_partition), false),
-               coalesce(expired, 0)
-        from receipt where id = $1 and received_at <= coalesce($2::timestamptz, 'infinity')
-        order by received_at desc limit 1";
-    let Some(row) = client.query_opt(sql, &[&id, &at]).await? else { return Ok(None) };
+    let sql = format!(
+        "select r.id, r.received_at, r.source, r.event_id, r.format, r.outcome, r.readings, r.problems, lpad(to_hex(r.pipeline), 16, '0'),
+                r.record_topic, r.record_partition, r.record_offset, r.record_last_offset, coalesce(r.records, 1), r.record_problems,
+                coalesce(r.request, (select body from request q where q.receipt_id = r.id and q.received_at = r.received_at)),
+                r.record_source, {IS_MADE_ANEW}, coalesce(r.expired, 0), r.stored_at
+         from receipt r where r.id = $1 and r.received_at <= coalesce($2::timestamptz, 'infinity')
+         order by r.received_at desc limit 1"
+    );
+    let Some(row) = client.query_opt(&sql, &[&id, &at]).await? else { return Ok(None) };
     Ok(Some(ReceiptRow {
         id: row.try_get(0)?,
         received_at: row.try_get(1)?,
@@ -398,5 +399,6 @@ pub async fn receipt(
         request: row.try_get(15)?,
         topic_source: row.try_get(16)?,
         topic_made_anew: row.try_get(17)?,
+        stored_at: row.try_get(19)?,
     }))
 }

@@ -8,6 +8,8 @@
 //!     it has changed something  ──> a receipt of its own, which names the one that it re-reads
 //! ```
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use deadpool_postgres::GenericClient;
@@ -26,6 +28,11 @@ use crate::sent::{Instant, SentRow};
 use crate::writer::{Premises, statements, tables};
 use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction, rollups};
 
+pub use kept::{
+    Coverage, Gone, KeptPartition, RecordsReceipt, Span, StoredRequest, before_offset, coverage, records,
+    requests,
+};
+
 /// Moments of a stream that are looked at in one transaction: none reads moments for long.
 const PAGE: i64 = 50_000;
 /// How often a transaction is tried that another one is in the way of.
@@ -33,98 +40,15 @@ const ATTEMPTS: u32 = 5;
 /// After so long what a run has left behind is no run's any more.
 const LEFT: SignedDuration = SignedDuration::from_hours(48);
 
-/// Which requests.
-#[derive(Debug, Clone, Copy)]
-pub struct Span<'a> {
-    /// Of this source.
-    pub source: &'a str,
-    /// Received at or after this.
-    pub from: Timestamp,
-    /// Received before this.
-    pub to: Timestamp,
-}
-
-/// A request as it is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredRequest {
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// Its receipt.
-    pub receipt_id: Uuid,
-    /// As `application/http`.
-    pub body: Vec<u8>,
-}
-
-/// What of a span can be read again.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Coverage {
-    /// Receipts whose request is kept beside them.
-    pub kept: i64,
-    /// Receipts whose request is not, but for those that a topic keeps.
-    pub gone: i64,
-    /// When the first of these was received, and the last.
-    pub gone_between: Option<(Timestamp, Timestamp)>,
-    /// Receipts whose requests a topic keeps.
-    pub in_topic: i64,
-}
-
-/// Up to `limit` of the requests behind `after`, in the order in which they were received.
-///
-/// # Errors
-/// Those of the database.
-pub async fn requests(
-    client: &impl GenericClient,
-    span: Span<'_>,
-    after: Option<(Timestamp, Uuid)>,
-    limit: i64,
-) -> Result<Vec<StoredRequest>, Error> {
-    let sql = "
-        select r.received_at, r.id, coalesce(q.body, r.request)
-        from receipt r left join request q on q.received_at = r.received_at and q.receipt_id = r.id
-        where r.source = $1 and r.received_at >= $2 and r.received_at < $3 and r.rereads is null
-          and (r.received_at, r.id) > ($4, $5) and coalesce(q.body, r.request) is not null
-        order by r.received_at, r.id limit $6";
-    let (at, id) = after.unwrap_or((Timestamp::UNIX_EPOCH, Uuid::nil()));
-    let statement = client.prepare_cached(sql).await?;
-    let Span { source, from, to } = span;
-    let rows = client.query(&statement, &[&source, &from, &to, &at, &id, &limit]).await?;
-    let request = |row: &tokio_postgres::Row| {
-        Ok(StoredRequest { received_at: row.try_get(0)?, receipt_id: row.try_get(1)?, body: row.try_get(2)? })
-    };
-    rows.iter().map(request).collect()
-}
-
-/// What of the span can be read again. A receipt of a payload that held nothing has nothing to be mended.
-///
-/// # Errors
-/// Those of the database.
-pub async fn coverage(client: &impl GenericClient, span: Span<'_>) -> Result<Coverage, Error> {
-    let sql = "
-        select count(*) filter (where is_kept), count(*) filter (where not is_kept and not in_topic),
-               min(received_at) filter (where not is_kept and not in_topic),
-               max(received_at) filter (where not is_kept and not in_topic), count(*) filter (where in_topic)
-        from (select r.received_at, coalesce(q.body, r.request) is not null as is_kept, r.record_topic is not null as in_topic
-              from receipt r left join request q on q.received_at = r.received_at and q.receipt_id = r.id
-              where r.source = $1 and r.received_at >= $2 and r.received_at < $3 and r.rereads is null
-                and r.outcome <> 'no_data') as receipts";
-    let Span { source, from, to } = span;
-    let row = client.query_one(sql, &[&source, &from, &to]).await?;
-    let (first, last): (Option<Timestamp>, Option<Timestamp>) = (row.try_get(2)?, row.try_get(3)?);
-    Ok(Coverage {
-        kept: row.try_get(0)?,
-        gone: row.try_get(1)?,
-        gone_between: first.zip(last),
-        in_topic: row.try_get(4)?,
-    })
-}
-
-/// What a request makes when it is read again.
+/// What the request of a receipt makes when it is read again, or what all make that are its.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reread {
-    /// The receipt whose request was read.
+    /// The receipt whose requests were read.
     pub original: Uuid,
-    /// When that was received.
-    pub received_at: Timestamp,
+    /// How many.
+    pub requests: usize,
+    /// Some of its requests are not kept: what they made before stays.
+    pub is_partial: bool,
     /// The receipt of what it makes now, which its rows name.
     pub receipt: Uuid,
     /// The format that read it.
@@ -170,7 +94,7 @@ pub struct Options {
 pub struct Changes {
     /// Requests that were read.
     pub requests: u64,
-    /// Of these, those that changed something.
+    /// Receipts whose requests changed something.
     pub changing: u64,
     /// Moments that are new.
     pub new: u64,
@@ -240,6 +164,7 @@ impl<'a> Run<'a> {
                 where receipt is not null and (receipt_ids is not null or received_at >= $5 and received_at < $6))
             select count(*), max(observed_at) from page";
         let page = client.prepare_cached(page).await?;
+        let to = kept::received_to(&client, self.span).await?;
         let mut after = 0;
         loop {
             let rows = client.query(streams, &[&self.span.source, &after]).await?;
@@ -249,11 +174,18 @@ impl<'a> Run<'a> {
                 let stream: i32 = row.try_get(0)?;
                 let mut behind = None;
                 loop {
-                    let Span { from, to, .. } = self.span;
                     let found = client
                         .query_one(
                             &page,
-                            &[&self.id, &stream, &behind.map(Instant), &PAGE, &from, &to, &self.begun_at],
+                            &[
+                                &self.id,
+                                &stream,
+                                &behind.map(Instant),
+                                &PAGE,
+                                &self.span.from,
+                                &to,
+                                &self.begun_at,
+                            ],
                         )
                         .await?;
                     let (seen, newest): (i64, Option<Timestamp>) = (found.try_get(0)?, found.try_get(1)?);
@@ -360,7 +292,10 @@ impl<'a> Run<'a> {
         let mut client = self.database.client().await?;
         let known = self.floors.current(&client).await?;
         let floor = known.of(self.span.source);
-        let mut changes = Changes { requests: rereads.len() as u64, ..Changes::default() };
+        let mut changes = Changes {
+            requests: rereads.iter().map(|reread| reread.requests as u64).sum(),
+            ..Changes::default()
+        };
         for reread in &mut rereads {
             for row in &mut reread.rows {
                 row.generation = known.generation(self.pipeline);
@@ -370,7 +305,7 @@ impl<'a> Run<'a> {
             changes.expired += expired.map(|row| row.readings() as u64).sum::<u64>();
         }
         let of_rows = |reread: &Reread| {
-            let of_row = |row: &MomentRow| Partition::of_moment(row.observed_at, reread.received_at);
+            let of_row = |row: &MomentRow| Partition::of_moment(row.observed_at, row.received_at);
             reread.rows.iter().filter_map(of_row).collect::<Vec<_>>()
         };
         let mut partitions: BTreeSet<Partition> = rereads.iter().flat_map(of_rows).collect();
@@ -380,6 +315,7 @@ impl<'a> Run<'a> {
         let before = self.before(&transaction, &rereads).await?;
         let written = Writing {
             rereads: &rereads,
+            made: rereads.iter().map(|reread| moments(&reread.rows)).collect(),
             before,
             floor,
             options,
@@ -460,8 +396,8 @@ async fn see(transaction: &Transaction<'_>, rereads: &[Reread]) -> Result<(), St
     let mut seen: BTreeMap<i32, Timestamp> = BTreeMap::new();
     for reread in rereads {
         for row in &reread.rows {
-            let at = seen.entry(row.stream_id).or_insert(reread.received_at);
-            *at = reread.received_at.min(*at);
+            let at = seen.entry(row.stream_id).or_insert(row.received_at);
+            *at = row.received_at.min(*at);
         }
     }
     let (streams, times): (Vec<i32>, Vec<Timestamp>) = seen.into_iter().unzip();
@@ -486,8 +422,19 @@ struct Before {
     moments: HashSet<(i32, Timestamp)>,
 }
 
+/// A row for each moment.
+fn moments<'r>(rows: impl IntoIterator<Item = &'r MomentRow>) -> BTreeMap<(i32, Timestamp), MomentRow> {
+    let mut moments: BTreeMap<(i32, Timestamp), MomentRow> = BTreeMap::new();
+    for row in rows {
+        moments.entry(row.key()).and_modify(|one| *one = one.merged_with(row)).or_insert_with(|| row.clone());
+    }
+    moments
+}
+
 struct Writing<'a> {
     rereads: &'a [Reread],
+    /// What each of them makes.
+    made: Vec<BTreeMap<(i32, Timestamp), MomentRow>>,
     before: Before,
     floor: Option<Timestamp>,
     options: Options,
@@ -502,7 +449,7 @@ impl Writing<'_> {
         Premises { until, registry }: Premises,
         changes: &mut Changes,
     ) -> Result<BTreeSet<usize>, StoreError> {
-        let rows = self.rows();
+        let rows = moments(self.made.iter().flat_map(BTreeMap::values));
         let sent: Vec<SentRow<'_>> = rows.values().map(SentRow::from).collect();
         let inserted = transaction.query(statements::NEW_ROWS, &[&sent, &Instant(until), &registry]).await?;
         let inserted = tables::keys_of(&inserted)?;
@@ -534,31 +481,24 @@ impl Writing<'_> {
         Ok(touched)
     }
 
-    /// What the requests make now, a row for each moment.
-    fn rows(&self) -> BTreeMap<(i32, Timestamp), MomentRow> {
-        let mut rows: BTreeMap<(i32, Timestamp), MomentRow> = BTreeMap::new();
-        for row in self.rereads.iter().flat_map(|reread| &reread.rows) {
-            rows.entry(row.key())
-                .and_modify(|one| *one = one.merged_with(row))
-                .or_insert_with(|| row.clone());
-        }
-        rows
-    }
-
     /// The numbers of the requests that make something of a moment.
     fn of_moment(&self, key: (i32, Timestamp)) -> impl Iterator<Item = usize> {
-        let makes = move |(_, reread): &(usize, &Reread)| reread.rows.iter().any(|row| row.key() == key);
-        self.rereads.iter().enumerate().filter(makes).map(|(number, _)| number)
+        self.made
+            .iter()
+            .enumerate()
+            .filter(move |(_, made)| made.contains_key(&key))
+            .map(|(number, _)| number)
     }
 
     /// The moment with what the requests say of it now, and the numbers of those that have a part in that.
     fn mended(&self, existing: &MomentRow) -> (MomentRow, Vec<usize>) {
         let (mut mended, mut by) = (existing.clone(), Vec::new());
-        for (number, reread) in self.rereads.iter().enumerate() {
-            let new = reread.rows.iter().find(|row| row.key() == existing.key());
-            let origin = (reread.received_at, self.generation, reread.receipt);
-            let receipts = self.before.receipts.get(&reread.original).filter(|_| !self.options.keep_old);
-            let emptied = receipts.and_then(|receipts| mended.emptied(receipts, new, origin));
+        for (number, (reread, made)) in self.rereads.iter().zip(&self.made).enumerate() {
+            let new = made.get(&existing.key());
+            let keeps_old = self.options.keep_old || reread.is_partial;
+            let receipts = self.before.receipts.get(&reread.original).filter(|_| !keeps_old);
+            let by_now = (self.generation, reread.receipt);
+            let emptied = receipts.and_then(|receipts| mended.emptied(receipts, new, by_now));
             if new.is_some() || emptied.is_some() {
                 by.push(number);
             }

@@ -221,21 +221,24 @@ impl MomentRow {
         Self { stream_id, revised_at: self.revised_at, ..self.of_cells(cells) }
     }
 
-    /// The row without the values that came with a receipt of `receipts` and are not in `kept`, which stay emptied by the account of `origin`;
-    /// whether there was one.
-    pub(crate) fn emptied(&self, receipts: &[Uuid], kept: Option<&Self>, origin: Origin) -> Option<Self> {
-        let mut is_changed = false;
+    /// The row without the values that came with a receipt of `receipts` and are not in `kept`: they stay emptied by the account of `by`, of
+    /// this generation and with this receipt, which counts as received when each of them was. `None` where there is none.
+    pub(crate) fn emptied(&self, receipts: &[Uuid], kept: Option<&Self>, by: (i32, Uuid)) -> Option<Self> {
+        let mut revised_at = None;
         let cells = (0..self.width()).map(|position| {
             let cell = self.cell(position)?;
             let is_kept = kept.is_some_and(|kept| kept.cell(position).is_some());
+            let origin = (cell.origin.0, by.0, by.1);
             if cell.is_empty() || is_kept || !receipts.contains(&cell.origin.2) || cell.origin > origin {
                 return Some(cell);
             }
-            is_changed = true;
+            revised_at = revised_at.max(Some(origin.0));
             Some(Cell::emptied(origin))
         });
         let cells: Vec<Option<Cell>> = cells.collect();
-        is_changed.then(|| Self { revised_at: self.revised_at.max(Some(origin.0)), ..self.of_cells(cells) })
+        revised_at
+            .is_some()
+            .then(|| Self { revised_at: self.revised_at.max(revised_at), ..self.of_cells(cells) })
     }
 
     fn put(&mut self, position: usize, cell: Cell) {
@@ -333,10 +336,11 @@ mod tests {
     fn what_is_emptied_is_not_filled_again_by_an_older_mapping() {
         let old = by(4, row(1, 9, &[Some(1.0), Some(3.0)]));
         let new = by(5, row(1, 1, &[Some(2.0)]));
-        let emptied = old.emptied(&[old.receipt_id], Some(&new), new.origin()).unwrap().merged_with(&new);
+        let emptied =
+            old.emptied(&[old.receipt_id], Some(&new), (5, new.receipt_id)).unwrap().merged_with(&new);
         assert_eq!((&emptied.values[..], emptied.readings()), (&[Some(2.0)][..], 1));
         assert_eq!(
-            emptied.emptied(&[old.receipt_id], Some(&new), new.origin()),
+            emptied.emptied(&[old.receipt_id], Some(&new), (5, new.receipt_id)),
             None,
             "there is nothing left"
         );
@@ -345,7 +349,10 @@ mod tests {
         let sent_later = merged_both_ways(&emptied, &by(4, row(3, 3, &[None, Some(4.0)])));
         assert_eq!(sent_later.values, [Some(2.0), Some(4.0)]);
         // What another payload has said stays.
-        assert_eq!(by(4, row(1, 8, &[Some(1.0)])).emptied(&[old.receipt_id], None, new.origin()), None);
+        assert_eq!(
+            by(4, row(1, 8, &[Some(1.0)])).emptied(&[old.receipt_id], None, (5, new.receipt_id)),
+            None
+        );
     }
 
     #[test]
@@ -359,7 +366,7 @@ mod tests {
         // Back again it is what it was.
         assert!(moved.moved(1, &[1, 2, 0]).says_the_same_as(&merged));
         // What was emptied stays so.
-        let emptied = old.emptied(&[old.receipt_id], None, new.origin()).unwrap().moved(7, &[1, 0]);
+        let emptied = old.emptied(&[old.receipt_id], None, (5, new.receipt_id)).unwrap().moved(7, &[1, 0]);
         assert_eq!(emptied.readings(), 0);
         assert!(emptied.says_the_same_as(&emptied.merged_with(&old.moved(7, &[1, 0]))));
     }

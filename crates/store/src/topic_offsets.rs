@@ -286,6 +286,12 @@ pub async fn mark(
     }
 }
 
+/// Whether the topic of the receipt `r` was deleted and made anew since: an expression in SQL.
+pub(crate) const IS_MADE_ANEW: &str = "
+    coalesce((select nullif(o.incarnation, 0) <> r.record_incarnation from topic_offset o
+              where o.source = coalesce(r.record_source, '') and o.topic = r.record_topic
+                and o.\"partition\" = r.record_partition), false)";
+
 /// $1 topic, $2 partitions, $3 epochs, $4 `next` before, $5 `next` after, $6 offsets and $7 hashes of the last records, where
 /// there are any, $8 the topic's source. Returns the partitions of which all of this holds still.
 pub(crate) const ADVANCE: &str = "

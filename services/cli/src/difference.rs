@@ -33,25 +33,21 @@ impl Given {
         let carried = Carried::new(event);
         match Accepted::of_event(&carried, pipeline, now) {
             Ok(accepted) => Self::of_accepted(accepted),
-            Err(refusal) => Self {
-                source: String::new(),
-                received_at: now,
-                samples: Vec::new(),
-                problems: vec![(String::new(), refusal.to_string())],
-            },
+            Err(refusal) => Self::nothing(refusal.to_string()),
         }
     }
 
-    /// What a request of a source comes to; none where its form makes no sense.
-    pub fn of_request(source: &str, received_at: Timestamp, accepted: Option<Accepted<'_>>) -> Self {
-        match accepted {
-            Some(accepted) => Self::of_accepted(accepted),
-            None => Self {
-                source: source.to_owned(),
-                received_at,
-                samples: Vec::new(),
-                problems: vec![(String::new(), "the request cannot be read".to_owned())],
-            },
+    /// What a request comes to; none where its form makes no sense.
+    pub fn of_request(accepted: Option<Accepted<'_>>) -> Self {
+        accepted.map_or_else(|| Self::nothing("the request cannot be read".to_owned()), Self::of_accepted)
+    }
+
+    fn nothing(problem: String) -> Self {
+        Self {
+            source: String::new(),
+            received_at: Timestamp::UNIX_EPOCH,
+            samples: Vec::new(),
+            problems: vec![(String::new(), problem)],
         }
     }
 
@@ -250,10 +246,11 @@ fn shown(number: Option<f64>, text: Option<&str>, unit: Option<&str>, quality: &
     format!("{value}{unit}{quality}")
 }
 
-/// What a payload has given before, and does not give now.
-pub fn emptied(given: &Given, id: &str, before: Vec<GivenBefore>) -> Vec<Line> {
+/// What a receipt's payloads have given before, and do not give now.
+pub fn emptied(given: &[Given], id: &str, before: Vec<GivenBefore>) -> Vec<Line> {
     let made: BTreeSet<_> = given
-        .readings()
+        .iter()
+        .flat_map(Given::readings)
         .map(|(sample, reading)| {
             (&*sample.device, &*sample.channel, &*reading.metric, reading.unit.as_deref(), sample.observed_at)
         })

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod database;
 pub mod difference;
 pub mod kafka_settings;
+pub mod kept_records;
 pub mod output;
 pub mod pace;
 pub mod pipeline_file;

@@ -1,16 +1,15 @@
 //! `freshet receipts`.
 
-use cloudevents::AttributesReader as _;
 use event_model::RecordedRequest;
 use jiff::Timestamp;
-use kafka::{Content, KeptRecords, PlainRecord, Record, RecordForm, RecordRange};
-use payload::{Accepted, Carried, Origin, PlainPayload, Repetition, plausible};
+use kafka::{KeptRecords, RecordRange};
+use payload::Accepted;
 use pipeline_config::Pipeline;
 use serde::Serialize;
 use store::queries::{self, ReceiptRow};
 use uuid::Uuid;
 
-use crate::kafka_settings;
+use crate::kept_records::{self, OfReceipt, accept, is_of_event};
 use crate::output::{self, Format, Row};
 use crate::pipeline_file::{self, PipelineFile};
 use crate::preview::{Preview, preview};
@@ -125,63 +124,27 @@ async fn kept_in_kafka(
     pipeline: &Pipeline,
 ) -> Result<(i64, Vec<Request>), Failure> {
     let (first, last) = (range.first, range.last);
-    let (settings, form) = match &receipt.topic_source {
-        None => (kafka_settings::settings()?, RecordForm::Events),
-        Some(source) => {
-            let (topics, settings) = kafka_settings::of_source(pipeline, source)?;
-            (settings, RecordForm::of_source(topics))
-        }
-    };
+    let (settings, form) = kept_records::asked(pipeline, receipt.topic_source.as_deref())?;
     let asked = kafka::records(settings, (range, form), args.limit as usize).await;
-    let KeptRecords { kept_from, end, records } =
+    let KeptRecords { kept_from, end, read_to, records } =
         asked.map_err(|error| Failure::because("the records cannot be read", &error))?;
     let is_range = receipt.last_offset.is_some();
     if !is_range && !records.iter().all(|record| is_of_event(record, &receipt.event_id)) {
         return Ok((1, Vec::new()));
     }
+    if read_to <= last {
+        eprintln!("the records up to offset {} are shown; --limit shows more, up to 8 MiB", read_to - 1);
+    }
     let kept = (end.min(last + 1) - kept_from.max(first)).max(0);
     let not_kept = last + 1 - first - kept;
-    let requests = records.into_iter().filter_map(|record| request_of(record, receipt, (pipeline, is_range)));
+    let read_at = receipt.stored_at.unwrap_or_else(|| Clock::system().now());
+    let of = OfReceipt { source: &receipt.source, is_range, read_at };
+    let requests = records.iter().filter_map(|record| {
+        let Accepted { origin, request, received_at, .. } = accept(record, of, pipeline)?.ok()?;
+        let preview = preview(origin.source, &request, received_at);
+        Some(Request { offset: Some(record.offset), received_at, preview })
+    });
     Ok((not_kept, requests.collect()))
-}
-
-/// Whether the record is the event's. A topic that was deleted and made anew has another at its place.
-fn is_of_event(record: &Record, id: &str) -> bool {
-    matches!(&record.content, Content::Event(event) if event.id() == id)
-}
-
-/// `None` where the record is none of the receipt's: it is of another source, or has a receipt of its own.
-fn request_of(
-    record: Record,
-    receipt: &ReceiptRow,
-    (pipeline, is_range): (&Pipeline, bool),
-) -> Option<Request> {
-    let Record { offset, published_at, content, bytes, .. } = record;
-    let now = Clock::system().now();
-    let (accepted, has_own_receipt) = match content {
-        Content::Event(event) => {
-            let carried = Carried::new(*event);
-            let accepted = Accepted::of_event(&carried, pipeline, plausible(published_at, now)).ok()?;
-            let has_key = Repetition::of(&carried, &accepted).is_some();
-            (accepted, has_key)
-        }
-        Content::Plain(PlainRecord { key, headers, value }) => {
-            let origin = Origin::named(pipeline, &receipt.source).ok()?;
-            let device = origin.source.record_device();
-            let (source, head) = ((origin.name.into(), device), (key.as_deref(), headers));
-            let payload = PlainPayload::of_record(source, head, (value, bytes));
-            let received_at = PlainPayload::received_at(published_at, offset, now);
-            (payload.accept(origin, received_at).ok()?, false)
-        }
-        Content::NoEvent(_) => return None,
-    };
-    let is_its = accepted.origin.name == receipt.source && !(is_range && has_own_receipt);
-    let received_at = accepted.received_at;
-    is_its.then(|| Request {
-        offset: Some(offset),
-        received_at,
-        preview: preview(accepted.origin.source, &accepted.request, received_at),
-    })
 }
 
 /// What the receipt says to standard error, its requests to standard output.

@@ -1,16 +1,18 @@
 //! `freshet reprocess`.
 
+mod reading;
+
 use jiff::Timestamp;
 use payload::Origin;
-use persist::{Persist, PersistError, PersistParts};
+use persist::{Persist, PersistError, PersistParts, ReadAgain};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Failure, Prewarm};
 use serde::Serialize;
 use store::registry::prune::{self, Pruned};
-use store::reprocess::{self, Changes, Coverage, Options, Reread, Run, Span, StoredRequest};
+use store::reprocess::{Changes, Options, Reread, Run, Span};
 use store::{Client, Database, StoreError, Transaction, active_pipeline};
-use uuid::Uuid;
 
+use self::reading::Reading;
 use super::Done;
 use crate::database;
 use crate::difference::{self, Counts, Given, Line};
@@ -20,7 +22,7 @@ use crate::pipeline_file::{self, PipelineFile};
 use crate::state_directory::StateDirectory;
 use crate::words;
 
-/// Read the stored requests of a source again, by the pipeline in force: mends what a wrong mapping has stored
+/// Read the requests of a source again, by the pipeline in force: mends what a wrong mapping has stored
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = LONG)]
 pub struct Args {
@@ -62,10 +64,10 @@ pub struct Args {
 
 const LONG: &str = "\
 A reading that is read again counts as received when its request was: what a sender has corrected since stays. Nobody is notified \
-without --evaluate. Live payloads, and a second run, may go on beside it. Requests that a topic keeps are not read.";
+without --evaluate. Live payloads, and a second run, may go on beside it. Requests that a topic keeps are read from Kafka: \
+KAFKA_BOOTSTRAP_SERVERS and the other KAFKA_* variables say where that of topic mode is. A receipt of a range of records counts as received \
+when the first of them was.";
 
-/// Requests in one transaction.
-const CHUNK: i64 = 16;
 /// How often a transaction is tried that another one is in the way of.
 const ATTEMPTS: u32 = 5;
 
@@ -82,14 +84,22 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     in_force(&client, &pipeline).await?;
     let span = Span { source: &args.source, from: args.from, to: args.to.unwrap_or(now) };
     pipeline_file::source(&pipeline, span.source)?;
-    let coverage =
-        reprocess::coverage(&client, span).await.map_err(|error| database::failed(&error.into()))?;
-    tell(&coverage, args.partial)?;
+    let (mut reading, known) = Reading::begin(&client, &pipeline, span).await?;
+    known.tell(args.partial)?;
     let run = Run::new(database.clone(), span, (pipeline.hash_number(), now));
-    let parts = PersistParts { pipeline, database, prewarm: Prewarm::default(), stage: "reprocess" };
-    let again = Again { args, span, client, run, persist: Persist::new(parts) };
+    let parts = PersistParts {
+        pipeline: pipeline.clone(),
+        database,
+        prewarm: Prewarm::default(),
+        stage: "reprocess",
+    };
+    let again = Again { args, client: &client, run, persist: Persist::new(parts) };
     again.run.find().await.map_err(|error| database::failed(&error))?;
-    let done = if args.dry_run { again.dry(format).await } else { again.write(format).await };
+    let done = if args.dry_run {
+        again.dry(&mut reading, format).await
+    } else {
+        again.write(&mut reading, format).await
+    };
     again.run.end().await.map_err(|error| database::failed(&error))?;
     done
 }
@@ -104,55 +114,22 @@ async fn in_force(client: &Client, pipeline: &Pipeline) -> Result<(), Failure> {
         .hint("`freshet activate` puts it in force, as an upgrade of the release does"))
 }
 
-/// Says which part of the span has no requests.
-fn tell(coverage: &Coverage, partial: bool) -> Result<(), Failure> {
-    let Coverage { kept, gone, gone_between, in_topic } = *coverage;
-    eprintln!("{kept} requests are kept");
-    if let Some((first, last)) = gone_between {
-        eprintln!("{gone} are not, of those received from {first} to {last}");
-    }
-    if in_topic > 0 {
-        eprintln!("those of {in_topic} receipts are in a topic, and are not read");
-    }
-    if gone + in_topic > 0 && !partial {
-        return Err(
-            Failure::new("a part of the span cannot be read again").hint("--partial goes on without it")
-        );
-    }
-    Ok(())
-}
-
 /// A run over a span.
 struct Again<'a> {
     args: &'a Args,
-    span: Span<'a>,
-    client: Client,
+    client: &'a Client,
     run: Run<'a>,
     persist: Persist,
 }
 
 impl Again<'_> {
-    fn origin(&self) -> Result<Origin<'_>, Failure> {
-        Origin::named(self.persist.pipeline(), self.span.source)
-            .map_err(|error| Failure::because("the source cannot be read", &error))
-    }
-
-    /// The next requests.
-    async fn next(&self, last: Option<&StoredRequest>) -> Result<Vec<StoredRequest>, Failure> {
-        let after = last.map(|last| (last.received_at, last.receipt_id));
-        let requests = reprocess::requests(&self.client, self.span, after, CHUNK).await;
-        requests.map_err(|error| database::failed(&error.into()))
-    }
-
-    async fn write(&self, format: Format) -> Result<Done, Failure> {
+    async fn write(&self, reading: &mut Reading<'_>, format: Format) -> Result<Done, Failure> {
+        let origin = reading.origin()?;
         let options = Options { keep_old: self.args.keep_old, evaluate: self.args.evaluate };
         let (mut summary, mut pace) = (Summary::default(), Pace::of(self.args.rate));
-        let mut requests = self.next(None).await?;
-        while let Some(last) = requests.last() {
-            pace.wait_for(requests.len()).await;
-            let following = self.next(Some(last)).await?;
-            summary += self.mend(&requests, options).await?;
-            requests = following;
+        while let Some(part) = reading.next().await? {
+            pace.wait_for(part.iter().map(|one| one.requests.len()).sum()).await;
+            summary += self.mend(origin, &part, options).await?;
         }
         // What was mended is said whatever becomes of the rest.
         let pruned = if self.args.prune { self.prune(&mut summary.pruned).await } else { Ok(()) };
@@ -172,7 +149,7 @@ impl Again<'_> {
     /// Takes away series that have no values any more.
     async fn prune(&self, pruned: &mut Pruned) -> Result<(), Failure> {
         for stream in self.run.streams().await.map_err(|error| database::failed(&error))? {
-            let positions = prune::empty(&self.client, stream).await;
+            let positions = prune::empty(self.client, stream).await;
             let positions = positions.map_err(|error| database::failed(&error.into()))?;
             if !positions.is_empty() {
                 *pruned += self.prune_series(stream, &positions).await?;
@@ -195,7 +172,7 @@ impl Again<'_> {
 
     /// Takes away a stream of which nothing is left; whether its device went with it.
     async fn prune_stream(&self, stream: i32) -> Result<bool, Failure> {
-        let bare = prune::is_bare(&self.client, stream).await;
+        let bare = prune::is_bare(self.client, stream).await;
         if !bare.map_err(|error| database::failed(&error.into()))? {
             return Ok(false);
         }
@@ -229,13 +206,18 @@ impl Again<'_> {
         }
     }
 
-    /// Reads requests again and writes what they make; anew where names of devices lead elsewhere meanwhile.
-    async fn mend(&self, requests: &[StoredRequest], options: Options) -> Result<Summary, Failure> {
+    /// Writes what requests make now; anew where names of devices lead elsewhere meanwhile.
+    async fn mend(
+        &self,
+        origin: Origin<'_>,
+        part: &[ReadAgain<'_>],
+        options: Options,
+    ) -> Result<Summary, Failure> {
         let mut attempts = 1..=ATTEMPTS;
         'anew: loop {
             attempts.next();
             let mut summary = Summary::default();
-            for rereads in self.reread(requests).await? {
+            for rereads in self.reread(origin, part).await? {
                 summary.problems += rereads.iter().map(|reread| reread.problems as u64).sum::<u64>();
                 match self.run.write(&rereads, options, (&[], Clock::system().now())).await {
                     Ok(changes) => summary.changes += changes,
@@ -250,52 +232,42 @@ impl Again<'_> {
         }
     }
 
-    /// What requests make now, together, or one by one where the database refuses a name of one of them.
-    async fn reread(&self, requests: &[StoredRequest]) -> Result<Vec<Vec<Reread>>, Failure> {
+    /// What requests make now, together, or receipt by receipt where the database refuses a name of one of them.
+    async fn reread(&self, origin: Origin<'_>, part: &[ReadAgain<'_>]) -> Result<Vec<Vec<Reread>>, Failure> {
         let failed = |error: PersistError| Failure::because("the requests cannot be read again", &error);
-        let origin = self.origin()?;
-        let tell = |receipt: Uuid, why: &dyn std::fmt::Display| {
-            eprintln!("the request of receipt {receipt} is left as it is: {why}");
-        };
-        let kept = |(rereads, panicked): (Vec<Reread>, Vec<Uuid>)| {
-            panicked.iter().for_each(|receipt| tell(*receipt, &"its format failed on it"));
-            rereads
-        };
-        match self.persist.reread(origin, requests).await {
-            Ok(rereads) => return Ok(vec![kept(rereads)]),
+        match self.persist.reread(origin, part).await {
+            Ok(rereads) => return Ok(vec![rereads]),
             Err(error) if !error.is_final() => return Err(failed(error)),
             Err(_) => {}
         }
-        let mut parts = Vec::new();
-        for request in requests {
-            match self.persist.reread(origin, std::slice::from_ref(request)).await {
-                Ok(rereads) => parts.push(kept(rereads)),
+        let mut each = Vec::new();
+        for one in part {
+            match self.persist.reread(origin, std::slice::from_ref(one)).await {
+                Ok(reread) => each.push(reread),
                 Err(error) if !error.is_final() => return Err(failed(error)),
-                Err(error) => tell(request.receipt_id, &error),
+                Err(error) => reading::left(one.receipt_id, &error),
             }
         }
-        Ok(parts)
+        Ok(each)
     }
 
-    async fn dry(&self, format: Format) -> Result<Done, Failure> {
-        let origin = self.origin()?;
+    async fn dry(&self, reading: &mut Reading<'_>, format: Format) -> Result<Done, Failure> {
         let mut tally = Tally::default();
-        let mut requests = self.next(None).await?;
-        while let Some(last) = requests.last() {
-            let following = self.next(Some(last)).await?;
-            for request in &requests {
-                let Ok(read) = persist::read(origin, request) else { continue };
-                let given = Given::of_request(self.span.source, request.received_at, read);
-                let id = request.receipt_id.to_string();
-                let mut lines = difference::of(Some(&self.client), &given, &id).await?;
-                if !self.args.keep_old {
-                    let before = self.run.before_of(request.receipt_id).await;
+        while let Some(part) = reading.next().await? {
+            for one in part {
+                let id = one.receipt_id.to_string();
+                let given: Vec<Given> = one.requests.into_iter().map(Given::of_request).collect();
+                let mut lines = Vec::new();
+                for given in &given {
+                    lines.extend(difference::of(Some(self.client), given, &id).await?);
+                }
+                if !self.args.keep_old && !one.is_partial {
+                    let before = self.run.before_of(one.receipt_id).await;
                     let before = before.map_err(|error| database::failed(&error))?;
                     lines.extend(difference::emptied(&given, &id, before));
                 }
                 tally.add(lines, self.args.limit as usize);
             }
-            requests = following;
         }
         output::rows(format, &tally.lines)?;
         words::say_if_cut(tally.lines.len(), self.args.limit);

@@ -22,18 +22,18 @@ use testkit::{TestDatabase, TestKafka};
 use crate::process::freshet_with;
 
 /// A Kafka, and a migrated database; `None` where one of them cannot be had.
-struct World {
-    kafka: TestKafka,
-    database: TestDatabase,
+pub(crate) struct World {
+    pub(crate) kafka: TestKafka,
+    pub(crate) database: TestDatabase,
 }
 
 impl World {
-    async fn build() -> Option<Self> {
+    pub(crate) async fn build() -> Option<Self> {
         Some(Self { kafka: testkit::kafka().await?, database: testkit::postgres().await? })
     }
 
     /// Runs `freshet` and gives its status and its JSON, which is the last line of what a pod prints.
-    fn freshet(&self, arguments: &[&str]) -> (i32, Value) {
+    pub(crate) fn freshet(&self, arguments: &[&str]) -> (i32, Value) {
         let variables =
             [("DATABASE_URL", self.database.url()), ("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())];
         let run = freshet_with(arguments, &variables);
@@ -42,7 +42,7 @@ impl World {
         (run.status, json)
     }
 
-    fn client(&self) -> ClientConfig {
+    pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.kafka.bootstrap());
         config
@@ -245,7 +245,7 @@ fn payload(source: &str, number: u8, body: &str) -> cloudevent::KafkaRecord {
     cloudevent::to_kafka(&event)
 }
 
-async fn queue(world: &World, topic: &str, record: cloudevent::KafkaRecord) {
+pub(crate) async fn queue(world: &World, topic: &str, record: cloudevent::KafkaRecord) {
     let producer: FutureProducer = world.client().create().unwrap();
     let mut headers = OwnedHeaders::new();
     for (name, value) in &record.headers {

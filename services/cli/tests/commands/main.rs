@@ -17,6 +17,8 @@ mod process;
 mod readings;
 mod receiver;
 mod reprocess;
+#[cfg(feature = "kafka")]
+mod reprocess_topic;
 mod retire;
 mod rows;
 mod send;
