@@ -77,21 +77,26 @@ fn read_again(pipeline: &Pipeline) -> String {
         Some(kept) => format!("requests of the last {} days", kept.as_hours() / 24),
         None => "all requests".to_owned(),
     };
-    let of = |wanted: KeepRequests| {
-        let is_one = move |(name, source): &(&String, &Source)| {
-            *name != canary::NAME && source.keep_requests == wanted
-        };
+    let of = |wanted: &dyn Fn(&Source) -> bool| {
+        let is_one = |(name, source): &(&String, &Source)| *name != canary::NAME && wanted(source);
         let sources = pipeline.sources.iter().filter(is_one);
         let names: Vec<_> = sources.map(|(name, _)| name.as_str()).collect();
         names.join(", ")
     };
-    let (problems, none) = (of(KeepRequests::Problems), of(KeepRequests::None));
+    let keeps = |wanted: KeepRequests| {
+        of(&move |source: &Source| source.kafka.is_none() && source.keep_requests == wanted)
+    };
+    let (problems, none) = (keeps(KeepRequests::Problems), keeps(KeepRequests::None));
+    let topics = of(&|source: &Source| source.kafka.is_some());
     let mut text = kept;
     if !problems.is_empty() {
         text = format!("{text}; of {problems} only those that could not be taken whole");
     }
     if !none.is_empty() {
         text = format!("{text}; of {none} none");
+    }
+    if !topics.is_empty() {
+        text = format!("{text}; of {topics} what their topics keep");
     }
     text
 }

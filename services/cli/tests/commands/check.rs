@@ -46,6 +46,25 @@ fn events_of_others_are_warned_of_where_the_broker_keeps_none() {
 }
 
 #[test]
+fn how_far_back_each_source_can_be_mended_is_said() {
+    let run = freshet_reading(
+        &["check", "-"],
+        b"
+sources:
+  a: {format: json}
+  b: {format: json, keep_requests: none}
+  c: {format: json, keep_requests: problems}
+  d: {format: json, kafka: {servers: 'kafka:9092', topic: readings}}
+retention: {requests: 7d}
+",
+    );
+    assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
+    let said = "can be read again: requests of the last 7 days; of c only those that could not be taken whole; of b none; \
+                of d what their topics keep\n";
+    assert!(run.stderr.ends_with(said), "{}", run.stderr);
+}
+
+#[test]
 fn several_files_are_checked_as_one_pipeline() {
     let folder = tempfile::tempdir().unwrap();
     let (sources, rules) = (folder.path().join("sources.yaml"), folder.path().join("rules.yaml"));
