@@ -82,6 +82,7 @@ test-postgres: ## What speaks to PostgreSQL, with the oldest and the newest that
 test-faults: ready-test build-test ## Seeds of the pipeline tests and of jobs, 200 of them
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test seeds --test alerts seeds -- --nocapture
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --test with_postgres each_slot_has_its_effect_once
+	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --package report --package canary --test seeds --test contract whatever_dies
 
 test-long: ready-test build-test bench-spike ## bench-spike; what a burst costs beside a million devices, statement by statement (FRESHET_LONG is another size); what a payload leaves; a month of 100 million readings dropped; 10 million exported; a day of 10,000 devices rolled up
 	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test cleanup --test export --test growth --test rollups --test sizes -- --nocapture

@@ -174,7 +174,7 @@ fn walk(folder: &Path) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_day_of_each_site_has_one_report_whatever_dies() {
-    let seeds: u64 = std::env::var("FRESHET_REPORT_SEEDS").map_or(3, |seeds| seeds.parse().unwrap());
+    let seeds: u64 = std::env::var("FRESHET_SEEDS").map_or(3, |seeds| seeds.parse().unwrap());
     for seed in 1..=seeds {
         if !hold(seed).await {
             return;
