@@ -19,6 +19,7 @@ mod name_generation;
 pub mod notifications;
 pub mod overview;
 mod partitions;
+mod pruned;
 pub mod queries;
 mod record_place;
 pub mod refusals;

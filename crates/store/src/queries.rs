@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
+use crate::pruned::is_not_pruned;
 use crate::topic_offsets::IS_MADE_ANEW;
 
 /// A device as `freshet devices` shows it.
@@ -158,12 +159,15 @@ pub async fn devices(
     silent_since: Option<Timestamp>,
     limit: i64,
 ) -> Result<Vec<DeviceRow>, Error> {
-    let sql = "
-        select source, device, first_seen_at, date_trunc('minute', last_seen_at), tags,
-               (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = devices.id and m.name <> 'pruned ' || m.position), entry,
+    let sql = concat!(
+        "select source, device, first_seen_at, date_trunc('minute', last_seen_at), tags,
+                (select count(*) from stream s join metric m on m.stream_id = s.id where s.device_id = devices.id and ",
+        is_not_pruned!("m"),
+        "), entry,
                array(select alias from device_alias a where a.device_id = devices.id order by alias), sends_retired
         from devices where $1::timestamptz is null or last_seen_at < $1 and not is_retired
-        order by last_seen_at nulls first, source, device limit $2";
+        order by last_seen_at nulls first, source, device limit $2"
+    );
     let rows = client.query(sql, &[&silent_since, &limit]).await?;
     rows.iter().map(device).collect()
 }

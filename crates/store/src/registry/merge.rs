@@ -15,12 +15,12 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Error;
 
-use super::{prune, take_away};
+use super::take_away;
 use crate::device_name::NEVER;
 use crate::sent::Instant;
 use crate::streams::MAX_METRICS;
 use crate::writer::{Premises, statements, tables};
-use crate::{MomentRow, StoreError, Transaction, name_generation, rollups};
+use crate::{MomentRow, StoreError, Transaction, name_generation, pruned, rollups};
 
 /// Moments that move in one transaction.
 const MOMENTS: i64 = 1000;
@@ -148,7 +148,7 @@ async fn moves(transaction: &Transaction<'_>, devices: &[i32]) -> Result<Vec<Mov
         let (unit, kind): (String, String) = (row.try_get(3)?, row.try_get(4)?);
         let position = i16::try_from(*next).expect("MAX_METRICS fits");
         // One that was pruned is called by its place.
-        let name = if prune::is_pruned(&name) { prune::name_at(position) } else { name };
+        let name = if pruned::is_pruned(&name) { pruned::name_at(position) } else { name };
         let sql = "insert into metric (stream_id, position, name, unit, kind) values ($1, $2, $3, $4, $5)";
         transaction.execute(sql, &[&to, &position, &name, &unit, &kind]).await?;
         last.positions.push(*next);

@@ -14,6 +14,7 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Error;
 
+use crate::pruned::{is_not_pruned, pruned_name};
 use crate::sent::Instant;
 use crate::writer::tables;
 use crate::{EvaluationRequest, StoreError, Transaction, name_generation, rollups};
@@ -55,12 +56,15 @@ impl std::ops::AddAssign for Pruned {
 /// Those of the database.
 pub async fn empty(client: &impl GenericClient, stream: i32) -> Result<Vec<i16>, Error> {
     // Streams of devices that become one are the merge's.
-    let sql = "
-        select position from metric
-        where stream_id = $1 and name <> 'pruned ' || position and not exists (
+    let sql = concat!(
+        "select position from metric m
+         where stream_id = $1 and ",
+        is_not_pruned!("m"),
+        " and not exists (
             select from stream s join device d on d.id = s.device_id
             where s.id = $1 and (d.merged_into is not null or exists (select from device m where m.merged_into = d.id)))
-        order by position";
+          order by position"
+    );
     let rows = client.query(sql, &[&stream]).await?;
     let mut left: Vec<i16> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let sql = r#"
@@ -151,8 +155,11 @@ pub async fn take_away(
     ] {
         transaction.execute(sql, &[&stream, &gone]).await?;
     }
-    let sql = "
-        update metric set name = 'pruned ' || position, unit = '', kind = 'number' where stream_id = $1 and position = any($2)";
+    let sql = concat!(
+        "update metric set name = ",
+        pruned_name!("position"),
+        ", unit = '', kind = 'number' where stream_id = $1 and position = any($2)"
+    );
     let series = transaction.execute(sql, &[&stream, &gone]).await?;
     Ok(Pruned { series, waiting, ..Pruned::default() })
 }
@@ -166,24 +173,17 @@ async fn hold(transaction: &Transaction<'_>, stream: i32) -> Result<(), StoreErr
     name_generation::begin(transaction).await
 }
 
-/// Whether a metric of this name was pruned.
-pub(super) fn is_pruned(name: &str) -> bool {
-    name.strip_prefix("pruned ").is_some_and(|position| position.parse::<i16>().is_ok())
-}
-
-/// The name of a metric that was pruned at this position.
-pub(super) fn name_at(position: i16) -> String {
-    format!("pruned {position}")
-}
-
 /// Whether nothing is left of a stream but moments without values.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn is_bare(client: &impl GenericClient, stream: i32) -> Result<bool, Error> {
-    let sql = "
-        select exists (select from stream where id = $1)
-           and not exists (select from metric where stream_id = $1 and name <> 'pruned ' || position)";
+    let sql = concat!(
+        "select exists (select from stream where id = $1)
+           and not exists (select from metric m where m.stream_id = $1 and ",
+        is_not_pruned!("m"),
+        ")"
+    );
     client.query_one(sql, &[&stream]).await?.try_get(0)
 }
 
@@ -193,9 +193,13 @@ pub async fn is_bare(client: &impl GenericClient, stream: i32) -> Result<bool, E
 /// [`StoreError`]; where another's transaction is in the way the whole may be tried again.
 pub async fn hide(transaction: &Transaction<'_>, stream: i32) -> Result<bool, StoreError> {
     hold(transaction, stream).await?;
-    let sql = "
-        update stream set channel = 'pruned ' || id
-        where id = $1 and not exists (select from metric where stream_id = $1 and name <> 'pruned ' || position)";
+    let sql = concat!(
+        "update stream set channel = ",
+        pruned_name!("id"),
+        " where id = $1 and not exists (select from metric m where m.stream_id = $1 and ",
+        is_not_pruned!("m"),
+        ")"
+    );
     Ok(transaction.execute(sql, &[&stream]).await? > 0)
 }
 
@@ -220,9 +224,12 @@ pub async fn moments(transaction: &Transaction<'_>, stream: i32) -> Result<bool,
 /// [`StoreError`]; where another's transaction is in the way the whole may be tried again.
 pub async fn stream(transaction: &Transaction<'_>, stream: i32) -> Result<bool, StoreError> {
     hold(transaction, stream).await?;
-    let sql = "
-        select device_id from stream
-        where id = $1 and channel = 'pruned ' || id and not exists (select from moment where stream_id = $1)";
+    let sql = concat!(
+        "select device_id from stream
+         where id = $1 and channel = ",
+        pruned_name!("id"),
+        " and not exists (select from moment where stream_id = $1)"
+    );
     let rows = transaction.query(sql, &[&stream]).await?;
     let Some(device) = rows.first().map(|row| row.try_get::<_, i32>(0)).transpose()? else {
         return Ok(false);

@@ -10,6 +10,7 @@ use rollups::{Observation, Part, Point, Span, Values};
 use tokio_postgres::{Error, Row};
 
 use crate::export::{Metric, Stream};
+use crate::pruned::is_not_pruned;
 use crate::sent::Instant;
 use crate::{StoreError, Transaction};
 
@@ -64,8 +65,9 @@ fn streams_sql(condition: &str) -> String {
          from chosen s
          join device d on d.id = s.device_id
          left join device_entry e on e.source = d.source and e.name = d.name
-         left join metric m on m.stream_id = s.id and m.kind in ('number', 'flag') and m.name <> 'pruned ' || m.position
-         order by s.id, m.position"
+         left join metric m on m.stream_id = s.id and m.kind in ('number', 'flag') and {}
+         order by s.id, m.position",
+        is_not_pruned!("m")
     )
 }
 
