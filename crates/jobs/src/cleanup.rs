@@ -9,6 +9,7 @@ use store::floors::{self, Settled};
 use store::retention::Taken;
 use store::{StoreError, Transaction, rollups};
 
+use crate::parts::MOMENTS;
 use crate::rollup::{Cursor, Rollup};
 use crate::run::{Job, Progress, SliceError};
 
@@ -20,7 +21,9 @@ const UNSETTLED: SignedDuration = SignedDuration::from_secs(60);
 pub struct Cleanup {
     /// How long things are kept.
     pub retention: Retention,
-    rollup: Rollup,
+    pipeline: Arc<Pipeline>,
+    /// Moments that are rolled up in one transaction, at most.
+    pub page: usize,
     /// For how long writers rely on the floors that they have read.
     pub floor_age: SignedDuration,
 }
@@ -49,7 +52,7 @@ impl Cleanup {
     /// One that goes by what a pipeline says.
     pub fn new(pipeline: Pipeline) -> Self {
         let retention = pipeline.retention.clone();
-        Self { retention, rollup: Rollup::new(Arc::new(pipeline)), floor_age: floors::MAX_AGE }
+        Self { retention, pipeline: Arc::new(pipeline), page: MOMENTS, floor_age: floors::MAX_AGE }
     }
 
     /// What a run for the slot at `at` would do.
@@ -99,7 +102,8 @@ impl Cleanup {
         (after, first): (Option<&Value>, Cursor),
     ) -> Result<Taken, SliceError> {
         let cursor = after.map(Cursor::deserialize).transpose()?.unwrap_or(first);
-        let slice = self.rollup.roll(transaction, to, cursor).await?;
+        let rollup = Rollup { pipeline: &self.pipeline, page: self.page };
+        let slice = rollup.roll(transaction, to, cursor).await?;
         Ok(Taken { rows: slice.parts, after: slice.next.map(serde_json::to_value).transpose()? })
     }
 }

@@ -34,6 +34,15 @@ pub struct Parts<'a> {
     pub streams: &'a [RolledStream],
 }
 
+/// What is read of reaches.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Read {
+    /// The parts, in the order of the reaches and of time. The last may have more moments.
+    pub(crate) made: Vec<StreamPart>,
+    /// The stream and the time from which on the rest is to be read; none where there is no rest, or nothing is read yet.
+    pub(crate) next: Option<(i32, Timestamp)>,
+}
+
 /// The stream of this id, among those in the order of their ids.
 pub(crate) fn stream_of(streams: &[RolledStream], id: i32) -> Option<&RolledStream> {
     let at = streams.binary_search_by_key(&id, |stream| stream.id).ok()?;
@@ -55,62 +64,60 @@ impl Parts<'_> {
         reaches: &[Reach],
         span_of: impl Fn(&Reach, Timestamp) -> Span,
     ) -> Result<Vec<StreamPart>, StoreError> {
-        Ok(self.fold(transaction, (reaches, span_of), false).await?.0)
-    }
-
-    /// The same of as many moments as are read at once, but of whole spans alone; and from which time of which stream it goes on.
-    pub(crate) async fn of_next_moments(
-        &self,
-        transaction: &Transaction<'_>,
-        reaches: &[Reach],
-        span_of: impl Fn(&Reach, Timestamp) -> Span,
-    ) -> Result<(Vec<StreamPart>, Option<(i32, Timestamp)>), StoreError> {
-        self.fold(transaction, (reaches, span_of), true).await
-    }
-
-    async fn fold(
-        &self,
-        transaction: &Transaction<'_>,
-        (reaches, span_of): (&[Reach], impl Fn(&Reach, Timestamp) -> Span),
-        is_bounded: bool,
-    ) -> Result<(Vec<StreamPart>, Option<(i32, Timestamp)>), StoreError> {
-        let widest =
-            reaches.iter().filter_map(|reach| self.stream(reach.stream)).map(RolledStream::width).max();
-        let most = (VALUES / widest.unwrap_or(1).max(1)).clamp(1, MOMENTS);
-        let mut made: Vec<StreamPart> = Vec::new();
-        let mut reaches = reaches.to_vec();
-        let mut parts = 0;
+        let mut read = Read::default();
         loop {
-            let page = rows::moments(transaction, &reaches, most as i64).await?;
-            for moment in &page {
-                let reach = &reaches[moment.reach];
-                let Some(stream) = self.stream(reach.stream) else { continue };
-                let span = span_of(reach, moment.at);
-                if made.last().is_none_or(|last| (last.stream, last.span) != (stream.id, span)) {
-                    parts += stream.metrics.len();
-                    if is_bounded && parts > PARTS && !made.is_empty() {
-                        return Ok((made, Some((stream.id, span.from))));
-                    }
-                    made.push(StreamPart { stream: stream.id, span, parts: BTreeMap::new() });
-                }
-                let Some(last) = made.last_mut() else { continue };
-                for RolledMetric { position, name, .. } in &stream.metrics {
-                    if let Some(reading) = moment.reading(*position) {
-                        let gap = self.pipeline.gap_of(name);
-                        let part = last.parts.entry(*position).or_default();
-                        *part = part.merge(Part::of([reading], gap), gap);
-                    }
-                }
+            read = self.read_on(transaction, (reaches, MOMENTS), &span_of, read).await?;
+            if read.next.is_none() {
+                return Ok(read.made);
             }
-            let Some(last) = page.last().filter(|_| page.len() == most) else { return Ok((made, None)) };
-            if is_bounded && made.len() > 1 {
-                // Of the last span there may be more.
-                let rest = made.pop().map(|cut| (cut.stream, cut.span.from));
-                return Ok((made, rest));
-            }
-            let reach = last.reach;
-            reaches.drain(..reach);
-            reaches[0].from = last.at + SignedDuration::from_micros(1);
         }
+    }
+
+    /// Adds what one statement reads to what is read: at most so many moments. Reaches are in the order of streams and times.
+    pub(crate) async fn read_on(
+        &self,
+        transaction: &Transaction<'_>,
+        (reaches, most): (&[Reach], usize),
+        span_of: impl Fn(&Reach, Timestamp) -> Span,
+        Read { mut made, next }: Read,
+    ) -> Result<Read, StoreError> {
+        let done = next.map_or(0, |next| reaches.partition_point(|reach| (reach.stream, reach.to) <= next));
+        let reaches = &reaches[done..];
+        if reaches.is_empty() {
+            return Ok(Read { made, next: None });
+        }
+        let mut rest = reaches.to_vec();
+        if let (Some((stream, at)), Some(first)) = (next, rest.first_mut())
+            && first.stream == stream
+        {
+            first.from = first.from.max(at);
+        }
+        let widest = rest.iter().filter_map(|reach| self.stream(reach.stream)).map(RolledStream::width).max();
+        let most = (VALUES / widest.unwrap_or(1).max(1)).clamp(1, most);
+        let page = rows::moments(transaction, &rest, most as i64).await?;
+        let mut parts = 0;
+        for moment in &page {
+            let reach = &reaches[moment.reach];
+            let Some(stream) = self.stream(reach.stream) else { continue };
+            let span = span_of(reach, moment.at);
+            if made.last().is_none_or(|last| (last.stream, last.span) != (stream.id, span)) {
+                parts += stream.metrics.len();
+                if parts > PARTS && parts > stream.metrics.len() {
+                    return Ok(Read { made, next: Some((stream.id, moment.at)) });
+                }
+                made.push(StreamPart { stream: stream.id, span, parts: BTreeMap::new() });
+            }
+            let Some(last) = made.last_mut() else { continue };
+            for RolledMetric { position, name, .. } in &stream.metrics {
+                if let Some(reading) = moment.reading(*position) {
+                    let gap = self.pipeline.gap_of(name);
+                    let part = last.parts.entry(*position).or_default();
+                    *part = part.merge(Part::of([reading], gap), gap);
+                }
+            }
+        }
+        let last = page.last().filter(|_| page.len() == most);
+        let next = last.map(|last| (rest[last.reach].stream, last.at + SignedDuration::from_micros(1)));
+        Ok(Read { made, next })
     }
 }

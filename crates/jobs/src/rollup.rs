@@ -1,7 +1,11 @@
 //! Rolls up readings: first the hours that are over, then the days, then what has changed since.
 //!
-//! Each slice is one transaction. How far it came is a key, and what it writes takes the place of what was there, so that a slice that is done
-//! again changes nothing.
+//! Each slice is one transaction, and reads one page of moments. How far it came is a key, and what it writes takes the place of what was there, so that a
+//! slice that is done again changes nothing. Of an hour that has more moments than a page, what is read goes with the key: slices take as long, and
+//! as much memory, whatever an hour has, and each comes further. What is written meanwhile makes the hour due again, whether or not it is read already: its
+//! mark is taken away only where it is the one that was there before the first page.
+
+mod cursor;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,19 +15,21 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use pipeline_config::Pipeline;
 use rollups::{Part, Span, day_of, days, hour_of};
-use serde::{Deserialize, Serialize};
 use store::rollups::{
     self as rows, DueHour, HourPart, PartRow, Reach, RolledHour, RolledMetric, RolledStream, RolledTo,
 };
 use store::{StoreError, Transaction};
 
-use crate::parts::{self, MOMENTS, Parts, StreamPart};
+use crate::parts::{self, MOMENTS, Parts, Read, StreamPart};
+
+pub(crate) use cursor::Cursor;
+use cursor::{Begun, BegunDue};
 
 /// Streams that are looked at in one slice.
 const STREAMS: i64 = 500;
 /// Hours of one stream whose days are looked for in one slice.
 const HOURS: i64 = 4_000;
-/// Parts of hours that days are made of in one slice, and moments of those that are not made of hours.
+/// Parts of hours that days are made of in one slice.
 const WORK: u64 = 60_000;
 /// Hours that are rolled up again in one slice.
 const DUE: i64 = 1_000;
@@ -31,28 +37,11 @@ const DUE: i64 = 1_000;
 const ZONES: usize = 20;
 
 /// Rolls up by what a pipeline says of metrics and zones.
-#[derive(Debug, Clone)]
-pub(crate) struct Rollup {
-    pipeline: Arc<Pipeline>,
-}
-
-/// Where it goes on.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(tag = "of", rename_all = "snake_case")]
-pub(crate) enum Cursor {
-    /// Hours of this stream from this time on, and those of all behind it.
-    Hours { stream: i32, from: Option<Timestamp> },
-    /// Days.
-    Days { stream: i32, from: Option<Timestamp> },
-    /// Hours that are due behind this one.
-    Due { stream: i32, hour: Timestamp },
-}
-
-impl Cursor {
-    /// Where everything begins.
-    pub(crate) const FIRST: Self = Self::Hours { stream: 0, from: None };
-    /// Where what has changed begins.
-    pub(crate) const FIRST_DUE: Self = Self::Due { stream: 0, hour: Timestamp::UNIX_EPOCH };
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rollup<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    /// Moments that are read in one slice, at most.
+    pub(crate) page: usize,
 }
 
 /// What a slice did.
@@ -102,6 +91,17 @@ impl Streams {
         Some(last.id.saturating_add(1))
     }
 
+    /// What is read of a span of a stream.
+    fn read_of(&self, begun: Option<Begun>, stream: i32, span: Option<Span>) -> Read {
+        let read = begun.and_then(|begun| Some(begun.read(self.get(stream)?, span?)));
+        read.unwrap_or_default()
+    }
+
+    /// Parts of hours that a day is made of, at most.
+    fn work_of(&self, day: &StreamDay) -> u64 {
+        self.get(day.stream).map_or(0, |stream| stream.metrics.len()) as u64 * 24
+    }
+
     /// The days that an hour lies in: one, or two where one begins within it.
     fn days_of(&self, stream: i32, hour: Timestamp) -> impl Iterator<Item = StreamDay> {
         let Span { from, to } = hour_of(hour);
@@ -117,11 +117,7 @@ impl Streams {
     }
 }
 
-impl Rollup {
-    pub(crate) const fn new(pipeline: Arc<Pipeline>) -> Self {
-        Self { pipeline }
-    }
-
+impl Rollup<'_> {
     /// The next slice of all that ended by `to`.
     pub(crate) async fn roll(
         &self,
@@ -131,9 +127,15 @@ impl Rollup {
     ) -> Result<Slice, StoreError> {
         let rolled_to = rows::hold(transaction).await?;
         match cursor {
-            Cursor::Hours { stream, from } => self.hours(transaction, (rolled_to, to), (stream, from)).await,
-            Cursor::Days { stream, from } => self.days(transaction, (rolled_to, to), (stream, from)).await,
-            Cursor::Due { stream, hour } => self.due(transaction, rolled_to, (stream, hour)).await,
+            Cursor::Hours { stream, from, begun } => {
+                self.hours(transaction, (rolled_to, to), (stream, from, begun)).await
+            }
+            Cursor::Days { stream, from, begun } => {
+                self.days(transaction, (rolled_to, to), (stream, from, begun)).await
+            }
+            Cursor::Due { stream, hour, begun } => {
+                self.due(transaction, rolled_to, ((stream, hour), begun)).await
+            }
         }
     }
 
@@ -142,10 +144,10 @@ impl Rollup {
         &self,
         transaction: &Transaction<'_>,
         (rolled_to, to): (RolledTo, Timestamp),
-        (first, first_from): (i32, Option<Timestamp>),
+        (first, first_from, begun): (i32, Option<Timestamp>, Option<Begun>),
     ) -> Result<Slice, StoreError> {
         let page = rows::streams_after(transaction, first.saturating_sub(1), STREAMS).await?;
-        let streams = Streams::of(&self.pipeline, page);
+        let streams = Streams::of(self.pipeline, page);
         self.set_aggregates(transaction, &streams).await?;
         let reach = |stream: &RolledStream| {
             let known = first_from.filter(|_| stream.id == first);
@@ -154,15 +156,19 @@ impl Rollup {
             Reach { stream: stream.id, from, to: to.max(from) }
         };
         let reaches: Vec<Reach> = streams.all.iter().map(reach).collect();
-        let (groups, rest) = self.parts(&streams).of_next_moments(transaction, &reaches, by_hour).await?;
-        let parts = write_hours(transaction, &groups).await?;
+        let read = streams.read_of(begun, first, first_from.map(hour_of));
+        let mut read =
+            self.parts(&streams).read_on(transaction, (&reaches, self.page), by_hour, read).await?;
+        let rest = read.next.map(|(stream, at)| (stream, hour_of(at)));
+        let begun = rest.and_then(|(stream, hour)| Begun::cut_from(&mut read, stream, hour));
+        let parts = write_hours(transaction, &read.made).await?;
         let next = match (rest, streams.behind()) {
-            (Some((stream, from)), _) => Cursor::Hours { stream, from: Some(from) },
-            (None, Some(stream)) => Cursor::Hours { stream, from: None },
+            (Some((stream, hour)), _) => Cursor::Hours { stream, from: Some(hour.from), begun },
+            (None, Some(stream)) => Cursor::Hours { stream, from: None, begun: None },
             (None, None) => {
                 let hours = rolled_to.hours.max(Some(to));
                 rows::set_rolled_to(transaction, RolledTo { hours, ..rolled_to }).await?;
-                Cursor::Days { stream: 0, from: None }
+                Cursor::Days { stream: 0, from: None, begun: None }
             }
         };
         Ok(Slice { parts, next: Some(next) })
@@ -173,13 +179,16 @@ impl Rollup {
         &self,
         transaction: &Transaction<'_>,
         (rolled_to, to): (RolledTo, Timestamp),
-        (first, first_from): (i32, Option<Timestamp>),
+        (first, first_from, begun): (i32, Option<Timestamp>, Option<Begun>),
     ) -> Result<Slice, StoreError> {
         let page = rows::streams_after(transaction, first.saturating_sub(1), STREAMS).await?;
-        let streams = Streams::of(&self.pipeline, page);
+        let streams = Streams::of(self.pipeline, page);
         // In a transaction of its own, which nobody waits for.
         if self.change_zones(transaction, &streams).await? {
-            return Ok(Slice { parts: 0, next: Some(Cursor::Days { stream: first, from: first_from }) });
+            return Ok(Slice {
+                parts: 0,
+                next: Some(Cursor::Days { stream: first, from: first_from, begun }),
+            });
         }
         let mut ends: HashMap<(Arc<str>, Option<Timestamp>), (Timestamp, Timestamp)> = HashMap::new();
         let mut reach = |stream: &RolledStream| {
@@ -199,38 +208,36 @@ impl Rollup {
         let mut hours = rows::rolled_hours(transaction, &of_hours, (HOURS, MOMENTS as i64)).await?;
         // Of the last stream that is looked at there may be more.
         let is_cut = cut_after_the_first_full(&mut hours);
-        let mut days: Vec<(StreamDay, u64)> = Vec::new();
+        let mut days: Vec<StreamDay> = Vec::new();
         for hour in &hours {
             let Ok(of_stream) = reaches.binary_search_by_key(&hour.stream, |reach| reach.stream) else {
                 continue;
             };
             let Reach { from, to, .. } = reaches[of_stream];
-            for day in streams
-                .days_of(hour.stream, hour.hour)
-                .filter(|day| from <= day.span.from && day.span.to <= to)
-            {
-                match days.last_mut() {
-                    Some((last, moments)) if *last == day => *moments += hour.moments,
-                    _ => days.push((day, hour.moments)),
+            let within = |day: &StreamDay| from <= day.span.from && day.span.to <= to;
+            for day in streams.days_of(hour.stream, hour.hour).filter(within) {
+                if days.last() != Some(&day) {
+                    days.push(day);
                 }
             }
         }
         // What makes much work is left for the next slice, and a day of which not all hours are known is.
         let mut work = 0;
-        let fits = days.iter().take_while(|(day, moments)| {
-            let positions = streams.get(day.stream).map_or(0, |stream| stream.metrics.len()) as u64;
-            work += work_of(day, positions, *moments);
+        let fits = days.iter().take_while(|day| {
+            work += streams.work_of(day);
             work <= WORK
         });
         let all = days.len();
         let taken = fits.count().max(1).min(if is_cut { all.saturating_sub(1).max(1) } else { all });
-        let left = days.get(taken).map(|(day, _)| (day.stream, day.span.from));
+        let left = days.get(taken).map(|day| (day.stream, day.span.from, None));
         days.truncate(taken);
-        let days: Vec<StreamDay> = days.into_iter().map(|(day, _)| day).collect();
-        let parts = self.write_days(transaction, &streams, &days).await?;
-        let next = match (left, streams.behind()) {
-            (Some((stream, from)), _) => Cursor::Days { stream, from: Some(from) },
-            (None, Some(stream)) => Cursor::Days { stream, from: None },
+        let begins = days.first().filter(|day| day.stream == first);
+        let read = streams.read_of(begun, first, begins.map(|day| day.span));
+        let (parts, cut) = self.write_days(transaction, &streams, days, read).await?;
+        let cut = cut.map(|(day, begun)| (day.stream, day.span.from, begun));
+        let next = match (cut.or(left), streams.behind()) {
+            (Some((stream, from, begun)), _) => Cursor::Days { stream, from: Some(from), begun },
+            (None, Some(stream)) => Cursor::Days { stream, from: None, begun: None },
             (None, None) => {
                 let days = rolled_to.days.max(Some(to));
                 rows::set_rolled_to(transaction, RolledTo { days, ..rolled_to }).await?;
@@ -245,15 +252,35 @@ impl Rollup {
         &self,
         transaction: &Transaction<'_>,
         rolled_to: RolledTo,
-        after: (i32, Timestamp),
+        (after, begun): ((i32, Timestamp), Option<BegunDue>),
     ) -> Result<Slice, StoreError> {
         let Some(hours_to) = rolled_to.hours else { return Ok(Slice { parts: 0, next: None }) };
         let mut due = rows::due(transaction, after, hours_to, DUE).await?;
         let is_cut = due.len() as i64 == DUE;
         let mut ids: Vec<i32> = due.iter().map(|due| due.stream).collect();
         ids.dedup();
-        let streams = Streams::of(&self.pipeline, rows::streams(transaction, &ids).await?);
+        let streams = Streams::of(self.pipeline, rows::streams(transaction, &ids).await?);
         self.set_aggregates(transaction, &streams).await?;
+        let is_over = |day: &StreamDay| rolled_to.days.is_some_and(|days_to| day.span.to <= days_to);
+        let days_of = |due: &DueHour| streams.days_of(due.stream, due.hour).filter(is_over);
+        let key = |due: &DueHour| (due.stream, due.hour);
+        let mut begun = begun.filter(|begun| due.first().map(key) == Some(key(&begun.due)));
+        if let (Some(begun), Some(first)) = (&begun, due.first_mut()) {
+            // What was written since stays due.
+            *first = begun.due;
+        }
+        if let Some(BegunDue { due, day: Some(from), begun }) = begun.take_if(|begun| begun.day.is_some()) {
+            let days: Vec<StreamDay> = days_of(&due).filter(|day| from <= day.span.from).collect();
+            let read = streams.read_of(begun, due.stream, days.first().map(|day| day.span));
+            let (parts, cut) = self.write_days(transaction, &streams, days, read).await?;
+            let next = if let Some((day, begun)) = cut {
+                Cursor::at(BegunDue { due, day: Some(day.span.from), begun })
+            } else {
+                rows::settle(transaction, &[due]).await?;
+                Cursor::behind(&due)
+            };
+            return Ok(Slice { parts, next: Some(next) });
+        }
         let is_frozen = |due: &DueHour| {
             streams.get(due.stream).is_none_or(|stream| stream.frozen.is_some_and(|frozen| due.hour < frozen))
         };
@@ -262,72 +289,112 @@ impl Rollup {
             Reach { stream: due.stream, from, to }
         };
         let reaches: Vec<Reach> = due.iter().filter(|due| !is_frozen(due)).map(reach).collect();
-        let (mut groups, rest) = self.parts(&streams).of_next_moments(transaction, &reaches, by_hour).await?;
-        if let Some(rest) = rest {
-            due.retain(|due| (due.stream, due.hour) < rest);
+        let read = begun.and_then(|begun| {
+            Some(streams.read_of(begun.begun, begun.due.stream, Some(hour_of(begun.due.hour))))
+        });
+        let read = read.unwrap_or_default();
+        let mut read =
+            self.parts(&streams).read_on(transaction, (&reaches, self.page), by_hour, read).await?;
+        let mut next = due.last().filter(|_| is_cut).map(Cursor::behind);
+        if let Some((stream, at)) = read.next {
+            let hour = hour_of(at);
+            let begun = Begun::cut_from(&mut read, stream, hour);
+            let first = due.partition_point(|due| key(due) < (stream, hour.from));
+            if let Some(due) = due.get(first) {
+                next = Some(Cursor::at(BegunDue { due: *due, day: None, begun }));
+            }
+            due.truncate(first);
         }
         let (mut days, mut work, mut taken): (Vec<StreamDay>, u64, usize) = (Vec::new(), 0, 0);
         for due in &due {
-            let of_hour =
-                groups.iter().find(|group| (group.stream, group.span.from) == (due.stream, due.hour));
-            let moments = of_hour.into_iter().flat_map(|group| group.parts.values()).map(readings).max();
-            let positions = streams.get(due.stream).map_or(0, |stream| stream.metrics.len()) as u64;
-            let is_over = |day: &StreamDay| rolled_to.days.is_some_and(|days_to| day.span.to <= days_to);
-            let of_due: Vec<StreamDay> = streams
-                .days_of(due.stream, due.hour)
-                .filter(is_over)
-                .filter(|day| days.last() != Some(day))
-                .collect();
-            // A day has about as many moments as this hour, 24 times.
-            work += of_due.iter().map(|day| work_of(day, positions, moments.unwrap_or(1) * 24)).sum::<u64>();
+            let of_due: Vec<StreamDay> = days_of(due).filter(|day| days.last() != Some(day)).collect();
+            work += of_due.iter().map(|day| streams.work_of(day)).sum::<u64>();
             if work > WORK && taken > 0 {
                 break;
             }
             days.extend(of_due);
             taken += 1;
         }
-        let is_cut = is_cut || rest.is_some() || taken < due.len();
-        due.truncate(taken);
-        let rolled: Vec<(i32, Timestamp)> =
-            due.iter().filter(|due| !is_frozen(due)).map(|due| (due.stream, due.hour)).collect();
-        groups
-            .retain(|group| due.iter().any(|due| (due.stream, due.hour) == (group.stream, group.span.from)));
+        if taken < due.len() {
+            due.truncate(taken);
+            next = due.last().map(Cursor::behind);
+        }
+        let rolled: Vec<(i32, Timestamp)> = due.iter().filter(|due| !is_frozen(due)).map(key).collect();
+        let mut groups = read.made;
+        groups.retain(|group| due.binary_search_by_key(&(group.stream, group.span.from), key).is_ok());
         let mut parts = write_hours_of(transaction, &rolled, &groups).await?;
-        parts += self.write_days(transaction, &streams, &days).await?;
+        let (of_days, cut) = self.write_days(transaction, &streams, days, Read::default()).await?;
+        parts += of_days;
+        if let Some((day, begun)) = cut {
+            let is_before =
+                |of_due: StreamDay| (of_due.stream, of_due.span.from) < (day.stream, day.span.from);
+            let first = due.partition_point(|due| days_of(due).all(is_before));
+            if let Some(due) = due.get(first) {
+                next = Some(Cursor::at(BegunDue { due: *due, day: Some(day.span.from), begun }));
+            }
+            due.truncate(first);
+        }
         rows::settle(transaction, &due).await?;
-        let last = due.last().filter(|_| is_cut);
-        Ok(Slice { parts, next: last.map(|last| Cursor::Due { stream: last.stream, hour: last.hour }) })
+        Ok(Slice { parts, next })
     }
 
     fn parts<'a>(&'a self, streams: &'a Streams) -> Parts<'a> {
-        Parts { pipeline: &self.pipeline, streams: &streams.all }
+        Parts { pipeline: self.pipeline, streams: &streams.all }
     }
 
-    /// Writes days that are over: of whole hours from what these left, and others from their moments where they are all there.
+    /// Writes days that are over: the hours within a day from what these left, and what lies between them and its ends from moments, where they are all there.
+    /// Of these a page is read; where there are more, the day that is next, with what is read of it, is left for the next slice with all behind it.
     async fn write_days(
         &self,
         transaction: &Transaction<'_>,
         streams: &Streams,
-        days: &[StreamDay],
-    ) -> Result<u64, StoreError> {
-        let reach = |day: &StreamDay| Reach { stream: day.stream, from: day.span.from, to: day.span.to };
-        let (whole, others): (Vec<&StreamDay>, Vec<&StreamDay>) =
-            days.iter().partition(|day| day.span.is_whole_hours());
-        let is_there = |day: &&StreamDay| {
+        mut days: Vec<StreamDay>,
+        read: Read,
+    ) -> Result<(u64, Option<(StreamDay, Option<Begun>)>), StoreError> {
+        days.retain(|day| {
             let frozen = streams.get(day.stream).and_then(|stream| stream.frozen);
-            frozen.is_none_or(|frozen| frozen <= day.span.from)
-        };
-        let others: Vec<&StreamDay> = others.into_iter().filter(is_there).collect();
-        let reaches: Vec<Reach> = whole.iter().copied().map(reach).collect();
-        let mut written: Vec<PartRow<'_>> = Vec::new();
-        for HourPart { reach: number, position, part, .. } in
-            rows::parts_of_hours(transaction, &reaches).await?
+            day.span.is_whole_hours() || frozen.is_none_or(|frozen| frozen <= day.span.from)
+        });
+        let reach = |day: &StreamDay, Span { from, to }| Reach { stream: day.stream, from, to };
+        let ends: Vec<Reach> = days
+            .iter()
+            .flat_map(|day| {
+                let [before, _, behind] = day.span.cut_by_hours();
+                [before, behind].map(|end| reach(day, end))
+            })
+            .filter(|end| end.from < end.to)
+            .collect();
+        let by_end = |end: &Reach, _| Span { from: end.from, to: end.to };
+        let mut read = self.parts(streams).read_on(transaction, (&ends, self.page), by_end, read).await?;
+        let mut cut = None;
+        if let Some(next) = read.next {
+            let first = days.partition_point(|day| (day.stream, day.span.to) <= next);
+            if let Some(day) = days.get(first).cloned() {
+                let begun = Begun::cut_from(&mut read, day.stream, day.span);
+                cut = Some((day, begun));
+            }
+            days.truncate(first);
+        }
+        let mut pieces: Vec<(usize, i16, Timestamp, Part)> = Vec::new();
+        for StreamPart { stream, span, parts } in &read.made {
+            let day = days.partition_point(|day| (day.stream, day.span.to) <= (*stream, span.from));
+            pieces.extend(parts.iter().map(|(position, part)| (day, *position, span.from, *part)));
+        }
+        let hours: Vec<Reach> = days.iter().map(|day| reach(day, day.span.cut_by_hours()[1])).collect();
+        for HourPart { reach: day, position, hour, part } in rows::parts_of_hours(transaction, &hours).await?
         {
-            let (reach, day) = (reaches[number], whole[number]);
-            let metric = streams
-                .get(day.stream)
-                .and_then(|stream| stream.metrics.iter().find(|metric| metric.position == position));
-            let Some(RolledMetric { name, .. }) = metric else { continue };
+            pieces.push((day, position, hour, part));
+        }
+        pieces.sort_by_key(|(day, position, from, _)| (*day, *position, *from));
+        let mut written: Vec<PartRow<'_>> = Vec::new();
+        for (number, position, _, part) in pieces {
+            let Some(day) = days.get(number) else { continue };
+            let metrics = streams.get(day.stream).map_or(&[][..], |stream| &stream.metrics);
+            let Some(RolledMetric { name, .. }) = metrics.iter().find(|metric| metric.position == position)
+            else {
+                continue;
+            };
+            let reach = reach(day, day.span);
             match written.last_mut() {
                 Some(last) if last.reach == reach && last.position == position => {
                     last.part = last.part.merge(part, self.pipeline.gap_of(name));
@@ -335,23 +402,9 @@ impl Rollup {
                 _ => written.push(PartRow { reach, position, day: Some((day.date, &*day.zone)), part }),
             }
         }
-        let of_moments: Vec<Reach> = others.iter().copied().map(reach).collect();
-        let by_day = |reach: &Reach, _| Span { from: reach.from, to: reach.to };
-        let groups = self.parts(streams).of_moments(transaction, &of_moments, by_day).await?;
-        for group in &groups {
-            let day = others.iter().find(|day| day.stream == group.stream && day.span == group.span);
-            let Some(day) = day else { continue };
-            let row = |(position, part): (&i16, &Part)| PartRow {
-                reach: reach(day),
-                position: *position,
-                day: Some((day.date, &*day.zone)),
-                part: *part,
-            };
-            written.extend(group.parts.iter().map(row));
-        }
-        let all: Vec<Reach> = reaches.iter().chain(&of_moments).copied().collect();
+        let all: Vec<Reach> = days.iter().map(|day| reach(day, day.span)).collect();
         rows::replace_days(transaction, &all, &written).await?;
-        Ok(written.len() as u64)
+        Ok((written.len() as u64, cut))
     }
 
     /// Has the days of devices rolled up anew whose zone is another; whether there were such devices among the streams.
@@ -400,15 +453,6 @@ impl Rollup {
             .collect();
         rows::set_aggregates(transaction, &aggregates).await
     }
-}
-
-/// What it takes to make a day: parts of hours, or where it is not made of hours, moments.
-fn work_of(day: &StreamDay, positions: u64, moments: u64) -> u64 {
-    if day.span.is_whole_hours() { positions * 24 } else { positions.saturating_mul(moments) }
-}
-
-fn readings(part: &Part) -> u64 {
-    part.bad + part.values.map_or(0, |values| values.n)
 }
 
 /// Leaves out the hours of the streams behind the first of which there may be more; whether there may be more of any.

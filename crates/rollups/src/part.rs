@@ -2,6 +2,7 @@
 
 use event_model::{Aggregate, Quality};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::values::{Point, Values};
 
@@ -18,7 +19,7 @@ pub struct Observation {
 
 /// What the readings of one series within a span of time leave that can be merged. The default is that of a span without
 /// readings, and neutral.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Part {
     /// How many values of quality bad there were.
     pub bad: u64,

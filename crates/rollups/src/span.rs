@@ -5,12 +5,13 @@ use std::iter;
 use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// An hour in nanoseconds.
 const HOUR: i128 = 3_600_000_000_000;
 
 /// A span of time, from an instant to another that is no part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// Its first instant.
     pub from: Timestamp,
@@ -31,6 +32,14 @@ impl Span {
     /// Whether it is made of whole hours of UTC.
     pub fn is_whole_hours(&self) -> bool {
         [self.from, self.to].iter().all(|end| end.as_nanosecond().rem_euclid(HOUR) == 0)
+    }
+
+    /// What lies before the whole hours of UTC within it, these hours, and what lies behind them: neighbours, some of which are empty.
+    pub fn cut_by_hours(&self) -> [Self; 3] {
+        let hour = hour_of(self.from);
+        let first = if hour.from == self.from { self.from } else { hour.to.min(self.to) };
+        let last = hour_of(self.to).from.max(first);
+        [(self.from, first), (first, last), (last, self.to)].map(|(from, to)| Self { from, to })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use event_model::Aggregate;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// The mean of unit vectors that is no longer than this has no direction: what is left of a sum that cancels out is rounding.
 const NO_DIRECTION: f64 = 1e-9;
 
 /// A value and its time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// When it was measured.
     pub at: Timestamp,
@@ -17,7 +18,7 @@ pub struct Point {
 
 /// What the values of a series within a span leave that can be merged; all in the unit of the series. `None` is what no double
 /// can hold.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Values {
     /// How many there are; at least 1.
     pub n: u64,

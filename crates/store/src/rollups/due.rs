@@ -6,6 +6,7 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use retention::LATENESS;
 use rollups::hour_of;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::{Error, Row, Statement};
 
 use super::read::{Reach, columns};
@@ -59,7 +60,7 @@ pub(crate) async fn request_in(
 }
 
 /// An hour that is to be rolled up again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DueHour {
     /// The stream.
     pub stream: i32,

@@ -215,8 +215,6 @@ pub struct RolledHour {
     pub stream: i32,
     /// When it begins.
     pub hour: Timestamp,
-    /// How many moments it has at least.
-    pub moments: u64,
 }
 
 /// The hours of reaches that are rolled up and have values, by reach and time: `of_each` of one, and `most` of all, at most.
@@ -229,13 +227,13 @@ pub async fn rolled_hours(
     (of_each, most): (i64, i64),
 ) -> Result<Vec<RolledHour>, StoreError> {
     let sql = "
-        select reach.stream, r.hour, r.moments
+        select reach.stream, r.hour
         from unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) with ordinality as reach (stream, first, behind, number)
         cross join lateral (
-            select one.hour, max(one.moments) as moments
+            select one.hour
             from metric m
             cross join lateral (
-                select hour, n + bad as moments from rollup_hour
+                select hour from rollup_hour
                 where stream_id = reach.stream and position = m.position and hour >= reach.first and hour < reach.behind
                 order by hour limit $4) one
             where m.stream_id = reach.stream
@@ -243,11 +241,7 @@ pub async fn rolled_hours(
         order by reach.number, r.hour limit $5";
     let (streams, (from, to)) = columns(reaches);
     let rows = query_in_order(transaction, sql, &[&streams, &from, &to, &of_each, &most]).await?;
-    let hour = |row: &Row| {
-        let moments: i64 = row.try_get(2)?;
-        Ok(RolledHour { stream: row.try_get(0)?, hour: row.try_get(1)?, moments: moments.unsigned_abs() })
-    };
-    rows.iter().map(hour).collect()
+    rows.iter().map(|row| Ok(RolledHour { stream: row.try_get(0)?, hour: row.try_get(1)? })).collect()
 }
 
 /// The columns of a part.
