@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cleanup;
+mod pages;
 mod readings;
 mod rollups;
 mod slots;
