@@ -85,7 +85,7 @@ test-faults: ready-test build-test ## Seeds of the pipeline tests and of jobs, 2
 	FRESHET_SEEDS=200 cargo test $(TEST_FLAGS) --package report --package canary --test seeds --test contract whatever_dies
 
 test-long: ready-test build-test bench-spike ## bench-spike; what a burst costs beside a million devices, statement by statement (FRESHET_LONG is another size); what a payload leaves; a month of 100 million readings dropped; 10 million exported; a day of 10,000 devices rolled up
-	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test cleanup --test export --test growth --test rollups --test sizes -- --nocapture
+	FRESHET_LONG=$${FRESHET_LONG:-1000000} cargo test --locked --package growth-tests --test cleanup --test export --test growth --test hour --test rollups --test sizes -- --nocapture
 
 fuzz: ## Each fuzz target for a minute; needs the nightly compiler and cargo-fuzz
 	.ci/fuzz

@@ -1,9 +1,11 @@
 //! Rolls up readings: first the hours that are over, then the days, then what has changed since.
 //!
-//! Each slice is one transaction, and reads one page of moments. How far it came is a key, and what it writes takes the place of what was there, so that a
-//! slice that is done again changes nothing. Of an hour that has more moments than a page, what is read goes with the key: slices take as long, and
-//! as much memory, whatever an hour has, and each comes further. What is written meanwhile makes the hour due again, whether or not it is read already: its
-//! mark is taken away only where it is the one that was there before the first page.
+//! Each slice is one transaction. How far it came is a key, and what it writes takes the place of what was there, so that a slice that is done
+//! again changes nothing.
+//!
+//! A slice reads a page of moments, and another where days are made of them too. Of an hour that has more, what is read goes with the key: slices take
+//! as long, and as much memory, whatever an hour has, and each comes further. What is written meanwhile makes the hour due again, whether it lies before
+//! or behind what is read: its mark is taken away only where it is still the one from before the first page.
 
 mod cursor;
 
@@ -270,16 +272,8 @@ impl Rollup<'_> {
             *first = begun.due;
         }
         if let Some(BegunDue { due, day: Some(from), begun }) = begun.take_if(|begun| begun.day.is_some()) {
-            let days: Vec<StreamDay> = days_of(&due).filter(|day| from <= day.span.from).collect();
-            let read = streams.read_of(begun, due.stream, days.first().map(|day| day.span));
-            let (parts, cut) = self.write_days(transaction, &streams, days, read).await?;
-            let next = if let Some((day, begun)) = cut {
-                Cursor::at(BegunDue { due, day: Some(day.span.from), begun })
-            } else {
-                rows::settle(transaction, &[due]).await?;
-                Cursor::behind(&due)
-            };
-            return Ok(Slice { parts, next: Some(next) });
+            let days = days_of(&due).filter(|day| from <= day.span.from).collect();
+            return self.rest_of_due(transaction, &streams, days, (due, begun)).await;
         }
         let is_frozen = |due: &DueHour| {
             streams.get(due.stream).is_none_or(|stream| stream.frozen.is_some_and(|frozen| due.hour < frozen))
@@ -289,9 +283,8 @@ impl Rollup<'_> {
             Reach { stream: due.stream, from, to }
         };
         let reaches: Vec<Reach> = due.iter().filter(|due| !is_frozen(due)).map(reach).collect();
-        let read = begun.and_then(|begun| {
-            Some(streams.read_of(begun.begun, begun.due.stream, Some(hour_of(begun.due.hour))))
-        });
+        let read = begun
+            .map(|BegunDue { due, begun, .. }| streams.read_of(begun, due.stream, Some(hour_of(due.hour))));
         let read = read.unwrap_or_default();
         let mut read =
             self.parts(&streams).read_on(transaction, (&reaches, self.page), by_hour, read).await?;
@@ -321,21 +314,40 @@ impl Rollup<'_> {
         }
         let rolled: Vec<(i32, Timestamp)> = due.iter().filter(|due| !is_frozen(due)).map(key).collect();
         let mut groups = read.made;
-        groups.retain(|group| due.binary_search_by_key(&(group.stream, group.span.from), key).is_ok());
+        groups.retain(|group| rolled.binary_search(&(group.stream, group.span.from)).is_ok());
         let mut parts = write_hours_of(transaction, &rolled, &groups).await?;
         let (of_days, cut) = self.write_days(transaction, &streams, days, Read::default()).await?;
         parts += of_days;
         if let Some((day, begun)) = cut {
             let is_before =
                 |of_due: StreamDay| (of_due.stream, of_due.span.from) < (day.stream, day.span.from);
-            let first = due.partition_point(|due| days_of(due).all(is_before));
-            if let Some(due) = due.get(first) {
-                next = Some(Cursor::at(BegunDue { due: *due, day: Some(day.span.from), begun }));
+            // Behind it there may be hours of days that are not over, which have none.
+            if let Some(first) = due.iter().position(|due| !days_of(due).all(is_before)) {
+                next = Some(Cursor::at(BegunDue { due: due[first], day: Some(day.span.from), begun }));
+                due.truncate(first);
             }
-            due.truncate(first);
         }
         rows::settle(transaction, &due).await?;
         Ok(Slice { parts, next })
+    }
+
+    /// The days of a due hour that is rolled up, those that are not: what is read of the first is `begun`.
+    async fn rest_of_due(
+        &self,
+        transaction: &Transaction<'_>,
+        streams: &Streams,
+        days: Vec<StreamDay>,
+        (due, begun): (DueHour, Option<Begun>),
+    ) -> Result<Slice, StoreError> {
+        let read = streams.read_of(begun, due.stream, days.first().map(|day| day.span));
+        let (parts, cut) = self.write_days(transaction, streams, days, read).await?;
+        let next = if let Some((day, begun)) = cut {
+            Cursor::at(BegunDue { due, day: Some(day.span.from), begun })
+        } else {
+            rows::settle(transaction, &[due]).await?;
+            Cursor::behind(&due)
+        };
+        Ok(Slice { parts, next: Some(next) })
     }
 
     fn parts<'a>(&'a self, streams: &'a Streams) -> Parts<'a> {

@@ -137,6 +137,29 @@ proptest! {
         assert_same(merged(parts, &choices, GAP), oracle(&readings, GAP));
     }
 
+    /// Page by page, each laid down as JSON before the next is read, as if all had been read at once: to the last digit, whatever the values.
+    #[test]
+    fn a_part_that_is_laid_down_between_pages_is_that_of_one_fold(
+        drawn in prop::collection::vec((1..3_000_000_000i64, any::<f64>(), 0..3i16), 0..40),
+        page in 1..8usize,
+    ) {
+        let mut micros = START * 1_000_000;
+        let reading = |(distance, value, code): (i64, f64, i16)| {
+            micros += distance;
+            let at = Timestamp::from_microsecond(micros).expect("the time is within bounds");
+            Observation { at, value, quality: Quality::from_code(code) }
+        };
+        let readings: Vec<Observation> = drawn.into_iter().map(reading).collect();
+        let mut laid_down = serde_json::to_value(Part::default()).unwrap();
+        for page in readings.chunks(page) {
+            let begun: Part = serde_json::from_value(laid_down).unwrap();
+            let part = page.iter().fold(begun, |part, reading| part.merge(Part::of([*reading], GAP), GAP));
+            laid_down = serde_json::to_string(&part).and_then(|text| serde_json::from_str(&text)).unwrap();
+        }
+        let part: Part = serde_json::from_value(laid_down).unwrap();
+        prop_assert_eq!(part, Part::of(readings, GAP));
+    }
+
     /// Each arrival makes the part of its own hour anew, and touches no other.
     #[test]
     fn readings_in_any_order_of_arrival_come_to_the_whole(

@@ -36,6 +36,23 @@ fn an_hour_that_is_touched_is_whole() {
 }
 
 #[test]
+fn a_day_is_its_whole_hours_and_what_lies_before_and_behind_them() {
+    for (from, first, last, to) in [
+        ("2026-03-01T18:30:00Z", "2026-03-01T19:00:00Z", "2026-03-02T18:00:00Z", "2026-03-02T18:30:00Z"),
+        ("2026-03-01T18:00:00Z", "2026-03-01T18:00:00Z", "2026-03-02T18:00:00Z", "2026-03-02T18:15:00Z"),
+        ("2026-03-01T18:45:00Z", "2026-03-01T19:00:00Z", "2026-03-02T18:00:00Z", "2026-03-02T18:00:00Z"),
+        ("2026-03-01T18:00:00Z", "2026-03-01T18:00:00Z", "2026-03-02T18:00:00Z", "2026-03-02T18:00:00Z"),
+        // None has an hour.
+        ("2026-03-01T18:10:00Z", "2026-03-01T19:00:00Z", "2026-03-01T19:00:00Z", "2026-03-01T19:20:00Z"),
+        ("2026-03-01T18:10:00Z", "2026-03-01T18:20:00Z", "2026-03-01T18:20:00Z", "2026-03-01T18:20:00Z"),
+    ] {
+        let cut = Span { from: at(from), to: at(to) }.cut_by_hours();
+        let expected = [(from, first), (first, last), (last, to)];
+        assert_eq!(cut, expected.map(|(from, to)| Span { from: at(from), to: at(to) }), "{from}");
+    }
+}
+
+#[test]
 fn days_are_as_long_as_the_zones_clock_makes_them() {
     for (name, from, to, expected) in [
         (

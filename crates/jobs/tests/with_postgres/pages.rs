@@ -144,6 +144,26 @@ async fn what_is_written_into_the_part_of_an_hour_that_is_read_makes_it_due_agai
     assert_rolled(&world, "moment", zone).await;
 }
 
+/// The moments at the ends of the day are more than a page; the hour behind it is of a day that is not over.
+#[tokio::test]
+async fn an_hour_stays_due_until_its_day_is_made() {
+    let Some(world) = world().await else { return };
+    world.execute(MOMENTS).await;
+    let writer = Writer::start(&world.database);
+    Run::of(&world, 9).await.finish(&world).await;
+    let rows = vec![late(2, "2026-11-28T10:01:00Z"), late(2, "2026-11-29T09:01:00Z")];
+    write(&writer, rows, 1).await;
+    let run = Run::of(&world, 6).await;
+    while begun(&world).await.is_none_or(|(of, _)| of != "due day") {
+        assert!(!run.slice(&world).await, "the day was not begun");
+    }
+    assert_eq!(world.count("rollup_due where hour = '2026-11-28 10:00Z'").await, 1);
+    run.finish(&world).await;
+    Run::of(&world, 0).await.finish(&world).await;
+    assert_eq!(world.count(&format!("rollup_due where hour < '{TO}'")).await, 0);
+    assert_rolled(&world, "moment", zone).await;
+}
+
 /// Whoever renews the lease over an hour that is begun finds it another process's.
 const LEASE_IS_LOST: &str = "
     create function lose() returns trigger language plpgsql as $$ begin new.lease := gen_random_uuid(); return new; end $$;
