@@ -7,7 +7,8 @@
 //!
 //! Whether an hour may have been rolled up is a question of time alone: it may where its end was [`LATENESS`] ago. The roller waits until that is
 //! so by the clock of the database and every transaction has ended that began before, so that what it does not see is in `rollup_due`.
-//! A token there is another one after every write: what is written while the roller reads stays due.
+//! A token there is another one after every write: what is written while the roller reads stays due, in however many transactions it reads, since it takes
+//! away the token alone that it saw before the first.
 
 mod due;
 mod read;
