@@ -7,7 +7,8 @@ use pipeline_config::Pipeline;
 use runtime::{Clock, Deadline, Prewarm, crash};
 use store::{Client, Database, StoreError, Transaction, active_pipeline, alerts};
 
-use crate::batch::{Batch, Evaluated, LONGEST};
+use crate::batch::{Batch, Evaluated};
+use crate::examine::{Examination, LONGEST};
 use crate::heartbeats::HeartbeatCache;
 use crate::look::Work;
 use crate::watched_rules::WatchedRules;
@@ -129,7 +130,7 @@ impl Evaluator {
     ) -> Result<Option<Evaluated>, StoreError> {
         let transaction = Transaction::begin(client).await?;
         let Self { pipeline, rules, clock, .. } = self;
-        let batch = Batch { pipeline, rules, transaction: &transaction, now: clock.now() };
+        let batch = Batch(Examination { pipeline, rules, transaction: &transaction, now: clock.now() });
         let Some(evaluated) = batch.evaluate(streams, heartbeats).await? else { return Ok(None) };
         if evaluated.written.notifications > 0 {
             self.prewarm.send();

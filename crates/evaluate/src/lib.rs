@@ -3,6 +3,7 @@
 mod batch;
 mod decide;
 mod evaluator;
+mod examine;
 mod heartbeats;
 mod look;
 mod plan;

@@ -250,7 +250,7 @@ pub(crate) fn points(watched: &WatchedRule, moments: &Moments, position: i16) ->
 }
 
 fn watches_series(watched: &WatchedRule, series: &Series, metric: &MetricRow) -> bool {
-    let comparable = metric.is_numeric || matches!(watched.rule.condition, Condition::Absent { .. });
+    let comparable = metric.is_numeric() || matches!(watched.rule.condition, Condition::Absent { .. });
     comparable && watched.rule.watches(&series.metric, series.stream())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use event_model::alert::{AlertId, Severity, TransitionKind};
 use jiff::{SignedDuration, Timestamp};
 use pipeline_config::Pipeline;
-use rules::{Change, Transition};
+use rules::{Change, Recorded, Transition};
 use runtime::trace::TraceContext;
 use store::alerts::{self, LastFiring, NewNotification, NewTransition, Request, Target};
 use store::{StoreError, Transaction};
@@ -33,10 +33,10 @@ pub(crate) struct Changes<'a> {
 }
 
 /// A transition that is to be recorded.
-struct Missing<'a> {
-    alert: AlertId<'a>,
+pub(crate) struct Missing<'a> {
+    pub(crate) alert: AlertId<'a>,
     rule_hash: &'a str,
-    transition: Transition,
+    pub(crate) transition: Transition,
     /// `None` where no rule stands for it any more.
     task: Option<&'a Task<'a>>,
 }
@@ -71,11 +71,11 @@ impl Changes<'_> {
     }
 
     /// The recorded transitions that later data made untrue.
-    fn untrue(&self) -> Vec<(&Task<'_>, i64)> {
+    pub(crate) fn untrue(&self) -> Vec<(&Task<'_>, Recorded)> {
         let mut untrue = Vec::new();
         for (task, decision) in &self.decisions {
             untrue.extend(decision.changes.iter().filter_map(|change| match change {
-                Change::Retract(row) => Some((*task, row.id)),
+                Change::Retract(row) => Some((*task, *row)),
                 Change::Record(_) => None,
             }));
         }
@@ -86,22 +86,22 @@ impl Changes<'_> {
     async fn retract(
         &self,
         transaction: &Transaction<'_>,
-        untrue: &[(&Task<'_>, i64)],
+        untrue: &[(&Task<'_>, Recorded)],
     ) -> Result<Vec<NewNotification>, StoreError> {
-        let ids: Vec<_> = untrue.iter().map(|(_, id)| *id).collect();
+        let ids: Vec<_> = untrue.iter().map(|(_, row)| row.id).collect();
         let mut targets = alerts::targets_of(transaction, &ids).await?;
         let traces: Vec<_> = untrue.iter().map(|(task, _)| self.traceparent(task.stream)).collect();
         let traced: Vec<_> = ids.iter().copied().zip(traces.iter().map(Option::as_deref)).collect();
         let rows = alerts::retract(transaction, &traced, self.now).await?;
-        let notifications = untrue.iter().zip(rows).flat_map(|((task, id), row)| {
+        let notifications = untrue.iter().zip(rows).flat_map(|((task, untrue), row)| {
             let about = (row, task.alert(), task.watched.rule.severity);
-            self.queued(about, self.now, targets.remove(id).unwrap_or_default())
+            self.queued(about, self.now, targets.remove(&untrue.id).unwrap_or_default())
         });
         Ok(notifications.collect())
     }
 
     /// What the evaluation found, and the ends of alerts that no rule stands for any more; of each alert in order of time.
-    fn missing(&self) -> Vec<Missing<'_>> {
+    pub(crate) fn missing(&self) -> Vec<Missing<'_>> {
         let mut missing = Vec::new();
         for (task, decision) in &self.decisions {
             let (alert, rule_hash) = (task.alert(), task.watched.hash.as_str());

@@ -22,14 +22,14 @@ use crate::StoreError;
 pub(crate) use due::MADE_BY;
 pub use due::{overdue_streams, requested_streams, states_of_other_rules, streams_of_other_rules};
 pub use heartbeat::{heartbeat_count, heartbeats_since, newest_heartbeat};
-pub use moment::{Moments, Span, moments};
+pub use moment::{ChangedCell, Moments, Span, moments};
 pub use queue::{NewNotification, Target, queue_notifications, targets_of};
 pub use request::{
     Request, SHARD_LOCK, SHARDS, by_index, devices_put_off, lock_shards, put_off, remove_requests, requests,
-    shard_of, shorten_request,
+    requests_with, shard_of, shorten_request,
 };
 pub use state::{StateRow, delete_states, states, upsert_states};
-pub use stream::{MetricRow, StreamRow, forget_emptied, streams};
+pub use stream::{FoundStream, MetricRow, StreamRow, find_streams, forget_emptied, streams, streams_of};
 pub use transition::{
     LastFiring, NewTransition, effective_transitions, insert_transitions, last_firings, newest_effective,
     retract,

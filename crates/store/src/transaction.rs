@@ -1,5 +1,7 @@
-use tokio_postgres::Row;
+use std::time::Duration;
+
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Row};
 
 use crate::{Client, StoreError};
 
@@ -13,6 +15,19 @@ impl<'c> Transaction<'c> {
     /// [`StoreError`]
     pub async fn begin(client: &'c mut Client) -> Result<Self, StoreError> {
         Ok(Self(client.transaction().await?))
+    }
+
+    /// Begins one that sees what is there now, until its end, and writes nothing. None of its statements runs for longer than `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn begin_to_read(client: &'c mut Client, limit: Duration) -> Result<Self, StoreError> {
+        let begun =
+            client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let transaction = Self(begun.start().await?);
+        let limit = limit.as_millis().to_string();
+        transaction.query("select set_config('statement_timeout', $1, true)", &[&limit]).await?;
+        Ok(transaction)
     }
 
     /// Commits it.

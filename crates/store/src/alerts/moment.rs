@@ -28,6 +28,17 @@ pub struct Span {
     pub until: Option<Timestamp>,
 }
 
+/// What would stand at one position of a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChangedCell {
+    /// The moment.
+    pub at: Timestamp,
+    /// The series within its stream.
+    pub position: i16,
+    /// The number, not a number where it is a text, and how far it can be trusted; `None` where nothing would stand there.
+    pub reading: Option<(f64, Quality)>,
+}
+
 /// The moments of each stream in the spans beside it, which are in order and apart, that are not more than [`CLOCK_SKEW`] ahead
 /// of their receive time; where they are more than `most` in all, the first of those, and `false`.
 ///
@@ -84,6 +95,22 @@ impl Moments {
         self.0.last().map(|moment| moment.at)
     }
 
+    /// Has these cells take the place of what stands there; moments that are not among them are added.
+    pub fn lay_over(&mut self, cells: impl IntoIterator<Item = ChangedCell>) {
+        let mut new = BTreeMap::<Timestamp, Moment>::new();
+        for ChangedCell { at, position, reading } in cells {
+            let Ok(position) = usize::try_from(position) else { continue };
+            match self.0.binary_search_by_key(&at, |moment| moment.at) {
+                Ok(found) => self.0[found].put(position, reading),
+                Err(_) => new.entry(at).or_insert_with(|| Moment::of(at)).put(position, reading),
+            }
+        }
+        if !new.is_empty() {
+            self.0.extend(new.into_values());
+            self.0.sort_by_key(|moment| moment.at);
+        }
+    }
+
     /// How many they are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -103,6 +130,25 @@ impl Moments {
 }
 
 impl Moment {
+    const fn of(at: Timestamp) -> Self {
+        Self { at, values: Vec::new(), texts: None, quality: None }
+    }
+
+    fn put(&mut self, position: usize, reading: Option<(f64, Quality)>) {
+        fn place<T: Clone>(cells: &mut Vec<Option<T>>, position: usize, cell: Option<T>) {
+            if cells.len() <= position {
+                cells.resize(position + 1, None);
+            }
+            cells[position] = cell;
+        }
+        place(&mut self.values, position, reading.map(|(value, _)| value));
+        if let Some(text) = self.texts.as_mut().and_then(|texts| texts.get_mut(position)) {
+            *text = None;
+        }
+        let quality = reading.map(|(_, quality)| quality.code());
+        place(self.quality.get_or_insert_default(), position, quality);
+    }
+
     fn read(row: &Row, first: usize) -> Result<Option<Self>, tokio_postgres::Error> {
         let Some(at) = row.try_get(first)? else { return Ok(None) };
         Ok(Some(Self {
@@ -122,5 +168,47 @@ impl Moment {
         let value = self.values.get(position).copied().flatten();
         let text = || self.texts.as_ref()?.get(position)?.as_ref().map(|_| f64::NAN);
         value.or_else(text).map(|value| Point { at: self.at, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::Quality;
+    use jiff::Timestamp;
+
+    use super::{ChangedCell, Moment, Moments};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn moment(second: i64, values: &[Option<f64>], text: Option<&str>) -> Moment {
+        let texts = text.map(|text| vec![Some(text.to_owned())]);
+        Moment { values: values.to_vec(), texts, ..Moment::of(at(second)) }
+    }
+
+    #[test]
+    fn changed_cells_take_the_place_of_what_was_read_and_new_moments_stand_in_order() {
+        let mut moments = Moments(vec![
+            moment(1, &[Some(1.0), Some(2.0)], None),
+            moment(2, &[], Some("open")),
+            moment(4, &[Some(4.0)], None),
+        ]);
+        let cell = |second, position, reading| ChangedCell { at: at(second), position, reading };
+        moments.lay_over([
+            cell(1, 0, Some((10.0, Quality::Good))),
+            cell(2, 0, None),
+            cell(4, 0, Some((40.0, Quality::Bad))),
+            cell(3, 1, Some((30.0, Quality::Good))),
+            cell(3, 0, Some((3.0, Quality::Good))),
+        ]);
+        let series = |position| {
+            let points = moments.series(position).into_iter();
+            points.map(|point| (point.at.as_second(), point.value)).collect::<Vec<_>>()
+        };
+        assert_eq!((series(0), series(1)), (vec![(1, 10.0), (3, 3.0)], vec![(1, 2.0), (3, 30.0)]));
+        let signs: Vec<_> = moments.signs_of_life(0).iter().map(|point| point.at.as_second()).collect();
+        assert_eq!(signs, [1, 3, 4]);
+        assert_eq!(moments.len(), 4);
     }
 }

@@ -4,9 +4,10 @@ use deadpool_postgres::GenericClient;
 use event_model::CLOCK_SKEW;
 use futures_util::future::try_join;
 use jiff::Timestamp;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{Moments, query};
+use super::{ChangedCell, Moments, query};
 use crate::{StoreError, Transaction};
 
 /// The first key of the advisory locks under which streams are evaluated; the second is the shard.
@@ -88,10 +89,58 @@ pub async fn requests(
             where stream_id = r.stream_id and observed_at >= r.from_at
               and observed_at <= received_at + make_interval(secs => $2)
             order by observed_at limit $3) as m on true"#;
-    let limit = MOST_UNSEEN + 1;
-    let rows = transaction.query(sql, &[&streams, &CLOCK_SKEW.as_secs_f64(), &limit]).await?;
+    let parameters: [&(dyn ToSql + Sync); 3] = [&streams, &CLOCK_SKEW.as_secs_f64(), &(MOST_UNSEEN + 1)];
+    read(&transaction.query(sql, &parameters).await?)
+}
+
+/// What [`requests`] would give if the evaluation of each stream was also requested from the time beside it on. A stream that is not there
+/// has no moments.
+///
+/// # Errors
+/// Those of the database.
+pub async fn requests_with(
+    transaction: &Transaction<'_>,
+    asked: &[(i32, Timestamp)],
+) -> Result<BTreeMap<i32, Request>, StoreError> {
+    let sql = r#"
+        select w.id, w.from_at, w.token, w.traceparent, w.requested_at, m.*
+        from (
+            select w.id, least(r.from_at, w.from_at) as from_at, coalesce(r.token, 0) as token, r.traceparent,
+                   coalesce(r.requested_at, now()) as requested_at
+            from unnest($1::integer[], $4::timestamptz[]) as w (id, from_at)
+            left join lateral (
+                select from_at, token, traceparent, requested_at
+                from evaluation_request where stream_id = w.id offset 0) as r on true) as w
+        left join lateral (
+            select observed_at, "values", texts, quality from moment
+            where stream_id = w.id and observed_at >= w.from_at
+              and observed_at <= received_at + make_interval(secs => $2)
+            order by observed_at limit $3) as m on true"#;
+    let (streams, from): (Vec<i32>, Vec<Timestamp>) = asked.iter().copied().unzip();
+    let skew = CLOCK_SKEW.as_secs_f64();
+    read(&transaction.query(sql, &[&streams, &skew, &(MOST_UNSEEN + 1), &from]).await?)
+}
+
+impl Request {
+    /// Has these cells take the place of what stands in its unseen moments.
+    pub fn lay_over(&mut self, cells: impl IntoIterator<Item = ChangedCell>) {
+        if let Some(unseen) = &mut self.unseen {
+            unseen.lay_over(cells.into_iter().filter(|cell| cell.at >= self.from));
+        }
+        self.forget_many();
+    }
+
+    /// Moments that are many are not looked at one by one.
+    fn forget_many(&mut self) {
+        let is_few = |moments: &Moments| moments.len() <= usize::try_from(MOST_UNSEEN).unwrap_or_default();
+        self.unseen = self.unseen.take().filter(is_few);
+    }
+}
+
+/// Requests, a row for each of their unseen moments.
+fn read(rows: &[Row]) -> Result<BTreeMap<i32, Request>, StoreError> {
     let mut requests = BTreeMap::<i32, Request>::new();
-    for row in &rows {
+    for row in rows {
         let stream = row.try_get(0)?;
         let request = match requests.entry(stream) {
             std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
@@ -107,10 +156,7 @@ pub async fn requests(
             unseen.push(row, 5)?;
         }
     }
-    for request in requests.values_mut() {
-        let is_few = |moments: &Moments| moments.len() <= usize::try_from(MOST_UNSEEN).unwrap_or_default();
-        request.unseen = request.unseen.take().filter(is_few);
-    }
+    requests.values_mut().for_each(Request::forget_many);
     Ok(requests)
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Error, Row};
 
-use crate::device_name::NEVER;
+use crate::device_name::{NEVER, folded};
 use crate::{StoreError, Transaction};
 
 /// A stream's names, and what its positions mean.
@@ -40,8 +40,8 @@ pub struct MetricRow {
     pub name: String,
     /// Its unit; empty if unknown.
     pub unit: String,
-    /// Whether its values are numbers (or flags, 0 and 1).
-    pub is_numeric: bool,
+    /// What kind of values it has; `None` where only a later release knows it.
+    pub kind: Option<ValueKind>,
     /// Whether no value of it is left, and its alerts are to end.
     pub is_empty: bool,
 }
@@ -79,6 +79,81 @@ pub async fn streams(
     Ok(found)
 }
 
+/// What there is of a stream that a payload names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundStream {
+    /// The stream, where it is there.
+    pub id: Option<i32>,
+    /// Its device, where that is there.
+    pub device_id: Option<i32>,
+    /// What was received before is not stored for the device.
+    pub begins_at: Option<Timestamp>,
+    /// Whether the device is there, or somebody says something of it.
+    pub is_known: bool,
+    /// As it is, or would be made, but for its metrics: the device by its own name, where it was named by another.
+    pub row: StreamRow,
+}
+
+/// The streams with these sources, devices and channels, in this order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_streams(
+    transaction: &Transaction<'_>,
+    named: &[(&str, &str, &str)],
+) -> Result<Vec<FoundStream>, StoreError> {
+    let sql = format!(
+        "
+        select s.id, w.source, coalesce(d.name, w.device), w.channel, coalesce(d.tags, '{{}}'), coalesce(e.is_retired, false), d.id, d.begins_at,
+               d.id is not null or e.is_retired is not null, null, d.expected_at, coalesce(d.last_seen_at <> {NEVER}, false), coalesce(e.is_expected, false)
+        from unnest($1::text[], $2::text[], $3::text[]) with ordinality as w (source, device, channel, number)
+        left join lateral (
+            select id, name, tags, expected_at, last_seen_at, begins_at from device
+            where source = w.source and name = w.device and erased_at is null
+            union all
+            select id, name, tags, expected_at, last_seen_at, begins_at from device
+            where source = w.source and name = {0} and name <> w.device and last_seen_at = {NEVER} and erased_at is null
+            union all
+            select d.id, d.name, d.tags, d.expected_at, d.last_seen_at, d.begins_at
+            from device_alias a join device d on d.id = a.device_id
+            where a.source = w.source and a.alias = w.device and d.erased_at is null
+            limit 1) as d on true
+        left join lateral (select id from stream where device_id = d.id and channel = w.channel offset 0) as s on true
+        left join lateral (
+            select (registered || configured) ? 'retired_at' as is_retired, (registered || configured) ? 'expected' as is_expected
+            from device_entry where source = w.source and name in (coalesce(d.name, w.device), {0}) limit 1) as e on true
+        order by w.number",
+        folded("w.device")
+    );
+    let sources: Vec<&str> = named.iter().map(|(source, ..)| *source).collect();
+    let devices: Vec<&str> = named.iter().map(|(_, device, _)| *device).collect();
+    let channels: Vec<&str> = named.iter().map(|(.., channel)| *channel).collect();
+    let rows = transaction.query(&sql, &[&sources, &devices, &channels]).await?;
+    let found = |row: &Row| {
+        Ok::<_, StoreError>(FoundStream {
+            id: row.try_get(0)?,
+            device_id: row.try_get(6)?,
+            begins_at: row.try_get(7)?,
+            is_known: row.try_get(8)?,
+            row: StreamRow::read(row)?,
+        })
+    };
+    rows.iter().map(found).collect()
+}
+
+/// The streams of these devices, each with its device.
+///
+/// # Errors
+/// Those of the database.
+pub async fn streams_of(
+    transaction: &Transaction<'_>,
+    devices: &[i32],
+) -> Result<Vec<(i32, i32)>, StoreError> {
+    let sql = "select id, device_id from stream where device_id = any($1::integer[]) order by id";
+    let rows = transaction.query(sql, &[&devices]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
 /// Notes of series without values that their alerts have ended.
 ///
 /// # Errors
@@ -114,13 +189,18 @@ impl StreamRow {
 }
 
 impl MetricRow {
+    /// Whether its values are numbers (or flags, 0 and 1).
+    pub const fn is_numeric(&self) -> bool {
+        matches!(self.kind, Some(ValueKind::Number | ValueKind::Flag))
+    }
+
     fn read(row: &Row) -> Result<Self, Error> {
         let kind: &str = row.try_get(9)?;
         Ok(Self {
             position: row.try_get(6)?,
             name: row.try_get(7)?,
             unit: row.try_get(8)?,
-            is_numeric: kind == ValueKind::Number.as_str() || kind == ValueKind::Flag.as_str(),
+            kind: kind.parse().ok(),
             is_empty: row.try_get(13)?,
         })
     }
