@@ -7,10 +7,15 @@ mod examine;
 mod heartbeats;
 mod look;
 mod plan;
+mod preview;
 mod routing;
 mod succession;
 mod watched_rules;
 mod write;
 
 pub use evaluator::{Evaluator, Scope, Summary};
+pub use preview::{
+    AlertChange, AlertEffect, ChangingPayload, Preview, Previewed, ReadingChange, ReadingChanges,
+    ReadingEffect,
+};
 pub use watched_rules::{AnnotationError, WatchedRules};

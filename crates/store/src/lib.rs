@@ -48,7 +48,7 @@ pub use record_place::{RecordPlace, Topic};
 pub use row::MomentRow;
 pub use settings::DatabaseSettings;
 pub use streams::{
-    LeftOut, NewDevices, NoRoom, PayloadSamples, ResolvedStream, ResolvedStreams, Streams, Tags,
+    LeftOut, MAX_METRICS, NewDevices, NoRoom, PayloadSamples, ResolvedStream, ResolvedStreams, Streams, Tags,
 };
 pub use transaction::Transaction;
 pub use writer::{

@@ -7,6 +7,7 @@ mod arrival;
 mod changes;
 mod cost;
 mod expected;
+mod preview;
 mod retired;
 mod together;
 mod work;

@@ -213,7 +213,12 @@ impl World {
         self.sql.execute(&sql, &[&at(second)]).await.unwrap();
     }
 
-    async fn owner(&self) -> store::Client {
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) async fn owner(&self) -> store::Client {
         let settings = DatabaseSettings::from_url(self.database.url()).unwrap();
         Database::new(&settings).client().await.unwrap()
     }
