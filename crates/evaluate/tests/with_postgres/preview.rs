@@ -347,6 +347,62 @@ async fn of_a_retired_device_and_by_a_rule_that_selects_others_nothing_is_forese
     assert_eq!(foreseen(&world, &process, &hot).await, ["Begins Hot gh-2 Cel 10 breach"]);
 }
 
+/// Numbers that look like chance, the same ones each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: i64) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(self.0 >> 33).unwrap() % most
+    }
+}
+
+#[tokio::test]
+async fn whatever_changes_a_preview_says_what_is_recorded() {
+    let Some(world) = World::new().await else { return };
+    let rules = "{Hot: {metric: temperature, above: 30, clear: 28}, Long: {metric: temperature, above: 30, for: 10m},
+                  Silent: {metric: temperature, absent: 10m}, Probe: {metric: temperature, below: 5, select: {channel: probe}}}";
+    let process = world.process(&pipeline(rules)).await;
+    let mut numbers = Numbers(1);
+    let mut effects = std::collections::BTreeMap::<String, usize>::new();
+    for round in 0..60 {
+        let now = (round + 1) * 400;
+        world.heartbeat(&process, now).await;
+        let mut payloads = Vec::new();
+        for payload in 0..numbers.below(4) {
+            let mut readings = Vec::new();
+            for _ in 0..=numbers.below(3) {
+                let device = ["a", "b", "c"][usize::try_from(numbers.below(3)).unwrap()];
+                let second = (now - numbers.below(1_500)).max(0) / 20 * 20;
+                let value = [1.0, 20.0, 29.0, 40.0][usize::try_from(numbers.below(4)).unwrap()];
+                let one = match numbers.below(8) {
+                    0 => emptied(device, second),
+                    1 => in_meters(device, second, value),
+                    2 => ReadingChange { channel: "probe", ..stored(device, second, value) },
+                    3 => reading(device, second, ReadingEffect::Stored(Some(value), Quality::Uncertain)),
+                    _ => stored(device, second, value),
+                };
+                let place = |one: &ReadingChange<'_>| {
+                    (one.device.to_owned(), one.channel.to_owned(), one.unit.to_owned(), one.observed_at)
+                };
+                if readings.iter().all(|other| place(other) != place(&one)) {
+                    readings.push(one);
+                }
+            }
+            payloads.push((now + payload, readings));
+        }
+        for one in foreseen(&world, &process, &payloads).await {
+            *effects.entry(one.split(' ').take(2).collect::<Vec<_>>().join(" ")).or_default() += 1;
+        }
+    }
+    // All that may happen did.
+    for effect in ["Begins", "Ends", "BeginningRetracted", "EndRetracted"] {
+        for rule in ["Hot", "Long", "Silent"] {
+            assert!(effects.contains_key(&format!("{effect} {rule}")), "{effects:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_beyond_the_bound_is_counted_and_changes_no_earlier_part_of_its_stream() {
     let Some(mut world) = World::new().await else { return };
