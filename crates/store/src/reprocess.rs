@@ -13,6 +13,7 @@ mod kept;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use deadpool_postgres::GenericClient;
+use event_model::reading::ValueKind;
 use event_model::{Name, ReceiptOutcome};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -25,6 +26,7 @@ use crate::held::{self, HeldPayload};
 use crate::partitions::{Partition, Partitions};
 use crate::queries::StoredValue;
 use crate::sent::{Instant, SentRow};
+use crate::word::Word;
 use crate::writer::{Premises, statements, tables};
 use crate::{Database, EvaluationRequest, MomentRow, StoreError, Transaction, rollups};
 
@@ -76,6 +78,8 @@ pub struct GivenBefore {
     pub metric: String,
     /// When it was measured.
     pub observed_at: Timestamp,
+    /// What kind of value it is.
+    pub kind: ValueKind,
     /// The value.
     pub value: StoredValue,
 }
@@ -208,7 +212,7 @@ impl<'a> Run<'a> {
                  moments as materialized (
                      select distinct stream_id, observed_at from reprocess_row
                      where run = $1 and receipt_id in (select id from receipts))
-            select r.device, r.channel, r.metric, r.observed_at, r.value, r.text, r.unit, r.quality, r.received_at
+            select r.device, r.channel, r.metric, r.observed_at, r.value, r.text, r.unit, r.quality, r.received_at, r.kind
             from moments m
             join stream s on s.id = m.stream_id
             join device d on d.id = s.device_id
@@ -220,11 +224,13 @@ impl<'a> Run<'a> {
         let statement = client.prepare_cached(sql).await?;
         let rows = client.query(&statement, &[&self.id, &receipt]).await?;
         let before = |row: &tokio_postgres::Row| {
+            let Word(kind) = row.try_get(9)?;
             Ok::<_, Error>(GivenBefore {
                 device: row.try_get(0)?,
                 channel: row.try_get(1)?,
                 metric: row.try_get(2)?,
                 observed_at: row.try_get(3)?,
+                kind,
                 value: StoredValue {
                     value: row.try_get(4)?,
                     text: row.try_get(5)?,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cloudevents::Event;
-use event_model::{Name, Reading, Sample};
+use evaluate::{ChangingPayload, ReadingChange, ReadingEffect};
+use event_model::reading::ValueKind;
+use event_model::{Name, Quality, Reading, Sample};
 use jiff::Timestamp;
 use payload::{Accepted, Carried};
 use pipeline_config::Pipeline;
@@ -23,6 +25,8 @@ pub struct Given {
     source: String,
     received_at: Timestamp,
     samples: Vec<Sample>,
+    /// Each a device, a tag and its value.
+    tags: Vec<(Name, String, String)>,
     /// Each a place and a reason.
     problems: Vec<(String, String)>,
 }
@@ -47,6 +51,7 @@ impl Given {
             source: String::new(),
             received_at: Timestamp::UNIX_EPOCH,
             samples: Vec::new(),
+            tags: Vec::new(),
             problems: vec![(String::new(), problem)],
         }
     }
@@ -58,7 +63,13 @@ impl Given {
             received_at: accepted.received_at,
             problems: problems.map(|problem| (problem.place.clone(), problem.reason.clone())).collect(),
             samples: accepted.decoded.samples,
+            tags: accepted.decoded.tags,
         }
+    }
+
+    /// The payload as previews of alerts know it.
+    pub fn payload(&self) -> ChangingPayload<'_> {
+        ChangingPayload { source: &self.source, received_at: self.received_at, tags: &self.tags }
     }
 
     fn readings(&self) -> impl Iterator<Item = (&Sample, &Reading)> {
@@ -123,12 +134,53 @@ pub struct Line {
     before: Option<String>,
     /// The value, or the problem.
     after: String,
+    /// `None` of a problem.
+    #[serde(skip)]
+    reading: Option<SeriesReading>,
+}
+
+/// What a reading is of beside device, channel, metric and moment, and its value.
+#[derive(Debug, Clone, PartialEq)]
+struct SeriesReading {
+    unit: Option<Name>,
+    kind: ValueKind,
+    value: Option<f64>,
+    quality: Quality,
+}
+
+impl SeriesReading {
+    fn of(reading: &Reading) -> Self {
+        let Reading { unit, value, quality, .. } = reading;
+        Self { unit: unit.clone(), kind: value.kind(), value: value.as_number(), quality: *quality }
+    }
 }
 
 impl Line {
     /// Whether anything changes by it.
     pub const fn changes(&self) -> bool {
         !matches!(self.change, Change::Same | Change::Superseded | Change::Expired)
+    }
+
+    /// What becomes of the reading; `None` of a problem, and where nobody has looked at what is there.
+    pub fn reading(&self) -> Option<ReadingChange<'_>> {
+        let reading = self.reading.as_ref()?;
+        let effect = match self.change {
+            Change::Problem | Change::Unseen => return None,
+            Change::NewDevice | Change::New | Change::Unit | Change::Changed => {
+                ReadingEffect::Stored(reading.value, reading.quality)
+            }
+            Change::Emptied => ReadingEffect::Emptied,
+            Change::Expired | Change::Same | Change::Superseded => ReadingEffect::Kept,
+        };
+        Some(ReadingChange {
+            device: &self.device,
+            channel: &self.channel,
+            metric: &self.metric,
+            unit: reading.unit.as_deref().unwrap_or_default(),
+            kind: reading.kind,
+            observed_at: self.observed_at?,
+            effect,
+        })
     }
 
     /// Whether it is not stored because it makes no sense.
@@ -151,6 +203,7 @@ pub async fn of(client: Option<&Client>, given: &Given, id: &str) -> Result<Vec<
         observed_at: None,
         before: None,
         after: reason.clone(),
+        reading: None,
     };
     let mut lines: Vec<Line> = given.problems.iter().map(problem).collect();
     let stored = match client {
@@ -173,6 +226,7 @@ pub async fn of(client: Option<&Client>, given: &Given, id: &str) -> Result<Vec<
                 shown(value.value, value.text.as_deref(), value.unit.as_deref(), &value.quality)
             }),
             after: after(reading),
+            reading: Some(SeriesReading::of(reading)),
         });
     }
     Ok(lines)
@@ -252,14 +306,15 @@ pub fn emptied(given: &[Given], id: &str, before: Vec<GivenBefore>) -> Vec<Line>
         .iter()
         .flat_map(Given::readings)
         .map(|(sample, reading)| {
-            (&*sample.device, &*sample.channel, &*reading.metric, reading.unit.as_deref(), sample.observed_at)
+            let series = (&*reading.metric, reading.unit.as_deref(), reading.value.kind());
+            (&*sample.device, &*sample.channel, series, sample.observed_at)
         })
         .collect();
     let is_gone = |one: &GivenBefore| {
-        let unit = one.value.unit.as_deref();
-        !made.contains(&(&*one.device, &*one.channel, &*one.metric, unit, one.observed_at))
+        let series = (&*one.metric, one.value.unit.as_deref(), one.kind);
+        !made.contains(&(&*one.device, &*one.channel, series, one.observed_at))
     };
-    let line = |GivenBefore { device, channel, metric, observed_at, value }| Line {
+    let line = |GivenBefore { device, channel, metric, observed_at, kind, value }| Line {
         id: id.to_owned(),
         change: Change::Emptied,
         device: Name::from(&*device),
@@ -268,6 +323,12 @@ pub fn emptied(given: &[Given], id: &str, before: Vec<GivenBefore>) -> Vec<Line>
         observed_at: Some(observed_at),
         before: Some(shown(value.value, value.text.as_deref(), value.unit.as_deref(), &value.quality)),
         after: String::new(),
+        reading: Some(SeriesReading {
+            unit: value.unit.as_deref().map(Name::from),
+            kind,
+            value: value.value,
+            quality: Quality::default(),
+        }),
     };
     before.into_iter().filter(is_gone).map(line).collect()
 }

@@ -1,5 +1,6 @@
 //! The `freshet` command.
 
+pub mod alert_difference;
 pub mod broker;
 pub mod cluster_args;
 pub mod commands;

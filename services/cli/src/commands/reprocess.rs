@@ -14,6 +14,7 @@ use store::{Client, Database, StoreError, Transaction, active_pipeline};
 
 use self::reading::Reading;
 use super::Done;
+use crate::alert_difference::Gathered;
 use crate::database;
 use crate::difference::{self, Counts, Given, Line};
 use crate::output::{self, Format, Row};
@@ -64,7 +65,8 @@ pub struct Args {
 
 const LONG: &str = "\
 A reading that is read again counts as received when its request was: what a sender has corrected since stays. Nobody is notified \
-without --evaluate. Live payloads, and a second run, may go on beside it. Requests that a topic keeps are read from Kafka: \
+without --evaluate; --dry-run also prints which alerts would begin, end or be retracted with it. Live payloads, and a second run, may go \
+on beside it. Requests that a topic keeps are read from Kafka: \
 KAFKA_BOOTSTRAP_SERVERS and the other KAFKA_* variables say where that of topic mode is. A receipt of a range of records counts as received \
 when the first of them was.";
 
@@ -252,7 +254,7 @@ impl Again<'_> {
     }
 
     async fn dry(&self, reading: &mut Reading<'_>, format: Format) -> Result<Done, Failure> {
-        let mut tally = Tally::default();
+        let (mut tally, mut gathered) = (Tally::default(), Gathered::default());
         while let Some(part) = reading.next().await? {
             for one in part {
                 let id = one.receipt_id.to_string();
@@ -266,12 +268,17 @@ impl Again<'_> {
                     let before = before.map_err(|error| database::failed(&error))?;
                     lines.extend(difference::emptied(&given, &id, before));
                 }
+                gathered.add(self.span.source, &given, &lines);
                 tally.add(lines, self.args.limit as usize);
             }
         }
-        output::rows(format, &tally.lines)?;
-        words::say_if_cut(tally.lines.len(), self.args.limit);
+        let mut client = self.run.database().client().await.map_err(|error| database::failed(&error))?;
+        let alerts = gathered.alerts(&mut client, self.persist.pipeline()).await?;
+        let most = self.args.limit as usize;
+        alerts.print(format, &tally.lines, most)?;
+        words::say_if_cut(tally.lines.len().max(alerts.count().min(most)), self.args.limit);
         eprintln!("{}", tally.counts);
+        alerts.sums().for_each(|sum| eprintln!("{sum}"));
         Ok(Done::Well)
     }
 }

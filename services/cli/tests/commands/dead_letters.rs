@@ -2,7 +2,7 @@
 
 use crate::one_answer::one_answer;
 use crate::process::freshet_with;
-use crate::rows;
+use crate::{rows, rules, stage};
 
 const ID: &str = "0b0e8b66-94c6-5f3c-9d35-8c2f7c9f1a11";
 /// What a person finds in the dead letter.
@@ -111,7 +111,7 @@ async fn a_dry_run_shows_what_a_replay_would_change_and_sends_nothing() {
     let run = freshet_with(&args, &variables);
     assert_eq!(run.status, 0, "{}", run.stderr);
     let lines: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let mut found: Vec<_> = lines
+    let mut found: Vec<_> = lines["readings"]
         .as_array()
         .unwrap()
         .iter()
@@ -132,10 +132,54 @@ async fn a_dry_run_shows_what_a_replay_would_change_and_sends_nothing() {
     ];
     assert_eq!(found, expected);
     assert!(run.stderr.contains("new device 2, new 2, other unit 1, changed 1"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("alerts are not looked at: the pipeline is not the one in force"),
+        "{}",
+        run.stderr
+    );
+    assert!(lines["alerts"].is_null(), "{lines}");
     let bad = freshet_with(&["dead-letters", "replay", ID, "--dry-run"], &variables);
     assert_eq!(bad.status, 1, "what makes no sense still makes none: {}", bad.stdout);
     let replays = "select count(*) from dead_letter where replays > 0";
     assert_eq!(database.connect().await.query_one(replays, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_names_the_alerts_that_begin_once_the_replay_is_stored() {
+    let Some(database) = database().await else { return };
+    database.connect().await.batch_execute(OTHERS).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    let pipeline = format!("{PIPELINE}\nrules: {{Warm: {{metric: temperature, above: 21}}}}");
+    std::fs::write(&file, &pipeline).unwrap();
+    let variables = [("DATABASE_URL", database.url()), ("FRESHET_PIPELINE", file.to_str().unwrap())];
+    assert_eq!(freshet_with(&["activate"], &variables).status, 0);
+    let args = ["dead-letters", "replay", "--all", "--source", "yard", "--dry-run"];
+    let run = freshet_with(&[&args[..], &["-o", "json"]].concat(), &variables);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.stderr.ends_with("alerts: 3 begin\n"), "{}", run.stderr);
+    let foreseen = rules::foreseen(&run);
+    let expected =
+        ["a", "b", "c"].map(|device| format!("begins Warm {device} temperature 2026-03-01T11:00:00Z"));
+    assert_eq!(foreseen, expected);
+    let table = freshet_with(&args, &variables).stdout;
+    let (readings, alerts) = table.split_once("\n\n").unwrap();
+    assert_eq!((readings.lines().count(), alerts.lines().count()), (7, 4), "{table}");
+    let nothing = "select count(*) from evaluation_request";
+    assert_eq!(database.connect().await.query_one(nothing, &[]).await.unwrap().get::<_, i64>(0), 0);
+
+    let before = rules::newest(&database).await;
+    let persist = stage::transform(database.url(), &pipeline);
+    for device in ["a", "b", "c"] {
+        let body = format!(
+            r#"{{"device": "{device}", "time": "2026-03-01T11:00:00Z", "temperature": 21.5, "humidity": 40}}"#
+        );
+        let received_at = "2026-03-01T12:00:00Z".parse().unwrap();
+        let event = stage::event(("yard", device, received_at), ("application/json", body.as_bytes()));
+        stage::store(&persist, event, received_at).await;
+    }
+    rules::evaluate(database.url(), &pipeline).await;
+    assert_eq!(rules::transitions(&database, before).await, foreseen);
 }
 
 #[tokio::test]

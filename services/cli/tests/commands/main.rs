@@ -21,6 +21,7 @@ mod reprocess;
 mod reprocess_topic;
 mod retire;
 mod rows;
+mod rules;
 mod send;
 mod source;
 mod stage;

@@ -11,7 +11,7 @@ use store::DatabaseSettings;
 use testkit::TestDatabase;
 
 use crate::process::{Run, freshet_with};
-use crate::stage;
+use crate::{rules, stage};
 
 /// Degrees Fahrenheit that are taken for Celsius, and a level in meters that is one in millimeters; another source.
 const WRONG: &str = "
@@ -406,14 +406,65 @@ async fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     assert_eq!(run.status, 0, "{}", run.stderr);
     // Of the corrected moment the first account would not count, and is not what is emptied.
     assert!(run.stderr.contains("other unit 31, changed 30, emptied 30, superseded 1"), "{}", run.stderr);
-    let lines: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let first = &lines[0];
+    let printed: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let first = &printed["readings"][0];
     assert_eq!(
         (&first["change"], &first["before"], &first["after"]),
         (&"changed".into(), &"68 Cel".into(), &"20 Cel".into())
     );
     assert_eq!((world.readings().await, world.count("receipt").await), (readings, receipts));
     assert_eq!(world.count("reprocess_row").await, 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_names_the_alerts_that_an_evaluation_then_changes() {
+    let Some(world) = World::build().await else { return };
+    // Of the newest day also a device whose alert has begun within the lateness window.
+    let body = format!(r#"{{"device":"e","time":"{}","temperature":68}}"#, world.day(29));
+    let event = stage::event(("yard", "e", world.day(29)), ("application/json", body.as_bytes()));
+    stage::store(&world.persist(WRONG), event, world.day(29)).await;
+    let all = "insert into evaluation_request (stream_id, from_at, token)
+               select s.id, '2026-10-01Z', nextval('evaluation_token') from stream s join device d on d.id = s.device_id where d.source = 'yard'
+               on conflict (stream_id) do update set from_at = excluded.from_at";
+    world.database.connect().await.batch_execute(all).await.unwrap();
+    rules::evaluate(world.database.url(), WRONG).await;
+    let newest = rules::transitions(&world.database, 0).await;
+    assert_eq!(newest.len(), 2, "{newest:?}");
+
+    let right = world.mend();
+    let (transitions, states) = (world.count("alert_transition").await, world.count("alert_state").await);
+    let run = world.reprocess(&["--dry-run", "--limit", "1"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    let printed: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(printed["alerts"].as_array().unwrap().len(), 1);
+    let run = world.reprocess(&["--dry-run"]);
+    assert!(run.stderr.contains("\nalerts: 1 ends, 1 is retracted\n"), "{}", run.stderr);
+    let foreseen = rules::foreseen(&run);
+    assert_eq!(
+        foreseen,
+        [
+            "beginning_retracted TooHot e temperature 2026-10-30T12:00:00Z",
+            "ends TooHot d temperature 2026-10-30T12:00:00Z"
+        ]
+    );
+    for of in ["evaluation_request", "reprocess_row", "alert_transition where retracted_by is not null"] {
+        assert_eq!(world.count(of).await, 0, "{of}");
+    }
+    assert_eq!(
+        (world.count("alert_transition").await, world.count("alert_state").await),
+        (transitions, states)
+    );
+
+    let before = rules::newest(&world.database).await;
+    assert_eq!(World::counts(&world.reprocess(&["--evaluate"])), [32, 32, 0, 31]);
+    rules::evaluate(world.database.url(), &right).await;
+    assert_eq!(rules::transitions(&world.database, before).await, foreseen);
+
+    // Nothing changes any more, and the table is that of readings alone.
+    let run = world.freshet(&["reprocess", "--source", "yard", "--from", "2026-10-01", "--dry-run"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert!(run.stderr.ends_with("no alert changes\n"), "{}", run.stderr);
+    assert!(!run.stdout.contains("ALERT"), "{}", run.stdout);
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! `freshet dead-letters replay`.
 
 use event_model::cloudevent;
+use pipeline_config::Pipeline;
 use runtime::{ClientOptions, Clock};
 use serde::Serialize;
-use store::Client;
 use store::dead_letters::{self, StoredDeadLetter};
+use store::{Client, active_pipeline};
 use uuid::Uuid;
 
 use super::DeadLetterStore;
 use super::filter::Chosen;
+use crate::alert_difference::{Alerts, Gathered};
 use crate::broker::Broker;
 use crate::cluster_args::ClusterArgs;
 use crate::commands::Done;
@@ -27,7 +29,7 @@ use runtime::Failure;
 pub struct Args {
     #[command(flatten)]
     chosen: Chosen,
-    /// Only print what would be stored, beside what is where a database is at hand
+    /// Only print what would be stored, beside what is where a database is at hand, and the alerts that would change by it
     #[arg(long)]
     dry_run: bool,
     /// How many a second at most
@@ -54,10 +56,10 @@ struct Answer {
 
 /// Sends them one after another; one that is not taken stays as it is.
 pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
-    let store = DeadLetterStore::open(&args.cluster, &args.state).await?;
+    let mut store = DeadLetterStore::open(&args.cluster, &args.state).await?;
     let ids = args.chosen.ids(&store).await?;
     if args.dry_run {
-        return dry_run(args, &store, &ids, format).await;
+        return dry_run(args, &mut store, &ids, format).await;
     }
     let by_hand = match &store {
         DeadLetterStore::Stage(_) => None,
@@ -81,31 +83,51 @@ pub(super) async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     Ok(if sent == answers.len() { Done::Well } else { Done::Badly })
 }
 
-/// What the replays would change, a line a reading.
+/// What the replays would change, a line a reading, and what rules would make of that.
 async fn dry_run(
     args: &Args,
-    store: &DeadLetterStore,
+    store: &mut DeadLetterStore,
     ids: &[Uuid],
     format: Format,
 ) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
-    let mut lines = Vec::new();
+    let (mut lines, mut gathered) = (Vec::new(), Gathered::default());
     for id in ids {
         let dead_letter = store.get(*id).await?;
         let event =
             dead_letter.to_event().map_err(|error| Failure::because("it is no valid event", &error))?;
-        let client = match store {
+        let client = match &*store {
             DeadLetterStore::Database(client) => Some(&**client),
             DeadLetterStore::Stage(_) => None,
         };
         let given = Given::of_event(event, &pipeline, Clock::system().now());
-        lines.extend(difference::of(client, &given, &id.to_string()).await?);
+        let of_one = difference::of(client, &given, &id.to_string()).await?;
+        gathered.add(&given, &of_one);
+        lines.extend(of_one);
     }
-    output::rows(format, &lines)?;
+    let alerts = alerts(&gathered, store, &pipeline).await?;
+    alerts.print(format, &lines, usize::MAX)?;
     let mut counts = Counts::default();
     counts.add(&lines);
     eprintln!("{counts}");
+    alerts.sums().for_each(|sum| eprintln!("{sum}"));
     Ok(if lines.iter().any(Line::is_problem) { Done::Badly } else { Done::Well })
+}
+
+/// What rules would make of what the replays change: those in force, as far as the database is at hand.
+async fn alerts(
+    gathered: &Gathered,
+    store: &mut DeadLetterStore,
+    pipeline: &Pipeline,
+) -> Result<Alerts, Failure> {
+    let DeadLetterStore::Database(client) = store else {
+        return Ok(Alerts::not_looked_at("no database is at hand"));
+    };
+    let active = active_pipeline::hash(&**client).await.map_err(|error| database::failed(&error.into()))?;
+    if active.as_ref() != Some(&pipeline.hash) {
+        return Ok(Alerts::not_looked_at("the pipeline is not the one in force"));
+    }
+    gathered.alerts(client, pipeline).await
 }
 
 /// This command sends to the Broker, and records what it sent.
