@@ -81,8 +81,8 @@ pub struct AlertChange {
 pub struct Previewed {
     /// In order of time.
     pub changes: Vec<AlertChange>,
-    /// Streams that have too many moments to be looked at, as `source/device` or `source/device/channel`.
-    pub too_large: Vec<String>,
+    /// Streams with too many moments, or with a row that only a later release can read, as `source/device` or `source/device/channel`.
+    pub not_looked_at: Vec<String>,
 }
 
 impl Preview<'_> {
@@ -103,7 +103,7 @@ impl Preview<'_> {
             };
             match (found, batch) {
                 (Some(found), _) => previewed.changes.extend(found),
-                (None, [(key, _)]) => previewed.too_large.push(key.to_string()),
+                (None, [(key, _)]) => previewed.not_looked_at.push(key.to_string()),
                 (None, _) => {
                     let (left, right) = batch.split_at(batch.len() / 2);
                     batches.extend([right, left]);

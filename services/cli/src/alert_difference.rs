@@ -36,7 +36,7 @@ impl Gathered {
         let previewed = preview.of(client, &self.0).await.map_err(|error| database::failed(&error))?;
         Ok(Alerts {
             lines: Some(previewed.changes.into_iter().map(AlertLine::of).collect()),
-            remarks: remarks(self.0.left_out(), &previewed.too_large),
+            remarks: remarks(self.0.left_out(), &previewed.not_looked_at),
         })
     }
 }
@@ -117,16 +117,16 @@ impl Alerts {
     }
 }
 
-fn remarks(left_out: u64, too_large: &[String]) -> Vec<String> {
+fn remarks(left_out: u64, not_looked_at: &[String]) -> Vec<String> {
     let mut remarks = Vec::new();
     if left_out > 0 {
         remarks.push(format!(
-            "{left_out} readings are beyond what is kept to look at alerts: those from the first of each stream on are not looked at"
+            "alerts are looked at without {left_out} of the changed readings: those of each stream up to the first of these"
         ));
     }
-    if let [first, more @ ..] = too_large {
+    if let [first, more @ ..] = not_looked_at {
         let and_more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        remarks.push(format!("alerts of {first}{and_more} are not looked at: too many moments"));
+        remarks.push(format!("alerts of {first}{and_more} are not looked at: too many moments, or what this release cannot read"));
     }
     remarks
 }
@@ -231,7 +231,10 @@ mod tests {
     fn what_is_not_looked_at_is_said() {
         assert!(remarks(0, &[]).is_empty());
         let said = remarks(7, &["yard/a".to_owned(), "yard/b".to_owned()]);
-        assert!(said[0].starts_with("7 readings are beyond"), "{said:?}");
-        assert_eq!(said[1], "alerts of yard/a and 1 more are not looked at: too many moments");
+        assert!(said[0].contains("without 7 of the changed readings"), "{said:?}");
+        assert_eq!(
+            said[1],
+            "alerts of yard/a and 1 more are not looked at: too many moments, or what this release cannot read"
+        );
     }
 }

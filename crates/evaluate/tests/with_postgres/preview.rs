@@ -158,7 +158,7 @@ async fn foreseen(world: &World, process: &Evaluator, payloads: &Payloads<'_>) -
     let lock = "select pg_advisory_lock($1, s) from generate_series(0, $2) s";
     other.execute(lock, &[&SHARD_LOCK, &(SHARDS - 1)]).await.unwrap();
     let previewed = preview(world, process, &changes(payloads, ReadingChanges::default())).await;
-    assert!(previewed.too_large.is_empty(), "{previewed:?}");
+    assert!(previewed.not_looked_at.is_empty(), "{previewed:?}");
     assert_eq!(rows(world).await, before);
     other.execute("select pg_advisory_unlock_all()", &[]).await.unwrap();
     let foreseen = lines(&previewed.changes);
@@ -406,18 +406,18 @@ async fn whatever_changes_a_preview_says_what_is_recorded() {
 #[tokio::test]
 async fn what_is_beyond_the_bound_is_counted_and_changes_no_earlier_part_of_its_stream() {
     let Some(mut world) = World::new().await else { return };
-    let process = evaluated(&mut world, HOT, &[("gh-1", 0, 20.0)]).await;
-    let payloads: Vec<_> = (1..=20)
-        .map(|n| (n, vec![stored("gh-1", n, if n % 2 == 0 { 20.0 } else { 40.0 })]))
+    let hot: Vec<_> = (1..=6).map(|second| ("gh-1", second, 40.0)).collect();
+    let process = evaluated(&mut world, HOT, &hot).await;
+    assert_eq!(world.effective("gh-1").await, [("firing".to_owned(), 1)]);
+    let payloads: Vec<_> = (1..=6)
+        .map(|second| (second, vec![stored("gh-1", second, 20.0)]))
         .chain([(30, vec![stored("gh-2", 30, 40.0)])])
         .collect();
-    // The names of the stream, and three readings.
+    // The names of a stream weigh as much as eight readings. That it is hot at 4 as things are does not begin an alert.
     let bounded = changes(&payloads, ReadingChanges::up_to(11));
-    assert_eq!(bounded.left_out(), 18);
+    assert_eq!(bounded.left_out(), 4);
     let found = preview(&world, &process, &bounded).await;
-    let expected =
-        ["Begins Hot gh-1 Cel 1 breach", "Begins Hot gh-1 Cel 3 breach", "Ends Hot gh-1 Cel 2 cleared"];
-    assert_eq!(lines(&found.changes), expected);
+    assert_eq!(lines(&found.changes), ["BeginningRetracted Hot gh-1 Cel 1 late_data"]);
 }
 
 #[tokio::test]
@@ -431,6 +431,6 @@ async fn a_stream_with_too_many_moments_is_named_and_others_go_on() {
     world.sql.execute(many, &[&stream, &at(0)]).await.unwrap();
     let payload = [(10, vec![stored("long", 10, 40.0), stored("gh-1", 10, 40.0)])];
     let found = preview(&world, &process, &changes(&payload, ReadingChanges::default())).await;
-    assert_eq!(found.too_large, ["greenhouse/long"]);
+    assert_eq!(found.not_looked_at, ["greenhouse/long"]);
     assert_eq!(lines(&found.changes), ["Begins Hot gh-1 Cel 10 breach"]);
 }
