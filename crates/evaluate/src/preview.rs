@@ -15,7 +15,7 @@ use event_model::alert::{TransitionCause, TransitionKind};
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
-use store::alerts::{self, Request};
+use store::alerts;
 use store::{Client, StoreError, Transaction};
 
 use crate::examine::{Examination, LONGEST, Loaded, MOST_AT_ALL, MOST_MOMENTS};
@@ -166,7 +166,7 @@ async fn load(transaction: &Transaction<'_>, altered: &BTreeMap<i32, Altered>) -
     )
     .await?;
     for (stream, request) in &mut requests {
-        Request::lay_over(request, altered[stream].cells.iter().copied());
+        request.lay_over(altered[stream].cells());
     }
     let rows = altered.iter().filter(|(stream, _)| requests.contains_key(stream));
     let streams = rows.map(|(stream, altered)| (*stream, altered.row.clone())).collect();

@@ -22,18 +22,30 @@ pub(super) struct Altered {
     pub(super) row: StreamRow,
     /// Its evaluation is requested from here on; `None`: it is not.
     pub(super) from: Option<Timestamp>,
-    /// In order of time.
-    pub(super) cells: Vec<ChangedCell>,
+    /// What changes, by time and position.
+    accounts: BTreeMap<(Timestamp, i16), Account>,
     /// From here on its changes are not known.
     pub(super) known_until: Option<Timestamp>,
 }
 
 impl Altered {
-    /// The changed cells of a part of its time.
+    fn of(row: StreamRow, from: Option<Timestamp>) -> Self {
+        Self { row, from, accounts: BTreeMap::new(), known_until: None }
+    }
+
+    /// The changed cells in order of time.
+    pub(super) fn cells(&self) -> impl Iterator<Item = ChangedCell> {
+        self.accounts.iter().map(|(&(at, position), account)| ChangedCell {
+            at,
+            position,
+            reading: account.reading,
+        })
+    }
+
+    /// Those of a part of its time.
     pub(super) fn cells_in(&self, span: Span) -> impl Iterator<Item = ChangedCell> {
-        let first = self.cells.partition_point(|cell| cell.at <= span.after);
-        let is_in = move |cell: &&ChangedCell| span.until.is_none_or(|until| cell.at <= until);
-        self.cells[first..].iter().take_while(is_in).copied()
+        let Span { after, until } = span;
+        self.cells().filter(move |cell| cell.at > after && until.is_none_or(|until| cell.at <= until))
     }
 }
 
@@ -72,7 +84,7 @@ pub(super) async fn streams(
         let altered = streams.entry(id).or_insert_with(|| {
             let metrics = rows.remove(&id).map(|row| row.metrics).unwrap_or_default();
             let row = StreamRow { metrics, ..found.row };
-            Altered { row, from: None, cells: Vec::new(), known_until: None }
+            Altered::of(row, None)
         });
         altered.add(changes, begins_at);
         altered.row.is_seen |= is_first || changes.gives_values();
@@ -88,7 +100,7 @@ pub(super) async fn streams(
         if let Some(mut row) = row {
             row.is_seen = true;
             let from = row.expected_at;
-            streams.insert(id, Altered { row, from, cells: Vec::new(), known_until: None });
+            streams.insert(id, Altered::of(row, from));
         }
     }
     streams.retain(|_, altered| altered.from.is_some());
@@ -106,14 +118,11 @@ impl Altered {
                 at.duration_since(account.received_at) <= CLOCK_SKEW
                     && begins_at.is_none_or(|begins_at| account.received_at >= begins_at)
             });
-            let cell = |(at, account): (&Timestamp, &Account)| ChangedCell {
-                at: *at,
-                position,
-                reading: account.reading,
-            };
-            self.cells.extend(counts.map(cell));
+            for (at, account) in counts {
+                let place = self.accounts.entry((*at, position));
+                place.and_modify(|old| *old = old.or(*account)).or_insert(*account);
+            }
         }
-        self.cells.sort_by_key(|cell| cell.at);
         self.known_until = [self.known_until, changes.known_until].into_iter().flatten().min();
     }
 

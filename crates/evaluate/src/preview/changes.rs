@@ -171,12 +171,7 @@ impl ReadingChanges {
         };
         let account = Account { received_at: payload.received_at, reading };
         let kept = stream.series.entry(SeriesKey::of(one)).or_default();
-        let is_new = |old: &Account| {
-            (old.received_at, old.reading.is_some()) <= (account.received_at, account.reading.is_some())
-        };
-        kept.entry(one.observed_at)
-            .and_modify(|old| *old = if is_new(old) { account } else { *old })
-            .or_insert(account);
+        kept.entry(one.observed_at).and_modify(|old| *old = old.or(account)).or_insert(account);
         self.room = self.room.saturating_sub(1);
     }
 
@@ -186,6 +181,14 @@ impl ReadingChanges {
             let until = stream.known_until.unwrap_or(one.observed_at);
             stream.known_until = Some(until.min(one.observed_at));
         }
+    }
+}
+
+impl Account {
+    /// The one of two that stays: that which was received later. What a payload gives it does not take away.
+    pub(super) fn or(self, other: Self) -> Self {
+        let rank = |account: &Self| (account.received_at, account.reading.is_some());
+        if rank(&self) <= rank(&other) { other } else { self }
     }
 }
 

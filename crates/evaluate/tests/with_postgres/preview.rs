@@ -5,12 +5,14 @@ use evaluate::{
     ReadingEffect,
 };
 use event_model::Quality;
+use event_model::alert::AlertId;
 use event_model::reading::ValueKind;
 use jiff::Timestamp;
-use store::alerts::{SHARD_LOCK, SHARDS};
+use store::Transaction;
+use store::alerts::{self, SHARD_LOCK, SHARDS};
 use tokio_postgres::types::ToSql;
 
-use crate::world::{World, at, pipeline, run};
+use crate::world::{BUDGET, World, at, pipeline, run};
 
 const HOT: &str = "{Hot: {metric: temperature, above: 30}}";
 const SILENT: &str = "{Silent: {metric: temperature, absent: 10m}}";
@@ -345,6 +347,53 @@ async fn of_a_retired_device_and_by_a_rule_that_selects_others_nothing_is_forese
     world.retire("gh-1").await;
     let hot = [(10, vec![stored("gh-1", 10, 40.0), stored("tank", 10, 40.0), stored("gh-2", 10, 40.0)])];
     assert_eq!(foreseen(&world, &process, &hot).await, ["Begins Hot gh-2 Cel 10 breach"]);
+}
+
+#[tokio::test]
+async fn a_device_that_is_called_by_another_name_is_the_one_that_the_name_leads_to() {
+    let Some(mut world) = World::new().await else { return };
+    let process = evaluated(&mut world, HOT, &[("gh-1", 0, 40.0), ("gh-1", 60, 20.0)]).await;
+    let alias =
+        "insert into device_alias (source, alias, device_id) select 'greenhouse', 'a-tomato', id from device";
+    world.sql.execute(alias, &[]).await.unwrap();
+    // What it gives by one name it does not take away by another.
+    let payload = [(0, vec![stored("a-tomato", 0, 40.0), stored("a-tomato", 30, 40.0), emptied("gh-1", 0)])];
+    assert!(
+        preview(&world, &process, &changes(&payload, ReadingChanges::default())).await.changes.is_empty()
+    );
+    let payload = [(0, vec![stored("a-tomato", 0, 20.0)])];
+    let found = preview(&world, &process, &changes(&payload, ReadingChanges::default())).await;
+    assert_eq!(
+        lines(&found.changes),
+        ["BeginningRetracted Hot gh-1 Cel 0 late_data", "EndRetracted Hot gh-1 Cel 60 late_data"]
+    );
+}
+
+#[tokio::test]
+async fn a_new_device_has_the_tags_that_its_payload_gives_and_is_held_where_nobody_knows_it() {
+    let Some(world) = World::new().await else { return };
+    let rules = "{Hot: {metric: temperature, above: 30, select: {tags: {row: '3'}}}}";
+    let tags = [("new".into(), "row".to_owned(), "3".to_owned())];
+    let payload = ChangingPayload { source: "greenhouse", received_at: at(0), tags: &tags };
+    let mut hot = ReadingChanges::default();
+    hot.add(payload, &[stored("new", 0, 40.0), stored("other", 0, 40.0)]);
+    let process = world.process(&pipeline(rules)).await;
+    let begins = ["Begins Hot new Cel 0 breach"];
+    assert_eq!(lines(&preview(&world, &process, &hot).await.changes), begins);
+    let holding = pipeline(rules).replace("{format: json,", "{format: json, unknown: hold,");
+    let process = world.process(&holding).await;
+    assert!(preview(&world, &process, &hot).await.changes.is_empty());
+    world.expect("new", Some("1h")).await;
+    assert_eq!(lines(&preview(&world, &process, &hot).await.changes), begins);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_begun_to_read_refuses_to_write() {
+    let Some(world) = World::new().await else { return };
+    let mut client = world.owner().await;
+    let transaction = Transaction::begin_to_read(&mut client, BUDGET).await.unwrap();
+    let alert = AlertId { rule: "Hot", stream: 1, position: 0 };
+    assert!(alerts::delete_states(&transaction, &[alert]).await.is_err());
 }
 
 /// Numbers that look like chance, the same ones each time.
