@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use evaluate::{AlertChange, AlertEffect, Preview, ReadingChanges, WatchedRules};
+use evaluate::{AlertChange, AlertEffect, ChangingPayload, Preview, ReadingChanges, WatchedRules};
 use event_model::alert::TransitionCause;
 use jiff::Timestamp;
 use pipeline_config::Pipeline;
@@ -19,10 +19,17 @@ use crate::output::{self, Format, Row};
 pub struct Gathered(ReadingChanges);
 
 impl Gathered {
-    /// Adds a payload with all its lines.
-    pub fn add(&mut self, given: &Given, lines: &[Line]) {
-        let readings: Vec<_> = lines.iter().filter_map(Line::reading).collect();
-        self.0.add(given.payload(), &readings);
+    /// Adds the payloads of a receipt of `source`, with the lines of each and behind them those of what they give no more.
+    pub fn add<'l>(&mut self, source: &str, given: &'l [Given], lines: &'l [Line]) {
+        let readings = |lines: &'l [Line]| lines.iter().filter_map(Line::reading).collect();
+        let (mut payloads, mut left) = (Vec::with_capacity(given.len() + 1), lines);
+        for one in given {
+            let (own, behind) = left.split_at(one.lines().min(left.len()));
+            payloads.push(ChangingPayload { tags: one.tags(), readings: readings(own) });
+            left = behind;
+        }
+        payloads.push(ChangingPayload { tags: &[], readings: readings(left) });
+        self.0.add(source, &payloads);
     }
 
     /// What an evaluation would decide, by the rules of `pipeline`, which is in force.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cloudevents::Event;
-use evaluate::{ChangingPayload, ReadingChange, ReadingEffect};
+use evaluate::{ReadingChange, ReadingEffect};
 use event_model::reading::ValueKind;
 use event_model::{Name, Quality, Reading, Sample};
 use jiff::Timestamp;
@@ -67,9 +67,19 @@ impl Given {
         }
     }
 
-    /// The payload as previews of alerts know it.
-    pub fn payload(&self) -> ChangingPayload<'_> {
-        ChangingPayload { source: &self.source, received_at: self.received_at, tags: &self.tags }
+    /// The source; empty where the payload cannot be read.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Tags that it gives: (device, tag, value).
+    pub fn tags(&self) -> &[(Name, String, String)] {
+        &self.tags
+    }
+
+    /// How many lines [`of`] makes of it.
+    pub fn lines(&self) -> usize {
+        self.problems.len() + self.readings().count()
     }
 
     fn readings(&self) -> impl Iterator<Item = (&Sample, &Reading)> {
@@ -146,12 +156,14 @@ struct SeriesReading {
     kind: ValueKind,
     value: Option<f64>,
     quality: Quality,
+    received_at: Timestamp,
 }
 
 impl SeriesReading {
-    fn of(reading: &Reading) -> Self {
+    fn of(reading: &Reading, received_at: Timestamp) -> Self {
         let Reading { unit, value, quality, .. } = reading;
-        Self { unit: unit.clone(), kind: value.kind(), value: value.as_number(), quality: *quality }
+        let (unit, kind, value) = (unit.clone(), value.kind(), value.as_number());
+        Self { unit, kind, value, quality: *quality, received_at }
     }
 }
 
@@ -179,6 +191,7 @@ impl Line {
             unit: reading.unit.as_deref().unwrap_or_default(),
             kind: reading.kind,
             observed_at: self.observed_at?,
+            received_at: reading.received_at,
             effect,
         })
     }
@@ -226,7 +239,7 @@ pub async fn of(client: Option<&Client>, given: &Given, id: &str) -> Result<Vec<
                 shown(value.value, value.text.as_deref(), value.unit.as_deref(), &value.quality)
             }),
             after: after(reading),
-            reading: Some(SeriesReading::of(reading)),
+            reading: Some(SeriesReading::of(reading, given.received_at)),
         });
     }
     Ok(lines)
@@ -328,6 +341,7 @@ pub fn emptied(given: &[Given], id: &str, before: Vec<GivenBefore>) -> Vec<Line>
             kind,
             value: value.value,
             quality: Quality::default(),
+            received_at: value.received_at,
         }),
     };
     before.into_iter().filter(is_gone).map(line).collect()

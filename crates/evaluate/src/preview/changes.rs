@@ -26,14 +26,12 @@ pub struct ReadingChanges {
 }
 
 /// A payload, by the pipeline of now.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ChangingPayload<'a> {
-    /// Its source.
-    pub source: &'a str,
-    /// When it was received: of two accounts of a moment the later one stays.
-    pub received_at: Timestamp,
     /// Tags that it gives: (device, tag, value).
     pub tags: &'a [(Name, String, String)],
+    /// Its readings, and those that it gives no more.
+    pub readings: Vec<ReadingChange<'a>>,
 }
 
 /// What becomes of one reading.
@@ -51,6 +49,8 @@ pub struct ReadingChange<'a> {
     pub kind: ValueKind,
     /// When it was measured.
     pub observed_at: Timestamp,
+    /// When it was received: of two accounts of a moment the later one stays.
+    pub received_at: Timestamp,
     /// What happens.
     pub effect: ReadingEffect,
 }
@@ -65,6 +65,9 @@ pub enum ReadingEffect {
     /// The payload gives it no more, and nothing takes its place.
     Emptied,
 }
+
+/// A payload's source, and the tags that it gives.
+type Origin<'a> = (&'a str, &'a [(Name, String, String)]);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StreamKey {
@@ -117,24 +120,31 @@ impl ReadingChanges {
         self.left_out
     }
 
-    /// Adds what a payload would do: all readings that it gives, and those that it gives no more.
-    pub fn add(&mut self, payload: ChangingPayload<'_>, readings: &[ReadingChange<'_>]) {
-        if readings.iter().all(|one| one.effect == ReadingEffect::Kept) {
+    /// Adds what the payloads of a receipt of `source` would do. Where they change nothing, rules do not look at what they give.
+    pub fn add(&mut self, source: &str, payloads: &[ChangingPayload<'_>]) {
+        let changes = |one: &ReadingChange<'_>| one.effect != ReadingEffect::Kept;
+        if !payloads.iter().flat_map(|payload| &payload.readings).any(changes) {
             return;
         }
-        for one in readings.iter().filter(|one| one.effect != ReadingEffect::Kept) {
-            self.keep(payload, one);
+        for ChangingPayload { tags, readings } in payloads {
+            for one in readings.iter().filter(|one| changes(one)) {
+                self.keep((source, tags), one);
+            }
+            self.ask((source, tags), readings);
         }
-        let mut earliest = BTreeMap::<(&str, &str), Timestamp>::new();
+    }
+
+    /// Asks for the evaluation of the streams that a payload gives readings of, also where nothing of them changes.
+    fn ask(&mut self, of: Origin<'_>, readings: &[ReadingChange<'_>]) {
         let given = || readings.iter().filter(|one| one.effect != ReadingEffect::Emptied);
+        let mut earliest = BTreeMap::<(&str, &str), Timestamp>::new();
         for one in given() {
             let at = earliest.entry((one.device, one.channel)).or_insert(one.observed_at);
             *at = one.observed_at.min(*at);
         }
         for one in given() {
             let from = earliest[&(one.device, one.channel)];
-            // Also where nothing of the stream changes: rules look at it once more.
-            if let Some(stream) = self.stream(payload, one) {
+            if let Some(stream) = self.stream(of, one) {
                 match stream.given.get_mut(one.metric) {
                     Some(at) => *at = from.min(*at),
                     None => drop(stream.given.insert(one.metric.to_owned(), from)),
@@ -144,40 +154,36 @@ impl ReadingChanges {
     }
 
     /// The stream's changes; `None` where it is not there and there is no room for it.
-    fn stream(
-        &mut self,
-        payload: ChangingPayload<'_>,
-        one: &ReadingChange<'_>,
-    ) -> Option<&mut StreamChanges> {
-        match self.streams.entry(StreamKey::of(payload.source, one)) {
+    fn stream(&mut self, (source, tags): Origin<'_>, one: &ReadingChange<'_>) -> Option<&mut StreamChanges> {
+        match self.streams.entry(StreamKey::of(source, one)) {
             Entry::Occupied(there) => Some(there.into_mut()),
             Entry::Vacant(free) => {
                 self.room = self.room.checked_sub(STREAM)?;
-                let of_device = payload.tags.iter().filter(|(device, ..)| *device == *one.device);
+                let of_device = tags.iter().filter(|(device, ..)| *device == *one.device);
                 let tags = of_device.map(|(_, tag, value)| (tag.clone(), value.clone())).collect();
                 Some(free.insert(StreamChanges { tags, ..StreamChanges::default() }))
             }
         }
     }
 
-    fn keep(&mut self, payload: ChangingPayload<'_>, one: &ReadingChange<'_>) {
+    fn keep(&mut self, of: Origin<'_>, one: &ReadingChange<'_>) {
         let has_room = self.room > 0;
-        let Some(stream) = self.stream(payload, one).filter(|_| has_room) else {
-            return self.leave_out(payload, one);
+        let Some(stream) = self.stream(of, one).filter(|_| has_room) else {
+            return self.leave_out(of, one);
         };
         let reading = match one.effect {
             ReadingEffect::Stored(value, quality) => Some((value.unwrap_or(f64::NAN), quality)),
             ReadingEffect::Kept | ReadingEffect::Emptied => None,
         };
-        let account = Account { received_at: payload.received_at, reading };
+        let account = Account { received_at: one.received_at, reading };
         let kept = stream.series.entry(SeriesKey::of(one)).or_default();
         kept.entry(one.observed_at).and_modify(|old| *old = old.or(account)).or_insert(account);
         self.room = self.room.saturating_sub(1);
     }
 
-    fn leave_out(&mut self, payload: ChangingPayload<'_>, one: &ReadingChange<'_>) {
+    fn leave_out(&mut self, (source, _): Origin<'_>, one: &ReadingChange<'_>) {
         (self.room, self.left_out) = (0, self.left_out + 1);
-        if let Some(stream) = self.streams.get_mut(&StreamKey::of(payload.source, one)) {
+        if let Some(stream) = self.streams.get_mut(&StreamKey::of(source, one)) {
             let until = stream.known_until.unwrap_or(one.observed_at);
             stream.known_until = Some(until.min(one.observed_at));
         }

@@ -26,6 +26,7 @@ fn reading(device: &str, second: i64, effect: ReadingEffect) -> ReadingChange<'_
         unit: "Cel",
         kind: ValueKind::Number,
         observed_at: at(second),
+        received_at: at(second),
         effect,
     }
 }
@@ -48,8 +49,8 @@ type Payloads<'a> = [(i64, Vec<ReadingChange<'a>>)];
 
 fn changes(payloads: &Payloads<'_>, mut changes: ReadingChanges) -> ReadingChanges {
     for (second, readings) in payloads {
-        let payload = ChangingPayload { source: "greenhouse", received_at: at(*second), tags: &[] };
-        changes.add(payload, readings);
+        let readings = readings.iter().map(|one| ReadingChange { received_at: at(*second), ..*one });
+        changes.add("greenhouse", &[ChangingPayload { tags: &[], readings: readings.collect() }]);
     }
     changes
 }
@@ -374,9 +375,9 @@ async fn a_new_device_has_the_tags_that_its_payload_gives_and_is_held_where_nobo
     let Some(world) = World::new().await else { return };
     let rules = "{Hot: {metric: temperature, above: 30, select: {tags: {row: '3'}}}}";
     let tags = [("new".into(), "row".to_owned(), "3".to_owned())];
-    let payload = ChangingPayload { source: "greenhouse", received_at: at(0), tags: &tags };
+    let readings = vec![stored("new", 0, 40.0), stored("other", 0, 40.0)];
     let mut hot = ReadingChanges::default();
-    hot.add(payload, &[stored("new", 0, 40.0), stored("other", 0, 40.0)]);
+    hot.add("greenhouse", &[ChangingPayload { tags: &tags, readings }]);
     let process = world.process(&pipeline(rules)).await;
     let begins = ["Begins Hot new Cel 0 breach"];
     assert_eq!(lines(&preview(&world, &process, &hot).await.changes), begins);

@@ -268,7 +268,7 @@ impl Again<'_> {
                     let before = before.map_err(|error| database::failed(&error))?;
                     lines.extend(difference::emptied(&given, &id, before));
                 }
-                gathered.add(self.span.source, &given, &lines);
+                gathered.add(&self.args.source, &given, &lines);
                 tally.add(lines, self.args.limit as usize);
             }
         }

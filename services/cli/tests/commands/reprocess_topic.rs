@@ -21,7 +21,7 @@ use store::{Database, DatabaseSettings, RecordPlace, Topic};
 
 use crate::kafka::{self as kafka_world, queue};
 use crate::process::{Run, freshet_with};
-use crate::stage;
+use crate::{rules, stage};
 
 /// A level in volts that is one in millimeters.
 const WRONG: &str = "
@@ -227,6 +227,42 @@ async fn what_a_wrong_unit_has_made_of_the_records_of_a_topic_is_mended() {
     world.activate(WRONG);
     assert_eq!(World::counts(&world.reprocess(&[])), [9, 3, 8]);
     assert_eq!((world.count(WRONG_LEVEL).await, world.count(RIGHT_LEVEL).await), (8, 0));
+}
+
+#[tokio::test]
+async fn a_dry_run_over_ranges_names_the_alerts_that_an_evaluation_then_changes() {
+    let Some(world) = topic_mode().await else { return };
+    let with_rules = |file: &str| {
+        format!(
+            "{file}rules: {{Hot: {{metric: temperature, above: 29}}, Full: {{metric: level, above: 100}}}}"
+        )
+    };
+    let (wrong, right) = (with_rules(WRONG), with_rules(RIGHT));
+    world.activate(&wrong);
+    world
+        .execute("insert into evaluation_request (stream_id, from_at, token) select id, '2026-01-01Z', nextval('evaluation_token') from stream")
+        .await;
+    let database = &world.kafka.database;
+    rules::evaluate(database.url(), &wrong).await;
+    let first = |rule: &str, metric: &str| format!("{rule} d {metric} {}", world.at(0));
+    assert_eq!(
+        rules::transitions(database, 0).await,
+        [format!("begins {}", first("Full", "level")), format!("begins {}", first("Hot", "temperature"))]
+    );
+    world.activate(&right);
+    let foreseen = rules::foreseen(&world.reprocess(&["--dry-run"]));
+    // The moment that was corrected to 86 degrees is as hot as before, the next one is not.
+    assert_eq!(
+        foreseen,
+        [
+            format!("beginning_retracted {}", first("Full", "level")),
+            format!("ends Hot d temperature {}", world.at(1)),
+        ]
+    );
+    let before = rules::newest(database).await;
+    assert_eq!(World::counts(&world.reprocess(&["--evaluate"])), [9, 3, 8]);
+    rules::evaluate(database.url(), &right).await;
+    assert_eq!(rules::transitions(database, before).await, foreseen);
 }
 
 #[tokio::test]

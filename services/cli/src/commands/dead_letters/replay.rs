@@ -102,7 +102,7 @@ async fn dry_run(
         };
         let given = Given::of_event(event, &pipeline, Clock::system().now());
         let of_one = difference::of(client, &given, &id.to_string()).await?;
-        gathered.add(&given, &of_one);
+        gathered.add(given.source(), std::slice::from_ref(&given), &of_one);
         lines.extend(of_one);
     }
     let alerts = alerts(&gathered, store, &pipeline).await?;
