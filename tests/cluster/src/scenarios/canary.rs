@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use runtime::Clock;
 use serde_json::json;
 
 use super::Came;
@@ -10,16 +13,19 @@ use crate::pods;
 use crate::stand::{Stand, TICK};
 use crate::wait::until;
 
-/// A minute to the slot, a tick that sends, and one that looks.
-const LIMIT: Duration = Duration::from_secs(300);
+/// Until its slot, in which all that the installation has started goes to zero.
+const BEFORE: SignedDuration = SignedDuration::from_mins(4);
+/// To the slot, a tick that sends, and one that looks.
+const LIMIT: Duration = Duration::from_secs(480);
 
 pub(super) async fn run(stand: &Stand) -> Result<Came, Failure> {
     let host = format!("{}.{}.svc.cluster.local", stand.service("ingest"), stand.cluster.namespace);
     let mut values = stand.values_with_quick_tick();
     let pipeline =
         values["pipelineFile"].as_str().unwrap_or_default().replace("allow: [", &format!("allow: [{host}, "));
+    let minute = (Clock::system().now() + BEFORE).to_zoned(TimeZone::UTC).minute();
     let canary = format!(
-        "canary: {{url: 'http://{host}', secret: {{env: CANARY_SECRET}}}}\njobs: {{canary: {{at: '* * * * *'}}}}\n"
+        "canary: {{url: 'http://{host}', secret: {{env: CANARY_SECRET}}}}\njobs: {{canary: {{at: '{minute} * * * *'}}}}\n"
     );
     values["pipelineFile"] = json!(format!("{pipeline}\n{canary}"));
     values["secretEnv"]["CANARY_SECRET"] = json!({"secret": "demo", "key": "key"});
