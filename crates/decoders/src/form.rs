@@ -3,7 +3,7 @@
 use event_model::{RecordedRequest, form};
 
 use crate::decode::FormError;
-use crate::json::Node;
+use crate::json::{Member, Node, Object};
 
 /// The content types of JSON; any `application/*+json` counts too.
 pub const JSON: [&str; 2] = ["application/json", "text/json"];
@@ -75,11 +75,30 @@ pub fn query_value(request: &RecordedRequest, key: &str) -> Option<String> {
     Some(value.value().into_owned())
 }
 
+/// The content type of forms.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The fields of a form or a query as an object of texts; of a name that is repeated the last counts. Fields without a name
+/// are left out.
+pub fn object_of_fields(text: &str) -> Object {
+    let mut fields = Object::default();
+    for field in form::fields(text) {
+        let name = field.name();
+        if name.trim().is_empty() {
+            continue;
+        }
+        let node = Node::Text(field.value().trim().into());
+        let (at, before) = fields.insert_full(name.trim().into(), Member { node, repeated: false });
+        fields[at].repeated = before.is_some();
+    }
+    fields
+}
+
 #[cfg(test)]
 mod tests {
     use event_model::RecordedRequest;
 
-    use super::{expect_json, expect_method, query_value};
+    use super::{expect_json, expect_method, object_of_fields, query_value};
 
     fn request(head: &str) -> RecordedRequest {
         RecordedRequest::parse(format!("{head}\n\n").as_bytes()).unwrap()
@@ -97,6 +116,16 @@ mod tests {
         assert!(expect_json(&request("POST / HTTP/1.1"), &[]).is_ok());
         assert!(expect_json(&request("POST / HTTP/1.1\nContent-Type: text/plain"), &[]).is_err());
         assert!(expect_method(&request("GET / HTTP/1.1"), &["POST"]).is_err());
+    }
+
+    #[test]
+    fn fields_are_members_of_an_object() {
+        let fields = object_of_fields("a=1+2&&=x&b=%C3%BC&a=3&c");
+        let texts: Vec<_> = fields
+            .iter()
+            .map(|(key, member)| (key.as_str(), member.node.as_str().unwrap(), member.repeated))
+            .collect();
+        assert_eq!(texts, [("a", "3", true), ("b", "ü", false), ("c", "", false)]);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub enum Part {
     Below(String),
     /// In place of the last key of that path.
     Beside(String),
+    /// None: the last key of that path says what is measured, not where (`switch:0.aenergy.total`).
+    Above,
 }
 
 impl Named {
@@ -328,6 +330,7 @@ impl<'n> Cursor<'n> {
         let (length, part) = match part {
             Some(Part::Beside(part)) => (self.above, Some(part)),
             Some(Part::Below(part)) => (self.channel.len(), Some(part)),
+            Some(Part::Above) => (self.above, None),
             None => (self.channel.len(), None),
         };
         let mut channel = self.channel[..length].to_owned();

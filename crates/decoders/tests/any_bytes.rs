@@ -18,7 +18,7 @@ const CONTENT_TYPES: [&str; 10] = [
 ];
 
 /// Bodies that come far: valid ones of each format, some of whose bytes are then changed.
-const SEEDS: [&str; 9] = [
+const SEEDS: [&str; 11] = [
     r#"[{"bn":"urn:dev:a:","bt":1.7e9,"bu":"Cel","n":"temp","v":21.5,"s":3},{"n":"b","vs":"x"},{"n":"c","vd":"aGkK"}]"#,
     "m,host=a,room=b temp=21.5,n=3i,u=4u,f=t,s=\"a\\\"b\" 1700000000000000000\nm v=1\n",
     "PASSKEY=AB%3ACD&dateutc=2024-01-01+00:00:00&tempf=50&soilmoisture1=3&batt1=0&leak_ch1=1&x=y",
@@ -27,6 +27,8 @@ const SEEDS: [&str; 9] = [
     r#"{"end_device_ids":{"dev_eui":"00","device_id":"d"},"uplink_message":{"decoded_payload":{"temperature":1}}}"#,
     r#"{"deviceInfo":{"devEui":"00"},"time":"2024-01-01T00:00:00+00:00","object":{"temperature":"21 °C"}}"#,
     r#"{"Time":"2024-01-01T00:00:00","DS18B20-1":{"Id":"0","Temperature":1},"ENERGY":{"Total":1,"Power":[1,2]},"TempUnit":"F"}"#,
+    r#"{"src":"d","method":"NotifyStatus","params":{"ts":1.7e9,"em:0":{"a_voltage":1},"switch:0":{"aenergy":{"total":2}}}}"#,
+    "device=d&tC=21.3&rh=45&state=open&component=switch:0&id=1",
     r#"[{"device":"d","metric":"m","observed_at":"2026-01-15T11:00:00Z","kind":"bytes","text":"00ff","unit":"","quality":"bad"}]"#,
 ];
 

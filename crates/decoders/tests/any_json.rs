@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 43] = [
     "device",
     "time",
     "temperature",
@@ -45,6 +45,14 @@ const KEYS: [&str; 35] = [
     "topic",
     "payload",
     "quality",
+    "method",
+    "params",
+    "events",
+    "event",
+    "switch:0",
+    "tC",
+    "a_voltage",
+    "tmp",
 ];
 
 const TEXTS: [&str; 16] = [
@@ -182,5 +190,8 @@ proptest! {
         check(&json!({"end_device_ids": {"device_id": "d"}, "uplink_message": {"normalized_payload": [values]}}), None)?;
         check(&json!({"deviceInfo": {"devEui": "d"}, "object": values, "margin": values, "time": values}), None)?;
         check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
+        check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;
+        check(&json!({"src": "d", "method": "NotifyEvent", "params": {"events": [values]}}), None)?;
+        check(&json!({"mac": "d", "unixtime": 1, "meters": values, "tmp": values, "relays": [values]}), None)?;
     }
 }

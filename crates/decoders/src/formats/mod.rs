@@ -11,6 +11,7 @@ pub mod influx_line_protocol;
 pub mod json;
 mod lorawan;
 pub mod senml_json;
+pub mod shelly;
 pub mod tasmota;
 pub mod ttn_v3;
 pub mod weather_station;
@@ -51,6 +52,7 @@ static ALL: &[&dyn Decoder] = &[
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,
     &senml_json::SenmlJson,
+    &shelly::Shelly,
     &tasmota::Tasmota,
     &ttn_v3::TtnV3,
 ];

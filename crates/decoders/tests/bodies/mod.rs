@@ -306,6 +306,19 @@ fn envelopes(size: usize) -> Bodies {
         "application/json",
         body.replace("null\"mac", "null,\"mac").replace("1\"mac", "1,\"mac"),
     );
+    let body = bodies.filled("[", ",", "]", |n| {
+        format!(r#"{{"src":"{n}","method":"NotifyStatus","params":{{"switch:0":{{"output":true}}}}}}"#)
+    });
+    bodies.add("frames", "shelly", "application/json", body);
+    let deep: String = (0..5).map(|n| format!(r#"{{"{}":"#, key(size / 12, n))).collect();
+    let begin = format!(r#"{{"src":"d","method":"NotifyStatus","params":{deep}{{"#);
+    let body = bodies.filled(&begin, ",", &format!("{}}}", "}".repeat(6)), |n| format!(r#""a_{n}":1e999"#));
+    bodies.add("values below long keys", "shelly", "application/json", body);
+    let event = r#"{"component":"input:0","event":"single_push"}"#;
+    let begin = r#"{"src":"d","method":"NotifyEvent","params":{"events":["#;
+    bodies.add("events", "shelly", "application/json", bodies.filled(begin, ",", "]}}", |_| event.into()));
+    let body = bodies.filled("", "&", "", |n| format!("{n}=${{"));
+    bodies.add("tokens", "shelly", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());

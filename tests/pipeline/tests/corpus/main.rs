@@ -90,6 +90,7 @@ fn folders(corpus: &Path) -> Vec<String> {
 fn format(kind: &str) -> Option<&'static str> {
     let name = match kind {
         "generic_json_nasty" | "standard_webhooks_signature" => "json",
+        "shelly_gen2" => "shelly",
         other => other,
     };
     decoders::by_name(name).map(decoders::Decoder::name)
