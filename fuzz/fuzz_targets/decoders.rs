@@ -8,7 +8,7 @@ use event_model::{RecordedRequest, Value};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
-const CONTENT_TYPES: [&str; 8] = [
+const CONTENT_TYPES: [&str; 9] = [
     "application/json",
     "application/senml+json",
     "application/sensml+json",
@@ -16,6 +16,7 @@ const CONTENT_TYPES: [&str; 8] = [
     "application/cloudevents-batch+json",
     "application/x-www-form-urlencoded",
     "application/x-ndjson",
+    "application/x-protobuf",
     "text/plain",
 ];
 

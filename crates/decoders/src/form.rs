@@ -75,6 +75,30 @@ pub fn query_value(request: &RecordedRequest, key: &str) -> Option<String> {
     Some(value.value().into_owned())
 }
 
+/// Reads the body as JSON or, where its content type says so, as a form; where there is none, the query. Other content types
+/// than JSON's, a form's and `text/plain` are refused.
+///
+/// # Errors
+/// [`FormError::UnsupportedMediaType`]; [`FormError::Malformed`] where it is neither, or has no fields.
+pub fn parse_json_or_form(request: &RecordedRequest) -> Result<Node, FormError> {
+    let is_form = request.media_type().as_deref() == Some(FORM);
+    let fields = if request.body.trim_ascii().is_empty() {
+        object_of_fields(&request.query)
+    } else if is_form {
+        let text = std::str::from_utf8(&request.body);
+        object_of_fields(text.map_err(|_| FormError::Malformed("the form is not valid UTF-8".to_owned()))?)
+    } else {
+        expect_json(request, &[FORM, "text/plain"])?;
+        return parse_json(request);
+    };
+    if fields.is_empty() {
+        return Err(FormError::Malformed(
+            "expected fields (name=value&...) in the query or the body".to_owned(),
+        ));
+    }
+    Ok(Node::Object(Box::new(fields)))
+}
+
 /// The content type of forms.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 

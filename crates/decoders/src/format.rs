@@ -30,6 +30,16 @@ pub trait Decoder: Send + Sync {
         202
     }
 
+    /// The body of the answer to a request that was queued, behind its content type, where this platform reads one.
+    fn success_body(&self, _request: &RecordedRequest) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Which setting of its senders makes a body smaller; whoever sends one that is too large is told.
+    fn advice_for_large_bodies(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Header fields beside `content-type` that the decoder reads; no other reaches the queue. Lower case.
     fn kept_headers(&self) -> &'static [&'static str] {
         &[]

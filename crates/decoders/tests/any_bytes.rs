@@ -4,7 +4,7 @@ use decoders::{Context, Profile, all};
 use event_model::{RecordedRequest, Value};
 use proptest::prelude::*;
 
-const CONTENT_TYPES: [&str; 10] = [
+const CONTENT_TYPES: [&str; 11] = [
     "",
     "application/json",
     "application/senml+json",
@@ -15,10 +15,11 @@ const CONTENT_TYPES: [&str; 10] = [
     "application/x-ndjson",
     "text/plain",
     "application/octet-stream",
+    "application/x-protobuf",
 ];
 
 /// Bodies that come far: valid ones of each format, some of whose bytes are then changed.
-const SEEDS: [&str; 11] = [
+const SEEDS: [&str; 13] = [
     r#"[{"bn":"urn:dev:a:","bt":1.7e9,"bu":"Cel","n":"temp","v":21.5,"s":3},{"n":"b","vs":"x"},{"n":"c","vd":"aGkK"}]"#,
     "m,host=a,room=b temp=21.5,n=3i,u=4u,f=t,s=\"a\\\"b\" 1700000000000000000\nm v=1\n",
     "PASSKEY=AB%3ACD&dateutc=2024-01-01+00:00:00&tempf=50&soilmoisture1=3&batt1=0&leak_ch1=1&x=y",
@@ -29,6 +30,8 @@ const SEEDS: [&str; 11] = [
     r#"{"Time":"2024-01-01T00:00:00","DS18B20-1":{"Id":"0","Temperature":1},"ENERGY":{"Total":1,"Power":[1,2]},"TempUnit":"F"}"#,
     r#"{"src":"d","method":"NotifyStatus","params":{"ts":1.7e9,"em:0":{"a_voltage":1},"switch:0":{"aenergy":{"total":2}}}}"#,
     "device=d&tC=21.3&rh=45&state=open&component=switch:0&id=1",
+    r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","unit":"Cel","sum":{"dataPoints":[{"asInt":"7","timeUnixNano":"1700000000000000000"}]}}]}]}]}"#,
+    "\n+\n\u{15}\n\u{13}\n\thost.name\u{12}\u{6}\n\u{4}gw-1\u{12}\u{12}\u{12}\u{10}\n\u{1}m*\u{b}\n\t!\0\0\0\0\0\0\0@",
     r#"[{"device":"d","metric":"m","observed_at":"2026-01-15T11:00:00Z","kind":"bytes","text":"00ff","unit":"","quality":"bad"}]"#,
 ];
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 43] = [
+const KEYS: [&str; 51] = [
     "device",
     "time",
     "temperature",
@@ -53,6 +53,14 @@ const KEYS: [&str; 43] = [
     "tC",
     "a_voltage",
     "tmp",
+    "key",
+    "value",
+    "stringValue",
+    "attributes",
+    "asDouble",
+    "timeUnixNano",
+    "dataPoints",
+    "quantileValues",
 ];
 
 const TEXTS: [&str; 16] = [
@@ -191,6 +199,8 @@ proptest! {
         check(&json!({"deviceInfo": {"devEui": "d"}, "object": values, "margin": values, "time": values}), None)?;
         check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
         check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;
+        let metrics = json!([{"name": "m", "gauge": {"dataPoints": [values]}, "summary": values, "histogram": {"dataPoints": values}}]);
+        check(&json!({"resourceMetrics": [{"resource": values, "scopeMetrics": [{"metrics": metrics}]}]}), None)?;
         check(&json!({"src": "d", "method": "NotifyEvent", "params": {"events": [values]}}), None)?;
         check(&json!({"mac": "d", "unixtime": 1, "meters": values, "tmp": values, "relays": [values]}), None)?;
     }

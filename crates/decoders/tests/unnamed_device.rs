@@ -5,7 +5,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 
 /// A payload of each format that may name no device, without one.
-const UNNAMED: [(&str, &str, &str); 11] = [
+const UNNAMED: [(&str, &str, &str); 12] = [
     ("json", "application/json", r#"[{"temperature":21.5},{"relative_humidity":52}]"#),
     ("aws_iot_http", "application/json", r#"{"temperature":21.5}"#),
     ("ttn_v3", "application/json", r#"{"uplink_message":{"decoded_payload":{"temperature":21.5}}}"#),
@@ -15,6 +15,7 @@ const UNNAMED: [(&str, &str, &str); 11] = [
     ("ambient_weather", "application/x-www-form-urlencoded", "tempf=70.7&dateutc=now"),
     ("tasmota", "application/json", r#"{"Time":"2026-01-15T12:00:00","AM2301":{"Temperature":21.5}}"#),
     ("shelly", "application/json", r#"{"temperature:0":{"id":0,"tC":21.5}}"#),
+    ("otlp_metrics", "application/json", OTLP),
     ("azure_event_grid", "application/json", AZURE),
     (
         "freshet_readings",
@@ -22,6 +23,9 @@ const UNNAMED: [(&str, &str, &str); 11] = [
         r#"{"metric":"m","observed_at":"1970-01-01T00:00:00Z","kind":"flag","value":1}"#,
     ),
 ];
+
+const OTLP: &str = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"room.temperature",
+    "gauge":{"dataPoints":[{"asDouble":21.5}]}}]}]}]}"#;
 
 const AZURE: &str = r#"[{"id":"1","eventType":"plant.reading","subject":"","eventTime":"2026-01-15T12:00:00Z",
     "dataVersion":"1","data":{"temperature":21.5}}]"#;

@@ -81,6 +81,16 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {bound} bytes")).closing()
     }
 
+    /// Says, where the body was too large, which setting of the format's senders makes it smaller.
+    pub(crate) fn advised(mut self, format: &dyn Decoder) -> Self {
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE
+            && let Some(advice) = format.advice_for_large_bodies()
+        {
+            self.detail = format!("{}: {advice}", self.detail);
+        }
+        self
+    }
+
     pub(crate) fn unsupported_encoding() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

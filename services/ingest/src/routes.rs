@@ -168,11 +168,13 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
             Method::GET | Method::POST | Method::PUT => {}
             _ => return Err(Problem::method_not_allowed(METHODS)),
         }
-        let (body, signed) = self.authenticated_body(request, payload, webhook, tail, received_at).await?;
+        let advised = |problem: Problem| problem.advised(origin.decoder);
+        let read = self.authenticated_body(request, payload, webhook, tail, received_at).await;
+        let (body, signed) = read.map_err(advised)?;
         if let Some(limiter) = &webhook.limiter {
             limiter.admit(received_at).map_err(Problem::above_rate)?;
         }
-        let body = body::decompressed(request, body, self.max_body_bytes)?;
+        let body = body::decompressed(request, body, self.max_body_bytes).map_err(advised)?;
         let recorded = record(&head(request), body, origin, &webhook.guard.traces(tail))?;
         let mut inspected = Inspected::of(origin, &recorded)?;
         if let Some(handshake) = inspected.inspection.handshake.take() {
@@ -187,6 +189,7 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
             trace: trace.iter().flat_map(TraceContext::fields).collect(),
         };
         let event = payload_received(&inspected, received);
+        let success = origin.decoder.success_body(&recorded);
         Span::current().record("ce_id", event.id());
         match hand_over {
             HandOver::Queue(sink) => {
@@ -207,7 +210,11 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
             }
         }
         let status = StatusCode::from_u16(origin.decoder.success_status()).unwrap_or(StatusCode::ACCEPTED);
-        Ok(HttpResponse::build(status).finish())
+        let mut answer = HttpResponse::build(status);
+        Ok(match success {
+            Some((content_type, body)) => answer.content_type(content_type).body(body),
+            None => answer.finish(),
+        })
     }
 
     /// The body as it was sent, once a credential has passed.

@@ -18,6 +18,7 @@ sources:
   lines: {format: influx_line_protocol}
   station: {format: ecowitt}
   slow: {format: senml_json, rate: 2/m}
+  collector: {format: otlp_metrics}
 ";
 
 #[tokio::test]
@@ -55,6 +56,27 @@ async fn success_has_the_status_that_the_platform_wants() {
         .body("PASSKEY=0123456789ABCDEF0123456789ABCDEF&dateutc=2026-01-15+11:59:00&tempf=70.1");
     assert_eq!(world.status(upload).await, 200);
     assert_eq!(world.queue.take().len(), 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_reads_the_answer_gets_its_body_in_its_own_encoding() {
+    let world = World::start(YAML);
+    for (content_type, sent, answered) in
+        [("application/json", r#"{"resourceMetrics":[]}"#, "{}"), ("application/x-protobuf", "", "")]
+    {
+        let request = world.request("POST", "/hooks/collector/v1/metrics");
+        let answer = request.header("content-type", content_type).body(sent).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], content_type);
+        assert_eq!(answer.text().await.unwrap(), answered);
+    }
+    assert_eq!(world.queue.take().len(), 2);
+    let large = world.request("POST", "/hooks/collector/v1/metrics").body(vec![b' '; MAX_BODY + 1]);
+    let answer = large.send().await.unwrap();
+    assert_eq!(answer.status(), 413);
+    let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("send_batch_max_size"), "{problem}");
     world.stop().await;
 }
 

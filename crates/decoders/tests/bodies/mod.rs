@@ -50,8 +50,26 @@ impl Bodies {
         content_type: &str,
         (body, mapping): (String, Option<Mapping>),
     ) {
+        self.add_with(
+            case,
+            (format, content_type),
+            body.into(),
+            mapping.map(Options::new).unwrap_or_default(),
+        );
+    }
+
+    fn add_bytes(&mut self, case: &str, format: &'static str, content_type: &str, body: Vec<u8>) {
+        self.add_with(case, (format, content_type), body, Options::default());
+    }
+
+    fn add_with(
+        &mut self,
+        case: &str,
+        (format, content_type): (&'static str, &str),
+        body: Vec<u8>,
+        options: Options,
+    ) {
         assert!(body.len() <= self.size, "{case}: {}", body.len());
-        let options = mapping.map(Options::new).unwrap_or_default();
         let profile = Profile { source: "source".into(), options, ..Profile::default() };
         let request = RecordedRequest {
             method: "POST".into(),
@@ -306,6 +324,48 @@ fn envelopes(size: usize) -> Bodies {
         "application/json",
         body.replace("null\"mac", "null,\"mac").replace("1\"mac", "1,\"mac"),
     );
+    let begin = r#"{"resourceMetrics":[{"resource":{"attributes":["#;
+    let end = r#"]},"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asInt":1}]}}]}]}]}"#;
+    let attribute = |n: usize| format!(r#"{{"key":"{n}","value":{{"intValue":1}}}}"#);
+    let body = bodies.filled(begin, ",", end, attribute);
+    bodies.add("attributes of a resource", "otlp_metrics", "application/json", body);
+    let attributes: Vec<_> = (0..100).map(attribute).collect();
+    let begin = format!(
+        r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{}]}},"scopeMetrics":[{{"metrics":[{{"name":"{}","gauge":{{"dataPoints":["#,
+        attributes.join(","),
+        key(500, 0)
+    );
+    for (case, point) in [
+        (
+            "points",
+            &(|n: usize| format!(r#"{{"asInt":1,"timeUnixNano":{}}}"#, 1_700_000_000 + n))
+                as &dyn Fn(usize) -> String,
+        ),
+        ("points of one moment", &|n| format!(r#"{{"asInt":{n},"attributes":[{}]}}"#, attribute(n))),
+        ("points of many devices", &|n| {
+            format!(r#"{{"asInt":1,"attributes":[{{"key":"device.id","value":{{"intValue":{n}}}}}]}}"#)
+        }),
+        ("points that make no sense", &|_| r#"{"asInt":"x"}"#.to_owned()),
+    ] {
+        let body = bodies.filled(&begin, ",", "]}}]}]}]}", point);
+        bodies.add(case, "otlp_metrics", "application/json", body);
+    }
+    let length = |bytes: usize| {
+        let (low, high) = (bytes % 128 + 128, bytes / 128);
+        let more = if high < 128 { vec![high] } else { vec![high % 128 + 128, high / 128] };
+        std::iter::once(low)
+            .chain(more)
+            .map(|byte| u8::try_from(byte).expect("below 256"))
+            .collect::<Vec<_>>()
+    };
+    for (case, point) in [("empty points", &b"\n\0"[..]), ("points", b"\n\x09!\0\0\0\0\0\0\0@")] {
+        // Three messages, each with its tag and at most three bytes of length, around the points.
+        let points = point.repeat((size - 24) / point.len());
+        let within = |tag: &[u8], inner: &[u8]| [tag, &length(inner.len()), inner].concat();
+        let metric = [b"\n\x01m", &within(b"*", &points)[..]].concat();
+        let body = within(b"\n", &within(b"\x12", &within(b"\x12", &metric)));
+        bodies.add_bytes(&format!("{case} in binary"), "otlp_metrics", "application/x-protobuf", body);
+    }
     let body = bodies.filled("[", ",", "]", |n| {
         format!(r#"{{"src":"{n}","method":"NotifyStatus","params":{{"switch:0":{{"output":true}}}}}}"#)
     });

@@ -90,6 +90,7 @@ fn folders(corpus: &Path) -> Vec<String> {
 fn format(kind: &str) -> Option<&'static str> {
     let name = match kind {
         "generic_json_nasty" | "standard_webhooks_signature" => "json",
+        "otlp_metrics_json" => "otlp_metrics",
         "shelly_gen2" => "shelly",
         other => other,
     };

@@ -1,10 +1,10 @@
 //! A request, read: the objects of its body, or the fields of its query as one.
 
-use event_model::{RecordedRequest, form};
+use event_model::RecordedRequest;
 
 use super::report::{Report, Topic};
 use crate::decode::{FormError, Problem};
-use crate::form::{FORM, expect_json, expect_method, object_of_fields, parse_json};
+use crate::form::{self, FORM, expect_method, object_of_fields, parse_json_or_form};
 use crate::json::{Node, Object};
 
 /// What was sent, and what is around it.
@@ -27,25 +27,19 @@ impl Body {
         let path = behind_hook(&request.path);
         let topic =
             object_of_fields(&request.query).get("topic").and_then(|member| Topic::of(member.node.as_str()?));
+        let root = parse_json_or_form(request)?;
+        let is_form = request.media_type().as_deref() == Some(FORM) || request.body.trim_ascii().is_empty();
         let body = |root, topic, place| Self { root, path, topic, unfilled: Vec::new(), place };
-        if request.body.trim_ascii().is_empty() {
-            return of_fields(&request.query)
-                .map(|(fields, unfilled)| Self { unfilled, ..body(fields, Topic::default(), "") });
+        if is_form {
+            let (root, unfilled) = without_tokens(root);
+            return Ok(Self { unfilled, ..body(root, Topic::default(), "") });
         }
-        if request.media_type().as_deref() == Some(FORM) {
-            let text = std::str::from_utf8(&request.body);
-            let text = text.map_err(|_| FormError::Malformed("the form is not valid UTF-8".to_owned()))?;
-            return of_fields(text)
-                .map(|(fields, unfilled)| Self { unfilled, ..body(fields, Topic::default(), "") });
-        }
-        expect_json(request, &[FORM, "text/plain"])?;
-        let root = parse_json(request)?;
         match bridged(&root)? {
             Some((topic, payload)) => Ok(body(payload, topic, "payload.")),
             None if matches!(root, Node::Object(_) | Node::List(_)) => {
                 Ok(body(root, topic.unwrap_or_default(), ""))
             }
-            None => Err(crate::form::no_object(&root)),
+            None => Err(form::no_object(&root)),
         }
     }
 
@@ -63,22 +57,19 @@ impl Body {
 /// What a user wrote behind `/hooks/<source>/`.
 fn behind_hook(path: &str) -> Option<String> {
     let behind = path.trim_start_matches('/').splitn(3, '/').nth(2)?.trim_matches('/');
-    (!behind.is_empty()).then(|| form::percent_decoded(behind).into_owned())
+    (!behind.is_empty()).then(|| event_model::form::percent_decoded(behind).into_owned())
 }
 
-/// The fields of a query or a form, and the names of those that hold a token (`${ev.tC}`).
-fn of_fields(text: &str) -> Result<(Node, Vec<String>), FormError> {
-    let mut fields = object_of_fields(text);
-    if fields.is_empty() {
-        return Err(FormError::Malformed(
-            "expected fields (name=value&...) in the query or the body".to_owned(),
-        ));
-    }
-    let is_unfilled = |node: &Node| node.as_str().is_some_and(|text| text.contains("${"));
-    let unfilled = fields.iter().filter(|(_, member)| is_unfilled(&member.node));
-    let unfilled: Vec<_> = unfilled.map(|(name, _)| name.to_string()).collect();
-    fields.retain(|_, member| !is_unfilled(&member.node));
-    Ok((Node::Object(Box::new(fields)), unfilled))
+/// The fields of a query or a form without those that hold a token (`${ev.tC}`), and the names of those.
+fn without_tokens(root: Node) -> (Node, Vec<String>) {
+    let Node::Object(mut fields) = root else { return (root, Vec::new()) };
+    let mut unfilled = Vec::new();
+    fields.retain(|name, member| {
+        let is_unfilled = member.node.as_str().is_some_and(|text| text.contains("${"));
+        unfilled.extend(is_unfilled.then(|| name.to_string()));
+        !is_unfilled
+    });
+    (Node::Object(fields), unfilled)
 }
 
 /// The topic and the message of a bridge's `{"topic": ..., "payload": ...}`; a message may be an object or its text.
@@ -90,7 +81,7 @@ fn bridged(root: &Node) -> Result<Option<(Topic, Node)>, FormError> {
     let within = |error: FormError| FormError::Malformed(format!("payload: {error}"));
     let message = match payload {
         Node::Text(text) if text.trim_start().starts_with('{') => {
-            crate::form::object_of(text.as_bytes()).map_err(within)?
+            form::object_of(text.as_bytes()).map_err(within)?
         }
         Node::Object(_) => payload.clone(),
         // `online`, and the bare values of other topics.
