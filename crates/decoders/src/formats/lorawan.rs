@@ -1,18 +1,80 @@
-//! What the LoRaWAN network servers share: device addresses and the names that codecs give.
+//! What the LoRaWAN network servers share: device addresses, what codecs decoded, and the names that they give.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use event_model::{Name, RecordedRequest};
+use event_model::{Name, Reading, RecordedRequest};
 
+use crate::decode::{Context, Decoded, Problem};
+use crate::device;
 use crate::json::Node;
 use crate::names;
-use crate::walk::{Named, Part};
+use crate::time::Moment;
+use crate::walk::{NameField, Named, Part, Walk};
 
 /// A DevEUI as it is kept: 16 hexadecimal digits in lower case. Separators between its bytes are taken out.
 pub(super) fn dev_eui(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(|character| !matches!(character, '-' | ':' | ' ')).collect();
     let is_eui = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_eui.then(|| digits.to_ascii_lowercase())
+}
+
+/// A device's name as it is kept: its DevEUI, else what stands in its place, in lower case.
+///
+/// # Errors
+/// The reason why it names no device.
+pub(super) fn device(text: &str) -> Result<String, &'static str> {
+    dev_eui(text).map_or_else(|| device::normalise(&text.to_lowercase()), Ok)
+}
+
+/// A frame of a device, as far as its readings need it.
+pub(super) struct Frame<'a> {
+    pub(super) device: &'a Name,
+    pub(super) context: Context<'a>,
+    pub(super) moment: Moment,
+}
+
+impl Frame<'_> {
+    /// Adds what a codec decoded, which stands at `place`; without a codec there is nothing. `name` names its fields.
+    ///
+    /// # Errors
+    /// The problem, where there are more readings than one object may hold; then none of them is added.
+    pub(super) fn add(
+        &self,
+        object: Option<&Node>,
+        place: &str,
+        name: NameField<'_>,
+        decoded: &mut Decoded,
+    ) -> Result<(), Problem> {
+        match object {
+            None => Ok(()),
+            Some(Node::Object(object)) => {
+                let place_prefix = &format!("{place}.");
+                let walk =
+                    Walk { place_prefix, name, ..Walk::by_table(self.context, self.device, self.moment) };
+                walk.add(object, decoded)
+            }
+            Some(other) => {
+                let reason = format!("expected an object, found {}", other.kind());
+                decoded.problems.push(Problem::new(place, reason));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Leaves out what `stated` has too, in the same channel or in one of its own: there its unit is certain, and a codec's own
+/// values may be in any.
+pub(super) fn leave_out_what_is_stated(decoded: &mut Decoded, stated: &Decoded) {
+    let known: HashSet<_> = stated
+        .readings()
+        .flat_map(|(sample, reading)| ["", &*sample.channel].map(|channel| (channel, &*reading.metric)))
+        .collect();
+    for sample in &mut decoded.samples {
+        let is_new = |reading: &Reading| !known.contains(&(&*sample.channel, &*reading.metric));
+        sample.readings.retain(is_new);
+    }
+    decoded.samples.retain(|sample| !sample.readings.is_empty());
 }
 
 /// Takes session keys out of a JSON body: a device whose payloads the application decrypts itself has the key in its

@@ -10,6 +10,7 @@ pub mod freshet_readings;
 pub mod influx_line_protocol;
 pub mod json;
 mod lorawan;
+pub mod loriot;
 pub mod otlp_metrics;
 pub mod senml_json;
 pub mod shelly;
@@ -52,6 +53,7 @@ static ALL: &[&dyn Decoder] = &[
     &freshet_readings::FreshetReadings,
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,
+    &loriot::Loriot,
     &otlp_metrics::OtlpMetrics,
     &senml_json::SenmlJson,
     &shelly::Shelly,

@@ -379,6 +379,9 @@ fn envelopes(size: usize) -> Bodies {
     bodies.add("events", "shelly", "application/json", bodies.filled(begin, ",", "]}}", |_| event.into()));
     let body = bodies.filled("", "&", "", |n| format!("{n}=${{"));
     bodies.add("tokens", "shelly", "application/x-www-form-urlencoded", body);
+    let body =
+        bodies.filled(r#"{"cmd":"rx","decoded":{"data":{"#, ",", "}}}", |n| format!(r#""temp_{n}":1"#));
+    bodies.add("decoded values", "loriot", "application/json", body);
     let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());

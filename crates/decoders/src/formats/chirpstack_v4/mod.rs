@@ -7,16 +7,15 @@ mod protobuf;
 use event_model::{Name, RecordedRequest};
 
 use self::event::{Event, Kind};
-use super::lorawan;
+use super::lorawan::{self, Frame};
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::device;
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::json::Node;
 use crate::measure::{self, Measurement};
-use crate::time::{Clock, Moment};
+use crate::time::Clock;
 use crate::value;
-use crate::walk::Walk;
 
 /// ChirpStack's HTTP integration, version 4, JSON or Protocol Buffers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,33 +72,10 @@ impl Document for Event {
     }
 }
 
-/// One event of one device.
-struct Frame<'a> {
-    device: &'a Name,
-    context: Context<'a>,
-    moment: Moment,
-}
-
 impl Frame<'_> {
     /// What the device profile's codec decoded.
     fn object(&self, body: &Node, field: &str, decoded: &mut Decoded) -> Result<(), DecodeError> {
-        match body.get(field) {
-            None => Ok(()),
-            Some(Node::Object(object)) => {
-                let walk = Walk {
-                    place_prefix: &format!("{field}."),
-                    name: &lorawan::name_field,
-                    ..Walk::by_table(self.context, self.device, self.moment)
-                };
-                walk.add(object, decoded).map_err(DecodeError)
-            }
-            Some(other) => {
-                decoded
-                    .problems
-                    .push(Problem::new(field, format!("expected an object, found {}", other.kind())));
-                Ok(())
-            }
-        }
+        self.add(body.get(field), field, &lorawan::name_field, decoded).map_err(DecodeError)
     }
 
     /// `DevStatusAns`: the margin of the link and the battery, which is none of either on a device with a plug.

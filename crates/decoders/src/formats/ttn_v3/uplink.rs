@@ -2,17 +2,17 @@
 
 use std::collections::HashSet;
 
-use event_model::{Name, Reading};
+use event_model::Name;
 use jiff::Timestamp;
 
 use super::message::Message;
 use super::normalized;
 use crate::decode::{Context, DecodeError, Decoded, Problem};
 use crate::device;
-use crate::formats::lorawan;
+use crate::formats::lorawan::{self, Frame};
 use crate::json::{Node, Object};
 use crate::measure;
-use crate::time::{Clock, Moment};
+use crate::time::Clock;
 use crate::walk::Walk;
 
 /// `uplink_message`: what the normalised payload has, and what else the formatter decoded.
@@ -24,35 +24,14 @@ pub(super) fn decode(message: &Message, device: &Name, context: Context<'_>) -> 
     let mut normalized = Decoded::default();
     frame.normalized(uplink, &place, &mut normalized)?;
     let mut decoded = Decoded::default();
-    match uplink.get("decoded_payload") {
-        None => {}
-        Some(Node::Object(payload)) => {
-            let place = format!("{place}decoded_payload.");
-            let walk = Walk {
-                place_prefix: &place,
-                name: &lorawan::name_field,
-                ..Walk::by_table(context, device, moment)
-            };
-            walk.add(payload, &mut decoded).map_err(DecodeError)?;
-        }
-        Some(other) => {
-            let reason = format!("expected an object, found {}", other.kind());
-            decoded.problems.push(Problem::new(format!("{place}decoded_payload"), reason));
-        }
-    }
+    let payload = uplink.get("decoded_payload");
+    let payload_place = format!("{place}decoded_payload");
+    frame.add(payload, &payload_place, &lorawan::name_field, &mut decoded).map_err(DecodeError)?;
     if is_empty_frame(uplink) {
         doubt(&mut decoded, "empty_frm_payload");
     }
     // The schema fixes the units of the normalised values; the formatter's own may be anything.
-    let normalised: HashSet<_> = normalized
-        .readings()
-        .flat_map(|(sample, reading)| ["", &*sample.channel].map(|channel| (channel, &*reading.metric)))
-        .collect();
-    for sample in &mut decoded.samples {
-        let is_new = |reading: &Reading| !normalised.contains(&(&*sample.channel, &*reading.metric));
-        sample.readings.retain(is_new);
-    }
-    decoded.samples.retain(|sample| !sample.readings.is_empty());
+    lorawan::leave_out_what_is_stated(&mut decoded, &normalized);
     decoded.append(normalized);
     doubt_if_simulated(message, &mut decoded);
     Ok(decoded)
@@ -104,13 +83,6 @@ struct Measurement<'p> {
     path: &'p str,
     /// Its place in the list.
     index: usize,
-}
-
-/// One frame of one device.
-struct Frame<'a> {
-    device: &'a Name,
-    context: Context<'a>,
-    moment: Moment,
 }
 
 impl Frame<'_> {
