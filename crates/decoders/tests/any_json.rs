@@ -197,6 +197,8 @@ proptest! {
         check(&json!({"end_device_ids": {"device_id": "d"}, "uplink_message": {"decoded_payload": values, "settings": values}}), None)?;
         check(&json!({"end_device_ids": {"device_id": "d"}, "uplink_message": {"normalized_payload": [values]}}), None)?;
         check(&json!({"deviceInfo": {"devEui": "d"}, "object": values, "margin": values, "time": values}), None)?;
+        check(&json!({"DevEUI_uplink": {"DevEUI": values, "payload": values, "points": values, "Time": values}}), None)?;
+        check(&json!({"DevEUI": "d", "points": {"a": {"unitId": "GPS", "record": values}, "b": {"records": [values]}}}), None)?;
         check(&json!({"cmd": "rx", "EUI": values, "decoded": values, "gws": [values], "ts": values}), None)?;
         check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
         check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use event_model::{Name, Reading, RecordedRequest};
+use sha2::{Digest as _, Sha256};
 
 use crate::decode::{Context, Decoded, Problem};
 use crate::device;
@@ -25,6 +26,17 @@ pub(super) fn dev_eui(text: &str) -> Option<String> {
 /// The reason why it names no device.
 pub(super) fn device(text: &str) -> Result<String, &'static str> {
     dev_eui(text).map_or_else(|| device::normalise(&text.to_lowercase()), Ok)
+}
+
+/// What tells a frame from another one of the same device and counter: its payload and a number or time of its own. What
+/// differs between two messages on one frame (the gateways that heard it) is not among `parts`.
+pub(super) fn fingerprint<'n>(parts: impl IntoIterator<Item = Option<&'n Node>>) -> Option<[u8; 8]> {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.map(Node::to_string).unwrap_or_default());
+        hash.update([0]);
+    }
+    <[u8]>::first_chunk(&hash.finalize()).copied()
 }
 
 /// A frame of a device, as far as its readings need it.

@@ -382,6 +382,20 @@ fn envelopes(size: usize) -> Bodies {
     let body =
         bodies.filled(r#"{"cmd":"rx","decoded":{"data":{"#, ",", "}}}", |n| format!(r#""temp_{n}":1"#));
     bodies.add("decoded values", "loriot", "application/json", body);
+    let thingpark = [
+        (
+            "points",
+            r#"{"DevEUI":"d","points":{"#,
+            "}}",
+            &(|n| format!(r#""temp_{n}":{{"record":1}}"#)) as Text<'_>,
+        ),
+        ("records", r#"{"DevEUI":"d","points":{"a":{"records":["#, "]}}}", &|_| "1".into()),
+        ("reports", "[", "]", &|_| r#"{"DevEUI_uplink":{"points":{"a":{"record":1}}}}"#.into()),
+    ];
+    for (case, begin, end, item) in thingpark {
+        let body = bodies.filled(begin, ",", end, item);
+        bodies.add(case, "actility_thingpark", "application/json", body);
+    }
     let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());

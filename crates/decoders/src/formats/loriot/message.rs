@@ -1,7 +1,5 @@
 //! A message of the application output: its kind, its device, its id, its time, what a codec decoded.
 
-use sha2::{Digest as _, Sha256};
-
 use super::Object;
 use crate::formats::lorawan;
 use crate::json::Node;
@@ -59,13 +57,8 @@ impl Message {
     /// alike: the payload, and the number that the network server gave the frame, else its time.
     pub(super) fn fingerprint(&self) -> Option<[u8; 8]> {
         let number = self.body.get("seqno").or_else(|| self.body.get("ts"));
-        let mut hash = Sha256::new();
         let member = |key: &str| self.body.get(key);
-        for part in [number, member("data"), member("decoded"), member("object")] {
-            hash.update(part.map(Node::to_string).unwrap_or_default());
-            hash.update([0]);
-        }
-        <[u8]>::first_chunk(&hash.finalize()).copied()
+        lorawan::fingerprint([number, member("data"), member("decoded"), member("object")])
     }
 
     /// `ts`, the network server's, else the first gateway's.

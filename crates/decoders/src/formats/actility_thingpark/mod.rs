@@ -1,0 +1,121 @@
+#![doc = include_str!("../actility_thingpark.md")]
+
+mod points;
+mod report;
+
+use event_model::{Name, RecordedRequest, form as fields};
+
+use self::report::{Kind, Report};
+use super::lorawan::{self, Frame};
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+use crate::form;
+use crate::format::{Decoder, Document};
+use crate::json::Node;
+use crate::time::Clock;
+use crate::walk::{NameField, Named};
+
+/// Actility's ThingPark: the tunnel interface of the network server, and ThingPark X IoT Flow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ActilityThingpark;
+
+impl Decoder for ActilityThingpark {
+    fn name(&self) -> &'static str {
+        "actility_thingpark"
+    }
+
+    /// Takes out the signature in the query, whoever checked it, and session keys.
+    fn redact(&self, request: &mut RecordedRequest) {
+        request.query = fields::without(&request.query, |name| name == "Token");
+        lorawan::take_out_key(request, "AppSKey");
+    }
+
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
+        form::expect_method(request, &["POST", "PUT"])?;
+        form::expect_json(request, &[])?;
+        Ok(Box::new(Body::of(form::parse_json(request)?)?))
+    }
+}
+
+/// One report, or several in an array.
+struct Body {
+    /// What is no report is kept as the problem that it is.
+    reports: Vec<Result<Report, Problem>>,
+    is_list: bool,
+}
+
+impl Body {
+    fn of(body: Node) -> Result<Self, FormError> {
+        let is_list = matches!(body, Node::List(_));
+        let items = match body {
+            Node::List(items) => items,
+            Node::Object(_) => vec![body],
+            other => return Err(form::no_object(&other)),
+        };
+        let place = |index: usize| if is_list { format!("[{index}].") } else { String::new() };
+        let read = |(index, item): (usize, Node)| {
+            Report::of(item, place(index)).ok_or_else(|| Problem::new(format!("[{index}]"), report::NOT_ONE))
+        };
+        let reports: Vec<_> = items.into_iter().enumerate().map(read).collect();
+        if reports.iter().all(Result::is_err) {
+            return Err(FormError::Unprocessable(report::NOT_ONE.to_owned()));
+        }
+        Ok(Self { reports, is_list })
+    }
+}
+
+impl Document for Body {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        let [Ok(report)] = self.reports.as_slice() else { return Ok(Inspection::default()) };
+        Ok(Inspection {
+            device: report.device().ok().flatten(),
+            message_id: report.id(),
+            content: report.fingerprint(),
+            handshake: None,
+        })
+    }
+
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let mut decoded = Decoded::default();
+        for report in &self.reports {
+            if decoded.is_full() {
+                break;
+            }
+            let taken = match report {
+                Ok(report) => take(report, context),
+                Err(problem) => Err(problem.clone()),
+            };
+            match taken {
+                Ok(part) => decoded.append(part),
+                Err(problem) if !self.is_list => return Err(DecodeError(problem)),
+                Err(problem) => decoded.problems.push(problem),
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+/// The readings of one report: its points, and what else the driver decoded.
+fn take(report: &Report, context: Context<'_>) -> Result<Decoded, Problem> {
+    if report.kind == Kind::Other {
+        return Ok(Decoded::default());
+    }
+    let refused = |reason| Problem::new(format!("{}DevEUI", report.place), reason);
+    let device = report.device().map_err(refused)?;
+    let device = device.map(Name::from).map_or_else(|| context.unnamed_device(), Ok)?;
+    let frame = Frame { device: &device, context, moment: Clock::new(context).of_node(report.time()) };
+    let mut stated = Decoded::default();
+    points::add(&frame, report, &mut stated)?;
+    let mut decoded = Decoded::default();
+    let repeats_bytes = report.repeats_bytes();
+    let name: NameField<'_> = &|parents, key| {
+        let is_bytes = repeats_bytes && parents.is_empty() && key == "payload";
+        if is_bytes { Named::Skip } else { lorawan::name_field(parents, key) }
+    };
+    frame.add(report.payload(), &format!("{}payload", report.place), name, &mut decoded)?;
+    lorawan::leave_out_what_is_stated(&mut decoded, &stated);
+    decoded.append(stated);
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests;
