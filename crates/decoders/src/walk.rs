@@ -356,9 +356,10 @@ const TIMES: [&str; 8] =
 /// The longest spelling of such a key that is looked at.
 const MAX_TIME_KEY: usize = 32;
 
-/// What Milesight's codecs call the values that a device measured before and sends again (Milesight-IoT/SensorDecoders).
+/// What Milesight's codecs (Milesight-IoT/SensorDecoders) and its platform call the values that a device measured before and
+/// sends again.
 fn is_history(key: &str) -> bool {
-    key == "history"
+    matches!(key, "history" | "historical_data")
 }
 
 /// Two fields that the table knows under one name (`temp` and `temperature`, `PM1_0` and `PM10`) are two series: the one

@@ -19,7 +19,7 @@ const CONTENT_TYPES: [&str; 11] = [
 ];
 
 /// Bodies that come far: valid ones of each format, some of whose bytes are then changed.
-const SEEDS: [&str; 15] = [
+const SEEDS: [&str; 17] = [
     r#"[{"bn":"urn:dev:a:","bt":1.7e9,"bu":"Cel","n":"temp","v":21.5,"s":3},{"n":"b","vs":"x"},{"n":"c","vd":"aGkK"}]"#,
     "m,host=a,room=b temp=21.5,n=3i,u=4u,f=t,s=\"a\\\"b\" 1700000000000000000\nm v=1\n",
     "PASSKEY=AB%3ACD&dateutc=2024-01-01+00:00:00&tempf=50&soilmoisture1=3&batt1=0&leak_ch1=1&x=y",
@@ -28,6 +28,8 @@ const SEEDS: [&str; 15] = [
     r#"{"end_device_ids":{"dev_eui":"00","device_id":"d"},"uplink_message":{"decoded_payload":{"temperature":1}}}"#,
     r#"{"deviceInfo":{"devEui":"00"},"time":"2024-01-01T00:00:00+00:00","object":{"temperature":"21 °C"}}"#,
     r#"{"DevEUI_uplink":{"DevEUI":"00","FCntUp":1,"payload":{"a":1},"points":{"location":{"unitId":"GPS","record":[1,2]},"b":{"records":[{"eventTime":1,"value":2}]}}}}"#,
+    r#"[{"webhookPushEvent":{"eventId":"1","eventType":"DEVICE_DATA","data":{"ts":1763007319532,"tslId":"historical_data","payload":{"history":{"timestamp":1,"a":1}}}}}]"#,
+    r#"{"devEUI":"00","time":"2020-0327T12:39:05Z","fPort":85,"rxInfo":[{"rssi":1}],"object":{"battery":1,"temperature_left":2}}"#,
     r#"{"cmd":"gw","EUI":"00","ts":1768478340250,"fcnt":1,"gws":[{"ts":1}],"decoded":{"data":{"temperature":1},"errors":["x"]}}"#,
     r#"{"Time":"2024-01-01T00:00:00","DS18B20-1":{"Id":"0","Temperature":1},"ENERGY":{"Total":1,"Power":[1,2]},"TempUnit":"F"}"#,
     r#"{"src":"d","method":"NotifyStatus","params":{"ts":1.7e9,"em:0":{"a_voltage":1},"switch:0":{"aenergy":{"total":2}}}}"#,

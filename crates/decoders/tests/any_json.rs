@@ -199,6 +199,9 @@ proptest! {
         check(&json!({"deviceInfo": {"devEui": "d"}, "object": values, "margin": values, "time": values}), None)?;
         check(&json!({"DevEUI_uplink": {"DevEUI": values, "payload": values, "points": values, "Time": values}}), None)?;
         check(&json!({"DevEUI": "d", "points": {"a": {"unitId": "GPS", "record": values}, "b": {"records": [values]}}}), None)?;
+        check(&json!([{"webhookPushEvent": {"eventType": "DEVICE_DATA", "data": {"ts": values, "payload": values}}}]), None)?;
+        check(&json!({"eventType": "DEVICE_DATA", "data": {"tslId": "history", "payload": {"history": values, "a": values}}}), None)?;
+        check(&json!({"devEUI": values, "time": values, "fPort": 1, "x": values}), None)?;
         check(&json!({"cmd": "rx", "EUI": values, "decoded": values, "gws": [values], "ts": values}), None)?;
         check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
         check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;

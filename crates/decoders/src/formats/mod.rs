@@ -12,6 +12,7 @@ pub mod influx_line_protocol;
 pub mod json;
 mod lorawan;
 pub mod loriot;
+pub mod milesight;
 pub mod otlp_metrics;
 pub mod senml_json;
 pub mod shelly;
@@ -56,6 +57,7 @@ static ALL: &[&dyn Decoder] = &[
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,
     &loriot::Loriot,
+    &milesight::Milesight,
     &otlp_metrics::OtlpMetrics,
     &senml_json::SenmlJson,
     &shelly::Shelly,

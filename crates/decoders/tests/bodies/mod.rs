@@ -382,6 +382,16 @@ fn envelopes(size: usize) -> Bodies {
     let body =
         bodies.filled(r#"{"cmd":"rx","decoded":{"data":{"#, ",", "}}}", |n| format!(r#""temp_{n}":1"#));
     bodies.add("decoded values", "loriot", "application/json", body);
+    let data = r#"{"eventType":"DEVICE_DATA","data":{"payload":{"a":1}}}"#;
+    let milesight = [
+        ("events", "[", "]", &(|_| data.into()) as Text<'_>),
+        ("beside the envelope", r#"{"devEUI":"d","#, "}", &|n| format!(r#""temperature_ch{n}":1"#)),
+        ("history", r#"{"fPort":1,"object":{"history":["#, "]}}", &|n| format!(r#"{{"ts":{n},"a":1}}"#)),
+    ];
+    for (case, begin, end, item) in milesight {
+        let body = bodies.filled(begin, ",", end, item);
+        bodies.add(case, "milesight", "application/json", body);
+    }
     let thingpark = [
         (
             "points",

@@ -1,0 +1,135 @@
+#![doc = include_str!("../milesight.md")]
+
+mod gateway;
+mod names;
+mod platform;
+
+use event_model::RecordedRequest;
+
+use self::gateway::Uplink;
+use self::platform::Event;
+use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
+use crate::form;
+use crate::format::{Decoder, Document};
+use crate::json::Node;
+
+/// Webhooks of Milesight's Development Platform, and what its gateways post.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Milesight;
+
+/// Why a JSON value is neither.
+const NOT_ONE: &str = "expected an event of the Milesight Development Platform (eventType) or a gateway's message (devEUI), found neither";
+
+impl Decoder for Milesight {
+    fn name(&self) -> &'static str {
+        "milesight"
+    }
+
+    fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
+        form::expect_method(request, &["POST", "PUT"])?;
+        form::expect_json(request, &["text/plain"])?;
+        Ok(Box::new(Body::of(form::parse_json(request)?)?))
+    }
+}
+
+/// A message of one of the two.
+enum Message {
+    Event(Event),
+    Uplink(Uplink),
+}
+
+impl Message {
+    /// The message in a JSON value that stands at `place`; `None` where there is none.
+    fn of(item: Node, place: String) -> Option<Self> {
+        let Node::Object(mut members) = item else { return None };
+        if let Some(event) = members.swap_remove("webhookPushEvent") {
+            return Event::of(event.node, format!("{place}webhookPushEvent.")).map(Self::Event);
+        }
+        if members.contains_key("eventType") {
+            return Event::of(Node::Object(members), place).map(Self::Event);
+        }
+        members.retain(|_, member| member.node != Node::Null);
+        Uplink::of(members, place).map(Self::Uplink)
+    }
+
+    fn device(&self) -> Result<Option<String>, &'static str> {
+        match self {
+            Self::Event(event) => event.device(),
+            Self::Uplink(uplink) => uplink.device(),
+        }
+    }
+
+    fn id(&self) -> Option<String> {
+        match self {
+            Self::Event(event) => event.id(),
+            Self::Uplink(uplink) => uplink.id(),
+        }
+    }
+
+    fn read(&self, context: Context<'_>) -> Result<Decoded, Problem> {
+        match self {
+            Self::Event(event) => event.read(context),
+            Self::Uplink(uplink) => uplink.read(context),
+        }
+    }
+}
+
+/// One message, or several in an array.
+struct Body {
+    /// What is no message is kept as the problem that it is.
+    messages: Vec<Result<Message, Problem>>,
+    is_list: bool,
+}
+
+impl Body {
+    fn of(body: Node) -> Result<Self, FormError> {
+        let is_list = matches!(body, Node::List(_));
+        let items = match body {
+            Node::List(items) => items,
+            Node::Object(_) => vec![body],
+            other => return Err(form::no_object(&other)),
+        };
+        let place = |index: usize| if is_list { format!("[{index}].") } else { String::new() };
+        let read = |(index, item): (usize, Node)| {
+            Message::of(item, place(index)).ok_or_else(|| Problem::new(format!("[{index}]"), NOT_ONE))
+        };
+        let messages: Vec<_> = items.into_iter().enumerate().map(read).collect();
+        if messages.iter().all(Result::is_err) {
+            return Err(FormError::Unprocessable(NOT_ONE.to_owned()));
+        }
+        Ok(Self { messages, is_list })
+    }
+}
+
+impl Document for Body {
+    fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
+        let [Ok(message)] = self.messages.as_slice() else { return Ok(Inspection::default()) };
+        Ok(Inspection {
+            device: message.device().ok().flatten(),
+            message_id: message.id(),
+            ..Inspection::default()
+        })
+    }
+
+    fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
+        let mut decoded = Decoded::default();
+        for message in &self.messages {
+            if decoded.is_full() {
+                break;
+            }
+            let taken = match message {
+                Ok(message) => message.read(context),
+                Err(problem) => Err(problem.clone()),
+            };
+            match taken {
+                Ok(part) => decoded.append(part),
+                Err(problem) if !self.is_list => return Err(DecodeError(problem)),
+                Err(problem) => decoded.problems.push(problem),
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+#[cfg(test)]
+mod tests;
