@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 51] = [
+const KEYS: [&str; 54] = [
     "device",
     "time",
     "temperature",
@@ -61,6 +61,9 @@ const KEYS: [&str; 51] = [
     "timeUnixNano",
     "dataPoints",
     "quantileValues",
+    "coreid",
+    "published_at",
+    "values",
 ];
 
 const TEXTS: [&str; 16] = [
@@ -207,6 +210,8 @@ proptest! {
         check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;
         let metrics = json!([{"name": "m", "gauge": {"dataPoints": [values]}, "summary": values, "histogram": {"dataPoints": values}}]);
         check(&json!({"resourceMetrics": [{"resource": values, "scopeMetrics": [{"metrics": metrics}]}]}), None)?;
+        check(&json!({"coreid": "d", "event": "a/temp", "data": values}), None)?;
+        check(&json!({"coreid": "d", "event": values, "data": values.to_string(), "published_at": values}), None)?;
         check(&json!({"src": "d", "method": "NotifyEvent", "params": {"events": [values]}}), None)?;
         check(&json!({"mac": "d", "unixtime": 1, "meters": values, "tmp": values, "relays": [values]}), None)?;
     }

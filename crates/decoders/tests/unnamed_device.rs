@@ -5,7 +5,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 
 /// A payload of each format that may name no device, without one.
-const UNNAMED: [(&str, &str, &str); 16] = [
+const UNNAMED: [(&str, &str, &str); 17] = [
     ("json", "application/json", r#"[{"temperature":21.5},{"relative_humidity":52}]"#),
     ("aws_iot_http", "application/json", r#"{"temperature":21.5}"#),
     ("ttn_v3", "application/json", r#"{"uplink_message":{"decoded_payload":{"temperature":21.5}}}"#),
@@ -24,6 +24,7 @@ const UNNAMED: [(&str, &str, &str); 16] = [
     ("tasmota", "application/json", r#"{"Time":"2026-01-15T12:00:00","AM2301":{"Temperature":21.5}}"#),
     ("shelly", "application/json", r#"{"temperature:0":{"id":0,"tC":21.5}}"#),
     ("otlp_metrics", "application/json", OTLP),
+    ("particle", "application/x-www-form-urlencoded", "event=temp&data=21.5"),
     ("azure_event_grid", "application/json", AZURE),
     (
         "freshet_readings",

@@ -63,7 +63,7 @@ async fn success_has_the_status_that_the_platform_wants() {
 async fn a_sender_that_reads_the_answer_gets_its_body_in_its_own_encoding() {
     let world = World::start(YAML);
     for (content_type, sent, answered) in
-        [("application/json", r#"{"resourceMetrics":[]}"#, "{}"), ("application/x-protobuf", "", "")]
+        [("application/json", r#"{"resourceMetrics":[]}"#, "{}"), ("application/x-protobuf", "\n\0", "")]
     {
         let request = world.request("POST", "/hooks/collector/v1/metrics");
         let answer = request.header("content-type", content_type).body(sent).send().await.unwrap();

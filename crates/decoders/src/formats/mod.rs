@@ -14,6 +14,7 @@ mod lorawan;
 pub mod loriot;
 pub mod milesight;
 pub mod otlp_metrics;
+pub mod particle;
 pub mod senml_json;
 pub mod shelly;
 pub mod tasmota;
@@ -59,6 +60,7 @@ static ALL: &[&dyn Decoder] = &[
     &loriot::Loriot,
     &milesight::Milesight,
     &otlp_metrics::OtlpMetrics,
+    &particle::Particle,
     &senml_json::SenmlJson,
     &shelly::Shelly,
     &tasmota::Tasmota,

@@ -324,6 +324,13 @@ fn envelopes(size: usize) -> Bodies {
         "application/json",
         body.replace("null\"mac", "null,\"mac").replace("1\"mac", "1,\"mac"),
     );
+    let event = |n| format!(r#"{{"coreid":"{n}","event":"temperature/attic","data":"{{\"a\":1}}"}}"#);
+    bodies.add("events", "particle", "application/json", bodies.filled("[", ",", "]", event));
+    let body = bodies.filled("", "&", "", |n| format!("{n}=1"));
+    bodies.add("fields", "particle", "application/x-www-form-urlencoded", body);
+    let begin = format!(r#"{{"event":"{}","data":["#, "/".repeat(size / 2));
+    let body = bodies.filled(&begin, ",", "]}", |_| "1e999".into());
+    bodies.add("values of a long name", "particle", "application/json", body);
     let begin = r#"{"resourceMetrics":[{"resource":{"attributes":["#;
     let end = r#"]},"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asInt":1}]}}]}]}]}"#;
     let attribute = |n: usize| format!(r#"{{"key":"{n}","value":{{"intValue":1}}}}"#);

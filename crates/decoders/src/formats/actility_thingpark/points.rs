@@ -71,8 +71,10 @@ impl Points<'_> {
         for (name, member) in points {
             let Named::Metric { metric, part, .. } = lorawan::name_field(&[], name) else { continue };
             let unit = member.node.get("unitId").and_then(Node::as_str);
-            let channel: Name =
-                part.map_or_else(Name::default, |(Part::Below(part) | Part::Beside(part))| part.into());
+            let channel = match part {
+                Some(Part::Below(part) | Part::Beside(part)) => part.into(),
+                Some(Part::Above) | None => Name::default(),
+            };
             let mut metric = if name == "co2Level" { Name::known("co2") } else { metric };
             // Of two points that the table knows under one name the later keeps its own.
             if !series.insert((channel.clone(), metric.clone())) {
