@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 54] = [
+const KEYS: [&str; 57] = [
     "device",
     "time",
     "temperature",
@@ -63,6 +63,9 @@ const KEYS: [&str; 54] = [
     "quantileValues",
     "coreid",
     "published_at",
+    "customData#temp",
+    "seqNumber",
+    "batt",
     "values",
 ];
 

@@ -17,6 +17,7 @@ pub mod otlp_metrics;
 pub mod particle;
 pub mod senml_json;
 pub mod shelly;
+pub mod sigfox;
 pub mod tasmota;
 pub mod ttn_v3;
 pub mod weather_station;
@@ -63,6 +64,7 @@ static ALL: &[&dyn Decoder] = &[
     &particle::Particle,
     &senml_json::SenmlJson,
     &shelly::Shelly,
+    &sigfox::Sigfox,
     &tasmota::Tasmota,
     &ttn_v3::TtnV3,
 ];

@@ -324,6 +324,17 @@ fn envelopes(size: usize) -> Bodies {
         "application/json",
         body.replace("null\"mac", "null,\"mac").replace("1\"mac", "1,\"mac"),
     );
+    let line = |n| format!("{n};1768474860;23.5;3.12;false;1256;16.68;-128.0;48.0;2.0;0CB3;35.23");
+    bodies.add("lines", "sigfox", "text/plain", bodies.filled("", "\n", "", line));
+    bodies.add("lines of no pattern", "sigfox", "text/plain", bodies.filled("", "\n", "", |_| ";".into()));
+    bodies.add(
+        "a line of many values",
+        "sigfox",
+        "text/plain",
+        bodies.filled("", ";", "", |n| format!("{n}:1")),
+    );
+    let callback = |n| format!(r#"{{"device":"{n}","temp":20,"x":"{{x}}"}}"#);
+    bodies.add("callbacks", "sigfox", "application/json", bodies.filled("[", ",", "]", callback));
     let event = |n| format!(r#"{{"coreid":"{n}","event":"temperature/attic","data":"{{\"a\":1}}"}}"#);
     bodies.add("events", "particle", "application/json", bodies.filled("[", ",", "]", event));
     let body = bodies.filled("", "&", "", |n| format!("{n}=1"));
