@@ -19,7 +19,7 @@ const CONTENT_TYPES: [&str; 11] = [
 ];
 
 /// Bodies that come far: valid ones of each format, some of whose bytes are then changed.
-const SEEDS: [&str; 20] = [
+const SEEDS: [&str; 22] = [
     r#"[{"bn":"urn:dev:a:","bt":1.7e9,"bu":"Cel","n":"temp","v":21.5,"s":3},{"n":"b","vs":"x"},{"n":"c","vd":"aGkK"}]"#,
     "m,host=a,room=b temp=21.5,n=3i,u=4u,f=t,s=\"a\\\"b\" 1700000000000000000\nm v=1\n",
     "PASSKEY=AB%3ACD&dateutc=2024-01-01+00:00:00&tempf=50&soilmoisture1=3&batt1=0&leak_ch1=1&x=y",
@@ -30,6 +30,8 @@ const SEEDS: [&str; 20] = [
     r#"{"DevEUI_uplink":{"DevEUI":"00","FCntUp":1,"payload":{"a":1},"points":{"location":{"unitId":"GPS","record":[1,2]},"b":{"records":[{"eventTime":1,"value":2}]}}}}"#,
     r#"[{"webhookPushEvent":{"eventId":"1","eventType":"DEVICE_DATA","data":{"ts":1763007319532,"tslId":"historical_data","payload":{"history":{"timestamp":1,"a":1}}}}}]"#,
     r#"{"devEUI":"00","time":"2020-0327T12:39:05Z","fPort":85,"rxInfo":[{"rssi":1}],"object":{"battery":1,"temperature_left":2}}"#,
+    r#"{"id":"n","type":"Notification","notifiedAt":"2024-01-01T00:00:00Z","data":[{"id":"e","type":"T","a":{"type":"Property","value":1,"unitCode":"CEL","observedAt":"2024-01-01T00:00:00Z"},"b":[{"value":2,"datasetId":"x"}]}]}"#,
+    r#"{"subscriptionId":"1","data":[{"id":"e","location":{"type":"Point","coordinates":[1,2]},"dateObserved":"2024-01-01T00:00:00Z/PT1H","a":{"value":1,"metadata":{"unit":{"value":"C"}}}}]}"#,
     r#"{"cmd":"gw","EUI":"00","ts":1768478340250,"fcnt":1,"gws":[{"ts":1}],"decoded":{"data":{"temperature":1},"errors":["x"]}}"#,
     r#"{"Time":"2024-01-01T00:00:00","DS18B20-1":{"Id":"0","Temperature":1},"ENERGY":{"Total":1,"Power":[1,2]},"TempUnit":"F"}"#,
     r#"{"src":"d","method":"NotifyStatus","params":{"ts":1.7e9,"em:0":{"a_voltage":1},"switch:0":{"aenergy":{"total":2}}}}"#,

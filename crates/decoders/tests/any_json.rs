@@ -208,6 +208,10 @@ proptest! {
         check(&json!([{"webhookPushEvent": {"eventType": "DEVICE_DATA", "data": {"ts": values, "payload": values}}}]), None)?;
         check(&json!({"eventType": "DEVICE_DATA", "data": {"tslId": "history", "payload": {"history": values, "a": values}}}), None)?;
         check(&json!({"devEUI": values, "time": values, "fPort": 1, "x": values}), None)?;
+        check(&json!({"subscriptionId": "s", "data": [values, {"id": values, "a": values, "dateObserved": values}]}), None)?;
+        check(&json!({"subscriptionId": "s", "data": [{"id": "e", "a": {"value": values, "unitCode": values, "observedAt": values, "metadata": values}}]}), None)?;
+        check(&json!({"subscriptionId": "s", "data": values, "contextResponses": values}), None)?;
+        check(&json!({"contextResponses": [{"contextElement": {"id": "e", "attributes": [{"name": "a", "value": values, "metadatas": values}]}}]}), None)?;
         check(&json!({"cmd": "rx", "EUI": values, "decoded": values, "gws": [values], "ts": values}), None)?;
         check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
         check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;

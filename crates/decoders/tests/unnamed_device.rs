@@ -5,7 +5,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 
 /// A payload of each format that may name no device, without one.
-const UNNAMED: [(&str, &str, &str); 18] = [
+const UNNAMED: [(&str, &str, &str); 19] = [
     ("json", "application/json", r#"[{"temperature":21.5},{"relative_humidity":52}]"#),
     ("aws_iot_http", "application/json", r#"{"temperature":21.5}"#),
     ("ttn_v3", "application/json", r#"{"uplink_message":{"decoded_payload":{"temperature":21.5}}}"#),
@@ -18,6 +18,7 @@ const UNNAMED: [(&str, &str, &str); 18] = [
         r#"[{"webhookPushEvent":{"eventType":"DEVICE_DATA","data":{"payload":{"temperature":21.5}}}}]"#,
     ),
     ("loriot", "application/json", r#"{"cmd":"rx","decoded":{"data":{"temperature":21.5}}}"#),
+    ("ngsi", "application/json", r#"{"subscriptionId":"1","data":[{"temperature":21.5}]}"#),
     ("influx_line_protocol", "text/plain", "weather temperature=21.5\n"),
     ("ecowitt", "application/x-www-form-urlencoded", "tempf=70.7&dateutc=now"),
     ("ambient_weather", "application/x-www-form-urlencoded", "tempf=70.7&dateutc=now"),

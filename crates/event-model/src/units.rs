@@ -207,6 +207,7 @@ fn by_metric(value: f64, unit: &str, metric: &str) -> Option<(f64, &'static str)
     }
     match unit {
         "/" if humidity => Some((times(100, 1), "%RH")),
+        "/" if metric == "battery_level" => Some((times(100, 1), "%EL")),
         "ppb" | "61" if matches!(metric, "co2" | "no2" | "o3") => Some((times(1, 1000), "ppm")),
         "61" => Some((value, "ppb")),
         "mg/m3" | "mg/m³" | "GP" if metric.starts_with("pm") => Some((times(1000, 1), "ug/m3")),

@@ -13,6 +13,7 @@ pub mod json;
 mod lorawan;
 pub mod loriot;
 pub mod milesight;
+pub mod ngsi;
 pub mod otlp_metrics;
 pub mod particle;
 pub mod senml_json;
@@ -60,6 +61,7 @@ static ALL: &[&dyn Decoder] = &[
     &json::Json,
     &loriot::Loriot,
     &milesight::Milesight,
+    &ngsi::Ngsi,
     &otlp_metrics::OtlpMetrics,
     &particle::Particle,
     &senml_json::SenmlJson,

@@ -410,6 +410,27 @@ fn envelopes(size: usize) -> Bodies {
         let body = bodies.filled(begin, ",", end, item);
         bodies.add(case, "milesight", "application/json", body);
     }
+    let entity = r#"{"subscriptionId":"1","data":[{"id":"d","#;
+    let long = key(size / 2, 0);
+    let instances = format!(r#"{entity}"{long}":["#);
+    let dataset = format!(r#"{entity}"{}":["#, key(500, 0));
+    let structure = format!(r#"{entity}"{}":["#, key(510, 0));
+    let kind = format!(r#"{{"subscriptionId":"1","data":[{{"id":"d","type":"{long}","#);
+    let ngsi = [
+        ("attributes", entity, "}]}", &(|n| format!(r#""a{n}":1"#)) as Text<'_>),
+        ("attributes of a long type", &kind, "}]}", &|n| format!(r#""a{n}":1"#)),
+        ("entities", r#"{"subscriptionId":"1","data":["#, "]}", &|_| r#"{"a":1}"#.into()),
+        ("instances of a long attribute", &instances, "]}]}", &|_| r#"{"value":1}"#.into()),
+        ("instances of a name as long as may be", &dataset, "]}]}", &|_| r#"{"value":1}"#.into()),
+        ("structures", &structure, "]}]}", &|_| r#"{"a":1}"#.into()),
+        ("values that are none", &dataset, "]}]}", &|_| "[1]".into()),
+        ("no values", r#"{"subscriptionId":"1","data":["#, "]}", &|_| "[1]".into()),
+    ];
+    for (case, begin, end, item) in ngsi {
+        let body = bodies.filled(begin, ",", end, item);
+        bodies.add(case, "ngsi", "application/json", body);
+    }
+    let records = format!(r#"{{"DevEUI":"d","points":{{"{long}":{{"records":["#);
     let thingpark = [
         (
             "points",
@@ -418,6 +439,7 @@ fn envelopes(size: usize) -> Bodies {
             &(|n| format!(r#""temp_{n}":{{"record":1}}"#)) as Text<'_>,
         ),
         ("records", r#"{"DevEUI":"d","points":{"a":{"records":["#, "]}}}", &|_| "1".into()),
+        ("records of a long point", &records, "]}}}", &|_| "1".into()),
         ("reports", "[", "]", &|_| r#"{"DevEUI_uplink":{"points":{"a":{"record":1}}}}"#.into()),
     ];
     for (case, begin, end, item) in thingpark {

@@ -70,6 +70,10 @@ impl Points<'_> {
         let mut series = HashSet::new();
         for (name, member) in points {
             let Named::Metric { metric, part, .. } = lorawan::name_field(&[], name) else { continue };
+            if let Err(reason) = measure::bounded("metric", name) {
+                self.problems.note(|| Problem::within(self.place, &format!(".{name}"), reason));
+                continue;
+            }
             let unit = member.node.get("unitId").and_then(Node::as_str);
             let channel = match part {
                 Some(Part::Below(part) | Part::Beside(part)) => part.into(),
