@@ -66,6 +66,11 @@ struct Points<'a> {
 }
 
 impl Points<'_> {
+    /// Whether there are more readings and problems than one object may hold: there is no use in more of it.
+    fn is_too_much(&self) -> bool {
+        self.readings.len() + self.problems.count() > self.frame.context.profile.reading_limit()
+    }
+
     fn all(&mut self, points: &Object) -> Result<(), Problem> {
         let mut series = HashSet::new();
         for (name, member) in points {
@@ -85,7 +90,7 @@ impl Points<'_> {
                 metric = names::snake_case(name).into();
             }
             self.point(&Point { name, metric, channel, unit }, &member.node);
-            if self.readings.len() > self.frame.context.profile.reading_limit() {
+            if self.is_too_much() {
                 return Err(walk::too_many(self.frame.context.profile, self.place));
             }
         }
@@ -98,7 +103,7 @@ impl Points<'_> {
             return self.record(point, record, "record");
         }
         for (index, record) in node.get("records").and_then(Node::as_list).into_iter().flatten().enumerate() {
-            if self.readings.len() > self.frame.context.profile.reading_limit() {
+            if self.is_too_much() {
                 return;
             }
             self.record(point, record, &format!("records[{index}]"));

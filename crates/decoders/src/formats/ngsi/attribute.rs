@@ -43,6 +43,8 @@ pub(super) struct Instance<'n> {
     pub(super) observed_at: Option<&'n Node>,
     /// What tells several instances of one attribute apart (`datasetId`).
     pub(super) dataset: Option<&'n str>,
+    /// Its place in the list of instances, where there is one.
+    pub(super) index: Option<usize>,
     /// It is a place as a text, latitude first (`geo:point`).
     pub(super) is_point: bool,
     /// What stands between the attribute and its value in the body: `.value`, or nothing.
@@ -57,15 +59,23 @@ pub(super) fn instances(node: &Node) -> Vec<Instance<'_>> {
     };
     match node {
         Node::List(items) if !items.is_empty() && items.iter().all(is_instance) => {
-            items.iter().filter_map(instance).collect()
+            let numbered = |(index, item)| Some(Instance { index: Some(index), ..instance(item)? });
+            items.iter().enumerate().filter_map(numbered).collect()
         }
         other => instance(other).into_iter().collect(),
     }
 }
 
 fn instance(node: &Node) -> Option<Instance<'_>> {
-    let bare =
-        Instance { value: node, unit: None, observed_at: None, dataset: None, is_point: false, path: "" };
+    let bare = Instance {
+        value: node,
+        unit: None,
+        observed_at: None,
+        dataset: None,
+        index: None,
+        is_point: false,
+        path: "",
+    };
     if node.as_object().is_none() {
         return valued(bare);
     }
@@ -77,7 +87,7 @@ fn instance(node: &Node) -> Option<Instance<'_>> {
     let has = |key: &str| node.as_object().is_some_and(|members| members.contains_key(key));
     // The member of a `JsonProperty` is called after its type.
     let own = kind.strip_suffix("Property").unwrap_or_default().to_ascii_lowercase();
-    let Some(key) = VALUES.into_iter().chain([own.as_str()]).find(|key| has(key)) else {
+    let Some(key) = VALUES.into_iter().chain([own.as_str()]).find(|key| !key.is_empty() && has(key)) else {
         return valued(Instance { value: node.get("@value").unwrap_or(node), ..bare });
     };
     let path = if key == "value" { ".value" } else { "" };
@@ -88,6 +98,7 @@ fn instance(node: &Node) -> Option<Instance<'_>> {
         unit: unit.and_then(Node::as_str).map(str::trim).filter(|unit| !unit.is_empty()),
         observed_at: node.get("observedAt").and_then(plain).or_else(|| TIMES.iter().find_map(metadata)),
         dataset: node.get("datasetId").and_then(Node::as_str),
+        index: None,
         is_point: kind == "geo:point",
         path,
     })

@@ -150,6 +150,11 @@ struct Value<'n> {
 }
 
 impl<'n> Attributes<'_, 'n> {
+    /// Whether there are more readings and problems than one object may hold: there is no use in more of it.
+    fn is_too_much(&self) -> bool {
+        self.fields.len() + self.problems.count() > self.context.profile.reading_limit()
+    }
+
     fn all(&mut self) -> Result<(), Problem> {
         for (key, member) in &self.entity.members {
             let name = model::short(key);
@@ -160,9 +165,9 @@ impl<'n> Attributes<'_, 'n> {
                 self.problems.note(|| Problem::within(&self.entity.place, &format!(".{name}"), reason));
                 continue;
             }
-            for (index, instance) in attribute::instances(&member.node).into_iter().enumerate() {
-                self.instance(name, instance, (index, member.repeated))?;
-                if self.fields.len() > self.context.profile.reading_limit() {
+            for instance in attribute::instances(&member.node) {
+                self.instance(name, instance, member.repeated)?;
+                if self.is_too_much() {
                     return Err(walk::too_many(self.context.profile, &self.entity.place));
                 }
             }
@@ -170,15 +175,10 @@ impl<'n> Attributes<'_, 'n> {
         Ok(())
     }
 
-    fn instance(
-        &mut self,
-        name: &'n str,
-        instance: Instance<'n>,
-        (index, repeated): (usize, bool),
-    ) -> Result<(), Problem> {
+    fn instance(&mut self, name: &'n str, instance: Instance<'n>, repeated: bool) -> Result<(), Problem> {
         let moment = instance.observed_at.map_or(self.moment, |at| time::moment(at, &self.clock));
         let dataset = instance.dataset.map(|id| device::channel(id.strip_prefix(DATASET).unwrap_or(id)));
-        let position = if index == 0 { String::new() } else { format!("[{index}]") };
+        let position = instance.index.map_or_else(String::new, |index| format!("[{index}]"));
         let path = format!(".{name}{position}{}", instance.path);
         let channel = dataset.map_or_else(String::new, |dataset| dataset.to_string());
         let of = Value { name, instance, moment, channel, path, repeated };
@@ -195,7 +195,7 @@ impl<'n> Attributes<'_, 'n> {
             Node::Object(object) => self.object(of, object, of.name)?,
             Node::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    if self.fields.len() > self.context.profile.reading_limit() {
+                    if self.is_too_much() {
                         break;
                     }
                     match item {

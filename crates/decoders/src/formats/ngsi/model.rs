@@ -61,6 +61,8 @@ pub(super) fn is_reference(attribute: &str) -> bool {
 pub(super) fn name_field(kind: &str, attribute: &str) -> Named {
     let known = OBSERVED.iter().find(|(name, ..)| *name == attribute && kind.ends_with("Observed"));
     match known {
+        // Nitrogen oxides: the `x` is no word of its own.
+        None if attribute == "NOx" => Named::Metric { metric: Name::known("nox"), unit: None, part: None },
         Some((_, metric, unit)) => {
             Named::Metric { metric: Name::known(metric), unit: Some(Name::known(unit)), part: None }
         }

@@ -284,18 +284,24 @@ fn what_describes_an_entity_becomes_tags() {
 fn one_bad_part_leaves_the_good_ones() {
     let body = ld(
         r#"{"id":"e","type":"T","temperature":{"type":"Property","value":"warm"},"co2":{"type":"Property","value":400},
-            "levels":[[1]]},7,{"id":"a\u0000b","type":"T","x":1},{"id":"f","type":"T","x":1}"#,
+            "levels":[[1]],"humidity":[{"value":"dry","datasetId":"a"},{"value":50}]},7,{"id":"a\u0000b","type":"T","x":1},{"id":"f","type":"T","x":1}"#,
     );
     let decoded = decode(&body);
     let problems: Vec<_> = decoded.problems.iter().map(|p| (&*p.place, &*p.reason)).collect();
     let expected = [
         ("data[0].temperature.value", "expected a number, found a string"),
         ("data[0].levels", "expected one value, found an array"),
+        ("data[0].humidity[0].value", "expected a number, found a string"),
         ("data[1]", "expected an entity, found a number"),
         ("data[2].id", "the device's name holds a control character"),
     ];
     assert_eq!(problems, expected);
-    assert_eq!(rows(&decoded), [number("e", "co2", 400.0, Some("ppm")), number("f", "x", 1.0, None)]);
+    let expected = [
+        number("e", "co2", 400.0, Some("ppm")),
+        number("e", "relative_humidity", 50.0, Some("%RH")),
+        number("f", "x", 1.0, None),
+    ];
+    assert_eq!(rows(&decoded), expected);
 }
 
 #[test]
@@ -321,4 +327,17 @@ fn what_is_no_notification_is_refused() {
         assert!(matches!(refused(body), FormError::Unprocessable(_)), "{body}");
     }
     assert!(matches!(refused("{"), FormError::Malformed(_)));
+}
+
+#[test]
+fn observations_of_the_older_models_are_read() {
+    let body = v2(
+        r#"{"id":"Madrid-28079004","type":"AirQualityObserved","dateObserved":"2026-01-15T10:00:00/2026-01-15T11:00:00",
+            "airQualityLevel":"moderate","CO":500,"NO2":69,"NOx":139,"refPointOfInterest":"28079004-Pza. de Espanya",
+            "address":{"addressCountry":"ES"},"location":{"type":"Point","coordinates":[-3.7,40.4]}}"#,
+    );
+    let decoded = decode(&body);
+    let metrics: Vec<_> = decoded.readings.iter().map(|reading| &*reading.metric).collect();
+    assert_eq!(metrics, ["air_quality_level", "co", "no2", "nox", "longitude", "latitude"]);
+    assert!(times(&decoded).iter().all(|time| time == "2026-01-15T11:00:00Z"));
 }
