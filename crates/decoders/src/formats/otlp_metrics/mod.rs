@@ -73,8 +73,15 @@ impl Decoder for OtlpMetrics {
     }
 }
 
+/// By the content type; a record of a topic has none, and is binary where it does not begin as JSON does.
 fn is_protobuf(request: &RecordedRequest) -> bool {
-    request.media_type().is_some_and(|media_type| PROTOBUFS.contains(&media_type.as_str()))
+    match request.media_type() {
+        Some(media_type) => PROTOBUFS.contains(&media_type.as_str()),
+        None => {
+            let begins_as_json = request.body.trim_ascii_start().starts_with(b"{");
+            !request.body.is_empty() && !(begins_as_json && std::str::from_utf8(&request.body).is_ok())
+        }
+    }
 }
 
 /// An `ExportMetricsServiceRequest`, in its encoding.

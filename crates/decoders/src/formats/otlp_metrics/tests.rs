@@ -316,6 +316,16 @@ fn nothing_is_taken_and_other_signals_are_refused() {
 }
 
 #[test]
+fn what_has_no_content_type_is_known_by_how_it_begins() {
+    let untyped = |body: Vec<u8>| RecordedRequest { headers: Vec::new(), ..request("", body) };
+    let gauge = within(5, &within(1, &fixed(4, 1_f64.to_bits())));
+    let decoded = decode(&profile(), &untyped(resource(&[named("m", "", &gauge)])));
+    assert_eq!(rows(&decoded), [("", "m", 1.0, None)]);
+    assert_eq!(decode(&profile(), &untyped(b"\n{}".to_vec())), Decoded::default());
+    assert!(matches!(OtlpMetrics.parse(&untyped(Vec::new())).err(), Some(FormError::Malformed(_))));
+}
+
+#[test]
 fn success_is_answered_in_the_encoding_of_the_request() {
     assert_eq!(OtlpMetrics.success_body(&json("{}")), Some(("application/json", "{}")));
     let binary = request("application/x-protobuf", Vec::new());

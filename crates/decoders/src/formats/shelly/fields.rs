@@ -41,7 +41,7 @@ const ABOUT_REPORT: [&str; 19] = [
 ];
 
 /// The components and parts of a status that tell of the device and its network, and the error of an answer.
-const ABOUT_DEVICE: [&str; 23] = [
+const ABOUT_DEVICE: [&str; 22] = [
     "sys",
     "wifi",
     "eth",
@@ -55,7 +55,6 @@ const ABOUT_DEVICE: [&str; 23] = [
     "knx",
     "modbus",
     "schedule",
-    "webhook",
     "bthome",
     "ota",
     "wifi_sta",
@@ -115,6 +114,12 @@ pub(super) struct Fields<'s> {
     pub(super) is_flat: bool,
 }
 
+/// What Gen1 says for an external sensor that is not connected. (Home Assistant, integration `shelly`: `extTemp != 999`.)
+const ABSENT: f64 = 999.0;
+
+/// The values of external sensors.
+const MAY_BE_ABSENT: [&str; 4] = ["tC", "tF", "hum", "temp"];
+
 /// How deep a status is looked into for what stands beside a value.
 const DEEPEST: usize = 6;
 
@@ -145,7 +150,9 @@ impl Fields<'_> {
         let part = parents.last().map_or("", |last| &**last);
         // A relay of Gen1 has its temperature twice.
         let is_repeated = part == "tmp" && self.status.contains_key("temperature");
-        if is_invalid || is_repeated || twin_of(part, key).is_some_and(is_there) {
+        let is_absent = MAY_BE_ABSENT.contains(&key)
+            && beside.and_then(|object| object.get(key)?.node.as_name()?.parse().ok()) == Some(ABSENT);
+        if is_invalid || is_repeated || is_absent || twin_of(part, key).is_some_and(is_there) {
             return Named::Skip;
         }
         let unit = beside.and_then(|object| object.get("units")?.node.as_str());

@@ -160,7 +160,7 @@ fn a_status_of_the_first_generation_has_its_lists() {
         "meters":[{"power":20,"is_valid":true,"timestamp":1768478400,"counters":[1,2,3],"total":60000},
         {"power":0,"is_valid":false}],"emeters":[{"power":5,"reactive":1,"total":1000,"total_returned":2000}],
         "tmp":{"value":70.7,"units":"F","tC":21.5,"tF":70.7,"is_valid":true},"hum":{"value":40},
-        "bat":{"value":91,"voltage":2.95},"lux":{"value":3,"illumination":"dark"},"ext_temperature":{"0":{"hwID":"28","tC":8,"tF":46.4}},
+        "bat":{"value":91,"voltage":2.95},"lux":{"value":3,"illumination":"dark"},"ext_temperature":{"0":{"hwID":"28","tC":8,"tF":46.4},"1":{"hwID":"28","tC":999,"tF":999}},"ext_humidity":{"0":{"hum":999.0}},
         "temperature":21.5,"overtemperature":false,"ram_free":30000,"uptime":100}"#,
     );
     assert_eq!(decoded.readings[0].device, "98CDAC00AA01");
