@@ -78,8 +78,9 @@ fn is_protobuf(request: &RecordedRequest) -> bool {
     match request.media_type() {
         Some(media_type) => PROTOBUFS.contains(&media_type.as_str()),
         None => {
-            let begins_as_json = request.body.trim_ascii_start().starts_with(b"{");
-            !request.body.is_empty() && !(begins_as_json && std::str::from_utf8(&request.body).is_ok())
+            let body = &*request.body;
+            let is_json = body.trim_ascii_start().starts_with(b"{") && std::str::from_utf8(body).is_ok();
+            !body.is_empty() && !is_json
         }
     }
 }

@@ -6,12 +6,13 @@ use event_model::Name;
 
 use super::envelope::{DATA, Envelope, is_envelope};
 use crate::decode::{Context, Decoded, Problem};
-use crate::json::{Node, Object};
+use crate::device::MAX_RAW_BYTES;
+use crate::json::{Member, Node, Object};
 use crate::measure::{self, Measurement};
+use crate::names;
 use crate::time::Moment;
 use crate::value::{self, Scalar};
 use crate::walk::{Named, Walk};
-use crate::{device, names};
 
 /// The flag of a text that begins as JSON and is none: `{"t":nan}`, which `String::format("%f", NAN)` writes.
 pub(super) const NOT_JSON: &str = "not_json";
@@ -81,7 +82,7 @@ impl Readings<'_> {
             Node::List(_) => {
                 // The elements are of the event's name; each has its index as its channel.
                 let mut object = Object::default();
-                let member = crate::json::Member { node: node.clone(), repeated: false };
+                let member = Member { node: node.clone(), repeated: false };
                 object.insert(self.event.unwrap_or(DATA).into(), member);
                 self.walk(&object, self.place, &named, decoded)
             }
@@ -101,7 +102,7 @@ impl Readings<'_> {
     ) -> Result<(), Problem> {
         let refused = |reason| Problem::new(format!("{}{DATA}", self.place), reason);
         let event = self.event.unwrap_or(DATA);
-        let (metric, channel) = series(event);
+        let metric = names::metric(names::cut(event, MAX_RAW_BYTES));
         let (context, moment) = (self.context, self.moment);
         let raw_metric = context.raw_name("", event);
         let measurement = Measurement { metric, raw_metric, value, unit: None, moment };
@@ -109,7 +110,7 @@ impl Readings<'_> {
             return Ok(());
         };
         doubt.into_iter().for_each(|flag| measure::doubt(&mut reading, flag));
-        decoded.push(self.device, &channel, moment.at, reading);
+        decoded.push(self.device, &Name::default(), moment.at, reading);
         Ok(())
     }
 
@@ -135,17 +136,4 @@ fn named(_parents: &[Cow<'_, str>], key: &str) -> Named {
         return Named::Skip;
     }
     Named::by_table(key)
-}
-
-/// The metric and the channel of an event's name. `temperature/attic` is a temperature, and so is `attic/temperature`; where the
-/// table of names knows neither end, the whole name is the metric.
-fn series(event: &str) -> (Name, Name) {
-    let event = names::cut(event, device::MAX_RAW_BYTES);
-    let is_known = |part: &str| names::default_unit(&names::metric(part)).is_some();
-    let ends = [event.split_once('/'), event.rsplit_once('/').map(|(rest, last)| (last, rest))];
-    let known = ends.into_iter().flatten().find(|(part, _)| is_known(part));
-    match known {
-        Some((part, rest)) => (names::metric(part), device::channel(&rest.replace('/', "."))),
-        None => (names::metric(event), Name::default()),
-    }
 }

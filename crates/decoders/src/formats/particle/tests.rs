@@ -45,8 +45,7 @@ const TAIL: &str = "&published_at=2026-01-15T11:00:00.250Z&coreid=e00fce68000000
 fn a_single_value_has_the_name_of_its_event() {
     for (event, data, expected) in [
         ("temp", "21.5", ("", "temperature", number(21.5), Some("Cel"))),
-        ("temperature/attic", "21.5", ("attic", "temperature", number(21.5), Some("Cel"))),
-        ("house/attic/humidity", "40", ("house.attic", "relative_humidity", number(40.0), Some("%RH"))),
+        ("Temperature/Attic", "21.5 C", ("", "temperature_attic", number(21.5), Some("Cel"))),
         ("plant/moved", "yes", ("", "plant_moved", text("yes"), None)),
         ("spark/status", "online", ("", "spark_status", text("online"), None)),
     ] {
@@ -96,10 +95,13 @@ fn what_begins_as_json_and_is_none_is_a_doubtful_text() {
 fn a_template_of_a_users_own_has_its_values_beside_the_envelope() {
     let decoded = decode(&json(
         r#"{"deviceId":"d","created_at":"2026-01-15T11:00:00Z","eventName":"x","product_id":"12","indoorTemp":"21.5","humidity":"40",
-        "missing":"","coordinates":{"lng":"11.5","lat":"48.1"}}"#,
+        "Temperature/Attic":"20.00","missing":"","coordinates":{"lng":"11.5","lat":"48.1"}}"#,
     ));
-    let expected =
-        [("", "indoor_temp", number(21.5), None), ("", "relative_humidity", number(40.0), Some("%RH"))];
+    let expected = [
+        ("", "indoor_temp", number(21.5), None),
+        ("", "relative_humidity", number(40.0), Some("%RH")),
+        ("", "temperature_attic", number(20.0), None),
+    ];
     assert_eq!(rows(&decoded), expected);
     assert_eq!(decoded.readings[0].observed_at.to_string(), "2026-01-15T11:00:00Z");
     let get = RecordedRequest {
