@@ -60,7 +60,8 @@ impl Readings<'_> {
         if !text.trim_start().starts_with(['{', '[']) {
             return self.single(value::of_text(text, &[]), None, decoded);
         }
-        match Node::parse(text.as_bytes()) {
+        let read = Node::parse(text.as_bytes());
+        match read.or_else(|error| unescaped(text).map_or(Err(error), |text| Node::parse(text.as_bytes()))) {
             Ok(node) => self.node(&node, decoded),
             Err(_) => self.single(Scalar::Text(text.replace('\0', "")), Some(NOT_JSON), decoded),
         }
@@ -121,6 +122,16 @@ impl Readings<'_> {
             }
         }
     }
+}
+
+/// What Mustache writes in the place of characters of HTML, where a template has a variable in two braces and not in three.
+const ESCAPES: [(&str, &str); 6] =
+    [("&quot;", "\""), ("&#39;", "'"), ("&#x2F;", "/"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+
+/// A text without the escapes of HTML; `None` where it has no quote of those, without which it is no JSON.
+fn unescaped(text: &str) -> Option<String> {
+    let unescape = |text: String, (escape, character): &(&str, &str)| text.replace(escape, character);
+    text.contains("&quot;").then(|| ESCAPES.iter().fold(text.to_owned(), unescape))
 }
 
 /// The values and tags of `{"tags": {...}, "values": {...}}`, the form of Telegraf's webhook for Particle.

@@ -73,6 +73,11 @@ fn json_in_the_data_is_read() {
     ));
     assert_eq!(rows(&decoded), [("", "temperature", number(21.5), Some("Cel"))]);
     assert_eq!(decoded.tags, [("d".to_owned(), "room".to_owned(), "attic".to_owned())]);
+    let decoded = decode(&json(
+        r#"{"data":"{&quot;temp&quot;:21.5,&quot;note&quot;:&quot;a&amp;b&#x2F;c&quot;}","coreid":"d"}"#,
+    ));
+    let expected = [("", "temperature", number(21.5), Some("Cel")), ("", "note", text("a&b/c"), None)];
+    assert_eq!(rows(&decoded), expected);
     let decoded = decode(&json(r#"{"event":"levels","data":"[1,null,3]","coreid":"d"}"#));
     assert_eq!(rows(&decoded), [("0", "levels", number(1.0), None), ("2", "levels", number(3.0), None)]);
     let decoded = decode(&json(r#"{"event":"on","data":true,"coreid":"d"}"#));
