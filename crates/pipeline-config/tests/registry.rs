@@ -65,8 +65,7 @@ fn a_receiver_is_named_in_the_lists_of_receivers_only() {
         let spellings = [format!("\"{name}\""), format!("{name}::KIND"), format!("crate::{name}::"), variant];
         let mut expected = vec!["crates/pipeline-config/src/receiver.rs", "crates/receivers/src/open.rs"];
         if name == "webhook" {
-            // A component of Shelly's devices, and the prefix of Standard Webhooks' header fields.
-            expected.insert(0, "crates/decoders/src/formats/shelly/fields.rs");
+            // The prefix of Standard Webhooks' header fields.
             expected.push("services/ingest/src/credentials/signature.rs");
         }
         assert_eq!(naming(&sources, &own, &spellings), expected, "{name}");
