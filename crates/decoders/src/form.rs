@@ -69,6 +69,11 @@ fn json_of(text: &[u8]) -> Result<Node, FormError> {
     Node::parse(text).map_err(|error| FormError::Malformed(error.to_string()))
 }
 
+/// What stands behind `/hooks/<source>/` in a path, as it is written; nothing where nothing does.
+pub fn source_path(path: &str) -> &str {
+    path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or_default()
+}
+
 /// The first value of `key` in the request's query, decoded.
 pub fn query_value(request: &RecordedRequest, key: &str) -> Option<String> {
     let value = form::fields(&request.query).find(|field| field.raw_name == key)?;

@@ -121,6 +121,7 @@ const LONGEST_NAME: usize = {
 const OF_FORMATS: &[(&str, Aggregate)] = &[
     ("energy_export_active", Aggregate::Counter),
     ("energy_export_tariff", Aggregate::Counter),
+    ("energy_produced", Aggregate::Counter),
     ("energy_returned_total", Aggregate::Counter),
     ("heart_beats", Aggregate::Counter),
     ("heater_count", Aggregate::Counter),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 57] = [
+const KEYS: [&str; 61] = [
     "device",
     "time",
     "temperature",
@@ -67,6 +67,10 @@ const KEYS: [&str; 57] = [
     "seqNumber",
     "batt",
     "values",
+    "voltage",
+    "illuminance",
+    "illuminance_lux",
+    "power_l1",
 ];
 
 const TEXTS: [&str; 16] = [

@@ -11,6 +11,7 @@ pub mod freshet_readings;
 pub mod influx_line_protocol;
 pub mod json;
 mod lorawan;
+mod mqtt;
 pub mod loriot;
 pub mod milesight;
 pub mod ngsi;
@@ -22,6 +23,7 @@ pub mod sigfox;
 pub mod tasmota;
 pub mod ttn_v3;
 pub mod weather_station;
+pub mod zigbee2mqtt;
 
 use crate::format::Decoder;
 
@@ -69,4 +71,5 @@ static ALL: &[&dyn Decoder] = &[
     &sigfox::Sigfox,
     &tasmota::Tasmota,
     &ttn_v3::TtnV3,
+    &zigbee2mqtt::Zigbee2Mqtt,
 ];

@@ -446,6 +446,18 @@ fn envelopes(size: usize) -> Bodies {
         let body = bodies.filled(begin, ",", end, item);
         bodies.add(case, "actility_thingpark", "application/json", body);
     }
+    let message = r#"{"topic":"zigbee2mqtt/a","payload":{"voltage":1,"x":1}}"#;
+    bodies.add(
+        "messages",
+        "zigbee2mqtt",
+        "application/json",
+        bodies.filled("[", ",", "]", |_| message.into()),
+    );
+    let long = format!(r#"{{"friendlyName":"{}","x":"{}"}}"#, key(500, 0), key(2_000, 0));
+    let message = format!(r#"{{"topic":"","payload":{{"device":{long},"power_l1":1}}}}"#);
+    bodies.add("tags", "zigbee2mqtt", "application/json", bodies.filled("[", ",", "]", |_| message.clone()));
+    let body = bodies.filled("{", ",", "}", |n| format!(r#""{}_l{n}":1"#, "_".repeat(n % 60)));
+    bodies.add("underscores", "zigbee2mqtt", "application/json", body);
     let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());

@@ -7,6 +7,7 @@ use event_model::RecordedRequest;
 
 use self::fields::Units;
 use self::topic::Topic;
+use super::mqtt;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::device;
 use crate::form;
@@ -84,23 +85,17 @@ struct Body {
 impl Body {
     /// The message alone, with its topic in the path or the query; or a bridge's `{"topic": ..., "payload": ...}`.
     fn read(request: &RecordedRequest) -> Result<Self, FormError> {
-        let topic = form::query_value(request, "topic");
-        let topic = topic.map_or_else(|| Topic::of_path(&request.path), |topic| Topic::of(&topic));
+        let topic = Topic::of(&mqtt::topic(request));
         let message = message(&topic, &request.body)?;
-        let member = |key: &str| Some(&message.as_object()?.get(key)?.node);
-        let bridged = member("topic").and_then(Node::as_str).map(Topic::of);
-        let (Some(topic), Some(payload)) = (bridged, member("payload")) else {
+        let Some((topic, payload)) = mqtt::bridged(&message) else {
             return Ok(Self { topic, message, place: "" });
         };
-        let within = |error: FormError| match error {
-            FormError::Malformed(reason) => FormError::Malformed(format!("payload: {reason}")),
-            other => FormError::Unprocessable(format!("payload: {other}")),
-        };
+        let topic = Topic::of(topic);
         let message = match payload {
-            Node::Text(text) => self::message(&topic, text.as_bytes()).map_err(within)?,
+            Node::Text(text) => self::message(&topic, text.as_bytes()).map_err(mqtt::within_payload)?,
             Node::Object(_) => payload.clone(),
             _ if !topic.is_sensor => Node::Null,
-            other => return Err(within(form::no_object(other))),
+            other => return Err(mqtt::within_payload(form::no_object(other))),
         };
         Ok(Self { topic, message, place: "payload." })
     }

@@ -1,7 +1,5 @@
 //! MQTT topics of Tasmota: `%prefix%/%topic%/SENSOR`, by default `tele/<topic>/SENSOR`.
 
-use event_model::form;
-
 /// A topic, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Topic {
@@ -14,12 +12,6 @@ pub(super) struct Topic {
 const PREFIXES: [&str; 3] = ["tele", "stat", "cmnd"];
 
 impl Topic {
-    /// The topic behind `/hooks/<source>/`.
-    pub(super) fn of_path(path: &str) -> Self {
-        let behind = path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or_default();
-        Self::of(&form::percent_decoded(behind))
-    }
-
     /// A full topic takes its prefix anywhere (`tele/kitchen/SENSOR`, `home/kitchen/tele/SENSOR`); what is left is the device.
     pub(super) fn of(topic: &str) -> Self {
         let mut levels: Vec<&str> = topic.split('/').filter(|level| !level.is_empty()).collect();
@@ -41,16 +33,16 @@ mod tests {
 
     #[test]
     fn the_device_is_what_is_left_of_the_topic() {
-        for (path, device, is_sensor) in [
-            ("/hooks/home/tele/kitchen/SENSOR", Some("kitchen"), true),
-            ("/hooks/home/tele/house/kitchen/SENSOR", Some("house/kitchen"), true),
-            ("/hooks/home/house/k%C3%BCche/tele/SENSOR", Some("house/küche"), true),
-            ("/hooks/home/stat/kitchen/STATUS8", Some("kitchen"), true),
-            ("/hooks/home/tele/kitchen/STATE", Some("kitchen"), false),
-            ("/hooks/home/kitchen", Some("kitchen"), true),
-            ("/hooks/home", None, true),
+        for (topic, device, is_sensor) in [
+            ("tele/kitchen/SENSOR", Some("kitchen"), true),
+            ("tele/house/kitchen/SENSOR", Some("house/kitchen"), true),
+            ("house/küche/tele/SENSOR", Some("house/küche"), true),
+            ("stat/kitchen/STATUS8", Some("kitchen"), true),
+            ("tele/kitchen/STATE", Some("kitchen"), false),
+            ("kitchen", Some("kitchen"), true),
+            ("", None, true),
         ] {
-            assert_eq!(Topic::of_path(path), Topic { device: device.map(Into::into), is_sensor }, "{path}");
+            assert_eq!(Topic::of(topic), Topic { device: device.map(Into::into), is_sensor }, "{topic}");
         }
     }
 }
