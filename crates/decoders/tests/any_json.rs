@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 61] = [
+const KEYS: [&str; 73] = [
     "device",
     "time",
     "temperature",
@@ -71,6 +71,18 @@ const KEYS: [&str; 61] = [
     "illuminance",
     "illuminance_lux",
     "power_l1",
+    "type",
+    "event",
+    "result",
+    "event_type",
+    "trigger",
+    "new_state",
+    "entity_id",
+    "state",
+    "attributes",
+    "device_class",
+    "unit",
+    "sensor.a",
 ];
 
 const TEXTS: [&str; 16] = [
@@ -217,6 +229,8 @@ proptest! {
         check(&json!({"subscriptionId": "s", "data": values, "contextResponses": values}), None)?;
         check(&json!({"contextResponses": [{"contextElement": {"id": "e", "attributes": [{"name": "a", "value": values, "metadatas": values}]}}]}), None)?;
         check(&json!({"cmd": "rx", "EUI": values, "decoded": values, "gws": [values], "ts": values}), None)?;
+        check(&json!({"event_type": "state_changed", "data": {"entity_id": "a.b", "new_state": values}, "context": values}), None)?;
+        check(&json!([[{"entity_id": "a.b", "state": "1", "attributes": values}, {"state": values}, values]]), None)?;
         check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
         check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;
         let metrics = json!([{"name": "m", "gauge": {"dataPoints": [values]}, "summary": values, "histogram": {"dataPoints": values}}]);

@@ -8,6 +8,7 @@ pub mod chirpstack_v4;
 pub mod cloudevents;
 pub mod ecowitt;
 pub mod freshet_readings;
+pub mod home_assistant;
 pub mod influx_line_protocol;
 pub mod json;
 mod lorawan;
@@ -59,6 +60,7 @@ static ALL: &[&dyn Decoder] = &[
     &cloudevents::CloudEvents,
     &ecowitt::Ecowitt,
     &freshet_readings::FreshetReadings,
+    &home_assistant::HomeAssistant,
     &influx_line_protocol::InfluxLineProtocol,
     &json::Json,
     &loriot::Loriot,

@@ -458,6 +458,22 @@ fn envelopes(size: usize) -> Bodies {
     bodies.add("tags", "zigbee2mqtt", "application/json", bodies.filled("[", ",", "]", |_| message.clone()));
     let body = bodies.filled("{", ",", "}", |n| format!(r#""{}_l{n}":1"#, "_".repeat(n % 60)));
     bodies.add("underscores", "zigbee2mqtt", "application/json", body);
+    let first = format!(
+        r#"{{"entity_id":"{}","state":"1","attributes":{{"friendly_name":"{}","unit_of_measurement":"{}"}}}},"#,
+        key(500, 0),
+        key(2_000, 0),
+        key(500, 1)
+    );
+    let body = bodies.filled(&format!("[[{first}"), ",", "]]", |n| format!(r#"{{"state":"1","time":{n}}}"#));
+    bodies.add("a history", "home_assistant", "application/json", body);
+    for (case, begin, item, end) in [
+        ("states", "[", (|_| r#"{"state":"1"}"#.into()) as fn(usize) -> String, "]"),
+        ("no states", "[", |_| "{}".into(), "]"),
+        ("lists", "[[", |_| "[]".into(), "]]"),
+        ("entities", "{", |n| format!(r#""sensor.a{n}":1"#), "}"),
+    ] {
+        bodies.add(case, "home_assistant", "application/json", bodies.filled(begin, ",", end, item));
+    }
     let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());
