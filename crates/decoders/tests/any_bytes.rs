@@ -19,7 +19,7 @@ const CONTENT_TYPES: [&str; 11] = [
 ];
 
 /// Bodies that come far: valid ones of each format, some of whose bytes are then changed.
-const SEEDS: [&str; 24] = [
+const SEEDS: [&str; 25] = [
     r#"[{"bn":"urn:dev:a:","bt":1.7e9,"bu":"Cel","n":"temp","v":21.5,"s":3},{"n":"b","vs":"x"},{"n":"c","vd":"aGkK"}]"#,
     "m,host=a,room=b temp=21.5,n=3i,u=4u,f=t,s=\"a\\\"b\" 1700000000000000000\nm v=1\n",
     "PASSKEY=AB%3ACD&dateutc=2024-01-01+00:00:00&tempf=50&soilmoisture1=3&batt1=0&leak_ch1=1&x=y",
@@ -43,6 +43,7 @@ const SEEDS: [&str; 24] = [
     "1D4F7A;1768474860;23.5;3.12;false;1256;16.68;-128.0;48.0;2.0;0CB3;35.23\ndevice:1D4F7A; temp:20",
     r#"[{"topic":"zigbee2mqtt/a","payload":"{\"voltage\":2955,\"power_phase_b\":1,\"device\":{\"model\":\"x\"}}"},{"topic":"a/b","payload":7}]"#,
     r#"[{"event_type":"state_changed","data":{"new_state":{"entity_id":"a.b","state":"1","attributes":{"unit_of_measurement":"W"}}}},{"a.b":"x"}]"#,
+    r#"{"esp8266id":"1","sensordatavalues":[{"value_type":"SDS_P1","value":"5.38"},{"value_type":"GPS_lat","value":"-200"},{"value_type":"signal","value":"-59 dBm"}]}"#,
     r#"[{"device":"d","metric":"m","observed_at":"2026-01-15T11:00:00Z","kind":"bytes","text":"00ff","unit":"","quality":"bad"}]"#,
 ];
 

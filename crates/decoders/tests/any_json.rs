@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 73] = [
+const KEYS: [&str; 77] = [
     "device",
     "time",
     "temperature",
@@ -83,6 +83,10 @@ const KEYS: [&str; 73] = [
     "device_class",
     "unit",
     "sensor.a",
+    "sensordatavalues",
+    "value_type",
+    "value",
+    "esp8266id",
 ];
 
 const TEXTS: [&str; 16] = [
@@ -231,6 +235,7 @@ proptest! {
         check(&json!({"cmd": "rx", "EUI": values, "decoded": values, "gws": [values], "ts": values}), None)?;
         check(&json!({"event_type": "state_changed", "data": {"entity_id": "a.b", "new_state": values}, "context": values}), None)?;
         check(&json!([[{"entity_id": "a.b", "state": "1", "attributes": values}, {"state": values}, values]]), None)?;
+        check(&json!({"esp8266id": values, "sensordatavalues": [{"value_type": "SDS_P1", "value": values}, values]}), None)?;
         check(&json!({"Time": values, "ENERGY": values, "TempUnit": "F"}), None)?;
         check(&json!({"src": "d", "method": "NotifyStatus", "params": {"ts": values, "switch:0": values, "em:0": values}}), None)?;
         let metrics = json!([{"name": "m", "gauge": {"dataPoints": [values]}, "summary": values, "histogram": {"dataPoints": values}}]);

@@ -5,7 +5,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 
 /// A payload of each format that may name no device, without one.
-const UNNAMED: [(&str, &str, &str); 21] = [
+const UNNAMED: [(&str, &str, &str); 22] = [
     ("json", "application/json", r#"[{"temperature":21.5},{"relative_humidity":52}]"#),
     ("aws_iot_http", "application/json", r#"{"temperature":21.5}"#),
     ("ttn_v3", "application/json", r#"{"uplink_message":{"decoded_payload":{"temperature":21.5}}}"#),
@@ -29,6 +29,11 @@ const UNNAMED: [(&str, &str, &str); 21] = [
     ("sigfox", "application/json", r#"{"time":0,"temp":"21.5"}"#),
     ("zigbee2mqtt", "application/json", r#"{"temperature":21.5}"#),
     ("home_assistant", "application/json", r#"{"state":"21.5"}"#),
+    (
+        "sensor_community",
+        "application/json",
+        r#"{"sensordatavalues":[{"value_type":"temperature","value":"21.5"}]}"#,
+    ),
     ("azure_event_grid", "application/json", AZURE),
     (
         "freshet_readings",

@@ -19,6 +19,7 @@ pub mod ngsi;
 pub mod otlp_metrics;
 pub mod particle;
 pub mod senml_json;
+pub mod sensor_community;
 pub mod shelly;
 pub mod sigfox;
 pub mod tasmota;
@@ -69,6 +70,7 @@ static ALL: &[&dyn Decoder] = &[
     &otlp_metrics::OtlpMetrics,
     &particle::Particle,
     &senml_json::SenmlJson,
+    &sensor_community::SensorCommunity,
     &shelly::Shelly,
     &sigfox::Sigfox,
     &tasmota::Tasmota,

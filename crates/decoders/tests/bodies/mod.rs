@@ -474,6 +474,19 @@ fn envelopes(size: usize) -> Bodies {
     ] {
         bodies.add(case, "home_assistant", "application/json", bodies.filled(begin, ",", end, item));
     }
+    let body = bodies.filled(r#"{"sensordatavalues":["#, ",", "]}", |n| match n % 2 {
+        0 => format!(r#"{{"value_type":"{}_P1","value":1}}"#, key(900, n)),
+        _ => "{}".into(),
+    });
+    bodies.add("long sensors", "sensor_community", "application/json", body);
+    for (case, item) in [
+        ("messages", r#"{"sensordatavalues":[{"value_type":"P1","value":1}]}"#),
+        ("no values", r#"{"sensordatavalues":[]}"#),
+        ("versions", r#"{"software_version":"x","sensordatavalues":[1]}"#),
+    ] {
+        let body = bodies.filled("[", ",", "]", |_| item.into());
+        bodies.add(case, "sensor_community", "application/json", body);
+    }
     let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());
