@@ -54,6 +54,11 @@ impl StoreError {
         matches!(self, Self::Database(error) if error.code().is_some_and(class))
     }
 
+    /// Whether this transaction was rolled back so that another one could go on: each had what the other waited for (SQLSTATE 40P01).
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED))
+    }
+
     /// Whether names of devices lead elsewhere than they did when the streams of a payload were found (SQLSTATE FR001).
     pub fn is_of_registry(&self) -> bool {
         matches!(self, Self::Database(error) if error.code().is_some_and(|code| code.code() == "FR001"))

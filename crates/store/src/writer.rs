@@ -49,6 +49,8 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const BATCH_ROWS: usize = 20_000;
 /// Payloads that may wait; a caller beyond waits for its place in the queue.
 const QUEUE: usize = 1024;
+/// How often a batch is tried again that was rolled back for the sake of another transaction, as one that reads requests again.
+const DEADLOCKS: u32 = 3;
 /// For one transaction, connecting included.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -241,7 +243,7 @@ impl Worker {
     /// and those of payloads that nobody waited for any more, which are not written.
     async fn commit_distinct(&self, first: Vec<Waiting>, duplicates: Vec<Waiting>) -> Vec<Waiting> {
         let (mut failed, mut unsettled) = (Vec::new(), Vec::new());
-        let mut parts = vec![first];
+        let (mut parts, mut again) = (vec![first], 0..DEADLOCKS);
         while let Some(mut part) = parts.pop() {
             match self.attempt(&mut part, &mut unsettled).await {
                 Ok(written) => {
@@ -257,6 +259,7 @@ impl Worker {
                     let right = part.split_off(part.len() / 2);
                     parts.extend([right, part]);
                 }
+                Err(error) if error.is_deadlock() && again.next().is_some() => parts.push(part),
                 Err(error) => failed.extend(refuse(part, error)),
             }
         }
