@@ -147,11 +147,17 @@ fn device(format: &str, expected: Option<&str>) -> String {
     }
 }
 
+/// How far a converted value may be from the one that is written: where no tolerance is stated, it was rounded to six decimals.
+fn rounded_by(written: &serde_json::Number) -> f64 {
+    let decimals = written.to_string().rsplit_once('.').map_or(0, |(_, decimals)| decimals.len());
+    if decimals == 6 { 5e-7 } else { 0.0 }
+}
+
 fn is_value(value: &Value, expected: &Json, tolerance: Option<f64>) -> bool {
     match (value, expected) {
         (Value::Number(found), Json::Number(number)) => {
             let expected = number.as_f64().unwrap_or(f64::NAN);
-            let allowed = tolerance.unwrap_or(expected.abs() * 1e-9);
+            let allowed = tolerance.unwrap_or_else(|| (expected.abs() * 1e-9).max(rounded_by(number)));
             (found - expected).abs() <= allowed
         }
         (Value::Flag(found), Json::Bool(expected)) => found == expected,
