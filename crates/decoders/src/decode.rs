@@ -207,6 +207,26 @@ impl Decoded {
         self.tags.extend(part.tags);
     }
 
+    /// Adds the parts of a payload in turn, until it is full. What makes no sense of a part is a problem; of one that `is_alone` nothing can be
+    /// taken then.
+    pub(crate) fn add_each<T>(
+        &mut self,
+        parts: impl IntoIterator<Item = Result<T, Problem>>,
+        is_alone: bool,
+        mut add: impl FnMut(T, &mut Self) -> Result<(), Problem>,
+    ) -> Result<(), DecodeError> {
+        for part in parts {
+            if self.is_full() {
+                break;
+            }
+            match part.and_then(|part| add(part, self)) {
+                Err(problem) if is_alone => return Err(DecodeError(problem)),
+                taken => self.problems.extend(taken.err()),
+            }
+        }
+        Ok(())
+    }
+
     /// The values in the order of the payload, each with its sample.
     pub fn readings(&self) -> impl Iterator<Item = (&Sample, &Reading)> {
         self.samples.iter().flat_map(|sample| sample.readings.iter().map(move |reading| (sample, reading)))

@@ -61,21 +61,13 @@ impl Document for Events {
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let is_batch = self.is_batch;
         let mut decoded = Decoded::default();
-        for (index, event) in self.events.iter().enumerate() {
-            if decoded.is_full() {
-                break;
-            }
+        decoded.add_each(self.events.iter().enumerate().map(Ok), !is_batch, |(index, event), decoded| {
             let place = if is_batch { format!("event {}", index + 1) } else { String::new() };
-            let taken = match event {
-                Ok(event) => take(event, &place, context, &mut decoded),
+            match event {
+                Ok(event) => take(event, &place, context, decoded),
                 Err(error) => Err(Problem { place, reason: error.to_string() }),
-            };
-            match taken {
-                Err(problem) if !is_batch => return Err(DecodeError(problem)),
-                Err(problem) => decoded.problems.push(problem),
-                Ok(()) => {}
             }
-        }
+        })?;
         Ok(decoded)
     }
 }

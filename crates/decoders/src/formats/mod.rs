@@ -20,6 +20,7 @@ pub mod otlp_metrics;
 pub mod particle;
 pub mod senml_json;
 pub mod sensor_community;
+mod several;
 pub mod shelly;
 pub mod sigfox;
 pub mod tasmota;

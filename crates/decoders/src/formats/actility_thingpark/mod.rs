@@ -7,10 +7,10 @@ use event_model::{Name, RecordedRequest, form as fields};
 
 use self::report::{Kind, Report};
 use super::lorawan::{self, Frame};
+use super::several::Several;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
-use crate::json::Node;
 use crate::time::Clock;
 use crate::walk::{NameField, Named};
 
@@ -32,40 +32,13 @@ impl Decoder for ActilityThingpark {
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
         form::expect_json(request, &[])?;
-        Ok(Box::new(Body::of(form::parse_json(request)?)?))
+        Ok(Box::new(Several::of(form::parse_json(request)?, report::NOT_ONE, Report::of)?))
     }
 }
 
-/// One report, or several in an array.
-struct Body {
-    /// What is no report is kept as the problem that it is.
-    reports: Vec<Result<Report, Problem>>,
-    is_list: bool,
-}
-
-impl Body {
-    fn of(body: Node) -> Result<Self, FormError> {
-        let is_list = matches!(body, Node::List(_));
-        let items = match body {
-            Node::List(items) => items,
-            Node::Object(_) => vec![body],
-            other => return Err(form::no_object(&other)),
-        };
-        let place = |index: usize| if is_list { format!("[{index}].") } else { String::new() };
-        let read = |(index, item): (usize, Node)| {
-            Report::of(item, place(index)).ok_or_else(|| Problem::new(format!("[{index}]"), report::NOT_ONE))
-        };
-        let reports: Vec<_> = items.into_iter().enumerate().map(read).collect();
-        if reports.iter().all(Result::is_err) {
-            return Err(FormError::Unprocessable(report::NOT_ONE.to_owned()));
-        }
-        Ok(Self { reports, is_list })
-    }
-}
-
-impl Document for Body {
+impl Document for Several<Report> {
     fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
-        let [Ok(report)] = self.reports.as_slice() else { return Ok(Inspection::default()) };
+        let Some(report) = self.only() else { return Ok(Inspection::default()) };
         Ok(Inspection {
             device: report.device().ok().flatten(),
             message_id: report.id(),
@@ -75,22 +48,7 @@ impl Document for Body {
     }
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let mut decoded = Decoded::default();
-        for report in &self.reports {
-            if decoded.is_full() {
-                break;
-            }
-            let taken = match report {
-                Ok(report) => take(report, context),
-                Err(problem) => Err(problem.clone()),
-            };
-            match taken {
-                Ok(part) => decoded.append(part),
-                Err(problem) if !self.is_list => return Err(DecodeError(problem)),
-                Err(problem) => decoded.problems.push(problem),
-            }
-        }
-        Ok(decoded)
+        self.decode(context, take)
     }
 }
 

@@ -77,14 +77,8 @@ impl Document for Delivery {
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
-        for event in &self.0 {
-            if decoded.is_full() {
-                break;
-            }
-            let taken =
-                event.as_ref().map_err(Clone::clone).and_then(|event| take(event, context, &mut decoded));
-            decoded.problems.extend(taken.err());
-        }
+        let events = self.0.iter().map(|event| event.as_ref().map_err(Clone::clone));
+        decoded.add_each(events, false, |event, decoded| take(event, context, decoded))?;
         Ok(decoded)
     }
 }

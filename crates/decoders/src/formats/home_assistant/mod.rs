@@ -65,15 +65,7 @@ impl Document for Body {
         let clock = Clock::new(context);
         let states = gather(&self.0);
         let is_alone = states.len() == 1;
-        for state in states {
-            if decoded.is_full() {
-                break;
-            }
-            match state.and_then(|state| take(&state, &clock, context, &mut decoded)) {
-                Err(problem) if is_alone => return Err(DecodeError(problem)),
-                taken => decoded.problems.extend(taken.err()),
-            }
-        }
+        decoded.add_each(states, is_alone, |state, decoded| take(&state, &clock, context, decoded))?;
         Ok(decoded)
     }
 }

@@ -8,6 +8,7 @@ use event_model::RecordedRequest;
 
 use self::gateway::Uplink;
 use self::platform::Event;
+use super::several::Several;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
@@ -28,7 +29,7 @@ impl Decoder for Milesight {
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
         form::expect_method(request, &["POST", "PUT"])?;
         form::expect_json(request, &["text/plain"])?;
-        Ok(Box::new(Body::of(form::parse_json(request)?)?))
+        Ok(Box::new(Several::of(form::parse_json(request)?, NOT_ONE, Message::of)?))
     }
 }
 
@@ -74,36 +75,9 @@ impl Message {
     }
 }
 
-/// One message, or several in an array.
-struct Body {
-    /// What is no message is kept as the problem that it is.
-    messages: Vec<Result<Message, Problem>>,
-    is_list: bool,
-}
-
-impl Body {
-    fn of(body: Node) -> Result<Self, FormError> {
-        let is_list = matches!(body, Node::List(_));
-        let items = match body {
-            Node::List(items) => items,
-            Node::Object(_) => vec![body],
-            other => return Err(form::no_object(&other)),
-        };
-        let place = |index: usize| if is_list { format!("[{index}].") } else { String::new() };
-        let read = |(index, item): (usize, Node)| {
-            Message::of(item, place(index)).ok_or_else(|| Problem::new(format!("[{index}]"), NOT_ONE))
-        };
-        let messages: Vec<_> = items.into_iter().enumerate().map(read).collect();
-        if messages.iter().all(Result::is_err) {
-            return Err(FormError::Unprocessable(NOT_ONE.to_owned()));
-        }
-        Ok(Self { messages, is_list })
-    }
-}
-
-impl Document for Body {
+impl Document for Several<Message> {
     fn inspect(&self, _profile: &Profile) -> Result<Inspection, FormError> {
-        let [Ok(message)] = self.messages.as_slice() else { return Ok(Inspection::default()) };
+        let Some(message) = self.only() else { return Ok(Inspection::default()) };
         Ok(Inspection {
             device: message.device().ok().flatten(),
             message_id: message.id(),
@@ -112,22 +86,7 @@ impl Document for Body {
     }
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
-        let mut decoded = Decoded::default();
-        for message in &self.messages {
-            if decoded.is_full() {
-                break;
-            }
-            let taken = match message {
-                Ok(message) => message.read(context),
-                Err(problem) => Err(problem.clone()),
-            };
-            match taken {
-                Ok(part) => decoded.append(part),
-                Err(problem) if !self.is_list => return Err(DecodeError(problem)),
-                Err(problem) => decoded.problems.push(problem),
-            }
-        }
-        Ok(decoded)
+        self.decode(context, Message::read)
     }
 }
 

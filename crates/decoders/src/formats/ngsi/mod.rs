@@ -48,20 +48,11 @@ impl Document for Notification {
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
-        for item in &self.items {
-            if decoded.is_full() {
-                break;
-            }
-            let taken = match item {
-                Ok(entity) => entity.read(self.notified_at.as_ref(), context),
-                Err(problem) => Err(problem.clone()),
-            };
-            match taken {
-                Ok(part) => decoded.append(part),
-                Err(problem) if self.items.len() == 1 => return Err(DecodeError(problem)),
-                Err(problem) => decoded.problems.push(problem),
-            }
-        }
+        let items = self.items.iter().map(|item| item.as_ref().map_err(Clone::clone));
+        decoded.add_each(items, self.items.len() == 1, |entity, decoded| {
+            decoded.append(entity.read(self.notified_at.as_ref(), context)?);
+            Ok(())
+        })?;
         Ok(decoded)
     }
 }

@@ -72,15 +72,9 @@ impl Document for Body {
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
-        for event in self.events() {
-            if decoded.is_full() {
-                break;
-            }
-            let added = event.and_then(|(event, place)| add(&event, &place, context, &mut decoded));
-            if let Err(problem) = added {
-                decoded.problems.push(problem);
-            }
-        }
+        decoded.add_each(self.events(), false, |(event, place), decoded| {
+            add(&event, &place, context, decoded)
+        })?;
         Ok(decoded)
     }
 }

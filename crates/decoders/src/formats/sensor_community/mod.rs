@@ -95,13 +95,9 @@ impl Document for Body<'_> {
             }
             Messages::Several(items) => items,
         };
-        for (index, item) in items.iter().enumerate() {
-            if decoded.is_full() {
-                break;
-            }
-            let taken = self.take(item, &format!("[{index}]."), context, &mut decoded);
-            decoded.problems.extend(taken.err());
-        }
+        decoded.add_each(items.iter().enumerate().map(Ok), false, |(index, item), decoded| {
+            self.take(item, &format!("[{index}]."), context, decoded)
+        })?;
         Ok(decoded)
     }
 }

@@ -52,14 +52,7 @@ impl Document for Body {
                 .problems
                 .note(|| Problem::new(field, "the device did not fill in the token of this field"));
         }
-        for report in self.reports() {
-            if decoded.is_full() {
-                break;
-            }
-            if let Err(problem) = report.and_then(|report| add(&report, context, &mut decoded)) {
-                decoded.problems.push(problem);
-            }
-        }
+        decoded.add_each(self.reports(), false, |report, decoded| add(&report, context, decoded))?;
         Ok(decoded)
     }
 }

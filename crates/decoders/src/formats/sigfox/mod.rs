@@ -81,14 +81,7 @@ impl Document for Body {
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
-        for item in &self.items {
-            if decoded.is_full() {
-                break;
-            }
-            if let Err(problem) = add(item, context, &mut decoded) {
-                decoded.problems.push(problem);
-            }
-        }
+        decoded.add_each(self.items.iter().map(Ok), false, |item, decoded| add(item, context, decoded))?;
         Ok(decoded)
     }
 }

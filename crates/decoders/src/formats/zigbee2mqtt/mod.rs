@@ -51,19 +51,8 @@ impl Document for Body {
 
     fn read(&self, context: Context<'_>) -> Result<Decoded, DecodeError> {
         let mut decoded = Decoded::default();
-        for message in &self.messages {
-            if decoded.is_full() {
-                break;
-            }
-            let taken = message
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|message| take(message, context, &mut decoded));
-            match taken {
-                Err(problem) if !self.is_list => return Err(DecodeError(problem)),
-                taken => decoded.problems.extend(taken.err()),
-            }
-        }
+        let messages = self.messages.iter().map(|message| message.as_ref().map_err(Clone::clone));
+        decoded.add_each(messages, !self.is_list, |message, decoded| take(message, context, decoded))?;
         Ok(decoded)
     }
 }
