@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
         body: body.to_vec().into(),
     };
     let profile = Profile { source: "source".into(), ..Profile::default() };
-    let context = Context { profile: &profile, received_at: RECEIVED_AT, raw_names: false, device: None };
+    let context = Context::new(&profile, RECEIVED_AT);
     decode(format, &mut request, context);
     if let Ok(query) = String::from_utf8(std::mem::take(&mut request.body).into()) {
         request.method = "GET".into();

@@ -35,10 +35,13 @@
 {{- if and .Values.helmTest.enabled (not (include "freshet.pipeline.own" . | fromJson).pipeline.canary) -}}yes{{- end -}}
 {{- end -}}
 
-{{/* The files of the folder that is mounted, by name: the pipeline of the values, a text as it is, and the canary of `helm test`.
+{{/* The files of the folder that is mounted, by name: the pipeline of the values, a text as it is, its scripts, and the canary of `helm test`.
      JSON keeps each line break as it is. */}}
 {{- define "freshet.pipeline.files" -}}
 {{- $files := dict "freshet.yaml" (.Values.pipelineFile | default (printf "%s\n" (toYaml .Values.pipeline))) -}}
+{{- range $name, $script := .Values.codecs -}}
+{{- $_ := set $files $name $script -}}
+{{- end -}}
 {{- if include "freshet.test.hasCanary" . -}}
 {{- $_ := set $files "helm-test.yaml" "canary: {secret: {env: FRESHET_TEST_TOKEN}}\n" -}}
 {{- end -}}

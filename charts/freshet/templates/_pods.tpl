@@ -160,3 +160,16 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* Requests and limits of a stage: (list $ "stage" resources). Where it runs scripts, the process that does is part of its memory:
+     16 MiB of a script, and as much for the process itself. */}}
+{{- define "freshet.resources" -}}
+{{- $root := index . 0 -}}
+{{- $resources := index . 2 | deepCopy -}}
+{{- $runs := has (index . 1) (list "ingest" "transform" "worker" "dead-letter") -}}
+{{- $limit := dig "limits" "memory" "" $resources | toString -}}
+{{- if and $root.Values.codecs $runs (regexMatch "^[0-9]+Mi$" $limit) -}}
+{{- $_ := set $resources.limits "memory" (printf "%dMi" (add (trimSuffix "Mi" $limit | int) 32)) -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}

@@ -91,8 +91,8 @@ impl Release {
 
 /// A file of the pipeline in a ConfigMap, by its name.
 fn file((name, text): (&String, &Value)) -> Option<(String, Vec<u8>)> {
-    let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
-    Some((name.clone(), text.as_str().filter(|_| is_yaml)?.as_bytes().to_vec()))
+    let is_part = [".yaml", ".yml", ".js"].iter().any(|end| name.ends_with(end));
+    Some((name.clone(), text.as_str().filter(|_| is_part)?.as_bytes().to_vec()))
 }
 
 /// The services of one release; otherwise the names of the releases that there are.

@@ -8,6 +8,7 @@ use event_model::{Name, Reading, Sample, Value, storable};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::codec::{Frame, MAX_FRAMES, Outputs};
 use crate::device::{self, MAX_NAME_BYTES};
 use crate::names::cut;
 use crate::options::Options;
@@ -38,6 +39,15 @@ pub struct Context<'a> {
     pub raw_names: bool,
     /// The device of what names none, as the record around the payload spells it; `None`: it has the source's name.
     pub device: Option<&'a str>,
+    /// What scripts made of its frames; `None`: none has run yet.
+    pub outputs: Option<&'a Outputs>,
+}
+
+impl<'a> Context<'a> {
+    /// That of a request of this source, received at this time: without names of fields, and with nothing around it.
+    pub const fn new(profile: &'a Profile, received_at: Timestamp) -> Self {
+        Self { profile, received_at, raw_names: false, device: None, outputs: None }
+    }
 }
 
 impl Context<'_> {
@@ -130,6 +140,10 @@ pub struct Decoded {
     pub problems: Problems,
     /// Tags that the format carries beside values, for the device: (device, tag, value).
     pub tags: Vec<(Name, String, String)>,
+    /// The frames that a script is to decode: with what it makes of them the payload is decoded anew.
+    pub frames: Vec<Frame>,
+    /// The frames that nothing decodes: their network did not, and the source has no codec for them.
+    pub raw_frames: usize,
     /// How many readings the samples hold; one more than [`MAX_READINGS`] where there were too many.
     pub(crate) found: usize,
 }
@@ -205,6 +219,17 @@ impl Decoded {
         }
         self.problems.append(part.problems);
         self.tags.extend(part.tags);
+        self.raw_frames += part.raw_frames;
+        part.frames.into_iter().for_each(|frame| self.wait_for(frame));
+    }
+
+    /// Notes a frame that a script is to decode; a problem where it is one too many.
+    pub(crate) fn wait_for(&mut self, frame: Frame) {
+        if self.frames.len() < MAX_FRAMES {
+            return self.frames.push(frame);
+        }
+        let reason = format!("more than {MAX_FRAMES} frames for a codec in one payload: send them in parts");
+        self.problems.push(Problem::new("", reason));
     }
 
     /// Adds the parts of a payload in turn, until it is full. What makes no sense of a part is a problem; of one that `is_alone` nothing can be

@@ -279,7 +279,7 @@ mod tests {
 
     fn clock(profile: &Profile, received_at: &str) -> Clock {
         let received_at = received_at.parse().unwrap();
-        Clock::new(Context { profile, received_at, raw_names: false, device: None })
+        Clock::new(Context::new(profile, received_at))
     }
 
     #[test]
@@ -342,7 +342,7 @@ mod tests {
     fn what_cannot_be_right_becomes_the_receive_time() {
         let profile = Profile::default();
         let received_at: Timestamp = "2026-01-15T12:00:00Z".parse().unwrap();
-        let clock = Clock::new(Context { profile: &profile, received_at, raw_names: false, device: None });
+        let clock = Clock::new(Context::new(&profile, received_at));
         for text in [
             "0",
             "1999-12-31T23:59:59Z",

@@ -82,6 +82,8 @@ pub struct Walk<'a> {
     pub flags: &'a [&'static str],
     /// Spellings of "no value" beside the usual ones.
     pub missing: &'a [String],
+    /// Whether `{"value": 21.5, "unit": "°C"}` is one value.
+    pub reads_quantities: bool,
     /// Names the fields; [`Walk::by_table`] has the usual one.
     pub name: NameField<'a>,
 }
@@ -136,6 +138,7 @@ impl<'a> Walk<'a> {
             place_prefix: "",
             flags: &[],
             missing: &[],
+            reads_quantities: false,
             name: &|_, key| Named::by_table(key),
         }
     }
@@ -208,10 +211,13 @@ impl<'a> Walk<'a> {
         match node {
             Node::Null => {}
             Node::Object(object) if object.is_empty() => {}
-            Node::Object(object) => self.nested(key, object, cursor),
+            Node::Object(object) => match quantity(object).filter(|_| self.reads_quantities) {
+                Some((value, unit)) => self.value(key, (value, Some(unit)), cursor),
+                None => self.nested(key, object, cursor),
+            },
             Node::List(items) if is_raw_bytes(key.text, items) => {}
             Node::List(items) => self.list(key, items, cursor),
-            _ => self.value(key, node, cursor),
+            _ => self.value(key, (node, None), cursor),
         }
     }
 
@@ -262,8 +268,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn value<'n>(&self, key: &mut Key<'n>, node: &Node, cursor: &mut Cursor<'n>) {
-        match self.reading(key, node, cursor) {
+    /// A value, with the unit that is stated beside it.
+    fn value<'n>(&self, key: &mut Key<'n>, value: (&Node, Option<&str>), cursor: &mut Cursor<'n>) {
+        match self.reading(key, value, cursor) {
             Ok(field) => cursor.fields.extend(field),
             Err(reason) => {
                 let Cursor { problems, raw, .. } = cursor;
@@ -275,7 +282,7 @@ impl<'a> Walk<'a> {
     fn reading<'n>(
         &self,
         key: &mut Key<'n>,
-        node: &Node,
+        (node, stated): (&Node, Option<&str>),
         cursor: &mut Cursor<'n>,
     ) -> Result<Option<Field<'n>>, String> {
         if key.text.len() > MAX_RAW_BYTES {
@@ -289,7 +296,7 @@ impl<'a> Walk<'a> {
             metric: metric.clone(),
             raw_metric: self.context.raw_name(self.raw_prefix, &cursor.raw),
             value: value::of_node(node, self.missing)?,
-            unit: unit.as_deref(),
+            unit: stated.or(unit.as_deref()),
             moment: cursor.moment,
         };
         let Some(mut reading) = measure::reading(self.context.profile, measurement)? else { return Ok(None) };
@@ -408,6 +415,17 @@ pub(crate) fn too_many(profile: &Profile, place: &str) -> Problem {
 /// The flag of a value whose key, or a key on the way to it, was written more than once; the last one is taken.
 pub const DUPLICATE_KEY: &str = "duplicate_key";
 
+/// The value and the unit of an object that is one value, as the codecs of Decentlab and others give them.
+fn quantity(object: &Object) -> Option<(&Node, &str)> {
+    let is_part = |key: &str| matches!(key, "value" | "unit" | "displayName");
+    if object.len() > 3 || !object.keys().all(|key| is_part(key)) {
+        return None;
+    }
+    let value = &object.get("value")?.node;
+    let unit = object.get("unit")?.node.as_str()?;
+    (!matches!(value, Node::Object(_) | Node::List(_))).then_some((value, unit))
+}
+
 /// A device's undecoded bytes, which codecs like to pass on beside what they decoded.
 fn is_raw_bytes(key: &str, items: &[Node]) -> bool {
     items.len() >= 8
@@ -432,7 +450,7 @@ mod tests {
         let moment = Moment { at: Timestamp::UNIX_EPOCH, quality: Quality::Good, flag: None };
         let mut decoded = crate::Decoded::default();
         let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-        let context = Context { profile, received_at, raw_names: true, device: None };
+        let context = Context { raw_names: true, ..Context::new(profile, received_at) };
         let device = "d".into();
         let walk = Walk { place_prefix: "data.", ..Walk::by_table(context, &device, moment) };
         walk.add(node.as_object().unwrap(), &mut decoded).map_err(|problem| problem.reason)?;

@@ -54,8 +54,8 @@ fn check(request: &RecordedRequest) -> Result<(), TestCaseError> {
         let mut request = request.clone();
         format.redact(&mut request);
         let _ = format.inspect(&request, &profile);
-        let Ok(decoded) = format
-            .decode(&request, Context { profile: &profile, received_at, raw_names: true, device: None })
+        let Ok(decoded) =
+            format.decode(&request, Context { raw_names: true, ..Context::new(&profile, received_at) })
         else {
             continue;
         };

@@ -167,10 +167,8 @@ fn check(body: &Json, mapping: Option<Mapping>) -> Result<(), TestCaseError> {
     let options = mapping.map(Options::new).unwrap_or_default();
     let profile = Profile { source: "source".into(), options, max_readings: 50, ..Profile::default() };
     let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().expect("a time"),
         raw_names: true,
-        device: None,
+        ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().expect("a time"))
     };
     for format in all() {
         let _ = format.inspect(&request, &profile);

@@ -58,7 +58,7 @@ fn decode((format, content_type, body): (&str, &str, &str), device: Option<&str>
         body: body.to_owned().into(),
     };
     let received_at = Timestamp::UNIX_EPOCH;
-    let context = Context { profile: &profile, received_at, raw_names: false, device };
+    let context = Context { device, ..Context::new(&profile, received_at) };
     let format = decoders::by_name(format).expect("the format is built in");
     format.decode(&request, context).unwrap_or_else(|error| error.0.into())
 }

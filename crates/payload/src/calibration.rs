@@ -90,7 +90,10 @@ devices:
         let request =
             format!("POST /hooks/{source} HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{body}");
         let request = RecordedRequest::parse(request.as_bytes()).unwrap();
-        Accepted::of(origin, request, "2026-06-01T00:00:00Z".parse().unwrap()).unwrap()
+        Accepted::of(origin, request, "2026-06-01T00:00:00Z".parse().unwrap())
+            .unwrap()
+            .without_codec()
+            .unwrap()
     }
 
     /// Value, quality and flags of each reading.
@@ -189,7 +192,7 @@ devices:
         let request = "POST / HTTP/1.1\r\ncontent-type: application/json\r\n\r\n{\"device\":\"vane\",\"temperature\":\"20 C\"}";
         let request = RecordedRequest::parse(request.as_bytes()).unwrap();
         let inspected = Inspected::of(origin, &request).unwrap();
-        let decoded = inspected.decoded_with_raw_names(Timestamp::UNIX_EPOCH).unwrap();
+        let decoded = inspected.decoded_with_raw_names(Timestamp::UNIX_EPOCH, None).unwrap();
         let (_, reading) = decoded.readings().next().unwrap();
         assert_eq!(
             (reading.quality, reading.raw_metric.as_deref()),

@@ -1,5 +1,6 @@
 //! A request that its format can read.
 
+use decoders::codec::Outputs;
 use decoders::{Context, Decoded, Document, Inspection};
 use event_model::RecordedRequest;
 use jiff::Timestamp;
@@ -55,29 +56,39 @@ impl<'p, 'r> Inspected<'p, 'r> {
     /// # Errors
     /// [`Refusal::Panicked`].
     pub fn decoded(&self, received_at: Timestamp) -> Result<Decoded, Refusal> {
-        self.decode(received_at, false)
+        self.decode(received_at, None, false)
     }
 
-    /// The same for people who look at a format: each reading keeps the name of the field that it came from.
+    /// The same for people who look at a format: each reading keeps the name of the field that it came from. `outputs` is what scripts
+    /// made of the frames, where they have run.
     ///
     /// # Errors
     /// [`Refusal::Panicked`].
-    pub fn decoded_with_raw_names(&self, received_at: Timestamp) -> Result<Decoded, Refusal> {
-        self.decode(received_at, true)
+    pub fn decoded_with_raw_names(
+        &self,
+        received_at: Timestamp,
+        outputs: Option<&Outputs>,
+    ) -> Result<Decoded, Refusal> {
+        self.decode(received_at, outputs, true)
     }
 
     /// Reads the content, and lets go of the request.
     ///
     /// # Errors
     /// [`Refusal::Panicked`].
-    pub fn finish(self, received_at: Timestamp) -> Result<Content<'p>, Refusal> {
-        let decoded = self.decoded(received_at)?;
+    pub fn finish(self, received_at: Timestamp, outputs: Option<&Outputs>) -> Result<Content<'p>, Refusal> {
+        let decoded = self.decode(received_at, outputs, false)?;
         Ok(Content { origin: self.origin, inspection: self.inspection, received_at, decoded })
     }
 
-    fn decode(&self, received_at: Timestamp, raw_names: bool) -> Result<Decoded, Refusal> {
+    fn decode(
+        &self,
+        received_at: Timestamp,
+        outputs: Option<&Outputs>,
+        raw_names: bool,
+    ) -> Result<Decoded, Refusal> {
         let (profile, device) = (&self.origin.source.profile, self.device.as_deref());
-        let context = Context { profile, received_at, raw_names, device };
+        let context = Context { profile, received_at, raw_names, device, outputs };
         let decode = || self.document.decode(context).unwrap_or_else(|error| error.0.into());
         let mut decoded = self.origin.guarded(decode)?;
         if let Some(devices) = &self.origin.source.calibrated {

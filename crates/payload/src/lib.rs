@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod acceptance;
 mod accepted;
 mod calibration;
 mod event;
@@ -13,6 +14,7 @@ mod repetition;
 mod watch;
 mod without_device;
 
+pub use acceptance::{Acceptance, NeedsCodec};
 pub use accepted::Accepted;
 pub use event::{Carried, Received, payload_received, plausible};
 pub use inspected::{Content, Inspected};

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use pipeline_config::topic::RecordDevice;
 use uuid::Uuid;
 
+use crate::acceptance::Acceptance;
 use crate::accepted::Accepted;
 use crate::event::{Carried, SOURCE_PREFIX, believed_received};
 use crate::inspected::{Content, Inspected};
@@ -96,19 +97,20 @@ impl PlainPayload {
     ///
     /// # Errors
     /// [`Refusal::Panicked`].
-    pub fn accept<'p>(&self, origin: Origin<'p>, received_at: Timestamp) -> Result<Accepted<'p>, Refusal> {
+    pub fn accept<'p>(&self, origin: Origin<'p>, received_at: Timestamp) -> Result<Acceptance<'p>, Refusal> {
         let request = self.request(origin)?;
         let nothing =
             |decoded: Decoded| Content { origin, inspection: Inspection::default(), received_at, decoded };
         let content = match self.unread() {
             Some(decoded) => nothing(decoded),
-            None => match Inspected::of(origin, &request).and_then(|inspected| inspected.finish(received_at))
+            None => match Inspected::of(origin, &request)
+                .and_then(|inspected| inspected.finish(received_at, None))
             {
                 Err(Refusal::Form(error)) => nothing(Problem::new("", error.to_string()).into()),
                 content => content?,
             },
         };
-        Ok(Accepted::new(request, content))
+        Ok(Accepted::accept(request, content))
     }
 
     /// What it comes to where its format has nothing to read.
@@ -205,7 +207,11 @@ mod tests {
         let pipeline = Pipeline::parse(PIPELINE, "freshet.yaml").unwrap();
         let origin = Origin::named(&pipeline, "floor").unwrap();
         let at = PlainPayload::received_at(Some(Timestamp::UNIX_EPOCH), 5, Timestamp::UNIX_EPOCH);
-        let accepted = payload(bytes(br#"{"device":"a","temperature":1}"#)).accept(origin, at).unwrap();
+        let accepted = payload(bytes(br#"{"device":"a","temperature":1}"#))
+            .accept(origin, at)
+            .unwrap()
+            .without_codec()
+            .unwrap();
         assert_eq!(accepted.decoded.samples[0].observed_at.to_string(), "1970-01-01T00:00:00.000005Z");
     }
 
@@ -221,7 +227,11 @@ mod tests {
             (bytes(b"\0"), ReceiptOutcome::Rejected, "JSON"),
             (bytes(b"21.5 degrees"), ReceiptOutcome::Rejected, "JSON"),
         ] {
-            let accepted = payload(value.clone()).accept(origin, Timestamp::UNIX_EPOCH).unwrap();
+            let accepted = payload(value.clone())
+                .accept(origin, Timestamp::UNIX_EPOCH)
+                .unwrap()
+                .without_codec()
+                .unwrap();
             assert_eq!(accepted.outcome, outcome, "{value:?}");
             assert!(accepted.reason().contains(reason), "{value:?}: {}", accepted.reason());
         }
@@ -238,10 +248,10 @@ mod tests {
         let asked = origin.source.record_device();
         let value = (Some(body.into()), body.len());
         let payload = PlainPayload::of_record(("floor".into(), asked), (Some(key), headers), value);
-        let accepted = payload.accept(origin, now).unwrap();
+        let accepted = payload.accept(origin, now).unwrap().without_codec().unwrap();
         let event = payload.event(&accepted, (Uuid::from_u128(7), now, pipeline.short_hash()));
         let tomorrow = now + SignedDuration::from_hours(24);
-        let again = Accepted::of_event(&event, &pipeline, tomorrow).unwrap();
+        let again = Accepted::of_event(&event, &pipeline, tomorrow).unwrap().without_codec().unwrap();
         assert_eq!((&again.decoded, again.received_at), (&accepted.decoded, now));
         let problems = accepted.decoded.problems.iter().map(|problem| problem.reason.clone());
         let samples = &accepted.decoded.samples;

@@ -23,14 +23,16 @@ pub enum Without {
 }
 
 /// What is left of a request that was received at `received_at`, without the device of these names. A body that is a JSON array, or lines, is
-/// a list, where what is left of it gives the readings of all other devices; of anything else nothing is left.
+/// a list, where what is left of it gives the readings of all other devices; of anything else, and of frames that a script decodes,
+/// nothing is left.
 pub fn without_device(
     origin: Origin<'_>,
     request: &RecordedRequest,
     received_at: Timestamp,
     names: &[String],
 ) -> Without {
-    let read = |request: &RecordedRequest| Accepted::of(origin, request.clone(), received_at).ok();
+    let read =
+        |request: &RecordedRequest| Accepted::of(origin, request.clone(), received_at).ok()?.without_codec();
     let of_device = |sample: &Sample| names.iter().any(|name| *name == *sample.device);
     let device = Device { names, read: &read };
     if !device.is_named_in(request) {

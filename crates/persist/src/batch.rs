@@ -1,8 +1,9 @@
 //! The records of a topic, written as one.
 
 use cloudevents::AttributesReader as _;
+use codecs::CodecError;
 use jiff::Timestamp;
-use payload::{Accepted, Carried, Origin as PayloadOrigin, PlainPayload, Refusal, plausible};
+use payload::{Acceptance, Accepted, Carried, Origin as PayloadOrigin, PlainPayload, Refusal, plausible};
 use runtime::crash;
 use store::dead_letters::{Cause, DeadEvent, DeadLetter};
 use store::topic_offsets::PartitionSpan;
@@ -117,7 +118,7 @@ impl Persist {
         // Records whose streams are to be looked for, or made; what needs neither is done with at once.
         let mut open = Vec::new();
         for (at, record) in records.iter().enumerate() {
-            let Some(one) = batch.accept(record) else { continue };
+            let Some(one) = batch.accept(record).await? else { continue };
             match self.streams.resolve_met(&record::samples(one.carrier.receipt_id(), &one.accepted)) {
                 Some(resolved) => batch.entries[at] = Some(batch.taken(one, resolved)),
                 None => open.push((at, one)),
@@ -213,33 +214,38 @@ impl Persist {
 
 impl<'a> Batch<'a> {
     /// What a record holds; what holds no payload is refused.
-    fn accept(&mut self, record: &'a TopicRecord) -> Option<AcceptedRecord<'a>> {
+    async fn accept(&mut self, record: &'a TopicRecord) -> Result<Option<AcceptedRecord<'a>>, PersistError> {
         let carrier = match self.persist.carrier(record) {
             Ok(carrier) => carrier,
             Err(Unreadable { reason, kept }) => {
                 let refused = self.refused(record, kept.clone(), Cause::Malformed, reason.clone());
                 self.entries.push(Some(refused));
-                return None;
+                return Ok(None);
             }
         };
-        match self.accepted(record, carrier) {
+        let accepted = match self.accepted(record, carrier) {
+            Ok(acceptance) => self.persist.complete(acceptance).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        match accepted {
             Ok(accepted) => {
                 self.entries.push(None);
-                Some(AcceptedRecord { record, carrier, accepted })
+                Ok(Some(AcceptedRecord { record, carrier, accepted }))
             }
-            Err(refusal) => {
+            Err(CodecError::Unavailable(unavailable)) => Err(unavailable.into()),
+            Err(CodecError::Refused(refusal)) => {
                 if let (true, Carrier::Event(carried)) = (refusal.is_of_pipeline(), carrier) {
                     self.unknown.push(carried);
                 }
                 let event = carrier.refused_event();
                 let refused = self.refused(record, event, cause(&refusal), refusal.to_string());
                 self.entries.push(Some(refused));
-                None
+                Ok(None)
             }
         }
     }
 
-    fn accepted(&self, record: &TopicRecord, carrier: Carrier<'a>) -> Result<Accepted<'a>, Refusal> {
+    fn accepted(&self, record: &TopicRecord, carrier: Carrier<'a>) -> Result<Acceptance<'a>, Refusal> {
         let pipeline = &self.persist.parts.pipeline;
         match carrier {
             Carrier::Event(carried) => {

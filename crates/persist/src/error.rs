@@ -1,5 +1,6 @@
 //! Why a payload is not persisted, or is not known to be.
 
+use codecs::CodecError;
 use event_model::cloudevent::EventError;
 use payload::Refusal;
 use store::{StoreError, TopicWriteError, WriteError};
@@ -11,6 +12,9 @@ pub enum PersistError {
     /// The event leads nowhere.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// No process has run the script that decodes its frames.
+    #[error(transparent)]
+    Codec(#[from] codecs::Unavailable),
     /// Its streams could not be found or made.
     #[error(transparent)]
     Streams(StoreError),
@@ -37,13 +41,24 @@ pub enum PersistError {
     Event(#[from] EventError),
 }
 
+impl From<CodecError> for PersistError {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::Refused(refusal) => Self::Refused(refusal),
+            CodecError::Unavailable(unavailable) => Self::Codec(unavailable),
+        }
+    }
+}
+
 impl PersistError {
     /// Whether the fault lies in the payload, so that trying again is no use.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Event(_) => true,
             Self::Streams(error) | Self::Held(error) => error.is_data_error(),
-            Self::Topic(_) | Self::DeadLetters(_) | Self::Pipeline(_) | Self::NotInForce => false,
+            Self::Codec(_) | Self::Topic(_) | Self::DeadLetters(_) | Self::Pipeline(_) | Self::NotInForce => {
+                false
+            }
             Self::Write(error) => matches!(error, WriteError::Data(_)),
         }
     }
@@ -61,7 +76,7 @@ impl PersistError {
     pub fn is_of_database(&self) -> bool {
         match self {
             Self::Write(error) => matches!(error, WriteError::Unavailable(_)),
-            Self::NotInForce | Self::Topic(TopicWriteError::Fenced(_)) => false,
+            Self::NotInForce | Self::Codec(_) | Self::Topic(TopicWriteError::Fenced(_)) => false,
             _ => !self.is_final(),
         }
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use codecs::CodecError;
 use event_model::{Name, ReceiptOutcome, ids};
 use jiff::Timestamp;
-use payload::{Accepted, Carried, Origin};
+use payload::{Acceptance, Accepted, Carried, Origin};
 use runtime::Deadline;
 use store::StoreError;
 use store::held::{self, HeldPayload};
@@ -90,6 +91,25 @@ impl Persist {
         held::refuse(&client, held, reason).await.map_err(of_database)
     }
 
+    /// What a held payload says of its known devices, or why it cannot be read any more.
+    async fn read_held<'p>(
+        &self,
+        origin: Origin<'p>,
+        held: &HeldPayload,
+    ) -> Result<Result<Accepted<'p>, String>, PersistError> {
+        let acceptance = match read(origin, held) {
+            Ok(acceptance) => acceptance,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut accepted = match self.complete(acceptance).await {
+            Ok(accepted) => accepted,
+            Err(CodecError::Refused(refusal)) => return Ok(Err(refusal.to_string())),
+            Err(CodecError::Unavailable(unavailable)) => return Err(unavailable.into()),
+        };
+        accepted.decoded.samples.retain(|sample| held.known.iter().any(|known| *known == *sample.device));
+        Ok(Ok(accepted))
+    }
+
     /// Stores what payloads of one source say of their known devices. Of what cannot be stored a dead letter is made.
     async fn store_held(&self, held: &[HeldPayload], now: Timestamp) -> Result<Swept, PersistError> {
         let source = held[0].source.as_str();
@@ -97,7 +117,7 @@ impl Persist {
         let mut accepted = Vec::with_capacity(held.len());
         let mut swept = Swept::default();
         for one in held {
-            match read(origin, one) {
+            match self.read_held(origin, one).await? {
                 Ok(read) => accepted.push((one, read)),
                 Err(reason) => {
                     self.give_up(one, &reason).await?;
@@ -158,15 +178,13 @@ impl Persist {
     }
 }
 
-/// What a held payload says of its known devices, or why it cannot be read any more.
-fn read<'p>(origin: Origin<'p>, held: &HeldPayload) -> Result<Accepted<'p>, String> {
+/// The payload of a held event, or why it cannot be read any more.
+fn read<'p>(origin: Origin<'p>, held: &HeldPayload) -> Result<Acceptance<'p>, String> {
     let event = held.event.to_event().map_err(|error| error.to_string())?;
     let carried = Carried::new(event);
     let request = carried.request().map_err(|refusal| refusal.to_string())?;
-    let accepted = Accepted::of(origin, request.clone(), held.received_at);
-    let mut accepted = accepted.map_err(|refusal| refusal.to_string())?;
-    accepted.decoded.samples.retain(|sample| held.known.iter().any(|known| *known == *sample.device));
-    Ok(accepted)
+    let acceptance = Accepted::of(origin, request.clone(), held.received_at);
+    acceptance.map_err(|refusal| refusal.to_string())
 }
 
 fn of_database(error: impl Into<StoreError>) -> PersistError {

@@ -12,6 +12,7 @@ mod topic_record;
 
 pub use activate::activate;
 pub use batch::Prepared;
+pub use codecs::Codecs;
 pub use error::PersistError;
 pub use events::Publication;
 pub use held::Swept;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloudevents::AttributesReader as _;
+use codecs::{CodecError, Codecs};
 use jiff::Timestamp;
-use payload::{Accepted, Carried, Refusal, is_watched};
+use payload::{Acceptance, Accepted, Carried, Refusal, is_watched};
 use pipeline_config::Pipeline;
 use rules::StreamNames;
 use runtime::trace::TraceContext;
@@ -31,6 +32,8 @@ const ATTEMPTS: u32 = 3;
 pub struct PersistParts {
     /// Sources and rules.
     pub pipeline: Pipeline,
+    /// What runs the scripts of sources that have some.
+    pub codecs: Codecs,
     /// Where rows go.
     pub database: Database,
     /// The stages that start while something is written that a rule watches.
@@ -175,6 +178,14 @@ impl Persist {
         done
     }
 
+    /// The payload, once scripts have decoded what they are to decode of it.
+    ///
+    /// # Errors
+    /// [`CodecError`].
+    pub async fn complete<'p>(&self, acceptance: Acceptance<'p>) -> Result<Accepted<'p>, CodecError> {
+        self.parts.codecs.complete(acceptance).await
+    }
+
     /// The same for an event that was accepted already.
     ///
     /// # Errors
@@ -202,7 +213,8 @@ impl Persist {
         if accepted.as_ref().is_err_and(Refusal::is_of_pipeline) {
             self.decides_on(&[carried], arrival.now).await?;
         }
-        self.write_accepted(carried, accepted?, arrival).await
+        let accepted = self.complete(accepted?).await?;
+        self.write_accepted(carried, accepted, arrival).await
     }
 
     async fn write_accepted(

@@ -1,5 +1,6 @@
 //! Requests that are read again, by the pipeline of now.
 
+use codecs::{CodecError, Codecs};
 use event_model::{Name, ReceiptOutcome, RecordedRequest, ids};
 use payload::{Accepted, Origin, Refusal};
 use store::reprocess::{Reread, StoredRequest};
@@ -82,12 +83,16 @@ impl Persist {
 /// The request that is kept beside a receipt, as it is read now.
 ///
 /// # Errors
-/// [`Refusal::Panicked`]
-pub fn read<'p>(origin: Origin<'p>, stored: &StoredRequest) -> Result<ReadAgain<'p>, Refusal> {
+/// [`CodecError`], of refusals [`Refusal::Panicked`] alone.
+pub async fn read<'p>(
+    origin: Origin<'p>,
+    stored: &StoredRequest,
+    codecs: &Codecs,
+) -> Result<ReadAgain<'p>, CodecError> {
     let accepted = match RecordedRequest::from_bytes(&stored.body.clone().into()) {
         Ok(request) => match Accepted::of(origin, request, stored.received_at) {
-            Ok(accepted) => Some(accepted),
-            Err(panicked @ Refusal::Panicked(_)) => return Err(panicked),
+            Ok(acceptance) => Some(codecs.complete(acceptance).await?),
+            Err(panicked @ Refusal::Panicked(_)) => return Err(panicked.into()),
             Err(_) => None,
         },
         Err(_) => None,

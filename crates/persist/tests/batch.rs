@@ -42,6 +42,7 @@ impl World {
         let pipeline = Pipeline::parse(&format!("{PIPELINE}{more}"), "freshet.yaml").unwrap();
         let (database, client) = (Database::new(&settings), database.connect().await);
         let parts = PersistParts {
+            codecs: persist::Codecs::default(),
             pipeline,
             database: database.clone(),
             prewarm: Prewarm::default(),

@@ -1,13 +1,19 @@
-//! The hash of a pipeline, over the canonical form of its files: comments, spacing, quotes and the order of keys are no part of it.
+//! The hash of a pipeline, over the canonical form of its files and over the scripts that they name: comments, spacing, quotes and the
+//! order of keys are no part of it.
 
 use event_model::hex;
 use settings::yaml::{Node, Value};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of the canonical form, in lower-case hex.
-pub(crate) fn of(root: &Node) -> String {
+/// SHA-256 of the canonical form and of `scripts`, each with its name, in lower-case hex.
+pub(crate) fn of(root: &Node, scripts: &[(String, Vec<u8>)]) -> String {
     let mut hasher = Sha256::new();
     feed(root, &mut hasher);
+    for (name, bytes) in scripts {
+        text(name, &mut hasher);
+        hasher.update((bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    }
     hex(&hasher.finalize())
 }
 

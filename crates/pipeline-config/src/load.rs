@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use settings::{Findings, Place, Report, Schema, Shape, merge, yaml};
 use thiserror::Error;
 
-use crate::files::{Files, VARIABLE};
+use crate::files::{self, Files, VARIABLE};
 use crate::hash;
 use crate::pipeline::{self, Pipeline};
 
@@ -42,12 +42,15 @@ impl Pipeline {
         Self::from_bytes(&[(file_name.to_owned(), text.as_bytes().to_vec())])
     }
 
-    /// Reads and checks files as one pipeline: their names, for people, and their bytes.
+    /// Reads and checks files as one pipeline: their names, for people, and their bytes. Scripts lie among them.
     ///
     /// # Errors
     /// Every mistake with its place.
     pub fn from_bytes(files: &[(String, Vec<u8>)]) -> Result<Self, Findings> {
-        let report = Report::of(files.iter().map(|(name, _)| name));
+        let (scripts, files): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| files::is_script(name));
+        let scripts =
+            scripts.into_iter().map(|(name, bytes)| (files::plain_name(name).to_owned(), bytes.clone()));
+        let report = Report::of(files.iter().map(|(name, _)| name)).with_attachments(scripts.collect());
         let roots = files.iter().enumerate().filter_map(|(file, (_, bytes))| tree(bytes, file, &report));
         let roots: Vec<_> = roots.collect();
         let is_whole = roots.len() == files.len();
@@ -55,12 +58,13 @@ impl Pipeline {
         // What refers to a file that is no YAML would only be called unknown.
         let root = root.filter(|_| is_whole);
         let pipeline = root.as_ref().and_then(|root| pipeline::shape().read(root, &report));
+        let scripts = report.used_attachments();
         let findings = report.finish();
         match (pipeline, root) {
             (Some(pipeline), Some(root)) if findings.mistakes.is_empty() => {
                 let Findings { warnings, advice, .. } = findings;
-                let files = files.iter().map(|(name, _)| name.clone()).collect();
-                Ok(Self { hash: hash::of(&root), files, warnings, advice, ..pipeline })
+                let files = files.into_iter().map(|(name, _)| name.clone()).collect();
+                Ok(Self { hash: hash::of(&root, &scripts), files, warnings, advice, ..pipeline })
             }
             _ => Err(findings),
         }
@@ -73,10 +77,11 @@ impl Pipeline {
     pub fn load(files: &Files) -> Result<Self, LoadError> {
         let unreadable = |(path, source)| LoadError::Unreadable { path, source };
         let mut read = Vec::new();
-        for path in files.list().map_err(unreadable)? {
-            match std::fs::read(&path) {
+        let files = files.list().map_err(unreadable)?;
+        for path in files.iter().chain(&files::scripts_beside(&files)) {
+            match files::read(path) {
                 Ok(bytes) => read.push((path.display().to_string(), bytes)),
-                Err(error) => return Err(unreadable((path, error))),
+                Err(error) => return Err(unreadable((path.clone(), error))),
             }
         }
         Ok(Self::from_bytes(&read)?)

@@ -388,3 +388,49 @@ fn a_job_whose_time_never_comes_and_a_retention_that_is_too_short_are_mistakes()
         assert_one(&with(written), place, part);
     }
 }
+
+/// A source whose codec is this, beside the script `probe.js`.
+fn with_codec(codec: &str, script: &[u8]) -> Result<Pipeline, Findings> {
+    let text = format!("sources:\n  a: {{format: ttn_v3, codec: {codec}}}\n");
+    let files = [("farm/freshet.yaml", text.as_bytes()), ("farm/probe.js", script), ("farm/other.js", b"x")];
+    Pipeline::from_bytes(&files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())))
+}
+
+#[test]
+fn a_codec_names_a_script_that_is_there() {
+    for (codec, script, text) in [
+        ("gone.js", &b"x"[..], "farm/freshet.yaml:2:30: there is no `gone.js` beside this file"),
+        ("../probe.js", b"x", "expected `cayenne_lpp`, or a file `NAME.js` that lies beside this one"),
+        ("probe", b"x", "expected `cayenne_lpp`, or a file `NAME.js`"),
+        ("probe.js", &[b'x'; 65_537], "`probe.js` is longer than 65536 bytes"),
+        ("probe.js", b"\xff", "`probe.js` is not UTF-8"),
+        ("{device: x}", b"x", "`script` is missing"),
+        ("[]", b"x", "the list is empty"),
+    ] {
+        let found = with_codec(codec, script).unwrap_err().to_string();
+        assert!(found.contains(text), "{codec}: {found}");
+    }
+    let text = "sources:\n  a: {format: json, codec: cayenne_lpp}\n";
+    let found = Pipeline::parse(text, "f").unwrap_err().to_string();
+    assert!(found.contains("format json has no use for `codec`"), "{found}");
+}
+
+#[test]
+fn a_script_is_part_of_the_pipeline_and_one_that_is_not_named_is_none() {
+    let hash = |codec: &str, script: &[u8]| with_codec(codec, script).unwrap().hash;
+    assert_ne!(hash("probe.js", b"a"), hash("probe.js", b"b"));
+    assert_eq!(hash("cayenne_lpp", b"a"), hash("cayenne_lpp", b"b"));
+    assert_eq!(with_codec("probe.js", b"a").unwrap().files, ["farm/freshet.yaml"]);
+}
+
+#[test]
+fn scripts_are_read_from_the_folder_of_the_file_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("freshet.yaml");
+    std::fs::write(&file, "sources:\n  a: {format: ttn_v3, codec: probe.js}\n").unwrap();
+    assert!(Pipeline::load(&file.as_path().into()).is_err());
+    std::fs::write(folder.path().join("probe.js"), "function Decoder() {}").unwrap();
+    let by_file = Pipeline::load(&file.as_path().into()).unwrap();
+    let by_folder = Pipeline::load(&folder.path().into()).unwrap();
+    assert_eq!(by_file.hash, by_folder.hash);
+}

@@ -35,7 +35,9 @@ mod tests {
     use event_model::Severity;
     use jiff::SignedDuration;
 
-    use crate::rule::{Condition, Glob, Rule, Selector};
+    use event_model::Glob;
+
+    use crate::rule::{Condition, Rule, Selector};
 
     #[test]
     fn the_hash_follows_what_evaluation_depends_on_and_nothing_else() {

@@ -17,10 +17,10 @@ mod unmoved;
 
 pub use adopt::{Adoption, adopt, first_checkpoint};
 pub use evaluate::{Evaluation, Horizon, Transition, evaluate};
+pub use event_model::glob::{Glob, compared};
 pub use heartbeat::{HeartbeatRun, Heartbeats};
 pub use reconcile::{Change, Recorded, reconcile};
-pub use rule::{Condition, Direction, Glob, Rule, Selector};
-pub use selector::compared;
+pub use rule::{Condition, Direction, Rule, Selector};
 pub use series::{Point, Series, StreamNames};
 pub use state::{Checkpoint, State, Status};
 pub use template::{Template, TemplateError};

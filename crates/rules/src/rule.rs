@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_model::Severity;
+use event_model::{Glob, Severity};
 use jiff::SignedDuration;
 use serde::Serialize;
 
@@ -39,11 +39,6 @@ pub struct Selector {
     /// Tags of source or device that must be equal.
     pub tags: BTreeMap<String, String>,
 }
-
-/// A pattern in which `*` stands for any run of characters and `?` for any one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Glob(pub String);
 
 /// When a series is in breach. A breach that has begun ends at the clear threshold (hysteresis).
 #[derive(Debug, Clone, PartialEq, Serialize)]

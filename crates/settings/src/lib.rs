@@ -18,5 +18,5 @@ pub use merge::merge;
 pub use mistake::{Mistake, Place};
 pub use object::{Fields, Object, OneOf};
 pub use report::{Findings, Report};
-pub use scalar::{AnyText, Choice, Duration, DurationWithin, Number, Parsed, Text, Whole, Word};
+pub use scalar::{AnyText, Choice, Duration, DurationWithin, Flag, Number, Parsed, Text, Whole, Word};
 pub use shape::{Custom, Schema, Shape, Spelling};

@@ -1,6 +1,7 @@
 //! Gathers what is wrong while the reader goes on.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 
@@ -11,6 +12,8 @@ use crate::node::Node;
 #[derive(Debug, Default)]
 pub struct Report {
     files: Vec<String>,
+    attachments: BTreeMap<String, Vec<u8>>,
+    used: RefCell<BTreeSet<String>>,
     mistakes: RefCell<Vec<(Place, String)>>,
     warnings: RefCell<Vec<(Place, String)>>,
     advice: RefCell<Vec<(Place, String)>>,
@@ -31,6 +34,26 @@ impl Report {
     /// A report about files of these names.
     pub fn of<N: Into<String>>(files: impl IntoIterator<Item = N>) -> Self {
         Self { files: files.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The same, where files that are no YAML lie beside them: their names and bytes.
+    #[must_use]
+    pub fn with_attachments(self, attachments: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { attachments, ..self }
+    }
+
+    /// The bytes of the file of this name, which is part of the whole from now on; `None` where there is none.
+    pub fn attachment(&self, name: &str) -> Option<&[u8]> {
+        let (name, bytes) = self.attachments.get_key_value(name)?;
+        self.used.borrow_mut().insert(name.clone());
+        Some(bytes)
+    }
+
+    /// The attachments that were asked for, by name.
+    pub fn used_attachments(&self) -> Vec<(String, Vec<u8>)> {
+        let used = self.used.borrow();
+        let used = self.attachments.iter().filter(|(name, _)| used.contains(*name));
+        used.map(|(name, bytes)| (name.clone(), bytes.clone())).collect()
     }
 
     /// Notes a mistake.

@@ -30,6 +30,10 @@ pub struct Word(pub &'static str);
 #[derive(Debug, Clone, Copy)]
 pub struct Number;
 
+/// `true` or `false`.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag;
+
 /// A whole number from the first to the second.
 #[derive(Debug, Clone, Copy)]
 pub struct Whole(pub u32, pub u32);
@@ -50,6 +54,28 @@ pub struct Choice<'c, T>(pub &'c [(&'static str, T)]);
 pub struct Parsed<F> {
     schema: Json,
     parse: F,
+}
+
+impl Shape for Flag {
+    type Value = bool;
+
+    fn read(&self, node: &Node, report: &Report) -> Option<bool> {
+        if let Value::Flag(flag, _) = node.value {
+            return Some(flag);
+        }
+        report.expected(node, "true or false");
+        None
+    }
+
+    fn schema(&self, _: &Schema) -> Json {
+        json!({"type": "boolean"})
+    }
+}
+
+impl Spelling for Flag {
+    fn spell(&self, value: &bool) -> Json {
+        (*value).into()
+    }
 }
 
 impl<T, E: fmt::Display, F: Fn(&str) -> Result<T, E>> Parsed<F> {

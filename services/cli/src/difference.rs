@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cloudevents::Event;
+use codecs::Codecs;
 use evaluate::{ReadingChange, ReadingEffect};
 use event_model::reading::ValueKind;
 use event_model::{Name, Quality, Reading, Sample};
@@ -33,9 +34,13 @@ pub struct Given {
 
 impl Given {
     /// What an event comes to that is delivered at `now`.
-    pub fn of_event(event: Event, pipeline: &Pipeline, now: Timestamp) -> Self {
+    pub async fn of_event(event: Event, (pipeline, codecs): (&Pipeline, &Codecs), now: Timestamp) -> Self {
         let carried = Carried::new(event);
-        match Accepted::of_event(&carried, pipeline, now) {
+        let accepted = match Accepted::of_event(&carried, pipeline, now) {
+            Ok(acceptance) => codecs.complete(acceptance).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        match accepted {
             Ok(accepted) => Self::of_accepted(accepted),
             Err(refusal) => Self::nothing(refusal.to_string()),
         }

@@ -1,6 +1,7 @@
 //! Requests that a topic keeps.
 
 use cloudevents::AttributesReader as _;
+use codecs::{CodecError, Codecs};
 use jiff::Timestamp;
 use kafka::{Content, KafkaSettings, PlainRecord, Record, RecordForm};
 use payload::{Accepted, Carried, Origin, PlainPayload, Refusal, Repetition, plausible};
@@ -36,23 +37,28 @@ pub struct OfReceipt<'a> {
 }
 
 /// What a record comes to; `None` where it is none of the receipt's: it is of another source, or has a receipt of its own.
-pub fn accept<'p>(
+pub async fn accept<'p>(
     record: &Record,
     of: OfReceipt<'_>,
-    pipeline: &'p Pipeline,
-) -> Option<Result<Accepted<'p>, Refusal>> {
+    (pipeline, codecs): (&'p Pipeline, &Codecs),
+) -> Option<Result<Accepted<'p>, CodecError>> {
     let Record { offset, published_at, content, bytes, .. } = record;
     match content {
         Content::Event(event) => {
             let carried = Carried::new((**event).clone());
-            match Accepted::of_event(&carried, pipeline, plausible(*published_at, of.read_at)) {
+            let accepted = match Accepted::of_event(&carried, pipeline, plausible(*published_at, of.read_at))
+            {
+                Ok(acceptance) => codecs.complete(acceptance).await,
+                Err(refusal) => Err(refusal.into()),
+            };
+            match accepted {
                 Ok(accepted) => {
                     let has_own_receipt = of.is_range && Repetition::of(&carried, &accepted).is_some();
                     (accepted.origin.name == of.source && !has_own_receipt).then_some(Ok(accepted))
                 }
                 // Of which source it is nobody knows.
-                Err(refusal @ Refusal::Panicked(_)) => Some(Err(refusal)),
-                Err(_) => None,
+                Err(CodecError::Refused(Refusal::Panicked(_)) | CodecError::Unavailable(_)) => Some(accepted),
+                Err(CodecError::Refused(_)) => None,
             }
         }
         Content::Plain(PlainRecord { key, headers, value }) => {
@@ -60,7 +66,11 @@ pub fn accept<'p>(
             let device = origin.source.record_device();
             let (source, head) = ((origin.name.into(), device), (key.as_deref(), headers.clone()));
             let payload = PlainPayload::of_record(source, head, (value.clone(), *bytes));
-            Some(payload.accept(origin, PlainPayload::received_at(*published_at, *offset, of.read_at)))
+            let received_at = PlainPayload::received_at(*published_at, *offset, of.read_at);
+            match payload.accept(origin, received_at) {
+                Ok(acceptance) => Some(codecs.complete(acceptance).await),
+                Err(refusal) => Some(Err(refusal.into())),
+            }
         }
         Content::NoEvent(_) => None,
     }

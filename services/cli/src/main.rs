@@ -10,6 +10,7 @@ use runtime::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    codecs::serve_if_asked();
     let cli = Cli::read();
     let result = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -1,9 +1,10 @@
 //! What a request would become: what `ingest` and `transform` make of it, without a queue and without a database.
 
+use codecs::{CodecError, Codecs};
 use decoders::Problem;
 use event_model::{Name, Quality, Reading, RecordedRequest, Sample, Value};
 use jiff::Timestamp;
-use payload::{CredentialTraces, Inspected, Origin, Refusal, RequestHead, record};
+use payload::{CredentialTraces, Inspected, Origin, RequestHead, record};
 use pipeline_config::Source;
 use serde::Serialize;
 
@@ -22,6 +23,8 @@ pub struct Preview {
     pub problems: Vec<Problem>,
     /// How many there are.
     pub problem_count: usize,
+    /// Frames that nothing decodes: their network did not, and the source has no codec for them.
+    pub raw_frames: usize,
 }
 
 /// A value with the stream and moment that it is of.
@@ -81,12 +84,22 @@ impl Preview {
 }
 
 /// What `source` would make of `request`, received at `received_at`. No credential is checked.
-pub fn preview(source: &Source, request: &RecordedRequest, received_at: Timestamp) -> Preview {
-    decoded(source, request, received_at)
-        .unwrap_or_else(|refusal| Preview { refused: Some(Refused::of(&refusal)), ..Preview::default() })
+pub async fn preview(
+    source: &Source,
+    request: &RecordedRequest,
+    received_at: Timestamp,
+    codecs: &Codecs,
+) -> Preview {
+    let read = decoded(source, request, received_at, codecs).await;
+    read.unwrap_or_else(|error| Preview { refused: Some(Refused::of(&error)), ..Preview::default() })
 }
 
-fn decoded(source: &Source, request: &RecordedRequest, received_at: Timestamp) -> Result<Preview, Refusal> {
+async fn decoded(
+    source: &Source,
+    request: &RecordedRequest,
+    received_at: Timestamp,
+    codecs: &Codecs,
+) -> Result<Preview, CodecError> {
     let origin = Origin::new(&source.profile.source, source)?;
     let asks_for_health = ["GET", "HEAD"].contains(&request.method.as_str())
         && origin.decoder.health(&request.path, &request.query).is_some();
@@ -100,14 +113,23 @@ fn decoded(source: &Source, request: &RecordedRequest, received_at: Timestamp) -
     if inspected.inspection.handshake.is_some() {
         return Ok(Preview { handshake: true, ..known });
     }
-    let decoded = inspected.decoded_with_raw_names(received_at)?;
+    let mut decoded = inspected.decoded_with_raw_names(received_at, None)?;
+    if !decoded.frames.is_empty() {
+        let outputs = codecs.run_all(&decoded.frames).await?;
+        decoded = inspected.decoded_with_raw_names(received_at, Some(&outputs))?;
+    }
+    let raw_frames = decoded.raw_frames;
     let readings = decoded.readings().map(|(sample, reading)| ReadingLine::of(sample, reading)).collect();
     let problem_count = decoded.problems.count();
-    Ok(Preview { readings, problems: decoded.problems.into_kept(), problem_count, ..known })
+    Ok(Preview { readings, problems: decoded.problems.into_kept(), problem_count, raw_frames, ..known })
 }
 
 impl Refused {
-    fn of(refusal: &Refusal) -> Self {
-        Self { status: refusal.status(), reason: refusal.to_string() }
+    fn of(error: &CodecError) -> Self {
+        let status = match error {
+            CodecError::Refused(refusal) => refusal.status(),
+            CodecError::Unavailable(_) => 503,
+        };
+        Self { status, reason: error.to_string() }
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use codecs::Codecs;
 use dead_letter::{DeadLetterTopic, DeadLetters, Sender, api};
 use persist::{Persist, PersistParts};
 use pipeline_config::Pipeline;
@@ -13,6 +14,7 @@ use store::dead_letters::DeadLetterKeeper;
 use store::{Database, DatabaseSettings};
 
 fn main() -> ExitCode {
+    codecs::serve_if_asked();
     stage::run("dead-letter", |mut runtime| {
         let sink = HttpSink::from_env(&mut runtime.env);
         let topic = DeadLetterTopic::from_env(&mut runtime.env);
@@ -24,7 +26,8 @@ fn main() -> ExitCode {
         let database = Database::new(&settings);
         let persist = pipeline.map(|pipeline| {
             let (database, prewarm) = (database.clone(), Prewarm::default());
-            Persist::new(PersistParts { pipeline, database, prewarm, stage: runtime.name })
+            let codecs = Codecs::default();
+            Persist::new(PersistParts { pipeline, codecs, database, prewarm, stage: runtime.name })
         });
         let sender = Arc::new(Sender { database, sink, persist, clock: runtime.clock });
         let keeper = DeadLetterKeeper::new(sender.database.clone(), runtime.name);

@@ -162,6 +162,7 @@ async fn persisting(world: World, pipeline: &str) -> World {
     let role = world.place.as_role(ROLES, "freshet_ingest").await;
     let database = Database::new(&DatabaseSettings::from_url(role.url()).unwrap());
     let persist = Persist::new(PersistParts {
+        codecs: persist::Codecs::default(),
         pipeline: Pipeline::parse(pipeline, "freshet.yaml").unwrap(),
         database: database.clone(),
         prewarm: Prewarm::default(),

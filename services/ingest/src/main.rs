@@ -12,6 +12,7 @@ use stage::{App, Runtime};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    codecs::serve_if_asked();
     stage::run("ingest", build)
 }
 

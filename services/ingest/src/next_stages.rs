@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use decoders::Decoded;
 use jiff::Timestamp;
 use payload::{Accepted, Inspected, holds_firing, holds_watched, may_be_watched};
 use pipeline_config::Pipeline;
@@ -60,7 +61,10 @@ impl NextStages {
             return;
         }
         let decoded = inspected.decoded(received_at);
-        if decoded.is_ok_and(|decoded| holds_watched(&self.rules, origin, &decoded)) {
+        // What a script would make of a frame is not known before it has run.
+        let is_watched =
+            |decoded: Decoded| !decoded.frames.is_empty() || holds_watched(&self.rules, origin, &decoded);
+        if decoded.is_ok_and(is_watched) {
             self.where_watched.send();
         }
     }

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use cloudevents::AttributesReader as _;
 use event_model::form;
 use jiff::Timestamp;
-use payload::{Accepted, Carried, Inspected, Received, RequestHead, payload_received, record};
+use payload::{Acceptance, Accepted, Carried, Inspected, Received, RequestHead, payload_received, record};
 use percent_encoding::percent_decode_str;
 use runtime::Clock;
 use runtime::trace::TraceContext;
@@ -200,9 +200,9 @@ impl<S: Sink + Clone + 'static> Ingest<S> {
                 queued?;
             }
             HandOver::Direct(direct) => {
-                let content = inspected.finish(received_at);
-                let accepted = content.map(|content| Accepted::new(recorded, content));
-                if let Ok(accepted) = &accepted {
+                let content = inspected.finish(received_at, None);
+                let accepted = content.map(|content| Accepted::accept(recorded, content));
+                if let Ok(Acceptance::Accepted(accepted)) = &accepted {
                     self.next_stages.prewarm_if_firing(accepted);
                 }
                 let (carried, taken) = (Carried::new(event), &webhook.taken);

@@ -13,6 +13,7 @@ use transform::{Config, Transform, TransformParts};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    codecs::serve_if_asked();
     stage::run("transform", build)
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use cloudevents::{AttributesReader as _, Event};
+use codecs::Codecs;
 use event_model::event_types::HELD_PAYLOADS_DUE;
 use payload::Carried;
 use persist::{Arrival, Persist, PersistError, PersistParts, Swept};
@@ -43,7 +44,13 @@ impl Transform {
     /// Must be called within a Tokio runtime; nothing is connected before the first event.
     pub fn new(parts: TransformParts) -> Self {
         let TransformParts { pipeline, database, prewarm, sink, clock } = parts;
-        let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage: STAGE });
+        let persist = Persist::new(PersistParts {
+            pipeline,
+            codecs: Codecs::default(),
+            database,
+            prewarm,
+            stage: STAGE,
+        });
         Self { persist, sink, clock }
     }
 

@@ -12,6 +12,7 @@ use worker::{Config, Worker, WorkerParts};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    codecs::serve_if_asked();
     stage::run("worker", build)
 }
 

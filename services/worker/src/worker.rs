@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use codecs::Codecs;
 use persist::{Persist, PersistParts};
 use pipeline_config::Pipeline;
 use runtime::{Clock, Prewarm};
@@ -73,8 +74,13 @@ impl Worker {
     pub fn start(parts: WorkerParts) -> std::io::Result<Self> {
         let WorkerParts { own, sources, sink, pipeline, database, connections, .. } = parts;
         let WorkerParts { prewarm, clock, metrics, leave_within, .. } = parts;
-        let persist =
-            Persist::new(PersistParts { pipeline, database: database.clone(), prewarm, stage: STAGE });
+        let persist = Persist::new(PersistParts {
+            pipeline,
+            codecs: Codecs::default(),
+            database: database.clone(),
+            prewarm,
+            stage: STAGE,
+        });
         let lanes = connections.saturating_sub(SPARE_CONNECTIONS);
         let of_persisting = metrics.of_persisting();
         persist.observe_batches(move |payloads| of_persisting.batch(payloads));

@@ -30,7 +30,7 @@ pub const PURE: [&str; 11] = [
     "topology",
 ];
 const GROUND: [&str; 2] = ["runtime", "store"];
-const ACTS: [&str; 4] = ["evaluate", "jobs", "persist", "receivers"];
+const ACTS: [&str; 5] = ["codecs", "evaluate", "jobs", "persist", "receivers"];
 const SHELLS: [&str; 4] = ["job-stage", "kafka", "sink", "stage"];
 const MACHINES: [&str; 5] = ["cluster", "knative-local", "local", "postgres-local", "testkit"];
 

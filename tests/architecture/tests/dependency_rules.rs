@@ -92,13 +92,14 @@ fn every_library_is_of_crates_io_under_its_checksum() {
 #[test]
 fn libraries_have_one_home() {
     let workspace = Workspace::load();
-    let homes: [(&str, &[&str]); 8] = [
+    let homes: [(&str, &[&str]); 9] = [
         ("actix-web", &["stage", "knative-local"]),
         ("rdkafka", &["kafka"]),
         ("tokio-postgres", &["store"]),
         ("lettre", &["receivers"]),
         ("object_store", &["report"]),
         ("resvg", &["site-report"]),
+        ("rquickjs", &["codecs"]),
         ("png", &["site-report"]),
         ("kube", &["cluster"]),
     ];

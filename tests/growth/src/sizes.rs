@@ -86,6 +86,7 @@ pub async fn after(database: &TestDatabase, way: Way, payloads: u32) -> Sizes {
     let settings = DatabaseSettings::from_url(database.url()).unwrap();
     store::migrate(&settings).await.unwrap();
     let persist = Persist::new(PersistParts {
+        codecs: persist::Codecs::default(),
         pipeline: Pipeline::parse(PIPELINE, "freshet.yaml").unwrap(),
         database: Database::new(&settings),
         prewarm: Prewarm::default(),

@@ -85,6 +85,7 @@ impl Stages {
             prewarm: Prewarm::default(),
         };
         let parts = |stage| PersistParts {
+            codecs: persist::Codecs::default(),
             pipeline: pipeline.clone(),
             database: database.clone(),
             prewarm: Prewarm::default(),

@@ -23,6 +23,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Plan {
     /// The pipeline file.
     pub pipeline: String,
+    /// The scripts beside it, by name.
+    pub scripts: Vec<(&'static str, &'static str)>,
     /// More environment for every stage.
     pub environment: Vec<(String, String)>,
     /// The simulated time at the start; `None` is real time.
@@ -42,6 +44,7 @@ impl Plan {
     pub fn new(pipeline: impl Into<String>) -> Self {
         Self {
             pipeline: pipeline.into(),
+            scripts: Vec::new(),
             environment: Vec::new(),
             clock: None,
             max_scale: Vec::new(),
@@ -74,6 +77,9 @@ impl Stand {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let pipeline = folder.path().join("freshet.yaml");
         std::fs::write(&pipeline, &plan.pipeline).expect("the folder takes a file");
+        for (name, script) in &plan.scripts {
+            std::fs::write(folder.path().join(name), script).expect("the folder takes a file");
+        }
         std::fs::create_dir(folder.path().join("crash")).expect("the folder takes a folder");
         let database_url = postgres.database().url().to_owned();
         local::up::prepare(&database_url, &load(&pipeline)).await.expect("the schema is brought up to date");

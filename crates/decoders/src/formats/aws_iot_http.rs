@@ -139,12 +139,8 @@ mod tests {
     #[test]
     fn a_batch_has_one_device_per_element() {
         let profile = Profile { source: "aws".into(), ..Profile::default() };
-        let context = Context {
-            profile: &profile,
-            received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-            raw_names: true,
-            device: None,
-        };
+        let context =
+            Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
         let body = r#"[{"clientid": "a", "ts": 1768478340000, "temperature": 1}, {"topic": "x/b", "temperature": 2}]"#;
         let decoded: crate::testing::Decoded = AwsIotHttp.decode(&request("", body), context).unwrap().into();
         let rows: Vec<_> =
@@ -156,7 +152,7 @@ mod tests {
     fn what_a_shadow_says_about_its_values_is_no_reading() {
         let profile = Profile { source: "aws".into(), ..Profile::default() };
         let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-        let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+        let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
         let body = r#"{"thing":"pump-4","state":{"reported":{"temperature":21.5}},"timestamp":1768478340,"version":12,
             "metadata":{"reported":{"temperature":{"timestamp":1768478300}}},"clientToken":"c-1"}"#;
         let decoded: crate::testing::Decoded = AwsIotHttp.decode(&request("", body), context).unwrap().into();

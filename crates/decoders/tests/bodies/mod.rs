@@ -18,7 +18,7 @@ impl Case {
     /// What the request comes to.
     pub(crate) fn decoded(&self) -> Decoded {
         let received_at = "2026-01-15T12:00:00Z".parse().expect("a time");
-        let context = Context { profile: &self.profile, received_at, raw_names: false, device: None };
+        let context = Context::new(&self.profile, received_at);
         let format = by_name(self.format).expect("a format");
         format.decode(&self.request, context).unwrap_or_else(|error| error.0.into())
     }

@@ -4,6 +4,7 @@ pub mod activate;
 pub mod alerts;
 pub mod canary;
 pub mod check;
+pub mod codec;
 pub mod completions;
 pub mod dead_letters;
 pub mod devices;
@@ -85,6 +86,9 @@ enum Command {
     /// Try out a source of the pipeline file
     #[command(subcommand)]
     Source(source::Command),
+    /// Try out a codec of a device
+    #[command(subcommand)]
+    Codec(codec::Command),
     /// Move a source's topic on, or back
     #[command(subcommand)]
     Topic(topic::Command),
@@ -159,6 +163,7 @@ impl Cli {
             Command::Alerts(args) => alerts::run(&args, output).await,
             Command::DeadLetters(command) => dead_letters::run(&command, output).await,
             Command::Source(command) => source::run(&command, output).await,
+            Command::Codec(command) => codec::run(&command, output).await,
             Command::Topic(command) => topic::run(&command, output).await,
             Command::Receiver(command) => receiver::run(command, output).await,
             Command::Completions(args) => completions::run(&args),

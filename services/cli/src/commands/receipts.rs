@@ -1,5 +1,6 @@
 //! `freshet receipts`.
 
+use codecs::Codecs;
 use event_model::RecordedRequest;
 use jiff::Timestamp;
 use kafka::{KeptRecords, RecordRange};
@@ -87,7 +88,7 @@ async fn show(args: &ShowArgs, format: Format) -> Result<Done, Failure> {
     })?;
     let pipeline = args.pipeline.load()?;
     let (not_kept, requests) = match (&receipt.request, range(&receipt)) {
-        (Some(bytes), _) => (0, vec![kept_here(&receipt, bytes, &pipeline)?]),
+        (Some(bytes), _) => (0, vec![kept_here(&receipt, bytes, &pipeline).await?]),
         (None, Some(RecordRange { first, last, .. })) if receipt.topic_made_anew => {
             (last + 1 - first, Vec::new())
         }
@@ -108,12 +109,13 @@ fn range(receipt: &ReceiptRow) -> Option<RecordRange> {
     Some(RecordRange { topic, partition, first, last: receipt.last_offset.unwrap_or(first) })
 }
 
-fn kept_here(receipt: &ReceiptRow, bytes: &[u8], pipeline: &Pipeline) -> Result<Request, Failure> {
+async fn kept_here(receipt: &ReceiptRow, bytes: &[u8], pipeline: &Pipeline) -> Result<Request, Failure> {
     let request = RecordedRequest::from_bytes(&bytes.to_vec().into())
         .map_err(|error| Failure::because("the request that the receipt keeps cannot be read", &error))?;
     let source = pipeline_file::source(pipeline, &receipt.source)?;
     let received_at = receipt.received_at;
-    Ok(Request { offset: None, received_at, preview: preview(source, &request, received_at) })
+    let preview = preview(source, &request, received_at, &Codecs::default()).await;
+    Ok(Request { offset: None, received_at, preview })
 }
 
 /// How many records of the range are gone, and the requests of the others that are the receipt's.
@@ -139,12 +141,14 @@ async fn kept_in_kafka(
     let not_kept = last + 1 - first - kept;
     let read_at = receipt.stored_at.unwrap_or_else(|| Clock::system().now());
     let of = OfReceipt { source: &receipt.source, is_range, read_at };
-    let requests = records.iter().filter_map(|record| {
-        let Accepted { origin, request, received_at, .. } = accept(record, of, pipeline)?.ok()?;
-        let preview = preview(origin.source, &request, received_at);
-        Some(Request { offset: Some(record.offset), received_at, preview })
-    });
-    Ok((not_kept, requests.collect()))
+    let (codecs, mut requests) = (Codecs::default(), Vec::new());
+    for record in &records {
+        let Some(Ok(accepted)) = accept(record, of, (pipeline, &codecs)).await else { continue };
+        let Accepted { origin, request, received_at, .. } = accepted;
+        let preview = preview(origin.source, &request, received_at, &codecs).await;
+        requests.push(Request { offset: Some(record.offset), received_at, preview });
+    }
+    Ok((not_kept, requests))
 }
 
 /// What the receipt says to standard error, its requests to standard output.

@@ -2,6 +2,7 @@
 
 mod reading;
 
+use codecs::Codecs;
 use jiff::Timestamp;
 use payload::Origin;
 use persist::{Persist, PersistError, PersistParts, ReadAgain};
@@ -91,6 +92,7 @@ pub async fn run(args: &Args, format: Format) -> Result<Done, Failure> {
     let run = Run::new(database.clone(), span, (pipeline.hash_number(), now));
     let parts = PersistParts {
         pipeline: pipeline.clone(),
+        codecs: Codecs::default(),
         database,
         prewarm: Prewarm::default(),
         stage: "reprocess",

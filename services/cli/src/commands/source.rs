@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use codecs::Codecs;
 use decoders::Problem;
 use event_model::{RecordedRequest, Value};
 use jiff::Timestamp;
@@ -88,7 +89,7 @@ pub async fn run(command: &Command, format: Format) -> Result<Done, Failure> {
 async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
     let previews = match &args.file {
-        Some(file) => of_file(args, file, pipeline_file::source(&pipeline, &args.name)?)?,
+        Some(file) => of_file(args, file, pipeline_file::source(&pipeline, &args.name)?).await?,
         None => of_topic(args, &pipeline).await?,
     };
     match format {
@@ -98,14 +99,15 @@ async fn test(args: &TestArgs, format: Format) -> Result<Done, Failure> {
     Ok(if previews.iter().all(|previewed| previewed.preview.is_well()) { Done::Well } else { Done::Badly })
 }
 
-fn of_file(args: &TestArgs, file: &Path, source: &Source) -> Result<Vec<Previewed>, Failure> {
+async fn of_file(args: &TestArgs, file: &Path, source: &Source) -> Result<Vec<Previewed>, Failure> {
     let received_at = args.received_at.unwrap_or_else(|| runtime::Clock::system().now());
     let unreadable = |error: &input::InputError| Failure::because("the input cannot be read", error);
-    let mut previews = Vec::new();
+    let (codecs, mut previews) = (Codecs::default(), Vec::new());
     for input in input::items(file, Cutting { batch: 1 }).map_err(|error| unreadable(&error))? {
         let Input { place, item } = input.map_err(|error| unreadable(&error))?;
         let request = args.request(item);
-        previews.push(Previewed { input: place, preview: preview(source, &request, received_at) });
+        let preview = preview(source, &request, received_at, &codecs).await;
+        previews.push(Previewed { input: place, preview });
     }
     Ok(previews)
 }
@@ -123,11 +125,19 @@ async fn of_topic(args: &TestArgs, pipeline: &Pipeline) -> Result<Vec<Previewed>
     let topic = (topic.clone(), RecordForm::of_source(topics));
     let records = kafka::newest(settings, topic, args.records as usize).await;
     let records = records.map_err(|error| Failure::because("the topic cannot be read", &error))?;
-    Ok(records.into_iter().filter_map(|record| previewed(record, (&args.name, source, pipeline))).collect())
+    let (codecs, mut previews) = (Codecs::default(), Vec::new());
+    for record in records {
+        previews.extend(previewed(record, (&args.name, source, pipeline), &codecs).await);
+    }
+    Ok(previews)
 }
 
 /// `None` of a record that is no payload, which is a deletion.
-fn previewed(record: Record, (name, source, pipeline): (&str, &Source, &Pipeline)) -> Option<Previewed> {
+async fn previewed(
+    record: Record,
+    (name, source, pipeline): (&str, &Source, &Pipeline),
+    codecs: &Codecs,
+) -> Option<Previewed> {
     let Record { partition, offset, published_at, content, bytes, .. } = record;
     let Content::Plain(PlainRecord { key, headers, value }) = content else { return None };
     let device = source.record_device();
@@ -136,13 +146,14 @@ fn previewed(record: Record, (name, source, pipeline): (&str, &Source, &Pipeline
         return None;
     }
     let received_at = PlainPayload::received_at(published_at, offset, runtime::Clock::system().now());
-    let accepted = payload.accept(Origin::named(pipeline, name).ok()?, received_at).ok()?;
+    let acceptance = payload.accept(Origin::named(pipeline, name).ok()?, received_at).ok()?;
+    let accepted = codecs.complete(acceptance).await.ok()?;
     let problems = &accepted.decoded.problems;
     let preview = if accepted.decoded.samples.is_empty() && !problems.is_empty() {
         // There is nobody to refuse it to.
         Preview { problems: problems.to_vec(), problem_count: problems.count(), ..Preview::default() }
     } else {
-        preview(source, &accepted.request, received_at)
+        preview(source, &accepted.request, received_at, codecs).await
     };
     Some(Previewed { input: format!("{partition}/{offset}"), preview })
 }
@@ -197,6 +208,12 @@ fn print(previews: &[Previewed]) -> Result<(), Failure> {
         all().map(|preview| preview.problem_count).sum::<usize>(),
         all().filter(|preview| preview.refused.is_some()).count()
     );
+    let raw_frames: usize = all().map(|preview| preview.raw_frames).sum();
+    if raw_frames > 0 {
+        eprintln!(
+            "frames that nothing decodes: {raw_frames}; give the source a `codec`, or have the network decode them"
+        );
+    }
     Ok(())
 }
 

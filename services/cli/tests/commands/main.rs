@@ -3,6 +3,7 @@
 mod activate;
 mod check;
 mod cluster;
+mod codec;
 mod completions;
 mod dead_letters;
 mod devices;

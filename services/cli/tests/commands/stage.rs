@@ -16,6 +16,7 @@ use store::{Database, DatabaseSettings};
 /// One that has this pipeline, and has met no stream yet.
 pub(crate) fn transform(database_url: &str, pipeline: &str) -> Persist {
     Persist::new(PersistParts {
+        codecs: persist::Codecs::default(),
         pipeline: Pipeline::parse(pipeline, "freshet.yaml").unwrap(),
         database: Database::new(&DatabaseSettings::from_url(database_url).unwrap()),
         prewarm: Prewarm::default(),

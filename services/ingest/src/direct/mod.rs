@@ -21,10 +21,11 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use cloudevents::AttributesReader as _;
+use codecs::{CodecError, Codecs, Settings as CodecSettings};
 use event_model::DeadLetterCause;
 use event_model::event_types::is_hint;
 use jiff::Timestamp;
-use payload::{Accepted, Carried, Refusal};
+use payload::{Acceptance, Accepted, Carried, Refusal};
 use persist::{Arrival, Persist, PersistError, PersistParts, Publication};
 use pipeline_config::Pipeline;
 use runtime::trace::TraceContext;
@@ -45,6 +46,9 @@ pub(crate) use places::Taken;
 
 /// What a sender waits for the database, and for what is published then, together.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(4500);
+
+/// How much of it a script may take, beyond which the payload goes to the Broker.
+const DECODED_WITHIN: Duration = Duration::from_millis(1500);
 
 /// What direct mode is made of.
 #[derive(Debug)]
@@ -108,7 +112,7 @@ pub(crate) struct Offer<'a> {
     /// Its event.
     pub(crate) carried: Carried,
     /// What it comes to; or why it comes to nothing, which is kept.
-    pub(crate) accepted: Result<Accepted<'a>, Refusal>,
+    pub(crate) accepted: Result<Acceptance<'a>, Refusal>,
     /// When it was received.
     pub(crate) received_at: Timestamp,
     /// The trace that it belongs to.
@@ -161,7 +165,8 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         let database = Database::new(&database.clone().pool_size(database.connections() - most));
         let keeper = DeadLetterKeeper::new(database.clone(), stage);
         let (pipeline, prewarm) = (pipeline.clone(), prewarm.clone());
-        let persist = Persist::new(PersistParts { pipeline, database, prewarm, stage });
+        let codecs = Codecs::new(CodecSettings { patience: DECODED_WITHIN, ..CodecSettings::default() });
+        let persist = Persist::new(PersistParts { pipeline, codecs, database, prewarm, stage });
         let metrics = parts.metrics.clone();
         persist.observe_batches(move |payloads| metrics.batch(payloads));
         let [at_database, at_broker] = Places::at_both(parts.max_in_flight, parts.sources, parts.falls_back);
@@ -211,9 +216,12 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         let Offer { carried, accepted, received_at, trace, taken: [at_database, at_broker] } = offer;
         let bytes = carried.data().map_or(0, Bytes::len);
         let why = match self.shared.database.enter(at_database, bytes) {
-            Some(_place) => match self.commit(&carried, accepted, received_at, trace.as_ref()).await {
-                Ok(()) => return Ok(()),
-                Err(why) => why,
+            Some(_place) => match self.complete(accepted).await {
+                Some(accepted) => match self.commit(&carried, accepted, received_at, trace.as_ref()).await {
+                    Ok(()) => return Ok(()),
+                    Err(why) => why,
+                },
+                None => NotCommitted::Away,
             },
             None => NotCommitted::Full,
         };
@@ -252,6 +260,27 @@ impl<S: Sink + Clone + 'static> Direct<S> {
         let Some(fallbacks) = self.shared.fallbacks.due() else { return };
         let (persist, unrecorded) = (self.persist.clone(), Arc::clone(&self.shared.fallbacks));
         tokio::spawn(async move { record(&persist, &unrecorded, fallbacks).await });
+    }
+
+    /// What a payload comes to once scripts have decoded its frames; `None` where none has run. That is no fault of the database, whose time
+    /// begins after it.
+    async fn complete<'a>(
+        &self,
+        accepted: Result<Acceptance<'a>, Refusal>,
+    ) -> Option<Result<Accepted<'a>, Refusal>> {
+        let acceptance = match accepted {
+            Ok(acceptance) => acceptance,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        match self.persist.complete(acceptance).await {
+            Ok(accepted) => Some(Ok(accepted)),
+            Err(CodecError::Refused(refusal)) => Some(Err(refusal)),
+            Err(CodecError::Unavailable(error)) => {
+                let error: &(dyn Error + 'static) = &error;
+                tracing::error!(error, "a payload was not decoded");
+                None
+            }
+        }
     }
 
     async fn commit(

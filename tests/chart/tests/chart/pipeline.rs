@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chart_tests::{Chart, Tools};
+use chart_tests::{Chart, Object, Tools};
 
 use crate::object;
 
@@ -188,4 +188,24 @@ fn a_map_of_the_values_keeps_its_numbers() {
     let objects = chart.set("pipeline.rules.Many.metric=count").objects();
     let text = object(&objects, "ConfigMap", "farm-pipeline").text("/data/freshet.yaml");
     assert!(text.contains("above: 123456789012345678\n"), "{text}");
+}
+
+#[test]
+fn scripts_lie_beside_the_pipeline_and_have_room_beyond_their_stages_memory() {
+    let Some(tools) = Tools::of_this_test() else { return };
+    let script = "function decodeUplink(input) {\n  return {data: {n: input.bytes.length}};\n}\n";
+    let file = PipelineFile::new(script);
+    let argument = file.argument().replacen("pipelineFile", "codecs.probe\\.js", 1);
+    let without = Chart::new(tools).ci("kafka").objects();
+    let with = Chart::new(tools).ci("kafka").argument("--set-file").argument(argument).objects();
+    assert_eq!(object(&with, "ConfigMap", "farm-pipeline").text("/data/probe.js"), script);
+    assert_eq!(object(&without, "ConfigMap", "farm-pipeline").at("/data/probe.js"), None);
+    let limit = |objects: &[Object], stage: &str| {
+        let service = object(objects, "Service", &format!("farm-{stage}"));
+        let limit = service.text("/spec/template/spec/containers/0/resources/limits/memory");
+        limit.strip_suffix("Mi").and_then(|limit| limit.parse::<u32>().ok()).expect("a limit in Mi")
+    };
+    for (stage, more) in [("transform", 32), ("dead-letter", 32), ("alert", 0), ("notify", 0)] {
+        assert_eq!(limit(&with, stage) - limit(&without, stage), more, "{stage}");
+    }
 }

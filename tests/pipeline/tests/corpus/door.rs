@@ -115,8 +115,9 @@ impl Door {
 
     /// What an event carries, as `transform` accepts it.
     pub(crate) fn accepted(&self, event: &Event) -> Accepted<'_> {
-        Accepted::of_event(&Carried::new(event.clone()), &self.pipeline, self.clock.now())
-            .unwrap_or_else(|refusal| panic!("ingest's event leads nowhere: {refusal}"))
+        let acceptance = Accepted::of_event(&Carried::new(event.clone()), &self.pipeline, self.clock.now())
+            .unwrap_or_else(|refusal| panic!("ingest's event leads nowhere: {refusal}"));
+        acceptance.without_codec().expect("no source of the corpus has a script")
     }
 
     pub(crate) async fn close(self) {

@@ -4,13 +4,16 @@ mod points;
 mod report;
 
 use event_model::{Name, RecordedRequest, form as fields};
+use settings::Fields;
 
 use self::report::{Kind, Report};
-use super::lorawan::{self, Frame};
+use super::lorawan::{self, Frame, Payload, Raw};
 use super::several::Several;
+use crate::codec::Codecs;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
+use crate::options::Options;
 use crate::time::Clock;
 use crate::walk::{NameField, Named};
 
@@ -27,6 +30,10 @@ impl Decoder for ActilityThingpark {
     fn redact(&self, request: &mut RecordedRequest) {
         request.query = fields::without(&request.query, |name| name == "Token");
         lorawan::take_out_key(request, "AppSKey");
+    }
+
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Codecs::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
@@ -61,9 +68,19 @@ fn take(report: &Report, context: Context<'_>) -> Result<Decoded, Problem> {
     let device = report.device().map_err(refused)?;
     let device = device.map(Name::from).map_or_else(|| context.unnamed_device(), Ok)?;
     let frame = Frame { device: &device, context, moment: Clock::new(context).of_node(report.time()) };
+    let mut decoded = Decoded::default();
+    let raw = Raw {
+        payload: Payload::Hex(report.get("payload_hex")),
+        port: report.get("FPort"),
+        models: &report.models(),
+        is_decoded: report.payload().is_some() || report.get("points").is_some(),
+        place: &format!("{}payload_hex", report.place),
+    };
+    if frame.add_by_codec(&raw, &mut decoded)? {
+        return Ok(decoded);
+    }
     let mut stated = Decoded::default();
     points::add(&frame, report, &mut stated)?;
-    let mut decoded = Decoded::default();
     let repeats_bytes = report.repeats_bytes();
     let name: NameField<'_> = &|parents, key| {
         let is_bytes = repeats_bytes && parents.is_empty() && key == "payload";

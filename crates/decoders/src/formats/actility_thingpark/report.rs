@@ -80,6 +80,14 @@ impl Report {
         self.get("payload").filter(|payload| payload.as_str().is_none())
     }
 
+    /// What ThingPark calls the device's model: the driver's product, and its producer with it.
+    pub(super) fn models(&self) -> Vec<String> {
+        let of = |key: &str| self.fields.at(&["DriverCfg", "mod", key]).and_then(Node::as_name);
+        let Some(model) = of("mId") else { return Vec::new() };
+        let of_producer = of("pId").map(|producer| format!("{producer}/{model}"));
+        [Some(model.to_owned()), of_producer].into_iter().flatten().collect()
+    }
+
     /// Whether the driver passes on the frame's bytes beside what it decoded (Abeeway's trackers).
     pub(super) fn repeats_bytes(&self) -> bool {
         let bytes = self.get("payload_hex").and_then(Node::as_str);

@@ -20,7 +20,7 @@ fn decode(request: &RecordedRequest) -> Decoded {
     let profile = Profile { source: "s".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
     AzureEventGrid
-        .decode(request, Context { profile: &profile, received_at, raw_names: true, device: None })
+        .decode(request, Context { raw_names: true, ..Context::new(&profile, received_at) })
         .unwrap()
         .into()
 }
@@ -127,7 +127,7 @@ fn binary_data_without_a_content_type_is_json_only_where_the_mapping_says_so() {
         let mapping = Mapping { untyped_is_json: true, ..Mapping::default() };
         let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
         let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-        let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+        let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
         let decoded: Decoded = AzureEventGrid.decode(&request, context).unwrap().into();
         assert_eq!(decoded.readings[0].metric, "relative_humidity");
     }

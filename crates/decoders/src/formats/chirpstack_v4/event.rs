@@ -71,6 +71,13 @@ impl Event {
         }
     }
 
+    /// What ChirpStack calls the device's model: its device profile.
+    pub(super) fn models(&self) -> Vec<String> {
+        let name =
+            self.body.at(&["deviceInfo", "deviceProfileName"]).or_else(|| self.body.get("deviceProfileName"));
+        name.and_then(Node::as_str).map(str::to_owned).into_iter().collect()
+    }
+
     /// The tags that the device has in ChirpStack.
     pub(super) fn tags(&self, device: &Name) -> Vec<(Name, String, String)> {
         let tags = self.body.at(&["deviceInfo", "tags"]).or_else(|| self.body.get("tags"));

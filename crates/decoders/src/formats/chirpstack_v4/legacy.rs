@@ -50,6 +50,7 @@ pub(super) fn decode(frame: &Frame<'_>, body: &Node, decoded: &mut Decoded) -> R
             let walk = Walk {
                 place_prefix: "objectJSON.",
                 name: &lorawan::name_field,
+                reads_quantities: true,
                 ..Walk::by_table(frame.context, frame.device, frame.moment)
             };
             walk.add(&object, decoded).map_err(DecodeError)?;

@@ -5,15 +5,18 @@ mod legacy;
 mod protobuf;
 
 use event_model::{Name, RecordedRequest};
+use settings::Fields;
 
 use self::event::{Event, Kind};
-use super::lorawan::{self, Frame};
+use super::lorawan::{self, Frame, Payload, Raw};
+use crate::codec::Codecs;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::device;
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::json::Node;
 use crate::measure::{self, Measurement};
+use crate::options::Options;
 use crate::time::Clock;
 use crate::value;
 
@@ -37,6 +40,10 @@ impl Decoder for ChirpstackV4 {
     /// 5 s, no retry (`integration/http.rs`).
     fn impatience(&self) -> Option<&'static str> {
         Some("ChirpStack sends once and waits 5 s")
+    }
+
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Codecs::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
@@ -63,12 +70,36 @@ impl Document for Event {
         let mut decoded = Decoded { tags: self.tags(&device), ..Decoded::default() };
         let frame = Frame { device: &device, context, moment: self.moment(&Clock::new(context)) };
         match self.kind {
+            Kind::Up | Kind::LegacyUp if self.add_by_codec(&frame, &mut decoded)? => {}
             Kind::Up => frame.object(&self.body, "object", &mut decoded)?,
             Kind::LegacyUp => legacy::decode(&frame, &self.body, &mut decoded)?,
             Kind::Status => frame.status(&self.body, &mut decoded),
             Kind::Other => {}
         }
         Ok(decoded)
+    }
+}
+
+impl Event {
+    /// Adds what this source's codec makes of the frame, where it has one for it.
+    fn add_by_codec(&self, frame: &Frame<'_>, decoded: &mut Decoded) -> Result<bool, DecodeError> {
+        let has_text = |field: &str| {
+            self.body.get(field).and_then(Node::as_str).is_some_and(|text| !text.trim().is_empty())
+        };
+        let raw = Raw {
+            payload: Payload::Base64(self.body.get("data")),
+            port: self.body.get("fPort"),
+            models: &self.models(),
+            // An object without members is what a device profile without a codec gives.
+            is_decoded: self
+                .body
+                .get("object")
+                .and_then(Node::as_object)
+                .is_some_and(|object| !object.is_empty())
+                || has_text("objectJSON"),
+            place: "data",
+        };
+        frame.add_by_codec(&raw, decoded).map_err(DecodeError)
     }
 }
 

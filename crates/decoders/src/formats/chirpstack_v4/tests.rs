@@ -14,12 +14,8 @@ fn request(target: &str, body: &str) -> RecordedRequest {
 
 fn decode(target: &str, body: &str) -> Decoded {
     let profile = Profile { source: "cs".into(), ..Profile::default() };
-    let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-        raw_names: true,
-        device: None,
-    };
+    let context =
+        Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
     ChirpstackV4.decode(&request(target, body), context).unwrap().into()
 }
 

@@ -24,12 +24,7 @@ fn decode(request: &RecordedRequest) -> Result<Decoded, DecodeError> {
     CloudEvents
         .decode(
             request,
-            Context {
-                profile: &profile,
-                received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-                raw_names: true,
-                device: None,
-            },
+            Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) },
         )
         .map(Into::into)
 }
@@ -143,7 +138,7 @@ fn binary_data_without_a_content_type_is_json_only_where_the_mapping_says_so() {
         let mapping = Mapping { untyped_is_json: true, ..Mapping::default() };
         let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
         let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-        let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+        let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
         let decoded: Decoded = CloudEvents.decode(&request, context).unwrap().into();
         assert_eq!(decoded.readings[0].metric, "relative_humidity");
     }
@@ -155,7 +150,7 @@ fn a_bare_number_is_taken_where_the_mapping_names_it() {
     let mapping = Mapping { metrics: [("temperature".into(), value)].into(), ..Mapping::default() };
     let profile = Profile { source: "s".into(), options: Options::new(mapping), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+    let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
     let decode = |data: &str| CloudEvents.decode(&post(&[STRUCTURED], &event(data)), context);
     for data in [r#","data":21.5"#, r#","data":"21.5 °C""#] {
         let decoded: Decoded = decode(data).unwrap().into();

@@ -19,7 +19,7 @@ fn request(content_type: &str, body: &str) -> RecordedRequest {
 fn decode_as(content_type: &str, body: &str) -> Decoded {
     let profile = Profile { source: "copy".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+    let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
     FreshetReadings
         .decode(&request(content_type, body), context)
         .unwrap_or_else(|error| error.0.into())

@@ -12,12 +12,8 @@ fn request(body: &str) -> RecordedRequest {
 
 fn try_decode(body: &str) -> Result<Decoded, String> {
     let profile = Profile { source: "home".into(), ..Profile::default() };
-    let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-        raw_names: true,
-        device: None,
-    };
+    let context =
+        Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
     HomeAssistant.decode(&request(body), context).map(Into::into).map_err(|error| error.to_string())
 }
 

@@ -19,7 +19,7 @@ fn post(query: &str, body: &str) -> RecordedRequest {
 fn decode(profile: &Profile, query: &str, body: &str) -> Decoded {
     let received_at = "2026-01-15T12:00:00.5Z".parse().unwrap();
     InfluxLineProtocol
-        .decode(&post(query, body), Context { profile, received_at, raw_names: true, device: None })
+        .decode(&post(query, body), Context { raw_names: true, ..Context::new(profile, received_at) })
         .unwrap()
         .into()
 }
@@ -49,7 +49,7 @@ fn version_3_goes_by_the_magnitude_of_a_timestamp() {
     let at = |request: &RecordedRequest| {
         let received_at = "2026-01-15T12:00:00.5Z".parse().unwrap();
         let decoded: Decoded = InfluxLineProtocol
-            .decode(request, Context { profile: &profile(), received_at, raw_names: true, device: None })
+            .decode(request, Context { raw_names: true, ..Context::new(&profile(), received_at) })
             .unwrap()
             .into();
         decoded.readings[0].observed_at.to_string()

@@ -131,6 +131,7 @@ impl<'a> Item<'a> {
             place_prefix: &place,
             flags,
             missing: self.mapping.map_or(&[][..], |mapping| &mapping.missing),
+            reads_quantities: false,
             name: &name_field,
         };
         walk.add(object, decoded)

@@ -27,12 +27,8 @@ fn profile(mapping: Option<Mapping>) -> Profile {
 
 fn decode_as(content_type: &str, body: &str, mapping: Option<Mapping>) -> Decoded {
     let profile = profile(mapping);
-    let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-        raw_names: true,
-        device: None,
-    };
+    let context =
+        Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
     Json.decode(&request(content_type, body), context).unwrap().into()
 }
 

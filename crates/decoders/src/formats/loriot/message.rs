@@ -1,7 +1,7 @@
 //! A message of the application output: its kind, its device, its id, its time, what a codec decoded.
 
 use super::Object;
-use crate::formats::lorawan;
+use crate::formats::lorawan::{self, Payload, Raw};
 use crate::json::Node;
 use crate::names::cut;
 use crate::time::{Clock, Moment};
@@ -66,6 +66,12 @@ impl Message {
         let first = self.body.get("gws").and_then(Node::as_list).and_then(<[_]>::first);
         let of_gateway = || first.and_then(|gateway| gateway.get("ts").or_else(|| gateway.get("time")));
         clock.of_node(self.body.get("ts").or_else(of_gateway))
+    }
+
+    /// The frame as the device sent it.
+    pub(super) fn raw(&self, is_decoded: bool) -> Raw<'_> {
+        let (payload, port) = (Payload::Hex(self.body.get("data")), self.body.get("port"));
+        Raw { payload, port, models: &[], is_decoded, place: "data" }
     }
 
     /// `decoded.data`, in which a codec's answer stands beside its `errors` and `warnings`; else `decoded` or `object` itself.

@@ -3,13 +3,16 @@
 mod message;
 
 use event_model::{Name, RecordedRequest};
+use settings::Fields;
 
 use self::message::{Kind, Message};
 use super::lorawan::{self, Frame};
+use crate::codec::Codecs;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::json::Node;
+use crate::options::Options;
 use crate::time::Clock;
 
 /// LORIOT's application output *HTTP Push*.
@@ -24,6 +27,10 @@ impl Decoder for Loriot {
     /// No documentation speaks of a retry.
     fn impatience(&self) -> Option<&'static str> {
         Some("LORIOT documents no retry")
+    }
+
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Codecs::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {
@@ -52,7 +59,10 @@ impl Document for Message {
         let mut decoded = Decoded::default();
         if self.kind == Kind::Uplink {
             let frame = Frame { device: &device, context, moment: self.moment(&Clock::new(context)) };
-            match self.decoded() {
+            let object = self.decoded();
+            let raw = self.raw(!matches!(object, Object::None));
+            match object {
+                _ if frame.add_by_codec(&raw, &mut decoded).map_err(DecodeError)? => {}
                 Object::None => {}
                 Object::Failed(reason) => decoded.problems.push(Problem::new("decoded", reason)),
                 Object::At(place, object) => {

@@ -9,7 +9,7 @@ use event_model::Name;
 use super::names;
 use crate::decode::{Context, Decoded, Problem};
 use crate::device;
-use crate::formats::lorawan::{self, Frame};
+use crate::formats::lorawan::{self, Frame, Payload, Raw};
 use crate::json::{Node, Object};
 use crate::time::Clock;
 use crate::walk::{NameField, Named, Walk};
@@ -83,6 +83,12 @@ impl Uplink {
         is_presence || ["acknowledged", "error"].iter().any(|key| self.body.get(key).is_some())
     }
 
+    /// The frame as the device sent it, which a gateway without a codec passes on in Base64.
+    fn raw<'n>(&'n self, place: &'n str, is_decoded: bool) -> Raw<'n> {
+        let payload = Payload::Base64(self.body.get("data").filter(|data| data.as_str().is_some()));
+        Raw { payload, port: self.body.get("fPort"), models: &[], is_decoded, place }
+    }
+
     /// What the codec decoded, and its key: an object of its own, else it lies among the envelope's fields.
     fn decoded(&self) -> Option<(&'static str, &Node)> {
         let own = ["object", "data"].into_iter().find_map(|key| Some((key, self.body.get(key)?)));
@@ -96,15 +102,20 @@ impl Uplink {
     /// The readings of the frame.
     pub(super) fn read(&self, context: Context<'_>) -> Result<Decoded, Problem> {
         let mut decoded = Decoded::default();
-        let Some((key, object)) = self.decoded().filter(|_| !self.is_notification()) else {
+        if self.is_notification() {
             return Ok(decoded);
-        };
+        }
         let device = self.device().map_err(|reason| Problem::new(format!("{}devEUI", self.place), reason))?;
         let device = device.map(Name::from).map_or_else(|| context.unnamed_device(), Ok)?;
         let clock = Clock::new(context);
         let heard = self.body.get("time").or_else(|| self.first_gateway("time")).map(repaired);
         let moment = clock.of_frame(heard.as_deref(), self.body.get("gatewayTime"));
         let frame = Frame { device: &device, context, moment };
+        let object = self.decoded();
+        if frame.add_by_codec(&self.raw(&format!("{}data", self.place), object.is_some()), &mut decoded)? {
+            return Ok(decoded);
+        }
+        let Some((key, object)) = object else { return Ok(decoded) };
         let name: NameField<'_> =
             if names::is_of_milesight(&device) { &names::name_field } else { &lorawan::name_field };
         if !key.is_empty() {

@@ -5,14 +5,17 @@ mod names;
 mod platform;
 
 use event_model::RecordedRequest;
+use settings::Fields;
 
 use self::gateway::Uplink;
 use self::platform::Event;
 use super::several::Several;
+use crate::codec::Codecs;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
 use crate::json::Node;
+use crate::options::Options;
 
 /// Webhooks of Milesight's Development Platform, and what its gateways post.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,6 +27,10 @@ const NOT_ONE: &str = "expected an event of the Milesight Development Platform (
 impl Decoder for Milesight {
     fn name(&self) -> &'static str {
         "milesight"
+    }
+
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Codecs::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {

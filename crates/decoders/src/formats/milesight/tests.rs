@@ -13,7 +13,7 @@ fn request(body: &str) -> RecordedRequest {
 fn decode(body: &str) -> Decoded {
     let profile = Profile { source: "house".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+    let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
     Milesight.decode(&request(body), context).unwrap_or_else(|error| error.0.into()).into()
 }
 

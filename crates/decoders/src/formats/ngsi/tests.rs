@@ -13,7 +13,7 @@ fn request(target: &str, body: &str) -> RecordedRequest {
 fn decode_at(target: &str, body: &str) -> Decoded {
     let profile = Profile { source: "town".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+    let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
     Ngsi.decode(&request(target, body), context).unwrap_or_else(|error| error.0.into()).into()
 }
 

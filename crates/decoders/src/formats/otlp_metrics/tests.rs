@@ -29,7 +29,7 @@ fn naming(device: &[&str], channel: &[&str]) -> Profile {
 
 fn decode(profile: &Profile, request: &RecordedRequest) -> Decoded {
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile, received_at, raw_names: true, device: None };
+    let context = Context { raw_names: true, ..Context::new(profile, received_at) };
     OtlpMetrics.decode(request, context).unwrap().into()
 }
 

@@ -20,7 +20,7 @@ fn decode(body: &str) -> Result<Decoded, DecodeError> {
     SenmlJson
         .decode(
             &post("application/senml+json", body),
-            Context { profile: &profile, received_at, raw_names: true, device: None },
+            Context { raw_names: true, ..Context::new(&profile, received_at) },
         )
         .map(Into::into)
 }
@@ -161,7 +161,7 @@ fn of_a_stream_that_ends_within_a_record_the_whole_ones_are_stored() {
     assert!(SenmlJson.inspect(&request, &profile).is_ok());
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
     let decoded: Decoded = SenmlJson
-        .decode(&request, Context { profile: &profile, received_at, raw_names: true, device: None })
+        .decode(&request, Context { raw_names: true, ..Context::new(&profile, received_at) })
         .unwrap()
         .into();
     assert_eq!(decoded.readings.len(), 1);

@@ -12,12 +12,8 @@ fn request(headers: &str, body: &str) -> RecordedRequest {
 
 fn decode(headers: &str, body: &str) -> Decoded {
     let profile = Profile { source: "air".into(), ..Profile::default() };
-    let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-        raw_names: true,
-        device: None,
-    };
+    let context =
+        Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
     SensorCommunity.decode(&request(headers, body), context).unwrap().into()
 }
 

@@ -12,7 +12,7 @@ fn request(head: &str, body: &str) -> RecordedRequest {
 fn decode(head: &str, body: &str) -> Decoded {
     let profile = Profile { source: "home".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+    let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
     Shelly.decode(&request(head, body), context).unwrap().into()
 }
 

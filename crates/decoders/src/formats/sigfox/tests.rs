@@ -21,7 +21,7 @@ fn plain(query: &str, body: &str) -> RecordedRequest {
 fn decode(request: &RecordedRequest) -> Decoded {
     let profile = Profile { source: "field".into(), ..Profile::default() };
     let received_at = "2026-01-15T12:00:00Z".parse().unwrap();
-    let context = Context { profile: &profile, received_at, raw_names: true, device: None };
+    let context = Context { raw_names: true, ..Context::new(&profile, received_at) };
     Sigfox.decode(request, context).unwrap().into()
 }
 

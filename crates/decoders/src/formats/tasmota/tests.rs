@@ -13,12 +13,8 @@ fn request(path: &str, body: &str) -> RecordedRequest {
 fn decode(path: &str, body: &str) -> Decoded {
     let profile =
         Profile { source: "home".into(), time_zone: Some("Europe/Berlin".into()), ..Profile::default() };
-    let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-        raw_names: true,
-        device: None,
-    };
+    let context =
+        Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
     Tasmota.decode(&request(path, body), context).unwrap().into()
 }
 

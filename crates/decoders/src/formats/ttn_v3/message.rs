@@ -96,6 +96,15 @@ impl Message {
         clock.of_frame(inner.at(&["settings", "time"]), server)
     }
 
+    /// What the Device Repository calls the device that sent `uplink`: its model, and its maker with it (`dragino/lht65`).
+    pub(super) fn models(&self, uplink: &Node) -> Vec<String> {
+        let versions = uplink.get("version_ids").or_else(|| self.node.get("version_ids"));
+        let id = |key: &str| versions.and_then(|versions| versions.get(key)).and_then(Node::as_str);
+        let Some(model) = id("model_id") else { return Vec::new() };
+        let of_brand = id("brand_id").map(|brand| format!("{brand}/{model}"));
+        [Some(model.to_owned()), of_brand].into_iter().flatten().collect()
+    }
+
     /// `simulated`: sent by a person from the console, not by the device.
     pub(super) fn is_simulated(&self) -> bool {
         self.node.get("simulated") == Some(&Node::Flag(true))

@@ -1,16 +1,18 @@
 #![doc = include_str!("../ttn_v3.md")]
 
 mod message;
-mod normalized;
 mod uplink;
 
 use event_model::{Name, RecordedRequest};
+use settings::Fields;
 
 use self::message::{Kind, Message};
 use super::lorawan;
+use crate::codec::Codecs;
 use crate::decode::{Context, DecodeError, Decoded, FormError, Inspection, Problem, Profile};
 use crate::form;
 use crate::format::{Decoder, Document};
+use crate::options::Options;
 
 /// Webhooks of The Things Stack v3.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,6 +30,10 @@ impl Decoder for TtnV3 {
     /// Community servers try once, with 5 s by default in the webhook client.
     fn impatience(&self) -> Option<&'static str> {
         Some("The Things Stack sends once and waits 5 s")
+    }
+
+    fn options(&self, fields: &Fields<'_>) -> Options {
+        Codecs::options(fields)
     }
 
     fn parse<'r>(&self, request: &'r RecordedRequest) -> Result<Box<dyn Document + 'r>, FormError> {

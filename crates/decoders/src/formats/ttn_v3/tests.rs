@@ -20,12 +20,8 @@ fn inspect(body: &str) -> Result<Inspection, FormError> {
 
 fn decode(body: &str) -> Decoded {
     let profile = Profile { source: "ttn".into(), ..Profile::default() };
-    let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-        raw_names: true,
-        device: None,
-    };
+    let context =
+        Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
     TtnV3.decode(&request(body), context).unwrap().into()
 }
 

@@ -1,19 +1,16 @@
 //! The readings of a frame.
 
-use std::collections::HashSet;
-
 use event_model::Name;
-use jiff::Timestamp;
 
 use super::message::Message;
-use super::normalized;
-use crate::decode::{Context, DecodeError, Decoded, Problem};
-use crate::device;
-use crate::formats::lorawan::{self, Frame};
-use crate::json::{Node, Object};
+use crate::decode::{Context, DecodeError, Decoded};
+use crate::formats::lorawan::{self, Frame, Payload, Raw};
+use crate::json::Node;
 use crate::measure;
 use crate::time::Clock;
-use crate::walk::Walk;
+
+/// What the normaliser gave.
+const NORMALISED: &str = "normalized_payload";
 
 /// `uplink_message`: what the normalised payload has, and what else the formatter decoded.
 pub(super) fn decode(message: &Message, device: &Name, context: Context<'_>) -> Result<Decoded, DecodeError> {
@@ -22,11 +19,22 @@ pub(super) fn decode(message: &Message, device: &Name, context: Context<'_>) -> 
     let moment = message.moment(uplink, &Clock::new(context));
     let frame = Frame { device, context, moment };
     let mut normalized = Decoded::default();
-    frame.normalized(uplink, &place, &mut normalized)?;
     let mut decoded = Decoded::default();
     let payload = uplink.get("decoded_payload");
-    let payload_place = format!("{place}decoded_payload");
-    frame.add(payload, &payload_place, &lorawan::name_field, &mut decoded).map_err(DecodeError)?;
+    let is_decoded = payload.is_some() || uplink.get(NORMALISED).is_some();
+    let raw = Raw {
+        is_decoded,
+        payload: Payload::Base64(uplink.get("frm_payload")),
+        port: uplink.get("f_port"),
+        models: &message.models(uplink),
+        place: &format!("{place}frm_payload"),
+    };
+    if !frame.add_by_codec(&raw, &mut decoded).map_err(DecodeError)? {
+        let at = (place.as_str(), NORMALISED);
+        frame.add_normalised(uplink.get(NORMALISED), at, &mut normalized).map_err(DecodeError)?;
+        let payload_place = format!("{place}decoded_payload");
+        frame.add(payload, &payload_place, &lorawan::name_field, &mut decoded).map_err(DecodeError)?;
+    }
     if is_empty_frame(uplink) {
         doubt(&mut decoded, "empty_frm_payload");
     }
@@ -47,7 +55,8 @@ pub(super) fn decode_normalized(
     let moment = message.moment(uplink, &Clock::new(context));
     let mut decoded = Decoded::default();
     let place = format!("{}uplink_normalized.", message.place);
-    Frame { device, context, moment }.normalized(uplink, &place, &mut decoded)?;
+    let frame = Frame { device, context, moment };
+    frame.add_normalised(uplink.get(NORMALISED), (&place, NORMALISED), &mut decoded).map_err(DecodeError)?;
     doubt_if_simulated(message, &mut decoded);
     Ok(decoded)
 }
@@ -69,82 +78,5 @@ fn is_empty_frame(uplink: &Node) -> bool {
     match uplink.get("frm_payload") {
         Some(payload) => payload.as_str().is_some_and(str::is_empty),
         None => uplink.get("rx_metadata").is_some() && uplink.get("settings").is_some(),
-    }
-}
-
-/// A reading among those of its frame: channel, metric, time.
-type Series = (Name, Name, Timestamp);
-
-/// One measurement of a normalised payload.
-struct Measurement<'p> {
-    /// What stands before its fields in the body.
-    place: &'p str,
-    /// The same within `place`, as its readings keep it.
-    path: &'p str,
-    /// Its place in the list.
-    index: usize,
-}
-
-impl Frame<'_> {
-    /// The normalised payload below `uplink`: a list of measurements in an uplink, one in an `uplink_normalized`.
-    fn normalized(&self, uplink: &Node, place: &str, decoded: &mut Decoded) -> Result<(), DecodeError> {
-        match uplink.get("normalized_payload") {
-            None => Ok(()),
-            Some(Node::Object(measurement)) => {
-                let at = Measurement { place, path: "normalized_payload", index: 0 };
-                self.measurement(measurement, &at, &mut HashSet::new(), decoded)
-            }
-            Some(Node::List(measurements)) => {
-                let mut seen = HashSet::new();
-                measurements.iter().enumerate().try_for_each(|(index, node)| {
-                    let path = format!("normalized_payload[{index}]");
-                    match node {
-                        Node::Object(measurement) => {
-                            let at = Measurement { place, path: &path, index };
-                            self.measurement(measurement, &at, &mut seen, decoded)
-                        }
-                        other => {
-                            let reason = format!("expected an object, found {}", other.kind());
-                            decoded.problems.push(Problem::new(format!("{place}{path}"), reason));
-                            Ok(())
-                        }
-                    }
-                })
-            }
-            Some(other) => {
-                let reason = format!("expected a list, found {}", other.kind());
-                decoded.problems.push(Problem::new(format!("{place}normalized_payload"), reason));
-                Ok(())
-            }
-        }
-    }
-
-    /// A normaliser may give several measurements of one kind and no times: the later ones have their index in the channel.
-    fn measurement(
-        &self,
-        measurement: &Object,
-        at: &Measurement<'_>,
-        seen: &mut HashSet<Series>,
-        decoded: &mut Decoded,
-    ) -> Result<(), DecodeError> {
-        let Measurement { place, path, index } = at;
-        // A measurement that the device took before it sent the frame has a time of its own.
-        let own_time = measurement.get("time").map(|member| &member.node).filter(|node| **node != Node::Null);
-        let moment = own_time.map_or(self.moment, |time| Clock::new(self.context).of_node(Some(time)));
-        let walk = Walk {
-            raw_prefix: &format!("{path}."),
-            place_prefix: &format!("{place}{path}."),
-            name: &normalized::name_field,
-            ..Walk::by_table(self.context, self.device, moment)
-        };
-        for field in walk.fields(measurement, &mut decoded.problems).map_err(DecodeError)? {
-            let mut channel = field.channel;
-            if !seen.insert((channel.clone(), field.reading.metric.clone(), field.at)) {
-                channel = device::channel(format!("{channel}.{index}").trim_start_matches('.'));
-                seen.insert((channel.clone(), field.reading.metric.clone(), field.at));
-            }
-            decoded.push(self.device, &channel, field.at, field.reading);
-        }
-        Ok(())
     }
 }

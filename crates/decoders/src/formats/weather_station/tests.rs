@@ -15,7 +15,7 @@ fn decoded(form: &str) -> Decoded {
     let received_at: Timestamp = "2026-01-15T12:00:00Z".parse().unwrap();
     Report::parse("ecowitt", &post(form))
         .unwrap()
-        .decode(Context { profile: &profile, received_at, raw_names: true, device: None })
+        .decode(Context { raw_names: true, ..Context::new(&profile, received_at) })
         .unwrap()
         .into()
 }

@@ -12,12 +12,8 @@ fn request(path: &str, body: &str) -> RecordedRequest {
 
 fn decode_request(request: &RecordedRequest) -> Decoded {
     let profile = Profile { source: "home".into(), ..Profile::default() };
-    let context = Context {
-        profile: &profile,
-        received_at: "2026-01-15T12:00:00Z".parse().unwrap(),
-        raw_names: true,
-        device: None,
-    };
+    let context =
+        Context { raw_names: true, ..Context::new(&profile, "2026-01-15T12:00:00Z".parse().unwrap()) };
     Zigbee2Mqtt.decode(request, context).unwrap().into()
 }
 

@@ -1,5 +1,6 @@
 //! `freshet dead-letters replay`.
 
+use codecs::Codecs;
 use event_model::cloudevent;
 use pipeline_config::Pipeline;
 use runtime::{ClientOptions, Clock};
@@ -91,6 +92,7 @@ async fn dry_run(
     format: Format,
 ) -> Result<Done, Failure> {
     let pipeline = args.pipeline.load()?;
+    let codecs = Codecs::default();
     let (mut lines, mut gathered) = (Vec::new(), Gathered::default());
     for id in ids {
         let dead_letter = store.get(*id).await?;
@@ -100,7 +102,7 @@ async fn dry_run(
             DeadLetterStore::Database(client) => Some(&**client),
             DeadLetterStore::Stage(_) => None,
         };
-        let given = Given::of_event(event, &pipeline, Clock::system().now());
+        let given = Given::of_event(event, (&pipeline, &codecs), Clock::system().now()).await;
         let of_one = difference::of(client, &given, &id.to_string()).await?;
         gathered.add(given.source(), std::slice::from_ref(&given), &of_one);
         lines.extend(of_one);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use codecs::Codecs;
 use persist::{Persist, PersistParts, Swept};
 use runtime::{Clock, Deadline, Failure, Prewarm};
 use serde_json::{Map, json};
@@ -67,8 +68,13 @@ pub(super) async fn run(args: &Args) -> Result<Done, Failure> {
     let registered = change(&mut client, async |transaction| registry::register(transaction, &entry).await);
     registered.await.map_err(|error| database::failed(&error))?;
     drop(client);
-    let persist =
-        Persist::new(PersistParts { pipeline, database, prewarm: Prewarm::default(), stage: "adopt" });
+    let persist = Persist::new(PersistParts {
+        pipeline,
+        codecs: Codecs::default(),
+        database,
+        prewarm: Prewarm::default(),
+        stage: "adopt",
+    });
     let swept = persist.sweep_held(now, Deadline::within(LONGEST)).await;
     let Swept { stored, given_up } = swept
         .map_err(|error| Failure::because("what is held is not stored; the next tick does it", &error))?;

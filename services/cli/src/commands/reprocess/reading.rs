@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use codecs::Codecs;
 use jiff::Timestamp;
 use kafka::{KafkaSettings, KeptRecords, Record, RecordForm, RecordRange};
 use payload::Origin;
@@ -28,6 +29,7 @@ pub(super) struct Reading<'a> {
     client: &'a Client,
     pipeline: &'a Pipeline,
     span: Span<'a>,
+    codecs: Codecs,
     requests: Requests,
     /// The first is under way.
     partitions: VecDeque<Partition>,
@@ -74,7 +76,8 @@ impl<'a> Reading<'a> {
         let Coverage { kept, gone, partitions } = coverage.map_err(failed)?;
         let mut known = Known { kept, gone, topics: Vec::new(), unknown: None };
         let requests = Requests::Behind(None);
-        let mut reading = Self { client, pipeline, span, requests, partitions: VecDeque::new() };
+        let codecs = Codecs::default();
+        let mut reading = Self { client, pipeline, span, codecs, requests, partitions: VecDeque::new() };
         for kept in partitions {
             let kafka = match kept_records::asked(pipeline, kept.topic_source.as_deref()) {
                 Ok(kafka) => kafka,
@@ -111,11 +114,14 @@ impl<'a> Reading<'a> {
             };
             if !part.is_empty() {
                 let origin = self.origin()?;
-                let read = part.iter().filter_map(|request| {
-                    let read = persist::read(origin, request);
-                    read.inspect_err(|refusal| left(request.receipt_id, refusal)).ok()
-                });
-                return Ok(Some(read.collect()));
+                let mut again = Vec::with_capacity(part.len());
+                for request in &part {
+                    match persist::read(origin, request, &self.codecs).await {
+                        Ok(read) => again.push(read),
+                        Err(error) => left(request.receipt_id, &error),
+                    }
+                }
+                return Ok(Some(again));
             }
         }
         while let Some(partition) = self.partitions.front_mut() {
@@ -127,7 +133,7 @@ impl<'a> Reading<'a> {
             while requests < PART
                 && let Some(receipt) = partition.receipts.pop_front()
             {
-                let again = partition.again(&receipt, (self.span.source, self.pipeline));
+                let again = partition.again(&receipt, self.span.source, (self.pipeline, &self.codecs)).await;
                 requests += again.requests.len();
                 part.push(again);
             }
@@ -175,7 +181,12 @@ impl Partition {
 
     /// What the records of a receipt come to now. Where there are fewer than it was made of they are not all there is: Kafka keeps the others
     /// no more, or a format fails on them.
-    fn again<'p>(&self, receipt: &RecordsReceipt, (source, pipeline): (&str, &'p Pipeline)) -> ReadAgain<'p> {
+    async fn again<'p>(
+        &self,
+        receipt: &RecordsReceipt,
+        source: &str,
+        by: (&'p Pipeline, &Codecs),
+    ) -> ReadAgain<'p> {
         let RecordsReceipt { receipt_id, received_at, stored_at, event_id, first, last, records } = receipt;
         let read_at = stored_at.unwrap_or_else(|| Clock::system().now()).max(*received_at);
         let of = OfReceipt { source, is_range: last.is_some(), read_at };
@@ -184,12 +195,11 @@ impl Partition {
                 && (of.is_range || kept_records::is_of_event(record, event_id))
         };
         let mut requests = Vec::new();
-        for accepted in
-            self.records.iter().filter(is_its).filter_map(|one| kept_records::accept(one, of, pipeline))
-        {
-            match accepted {
-                Ok(accepted) => requests.push(Some(accepted)),
-                Err(refusal) => left(*receipt_id, &refusal),
+        for record in self.records.iter().filter(is_its) {
+            match kept_records::accept(record, of, by).await {
+                Some(Ok(accepted)) => requests.push(Some(accepted)),
+                Some(Err(error)) => left(*receipt_id, &error),
+                None => {}
             }
         }
         let is_partial = requests.len() < usize::try_from(*records).unwrap_or(usize::MAX);

@@ -1,5 +1,8 @@
 //! What the LoRaWAN network servers share: device addresses, what codecs decoded, and the names that they give.
 
+mod codec;
+mod normalised;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -12,6 +15,8 @@ use crate::json::Node;
 use crate::names;
 use crate::time::Moment;
 use crate::walk::{NameField, Named, Part, Walk};
+
+pub(super) use codec::{Payload, Raw};
 
 /// A DevEUI as it is kept: 16 hexadecimal digits in lower case. Separators between its bytes are taken out.
 pub(super) fn dev_eui(text: &str) -> Option<String> {
@@ -62,8 +67,12 @@ impl Frame<'_> {
             None => Ok(()),
             Some(Node::Object(object)) => {
                 let place_prefix = &format!("{place}.");
-                let walk =
-                    Walk { place_prefix, name, ..Walk::by_table(self.context, self.device, self.moment) };
+                let walk = Walk {
+                    place_prefix,
+                    name,
+                    reads_quantities: true,
+                    ..Walk::by_table(self.context, self.device, self.moment)
+                };
                 walk.add(object, decoded)
             }
             Some(other) => {
