@@ -44,7 +44,7 @@ fn as_json(yaml: &str) -> Value {
 fn the_complete_example_is_a_pipeline_without_mistakes() {
     let pipeline =
         Pipeline::parse(&example("complete"), "complete").unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    assert_eq!((pipeline.sources.len(), pipeline.rules.len(), pipeline.receivers.len()), (9, 6, 7));
+    assert_eq!((pipeline.sources.len(), pipeline.rules.len(), pipeline.receivers.len()), (10, 6, 7));
     assert_eq!(
         (pipeline.routes.len(), pipeline.sites.len(), pipeline.devices["greenhouse"].len()),
         (2, 1, 1)

@@ -16,6 +16,7 @@ pub mod loriot;
 pub mod milesight;
 mod mqtt;
 pub mod ngsi;
+pub mod opensensemap;
 pub mod otlp_metrics;
 pub mod particle;
 pub mod senml_json;
@@ -68,6 +69,7 @@ static ALL: &[&dyn Decoder] = &[
     &loriot::Loriot,
     &milesight::Milesight,
     &ngsi::Ngsi,
+    &opensensemap::Opensensemap,
     &otlp_metrics::OtlpMetrics,
     &particle::Particle,
     &senml_json::SenmlJson,

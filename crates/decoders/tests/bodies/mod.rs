@@ -487,6 +487,25 @@ fn envelopes(size: usize) -> Bodies {
         let body = bodies.filled("[", ",", "]", |_| item.into());
         bodies.add(case, "sensor_community", "application/json", body);
     }
+    for (case, begin, item, end) in [
+        (
+            "sensors",
+            "{",
+            (|n| format!(r#""{n:024x}":["1","2026-01-15T12:00:00Z"]"#)) as fn(usize) -> String,
+            "}",
+        ),
+        ("measurements", "[", |_| r#"{"sensor":"a","value":1}"#.into(), "]"),
+        ("no measurements", "[", |_| "{}".into(), "]"),
+        ("airrohr", r#"{"sensordatavalues":["#, |_| r#"{"value_type":"SDS_P1","value":1}"#.into(), "]}"),
+        ("hackair", r#"{"reading":{"a":1},"#, |n| format!(r#""a{n}":1"#), "}"),
+    ] {
+        bodies.add(case, "opensensemap", "application/json", bodies.filled(begin, ",", end, item));
+    }
+    for (case, line) in
+        [("measurements in lines", "a,1,2026-01-15T12:00:00Z"), ("no measurements in lines", "a")]
+    {
+        bodies.add(case, "opensensemap", "text/csv", bodies.filled("", "\n", "", |_| line.into()));
+    }
     let body = bodies.filled("tempf=1&", "&", "", |n| format!("{n}=1"));
     bodies.add("form", "ecowitt", "application/x-www-form-urlencoded", body);
     let body = bodies.filled("", "\n", "", |_| r#"{"a":1}"#.into());
