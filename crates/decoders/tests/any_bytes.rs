@@ -19,7 +19,8 @@ const CONTENT_TYPES: [&str; 11] = [
 ];
 
 /// Bodies that come far: valid ones of each format, some of whose bytes are then changed.
-const SEEDS: [&str; 26] = [
+const SEEDS: [&str; 27] = [
+    r#"{"id":"1","type":"sample-feed","data":[{"serialNumber":"1","recorded":"2024-01-01T00:00:00","temp":1,"sensorUnits":{"temp":"f"}}]}"#,
     "5386026e5f08822009b8b610,21.5,2024-01-01T00:00:00Z,7.6,51.9\n5386026e5f08822009b8b60f,1\n",
     r#"[{"bn":"urn:dev:a:","bt":1.7e9,"bu":"Cel","n":"temp","v":21.5,"s":3},{"n":"b","vs":"x"},{"n":"c","vd":"aGkK"}]"#,
     "m,host=a,room=b temp=21.5,n=3i,u=4u,f=t,s=\"a\\\"b\" 1700000000000000000\nm v=1\n",

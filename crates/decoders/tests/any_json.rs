@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 /// Keys that formats look for, and some that none does.
-const KEYS: [&str; 80] = [
+const KEYS: [&str; 83] = [
+    "serialNumber",
+    "recorded",
+    "sensorUnits",
     "sensor",
     "createdAt",
     "reading",

@@ -5,7 +5,7 @@ use event_model::RecordedRequest;
 use jiff::Timestamp;
 
 /// A payload of each format that may name no device, without one.
-const UNNAMED: [(&str, &str, &str); 23] = [
+const UNNAMED: [(&str, &str, &str); 24] = [
     ("json", "application/json", r#"[{"temperature":21.5},{"relative_humidity":52}]"#),
     ("aws_iot_http", "application/json", r#"{"temperature":21.5}"#),
     ("ttn_v3", "application/json", r#"{"uplink_message":{"decoded_payload":{"temperature":21.5}}}"#),
@@ -34,6 +34,7 @@ const UNNAMED: [(&str, &str, &str); 23] = [
         "application/json",
         r#"{"sensordatavalues":[{"value_type":"temperature","value":"21.5"}]}"#,
     ),
+    ("airthings", "application/json", r#"{"data":[{"temp":21.5}]}"#),
     ("opensensemap", "application/json", r#"{"5386026e5f08822009b8b610":"21.5"}"#),
     ("azure_event_grid", "application/json", AZURE),
     (

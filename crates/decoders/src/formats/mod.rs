@@ -1,6 +1,7 @@
 //! The formats, one module each, and the list of them.
 
 pub mod actility_thingpark;
+pub mod airthings;
 pub mod ambient_weather;
 pub mod aws_iot_http;
 pub mod azure_event_grid;
@@ -56,6 +57,7 @@ pub fn by_own_path(path: &str) -> Option<(&'static dyn Decoder, &'static str)> {
 
 static ALL: &[&dyn Decoder] = &[
     &actility_thingpark::ActilityThingpark,
+    &airthings::Airthings,
     &ambient_weather::AmbientWeather,
     &aws_iot_http::AwsIotHttp,
     &azure_event_grid::AzureEventGrid,

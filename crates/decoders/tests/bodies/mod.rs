@@ -501,6 +501,20 @@ fn envelopes(size: usize) -> Bodies {
     ] {
         bodies.add(case, "opensensemap", "application/json", bodies.filled(begin, ",", end, item));
     }
+    for (case, item) in [
+        (
+            "samples",
+            r#"{"serialNumber":"a","recorded":"2026-01-15T12:00:00","temp":1,"sensorUnits":{"temp":"c"}}"#,
+        ),
+        ("no samples", "{}"),
+    ] {
+        bodies.add(
+            case,
+            "airthings",
+            "application/json",
+            bodies.filled(r#"{"data":["#, ",", "]}", |_| item.into()),
+        );
+    }
     for (case, line) in
         [("measurements in lines", "a,1,2026-01-15T12:00:00Z"), ("no measurements in lines", "a")]
     {
